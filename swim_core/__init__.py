@@ -1,0 +1,93 @@
+"""SWIM group membership as a pure protocol core: bytes and clock ticks in, datagrams and events out.
+
+Start with `Node` and `Config`; `swim_threads` and `swim_anyio` bind a node to sockets and clocks.
+"""
+
+from .address import DEFAULT_PORT, Address
+from .config import Config, ConfigFields, Duration
+from .errors import (
+    BindError,
+    ConfigError,
+    NodeCrashed,
+    NotRunning,
+    PayloadTooLarge,
+    SwimError,
+    UnknownMember,
+    WrongThread,
+)
+from .events import (
+    BroadcastReceived,
+    BroadcastsLost,
+    Datagram,
+    DropReason,
+    Event,
+    EventsLost,
+    Evidence,
+    Isolated,
+    JoinAttempt,
+    KernelEvidence,
+    MemberDied,
+    MemberForgotten,
+    MemberJoined,
+    MemberLeft,
+    MemberRecovered,
+    MemberSuspected,
+    MemberUpdated,
+    MessageReceived,
+    NameConflict,
+    Observation,
+    Origin,
+    Reconnected,
+    SettingsDiffer,
+)
+from .member import Member, Rule, State
+from .node import Node
+from .protocol import AddressLike, ProtocolConfig, ProtocolNode
+from .statistics import Statistics
+
+__all__ = [
+    "DEFAULT_PORT",
+    "Address",
+    "AddressLike",
+    "BindError",
+    "BroadcastReceived",
+    "BroadcastsLost",
+    "Config",
+    "ConfigError",
+    "ConfigFields",
+    "Datagram",
+    "DropReason",
+    "Duration",
+    "Event",
+    "EventsLost",
+    "Evidence",
+    "Isolated",
+    "JoinAttempt",
+    "KernelEvidence",
+    "Member",
+    "MemberDied",
+    "MemberForgotten",
+    "MemberJoined",
+    "MemberLeft",
+    "MemberRecovered",
+    "MemberSuspected",
+    "MemberUpdated",
+    "MessageReceived",
+    "NameConflict",
+    "Node",
+    "NodeCrashed",
+    "NotRunning",
+    "Observation",
+    "Origin",
+    "PayloadTooLarge",
+    "ProtocolConfig",
+    "ProtocolNode",
+    "Reconnected",
+    "Rule",
+    "SettingsDiffer",
+    "State",
+    "Statistics",
+    "SwimError",
+    "UnknownMember",
+    "WrongThread",
+]

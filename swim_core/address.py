@@ -1,0 +1,104 @@
+"""Addresses: parsing, canonical text, and the packed form that travels in claims.
+
+An address is a numeric IP and a port. Names are resolved by the adapters, never here. IPv4 addresses
+mapped into IPv6 are unwrapped, so that a dual-stack socket and an IPv4 socket call a peer the same.
+Zone ids (``%eth0``) mean something on one host only: they are cut off, and the adapter that sends
+puts its own back.
+"""
+
+from functools import lru_cache
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import NamedTuple
+
+from .errors import ConfigError
+
+__all__ = ["DEFAULT_PORT", "Address", "canonical", "pack", "split_host_port", "unpack"]
+
+DEFAULT_PORT = 7946
+
+
+class Address(NamedTuple):
+    """Where a member listens: ``host`` is a numeric IP in canonical text, ``port`` 0 to 65535.
+
+    Equal to, and hashed like, the plain pair ``(host, port)``.
+    """
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@lru_cache(maxsize=65_536)
+def _canonical_host(host: str) -> str:
+    ip = ip_address(host.partition("%")[0])
+    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
+    return str(mapped or ip)
+
+
+def canonical(host: str, port: int) -> Address:
+    """The canonical form of a numeric host and a port.
+
+    Raises:
+        ConfigError: if the host is not a numeric IP or the port is outside 0 to 65535.
+    """
+    try:
+        text = _canonical_host(host)
+    except ValueError:
+        raise ConfigError(f"{host!r} is not a numeric IP address") from None
+    if not 0 <= port <= 65_535:
+        raise ConfigError(f"port {port} is outside 0 to 65535")
+    return Address(text, port)
+
+
+def split_host_port(text: str, default_port: int = DEFAULT_PORT) -> tuple[str, int]:
+    """Split ``host``, ``host:port``, ``[v6]:port`` or a bare IPv6 address; the host may be a name.
+
+    Raises:
+        ConfigError: if there is no host, or the port is no number from 0 to 65535.
+    """
+    host, colon, port = text.strip().rpartition(":")
+    if text.strip().startswith("["):
+        host, bracket, rest = text.strip()[1:].partition("]")
+        colon, port = rest[:1], rest[1:]
+        if not bracket or (rest and colon != ":"):
+            raise ConfigError(f"{text!r} is not an address: write [IPv6]:PORT")
+    elif not colon or ":" in host:  # no port: a name, an IPv4 address or a bare IPv6 address
+        host, colon, port = text.strip(), "", ""
+    if not host or any(c.isspace() for c in host):
+        raise ConfigError(f"{text!r} is not an address: write HOST:PORT")
+    if not colon:
+        return host, default_port
+    if not (port.isascii() and port.isdigit() and int(port) <= 65_535):
+        raise ConfigError(f"{text!r} is not an address: its port must be a number from 0 to 65535")
+    return host, int(port)
+
+
+@lru_cache(maxsize=65_536)
+def pack(address: Address) -> bytes:
+    """The wire form: 4 or 16 bytes of IP, then the port, big-endian."""
+    return ip_address(address.host).packed + address.port.to_bytes(2, "big")
+
+
+@lru_cache(maxsize=65_536)
+def unpack(data: bytes) -> Address:
+    """The address in a wire form of 6 or 18 bytes.
+
+    Raises:
+        ValueError: if the length is another, the port is 0, or an IPv4 address is wrapped in IPv6
+            (two wire forms of one address would break the order of claims).
+    """
+    if len(data) == 6:
+        host = str(IPv4Address(data[:4]))
+    elif len(data) == 18:
+        ip = IPv6Address(data[:16])
+        if ip.ipv4_mapped:
+            raise ValueError("an IPv4 address wrapped in IPv6")
+        host = str(ip)
+    else:
+        raise ValueError("an address of neither 6 nor 18 bytes")
+    port = int.from_bytes(data[-2:], "big")
+    if not port:
+        raise ValueError("port 0")
+    return Address(host, port)

@@ -1,0 +1,278 @@
+"""Settings: one frozen, validated object, presets for three kinds of network, environment variables."""
+
+import os
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+
+import attrs
+
+from .address import Address
+from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from .node import Node
+
+__all__ = ["Config", "ConfigFields", "Duration"]
+
+Duration = float | timedelta
+"""Seconds, or a timedelta."""
+
+
+def _seconds(value: Duration) -> float:
+    return value.total_seconds() if isinstance(value, timedelta) else value
+
+
+def _setting(
+    default: float | int,
+    low: float,
+    high: float,
+    unit: str,
+    *,
+    whole: bool = False,
+) -> Any:
+    """A numeric field with its bounds; `low` and `high` are allowed values."""
+
+    def check(_: "Config", attribute: "attrs.Attribute[Any]", value: object) -> None:
+        kinds = (int,) if whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
+            number = "a whole number" if whole else "a number"
+            raise ConfigError(f"{attribute.name} must be {number} from {low:g} to {high:g} ({unit}), not {value!r}")
+
+    return attrs.field(
+        default=default,
+        validator=check,
+        converter=None if whole else _seconds,
+        metadata={"unit": unit, "low": low, "high": high},
+    )
+
+
+def _check_label(_: "Config", attribute: "attrs.Attribute[Any]", value: object) -> None:
+    if not isinstance(value, str) or len(value.encode()) > 64 or not (value.isprintable()):
+        raise ConfigError(f"{attribute.name} must be at most 64 bytes of printable text, not {value!r}")
+
+
+class ConfigFields(TypedDict, total=False):
+    """The fields of `Config`, for overrides by keyword; a test keeps the two alike."""
+
+    cluster: str
+    probe_interval: Duration
+    stall_tolerance: Duration
+    verdict_margin: Duration
+    rings: int
+    helpers: int
+    max_helpers: int
+    max_datagram: int
+    max_broadcast: int
+    max_metadata: int
+    max_members: int
+    max_tombstones: int
+    max_new_members_per_second: int
+    max_pending: int
+    max_corrections_per_second: int
+    max_held_back_per_second: int
+    max_retained_broadcasts: int
+    max_retained_bytes: int
+    max_waiting_broadcasts: int
+    retain_broadcasts: Duration
+    forget_after: Duration
+    forget_left_after: Duration
+    join_backoff_max: Duration
+    event_buffer: int
+
+
+@attrs.frozen(kw_only=True)
+class Config:
+    """Settings of the native protocol. Immutable; every value is checked when it is made.
+
+    Durations are seconds or `timedelta`, and are held as seconds. The defaults are `Config.lan()`.
+    ``probe_interval``, ``rings`` and ``stall_tolerance`` should agree in a cluster: a difference is
+    reported (`SettingsDiffer`) and each node goes on with its own.
+
+    Attributes:
+        cluster: label, at most 64 bytes; datagrams that carry another one are dropped, so that two
+            clusters on one network never merge by accident. No protection: it is not secret.
+        probe_interval: T, seconds, 0.02 to 60. Each member is probed once in it; a crash shows after
+            half of it on average.
+        stall_tolerance: S, seconds, 0.1 to 3,600, at least 2 T. A process that stalls for up to S on a
+            host and path that work is not declared dead; a hung one is found after about S + T/2.
+        verdict_margin: the least value of m, seconds, 0.05 to 60: what is waited beyond S, so that an
+            answer given at the last moment still arrives.
+        rings: K, 1 to 8. Each update is sent to the successors on K rings; what a flood misses is
+            (loss + unknown dead)^K.
+        helpers: v, 1 to 16: members asked to confirm a silence.
+        max_helpers: 1 to 64: the most that are asked in place of ones that don't answer; bounds
+            what one watch costs when much of a cluster is gone.
+        max_datagram: bytes of UDP payload, 512 to 65,000. 1,200 passes every path unfragmented.
+        max_broadcast: bytes, 1 to 60,000; must fit in a datagram (`max_datagram` - 150).
+        max_metadata: bytes, packed, 0 to 512: metadata rides on every claim.
+        max_members: 2 to 1,000,000: a hostile or broken member can't fill the memory with names.
+        max_tombstones: 16 to 1,000,000: the same for dead and departed ones; the oldest go first.
+        max_new_members_per_second: 1 to 1,000,000: a flood of invented names leaves time to work.
+        max_pending: 16 to 1,000,000 items waiting to be told: beyond it new broadcasts are refused or
+            dropped first, since claims can't be.
+        max_corrections_per_second: 1 to 100,000: answers to datagrams that show a wrong belief, in
+            all; forged ones can't make this node flood anybody.
+        max_held_back_per_second: 1 to 100,000: old deaths sent to their subjects to answer; bounds the
+            burst when a partition heals.
+        max_retained_broadcasts: 1 to 1,000,000 items kept for repair, over all origins.
+        max_retained_bytes: 1,024 to 1 GiB of payload kept for repair: ditto, in memory.
+        max_waiting_broadcasts: 1 to 65,536 broadcasts of origins not yet known that wait to be delivered.
+        retain_broadcasts: seconds, 1 to 3,600, for which a broadcast is kept for repair.
+        forget_after: seconds, 1 to 31 days: how long a dead member is remembered and retried.
+        forget_left_after: seconds, 1 to 31 days: the same for one that left; it isn't retried.
+        join_backoff_max: seconds, 1 to 86,400: the longest wait between two attempts at a seed (grows
+            with the cluster beyond 64 members, so that a missing seed isn't stormed).
+        event_buffer: 1 to 1,000,000 events that a subscription holds before it drops the oldest.
+    """
+
+    cluster: str = attrs.field(default="", validator=_check_label)
+    probe_interval: float = _setting(1.0, 0.02, 60, "seconds")
+    stall_tolerance: float = _setting(5.0, 0.1, 3_600, "seconds")
+    verdict_margin: float = _setting(0.25, 0.05, 60, "seconds")
+    rings: int = _setting(4, 1, 8, "rings", whole=True)
+    helpers: int = _setting(3, 1, 16, "members", whole=True)
+    max_helpers: int = _setting(24, 1, 64, "members", whole=True)
+    max_datagram: int = _setting(1_200, 512, 65_000, "bytes", whole=True)
+    max_broadcast: int = _setting(256, 1, 60_000, "bytes", whole=True)
+    max_metadata: int = _setting(512, 0, 512, "bytes", whole=True)
+    max_members: int = _setting(16_384, 2, 1_000_000, "members", whole=True)
+    max_tombstones: int = _setting(4_096, 16, 1_000_000, "members", whole=True)
+    max_new_members_per_second: int = _setting(1_024, 1, 1_000_000, "members/s", whole=True)
+    max_pending: int = _setting(4_096, 16, 1_000_000, "items", whole=True)
+    max_corrections_per_second: int = _setting(50, 1, 100_000, "datagrams/s", whole=True)
+    max_held_back_per_second: int = _setting(50, 1, 100_000, "datagrams/s", whole=True)
+    max_retained_broadcasts: int = _setting(1_024, 1, 1_000_000, "broadcasts", whole=True)
+    max_retained_bytes: int = _setting(1 << 20, 1_024, 1 << 30, "bytes", whole=True)
+    max_waiting_broadcasts: int = _setting(64, 1, 65_536, "broadcasts", whole=True)
+    retain_broadcasts: float = _setting(60.0, 1, 3_600, "seconds")
+    forget_after: float = _setting(86_400.0, 1, 31 * 86_400, "seconds")
+    forget_left_after: float = _setting(600.0, 1, 31 * 86_400, "seconds")
+    join_backoff_max: float = _setting(60.0, 1, 86_400, "seconds")
+    event_buffer: int = _setting(1_024, 1, 1_000_000, "events", whole=True)
+
+    def __attrs_post_init__(self) -> None:
+        if self.stall_tolerance < 2 * self.probe_interval:
+            raise ConfigError(
+                f"stall_tolerance ({self.stall_tolerance:g} s) must be at least two probe intervals"
+                f" ({2 * self.probe_interval:g} s): raise it, or lower probe_interval"
+            )
+        if self.max_broadcast > self.max_datagram - 150:
+            raise ConfigError(
+                f"max_broadcast ({self.max_broadcast}) must fit in a datagram: at most max_datagram - 150"
+                f" ({self.max_datagram - 150})"
+            )
+        if self.helpers > self.max_helpers:
+            raise ConfigError(f"helpers ({self.helpers}) must not exceed max_helpers ({self.max_helpers})")
+
+    @property
+    def min_probe_timeout(self) -> float:
+        """Seconds: the shortest wait for an ack, 0.2 T (0.2 s on a LAN: detection.md, "Timeouts")."""
+        return 0.2 * self.probe_interval
+
+    @property
+    def max_probe_timeout(self) -> float:
+        """Seconds: the longest wait for an ack, 0.5 T; also the wait before there are 16 samples."""
+        return 0.5 * self.probe_interval
+
+    @property
+    def reping_interval(self) -> float:
+        """Seconds between two pings of a watched member: 0.5 T, at most 0.5 s."""
+        return min(0.5 * self.probe_interval, 0.5)
+
+    @property
+    def pause_threshold(self) -> float:
+        """Seconds by which a tick may be late before it counts as a pause of this process: 0.25 T, at least 0.25 s."""
+        return max(0.25 * self.probe_interval, 0.25)
+
+    @classmethod
+    def local(cls, **overrides: Unpack[ConfigFields]) -> Self:
+        """For one machine: T 0.5 s, S 3 s. ``overrides`` are fields by keyword."""
+        return cls(**{"probe_interval": 0.5, "stall_tolerance": 3.0, **overrides})  # type: ignore[arg-type]
+
+    @classmethod
+    def lan(cls, **overrides: Unpack[ConfigFields]) -> Self:
+        """For a local network or one region, the defaults: T 1 s, S 5 s. ``overrides`` are fields by keyword."""
+        return cls(**overrides)  # type: ignore[arg-type]
+
+    @classmethod
+    def wan(cls, **overrides: Unpack[ConfigFields]) -> Self:
+        """For members far apart: T 2 s, S 10 s, m at least 1 s. ``overrides`` are fields by keyword."""
+        preset: ConfigFields = {"probe_interval": 2.0, "stall_tolerance": 10.0, "verdict_margin": 1.0}
+        return cls(**{**preset, **overrides})  # type: ignore[arg-type]
+
+    @classmethod
+    def preset(cls, name: str, **overrides: Unpack[ConfigFields]) -> Self:
+        """The preset called ``local``, ``lan`` or ``wan``.
+
+        Raises:
+            ConfigError: if there is no such preset.
+        """
+        presets = {"local": cls.local, "lan": cls.lan, "wan": cls.wan}
+        if name not in presets:
+            raise ConfigError(f"there is no preset {name!r}: choose {', '.join(presets)}")
+        return presets[name](**overrides)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Unpack[ConfigFields]) -> Self:
+        """Settings from ``SWIM_PROBE_INTERVAL``, ``SWIM_MAX_BROADCAST`` and so on, one variable a field.
+
+        ``SWIM_PRESET`` chooses what is not set (lan by default). ``overrides`` win over variables.
+        Empty variables count as unset.
+
+        Args:
+            environ: read in place of `os.environ`.
+
+        Raises:
+            ConfigError: if a value can't be used; the message names the variable.
+        """
+        environ = os.environ if environ is None else environ
+        values: dict[str, Any] = {}
+        for field in attrs.fields(cls):
+            variable = f"SWIM_{field.name.upper()}"
+            text = environ.get(variable, "")
+            if not text or field.name in overrides:
+                continue
+            values[field.name] = value = _parse(field, variable, text)
+            try:
+                if field.validator is not None:
+                    field.validator(None, field, value)
+            except ConfigError as error:
+                raise ConfigError(f"{variable}: {error}") from None
+        preset = environ.get("SWIM_PRESET") or "lan"
+        try:
+            return cls.preset(preset, **{**values, **overrides})  # type: ignore[typeddict-item]
+        except ConfigError as error:
+            names = ["SWIM_PRESET"] if environ.get("SWIM_PRESET") else []
+            names += [f"SWIM_{name.upper()}" for name in values]
+            raise ConfigError(f"{error} (set by {', '.join(names)})" if names else str(error)) from None
+
+    def replace(self, **overrides: Unpack[ConfigFields]) -> Self:
+        """A copy with other values, validated like the original."""
+        return attrs.evolve(self, **overrides)
+
+    def create_node(
+        self,
+        name: str,
+        address: Address | tuple[str, int],
+        *,
+        now: float,
+        entropy: bytes,
+        unix_ms: int,
+        metadata: Mapping[str, str] | None = None,
+    ) -> "Node":
+        """Make a node of the protocol that this configuration is for; see `swim_core.Node` for the arguments."""
+        from .node import Node  # the one import inside a function: a config knows its node, a node its config
+
+        return Node(name, address, config=self, now=now, entropy=entropy, unix_ms=unix_ms, metadata=metadata)
+
+
+def _parse(field: "attrs.Attribute[Any]", variable: str, text: str) -> object:
+    if field.type is str:
+        return text
+    try:
+        return int(text) if field.type is int else float(text)
+    except ValueError:
+        kind = "a whole number" if field.type is int else "a number"
+        unit = field.metadata["unit"]
+        raise ConfigError(f"{variable} must be {kind} ({unit}), not {text!r}") from None

@@ -1,0 +1,37 @@
+"""The exception tree: everything a command of this library raises on purpose.
+
+Bytes from the network never raise (they are dropped and counted), so each of these is the caller's
+mistake or the world's refusal, and says what to do. A command that raises has changed nothing.
+"""
+
+
+class SwimError(Exception):
+    """Base of every exception that this library raises on purpose."""
+
+
+class ConfigError(SwimError, ValueError):
+    """A setting, name, address or label cannot be used; the message names it and its bounds."""
+
+
+class PayloadTooLarge(SwimError, ValueError):
+    """A broadcast, a message or metadata is over its limit; the message states both sizes."""
+
+
+class UnknownMember(SwimError, LookupError):
+    """No live member goes by that name, or the run of it that was meant is gone."""
+
+
+class NotRunning(SwimError, RuntimeError):
+    """The node has left, was closed, or belongs to the process that forked this one."""
+
+
+class BindError(SwimError, OSError):
+    """The address to listen on can't be had: in use, not of this host, or not permitted."""
+
+
+class NodeCrashed(SwimError, RuntimeError):
+    """The node itself failed; the cause is chained. A bug in this library, or a socket that broke."""
+
+
+class WrongThread(SwimError, RuntimeError):
+    """An asynchronous node was used outside the thread of its event loop."""

@@ -1,0 +1,295 @@
+"""What a node tells its application. Every class here is immutable and names a thing that happened."""
+
+from collections.abc import Mapping
+from enum import Enum, IntEnum
+from typing import NamedTuple
+
+import attrs
+
+from .address import Address
+from .member import Member, Rule
+
+__all__ = [
+    "BroadcastReceived",
+    "BroadcastsLost",
+    "Datagram",
+    "DropReason",
+    "Event",
+    "EventsLost",
+    "Evidence",
+    "Isolated",
+    "JoinAttempt",
+    "KernelEvidence",
+    "MemberDied",
+    "MemberForgotten",
+    "MemberJoined",
+    "MemberLeft",
+    "MemberRecovered",
+    "MemberSuspected",
+    "MemberUpdated",
+    "MessageReceived",
+    "NameConflict",
+    "Observation",
+    "Origin",
+    "Reconnected",
+    "SettingsDiffer",
+]
+
+
+class Datagram(NamedTuple):
+    """Bytes to send, and where to."""
+
+    payload: bytes
+    destination: Address
+
+
+class KernelEvidence(IntEnum):
+    """What the kernel at a member's address said; an adapter feeds it, a vote carries it."""
+
+    NONE = 0
+    REFUSED_UDP = 1
+    """A port-unreachable that quotes a datagram which we sent."""
+    REFUSED_TCP = 2
+    """A connection to the same port number was refused."""
+    REACHABLE = 3
+    """The kernel there accepted a connection: the host is up, and a refused datagram proves nothing."""
+    KERNEL_SILENT = 4
+    """An active test got no answer from the kernel there."""
+
+
+@attrs.frozen
+class Observation:
+    """One thing that one member saw of another.
+
+    Attributes:
+        at: seconds on this node's clock (`now`).
+        observer: the name of the member that saw it, or the hex of its short id while its name is unknown.
+        what: one of the field's words: "probe timed out", "refused", "vote", ...
+        detail: the rest, for reading.
+    """
+
+    at: float
+    observer: str
+    what: str
+    detail: str = ""
+
+
+@attrs.frozen
+class Evidence:
+    """Why a member was judged.
+
+    Attributes:
+        rule: by which rule; None where the protocol states none.
+        accuser: who judged: a name, or the hex of a short id while the name is unknown.
+        cluster_time: when, in ms of cluster time (close to wall-clock ms).
+        observations: what led there, oldest first; empty at nodes that only heard the verdict.
+    """
+
+    rule: Rule | None
+    accuser: str
+    cluster_time: int
+    observations: tuple[Observation, ...] = ()
+
+
+class Origin(NamedTuple):
+    """Who sent a broadcast or message: a name, the run of it, and (under Smudge's protocol) no address if unknown."""
+
+    name: str
+    epoch: int
+    address: Address | None
+
+
+@attrs.frozen
+class MemberJoined:
+    """A member that was unknown, forgotten, or an older run, is alive."""
+
+    member: Member
+
+
+@attrs.frozen
+class MemberSuspected:
+    """A member has been silent for half the stall tolerance; it stays live until judged."""
+
+    member: Member
+    evidence: Evidence | None = None
+
+
+@attrs.frozen
+class MemberRecovered:
+    """A member that was suspected or held dead shows that it lives, in the same run."""
+
+    member: Member
+
+
+@attrs.frozen
+class MemberDied:
+    """A member was declared dead; the evidence says by whom and why."""
+
+    member: Member
+    evidence: Evidence | None = None
+
+
+@attrs.frozen
+class MemberLeft:
+    """A member said goodbye."""
+
+    member: Member
+    evidence: Evidence | None = None
+
+
+@attrs.frozen
+class MemberUpdated:
+    """A live member changed its metadata, or took a new epoch at the top of its incarnations."""
+
+    member: Member
+
+
+@attrs.frozen
+class MemberForgotten:
+    """A member that was dead or had left for long is no longer remembered."""
+
+    member: Member
+
+
+@attrs.frozen
+class BroadcastReceived:
+    """A broadcast of another member, delivered at most once. ``number`` counts from 1 in each run of it."""
+
+    origin: Origin
+    number: int
+    payload: bytes
+
+
+@attrs.frozen
+class MessageReceived:
+    """A message sent to this node alone, best effort."""
+
+    sender: Origin
+    payload: bytes
+
+
+@attrs.frozen
+class BroadcastsLost:
+    """``count`` broadcasts of ``origin`` are gone for good: nobody asked still had them."""
+
+    origin: Origin
+    count: int
+
+
+@attrs.frozen
+class NameConflict:
+    """Another live process owns this node's name; this node is superseded and stays silent until that one dies.
+
+    Attributes:
+        member: the other process.
+    """
+
+    member: Member
+
+
+@attrs.frozen
+class Isolated:
+    """This node has heard no member for the stall tolerance: the trouble is likely its own."""
+
+
+@attrs.frozen
+class Reconnected:
+    """This node hears members again after `Isolated`."""
+
+
+@attrs.frozen
+class JoinAttempt:
+    """Seeds are about to be asked (again): the moment to resolve their names anew and call ``join``."""
+
+    addresses: tuple[Address, ...]
+
+
+@attrs.frozen
+class SettingsDiffer:
+    """A node at ``address`` runs with other values of settings that must agree in a cluster.
+
+    Attributes:
+        address: of that node.
+        theirs: the settings that differ, by field of `Config`, with its values.
+        ours: the same settings here; both go on with their own.
+    """
+
+    address: Address
+    theirs: Mapping[str, float]
+    ours: Mapping[str, float]
+
+
+@attrs.frozen
+class EventsLost:
+    """A subscriber fell behind and ``count`` events were dropped, oldest first: read ``members()`` anew."""
+
+    count: int
+
+
+Event = (
+    MemberJoined
+    | MemberSuspected
+    | MemberRecovered
+    | MemberDied
+    | MemberLeft
+    | MemberUpdated
+    | MemberForgotten
+    | BroadcastReceived
+    | MessageReceived
+    | BroadcastsLost
+    | NameConflict
+    | Isolated
+    | Reconnected
+    | JoinAttempt
+    | SettingsDiffer
+    | EventsLost
+)
+
+
+class DropReason(Enum):
+    """Why something that arrived was dropped; each is counted in ``statistics().dropped``."""
+
+    TOO_LARGE = "too_large"
+    """Over the largest size the format allows."""
+    BAD_HEADER = "bad_header"
+    """Too short, or of another format or version."""
+    OTHER_CLUSTER = "other_cluster"
+    """Carries another cluster's label."""
+    SEALED = "sealed"
+    """Encrypted, and this node has no key."""
+    UNDECODABLE = "undecodable"
+    """Not exactly a datagram of this protocol."""
+    BAD_SOURCE = "bad_source"
+    """The source is not an address that could be answered."""
+    OWN = "own"
+    """This node's own datagram came back."""
+    SUPERSEDED = "superseded"
+    """Another process owns this node's name, so nothing is answered."""
+    FAR_FUTURE_EPOCH = "far_future_epoch"
+    """A claim of a run more than a day in the future."""
+    UNKNOWN_GONE = "unknown_gone"
+    """DEAD or LEFT about a name that is not known."""
+    MEMBERS_FULL = "members_full"
+    """The table holds ``max_members``."""
+    GROWTH_LIMIT = "growth_limit"
+    """More than ``max_new_members_per_second`` new names."""
+    TIME_JUMP = "time_jump"
+    """A cluster time far ahead, not yet shown by enough senders."""
+    BAD_COOKIE = "bad_cookie"
+    """A JOIN whose cookie this node did not give to that address."""
+    UNREQUESTED = "unrequested"
+    """An answer to nothing that was asked."""
+    STRANGER = "stranger"
+    """Meant for the application or asked of a helper, but the sender is no live member."""
+    RATE_LIMITED = "rate_limited"
+    """Answering it would exceed a limit on corrections, held-back claims or answers."""
+    FORGED_EVIDENCE = "forged_evidence"
+    """Kernel evidence that quotes nothing which was sent there."""
+    DUPLICATE = "duplicate"
+    """A broadcast that was seen before, or is too old to tell."""
+    TOO_LARGE_PAYLOAD = "too_large_payload"
+    """A broadcast or message over this node's own limit."""
+    UNKNOWN_ORIGIN = "unknown_origin"
+    """A broadcast whose origin did not become known in time."""
+    PENDING_FULL = "pending_full"
+    """Too much waits to be told already."""

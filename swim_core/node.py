@@ -1,0 +1,5 @@
+"""Placeholder: the native node lands next."""
+
+
+class Node:
+    pass

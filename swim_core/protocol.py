@@ -1,0 +1,149 @@
+"""The face that every protocol of this library shows, and the order in which to use it.
+
+An embedder, an adapter and the simulator know nodes by this face alone. After *every* input or intent
+drain `poll_datagram` to None, then `poll_event` to None, then read `poll_deadline`. Nothing is called
+back, nothing blocks, and nothing here may be called from two threads at once.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Protocol
+
+from .address import Address
+from .events import Datagram, Event, Evidence, KernelEvidence
+from .member import Member
+from .statistics import Statistics
+
+__all__ = ["ProtocolConfig", "ProtocolNode"]
+
+AddressLike = Address | tuple[str, int]
+
+
+class ProtocolNode(Protocol):
+    """One member's side of a membership protocol, without sockets or clocks.
+
+    ``now`` is always seconds as a float on any monotonic clock, the same one in every call; a value
+    that goes backwards is clamped to the latest, and a jump forward counts as a pause of this node.
+    """
+
+    def feed_datagram(self, data: bytes, source: AddressLike, *, now: float) -> None:
+        """Bytes arrived from ``source``. Never raises; what is not valid is dropped and counted."""
+
+    def feed_evidence(
+        self, kind: KernelEvidence, destination: AddressLike, quoted: bytes = b"", *, now: float
+    ) -> None:
+        """The kernel said something about ``destination``. Never raises.
+
+        Args:
+            kind: what it said.
+            destination: where the datagram or connection went.
+            quoted: for REFUSED_UDP the bytes, or their beginning, of the datagram that was refused.
+            now: seconds.
+        """
+
+    def feed_tick(self, *, now: float) -> None:
+        """The clock reached `poll_deadline`, or any other time. Early, late and repeated ticks are harmless."""
+
+    def join(self, addresses: Iterable[AddressLike], *, now: float) -> None:
+        """Ask ``addresses`` (seeds) to let this node in, again and again until each is a live member's.
+
+        Replaces an earlier list; addresses already in it keep their backoff.
+
+        Raises:
+            ConfigError: if an address is not numeric.
+            NotRunning: after `leave`.
+        """
+
+    def broadcast(self, payload: bytes, *, now: float) -> int:
+        """Tell every member ``payload``, at most once each; returns its number, from 1 in this run.
+
+        Raises:
+            PayloadTooLarge: if it is over ``max_broadcast``, or too much waits to be sent already.
+            NotRunning: after `leave`.
+        """
+
+    def send(self, to: str | Member, payload: bytes, *, now: float) -> None:
+        """Tell one member ``payload``, best effort: a name means whichever run lives, a `Member` that run only.
+
+        Raises:
+            UnknownMember: if there is no such live member.
+            PayloadTooLarge: if it is over ``max_broadcast``.
+            NotRunning: after `leave`.
+        """
+
+    def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> None:
+        """Replace this node's metadata (strings, at most ``max_metadata`` bytes packed) and tell everyone.
+
+        Raises:
+            PayloadTooLarge: if it is too large.
+            NotRunning: after `leave`.
+        """
+
+    def leave(self, *, now: float) -> None:
+        """Say goodbye. Final; `has_left` tells when it has been said often enough. A second call does nothing."""
+
+    def poll_datagram(self) -> Datagram | None:
+        """The next datagram to send, or None."""
+
+    def poll_event(self) -> Event | None:
+        """The next event for the application, or None."""
+
+    def poll_deadline(self) -> float | None:
+        """When to call `feed_tick` at the latest, in seconds on the clock of ``now``; None for never."""
+
+    @property
+    def local(self) -> Member:
+        """This node itself."""
+
+    @property
+    def has_left(self) -> bool:
+        """True once `leave` was called and the goodbye has been repeated (250 ms), or nobody was there to hear it."""
+
+    def members(self, *, gone: bool = False) -> tuple[Member, ...]:
+        """The live members (ALIVE, SUSPECT), this node included, by name; with ``gone`` DEAD and LEFT ones too."""
+
+    def member(self, name: str) -> Member | None:
+        """The member of that name, live or gone, or None."""
+
+    def statistics(self) -> Statistics:
+        """Counters and sizes of this moment, immutable."""
+
+    def explain(self, name: str) -> Evidence | None:
+        """What stands behind the state of a member: the verdict, and what was observed here. None if unknown.
+
+        The evidence of a live, unsuspected member has no rule and states what was observed lately.
+        """
+
+
+class ProtocolConfig(Protocol):
+    """Settings of a protocol: what adapters, the simulator and the command take, whichever protocol it is."""
+
+    @property
+    def event_buffer(self) -> int:
+        """Events that a subscription holds."""
+
+    def create_node(
+        self,
+        name: str,
+        address: AddressLike,
+        *,
+        now: float,
+        entropy: bytes,
+        unix_ms: int,
+        metadata: Mapping[str, str] | None = None,
+    ) -> ProtocolNode:
+        """Make a node.
+
+        Args:
+            name: unique in the cluster, 1 to 64 bytes of printable UTF-8.
+            address: what other members reach it at; numeric.
+            now: seconds on the caller's monotonic clock.
+            entropy: 32 random bytes; everything random comes from them.
+            unix_ms: the wall clock, ms since 1970.
+            metadata: strings that others see in `Member.metadata`.
+
+        Raises:
+            ConfigError: if the name or address can't be used.
+            PayloadTooLarge: if the metadata is over its limit.
+        """
+
+
