@@ -1,0 +1,259 @@
+"""One UDP socket with its manners: non-blocking, drained robustly, its ICMP errors told apart.
+
+The delicate part is Linux' error queue. It is what reports a refused datagram within a millisecond, but
+until it is emptied the socket stays readable (a busy loop), its entries eat the receive buffer, and the
+next call of any kind fails once with the error of a datagram sent earlier to somebody else. Where the
+platform has no such queue nothing is lost but speed. macOS and Windows are written for, untested.
+"""
+
+import contextlib
+import errno
+import socket
+import struct
+import sys
+from collections.abc import Callable
+
+from swim_core import Address, BindError
+from swim_core.address import canonical
+
+__all__ = ["OnDatagram", "OnRefused", "UdpSocket", "route_source"]
+
+OnDatagram = Callable[[bytes, Address], None]
+"""Called with the bytes and the source of a datagram."""
+
+OnRefused = Callable[[Address, bytes], None]
+"""Called with the destination of a datagram that a port-unreachable quotes, and the beginning of it."""
+
+LINUX = sys.platform == "linux"
+# <linux/in.h>, <linux/in6.h>, <linux/socket.h>: Python names none of these before 3.14
+IP_RECVERR = 11
+IPV6_RECVERR = 25
+MSG_ERRQUEUE = 0x2000
+_ERROR_LEVELS = {(socket.IPPROTO_IP, IP_RECVERR), (socket.IPPROTO_IPV6, IPV6_RECVERR)}
+_EXTENDED_ERROR = struct.Struct("=IBBBBII")  # sock_extended_err: errno origin type code pad info data
+_FROM_ICMP = {2, 3}  # its origin: ICMP, ICMPv6; a port-unreachable is the one that gives ECONNREFUSED
+
+MAX_DATAGRAM = 65_536  # more than UDP carries; 256 KiB, which asyncio asks for, costs six times the time
+QUOTED = 256  # bytes of a refused datagram to read: enough to recognise it
+ERRORS_AT_ONCE = 256  # above what the default receive buffer holds of them, so that one go empties the queue
+SEND_ATTEMPTS = 3  # each failure may report another datagram's error, in which case this one was not sent
+_CLOSED = {errno.EBADF, errno.ENOTSOCK}
+
+WILDCARDS = {"0.0.0.0", "::"}
+_OUTSIDE = {
+    socket.AF_INET: "198.51.100.1",
+    socket.AF_INET6: "2001:db8::1",
+}  # RFC 5737, 3849: only routed to, never sent to
+
+
+class UdpSocket:
+    """A bound, non-blocking UDP socket that speaks in canonical addresses. Not thread-safe.
+
+    Attributes:
+        address: as bound, port 0 resolved; "0.0.0.0" or "::" for a wildcard.
+        dual_stack: whether it reaches IPv4 addresses through an IPv6 socket.
+        saw_errors: whether the last `receive` drained errors, or found nothing at all (they may have been
+            drained by a `send` since the wake-up). uvloop stops watching a socket that had an error:
+            remove the reader and add it again when this is set.
+    """
+
+    def __init__(self, sock: socket.socket, *, dual_stack: bool, scope_id: int) -> None:
+        self._socket = sock
+        self._recvfrom = sock.recvfrom
+        self._sendto = sock.sendto
+        self._v6 = sock.family == socket.AF_INET6
+        self._scope_id = scope_id
+        self.dual_stack = dual_stack
+        self.saw_errors = False
+        host, port = sock.getsockname()[:2]
+        self.address = canonical(host, port)
+
+    @classmethod
+    def open(cls, host: str, port: int) -> "UdpSocket":
+        """Bind a socket.
+
+        Args:
+            host: a numeric address of this host, IPv6 perhaps with a ``%zone``; "::" also takes IPv4
+                where the platform can.
+            port: 0 lets the system choose.
+
+        Raises:
+            ConfigError: if the host is not numeric or the port out of range.
+            BindError: if the address can't be had. Nothing is left open.
+        """
+        address = canonical(host, port)
+        family = _family(address.host)
+        try:
+            scope_id = _scope_id(host.partition("%")[2])
+            sock = socket.socket(family, socket.SOCK_DGRAM)
+        except OSError as error:
+            raise _bind_error(address, error) from error
+        try:
+            dual_stack = _set_options(sock, wildcard=address.host == "::")
+            sock.bind((address.host, port, 0, scope_id) if family == socket.AF_INET6 else address)
+            return cls(sock, dual_stack=dual_stack, scope_id=scope_id)
+        except OSError as error:
+            sock.close()
+            raise _bind_error(address, error) from error
+        except BaseException:
+            sock.close()
+            raise
+
+    @property
+    def family(self) -> socket.AddressFamily:
+        """AF_INET or AF_INET6."""
+        return socket.AF_INET6 if self._v6 else socket.AF_INET
+
+    def fileno(self) -> int:
+        """The file descriptor; -1 once closed."""
+        return self._socket.fileno()
+
+    def receive(self, on_datagram: OnDatagram, on_refused: OnRefused, limit: int = 64) -> bool:
+        """Hand over every datagram and refusal that is ready.
+
+        Returns:
+            True if ``limit`` was reached: yield to others, then call again.
+
+        Raises:
+            OSError: if the socket is closed.
+        """
+        self.saw_errors = False
+        recvfrom, v6, nothing_yet = self._recvfrom, self._v6, True
+        for _ in range(limit):
+            try:
+                data, source = recvfrom(MAX_DATAGRAM)
+            except BlockingIOError:
+                if nothing_yet:  # what woke us is an error that no call reports, or one that `send` has drained
+                    self.saw_errors = True
+                    return self._drain_errors(on_refused) == ERRORS_AT_ONCE
+                return False
+            except OSError as error:  # of a datagram sent earlier; under Windows WSAECONNRESET or WSAENETRESET
+                if error.errno in _CLOSED:
+                    raise
+                self.saw_errors = True
+                self._drain_errors(on_refused)
+                nothing_yet = False
+                continue
+            nothing_yet = False
+            on_datagram(data, canonical(source[0], source[1]) if v6 else Address(*source))
+        return True
+
+    def send(self, payload: bytes, destination: Address, on_refused: OnRefused) -> bool:
+        """Send a datagram, or drop it where the network or its buffers don't take it just now.
+
+        Refusals of earlier datagrams that surface meanwhile are handed to ``on_refused``.
+
+        Returns:
+            False if it was dropped.
+
+        Raises:
+            OSError: if the socket is closed.
+        """
+        target = self._target(destination)
+        if target is None:
+            return False
+        for _ in range(SEND_ATTEMPTS):
+            try:
+                self._sendto(payload, target)
+                return True
+            except BlockingIOError:
+                return False
+            except OSError as error:
+                if error.errno in _CLOSED:
+                    raise
+                self._drain_errors(on_refused)
+        return False
+
+    def close(self) -> None:
+        """Close the socket. A second call does nothing."""
+        self._socket.close()
+
+    def _target(self, destination: Address) -> tuple[str, int] | tuple[str, int, int, int] | None:
+        """What the kernel calls ``destination``, never a name to resolve; None if this socket can't reach its family."""
+        host, port = destination
+        if ":" not in host:
+            if not self._v6:
+                return destination
+            return (f"::ffff:{host}", port) if self.dual_stack else None
+        if not self._v6:
+            return None
+        return (host, port, 0, self._scope_id) if _is_link_local(host) else destination
+
+    def _drain_errors(self, on_refused: OnRefused) -> int:
+        """Empty the error queue; returns how many entries there were, at most `ERRORS_AT_ONCE`."""
+        if not LINUX:
+            return 0
+        for count in range(ERRORS_AT_ONCE):
+            try:
+                quoted, ancillary, _, destination = self._socket.recvmsg(QUOTED, 256, MSG_ERRQUEUE)
+            except OSError:  # EAGAIN: empty
+                return count
+            for level, kind, data in ancillary:
+                if (level, kind) in _ERROR_LEVELS and len(data) >= _EXTENDED_ERROR.size:
+                    number, origin, *_ = _EXTENDED_ERROR.unpack_from(data)
+                    if number == errno.ECONNREFUSED and origin in _FROM_ICMP:
+                        on_refused(canonical(destination[0], destination[1]), quoted)
+        return ERRORS_AT_ONCE
+
+
+def route_source(destination: Address | None, family: int = socket.AF_INET) -> str | None:
+    """The address this host would send from, to ``destination`` or, if None, by the default route of ``family``.
+
+    Nothing is sent: connecting a UDP socket only asks the routing table.
+
+    Returns:
+        A numeric host, or None where there is no route.
+    """
+    host, port = destination or (_OUTSIDE[socket.AddressFamily(family)], 9)
+    try:
+        with socket.socket(_family(host), socket.SOCK_DGRAM) as sock:
+            sock.connect((host, port or 9))  # some systems refuse port 0; 9 is "discard"
+            return canonical(sock.getsockname()[0], 0).host
+    except OSError:
+        return None
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
+
+
+def _is_link_local(host: str) -> bool:
+    return host.startswith(("fe8", "fe9", "fea", "feb"))  # fe80::/10, in canonical text
+
+
+def _scope_id(zone: str) -> int:
+    if not zone:
+        return 0
+    return int(zone) if zone.isascii() and zone.isdigit() else socket.if_nametoindex(zone)
+
+
+def _set_options(sock: socket.socket, *, wildcard: bool) -> bool:
+    """Set what must be set before binding; returns whether the socket is dual-stack."""
+    sock.setblocking(False)
+    if sys.platform == "win32":  # otherwise another process may take over the port
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+    dual_stack = False
+    if sock.family == socket.AF_INET6:
+        with contextlib.suppress(OSError):  # some systems have no dual stack
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not wildcard)
+            dual_stack = wildcard
+    if LINUX:
+        if sock.family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+        if sock.family == socket.AF_INET or dual_stack:
+            sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+    return dual_stack
+
+
+def _bind_error(address: Address, error: OSError) -> BindError:
+    if error.errno == errno.EADDRINUSE:
+        reason = f"{address} is in use: choose another port, or port 0 to let the system choose a free one"
+    elif error.errno == errno.EADDRNOTAVAIL:
+        reason = f"{address} is no address of this host"
+    elif error.errno in (errno.EACCES, errno.EPERM):
+        reason = f"binding {address} is not permitted"
+    elif error.errno == errno.EINVAL and _is_link_local(address.host):
+        reason = f"{address} is link-local and needs its zone, as in {address.host}%eth0"
+    else:
+        reason = f"{address} can't be bound: {error.strerror or error}"
+    return BindError(error.errno, reason)
