@@ -39,7 +39,6 @@ ERRORS_AT_ONCE = 256  # above what the default receive buffer holds of them, so 
 SEND_ATTEMPTS = 3  # each failure may report another datagram's error, in which case this one was not sent
 _CLOSED = {errno.EBADF, errno.ENOTSOCK}
 
-WILDCARDS = {"0.0.0.0", "::"}
 _OUTSIDE = {
     socket.AF_INET: "198.51.100.1",
     socket.AF_INET6: "2001:db8::1",
@@ -169,7 +168,7 @@ class UdpSocket:
         self._socket.close()
 
     def _target(self, destination: Address) -> tuple[str, int] | tuple[str, int, int, int] | None:
-        """What the kernel calls ``destination``, never a name to resolve; None if this socket can't reach its family."""
+        """What the kernel calls ``destination``, never a name to resolve; None if out of reach of this family."""
         host, port = destination
         if ":" not in host:
             if not self._v6:

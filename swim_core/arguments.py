@@ -1,0 +1,212 @@
+"""What `open_node` of every adapter does with its arguments and the environment; pure, so that all agree."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import attrs
+
+from .address import Address, split_host_port
+from .config import Config
+from .errors import ConfigError
+from .member import MAX_NAME, check_name
+from .protocol import ProtocolConfig
+
+__all__ = ["Advertised", "Arguments", "HostPort", "advertised_address", "exposure_warning", "read_arguments"]
+
+HostPort = str | tuple[str, int]
+"""``"host:port"`` (``"[v6]:port"``; without a port 7946) or a pair; the host may be a name."""
+
+DEFAULT_BIND = "127.0.0.1"
+LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # the keys are the wildcards
+# documentation addresses (RFC 5737, 3849), which the default routes lead to; nothing is ever sent there
+OUTSIDE = {4: Address("198.51.100.1", 9), 6: Address("2001:db8::1", 9)}
+
+
+@attrs.frozen(kw_only=True)
+class Arguments:
+    """The arguments of a node, complete and checked; hosts may still be names to resolve.
+
+    Attributes:
+        bind: host and port to listen on; port 0 lets the system choose.
+        name: of the node.
+        join: hosts and ports of the seeds, in order, each once.
+        config: settings of the protocol.
+        advertise: host and port under which others reach the node, port 0 for the bound one; None for
+            the bound address.
+        metadata: strings that others see.
+    """
+
+    bind: tuple[str, int]
+    name: str
+    join: tuple[tuple[str, int], ...]
+    config: ProtocolConfig
+    advertise: tuple[str, int] | None
+    metadata: Mapping[str, str] | None
+
+
+def read_arguments(
+    bind: HostPort | None = None,
+    *,
+    name: str | None = None,
+    join: str | Iterable[HostPort] | None = None,
+    config: ProtocolConfig | None = None,
+    advertise: HostPort | None = None,
+    metadata: Mapping[str, str] | None = None,
+    cluster: str | None = None,
+    environ: Mapping[str, str],
+    hostname: str,
+    suffix: str,
+) -> Arguments:
+    """Complete the arguments of a node from the environment and the defaults.
+
+    Args:
+        bind: else ``SWIM_BIND``, else 127.0.0.1:7946.
+        name: else ``SWIM_NAME``, else the host's name and ``suffix``.
+        join: seeds, also as one comma-separated string; else ``SWIM_JOIN``, else none.
+        config: taken as it is; else `Config.from_env` on the lan preset.
+        advertise: without a port, the bound one.
+        metadata: strings that others see.
+        cluster: the label, over the one in ``config``; without either ``SWIM_CLUSTER``.
+        environ: the environment; empty variables count as unset.
+        hostname: of this host, for the default name.
+        suffix: random characters, for the default name.
+
+    Raises:
+        ConfigError: if a value can't be used; the message names the argument or the variable.
+    """
+    return Arguments(
+        bind=_host_port("bind", bind) if bind is not None else _bind_from(environ),
+        name=_name(name, environ) or _default_name(hostname, suffix),
+        join=_seeds("join", join) if join is not None else _seeds("SWIM_JOIN", environ.get("SWIM_JOIN", "")),
+        config=_config(config, cluster, environ),
+        advertise=None if advertise is None else _host_port("advertise", advertise, default_port=0),
+        metadata=metadata,
+    )
+
+
+@attrs.frozen
+class Advertised:
+    """The address under which a node is known, and what to tell the operator of how it was chosen.
+
+    Attributes:
+        address: numeric, with a port.
+        notice: for the log; None where there was no choice to make.
+        doubtful: whether the notice is a warning: other hosts can't reach the node.
+    """
+
+    address: Address
+    notice: str | None = None
+    doubtful: bool = False
+
+
+def advertised_address(
+    bound: Address,
+    advertise: Address | None,
+    seeds: Sequence[Address],
+    *,
+    dual_stack: bool,
+    route_source: Callable[[Address], str | None],
+) -> Advertised:
+    """Choose what others are told to reach a node at. A wildcard is no such address, so a route decides.
+
+    Args:
+        bound: the socket's address, its port resolved.
+        advertise: what the user wants; port 0 means the bound one.
+        seeds: numeric addresses of the seeds, as far as they are known at the start.
+        dual_stack: whether a socket bound to "::" takes IPv4 too.
+        route_source: gives the source address of the route to a destination; None if there is no route.
+
+    Raises:
+        ConfigError: if ``advertise`` is itself a wildcard.
+    """
+    if advertise is not None:
+        if advertise.host in LOOPBACK_OF:
+            raise ConfigError(f"advertise: {advertise.host} is a wildcard, which nobody can send to")
+        return Advertised(Address(advertise.host, advertise.port or bound.port))
+    if bound.host not in LOOPBACK_OF:
+        return Advertised(bound)
+    families = [6, 4] if bound.host == "::" and dual_stack else [_family(bound.host)]
+    first_seed = [(seed, f"the route to the seed {seed}") for seed in seeds if _family(seed.host) in families][:1]
+    for destination, reason in [*first_seed, *((OUTSIDE[family], "the default route") for family in families)]:
+        if host := route_source(destination):
+            chosen = Address(host, bound.port)
+            return Advertised(chosen, f"advertising {chosen}, from {reason}; pass advertise to choose another")
+    chosen = Address(LOOPBACK_OF[bound.host], bound.port)
+    return Advertised(
+        chosen,
+        f"advertising {chosen}, which other hosts can't reach, as no route leads out; pass advertise to choose another",
+        doubtful=True,
+    )
+
+
+def exposure_warning(bound: Address) -> str | None:
+    """What to warn of when a node listens beyond loopback without encryption; None on loopback."""
+    if bound.host.startswith("127.") or bound.host == "::1":
+        return None
+    return (
+        f"listening on {bound} without encryption: anyone who can reach this port can forge membership;"
+        " keep it on a trusted network"
+    )
+
+
+def _family(host: str) -> int:
+    return 6 if ":" in host else 4
+
+
+def _host_port(source: str, value: HostPort, **default: int) -> tuple[str, int]:
+    """``value`` as a pair; errors name ``source``."""
+    try:
+        if isinstance(value, str):
+            return split_host_port(value, **default)
+        host, port = value
+        if not isinstance(host, str) or isinstance(port, bool) or not isinstance(port, int):
+            raise TypeError
+        if not host or not 0 <= port <= 65_535:
+            raise ConfigError(f"{value!r} is not an address: give a host and a port from 0 to 65535")
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+    except (TypeError, ValueError):
+        raise ConfigError(f'{source}: give "HOST:PORT" or (host, port), not {value!r}') from None
+    return host, port
+
+
+def _bind_from(environ: Mapping[str, str]) -> tuple[str, int]:
+    return _host_port("SWIM_BIND", environ.get("SWIM_BIND") or DEFAULT_BIND)
+
+
+def _seeds(source: str, values: str | Iterable[HostPort]) -> tuple[tuple[str, int], ...]:
+    if isinstance(values, str):
+        values = [part for part in values.split(",") if part.strip()]
+    seeds = [_host_port(source, value) for value in values]
+    for host, port in seeds:
+        if not port:
+            raise ConfigError(f"{source}: a seed can't have port 0: {host}:0")
+    return tuple(dict.fromkeys(seeds))
+
+
+def _name(name: str | None, environ: Mapping[str, str]) -> str | None:
+    source = "name"
+    if name is None:
+        source, name = "SWIM_NAME", environ.get("SWIM_NAME") or None
+    if name is not None:
+        try:
+            check_name(name)
+        except ValueError as error:
+            raise ConfigError(f"{source}: {error}") from None
+    return name
+
+
+def _default_name(hostname: str, suffix: str) -> str:
+    """The host's name, cut where it would leave no room for the suffix, and the suffix."""
+    printable = "".join(c for c in hostname if c.isprintable()) or "node"
+    room = MAX_NAME - len(suffix.encode()) - 1
+    return f"{printable.encode()[:room].decode(errors='ignore')}-{suffix}"
+
+
+def _config(config: ProtocolConfig | None, cluster: str | None, environ: Mapping[str, str]) -> ProtocolConfig:
+    if config is None:
+        return Config.from_env(environ) if cluster is None else Config.from_env(environ, cluster=cluster)
+    if cluster is None:
+        return config
+    if not isinstance(config, Config):
+        raise ConfigError("cluster: the protocol of this config has no cluster label")
+    return config.replace(cluster=cluster)

@@ -1,0 +1,186 @@
+"""The arguments of a node: what is given, what the environment adds, what is refused and in which words."""
+
+import pytest
+
+from swim_core import Address, Config, ConfigError
+from swim_core.arguments import Arguments, advertised_address, exposure_warning, read_arguments
+
+
+def read(*bind: str | tuple[str, int], environ: dict[str, str] | None = None, **arguments: object) -> Arguments:
+    return read_arguments(*bind, environ=environ or {}, hostname="alpha", suffix="c0ffee", **arguments)  # type: ignore[arg-type]
+
+
+def test_nothing_given_means_loopback_and_the_lan_preset() -> None:
+    assert read() == Arguments(
+        bind=("127.0.0.1", 7946),
+        name="alpha-c0ffee",
+        join=(),
+        config=Config.lan(),
+        advertise=None,
+        metadata=None,
+    )
+
+
+def test_everything_given() -> None:
+    config = Config.local()
+    arguments = read(
+        "[::]:0", name="a", join=["seed", ("10.0.0.1", 1), "seed"], config=config, advertise="h", metadata={"k": "v"}
+    )
+    assert arguments == Arguments(
+        bind=("::", 0),
+        name="a",
+        join=(("seed", 7946), ("10.0.0.1", 1)),
+        config=config,
+        advertise=("h", 0),
+        metadata={"k": "v"},
+    )
+    assert arguments.config is config
+
+
+def test_the_environment_fills_in_what_is_not_given() -> None:
+    environ = {
+        "SWIM_BIND": "0.0.0.0:7000",
+        "SWIM_NAME": "from-env",
+        "SWIM_JOIN": "a:1, b ,[::1]:2,",
+        "SWIM_CLUSTER": "blue",
+        "SWIM_PROBE_INTERVAL": "0.5",
+    }
+    arguments = read(environ=environ)
+    assert arguments.bind == ("0.0.0.0", 7000)
+    assert arguments.name == "from-env"
+    assert arguments.join == (("a", 1), ("b", 7946), ("::1", 2))
+    assert arguments.config == Config.lan(cluster="blue", probe_interval=0.5)
+
+
+def test_arguments_win_over_the_environment() -> None:
+    environ = {"SWIM_BIND": "bad:bad", "SWIM_NAME": "\n", "SWIM_JOIN": "bad:bad", "SWIM_CLUSTER": "\n"}
+    arguments = read("127.0.0.1:1", name="a", join=[], cluster="green", environ=environ)
+    assert (arguments.bind, arguments.name, arguments.join) == (("127.0.0.1", 1), "a", ())
+    assert arguments.config == Config.lan(cluster="green")
+
+
+def test_empty_variables_count_as_unset() -> None:
+    assert read(environ={"SWIM_BIND": "", "SWIM_NAME": "", "SWIM_JOIN": "", "SWIM_CLUSTER": ""}) == read()
+
+
+def test_a_given_config_is_taken_as_it_is() -> None:
+    environ = {"SWIM_CLUSTER": "blue", "SWIM_PROBE_INTERVAL": "0.5"}
+    assert read(config=Config.lan(), environ=environ).config == Config.lan()
+    assert read(config=Config.wan(), cluster="green", environ=environ).config == Config.wan(cluster="green")
+
+
+def test_seeds_may_be_one_string() -> None:
+    assert read(join="a:1,b:2").join == (("a", 1), ("b", 2))
+
+
+@pytest.mark.parametrize(
+    ("environ", "words"),
+    [
+        ({"SWIM_BIND": "host:port"}, "SWIM_BIND: 'host:port' is not an address"),
+        ({"SWIM_JOIN": "fine:1,:2"}, "SWIM_JOIN: ':2' is not an address"),
+        ({"SWIM_JOIN": "fine:0"}, "SWIM_JOIN: a seed can't have port 0"),
+        ({"SWIM_NAME": "a\nb"}, "SWIM_NAME: a name holds printable characters only"),
+        ({"SWIM_CLUSTER": "x" * 65}, "SWIM_CLUSTER"),
+        ({"SWIM_PROBE_INTERVAL": "soon"}, "SWIM_PROBE_INTERVAL"),
+    ],
+)
+def test_a_bad_variable_is_named(environ: dict[str, str], words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read(environ=environ)
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"bind": ("127.0.0.1", 70_000)}, "bind:"),
+        ({"bind": ("127.0.0.1", "7946")}, "bind: give"),
+        ({"bind": ("127.0.0.1", True)}, "bind: give"),
+        ({"bind": 7946}, "bind: give"),
+        ({"bind": ("127.0.0.1",)}, "bind: give"),
+        ({"join": [("", 1)]}, "join:"),
+        ({"join": [("seed", 0)]}, "join: a seed can't have port 0"),
+        ({"advertise": "a b"}, "advertise:"),
+        ({"name": ""}, "name: a name has 1 to 64 bytes"),
+        ({"name": "x" * 65}, "name: a name has 1 to 64 bytes"),
+        ({"cluster": "\n"}, "cluster must be"),
+    ],
+)
+def test_a_bad_argument_is_named(arguments: dict[str, object], words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        read_arguments(**arguments, environ={}, hostname="alpha", suffix="x")  # type: ignore[arg-type]
+    assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("hostname", "name"),
+    [("h" * 80, "h" * 57 + "-c0ffee"), ("é" * 40, "é" * 28 + "-c0ffee"), ("\n", "node-c0ffee"), ("", "node-c0ffee")],
+)
+def test_the_default_name_always_is_one(hostname: str, name: str) -> None:
+    assert read_arguments(environ={}, hostname=hostname, suffix="c0ffee").name == name
+
+
+class Routes:
+    """A routing table of the test's own."""
+
+    def __init__(self, **by_destination: str) -> None:
+        self.by_destination = by_destination
+        self.asked: list[str] = []
+
+    def __call__(self, destination: Address) -> str | None:
+        self.asked.append(destination.host)
+        for start, source in self.by_destination.items():
+            if destination.host.startswith(start.removeprefix("to_").replace("_", ".")):
+                return source
+        return None
+
+
+def test_a_bound_address_is_advertised_as_it_is() -> None:
+    routes = Routes()
+    chosen = advertised_address(Address("10.0.0.7", 5), None, [], dual_stack=False, route_source=routes)
+    assert (chosen.address, chosen.notice, routes.asked) == (("10.0.0.7", 5), None, [])
+
+
+def test_what_the_user_advertises_is_taken_and_port_0_is_the_bound_one() -> None:
+    for port, expected in ((0, 5), (9, 9)):
+        chosen = advertised_address(
+            Address("0.0.0.0", 5), Address("192.0.2.1", port), [], dual_stack=False, route_source=Routes()
+        )
+        assert (chosen.address, chosen.notice) == (("192.0.2.1", expected), None)
+
+
+def test_advertising_a_wildcard_is_refused() -> None:
+    with pytest.raises(ConfigError, match="wildcard"):
+        advertised_address(Address("0.0.0.0", 5), Address("::", 0), [], dual_stack=False, route_source=Routes())
+
+
+def test_a_wildcard_takes_the_route_to_the_first_seed_that_it_can_reach() -> None:
+    routes = Routes(to_10="10.0.0.7", to_198="203.0.113.7")
+    seeds = [Address("fd00::1", 1), Address("10.0.0.1", 1), Address("10.9.9.9", 1)]
+    chosen = advertised_address(Address("0.0.0.0", 5), None, seeds, dual_stack=False, route_source=routes)
+    assert chosen.address == ("10.0.0.7", 5)
+    assert not chosen.doubtful
+    assert "10.0.0.7:5" in (chosen.notice or "")
+    assert routes.asked == ["10.0.0.1"]
+
+
+def test_a_wildcard_without_a_seed_takes_the_default_route() -> None:
+    routes = Routes(to_198="203.0.113.7")
+    chosen = advertised_address(Address("::", 5), None, [], dual_stack=True, route_source=routes)
+    assert chosen.address == ("203.0.113.7", 5)
+    assert routes.asked == ["2001:db8::1", "198.51.100.1"]
+    assert not chosen.doubtful
+
+
+def test_a_wildcard_without_any_route_takes_loopback_and_warns() -> None:
+    chosen = advertised_address(Address("::", 5), None, [], dual_stack=False, route_source=(routes := Routes()))
+    assert chosen.address == ("::1", 5)
+    assert chosen.doubtful
+    assert routes.asked == ["2001:db8::1"]
+
+
+def test_only_listening_beyond_loopback_is_warned_of() -> None:
+    assert exposure_warning(Address("127.0.0.2", 1)) is None
+    assert exposure_warning(Address("::1", 1)) is None
+    for host in ("0.0.0.0", "::", "10.0.0.1"):
+        assert "forge membership" in (exposure_warning(Address(host, 1)) or "")
