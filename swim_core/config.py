@@ -1,7 +1,7 @@
 """Settings: one frozen, validated object, presets for three kinds of network, environment variables."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
 

@@ -19,7 +19,7 @@ from .address import Address, unpack
 __all__ = ["Claim", "Member", "Rule", "State", "Verdict", "check_claim", "decode_metadata", "precedence"]
 
 U32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
-U64 = Annotated[int, Meta(ge=0, le=2**64 - 1)]
+U64 = Annotated[int, Meta(ge=0)]  # MessagePack itself ends at 2^64 - 1
 MAX_INCARNATION = 2**32 - 1
 EPOCH_BITS = 16  # of an epoch, random; above them stand wall-clock milliseconds
 EPOCH_STEP = 1 << EPOCH_BITS

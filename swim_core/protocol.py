@@ -28,9 +28,7 @@ class ProtocolNode(Protocol):
     def feed_datagram(self, data: bytes, source: AddressLike, *, now: float) -> None:
         """Bytes arrived from ``source``. Never raises; what is not valid is dropped and counted."""
 
-    def feed_evidence(
-        self, kind: KernelEvidence, destination: AddressLike, quoted: bytes = b"", *, now: float
-    ) -> None:
+    def feed_evidence(self, kind: KernelEvidence, destination: AddressLike, quoted: bytes = b"", *, now: float) -> None:
         """The kernel said something about ``destination``. Never raises.
 
         Args:
@@ -145,5 +143,3 @@ class ProtocolConfig(Protocol):
             ConfigError: if the name or address can't be used.
             PayloadTooLarge: if the metadata is over its limit.
         """
-
-

@@ -1,0 +1,61 @@
+"""Cluster time: what members agree on to take their turns, never used to measure how long something took."""
+
+from .hashing import Identity
+
+__all__ = ["ClusterClock"]
+
+JUMP = 3_600_000  # ms; a larger step forward needs witnesses, or one liar could move every clock
+WITNESSES = 3
+WITNESS_WINDOW = 10.0  # seconds
+
+
+class ClusterClock:
+    """Milliseconds that start at the wall clock handed in and run with the local clock, raised to the largest heard."""
+
+    def __init__(self, unix_ms: int, now: float) -> None:
+        self._base = float(unix_ms)
+        self._since = now
+        self._witnesses: dict[int, tuple[float, int]] = {}
+
+    def exact(self, now: float) -> float:
+        """Cluster time at ``now``, in ms with a fraction."""
+        return self._base + (now - self._since) * 1000.0
+
+    def read(self, now: float) -> int:
+        """Cluster time at ``now``, in whole ms."""
+        return int(self._base + (now - self._since) * 1000.0)
+
+    def until(self, cluster_ms: float, now: float) -> float:
+        """The local clock when cluster time will be ``cluster_ms``."""
+        return now + (cluster_ms - self.exact(now)) / 1000.0
+
+    def hear(self, cluster_ms: int, sender: int, members: int, now: float) -> bool:
+        """Raise own time to ``cluster_ms``, as the sender with that short id showed it.
+
+        A step of over an hour is taken when 3 senders, or all ``members`` - 1 others where there are
+        fewer, showed one within 10 s; then the least that they agree on.
+
+        Returns:
+            False if it was such a step and is not taken.
+        """
+        ahead = cluster_ms - self.read(now)
+        if ahead <= 0:
+            return True
+        if ahead > JUMP:
+            self._witnesses = {k: v for k, v in self._witnesses.items() if now - v[0] <= WITNESS_WINDOW}
+            self._witnesses[sender] = (now, cluster_ms)
+            if len(self._witnesses) < max(1, min(WITNESSES, members - 1)):
+                return False
+            cluster_ms = min(time for _, time in self._witnesses.values())
+        self.adopt(cluster_ms, now)
+        return True
+
+    def adopt(self, cluster_ms: int, now: float) -> None:
+        """Set the time, even backwards: for a node that knows no live member yet."""
+        self._base, self._since = float(cluster_ms), now
+        self._witnesses.clear()
+
+
+def moment(identity: Identity, round_: int, interval_ms: float) -> float:
+    """The cluster time (ms) at which a member is probed in a round: (r + phase) T."""
+    return (round_ + identity.phase_fraction) * interval_ms

@@ -1,0 +1,87 @@
+"""Hashes that every member computes alike: BLAKE2b, 8 bytes, big-endian, a ``person`` for each use.
+
+They are keyed with the cluster's label, so that positions differ from cluster to cluster. Python's own
+``hash`` is never used: it differs from process to process.
+"""
+
+from functools import lru_cache
+from hashlib import blake2b
+from typing import NamedTuple
+
+__all__ = ["Hashes", "Identity"]
+
+_SPAN = 1 << 64
+
+
+class Identity(NamedTuple):
+    """One run of one member, and where it stands on the rings.
+
+    Attributes:
+        name: of the member.
+        epoch: of the run.
+        short_id: what datagrams call it.
+        phase: of the name alone: its place in the probe order and its moment in each round.
+        rings: its place on each flood ring.
+    """
+
+    name: str
+    epoch: int
+    short_id: int
+    phase: int
+    rings: tuple[int, ...]
+
+    @property
+    def phase_fraction(self) -> float:
+        """The phase as a fraction of a round, 0 to 1."""
+        return self.phase / _SPAN
+
+
+def _digest(key: bytes, person: bytes, data: bytes) -> int:
+    return int.from_bytes(blake2b(data, digest_size=8, key=key, person=person).digest(), "big")
+
+
+def _run(name: str, epoch: int) -> bytes:
+    return epoch.to_bytes(8, "big") + name.encode()
+
+
+@lru_cache(maxsize=65_536)  # shared by all nodes of a process: the simulator runs thousands of them
+def _identity(key: bytes, rings: int, name: str, epoch: int) -> Identity:
+    run = _run(name, epoch)
+    return Identity(
+        name,
+        epoch,
+        _digest(key, b"id", run),
+        _digest(key, b"phase", name.encode()),
+        tuple(_digest(key, b"ring%d" % ring, run) for ring in range(rings)),
+    )
+
+
+@lru_cache(maxsize=65_536)
+def _view(key: bytes, name: str, epoch: int, incarnation: int) -> int:
+    return _digest(key, b"view", incarnation.to_bytes(4, "big") + _run(name, epoch))
+
+
+class Hashes:
+    """The hashes of one cluster: ``label`` is its label, ``rings`` the number of flood rings."""
+
+    def __init__(self, label: str, rings: int) -> None:
+        self._key = blake2b(label.encode(), digest_size=32, person=b"label").digest()
+        self._rings = rings
+        self.label = int.from_bytes(self._key[:4], "big")
+        """32 bits of the label, as every datagram's header carries them."""
+
+    def identity(self, name: str, epoch: int) -> Identity:
+        """The run of that name, and its places."""
+        return _identity(self._key, self._rings, name, epoch)
+
+    def short_id(self, name: str, epoch: int) -> int:
+        """64 bits that stand for one run of one member in datagrams."""
+        return _identity(self._key, self._rings, name, epoch).short_id
+
+    def view(self, name: str, epoch: int, incarnation: int) -> int:
+        """What a live member adds (XOR) to the view digest."""
+        return _view(self._key, name, epoch, incarnation)
+
+    def jury(self, subject: str, member: str) -> int:
+        """The rank of a member among the helpers for a subject; the lowest are asked first."""
+        return _digest(self._key, b"jury", subject.encode() + b"\0" + member.encode())

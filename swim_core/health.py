@@ -1,0 +1,89 @@
+"""Own trouble first: pauses of this process, deafness, isolation, and the clock that counts neither.
+
+Ages in a verdict count *awake* time: while this process was paused, or heard nobody at all, it could
+not have heard an answer. One clock that stands still in that time moves every anchor at once.
+"""
+
+from collections.abc import Callable
+
+from .config import Config
+from .statistics import Counters
+
+__all__ = ["Health"]
+
+
+class Health:
+    """Knows when this node, and not the others, is what fails.
+
+    Attributes:
+        deaf: nothing heard for 2 T with more than three live members: ages stand still, no verdicts.
+        isolated: deaf for S; raised as an event.
+        alone: deaf for 3 S: the application sees this node only.
+        last_pause: local clock at the end of the last pause; -inf before the first.
+    """
+
+    def __init__(self, config: Config, counters: Counters, now: float, on_pause: Callable[[], None]) -> None:
+        self._config = config
+        self._counters = counters
+        self._on_pause = on_pause
+        self._seen = now
+        self._asleep = 0.0  # total of pauses
+        self._deafened = 0.0  # total of deaf time before the present spell
+        self._deaf_since: float | None = None  # unpaused clock
+        self._heard = now  # unpaused clock
+        self.isolated = False
+        self.alone = False
+        self.last_pause = float("-inf")
+
+    @property
+    def deaf(self) -> bool:
+        return self._deaf_since is not None
+
+    def advance(self, now: float, deadline: float | None) -> float:
+        """Take note of the time; being more than 0.25 T (at least 0.25 s) late for ``deadline`` is a pause.
+
+        Returns:
+            ``now``, or the latest time seen if that is later.
+        """
+        if now <= self._seen:
+            return self._seen
+        if deadline is not None:
+            lag = now - max(deadline, self._seen)
+            if lag > self._config.pause_threshold:
+                self._asleep += lag
+                self.last_pause = now
+                self._counters.pauses += 1
+                self._counters.paused_seconds += lag
+                self._on_pause()
+        self._seen = now
+        return now
+
+    def _unpaused(self, now: float) -> float:
+        return now - self._asleep
+
+    def awake(self, now: float) -> float:
+        """Seconds on the clock that stands still while this node is paused or deaf."""
+        awake = self._unpaused(now) - self._deafened
+        return awake if self._deaf_since is None else awake - (self._unpaused(now) - self._deaf_since)
+
+    def hear(self, now: float) -> bool:
+        """A member's datagram arrived. Returns whether this ends a spell of deafness."""
+        self._heard = self._unpaused(now)
+        if self._deaf_since is None:
+            return False
+        self._deafened += self._heard - self._deaf_since
+        self._deaf_since = None
+        return True
+
+    def check(self, live: int, now: float) -> None:
+        """Once a round: has silence become deafness, isolation? ``live`` is n.
+
+        The caller raises what changed, and clears `isolated` and `alone` after a `hear` that returned True.
+        """
+        unpaused = self._unpaused(now)
+        if self._deaf_since is None:
+            if live > 3 and unpaused - self._heard >= 2 * self._config.probe_interval:
+                self._deaf_since = unpaused
+            return
+        self.isolated = self.isolated or unpaused - self._deaf_since >= self._config.stall_tolerance
+        self.alone = self.alone or unpaused - self._deaf_since >= 3 * self._config.stall_tolerance

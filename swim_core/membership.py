@@ -1,0 +1,272 @@
+"""The table: the highest claim known about each member, who is live, where they stand, and a digest of it all."""
+
+from collections.abc import Iterator
+
+import attrs
+
+from .address import Address, unpack
+from .config import Config
+from .events import DropReason
+from .hashing import Hashes, Identity
+from .member import Claim, Member, State, decode_metadata, precedence
+from .ring import Ring
+
+__all__ = ["Change", "Entry", "Membership"]
+
+_WHOLE = 1 << 64
+
+
+class Entry:
+    """One name: the highest claim about it, and what follows from that claim. It stays the same object
+    through all runs of the name, until it is forgotten."""
+
+    __slots__ = ("_member", "address", "claim", "identity", "since", "view")
+
+    def __init__(self, claim: Claim, identity: Identity, view: int, now: float) -> None:
+        self.hold(claim, identity, view, now)
+
+    def hold(self, claim: Claim, identity: Identity, view: int, now: float) -> None:
+        """Hold another claim about the same name."""
+        self.claim = claim
+        self.identity = identity
+        self.view = view
+        self.address: Address = unpack(claim.address)
+        self.since = now
+        """When this node learned the present claim: lifetimes count from here."""
+        self._member: Member | None = None
+
+    @property
+    def name(self) -> str:
+        return self.claim.name
+
+    @property
+    def short_id(self) -> int:
+        return self.identity.short_id
+
+    @property
+    def live(self) -> bool:
+        return self.claim.state < State.DEAD
+
+    @property
+    def member(self) -> Member:
+        """The immutable view of it, made once per claim."""
+        if self._member is None:
+            self._member = as_member(self.claim)
+        return self._member
+
+
+def as_member(claim: Claim) -> Member:
+    """What a claim says, for the application."""
+    return Member(
+        claim.name,
+        unpack(claim.address),
+        claim.epoch,
+        claim.incarnation,
+        claim.state,
+        decode_metadata(claim.metadata),
+    )
+
+
+@attrs.frozen
+class Change:
+    """A claim that won: ``before`` is what was held (None: an unknown name), ``entry`` holds the new one."""
+
+    entry: Entry
+    before: Claim | None
+
+    @property
+    def claim(self) -> Claim:
+        return self.entry.claim
+
+    @property
+    def new_run(self) -> bool:
+        """Whether the claim is about another run (or process) than the one held before."""
+        before, after = self.before, self.entry.claim
+        return before is None or (before.epoch, before.address) != (after.epoch, after.address)
+
+
+class Membership:
+    """Claims by name, merged by `precedence`; this node's own among them, replaced only by itself."""
+
+    def __init__(self, config: Config, hashes: Hashes) -> None:
+        self._config = config
+        self._hashes = hashes
+        self._entries: dict[str, Entry] = {}
+        self._by_id: dict[int, Entry] = {}
+        self._by_address: dict[Address, Entry] = {}
+        self._gone: dict[str, Entry] = {}  # in the order of learning
+        self._growth = 0.0
+        self._growth_at = 0.0
+        self._view_cache: tuple[Member, ...] | None = None
+        self.local_name = ""
+        self.order: Ring[Entry] = Ring()
+        """Live members by phase: the probe order."""
+        self.rings: tuple[Ring[Entry], ...] = tuple(Ring() for _ in range(config.rings))
+        """Live members on each flood ring."""
+        self.everyone: Ring[Entry] = Ring()
+        """All claims, gone ones too, by phase: what a sync pages through."""
+        self.digest = 0
+        """XOR over the live members, this node included."""
+        self.digest_since = float("-inf")
+        """When the digest last changed."""
+
+    # ------------------------------------------------------------------ looking up
+
+    @property
+    def live_count(self) -> int:
+        """n: live members, this node included."""
+        return len(self.order)
+
+    @property
+    def gone_count(self) -> int:
+        """Dead and departed members still remembered."""
+        return len(self._gone)
+
+    def get(self, name: str) -> Entry | None:
+        """The entry of a name."""
+        return self._entries.get(name)
+
+    def by_id(self, short_id: int) -> Entry | None:
+        """The entry whose present run has that short id."""
+        return self._by_id.get(short_id)
+
+    def live_at(self, address: Address) -> Entry | None:
+        """The live member that claims this address."""
+        entry = self._by_address.get(address)
+        return entry if entry is not None and entry.live else None
+
+    def others(self) -> Iterator[Entry]:
+        """The live members except this node, in the probe order."""
+        return (entry for entry in self.order if entry.name != self.local_name)
+
+    def gone(self) -> Iterator[Entry]:
+        """Dead and departed members, oldest news first."""
+        return iter(self._gone.values())
+
+    def states(self) -> dict[State, int]:
+        """How many members are in each state."""
+        counts = dict.fromkeys(State, 0)
+        for entry in self._entries.values():
+            counts[entry.claim.state] += 1
+        return counts
+
+    def members(self, *, gone: bool = False) -> tuple[Member, ...]:
+        """The members by name."""
+        if gone:
+            return tuple(self._entries[name].member for name in sorted(self._entries))
+        if self._view_cache is None:
+            self._view_cache = tuple(sorted((e.member for e in self.order), key=lambda m: m.name))
+        return self._view_cache
+
+    def bucket(self, index: int, count: int) -> tuple[list[Entry], int]:
+        """The entries of a sync bucket (gone ones too), and the digest of the live ones among them.
+
+        Bucket = floor(phase x count / 2^64).
+        """
+        low, high = -(-index * _WHOLE // count), -(-(index + 1) * _WHOLE // count)
+        entries = self.everyone.between(low, high)
+        digest = 0
+        for entry in entries:
+            if entry.live:
+                digest ^= entry.view
+        return entries, digest
+
+    # ------------------------------------------------------------------ changing
+
+    def merge(self, claim: Claim, now: float) -> Change | DropReason | None:
+        """Take a claim if it is higher than the one held.
+
+        Returns:
+            The change; None if the claim is not higher; or why a claim about an unknown name was refused.
+        """
+        entry = self._entries.get(claim.name)
+        if entry is None:
+            refusal = self._refuse_new(claim, now)
+            return refusal if refusal is not None else self.put(claim, now)
+        if precedence(claim) <= precedence(entry.claim):
+            return None
+        return self.put(claim, now)
+
+    def _refuse_new(self, claim: Claim, now: float) -> DropReason | None:
+        if not claim.state.live:
+            return DropReason.UNKNOWN_GONE
+        if len(self._entries) - len(self._gone) >= self._config.max_members:
+            return DropReason.MEMBERS_FULL
+        rate = self._config.max_new_members_per_second
+        self._growth = max(0.0, self._growth - (now - self._growth_at) * rate)
+        self._growth_at = now
+        if self._growth >= rate:
+            return DropReason.GROWTH_LIMIT
+        self._growth += 1
+        return None
+
+    def growth_wait(self, now: float) -> float:
+        """Seconds until half of the allowance for new names is back; 0 while it is."""
+        rate = self._config.max_new_members_per_second
+        used = self._growth - (now - self._growth_at) * rate
+        return max(0.0, (used - rate / 2) / rate)
+
+    def put(self, claim: Claim, now: float) -> Change:
+        """Hold this claim, whatever was held."""
+        identity = self._hashes.identity(claim.name, claim.epoch)
+        view = self._hashes.view(claim.name, claim.epoch, claim.incarnation)
+        digest = self.digest
+        entry = self._entries.get(claim.name)
+        if entry is None:
+            before = None
+            entry = Entry(claim, identity, view, now)
+            self._link(entry)
+        else:
+            before = entry.claim
+            in_place = (before.epoch, before.address, entry.live) == (claim.epoch, claim.address, claim.state.live)
+            if in_place and entry.live:
+                self.digest ^= entry.view ^ view
+                entry.hold(claim, identity, view, now)
+            else:
+                self._unlink(entry)
+                entry.hold(claim, identity, view, now)
+                self._link(entry)
+        self._view_cache = None
+        if self.digest != digest:
+            self.digest_since = now
+        return Change(entry, before)
+
+    def _link(self, entry: Entry) -> None:
+        self._entries[entry.name] = entry
+        self._by_id[entry.short_id] = entry
+        self.everyone.add(entry.identity.phase, entry)
+        if not entry.live:
+            self._gone[entry.name] = entry
+            return
+        self._by_address[entry.address] = entry
+        self.digest ^= entry.view
+        self.order.add(entry.identity.phase, entry)
+        for ring, place in zip(self.rings, entry.identity.rings, strict=True):
+            ring.add(place, entry)
+
+    def _unlink(self, entry: Entry) -> None:
+        del self._entries[entry.name]
+        del self._by_id[entry.short_id]
+        self.everyone.remove(entry.identity.phase, entry)
+        if not entry.live:
+            del self._gone[entry.name]
+            return
+        if self._by_address.get(entry.address) is entry:
+            del self._by_address[entry.address]
+        self.digest ^= entry.view
+        self.order.remove(entry.identity.phase, entry)
+        for ring, place in zip(self.rings, entry.identity.rings, strict=True):
+            ring.remove(place, entry)
+
+    def expire(self, now: float) -> list[Entry]:
+        """Forget what has been gone for its lifetime, and the oldest beyond ``max_tombstones``."""
+        excess = len(self._gone) - self._config.max_tombstones
+        expired = []
+        for index, entry in enumerate(self._gone.values()):
+            left = entry.claim.state is State.LEFT
+            lifetime = self._config.forget_left_after if left else self._config.forget_after
+            if index < excess or now - entry.since >= lifetime:
+                expired.append(entry)
+        for entry in expired:
+            self._unlink(entry)
+        return expired

@@ -1,0 +1,218 @@
+"""What waits to be told, and the making of datagrams: one message, and in the room left what else must be said."""
+
+import re
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, get_args
+
+import attrs
+from msgspec import Raw
+
+from .address import Address
+from .config import Config
+from .events import Datagram
+from .member import Claim, State
+from .membership import Entry
+from .statistics import Counters
+from .wire import (
+    ENVELOPE_SIZE,
+    HEADER_SIZE,
+    LISTS_SIZE,
+    NIL,
+    Flags,
+    Join,
+    Message,
+    Number,
+    encode_item,
+    pack,
+)
+
+__all__ = ["KINDS", "Load", "Outbox", "Pending"]
+
+OVERHEAD = HEADER_SIZE + ENVELOPE_SIZE + LISTS_SIZE
+
+KINDS: Mapping[type, str] = {
+    type(None): "gossip",
+    **{kind: re.sub("(?<!^)([A-Z])", r"_\1", kind.__name__).lower() for kind in get_args(Message)},
+}
+"""The names of messages in statistics."""
+
+
+@attrs.define
+class Load:
+    """Encoded items for the room of one datagram."""
+
+    claims: list[Raw] = attrs.Factory(list)
+    numbers: list[Raw] = attrs.Factory(list)
+    broadcasts: list[Raw] = attrs.Factory(list)
+
+    def __bool__(self) -> bool:
+        return bool(self.claims or self.numbers or self.broadcasts)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all items."""
+        return sum(map(len, self.claims)) + sum(map(len, self.numbers)) + sum(map(len, self.broadcasts))
+
+
+class Pending:
+    """Items that still have to be told, oldest first; a newer claim about a name takes the older one's place."""
+
+    def __init__(self) -> None:
+        self._claims: dict[str, Raw] = {}
+        self._numbers: dict[int, Raw] = {}
+        self._broadcasts: dict[tuple[int, int], Raw] = {}
+
+    def __len__(self) -> int:
+        return len(self._claims) + len(self._numbers) + len(self._broadcasts)
+
+    def claim(self, claim: Claim) -> None:
+        """Tell this claim."""
+        self._claims[claim.name] = encode_item(claim)
+
+    def number(self, origin: int, highest: int) -> None:
+        """Tell the highest broadcast number of an origin."""
+        self._numbers[origin] = encode_item(Number(origin, highest))
+
+    def broadcast(self, origin: int, number: int, encoded: Raw) -> None:
+        """Tell an encoded broadcast."""
+        self._broadcasts[origin, number] = encoded
+
+    def clear(self) -> None:
+        """Tell nothing after all."""
+        self._claims.clear()
+        self._numbers.clear()
+        self._broadcasts.clear()
+
+    def peek(self, room: int) -> Load:
+        """Items for ``room`` bytes, left in place."""
+        return self._choose(room, take=False)
+
+    def take(self, room: int) -> Load:
+        """Items for ``room`` bytes, taken out."""
+        return self._choose(room, take=True)
+
+    def _choose(self, room: int, take: bool) -> Load:
+        """The oldest claim, the oldest broadcast and the oldest number by turns, so that none starves."""
+        load = Load()
+        turns = [
+            _Turn(self._claims, load.claims),
+            _Turn(self._broadcasts, load.broadcasts),
+            _Turn(self._numbers, load.numbers),
+        ]
+        while turns:
+            for turn in tuple(turns):
+                size = turn.next(room)
+                room -= size
+                if not size:
+                    turns.remove(turn)
+                    if take:
+                        turn.remove_chosen()
+        return load
+
+
+class _Turn:
+    """One kind of item, in the order of its coming, moving into a load."""
+
+    def __init__(self, items: dict[Any, Raw], chosen: list[Raw]) -> None:
+        self._items = items
+        self._queue = iter(items.items())
+        self._chosen = chosen
+        self._keys: list[Any] = []
+
+    def next(self, room: int) -> int:
+        """Move the next item if it fits; returns its size, 0 if none was moved."""
+        for key, item in self._queue:
+            if len(item) > room:
+                return 0
+            self._keys.append(key)
+            self._chosen.append(item)
+            return len(item)
+        return 0
+
+    def remove_chosen(self) -> None:
+        for key in self._keys:
+            del self._items[key]
+
+
+class Outbox:
+    """Datagrams on their way out. Every one passes through `send`."""
+
+    def __init__(
+        self, config: Config, label: int, pending: Pending, counters: Counters, flags: Callable[[float], Flags]
+    ) -> None:
+        self._limit = config.max_datagram
+        self._label = label
+        self._pending = pending
+        self._counters = counters
+        self._flags = flags
+        self._queue: deque[Datagram] = deque()
+        self.sender = 0
+        """This node's short id."""
+        self.muted = False
+        """Superseded: say nothing but JOIN."""
+
+    def poll(self) -> Datagram | None:
+        """The next datagram, or None."""
+        return self._queue.popleft() if self._queue else None
+
+    @property
+    def room(self) -> int:
+        """Bytes for items in a datagram without a message."""
+        return self._limit - OVERHEAD - len(NIL)
+
+    def send(
+        self,
+        message: Message | None,
+        to: Entry | Address,
+        now: float,
+        *,
+        load: Load | None = None,
+        limit: int | None = None,
+        correction: bool = False,
+    ) -> bytes | None:
+        """Queue one datagram.
+
+        Args:
+            message: what it is about, or None.
+            to: a member, which is then told what is claimed about it unless it is ALIVE, and, if it is
+                live and no ``load`` is given, what is pending; or a bare address.
+            now: seconds.
+            load: items to put in.
+            limit: the most bytes it may have, if less than ``max_datagram``.
+            correction: flag it so that it is answered by no correction.
+
+        Returns:
+            The datagram; None if nothing may be said, or not in so few bytes.
+        """
+        if self.muted and type(message) is not Join:
+            return None
+        most = self._limit if limit is None else min(limit, self._limit)
+        encoded = NIL if message is None else encode_item(message)
+        if isinstance(to, Entry):
+            load = self._ride(to, load, most - OVERHEAD - len(encoded))
+            to = to.address
+        flags = self._flags(now) | (Flags.CORRECTION if correction else 0)
+        if load:
+            data = pack(self._label, flags, self.sender, encoded, load.claims, load.numbers, load.broadcasts)
+        else:
+            data = pack(self._label, flags, self.sender, encoded)
+        if len(data) > most:
+            return None
+        counters = self._counters
+        counters.messages_sent[KINDS[type(message)]] += 1
+        counters.datagrams_sent += 1
+        counters.bytes_sent += len(data)
+        self._queue.append(Datagram(data, to))
+        return data
+
+    def _ride(self, to: Entry, load: Load | None, room: int) -> Load | None:
+        if load is None and to.live and self._pending:
+            load = self._pending.peek(room)
+        if to.claim.state is not State.ALIVE:
+            accusation = encode_item(to.claim)
+            if load is None:
+                load = Load()
+            if accusation not in load.claims and len(accusation) <= room - load.size:
+                load.claims.insert(0, accusation)
+        return load

@@ -1,0 +1,56 @@
+"""Round trips, and how long to wait for an ack."""
+
+from bisect import bisect_left, insort
+from collections import deque
+
+from .config import Config
+
+__all__ = ["RoundTrips"]
+
+WINDOW = 256
+ENOUGH = 16  # samples before the estimate is trusted
+
+
+class RoundTrips:
+    """The last 256 round trips over all peers, also kept in order.
+
+    One estimate for all peers, since turns take each pair together only once in n rounds; a generous
+    one, since a false timeout costs about eight datagrams and a slow one no time at all: deadlines are
+    counted from the sending of the probe (detection.md, "Timeouts").
+    """
+
+    def __init__(self, config: Config) -> None:
+        self._config = config
+        self._samples: deque[float] = deque()
+        self._sorted: list[float] = []
+
+    def add(self, seconds: float) -> None:
+        """Record a round trip."""
+        if len(self._samples) == WINDOW:
+            oldest = self._samples.popleft()
+            del self._sorted[bisect_left(self._sorted, oldest)]
+        self._samples.append(seconds)
+        insort(self._sorted, seconds)
+
+    def quantile(self, q: float) -> float | None:
+        """The q-quantile in seconds, or None without samples."""
+        if not self._sorted:
+            return None
+        return self._sorted[min(len(self._sorted) - 1, int(q * len(self._sorted)))]
+
+    @property
+    def p99(self) -> float:
+        """Seconds; 0 before there are enough samples."""
+        return self.quantile(0.99) or 0.0 if len(self._sorted) >= ENOUGH else 0.0
+
+    @property
+    def probe_timeout(self) -> float:
+        """Seconds to wait for an ack: 3 x p99, within 0.2 to 0.5 T; 0.5 T before 16 samples."""
+        if len(self._sorted) < ENOUGH:
+            return self._config.max_probe_timeout
+        return min(max(3 * self.p99, self._config.min_probe_timeout), self._config.max_probe_timeout)
+
+    @property
+    def margin(self) -> float:
+        """m in seconds: what is waited beyond S, so that an answer given at the last moment arrives."""
+        return max(self.probe_timeout + max(2 * self.p99, 0.05), self._config.verdict_margin)

@@ -1,0 +1,325 @@
+"""The native datagram format, version 1: a clear header, then MessagePack of array-like structs.
+
+    version (1 byte) | flags (1) | label hash (4, big-endian) | [sender, message | nil, claims, numbers, broadcasts]
+
+Bounds stand in the types, so decoding checks them. The three lists at the end are left out where all
+are empty: a bare ping takes 42 bytes and its ack 32. Struct tags are the numbers of the messages; ASK
+and TELL (12, 13) and a sealed body are kept free.
+"""
+
+from collections.abc import Sequence
+from enum import IntEnum, IntFlag
+from struct import Struct
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, Raw
+
+from .member import U32, U64, Claim, check_claim, check_name
+
+__all__ = [
+    "Ack",
+    "Broadcast",
+    "Envelope",
+    "Flags",
+    "Join",
+    "JoinAck",
+    "Kernel",
+    "Message",
+    "Number",
+    "PageEntry",
+    "Ping",
+    "PingReq",
+    "Poll",
+    "SyncPage",
+    "SyncPush",
+    "SyncReq",
+    "UserMessage",
+    "Vote",
+    "VoteKind",
+    "Want",
+    "WantClaim",
+    "decode",
+    "encode_item",
+    "pack",
+]
+
+VERSION = 1
+MAX_DATAGRAM = 65_507  # UDP over IPv4 carries no more
+MAX_PAYLOAD = 60_000
+MAX_RANGES = 32
+MAX_BUCKETS = 128
+
+_HEADER = Struct(">BBI")
+HEADER_SIZE = _HEADER.size
+ENVELOPE_SIZE = 10  # the outer array and the sender's short id
+LISTS_SIZE = 9  # three array headers of 3 bytes at most
+NIL_SIZE = 1
+
+
+class Flags(IntFlag):
+    """Bits of the header."""
+
+    NONE = 0
+    SEALED = 1
+    STABLE = 2
+    """My view digest has not changed for 0.5 s."""
+    DEAF = 4
+    """I hear nobody: this datagram is no proof of a path to me."""
+    CORRECTION = 8
+    """An answer to a wrong belief; it must cause no correction in turn."""
+
+
+class VoteKind(IntEnum):
+    """What a helper says of a subject."""
+
+    ALIVE = 0
+    SILENT = 1
+    PAUSED = 2
+    """SILENT, but this helper paused within the stall tolerance: the silence counts only awake time."""
+
+
+class Kernel(IntEnum):
+    """What a helper's kernel says of a subject."""
+
+    NONE = 0
+    REFUSED = 1
+    """By the rule for a verdict of GONE, at this voter."""
+    REACHABLE = 2
+    SILENT = 3
+
+
+class _Base(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    pass
+
+
+Padding = Annotated[bytes, Meta(max_length=MAX_DATAGRAM)]
+Payload = Annotated[bytes, Meta(max_length=MAX_PAYLOAD)]
+
+
+class Ping(_Base, frozen=True, tag=1):
+    """Are you there? ``time`` is cluster time in ms; ``accused`` the incarnation that is under watch."""
+
+    seq: U32
+    target: U64
+    time: U64
+    accused: U32 | None = None
+
+
+class Ack(_Base, frozen=True, tag=2):
+    """I am. ``digest`` sums up the sender's view of who lives."""
+
+    seq: U32
+    digest: U64
+
+
+class PingReq(_Base, frozen=True, tag=3):
+    """Watch the member of this claim for me."""
+
+    seq: U32
+    claim: Claim
+
+
+class Vote(_Base, frozen=True, tag=4):
+    """What I see of a subject: ``silence`` in ms awake, ``kernel_age`` in ms; ``nonce`` answers a poll, else 0."""
+
+    subject: U64
+    incarnation: U32
+    nonce: U32
+    kind: VoteKind
+    silence: U32
+    kernel: Kernel = Kernel.NONE
+    kernel_age: U32 = 0
+
+
+class Poll(_Base, frozen=True, tag=5):
+    """Say now what you see of the subject."""
+
+    subject: U64
+    incarnation: U32
+    nonce: U32
+
+
+class Join(_Base, frozen=True, tag=6):
+    """Let me in. The second one brings the cookie and the claim. ``interval`` and ``stall`` are ms."""
+
+    seq: U32
+    name: Annotated[str, Meta(min_length=1, max_length=64)]
+    interval: U32
+    rings: Annotated[int, Meta(ge=1, le=255)]
+    stall: U32
+    limit: U32
+    cookie: Annotated[bytes, Meta(max_length=16)] | None = None
+    claim: Claim | None = None
+    padding: Padding = b""
+
+
+class JoinAck(_Base, frozen=True, tag=7):
+    """Ask again with this cookie (None: you are in). ``held`` is what is known of your name."""
+
+    seq: U32
+    cookie: Annotated[bytes, Meta(max_length=16)] | None
+    time: U64
+    interval: U32
+    rings: Annotated[int, Meta(ge=1, le=255)]
+    stall: U32
+    held: Claim | None = None
+
+
+class SyncReq(_Base, frozen=True, tag=8):
+    """Send what differs from these bucket digests, from position ``cursor`` of the phase order on."""
+
+    id: U32
+    buckets: Annotated[list[U64], Meta(min_length=1, max_length=MAX_BUCKETS)]
+    cursor: U64
+    padding: Padding = b""
+
+
+class PageEntry(_Base, frozen=True):
+    """A claim, and the highest broadcast number known of that run."""
+
+    claim: Claim
+    number: U32
+
+
+class SyncPage(_Base, frozen=True, tag=9):
+    """A page of one's claims. ``cursor`` is where the next one starts, None at the end; ``differing`` the
+    buckets that differ, as a bitmap (bucket 0 is the lowest bit)."""
+
+    id: U32
+    cursor: U64 | None
+    differing: Annotated[bytes, Meta(max_length=MAX_BUCKETS // 8)]
+    entries: list[PageEntry]
+
+
+class WantClaim(_Base, frozen=True, tag=10):
+    """Who goes by this short id?"""
+
+    short_id: U64
+    padding: Padding = b""
+
+
+class Want(_Base, frozen=True, tag=11):
+    """Send me these broadcasts of an origin again; ranges include both ends."""
+
+    origin: U64
+    ranges: Annotated[list[tuple[U32, U32]], Meta(min_length=1, max_length=MAX_RANGES)]
+    padding: Padding = b""
+
+
+class UserMessage(_Base, frozen=True, tag=14):
+    """For the application of the receiver alone."""
+
+    payload: Payload
+
+
+class SyncPush(_Base, frozen=True, tag=15):
+    """What the asker of a sync holds higher than the answerer showed."""
+
+    entries: list[PageEntry]
+
+
+class Number(_Base, frozen=True):
+    """The highest broadcast number of an origin."""
+
+    origin: U64
+    highest: U32
+
+
+class Broadcast(_Base, frozen=True):
+    """One user broadcast, with its origin spelled out: it may come before the origin's claim."""
+
+    origin: Annotated[str, Meta(min_length=1, max_length=64)]
+    epoch: U64
+    number: Annotated[int, Meta(ge=1, le=2**32 - 1)]
+    payload: Payload
+
+
+Message = (
+    Ping | Ack | PingReq | Vote | Poll | Join | JoinAck | SyncReq | SyncPage | WantClaim | Want | UserMessage | SyncPush
+)
+
+
+class Envelope(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    """A decoded datagram after its header."""
+
+    sender: U64
+    message: Message | None
+    claims: list[Claim] = []
+    numbers: list[Number] = []
+    broadcasts: list[Broadcast] = []
+
+
+class _Bare(msgspec.Struct, array_like=True, gc=False):
+    sender: int
+    message: Raw
+
+
+class _Full(msgspec.Struct, array_like=True, gc=False):
+    sender: int
+    message: Raw
+    claims: Sequence[Raw]
+    numbers: Sequence[Raw]
+    broadcasts: Sequence[Raw]
+
+
+NIL = Raw(b"\xc0")
+_encode = msgspec.msgpack.Encoder().encode
+_decode = msgspec.msgpack.Decoder(Envelope).decode
+
+
+def encode_item(item: Message | Claim | Number | Broadcast | PageEntry) -> Raw:
+    """The bytes of one part of a datagram, made once and counted before it is packed."""
+    return Raw(_encode(item))
+
+
+def pack(
+    label: int,
+    flags: int,
+    sender: int,
+    message: Raw = NIL,
+    claims: Sequence[Raw] = (),
+    numbers: Sequence[Raw] = (),
+    broadcasts: Sequence[Raw] = (),
+) -> bytes:
+    """A whole datagram from encoded parts."""
+    body = _Full(sender, message, claims, numbers, broadcasts) if claims or numbers or broadcasts else None
+    return _HEADER.pack(VERSION, flags, label) + _encode(body or _Bare(sender, message))
+
+
+def unpack_header(data: bytes) -> tuple[int, int, int]:
+    """Version, flags and label hash.
+
+    Raises:
+        struct.error: if the datagram is shorter than a header.
+    """
+    version, flags, label = _HEADER.unpack_from(data)
+    return version, flags, label
+
+
+def decode(data: bytes) -> Envelope:
+    """What stands behind the header.
+
+    Raises:
+        ValueError: if it is not exactly a body of this format within its bounds (msgspec's errors and
+            bad UTF-8 are ValueErrors too).
+        RecursionError: on deep nesting.
+    """
+    envelope = _decode(memoryview(data)[HEADER_SIZE:])
+    for claim in envelope.claims:
+        check_claim(claim)
+    for broadcast in envelope.broadcasts:
+        check_name(broadcast.origin)
+    message = envelope.message
+    if isinstance(message, SyncPage | SyncPush):
+        for entry in message.entries:
+            check_claim(entry.claim)
+    elif isinstance(message, PingReq):
+        check_claim(message.claim)
+    elif isinstance(message, Join):
+        check_name(message.name)
+        if message.claim is not None:
+            check_claim(message.claim)
+    elif isinstance(message, JoinAck) and message.held is not None:
+        check_claim(message.held)
+    return envelope
