@@ -10,7 +10,15 @@ from .errors import ConfigError
 from .member import MAX_NAME, check_name
 from .protocol import ProtocolConfig
 
-__all__ = ["Advertised", "Arguments", "HostPort", "advertised_address", "exposure_warning", "read_arguments"]
+__all__ = [
+    "Advertised",
+    "Arguments",
+    "HostPort",
+    "advertised_address",
+    "exposure_warning",
+    "read_arguments",
+    "read_seeds",
+]
 
 HostPort = str | tuple[str, int]
 """``"host:port"`` (``"[v6]:port"``; without a port 7946) or a pair; the host may be a name."""
@@ -76,7 +84,7 @@ def read_arguments(
     return Arguments(
         bind=_host_port("bind", bind) if bind is not None else _bind_from(environ),
         name=_name(name, environ) or _default_name(hostname, suffix),
-        join=_seeds("join", join) if join is not None else _seeds("SWIM_JOIN", environ.get("SWIM_JOIN", "")),
+        join=read_seeds("join", join) if join is not None else read_seeds("SWIM_JOIN", environ.get("SWIM_JOIN", "")),
         config=_config(config, cluster, environ),
         advertise=None if advertise is None else _host_port("advertise", advertise, default_port=0),
         metadata=metadata,
@@ -173,7 +181,12 @@ def _bind_from(environ: Mapping[str, str]) -> tuple[str, int]:
     return _host_port("SWIM_BIND", environ.get("SWIM_BIND") or DEFAULT_BIND)
 
 
-def _seeds(source: str, values: str | Iterable[HostPort]) -> tuple[tuple[str, int], ...]:
+def read_seeds(source: str, values: str | Iterable[HostPort]) -> tuple[tuple[str, int], ...]:
+    """Seeds as pairs, each once, from pairs or "host:port", also in one comma-separated string.
+
+    Raises:
+        ConfigError: if one can't be used; the message names ``source``.
+    """
     if isinstance(values, str):
         values = [part for part in values.split(",") if part.strip()]
     seeds = [_host_port(source, value) for value in values]
