@@ -1,0 +1,327 @@
+"""A cluster of nodes in virtual time: start it, run it, look at it, replay it."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import contextmanager
+from random import Random
+from types import TracebackType
+from typing import Any, Protocol, Self, cast
+
+from swim_core.address import Address, canonical
+from swim_core.config import Config
+from swim_core.member import Member
+from swim_core.protocol import AddressLike, ProtocolConfig
+
+from .link import Link
+from .network import Network
+from .observer import Observer, Observers, Stop
+from .process import Process, SimulationError
+
+__all__ = ["Cluster", "Label"]
+
+START_MS = 1_700_000_000_000  # the wall clock at virtual time 0
+PORT = 7946
+SEEDS = 3  # how many others a member of a cluster that starts formed knows as seeds
+
+Label = str | Process
+
+
+class _CanAdopt(Protocol):
+    def adopt(self, members: Iterable[Member], *, now: float) -> None:
+        """Hold ``members`` as live, as after long acquaintance, and raise no events about them."""
+
+
+class Cluster:
+    """Any number of nodes, of any protocol, on one simulated network.
+
+    Time is virtual: `run_for` and its like jump from one thing that happens to the next. Everything random
+    comes from ``seed``, so a run is a function of the seed and the calls made; `digest` tells whether two were
+    the same. Exceptions that leave a run, or a ``with`` block around it, carry the seed in a note.
+
+    Attributes:
+        seed: what it was made with.
+        config: for nodes that are given none of their own.
+        network: links, cuts and traffic, by address.
+        processes: by label, in order of first start; the latest run of each, which may have ended.
+        faults: how often each kind of harm was done, and how often members left.
+        replay: how to run this again, for failure messages.
+    """
+
+    def __init__(
+        self,
+        seed: object = 0,
+        *,
+        config: ProtocolConfig | None = None,
+        link: Link | None = None,
+        clock_skew: float = 0.02,
+    ) -> None:
+        """Make an empty simulation.
+
+        Args:
+            seed: anything whose text tells it from others.
+            config: settings of the nodes; the native protocol on a local network by default.
+            link: between any two addresses; a local network in good order by default.
+            clock_skew: seconds by which wall clocks are off, at most, either way.
+        """
+        self.seed = seed
+        self.config: ProtocolConfig = config or Config.lan()
+        self.network = Network(seed, link=link)
+        self.processes: dict[str, Process] = {}
+        self.faults: Counter[str] = Counter()
+        self.replay = f"Simulation(seed={seed!r})"
+        self._timeline = self.network.timeline
+        self._observers = Observers()
+        self._clock_skew = clock_skew
+        self._wall_offset: dict[str, float] = {}
+        self._hosts = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is not None:
+            self._sign(error)
+
+    # looking
+
+    @property
+    def now(self) -> float:
+        """Virtual time, seconds since the start."""
+        return self._timeline.now
+
+    @property
+    def digest(self) -> str:
+        """A hash, in hex, of every arrival and every event so far: equal for equal runs."""
+        return self.network.digest
+
+    def running(self) -> list[Process]:
+        """The processes that have not ended; stalled and leaving ones too."""
+        return [process for process in self.processes.values() if process.running]
+
+    def process(self, label: Label) -> Process:
+        """The running process of that label.
+
+        Raises:
+            SimulationError: if there is none.
+        """
+        process = label if isinstance(label, Process) else self.processes.get(label)
+        if process is None or not process.running:
+            raise SimulationError(f"no process {label} is running")
+        return process
+
+    def agreed(self) -> bool:
+        """Whether every running node holds exactly the running ones for live, each at the claim it makes of itself."""
+        running = [process for process in self.running() if not process.leaving]
+        truth = sorted(_identity(process.node.local) for process in running)
+        return all(sorted(map(_identity, process.node.members())) == truth for process in running)
+
+    def watch(self, *observers: Observer) -> None:
+        """Call the hooks of ``observers`` from now on; those for processes that run already are made up for."""
+        for observer in observers:
+            self._observers.add(observer)
+            for process in self.running():
+                observer.on_start(process)
+
+    # running
+
+    def step(self) -> bool:
+        """Let the next thing happen, however far away; False if nothing ever will."""
+        with self._signed():
+            return self._timeline.step()
+
+    def run_for(self, seconds: float) -> None:
+        """Let virtual time pass."""
+        with self._signed():
+            self._timeline.run_to(self.now + seconds)
+
+    def run_until(self, predicate: Callable[[], bool], limit: float = 60.0, every: float = 0.01) -> float:
+        """Let virtual time pass until ``predicate()`` is true; returns how long that took, in seconds.
+
+        Args:
+            predicate: asked at once, and then every ``every`` seconds: ask of recorded events for exact times.
+            limit: seconds.
+            every: seconds.
+
+        Raises:
+            TimeoutError: if it is not true within ``limit``.
+        """
+        start = self.now
+        with self._signed():
+            while not predicate():
+                if self.now - start >= limit:
+                    raise TimeoutError(f"not within {limit} s: {getattr(predicate, '__qualname__', predicate)}")
+                self._timeline.run_to(min(self.now + every, start + limit))
+        return self.now - start
+
+    def at(self, time: float, call: Callable[..., object], *arguments: Any) -> None:
+        """Have ``call(*arguments)`` happen at a virtual time: a fault of the script, say."""
+        self._timeline.at(time, call, *arguments)
+
+    def after(self, seconds: float, call: Callable[..., object], *arguments: Any) -> None:
+        """Have ``call(*arguments)`` happen that much later."""
+        self._timeline.at(self.now + seconds, call, *arguments)
+
+    def calm(self) -> None:
+        """Tell the observers that what must hold in the end must hold now (`Observer.on_calm`)."""
+        with self._signed():
+            for hook in self._observers.on_calm:
+                hook()
+
+    # starting
+
+    def add(
+        self,
+        name: str,
+        *,
+        label: str | None = None,
+        address: AddressLike | None = None,
+        join: Iterable[Label | AddressLike] = (),
+        config: ProtocolConfig | None = None,
+        metadata: Mapping[str, str] | None = None,
+    ) -> Process:
+        """Start a process.
+
+        Args:
+            name: of its node.
+            label: what this simulation calls it, where two processes share a name.
+            address: by default on a host of its own.
+            join: seeds, as labels or addresses.
+            config: its own settings.
+            metadata: what its node tells of itself.
+
+        Raises:
+            SimulationError: if a process of that label is running.
+        """
+        label = label or name
+        previous = self.processes.get(label)
+        if previous is not None and previous.running:
+            raise SimulationError(f"{label} is running")
+        config = config or self.config
+        bound = canonical(*address) if address else self._new_address()
+        run = previous.run + 1 if previous else 0
+        random = Random(f"{self.seed}/{label}/{run}")
+        if label not in self._wall_offset:
+            self._wall_offset[label] = random.uniform(-self._clock_skew, self._clock_skew)
+        offset = random.uniform(0.0, 100_000.0)
+        unix_ms = START_MS + int((self.now + self._wall_offset[label]) * 1000)
+        node = config.create_node(
+            name, bound, now=self.now + offset, entropy=random.randbytes(32), unix_ms=unix_ms, metadata=metadata
+        )
+        seeds = tuple(self._address(seed) for seed in join)
+        process = Process(
+            label,
+            run,
+            node,
+            config,
+            bound,
+            seeds,
+            network=self.network,
+            observers=self._observers,
+            clock_offset=offset,
+            on_left=self._on_left,
+        )
+        self.network.bind(bound, process)
+        self.processes[label] = process
+        for hook in self._observers.on_start:
+            hook(process)
+        process.do(lambda node, now: node.join(seeds, now=now) if seeds else None)
+        return process
+
+    def form(self, count: int, *, limit: float = 60.0, spacing: float = 0.01) -> list[Process]:
+        """Start ``count`` processes that really join, by way of the first ones, and run until all agree.
+
+        Raises:
+            TimeoutError: if they don't within ``limit`` seconds.
+        """
+        processes: list[Process] = []
+        for name in self._names(count):
+            processes.append(self.add(name, join=processes[:SEEDS]))
+            self.run_for(spacing)
+        self.run_until(self.agreed, limit, every=0.05)
+        return processes
+
+    def start_formed(self, count: int) -> list[Process]:
+        """Start ``count`` processes that have known each other for long, without a datagram.
+
+        Needs a node with a method ``adopt(members, *, now)`` (`swim_core.Node` has it), which holds the
+        members given for live and raises no events.
+
+        Raises:
+            SimulationError: if the protocol's nodes have no such method.
+        """
+        processes = [self.add(name) for name in self._names(count)]
+        members = tuple(process.node.local for process in processes)
+        for process in processes:
+            if not hasattr(process.node, "adopt"):
+                raise SimulationError("nodes of this protocol can't start formed: use form()")
+            process.do(lambda node, now: cast(_CanAdopt, node).adopt(members, now=now))
+            process.seeds = tuple(p.address for p in processes[: SEEDS + 1] if p is not process)[:SEEDS]
+            process.do(lambda node, now, seeds=process.seeds: node.join(seeds, now=now))  # type: ignore[misc]
+        return processes
+
+    def _names(self, count: int) -> list[str]:
+        return [f"node-{number}" for number in range(len(self.processes), len(self.processes) + count)]
+
+    def _new_address(self) -> Address:
+        self._hosts += 1
+        return Address(f"10.{self._hosts >> 16 & 255}.{self._hosts >> 8 & 255}.{self._hosts & 255}", PORT)
+
+    def _address(self, where: Label | AddressLike) -> Address:
+        if isinstance(where, Process):
+            return where.address
+        return self.processes[where].address if isinstance(where, str) else canonical(*where)
+
+    # what applications do
+
+    def broadcast(self, label: Label, payload: bytes) -> int:
+        """Have a node broadcast; returns the number of it."""
+        process = self.process(label)
+        number = process.do(lambda node, now: node.broadcast(payload, now=now))
+        for hook in self._observers.on_broadcast:
+            hook(process, number, payload)
+        return number
+
+    def send(self, label: Label, to: str | Member, payload: bytes) -> None:
+        """Have a node send a message to one member."""
+        self.process(label).do(lambda node, now: node.send(to, payload, now=now))
+
+    def update_metadata(self, label: Label, metadata: Mapping[str, str]) -> None:
+        """Have a node change its metadata."""
+        self.process(label).do(lambda node, now: node.update_metadata(metadata, now=now))
+
+    def leave(self, label: Label) -> None:
+        """Have a node say goodbye; its process ends when that has been told."""
+        process = self.process(label)
+        process.leaving = True
+        process.do(lambda node, now: node.leave(now=now))
+
+    def _ended(self, process: Process, how: Stop) -> None:
+        self.faults[how.value] += 1
+        process.stop()
+        for hook in self._observers.on_stop:
+            hook(process, how)
+
+    def _on_left(self, process: Process) -> None:
+        self.network.close(process.address)
+        self._ended(process, Stop.LEFT)
+
+    # replay
+
+    @contextmanager
+    def _signed(self) -> Any:
+        try:
+            yield
+        except BaseException as error:
+            self._sign(error)
+            raise
+
+    def _sign(self, error: BaseException) -> None:
+        note = f"at {self.now:.6f} s of virtual time; replay: {self.replay}"
+        if note not in getattr(error, "__notes__", ()):
+            error.add_note(note)
+
+
+def _identity(member: Member) -> tuple[str, int, int]:
+    return (member.name, member.epoch, member.incarnation)

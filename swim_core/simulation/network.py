@@ -1,0 +1,248 @@
+"""A network in virtual time: addresses, links, cuts, partitions, and kernels that refuse."""
+
+from collections.abc import Callable, Iterable
+from hashlib import blake2b
+from math import log
+from random import Random
+from struct import Struct
+from typing import Protocol
+
+import attrs
+
+from swim_core.address import Address, pack
+
+from .link import Link
+from .timeline import Timeline
+
+__all__ = ["Endpoint", "Network", "Tap", "Traffic"]
+
+ICMP_BURST = 6  # measured on Linux, see "Kernel evidence" in the design notes: 6 at once, then 1 a second
+ICMP_PER_SECOND = 1.0
+ICMP_QUOTE = 520  # bytes of the refused datagram that an IPv4 port-unreachable carries back
+
+_time_bytes = Struct("<d").pack
+
+Tap = Callable[[str, Address, Address, bytes], None]
+"""Called with "sent", "lost", "blocked", "delivered" or "refused", source, destination and payload."""
+
+
+class Endpoint(Protocol):
+    """What is bound to an address: the socket of a process."""
+
+    def receive(self, payload: bytes, source: Address) -> None:
+        """A datagram arrived."""
+
+    def refused(self, destination: Address, quoted: bytes) -> None:
+        """The kernel at ``destination`` said that nobody listens there, quoting what was sent."""
+
+
+@attrs.define
+class Traffic:
+    """Counters of datagrams. ``sent`` = delivered + lost + blocked + refused + vanished - duplicated + in flight."""
+
+    sent: int = 0
+    delivered: int = 0
+    lost: int = 0
+    blocked: int = 0
+    duplicated: int = 0
+    reordered: int = 0
+    refused: int = 0
+    vanished: int = 0
+    """Arrived where no process is, with no refusal: the host is gone, silent, or at its limit."""
+
+
+@attrs.define
+class _Host:
+    up: bool = True
+    refuses: bool = True
+    tokens: dict[str, tuple[float, float]] = attrs.Factory(dict)  # by sender: left at that time
+
+
+class Network:
+    """Carries datagrams between endpoints, as `link` and the cuts of the moment say.
+
+    Everything random comes from ``seed``, and `digest` covers everything that arrived, so two runs
+    with one seed can be compared.
+
+    Attributes:
+        timeline: the clock.
+        link: what holds between addresses that have no link of their own (`set_link`).
+        traffic: counters.
+        limit_refusals: whether a host's kernel limits port-unreachables as Linux does (loopback is exempt).
+        tap: called for every datagram at each turn of its fate, for tests and for looking on; or None.
+    """
+
+    def __init__(self, seed: object = 0, *, link: Link | None = None, timeline: Timeline | None = None) -> None:
+        self.timeline = timeline or Timeline()
+        self.link = link or Link()
+        self.traffic = Traffic()
+        self.limit_refusals = True
+        self.tap: Tap | None = None
+        self._random = Random(f"{seed}/network")
+        self._endpoints: dict[Address, Endpoint] = {}
+        self._hosts: dict[str, _Host] = {}
+        self._links: dict[tuple[Address, Address], Link] = {}
+        self._cuts: dict[tuple[Address, Address], None] = {}
+        self._group_of: dict[Address, int] = {}
+        self._history = blake2b(digest_size=16)
+
+    # endpoints and hosts
+
+    def bind(self, address: Address, endpoint: Endpoint) -> None:
+        """Deliver what is sent to ``address`` to ``endpoint``; its host is up from now on.
+
+        Raises:
+            ValueError: if the address is bound already.
+        """
+        if address in self._endpoints:
+            raise ValueError(f"{address} is in use")
+        self._endpoints[address] = endpoint
+        host = self._host(address)
+        host.up = host.refuses = True
+
+    def close(self, address: Address, *, refuses: bool = True) -> None:
+        """Nobody listens at ``address`` any more; its host goes on, and ``refuses`` what is sent there or is silent."""
+        del self._endpoints[address]
+        self._host(address).refuses = refuses
+
+    def lose_host(self, host: str) -> None:
+        """The host is gone, with every endpoint on it: silence from now on."""
+        for address in [address for address in self._endpoints if address.host == host]:
+            del self._endpoints[address]
+        self._hosts.setdefault(host, _Host()).up = False
+
+    def _host(self, address: Address) -> _Host:
+        host = self._hosts.get(address.host)
+        if host is None:
+            host = self._hosts[address.host] = _Host()
+        return host
+
+    # links
+
+    def set_link(self, source: Address, destination: Address, link: Link | None) -> None:
+        """Give one direction a link of its own; None takes it away again."""
+        if link is None:
+            self._links.pop((source, destination), None)
+        else:
+            self._links[source, destination] = link
+
+    def cut(self, source: Address, destination: Address) -> None:
+        """Nothing more leaves ``source`` for ``destination``; the other direction is as before."""
+        self._cuts[source, destination] = None
+
+    def mend(self, source: Address, destination: Address) -> None:
+        """Undo `cut`; harmless where there was none."""
+        self._cuts.pop((source, destination), None)
+
+    def partition(self, groups: Iterable[Iterable[Address]]) -> None:
+        """Let datagrams pass within each group only; addresses in none form one more group.
+
+        Replaces an earlier partition. What is on its way still arrives.
+        """
+        self._group_of = {address: number for number, group in enumerate(groups, 1) for address in group}
+
+    def heal(self) -> None:
+        """Undo every cut and partition."""
+        self._cuts.clear()
+        self._group_of = {}
+
+    def blocked(self, source: Address, destination: Address) -> bool:
+        """Whether a cut or the partition lies between."""
+        group_of = self._group_of
+        return (source, destination) in self._cuts or group_of.get(source, 0) != group_of.get(destination, 0)
+
+    # datagrams
+
+    def send(self, source: Address, destination: Address, payload: bytes) -> None:
+        """Put a datagram on its way. Lost ones are forgotten at once."""
+        traffic = self.traffic
+        traffic.sent += 1
+        if self.tap:
+            self.tap("sent", source, destination, payload)
+        link = self.link
+        if self._links:
+            link = self._links.get((source, destination), link)
+        if (self._cuts or self._group_of) and self.blocked(source, destination):
+            traffic.blocked += 1
+            if self.tap:
+                self.tap("blocked", source, destination, payload)
+            return
+        if link.loss and self._random.random() < link.loss:
+            traffic.lost += 1
+            if self.tap:
+                self.tap("lost", source, destination, payload)
+            return
+        timeline = self.timeline
+        timeline.at(timeline.now + self._latency(link), self._arrive, source, destination, payload)
+        if link.duplication and self._random.random() < link.duplication:
+            traffic.duplicated += 1
+            timeline.at(timeline.now + self._latency(link), self._arrive, source, destination, payload)
+
+    def _latency(self, link: Link) -> float:
+        random = self._random.random
+        latency = link.delay
+        if link.processing:
+            latency += link.processing * random()
+        if link.jitter:
+            latency -= link.jitter * log(1.0 - random())
+        if link.reordering and random() < link.reordering:
+            self.traffic.reordered += 1
+            latency += link.holding * random()
+        return latency
+
+    def _arrive(self, source: Address, destination: Address, payload: bytes) -> None:
+        endpoint = self._endpoints.get(destination)
+        if endpoint is None:
+            self._nobody(source, destination, payload)
+            return
+        self.traffic.delivered += 1
+        self.note(pack(source), pack(destination), payload)
+        if self.tap:
+            self.tap("delivered", source, destination, payload)
+        endpoint.receive(payload, source)
+
+    # refusals
+
+    def _nobody(self, source: Address, destination: Address, payload: bytes) -> None:
+        host = self._hosts.get(destination.host)
+        if host is None or not (host.up and host.refuses and self._may_refuse(host, source)):
+            self.traffic.vanished += 1
+            return
+        self.traffic.refused += 1
+        link = self._links.get((destination, source), self.link)
+        if self.blocked(destination, source) or (link.loss and self._random.random() < link.loss):
+            return
+        arrival = self.timeline.now + self._latency(link)
+        self.timeline.at(arrival, self._refused, source, destination, payload[:ICMP_QUOTE])
+
+    def _may_refuse(self, host: _Host, source: Address) -> bool:
+        """Take a token of the limit that a kernel keeps for each peer."""
+        if not self.limit_refusals or source.host == "::1" or source.host.startswith("127."):
+            return True
+        now = self.timeline.now
+        left, since = host.tokens.get(source.host, (float(ICMP_BURST), now))
+        left = min(left + (now - since) * ICMP_PER_SECOND, ICMP_BURST)
+        if left < 1:
+            return False
+        host.tokens[source.host] = (left - 1, now)
+        return True
+
+    def _refused(self, source: Address, destination: Address, quoted: bytes) -> None:
+        endpoint = self._endpoints.get(source)
+        if endpoint is None:
+            return
+        self.note(b"refused", pack(source), pack(destination), quoted)
+        if self.tap:
+            self.tap("refused", source, destination, quoted)
+        endpoint.refused(destination, quoted)
+
+    # replay
+
+    def note(self, *what: bytes) -> None:
+        """Make something that happened now part of `digest`."""
+        self._history.update(_time_bytes(self.timeline.now) + b"".join(what))
+
+    @property
+    def digest(self) -> str:
+        """A hash, in hex, of every arrival so far with its time: equal for equal runs."""
+        return self._history.hexdigest()

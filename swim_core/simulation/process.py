@@ -1,0 +1,240 @@
+"""One run of one simulated process: a node, its socket, its clock, and the stalls it suffers."""
+
+from collections import deque
+from collections.abc import Callable
+from functools import partial
+from typing import TypeVar
+
+from swim_core.address import Address
+from swim_core.events import Event, KernelEvidence
+from swim_core.protocol import ProtocolConfig, ProtocolNode
+
+from .network import Network
+from .observer import Observers
+
+__all__ = ["Process", "SimulationError"]
+
+T = TypeVar("T")
+
+RECEIVE_BUFFER = 256
+"""Datagrams that queue at a stalled process: what Linux's default socket buffer holds of small ones."""
+
+MAX_TICKS_AT_ONCE = 10_000  # a node whose deadline never moves on would hold virtual time for ever
+
+
+class SimulationError(Exception):
+    """A simulated process was asked for what it can't do just now, or its node misbehaves."""
+
+
+class Process:
+    """A node as an adapter would run it: every input is followed by draining its outputs and reading its deadline.
+
+    Processes are made by `Simulation`; a restart makes a new one under the same label.
+
+    Attributes:
+        label: what the simulation calls it; the node's name unless chosen otherwise.
+        run: 0 for the first process of that label, then 1, 2, ...
+        node: the node itself, to look at; feed it through `do` only.
+        config: its settings.
+        address: what it is bound to.
+        seeds: what it was told to join.
+        events: everything that the node told, with virtual times, oldest first.
+        started: when, in virtual time.
+        running: False once crashed or left.
+        paused: whether it is stalled.
+        wakes_at: when the latest stall ends or ended, in virtual time.
+        leaving: whether it has said goodbye and lingers until that is told.
+    """
+
+    __slots__ = (
+        "_armed",
+        "_deadline",
+        "_last_tick",
+        "_network",
+        "_observers",
+        "_offset",
+        "_on_left",
+        "_queue",
+        "_ticks",
+        "_timeline",
+        "address",
+        "config",
+        "events",
+        "label",
+        "leaving",
+        "node",
+        "paused",
+        "run",
+        "running",
+        "seeds",
+        "started",
+        "wakes_at",
+    )
+
+    def __init__(
+        self,
+        label: str,
+        run: int,
+        node: ProtocolNode,
+        config: ProtocolConfig,
+        address: Address,
+        seeds: tuple[Address, ...],
+        *,
+        network: Network,
+        observers: Observers,
+        clock_offset: float,
+        on_left: Callable[["Process"], None],
+    ) -> None:
+        self.label = label
+        self.run = run
+        self.node = node
+        self.config = config
+        self.address = address
+        self.seeds = seeds
+        self.events: list[tuple[float, Event]] = []
+        self.started = network.timeline.now
+        self.running = True
+        self.paused = False
+        self.wakes_at = 0.0
+        self.leaving = False
+        self._network = network
+        self._timeline = network.timeline
+        self._observers = observers
+        self._on_left = on_left
+        self._offset = clock_offset
+        self._queue: deque[Callable[[], None]] = deque()  # what reached the socket during a stall
+        self._deadline: float | None = None
+        self._armed: float | None = None
+        self._last_tick = -1.0
+        self._ticks = 0
+
+    def __repr__(self) -> str:
+        return f"<Process {self.label} run {self.run} at {self.address}>"
+
+    @property
+    def name(self) -> str:
+        """The name of its node."""
+        return self.node.local.name
+
+    @property
+    def clock(self) -> float:
+        """Its own monotonic clock, which agrees with no other's."""
+        return self._timeline.now + self._offset
+
+    def do(self, intent: Callable[[ProtocolNode, float], T]) -> T:
+        """Call ``intent(node, now)``, and send what comes of it.
+
+        Raises:
+            SimulationError: if the process is stalled or has ended: then it can do nothing.
+        """
+        if self.paused or not self.running:
+            raise SimulationError(f"{self.label} is {'stalled' if self.running else 'not running'}")
+        result = intent(self.node, self.clock)
+        self._turn()
+        return result
+
+    def times(self, kind: type[Event], name: str | None = None) -> list[float]:
+        """When events of that class came, of the member called ``name`` if one is given."""
+        return [time for time, event in self.events if isinstance(event, kind) and (not name or _about(event) == name)]
+
+    # what the network and the clock do to it
+
+    def receive(self, payload: bytes, source: Address) -> None:
+        """A datagram reached its socket; a stalled process finds it when it wakes, if the buffer has room."""
+        if not self.paused:
+            self.node.feed_datagram(payload, source, now=self._timeline.now + self._offset)
+            self._turn()
+        elif len(self._queue) < RECEIVE_BUFFER:
+            self._queue.append(partial(self.receive, payload, source))
+
+    def refused(self, destination: Address, quoted: bytes) -> None:
+        """The kernel reports that what was sent to ``destination`` found nobody."""
+        if not self.paused:
+            self.node.feed_evidence(KernelEvidence.REFUSED_UDP, destination, quoted, now=self.clock)
+            self._turn()
+        elif len(self._queue) < RECEIVE_BUFFER:
+            self._queue.append(partial(self.refused, destination, quoted))
+
+    def pause(self, until: float) -> None:
+        """Stop running, as by SIGSTOP: nothing is sent, nothing read, no timer fires."""
+        self.paused = True
+        self.wakes_at = until
+
+    def wake(self) -> None:
+        """Go on: read everything that queued, then look at the clock, as the adapters do."""
+        self.paused = False
+        while self._queue and self.running and not self.paused:
+            self._queue.popleft()()
+        if self.running and not self.paused:
+            self._tick_if_due()
+
+    def stop(self) -> None:
+        """End at once, telling nobody."""
+        self.running = False
+        self._queue.clear()
+
+    def step_clock(self, seconds: float) -> None:
+        """Move its monotonic clock."""
+        self._offset += seconds
+        if self.running and not self.paused:
+            self._arm()
+
+    # the loop of an adapter
+
+    def _turn(self) -> None:
+        node = self.node
+        send, address = self._network.send, self.address
+        while (datagram := node.poll_datagram()) is not None:
+            send(address, datagram.destination, datagram.payload)
+        while (event := node.poll_event()) is not None:
+            self._record(event)
+        self._arm()
+        for hook in self._observers.on_turn:
+            hook(self)
+        if self.leaving and self.running and node.has_left:
+            self._on_left(self)
+
+    def _record(self, event: Event) -> None:
+        self.events.append((self._timeline.now, event))
+        self._network.note(f"{self.label} {type(event).__name__} {_about(event)}".encode())
+        for hook in self._observers.on_event:
+            hook(self, event)
+
+    def _arm(self) -> None:
+        """See that a tick is scheduled no later than the node's deadline.
+
+        A deadline that moves later leaves the scheduled tick where it is: on its way it finds that nothing
+        is due and goes on to the true one. Most datagrams move a deadline later, and so cost nothing here.
+        """
+        self._deadline = deadline = self.node.poll_deadline()
+        if deadline is None:
+            return
+        time = max(deadline - self._offset, self._timeline.now)
+        if self._armed is None or time < self._armed:
+            self._armed = time
+            self._timeline.at_end_of(time, self._on_tick, time)
+
+    def _on_tick(self, time: float) -> None:
+        if time != self._armed:
+            return  # an earlier tick took its place
+        self._armed = None
+        if self.running and not self.paused:
+            self._tick_if_due()
+
+    def _tick_if_due(self) -> None:
+        deadline, now = self._deadline, self._timeline.now
+        if deadline is None or deadline - self._offset > now:
+            self._arm()
+            return
+        self._ticks = self._ticks + 1 if now == self._last_tick else 1
+        self._last_tick = now
+        if self._ticks > MAX_TICKS_AT_ONCE:
+            raise SimulationError(f"{self.label} wants tick after tick: its deadline {deadline} never moves on")
+        self.node.feed_tick(now=max(deadline, now + self._offset))  # rounding must not make a tick early
+        self._turn()
+
+
+def _about(event: Event) -> str:
+    """The name of the member that an event is about, or "" if it is about none."""
+    member = getattr(event, "member", None) or getattr(event, "origin", None) or getattr(event, "sender", None)
+    return member.name if member else ""

@@ -1,0 +1,57 @@
+"""Virtual time: what is to happen, in order, on one heap."""
+
+from collections.abc import Callable
+from heapq import heappop, heappush
+from typing import Any
+
+__all__ = ["Timeline"]
+
+_LAST = 1 << 60  # added to the sequence number of ticks: at one instant, arrivals come first
+
+
+class Timeline:
+    """A clock that jumps to whatever happens next, so that idle time costs nothing.
+
+    What falls on one instant happens in the order in which it was scheduled.
+
+    Attributes:
+        now: seconds since the simulation began.
+    """
+
+    __slots__ = ("_count", "_heap", "now")
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self._count = 0
+        self._heap: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
+
+    def at(self, time: float, call: Callable[..., object], *arguments: Any) -> None:
+        """Have ``call(*arguments)`` happen at ``time``, or now if that has passed."""
+        self._count += 1
+        heappush(self._heap, (time if time > self.now else self.now, self._count, call, arguments))
+
+    def at_end_of(self, time: float, call: Callable[..., object], *arguments: Any) -> None:
+        """The same, after everything else of that instant: a timer waits for what has arrived."""
+        self._count += 1
+        heappush(self._heap, (time if time > self.now else self.now, self._count + _LAST, call, arguments))
+
+    @property
+    def next_time(self) -> float | None:
+        """When something happens next; None if nothing is scheduled."""
+        return self._heap[0][0] if self._heap else None
+
+    def step(self) -> bool:
+        """Let the next thing happen; False if there was none."""
+        if not self._heap:
+            return False
+        self.now, _, call, arguments = heappop(self._heap)
+        call(*arguments)
+        return True
+
+    def run_to(self, time: float) -> None:
+        """Let everything up to and at ``time`` happen; the clock then stands there."""
+        heap = self._heap
+        while heap and heap[0][0] <= time:
+            self.now, _, call, arguments = heappop(heap)
+            call(*arguments)
+        self.now = max(self.now, time)

@@ -1,0 +1,123 @@
+"""A node that writes down what is done to it and does what it is told: for tests of the simulator itself."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from swim_core import (
+    Address,
+    AddressLike,
+    Datagram,
+    Event,
+    Evidence,
+    KernelEvidence,
+    Member,
+    Statistics,
+)
+
+
+class RecordingNode:
+    """Obeys `ProtocolNode`; ``calls`` holds (what, arguments, now), and tests fill ``out``, ``told``, ``deadline``."""
+
+    def __init__(self, name: str, address: Address, unix_ms: int, entropy: bytes) -> None:
+        self.calls: list[tuple[str, tuple[Any, ...], float]] = []
+        self.out: list[Datagram] = []
+        self.told: list[Event] = []
+        self.deadline: float | None = None
+        self.repeat: float | None = None
+        self.unix_ms = unix_ms
+        self.entropy = entropy
+        self.known: tuple[Member, ...] = ()
+        self._local = Member(name, address, epoch=unix_ms)
+        self._left_at: float | None = None
+        self._now = 0.0
+
+    def _called(self, what: str, now: float, *arguments: Any) -> None:
+        self.calls.append((what, arguments, now))
+        self._now = now
+
+    def heard(self, what: str) -> list[tuple[Any, ...]]:
+        """The arguments of the calls of that kind."""
+        return [arguments for kind, arguments, _ in self.calls if kind == what]
+
+    def times(self, what: str) -> list[float]:
+        """When, on its own clock, calls of that kind came."""
+        return [now for kind, _, now in self.calls if kind == what]
+
+    def feed_datagram(self, data: bytes, source: AddressLike, *, now: float) -> None:
+        self._called("datagram", now, data, source)
+
+    def feed_evidence(self, kind: KernelEvidence, destination: AddressLike, quoted: bytes = b"", *, now: float) -> None:
+        self._called("evidence", now, kind, destination, quoted)
+
+    def feed_tick(self, *, now: float) -> None:
+        self._called("tick", now)
+        if self.deadline is not None and now >= self.deadline:
+            self.deadline = None if self.repeat is None else self.deadline + self.repeat
+
+    def join(self, addresses: Iterable[AddressLike], *, now: float) -> None:
+        self._called("join", now, *addresses)
+
+    def broadcast(self, payload: bytes, *, now: float) -> int:
+        self._called("broadcast", now, payload)
+        return len(self.heard("broadcast"))
+
+    def send(self, to: str | Member, payload: bytes, *, now: float) -> None:
+        self._called("send", now, to, payload)
+
+    def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> None:
+        self._called("metadata", now, metadata)
+
+    def leave(self, *, now: float) -> None:
+        self._called("leave", now)
+        self._left_at = self.deadline = now + 0.25
+
+    def adopt(self, members: Iterable[Member], *, now: float) -> None:
+        self._called("adopt", now)
+        self.known = tuple(members)
+
+    def poll_datagram(self) -> Datagram | None:
+        return self.out.pop(0) if self.out else None
+
+    def poll_event(self) -> Event | None:
+        return self.told.pop(0) if self.told else None
+
+    def poll_deadline(self) -> float | None:
+        return self.deadline
+
+    @property
+    def local(self) -> Member:
+        return self._local
+
+    @property
+    def has_left(self) -> bool:
+        return self._left_at is not None and self._now >= self._left_at
+
+    def members(self, *, gone: bool = False) -> tuple[Member, ...]:
+        return self.known or (self._local,)
+
+    def member(self, name: str) -> Member | None:
+        return next((member for member in self.members() if member.name == name), None)
+
+    def statistics(self) -> Statistics:
+        return Statistics()
+
+    def explain(self, name: str) -> Evidence | None:
+        return None
+
+
+class RecordingConfig:
+    """Makes recording nodes."""
+
+    event_buffer = 16
+
+    def create_node(
+        self,
+        name: str,
+        address: AddressLike,
+        *,
+        now: float,
+        entropy: bytes,
+        unix_ms: int,
+        metadata: Mapping[str, str] | None = None,
+    ) -> RecordingNode:
+        return RecordingNode(name, Address(*address), unix_ms, entropy)
