@@ -1,0 +1,140 @@
+"""The seam between a node and an event loop: what a node needs of a loop, and asyncio's way to give it.
+
+A driver owns no protocol and no socket. It says what time it is, calls when the socket is readable or the
+deadline has come, runs background work, and stops. Another kind (a thread of its own, a simulated network) only
+has to keep the same promises. trio's driver stands in its own module, so that asyncio programs need no trio.
+"""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Protocol
+
+import anyio
+
+__all__ = ["AsyncioDriver", "Driver", "Reactor", "current_driver"]
+
+
+class Reactor(Protocol):
+    """What a driver calls, always from its own loop. None of these raises."""
+
+    def fileno(self) -> int:
+        """The socket to watch."""
+
+    def readable(self) -> bool:
+        """The socket has something. Returns True if it has to be watched anew (an error was met)."""
+
+    def expired(self) -> None:
+        """The deadline that was set last has come."""
+
+    def failed(self, error: Exception) -> None:
+        """Background work, or the watching itself, raised ``error``."""
+
+
+class Driver(Protocol):
+    """What a node needs of an event loop. Use it from within that loop only."""
+
+    def clock(self) -> float:
+        """The loop's time, seconds."""
+
+    def is_current(self) -> bool:
+        """Whether the caller runs inside this very loop."""
+
+    def start(self, reactor: Reactor) -> None:
+        """Begin to watch the socket of ``reactor``."""
+
+    def set_deadline(self, deadline: float | None) -> None:
+        """Call `Reactor.expired` once at ``deadline`` (None: never), in place of what was set before."""
+
+    def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run ``work`` in the background until it is done or `halt` cancels it."""
+
+    def halt(self) -> None:
+        """Watch and call no more, from this moment on; the socket may be closed next. Cancels background work."""
+
+    async def stopped(self) -> None:
+        """Wait, whatever is cancelled meanwhile, until everything that was started has ended; follows `halt`."""
+
+
+class AsyncioDriver:
+    """A reader callback and one timer: no task at all, save for background work.
+
+    The timer is moved whenever the deadline changes. Leaving it where it is when the deadline has only moved on
+    would save two microseconds for a cancelled handle and cost a wake-up of about fifty.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.clock = self._loop.time
+        self._reactor: Reactor
+        self._fileno = -1
+        self._timer: asyncio.TimerHandle | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def is_current(self) -> bool:
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            return False
+
+    def start(self, reactor: Reactor) -> None:
+        self._reactor = reactor
+        self._fileno = reactor.fileno()
+        try:
+            self._loop.add_reader(self._fileno, self._readable)
+        except NotImplementedError:  # Windows' Proactor; anyio watches through a thread of its own there
+            self._fileno = -1
+            self.spawn(self._watch)
+
+    def set_deadline(self, deadline: float | None) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None if deadline is None else self._loop.call_at(deadline, self._reactor.expired)
+
+    def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
+        task = self._loop.create_task(self._contain(work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def halt(self) -> None:
+        self.set_deadline(None)
+        if self._fileno >= 0:
+            self._loop.remove_reader(self._fileno)
+            self._fileno = -1
+        for task in self._tasks:
+            task.cancel()
+
+    async def stopped(self) -> None:
+        with anyio.CancelScope(shield=True):
+            if self._tasks:
+                await asyncio.wait(self._tasks)
+
+    def _readable(self) -> None:
+        if self._reactor.readable() and self._fileno >= 0:  # uvloop forgets a socket that had an error
+            self._loop.remove_reader(self._fileno)
+            self._loop.add_reader(self._fileno, self._readable)
+
+    async def _watch(self) -> None:
+        while True:
+            await anyio.wait_readable(self._reactor.fileno())
+            self._reactor.readable()
+
+    async def _contain(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception as error:
+            self._reactor.failed(error)
+
+
+def current_driver() -> Driver:
+    """A driver for the loop that the caller runs in.
+
+    Raises:
+        RuntimeError: outside an event loop.
+    """
+    trio = sys.modules.get("trio")  # asked first: in guest mode trio runs inside an asyncio loop
+    if trio is not None and trio.lowlevel.in_trio_task():
+        from .trio_driver import TrioDriver
+
+        return TrioDriver()
+    return AsyncioDriver()

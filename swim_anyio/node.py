@@ -1,0 +1,144 @@
+"""What an application holds of a node that runs on its event loop."""
+
+from collections.abc import Iterable, Mapping
+
+from swim_core import Evidence, Member, Statistics
+from swim_core.arguments import HostPort, read_seeds
+
+from .engine import Engine
+from .seeds import Seeds
+from .subscription import Subscription
+
+__all__ = ["AsyncNode"]
+
+
+class AsyncNode:
+    """A running node; `open_node` gives it. What never waits is not async.
+
+    Everything raises `WrongThread` outside the node's event loop. Once the node is closed the views show its
+    last moment, and what acts raises `NotRunning`, or `NodeCrashed` if the node failed.
+    """
+
+    def __init__(self, engine: Engine, seeds: Seeds) -> None:
+        self._engine = engine
+        self._seeds = seeds
+
+    def __repr__(self) -> str:
+        local = self._engine.core.local
+        return f"<AsyncNode {local.name} at {local.address}>"
+
+    @property
+    def local(self) -> Member:
+        """This node itself; ``local.address`` is where others reach it, its port resolved."""
+        self._engine.check_loop()
+        return self._engine.core.local
+
+    def members(self, *, gone: bool = False) -> tuple[Member, ...]:
+        """The live members (ALIVE, SUSPECT), this node included, by name; with ``gone`` DEAD and LEFT ones too."""
+        self._engine.check_loop()
+        return self._engine.core.members(gone=gone)
+
+    def member(self, name: str) -> Member | None:
+        """The member of that name, live or gone, or None."""
+        self._engine.check_loop()
+        return self._engine.core.member(name)
+
+    def statistics(self) -> Statistics:
+        """Counters and sizes of this moment, immutable."""
+        self._engine.check_loop()
+        return self._engine.core.statistics()
+
+    def explain(self, name: str) -> Evidence | None:
+        """What stands behind the state of a member: the verdict, and what was observed here. None if unknown."""
+        self._engine.check_loop()
+        return self._engine.core.explain(name)
+
+    def subscribe(self, *, current: bool = False) -> Subscription:
+        """Events from this call on: ``with node.subscribe() as events: async for event in events``.
+
+        Args:
+            current: first yield `MemberJoined` for every other live member of this instant, so that nothing
+                is missed or doubled.
+        """
+        self._engine.check_running()
+        return self._engine.subscribe(current=current)
+
+    async def wait_for_members(self, count: int) -> None:
+        """Wait until there are ``count`` live members, this node included. Bound it with a cancel scope or timeout.
+
+        Raises:
+            NotRunning: if the node is closed meanwhile.
+            NodeCrashed: if it fails.
+        """
+        with self.subscribe() as events:
+            while len(self.members()) < count:
+                await events.get()
+                events.clear()
+
+    def broadcast(self, payload: bytes) -> int:
+        """Tell every member ``payload``, at most once each; returns its number, from 1 in this run.
+
+        Raises:
+            PayloadTooLarge: if it is over ``max_broadcast``, or too much waits to be sent already.
+            NotRunning: after `leave`.
+        """
+        engine = self._acting()
+        number = engine.core.broadcast(payload, now=engine.clock())
+        engine.settle()
+        return number
+
+    def send(self, to: str | Member, payload: bytes) -> None:
+        """Tell one member ``payload``, best effort: a name means whichever run lives, a `Member` that run only.
+
+        Raises:
+            UnknownMember: if there is no such live member.
+            PayloadTooLarge: if it is over ``max_broadcast``.
+            NotRunning: after `leave`.
+        """
+        engine = self._acting()
+        engine.core.send(to, payload, now=engine.clock())
+        engine.settle()
+
+    def update_metadata(self, metadata: Mapping[str, str]) -> None:
+        """Replace this node's metadata and tell everyone.
+
+        Raises:
+            PayloadTooLarge: if it is over ``max_metadata``, packed.
+            NotRunning: after `leave`.
+        """
+        engine = self._acting()
+        engine.core.update_metadata(metadata, now=engine.clock())
+        engine.settle()
+
+    def join(self, seeds: str | Iterable[HostPort]) -> None:
+        """Ask ``seeds`` to let this node in, again and again until each is a live member's. Replaces earlier seeds.
+
+        Names are resolved in the background, and again before each attempt; one that can't be is tried again
+        after 1 to 60 seconds.
+
+        Args:
+            seeds: "host:port" or pairs, also as one comma-separated string.
+
+        Raises:
+            ConfigError: if one can't be an address.
+            NotRunning: after `leave`.
+        """
+        self._acting()
+        self._seeds.replace(read_seeds("join", seeds))
+
+    async def leave(self) -> None:
+        """Say goodbye and wait until it was said often enough, about 250 ms. Final; the end of the block does it too.
+
+        Raises:
+            NodeCrashed: if the node fails meanwhile.
+        """
+        engine = self._acting()
+        engine.core.leave(now=engine.clock())
+        engine.settle()
+        await engine.left.wait()
+        if engine.failure is not None:
+            engine.check_running()
+
+    def _acting(self) -> Engine:
+        self._engine.check_running()
+        return self._engine

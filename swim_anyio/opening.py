@@ -1,0 +1,190 @@
+"""`open_node`: from arguments to a running node, and to its end whatever happens in between."""
+
+import contextlib
+import logging
+import os
+import secrets
+import socket
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import TracebackType
+
+import anyio
+from anyio.lowlevel import checkpoint
+
+from swim_core import Address, BindError, ConfigError, NodeCrashed, ProtocolConfig, ProtocolNode
+from swim_core.address import canonical
+from swim_core.arguments import LOOPBACK_OF, Arguments, HostPort, advertised_address, exposure_warning, read_arguments
+from swim_threads.udp import UdpSocket, route_source
+
+from .drivers import current_driver
+from .engine import Engine
+from .node import AsyncNode
+from .seeds import Seeds, look_up
+
+__all__ = ["open_node"]
+
+log = logging.getLogger("swim_anyio")
+
+FIRST_LOOK_UP = 2.0  # seconds that a wildcard bind waits for its seeds' names, which tell the route to advertise
+
+
+class open_node(AbstractAsyncContextManager[AsyncNode]):
+    """Open a node for the length of an ``async with`` block, under trio or asyncio. Each call serves one block.
+
+    At the normal end of the block the node leaves (about 250 ms). On an exception or a cancellation it says
+    goodbye once, without waiting. What the block raises comes out as itself. If the node itself fails, the
+    block is cancelled and `NodeCrashed` is raised.
+
+    Args:
+        bind: "host:port" or a pair to listen on; else ``SWIM_BIND``, else 127.0.0.1:7946. Port 0 lets the
+            system choose; ``node.local.address`` tells.
+        name: unique in the cluster; else ``SWIM_NAME``, else the host's name and random characters.
+        join: seeds, as pairs or "host:port", also one comma-separated string; else ``SWIM_JOIN``, else none.
+            Names are resolved in the background.
+        config: taken as it is; else `Config.from_env` on the lan preset.
+        advertise: where others reach the node, if not at the bound address; without a port the bound one. A
+            wildcard bind takes the source of the route to the first seed, else of the default route, and says so.
+        metadata: strings that others see in `Member.metadata`.
+        cluster: label, over the one in ``config``; else ``SWIM_CLUSTER``.
+
+    Raises:
+        ConfigError: if an argument or an environment variable can't be used; it is named.
+        BindError: on entering, if the address can't be had. Nothing is left open.
+        RuntimeError: on entering a second time.
+    """
+
+    def __init__(
+        self,
+        bind: HostPort | None = None,
+        *,
+        name: str | None = None,
+        join: str | Iterable[HostPort] | None = None,
+        config: ProtocolConfig | None = None,
+        advertise: HostPort | None = None,
+        metadata: Mapping[str, str] | None = None,
+        cluster: str | None = None,
+    ) -> None:
+        arguments = read_arguments(
+            bind,
+            name=name,
+            join=join,
+            config=config,
+            advertise=advertise,
+            metadata=metadata,
+            cluster=cluster,
+            environ=os.environ,
+            hostname=socket.gethostname(),
+            suffix=secrets.token_hex(4),
+        )
+        self._running = _run(arguments)
+        self._entered = False
+
+    async def __aenter__(self) -> AsyncNode:
+        if self._entered:
+            raise RuntimeError("a node can be opened once: call open_node again")
+        self._entered = True
+        return await self._running.__aenter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        return await self._running.__aexit__(kind, error, traceback)
+
+
+@asynccontextmanager
+async def _run(arguments: Arguments) -> AsyncIterator[AsyncNode]:
+    """The life of a node. A cancel scope surrounds the block, not a task group: it never wraps an exception."""
+    await checkpoint()
+    sock = UdpSocket.open(*await _bindable(*arguments.bind))
+    try:
+        driver = current_driver()
+        core = _create(arguments, await _advertised(arguments, sock), driver.clock())
+        engine = Engine(core, sock, driver, event_buffer=arguments.config.event_buffer)
+    except BaseException:
+        sock.close()
+        raise
+    with anyio.CancelScope() as block:
+        engine.on_failure = block.cancel
+        try:
+            engine.start()
+            node = AsyncNode(engine, Seeds(_reachable(sock), engine))
+            if arguments.join:
+                node.join(arguments.join)
+            yield node
+            if engine.running:
+                await node.leave()
+        finally:
+            engine.close()
+            await engine.stopped()
+    if engine.failure is not None:
+        raise NodeCrashed(f"the node {core.local.name} failed") from engine.failure
+
+
+def _create(arguments: Arguments, address: Address, now: float) -> ProtocolNode:
+    return arguments.config.create_node(
+        arguments.name,
+        address,
+        now=now,
+        entropy=os.urandom(32),
+        unix_ms=time.time_ns() // 1_000_000,
+        metadata=arguments.metadata,
+    )
+
+
+async def _bindable(host: str, port: int) -> tuple[str, int]:
+    """The address to bind, numeric; a zone (``%eth0``) stays."""
+    if _is_numeric(host):
+        return host, port
+    try:
+        return (await look_up(host, port))[0]
+    except OSError as error:
+        raise BindError(error.errno, f"the host to listen on, {host}, can't be resolved: {error}") from error
+
+
+async def _advertised(arguments: Arguments, sock: UdpSocket) -> Address:
+    """What to tell others; logs how it was chosen, and what listening beyond loopback means."""
+    choice = advertised_address(
+        sock.address,
+        await _advertise(arguments.advertise),
+        await _known_seeds(arguments) if sock.address.host in LOOPBACK_OF else [],
+        dual_stack=sock.dual_stack,
+        route_source=route_source,
+    )
+    if choice.notice:
+        log.log(logging.WARNING if choice.doubtful else logging.INFO, "%s", choice.notice)
+    if warning := exposure_warning(sock.address):
+        log.warning("%s", warning)
+    return choice.address
+
+
+async def _advertise(wanted: tuple[str, int] | None) -> Address | None:
+    if wanted is None:
+        return None
+    try:
+        return (await look_up(*wanted))[0]
+    except OSError as error:
+        raise ConfigError(f"advertise: {wanted[0]} can't be resolved: {error}") from error
+
+
+async def _known_seeds(arguments: Arguments) -> list[Address]:
+    """The seeds' addresses, so far as they can be found out in a moment: the node must start in any case."""
+    known: list[Address] = []
+    if arguments.advertise is None:
+        with anyio.move_on_after(FIRST_LOOK_UP), contextlib.suppress(OSError):
+            for host, port in arguments.join[:1]:
+                known += await look_up(host, port)
+    return known
+
+
+def _is_numeric(host: str) -> bool:
+    try:
+        canonical(host, 0)
+    except ConfigError:
+        return False
+    return True
+
+
+def _reachable(sock: UdpSocket) -> socket.AddressFamily:
+    return socket.AF_UNSPEC if sock.dual_stack else sock.family

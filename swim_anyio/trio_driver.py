@@ -1,0 +1,83 @@
+"""trio's way to drive a node: one task that waits for the socket inside a cancel scope whose deadline moves."""
+
+import math
+from collections.abc import Awaitable, Callable
+
+import trio
+from trio.lowlevel import current_trio_token, spawn_system_task, wait_readable
+
+from .drivers import Reactor
+
+__all__ = ["TrioDriver"]
+
+
+class TrioDriver:
+    """One system task, and more only for background work.
+
+    A nursery around the body would wrap what the body raises in a group, and its cancellation would stop the node
+    before the goodbye. System tasks are outside the user's cancel scopes and protected from KeyboardInterrupt, which
+    therefore always reaches the body. They must not raise, so everything is caught and handed to the reactor.
+    """
+
+    def __init__(self) -> None:
+        self._token = current_trio_token()
+        self.clock = trio.lowlevel.current_clock().current_time
+        self._reactor: Reactor
+        self._deadline = math.inf
+        self._waiting: trio.CancelScope | None = None
+        self._halted = False
+        self._scopes: set[trio.CancelScope] = set()
+        self._idle = trio.Event()
+
+    def is_current(self) -> bool:
+        try:
+            return current_trio_token() is self._token
+        except RuntimeError:
+            return False
+
+    def start(self, reactor: Reactor) -> None:
+        self._reactor = reactor
+        self.spawn(self._run)
+
+    def set_deadline(self, deadline: float | None) -> None:
+        self._deadline = math.inf if deadline is None else deadline
+        if self._waiting is not None:
+            self._waiting.deadline = self._deadline
+
+    def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
+        scope = trio.CancelScope()
+        self._scopes.add(scope)
+        spawn_system_task(self._contain, work, scope, name=work)
+
+    def halt(self) -> None:
+        self._halted = True
+        for scope in self._scopes:
+            scope.cancel()  # takes the socket out of trio's hands at once, so that it can be closed
+
+    async def stopped(self) -> None:
+        with trio.CancelScope(shield=True):
+            if self._scopes:
+                await self._idle.wait()
+
+    async def _run(self) -> None:
+        fileno = self._reactor.fileno()
+        while not self._halted:
+            # One scope serves until a deadline passes, not one per datagram: making and entering it is not free
+            with trio.CancelScope(deadline=self._deadline) as self._waiting:
+                while not self._halted:
+                    await wait_readable(fileno)
+                    self._reactor.readable()
+            self._waiting = None
+            if not self._halted:
+                self._reactor.expired()
+
+    async def _contain(self, work: Callable[[], Awaitable[None]], scope: trio.CancelScope) -> None:
+        try:
+            with scope:
+                await work()
+        except Exception as error:
+            self._reactor.failed(error)
+        finally:
+            self._scopes.discard(scope)
+            if self._halted and not self._scopes:
+                self._idle.set()

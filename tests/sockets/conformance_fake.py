@@ -1,0 +1,139 @@
+"""A node that does nothing of its own: tests script what it sends, tells and raises, and read what it was fed."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+
+import attrs
+
+from swim_core import (
+    Address,
+    AddressLike,
+    Datagram,
+    Event,
+    Evidence,
+    KernelEvidence,
+    Member,
+    Statistics,
+)
+
+__all__ = ["FakeConfig", "FakeNode"]
+
+GOODBYE = b"goodbye"
+GOODBYE_TAKES = 0.05  # seconds until `has_left`
+
+
+class FakeNode:
+    """Keeps the face of `ProtocolNode`. A ``Boom`` in ``raises`` is raised by the method of that name."""
+
+    def __init__(self, name: str, address: AddressLike, now: float, metadata: Mapping[str, str]) -> None:
+        self.local = Member(name, Address(*address), metadata=metadata)
+        self.others: list[Member] = []
+        self.datagrams: list[tuple[bytes, Address, float]] = []
+        self.refused: list[tuple[Address, bytes]] = []
+        self.ticks: list[float] = []
+        self.joins: list[list[AddressLike]] = []
+        self.left_at: float | None = None
+        self.has_left = False
+        self.outbox: deque[Datagram] = deque()
+        self.events: deque[Event] = deque()
+        self.deadline: float | None = None
+        self.raises: dict[str, Exception] = {}
+        self.goodbye_to: list[Address] = []
+
+    def feed_datagram(self, data: bytes, source: AddressLike, *, now: float) -> None:
+        self._maybe_raise("feed_datagram")
+        self.datagrams.append((data, Address(*source), now))
+        if data == b"ping":
+            self.outbox.append(Datagram(b"ack", Address(*source)))
+
+    def feed_evidence(
+        self, kind: KernelEvidence, destination: AddressLike, quoted: bytes = b"", *, now: float
+    ) -> None:
+        assert kind is KernelEvidence.REFUSED_UDP
+        self.refused.append((Address(*destination), quoted))
+
+    def feed_tick(self, *, now: float) -> None:
+        self._maybe_raise("feed_tick")
+        self.ticks.append(now)
+        if self.deadline is not None and now >= self.deadline:
+            self.deadline = None
+        self.has_left = self.left_at is not None and now >= self.left_at + GOODBYE_TAKES
+
+    def join(self, addresses: Iterable[AddressLike], *, now: float) -> None:
+        self.joins.append(list(addresses))
+
+    def broadcast(self, payload: bytes, *, now: float) -> int:
+        self._maybe_raise("broadcast")
+        self.outbox.extend(Datagram(payload, member.address) for member in self.others)
+        return 1
+
+    def send(self, to: str | Member, payload: bytes, *, now: float) -> None:
+        raise NotImplementedError
+
+    def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> None:
+        raise NotImplementedError
+
+    def leave(self, *, now: float) -> None:
+        self._maybe_raise("leave")
+        if self.left_at is None:
+            self.left_at = now
+            self.deadline = now + GOODBYE_TAKES
+            self.outbox.extend(Datagram(GOODBYE, address) for address in self.goodbye_to)
+
+    def poll_datagram(self) -> Datagram | None:
+        return self.outbox.popleft() if self.outbox else None
+
+    def poll_event(self) -> Event | None:
+        return self.events.popleft() if self.events else None
+
+    def poll_deadline(self) -> float | None:
+        return self.deadline
+
+    def members(self, *, gone: bool = False) -> tuple[Member, ...]:
+        return tuple(sorted([self.local, *self.others], key=lambda member: member.name))
+
+    def member(self, name: str) -> Member | None:
+        return next((member for member in self.members() if member.name == name), None)
+
+    def statistics(self) -> Statistics:
+        return Statistics(datagrams_received=len(self.datagrams))
+
+    def explain(self, name: str) -> Evidence | None:
+        return None
+
+    def _maybe_raise(self, method: str) -> None:
+        if method in self.raises:
+            raise self.raises[method]
+
+
+@attrs.define
+class FakeConfig:
+    """Makes fake nodes and keeps them in ``nodes``; what is in ``raises`` each node is born with."""
+
+    event_buffer: int = 8
+    nodes: list[FakeNode] = attrs.Factory(list)
+    raises: dict[str, Exception] = attrs.Factory(dict)
+
+    @property
+    def node(self) -> FakeNode:
+        """The node that was made last."""
+        return self.nodes[-1]
+
+    def create_node(
+        self,
+        name: str,
+        address: AddressLike,
+        *,
+        now: float,
+        entropy: bytes,
+        unix_ms: int,
+        metadata: Mapping[str, str] | None = None,
+    ) -> FakeNode:
+        assert len(entropy) == 32
+        assert unix_ms > 1_700_000_000_000
+        if "create_node" in self.raises:
+            raise self.raises["create_node"]
+        node = FakeNode(name, address, now, metadata or {})
+        node.raises = dict(self.raises)
+        self.nodes.append(node)
+        return node

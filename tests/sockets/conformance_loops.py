@@ -1,0 +1,77 @@
+"""Runs a coroutine function under each event loop that swim_anyio serves, and sees that nothing is left behind."""
+
+import asyncio
+import gc
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from functools import cache
+from typing import Any
+
+import anyio
+import trio
+from anyio.lowlevel import checkpoint
+
+__all__ = ["LOOPS", "run_clean"]
+
+Main = Callable[[], Awaitable[None]]
+
+
+def _uvloop(main: Callable[[], Any]) -> None:
+    import uvloop
+
+    uvloop.run(main())
+
+
+def _anyio_asyncio(main: Callable[[], Any]) -> None:
+    anyio.run(main)
+
+
+LOOPS: dict[str, Callable[[Callable[[], Any]], None]] = {
+    "asyncio": lambda main: asyncio.run(main()),
+    "anyio": _anyio_asyncio,
+    "uvloop": _uvloop,
+    "trio": lambda main: trio.run(main),
+}
+if sys.platform == "win32":
+    del LOOPS["uvloop"]
+
+
+def run_clean(loop: str, main: Main) -> None:
+    """Run ``main``; afterwards no task lives within the loop, and no file is open that was not before."""
+
+    async def watched() -> None:
+        before = _tasks()
+        try:
+            await main()
+        finally:
+            assert _tasks() == before, "a task is left"
+
+    _warm(loop)
+    gc.collect()
+    files = _open_files()
+    try:
+        LOOPS[loop](watched)
+    finally:
+        gc.collect()  # a forgotten socket warns here, and warnings are errors
+        assert _open_files() == files, "a socket is left"
+
+
+@cache
+def _warm(loop: str) -> None:
+    """Let a loop open what it keeps for the life of the process (uvloop a pipe for signals)."""
+
+    async def nothing() -> None:
+        await checkpoint()
+
+    LOOPS[loop](nothing)
+
+
+def _tasks() -> int:
+    if trio.lowlevel.in_trio_task():  # type: ignore[attr-defined,unused-ignore]
+        return trio.lowlevel.current_statistics().tasks_living
+    return len(asyncio.all_tasks())
+
+
+def _open_files() -> int:
+    return len(os.listdir("/proc/self/fd")) if sys.platform == "linux" else 0
