@@ -16,6 +16,7 @@ __all__ = [
     "HostPort",
     "advertised_address",
     "exposure_warning",
+    "is_wildcard",
     "read_arguments",
     "read_seeds",
 ]
@@ -144,6 +145,11 @@ def advertised_address(
         f"advertising {chosen}, which other hosts can't reach, as no route leads out; pass advertise to choose another",
         doubtful=True,
     )
+
+
+def is_wildcard(bound: Address) -> bool:
+    """Whether a socket at ``bound`` listens on every address of its host."""
+    return bound.host in LOOPBACK_OF
 
 
 def exposure_warning(bound: Address) -> str | None:

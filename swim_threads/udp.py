@@ -16,7 +16,7 @@ from collections.abc import Callable
 from swim_core import Address, BindError
 from swim_core.address import canonical
 
-__all__ = ["OnDatagram", "OnRefused", "UdpSocket", "route_source"]
+__all__ = ["OnDatagram", "OnRefused", "UdpSocket", "family_of", "route_source"]
 
 OnDatagram = Callable[[bytes, Address], None]
 """Called with the bytes and the source of a datagram."""
@@ -51,9 +51,9 @@ class UdpSocket:
     Attributes:
         address: as bound, port 0 resolved; "0.0.0.0" or "::" for a wildcard.
         dual_stack: whether it reaches IPv4 addresses through an IPv6 socket.
-        saw_errors: whether the last `receive` drained errors, or found nothing at all (they may have been
-            drained by a `send` since the wake-up). uvloop stops watching a socket that had an error:
-            remove the reader and add it again when this is set.
+        saw_errors: whether the last `receive`, or a `send` since the one before, drained errors, or nothing at all
+            was found. uvloop stops watching a socket that had an error when it looked: remove the reader and add
+            it again when this is set.
     """
 
     def __init__(self, sock: socket.socket, *, dual_stack: bool, scope_id: int) -> None:
@@ -64,6 +64,7 @@ class UdpSocket:
         self._scope_id = scope_id
         self.dual_stack = dual_stack
         self.saw_errors = False
+        self._sent_into_errors = False
         host, port = sock.getsockname()[:2]
         self.address = canonical(host, port)
 
@@ -81,7 +82,7 @@ class UdpSocket:
             BindError: if the address can't be had. Nothing is left open.
         """
         address = canonical(host, port)
-        family = _family(address.host)
+        family = family_of(address.host)
         try:
             scope_id = _scope_id(host.partition("%")[2])
             sock = socket.socket(family, socket.SOCK_DGRAM)
@@ -103,6 +104,11 @@ class UdpSocket:
         """AF_INET or AF_INET6."""
         return socket.AF_INET6 if self._v6 else socket.AF_INET
 
+    @property
+    def reachable_families(self) -> tuple[socket.AddressFamily, ...]:
+        """Of which addresses `send` accepts."""
+        return (socket.AF_INET6, socket.AF_INET) if self.dual_stack else (self.family,)
+
     def fileno(self) -> int:
         """The file descriptor; -1 once closed."""
         return self._socket.fileno()
@@ -116,7 +122,7 @@ class UdpSocket:
         Raises:
             OSError: if the socket is closed.
         """
-        self.saw_errors = False
+        self.saw_errors, self._sent_into_errors = self._sent_into_errors, False
         recvfrom, v6, nothing_yet = self._recvfrom, self._v6, True
         for _ in range(limit):
             try:
@@ -160,6 +166,7 @@ class UdpSocket:
             except OSError as error:
                 if error.errno in _CLOSED:
                     raise
+                self.saw_errors = self._sent_into_errors = True
                 self._drain_errors(on_refused)
         return False
 
@@ -205,14 +212,15 @@ def route_source(destination: Address | None, family: int = socket.AF_INET) -> s
     """
     host, port = destination or (_OUTSIDE[socket.AddressFamily(family)], 9)
     try:
-        with socket.socket(_family(host), socket.SOCK_DGRAM) as sock:
+        with socket.socket(family_of(host), socket.SOCK_DGRAM) as sock:
             sock.connect((host, port or 9))  # some systems refuse port 0; 9 is "discard"
             return canonical(sock.getsockname()[0], 0).host
     except OSError:
         return None
 
 
-def _family(host: str) -> socket.AddressFamily:
+def family_of(host: str) -> socket.AddressFamily:
+    """The family of a numeric host."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 

@@ -1,0 +1,225 @@
+"""The protocol thread: one lock around the sans-I/O node, one socket, and as few wake-ups as the protocol needs."""
+
+import contextlib
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+
+from swim_core import Address, Event, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode, SettingsDiffer
+from swim_core.subscription import EventQueue
+
+from .poller import Poller
+from .udp import UdpSocket
+
+__all__ = ["Engine", "clock"]
+
+logger = logging.getLogger("swim_threads")
+
+# A clock that runs on while the machine is suspended makes the protocol see the suspension as what it is,
+# a pause of this node: pending probes are dropped and cluster time is right at once. CLOCK_MONOTONIC stands
+# still instead, and the node would take its peers' hour for a moment.
+_BOOTTIME = getattr(time, "CLOCK_BOOTTIME", None)
+
+ROUNDS_BEFORE_TICK = 8  # of 64 datagrams: more than the receive buffer held at the deadline, so a flood can't stop time
+
+
+def clock() -> float:
+    """Seconds on the clock of every node of this adapter."""
+    return time.monotonic() if _BOOTTIME is None else time.clock_gettime(_BOOTTIME)
+
+
+class Engine:
+    """Runs a node in a thread of its own and lets others use it, one at a time.
+
+    Everything of the node is touched under ``lock`` only, and no code of the user's (listeners, log
+    handlers) runs under it. Calls from other threads send their datagrams themselves, and wake the
+    protocol thread only if it would otherwise sleep too long.
+
+    Attributes:
+        node: the protocol; use it under ``lock``.
+        lock: guards everything here.
+        changed: notified, under ``lock``, after events and when the node has left, ends or fails.
+        forked: True in a child process, which may not use it.
+        ended: True from the moment the engine stops or fails.
+    """
+
+    def __init__(self, node: ProtocolNode, sock: UdpSocket, on_event: Callable[[Event], None]) -> None:
+        """Take over ``sock``. ``on_event`` is called under the lock with each event, before subscribers see it."""
+        self.node = node
+        self.lock = threading.Lock()
+        self.changed = threading.Condition(self.lock)
+        self.ended = False
+        self._socket = sock
+        self._on_event = on_event
+        self._poller = Poller(sock.fileno())
+        self._queues: list[EventQueue] = []
+        self._sleeps_until = float("-inf")
+        self._settling = False
+        self._leaving = False
+        self.forked = False
+        self._failure: BaseException | None = None
+        self._unlogged: list[SettingsDiffer] = []
+        self._thread = threading.Thread(target=self._run, name=f"swim {node.local.name}", daemon=True)
+
+    def start(self) -> None:
+        """Start the protocol thread."""
+        self._thread.start()
+
+    def check_usable(self) -> None:
+        """Raises NotRunning in a forked child, and NodeCrashed after a failure."""
+        if self.forked:
+            raise NotRunning("this node belongs to the process that forked this one: open another one here")
+        if self._failure is not None:
+            raise NodeCrashed(f"the node failed: {self._failure!r}") from self._failure
+
+    def check_running(self) -> None:
+        """The same, and raises NotRunning after the end."""
+        self.check_usable()
+        if self.ended:
+            raise NotRunning("the node was closed")
+
+    @contextlib.contextmanager
+    def view(self) -> Iterator[ProtocolNode]:
+        """The node, to look at; also after the end."""
+        with self.lock:
+            self.check_usable()
+            yield self.node
+
+    @contextlib.contextmanager
+    def intent(self) -> Iterator[tuple[ProtocolNode, float]]:
+        """The node and the time, to tell it something; what it has to say is sent before the block is left.
+
+        Raises:
+            NotRunning: after the end.
+        """
+        with self.lock:
+            self.check_running()
+            yield self.node, clock()
+            self._settle()
+            deadline = self.node.poll_deadline()
+            if deadline is not None and deadline < self._sleeps_until:
+                self._poller.wake()
+        self._log()
+
+    def leave(self, *, wait: bool) -> None:
+        """Say goodbye; with ``wait`` return only when it was said often enough, or the engine ended."""
+        with self.intent() as (node, now):
+            self._leaving = True
+            node.leave(now=now)
+        if wait:
+            with self.lock:
+                self.changed.wait_for(lambda: self.node.has_left or self.ended)
+
+    def stop(self) -> None:
+        """End the thread and close the socket, at once. A second call waits for the same."""
+        with self.lock:
+            self._end()
+            self._poller.wake()
+        if self._thread.ident is None:
+            self._close()
+        elif self._thread is not threading.current_thread():
+            self._thread.join()
+
+    def attach(self, queue: EventQueue) -> None:
+        """Push every event to ``queue`` from now on. Under the lock."""
+        self._queues.append(queue)
+
+    def detach(self, queue: EventQueue) -> None:
+        """End that. Under the lock."""
+        self._queues = [other for other in self._queues if other is not queue]
+
+    def after_fork_in_child(self) -> None:
+        """Give up this copy: its socket would keep the parent's port alive, its locks may be held for ever."""
+        self.forked = self.ended = True
+        self.lock = threading.Lock()
+        self.changed = threading.Condition(self.lock)
+        self._close()
+
+    def _run(self) -> None:
+        try:
+            self._serve()
+        except BaseException as error:
+            with self.lock:
+                self._failure = error
+                self._end()
+            logger.exception("the node %r failed", self.node.local.name)
+        finally:
+            with self.lock:
+                self._close()
+
+    def _serve(self) -> None:
+        busy_rounds = 0
+        timeout: float | None = 0.0
+        while True:
+            self._poller.wait(timeout)
+            with self.lock:
+                if self.ended:
+                    return
+                busy_rounds = busy_rounds + 1 if self._socket.receive(self._feed, self._refused) else 0
+                if busy_rounds % ROUNDS_BEFORE_TICK == 0:  # drained: an answer that waited is no missing one
+                    self._tick()
+                deadline = self.node.poll_deadline()
+                self._sleeps_until = float("inf") if deadline is None else deadline
+                timeout = 0.0 if busy_rounds else None if deadline is None else deadline - clock()
+            self._log()
+
+    def _tick(self) -> None:
+        deadline, now = self.node.poll_deadline(), clock()
+        if deadline is not None and now >= deadline:
+            self.node.feed_tick(now=now)
+            self._settle()
+
+    def _feed(self, data: bytes, source: Address) -> None:
+        self.node.feed_datagram(data, source, now=clock())
+        self._settle()
+
+    def _refused(self, destination: Address, quoted: bytes) -> None:
+        self.node.feed_evidence(KernelEvidence.REFUSED_UDP, destination, quoted, now=clock())
+        self._settle()
+
+    def _settle(self) -> None:
+        """Send what the node has to send and hand out its events, as after every input and intent."""
+        if self._settling:  # a refusal that surfaced in `send`: the loop that called it goes on with this too
+            return
+        self._settling = True
+        try:
+            self._drain_outputs()
+        finally:
+            self._settling = False
+
+    def _drain_outputs(self) -> None:
+        node, news = self.node, False
+        while (datagram := node.poll_datagram()) is not None:
+            self._socket.send(datagram.payload, datagram.destination, self._refused)
+        while (event := node.poll_event()) is not None:
+            news = True
+            self._publish(event)
+        if news or (self._leaving and node.has_left):
+            self.changed.notify_all()
+
+    def _publish(self, event: Event) -> None:
+        self._on_event(event)
+        for queue in self._queues:
+            queue.push(event)
+        if isinstance(event, SettingsDiffer):
+            self._unlogged.append(event)
+
+    def _log(self) -> None:
+        """Log what came up under the lock, outside it: a log handler may do anything."""
+        while self._unlogged:
+            event = self._unlogged.pop(0)
+            logger.warning(
+                "the node at %s runs with other settings, which should agree in a cluster: %s; here: %s",
+                event.address,
+                dict(event.theirs),
+                dict(event.ours),
+            )
+
+    def _end(self) -> None:
+        self.ended = True
+        self.changed.notify_all()
+
+    def _close(self) -> None:
+        self._socket.close()
+        self._poller.close()

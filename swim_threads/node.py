@@ -1,0 +1,295 @@
+"""The node of this adapter: what `open_node` returns."""
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+from swim_core import (
+    BroadcastReceived,
+    Event,
+    Evidence,
+    JoinAttempt,
+    Member,
+    MemberDied,
+    MemberJoined,
+    MemberLeft,
+    MemberRecovered,
+    MemberSuspected,
+    NodeCrashed,
+    NotRunning,
+    ProtocolNode,
+    State,
+    Statistics,
+)
+from swim_core.arguments import HostPort, read_seeds
+
+from . import registry
+from .engine import Engine
+from .listeners import Dispatcher, Listener
+from .resolver import Resolver, Seed, numeric
+from .subscription import Subscription
+from .udp import UdpSocket, family_of
+
+__all__ = ["ThreadNode"]
+
+logger = logging.getLogger("swim_threads")
+
+STATES = {
+    MemberJoined: State.ALIVE,
+    MemberSuspected: State.SUSPECT,
+    MemberRecovered: State.ALIVE,
+    MemberDied: State.DEAD,
+    MemberLeft: State.LEFT,
+}
+
+
+class ThreadNode:
+    """A running member of a cluster, made by `open_node`; safe to use from any thread.
+
+    Also a context manager: a normal end of the block says goodbye for 250 ms, an exception says it once
+    without waiting; both close the node. After that its views show what it last knew, and everything
+    else raises NotRunning. If the protocol itself fails, everything but `close` raises NodeCrashed from the
+    cause. In a process forked from this one everything but `close` raises NotRunning.
+    """
+
+    def __init__(self, node: ProtocolNode, sock: UdpSocket, *, seeds: Sequence[Seed], event_buffer: int) -> None:
+        """For `open_node`, which see. Takes over ``sock``, also when it raises."""
+        self._event_buffer = event_buffer
+        self._families = sock.reachable_families
+        self._engine = Engine(node, sock, self._on_event)
+        self._dispatcher = Dispatcher(self._engine, event_buffer)
+        self._resolver = Resolver(self._engine.lock, self._families, self._rejoin)
+        try:
+            self._engine.start()
+            registry.add(self)
+            if seeds:
+                self.join(seeds)
+        except BaseException:
+            self._stop()
+            raise
+
+    # views
+
+    @property
+    def local(self) -> Member:
+        """This node itself; ``local.address`` is what others reach it at, port 0 resolved."""
+        with self._engine.view() as node:
+            return node.local
+
+    def members(self, *, gone: bool = False) -> tuple[Member, ...]:
+        """The live members (ALIVE, SUSPECT), this node included, by name; with ``gone`` DEAD and LEFT ones too."""
+        with self._engine.view() as node:
+            return node.members(gone=gone)
+
+    def member(self, name: str) -> Member | None:
+        """The member of that name, live or gone, or None."""
+        with self._engine.view() as node:
+            return node.member(name)
+
+    def statistics(self) -> Statistics:
+        """Counters and sizes of this moment."""
+        with self._engine.view() as node:
+            return node.statistics()
+
+    def explain(self, name: str) -> Evidence | None:
+        """What stands behind the state of a member: the verdict, and what was observed here. None if unknown."""
+        with self._engine.view() as node:
+            return node.explain(name)
+
+    # intents
+
+    def join(self, seeds: str | Iterable[HostPort]) -> None:
+        """Ask ``seeds``, in place of earlier ones, to let this node in, until each is a member. Does not wait.
+
+        Args:
+            seeds: addresses or names, as in `open_node`. Names are resolved in the background, and again
+                before each attempt.
+
+        Raises:
+            ConfigError: if one can't be used.
+            NotRunning: after `leave` or `close`.
+        """
+        wanted = self._reachable(read_seeds("join", seeds))
+        with self._engine.intent() as (node, now):
+            node.join(self._resolver.known(wanted), now=now)
+            self._resolver.replace(wanted)
+
+    def broadcast(self, payload: bytes) -> int:
+        """Tell every member ``payload``, at most once each; returns its number, from 1 in this run.
+
+        Raises:
+            PayloadTooLarge: if it is over ``max_broadcast``, or too much waits to be sent already.
+            NotRunning: after `leave` or `close`.
+        """
+        with self._engine.intent() as (node, now):
+            return node.broadcast(payload, now=now)
+
+    def send(self, to: str | Member, payload: bytes) -> None:
+        """Tell one member ``payload``, best effort: a name means whichever run lives, a `Member` that run only.
+
+        Raises:
+            UnknownMember: if there is no such live member.
+            PayloadTooLarge: if it is over ``max_broadcast``.
+            NotRunning: after `leave` or `close`.
+        """
+        with self._engine.intent() as (node, now):
+            node.send(to, payload, now=now)
+
+    def update_metadata(self, metadata: Mapping[str, str]) -> None:
+        """Replace this node's metadata (strings, at most ``max_metadata`` bytes packed) and tell everyone.
+
+        Raises:
+            PayloadTooLarge: if it is too large.
+            NotRunning: after `leave` or `close`.
+        """
+        with self._engine.intent() as (node, now):
+            node.update_metadata(metadata, now=now)
+
+    def leave(self) -> None:
+        """Say goodbye, and return when it was said often enough (250 ms); at once if nobody was there to hear it.
+
+        Final, but the node goes on to answer until `close`. A second call does nothing more.
+
+        Raises:
+            NotRunning: after `close`.
+        """
+        self._engine.leave(wait=True)
+
+    def close(self) -> None:
+        """Leave, then end all threads and close the socket. A second call does nothing; from a listener it works too.
+
+        No listener is called any more, though one that is running is not waited for longer than a second.
+        """
+        self._close(wait=True)
+
+    # waiting and listening
+
+    def wait_for_members(self, count: int, timeout: float | None = None) -> tuple[Member, ...]:
+        """Wait until there are at least ``count`` live members, this node included, and return them.
+
+        Args:
+            count: as `members` counts.
+            timeout: seconds; None waits for as long as it takes.
+
+        Raises:
+            TimeoutError: if there were fewer all that time.
+            NotRunning: if the node is closed meanwhile.
+        """
+        engine = self._engine
+        with engine.changed:
+            engine.changed.wait_for(lambda: engine.ended or len(engine.node.members()) >= count, timeout)
+            engine.check_running()
+            members = engine.node.members()
+        if len(members) < count:
+            raise TimeoutError(f"{len(members)} of {count} members after {timeout} s")
+        return members
+
+    def subscribe(self, *, current: bool = False) -> Subscription:
+        """A queue of all events from now on; close it, or use ``with``.
+
+        Args:
+            current: begin with a `MemberJoined` for every other live member of this moment, so that nothing
+                is missed and nothing told twice.
+
+        Raises:
+            NotRunning: after `close`.
+        """
+        return Subscription(self._engine, self._event_buffer, current=current)
+
+    def add_listener(self, listener: Callable[[Event], None]) -> Listener:
+        """Call ``listener`` with every event.
+
+        Listeners are called one at a time, in a thread of their own, and may use the node in any way. What
+        they raise is logged. If they fall behind, events are lost as in a subscription, which is logged too.
+
+        Returns:
+            A handle; its ``remove()`` ends it.
+
+        Raises:
+            NotRunning: after `close`.
+        """
+        return self._dispatcher.add(listener)
+
+    def add_status_listener(self, listener: Callable[[Member, State], None]) -> Listener:
+        """Call ``listener(member, state)`` when a member joins, is suspected, recovers, dies or leaves.
+
+        See `add_listener`.
+        """
+
+        def deliver(event: Event) -> None:
+            if isinstance(event, MemberJoined | MemberSuspected | MemberRecovered | MemberDied | MemberLeft):
+                listener(event.member, STATES[type(event)])
+
+        return self._dispatcher.add(deliver)
+
+    def add_broadcast_listener(self, listener: Callable[[BroadcastReceived], None]) -> Listener:
+        """Call ``listener(broadcast)`` with every broadcast of another member. See `add_listener`."""
+
+        def deliver(event: Event) -> None:
+            if isinstance(event, BroadcastReceived):
+                listener(event)
+
+        return self._dispatcher.add(deliver)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._close(wait=kind is None)
+        if kind is None and not self._engine.forked:
+            self._engine.check_usable()
+
+    def __repr__(self) -> str:
+        local = self._engine.node.local
+        return f"<ThreadNode {local.name!r} at {local.address}{' (closed)' if self._engine.ended else ''}>"
+
+    # beneath
+
+    def say_goodbye(self, *, wait: bool = False) -> None:
+        """`leave`, in every state and without waiting."""
+        with contextlib.suppress(NotRunning, NodeCrashed):
+            self._engine.leave(wait=wait)
+
+    def _close(self, *, wait: bool) -> None:
+        try:
+            self.say_goodbye(wait=wait)
+        finally:  # also when a second Ctrl-C ends the wait
+            self._stop()
+
+    def _stop(self) -> None:
+        if self._engine.forked:
+            return
+        with self._engine.lock:
+            self._resolver.stop()
+        self._engine.stop()
+        self._resolver.join()
+        self._dispatcher.join()
+        registry.discard(self)
+
+    def _on_event(self, event: Event) -> None:
+        if isinstance(event, JoinAttempt):
+            self._resolver.refresh()
+
+    def _rejoin(self) -> None:
+        with contextlib.suppress(NotRunning, NodeCrashed), self._engine.intent() as (node, now):
+            node.join(self._resolver.known(), now=now)
+
+    def _reachable(self, seeds: Iterable[Seed]) -> list[Seed]:
+        """``seeds`` without the numeric ones of a family that the socket doesn't reach, which are warned of."""
+        reachable = []
+        for seed in seeds:
+            address = numeric(*seed)
+            if address and family_of(address.host) not in self._families:
+                logger.warning("the seed %s is out of reach from %s: another IP version", address, self.local.address)
+            else:
+                reachable.append(seed)
+        return reachable
+
+    def after_fork_in_child(self) -> None:
+        """For the fork hook: close this process' copy of the socket and refuse use."""
+        self._engine.after_fork_in_child()
+        self._dispatcher.after_fork_in_child()

@@ -1,0 +1,84 @@
+"""A subscription: a bounded queue of events, from the call on, read by waiting for the next."""
+
+from collections import deque
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Self
+
+from swim_core import Event, MemberJoined, NotRunning
+from swim_core.subscription import EventQueue
+
+from .engine import Engine
+
+__all__ = ["Subscription"]
+
+
+class Subscription:
+    """The events of a node since `ThreadNode.subscribe` was called.
+
+    Iterate over it, or call `get`. When the reader falls behind by more than the configuration's
+    ``event_buffer`` the oldest events are dropped, and `EventsLost` comes in their place. Iteration ends
+    when the subscription or the node is closed, after what was left to read. For any thread; several that
+    read one subscription share its events.
+    """
+
+    def __init__(self, engine: Engine, limit: int, *, current: bool) -> None:
+        self._engine = engine
+        self._queue = EventQueue(limit)
+        self._current: deque[Event] = deque()  # outside the limit: there may be more members than the queue holds
+        self._closed = False
+        with engine.view() as node:
+            engine.check_running()
+            if current:
+                local = node.local.name
+                self._current.extend(MemberJoined(member) for member in node.members() if member.name != local)
+            engine.attach(self._queue)
+
+    def get(self, timeout: float | None = None) -> Event:
+        """Wait for the next event.
+
+        Args:
+            timeout: seconds; None waits for as long as it takes, 0 not at all.
+
+        Raises:
+            TimeoutError: if none came in time.
+            NotRunning: if nothing is left to read and the subscription or the node was closed.
+            NodeCrashed: the same, but the node failed.
+        """
+        engine = self._engine
+        with engine.changed:
+            if not engine.changed.wait_for(self._ready, timeout):
+                raise TimeoutError(f"no event within {timeout} s")
+            event = self._current.popleft() if self._current else self._queue.pop()
+            if event is None:
+                engine.check_usable()
+                raise NotRunning("the subscription was closed" if self._closed else "the node was closed")
+            return event
+
+    def close(self) -> None:
+        """Receive no more, and end whoever iterates. A second call does nothing."""
+        with self._engine.changed:
+            self._closed = True
+            self._engine.detach(self._queue)
+            self._engine.changed.notify_all()
+
+    def __iter__(self) -> Iterator[Event]:
+        return self
+
+    def __next__(self) -> Event:
+        try:
+            return self.get()
+        except NotRunning:
+            self._engine.check_usable()  # a fork is no end
+            raise StopIteration from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _ready(self) -> bool:
+        return bool(self._current) or len(self._queue) > 0 or self._closed or self._engine.ended
