@@ -17,7 +17,7 @@ from .network import Network
 from .observer import Observer, Observers, Stop
 from .process import Process, SimulationError
 
-__all__ = ["Cluster", "Label"]
+__all__ = ["Cluster", "Label", "identity"]
 
 START_MS = 1_700_000_000_000  # the wall clock at virtual time 0
 PORT = 7946
@@ -92,6 +92,11 @@ class Cluster:
         return self._timeline.now
 
     @property
+    def steps(self) -> int:
+        """How many things have happened: arrivals, ticks, wakes, and what was scheduled by hand."""
+        return self._timeline.steps
+
+    @property
     def digest(self) -> str:
         """A hash, in hex, of every arrival and every event so far: equal for equal runs."""
         return self.network.digest
@@ -114,8 +119,8 @@ class Cluster:
     def agreed(self) -> bool:
         """Whether every running node holds exactly the running ones for live, each at the claim it makes of itself."""
         running = [process for process in self.running() if not process.leaving]
-        truth = sorted(_identity(process.node.local) for process in running)
-        return all(sorted(map(_identity, process.node.members())) == truth for process in running)
+        truth = sorted(identity(process.node.local) for process in running)
+        return all(sorted(map(identity, process.node.members())) == truth for process in running)
 
     def watch(self, *observers: Observer) -> None:
         """Call the hooks of ``observers`` from now on; those for processes that run already are made up for."""
@@ -323,5 +328,6 @@ class Cluster:
             error.add_note(note)
 
 
-def _identity(member: Member) -> tuple[str, int, int]:
+def identity(member: Member) -> tuple[str, int, int]:
+    """What two views must hold alike of a live member: name, epoch, incarnation."""
     return (member.name, member.epoch, member.incarnation)

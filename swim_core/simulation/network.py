@@ -146,6 +146,16 @@ class Network:
         self._cuts.clear()
         self._group_of = {}
 
+    @property
+    def cuts(self) -> tuple[tuple[Address, Address], ...]:
+        """Source and destination of every cut, oldest first."""
+        return tuple(self._cuts)
+
+    @property
+    def whole(self) -> bool:
+        """Whether there is no cut and no partition."""
+        return not (self._cuts or self._group_of)
+
     def blocked(self, source: Address, destination: Address) -> bool:
         """Whether a cut or the partition lies between."""
         group_of = self._group_of

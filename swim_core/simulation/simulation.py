@@ -104,30 +104,31 @@ class Simulation(Cluster):
     def set_link(self, link: Link) -> None:
         """Let all links be like this from now on; for single ones see `Network.set_link`."""
         self.network.link = link
-        self._network_changed()
+        self.network_changed()
 
     def cut(self, source: Label, destination: Label) -> None:
         """Nothing more passes from one process to the other; the way back is as before."""
         self.faults["cut"] += 1
         self.network.cut(self._address(source), self._address(destination))
-        self._network_changed()
+        self.network_changed()
 
     def mend(self, source: Label, destination: Label) -> None:
         """Undo `cut`."""
         self.network.mend(self._address(source), self._address(destination))
-        self._network_changed()
+        self.network_changed()
 
     def partition(self, *groups: Iterable[Label]) -> None:
         """Let datagrams pass within groups only; processes in none form one more group."""
         self.faults["partition"] += 1
         self.network.partition([[self._address(label) for label in group] for group in groups])
-        self._network_changed()
+        self.network_changed()
 
     def heal(self) -> None:
         """Undo all cuts and the partition."""
         self.network.heal()
-        self._network_changed()
+        self.network_changed()
 
-    def _network_changed(self) -> None:
+    def network_changed(self) -> None:
+        """Tell the observers, after changing `network` itself."""
         for hook in self._observers.on_network:
             hook()

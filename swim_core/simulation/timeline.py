@@ -16,12 +16,14 @@ class Timeline:
 
     Attributes:
         now: seconds since the simulation began.
+        steps: how many things have happened.
     """
 
-    __slots__ = ("_count", "_heap", "now")
+    __slots__ = ("_count", "_heap", "now", "steps")
 
     def __init__(self) -> None:
         self.now = 0.0
+        self.steps = 0
         self._count = 0
         self._heap: list[tuple[float, int, Callable[..., object], tuple[Any, ...]]] = []
 
@@ -45,6 +47,7 @@ class Timeline:
         if not self._heap:
             return False
         self.now, _, call, arguments = heappop(self._heap)
+        self.steps += 1
         call(*arguments)
         return True
 
@@ -53,5 +56,6 @@ class Timeline:
         heap = self._heap
         while heap and heap[0][0] <= time:
             self.now, _, call, arguments = heappop(heap)
+            self.steps += 1
             call(*arguments)
         self.now = max(self.now, time)

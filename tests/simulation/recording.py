@@ -27,7 +27,8 @@ class RecordingNode:
         self.unix_ms = unix_ms
         self.entropy = entropy
         self.known: tuple[Member, ...] = ()
-        self._local = Member(name, address, epoch=unix_ms)
+        self.counters = Statistics()
+        self.itself = Member(name, address, epoch=unix_ms)
         self._left_at: float | None = None
         self._now = 0.0
 
@@ -86,20 +87,20 @@ class RecordingNode:
 
     @property
     def local(self) -> Member:
-        return self._local
+        return self.itself
 
     @property
     def has_left(self) -> bool:
         return self._left_at is not None and self._now >= self._left_at
 
     def members(self, *, gone: bool = False) -> tuple[Member, ...]:
-        return self.known or (self._local,)
+        return self.known or (self.itself,)
 
     def member(self, name: str) -> Member | None:
         return next((member for member in self.members() if member.name == name), None)
 
     def statistics(self) -> Statistics:
-        return Statistics()
+        return self.counters
 
     def explain(self, name: str) -> Evidence | None:
         return None

@@ -1,0 +1,109 @@
+"""Broadcasts: delivered at most once, never to their origin, and to all that stayed connected."""
+
+import attrs
+
+from swim_core.events import BroadcastReceived, Event, MemberDied
+
+from .cluster import Cluster
+from .observer import Observer, Stop
+from .obstruction import Obstructions
+from .process import Process
+from .violation import require
+
+__all__ = ["DeliveredOnce", "DeliveredToAll"]
+
+Key = tuple[str, int, int]  # origin, epoch, number
+
+
+class DeliveredOnce(Observer):
+    """What is delivered was broadcast just so by another node, and is delivered to a node once."""
+
+    def __init__(self) -> None:
+        self._sent: dict[Key, bytes] = {}
+        self._seen: dict[tuple[Process, Key], None] = {}
+
+    def on_broadcast(self, process: Process, number: int, payload: bytes) -> None:
+        self._sent[_key(process, number)] = payload
+
+    def on_event(self, process: Process, event: Event) -> None:
+        if not isinstance(event, BroadcastReceived):
+            return
+        key = (event.origin.name, event.origin.epoch, event.number)
+        require(self._sent.get(key) == event.payload, f"{process.label} got what nobody broadcast: {event}")
+        require(event.origin.name != process.name, f"{process.label} got its own: {event}")
+        require((process, key) not in self._seen, f"{process.label} got it twice: {event}")
+        self._seen[process, key] = None
+
+
+@attrs.frozen
+class _Sent:
+    time: float
+    origin: Process
+    due: dict[Process, None]  # those that were connected to it then
+
+
+class DeliveredToAll(Observer):
+    """In the end every broadcast reached each node that was connected to its origin all the time since.
+
+    Connected means: both ran and held each other for live when it was sent, the origin ran for ``repair``
+    seconds more, and neither was cut off, or declared dead by anyone, since shortly before. Stalls are no excuse.
+    """
+
+    def __init__(self, cluster: Cluster, obstructions: Obstructions, *, repair: float = 3.0) -> None:
+        self._cluster = cluster
+        self._obstructions = obstructions
+        self._repair = repair
+        self._sent: dict[Key, _Sent] = {}
+        self._got: dict[tuple[Process, Key], None] = {}
+        self._ended: dict[Process, float] = {}
+        self._declared_dead: dict[str, float] = {}
+
+    def on_broadcast(self, process: Process, number: int, payload: bytes) -> None:
+        due = {other: None for other in self._cluster.running() if self._connected(process, other)}
+        self._sent[_key(process, number)] = _Sent(self._cluster.now, process, due)
+
+    def _connected(self, origin: Process, other: Process) -> bool:
+        return (
+            other is not origin
+            and not other.leaving
+            and self._stayed(origin, self._cluster.now - self._repair)
+            and self._stayed(other, self._cluster.now - self._repair)
+            and _holds_live(origin, other)
+            and _holds_live(other, origin)
+        )
+
+    def _stayed(self, process: Process, since: float) -> bool:
+        dead = self._declared_dead.get(process.name, -1.0)
+        return dead < since and not self._obstructions.cut_off_since(process, since)
+
+    def on_event(self, process: Process, event: Event) -> None:
+        if isinstance(event, MemberDied):
+            self._declared_dead[event.member.name] = self._cluster.now
+        elif isinstance(event, BroadcastReceived):
+            self._got[process, (event.origin.name, event.origin.epoch, event.number)] = None
+
+    def on_stop(self, process: Process, how: Stop) -> None:
+        self._ended[process] = self._cluster.now
+
+    def on_calm(self) -> None:
+        for key, sent in self._sent.items():
+            if self._was_cut_short(sent):
+                continue
+            for process in sent.due:
+                if process.running and self._stayed(process, sent.time):
+                    got = (process, key) in self._got
+                    require(got, f"{process.label} never got broadcast {key[2]} of {key[0]}, sent at {sent.time:.3f} s")
+
+    def _was_cut_short(self, sent: _Sent) -> bool:
+        ended = self._ended.get(sent.origin, float("inf"))
+        return ended < sent.time + self._repair or not self._stayed(sent.origin, sent.time)
+
+
+def _key(process: Process, number: int) -> Key:
+    local = process.node.local
+    return (local.name, local.epoch, number)
+
+
+def _holds_live(process: Process, other: Process) -> bool:
+    held = process.node.member(other.name)
+    return held is not None and held.state.live and held.epoch == other.node.local.epoch

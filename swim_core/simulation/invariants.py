@@ -1,0 +1,213 @@
+"""What must hold whatever happens, each watched by a small observer of its own.
+
+They look at what changed only, so they may watch every step; `Observer.on_calm` is where they
+look at everything. `watch_all` sets all of them on a simulation.
+"""
+
+from collections.abc import Iterator
+
+import attrs
+
+from swim_core.events import MemberDied
+from swim_core.member import Member
+
+from .cluster import Cluster, identity
+from .deliveries import DeliveredOnce, DeliveredToAll
+from .observer import Observer, Stop
+from .obstruction import Obstructions
+from .process import Process
+from .violation import InvariantViolated, require
+
+__all__ = [
+    "Bounds",
+    "DeathsKnown",
+    "IncarnationsOwned",
+    "InvariantViolated",
+    "NoFalseDeath",
+    "QueuesBounded",
+    "ViewsAgree",
+    "watch_all",
+]
+
+
+@attrs.frozen(kw_only=True)
+class Bounds:
+    """What a protocol promises. The defaults are the native protocol's on a local network.
+
+    Attributes:
+        stall_tolerance: seconds; a member obstructed for less is not declared dead.
+        after_obstruction: seconds for which a longer obstruction still excuses a death: verdicts on their way.
+        death_known: seconds from the end of a process to all that can be reached knowing it, in quiet times.
+        pending: items that may wait to be told at one node.
+    """
+
+    stall_tolerance: float = 5.0
+    after_obstruction: float = 3.0
+    death_known: float = 8.0
+    pending: int = 4_096
+
+
+class NoFalseDeath(Observer):
+    """No member that runs is declared dead, unless it, its accuser, or the node told was obstructed for too long."""
+
+    def __init__(self, cluster: Cluster, obstructions: Obstructions, bounds: Bounds) -> None:
+        self._cluster = cluster
+        self._obstructions = obstructions
+        self._bounds = bounds
+
+    def on_event(self, process: Process, event: object) -> None:
+        if not isinstance(event, MemberDied):
+            return
+        subject = _runner(self._cluster, event.member)
+        if subject is None:
+            return
+        accuser = event.evidence.accuser if event.evidence else ""
+        accusers = [other for other in self._cluster.running() if other.name == accuser]
+        excused = [party for party in (subject, process, *accusers) if self._excuses(party)]
+        require(excused, f"{process.label} was told that {subject.label} died, which runs: {event}")
+
+    def _excuses(self, process: Process) -> bool:
+        longest = self._obstructions.longest(process, within=self._bounds.after_obstruction)
+        return longest >= 0.95 * self._bounds.stall_tolerance
+
+
+class DeathsKnown(Observer):
+    """Every end of a process is known, within the bound, to all that run on undisturbed.
+
+    Disturbances start the bound anew, since what they cost can't be told in general.
+    """
+
+    def __init__(self, cluster: Cluster, obstructions: Obstructions, bounds: Bounds) -> None:
+        self._cluster = cluster
+        self._obstructions = obstructions
+        self._bound = bounds.death_known
+        self._ended: dict[tuple[str, int], float] = {}
+
+    def on_stop(self, process: Process, how: Stop) -> None:
+        local = process.node.local
+        key = (local.name, local.epoch)
+        self._ended[key] = self._cluster.now
+        self._cluster.after(self._bound, self._check, key)
+
+    def on_calm(self) -> None:
+        for key in self._ended:
+            self._require_known(*key)
+
+    def _check(self, key: tuple[str, int]) -> None:
+        due = self._obstructions.disturbed + self._bound
+        if due > self._cluster.now:
+            self._cluster.at(due, self._check, key)
+        else:
+            self._require_known(*key)
+
+    def _require_known(self, name: str, epoch: int) -> None:
+        ended = self._ended[name, epoch]
+        for process in self._cluster.running():
+            if process.started > ended or self._obstructions.obstructed_since(process, self._cluster.now):
+                continue
+            held = process.node.member(name)
+            gone = held is None or held.epoch > epoch or not held.state.live
+            require(gone, f"{name}, epoch {epoch}, ended at {ended:.3f} s, and {process.label} still holds {held}")
+
+
+class ViewsAgree(Observer):
+    """In the end all that run hold exactly those that run for live, each at the claim it makes of itself."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+
+    def on_calm(self) -> None:
+        processes = [process for process in self._cluster.running() if not process.leaving]
+        truth = {identity(process.node.local) for process in processes}
+        for process in processes:
+            view = {identity(member) for member in process.node.members()}
+            require(
+                view == truth,
+                f"{process.label} lacks {sorted(truth - view)} and has too much {sorted(view - truth)}",
+            )
+
+
+class IncarnationsOwned(Observer):
+    """No claim about a run of a member exceeds the incarnation which that run has reached itself."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        self._cluster = cluster
+        self._reached: dict[tuple[str, int], int] = {}
+
+    def on_start(self, process: Process) -> None:
+        self.on_turn(process)
+
+    def on_turn(self, process: Process) -> None:
+        local = process.node.local
+        key = (local.name, local.epoch)
+        if self._reached.get(key, -1) < local.incarnation:
+            self._reached[key] = local.incarnation
+
+    def on_event(self, process: Process, event: object) -> None:
+        member = getattr(event, "member", None)
+        if isinstance(member, Member):
+            self._require_reached(process, member)
+
+    def on_calm(self) -> None:
+        for process in self._cluster.running():
+            for member in process.node.members(gone=True):
+                self._require_reached(process, member)
+
+    def _require_reached(self, process: Process, member: Member) -> None:
+        owner = _runner(self._cluster, member)
+        if owner is not None:
+            self.on_turn(owner)  # it may be in the middle of the very turn that raised it
+        reached = self._reached.get((member.name, member.epoch))
+        require(
+            reached is not None and member.incarnation <= reached,
+            f"{process.label} holds {member}, and that run itself has reached {reached}",
+        )
+
+
+class QueuesBounded(Observer):
+    """What waits to be told stays bounded at every node, and nothing waits or is watched in the end."""
+
+    EVERY = 64  # turns of one process between two looks, since statistics cost more than a turn
+
+    def __init__(self, cluster: Cluster, bounds: Bounds) -> None:
+        self._cluster = cluster
+        self._limit = bounds.pending
+        self._turns: dict[Process, int] = {}
+
+    def on_turn(self, process: Process) -> None:
+        turns = self._turns[process] = self._turns.get(process, 0) + 1
+        if turns % self.EVERY == 0:
+            pending = process.node.statistics().pending
+            require(pending <= self._limit, f"{pending} items wait at {process.label}, more than {self._limit}")
+
+    def on_calm(self) -> None:
+        for process in self._cluster.running():
+            statistics = process.node.statistics()
+            require(statistics.pending == 0, f"{statistics.pending} items still wait at {process.label}")
+            require(statistics.watches == 0, f"{process.label} still watches {statistics.watches} members")
+
+
+def watch_all(cluster: Cluster, bounds: Bounds | None = None) -> None:
+    """Set every invariant of this library on ``cluster``; `Cluster.calm` asks for those that hold in the end."""
+    cluster.watch(*_all(cluster, bounds or Bounds()))
+
+
+def _all(cluster: Cluster, bounds: Bounds) -> Iterator[Observer]:
+    obstructions = Obstructions(cluster)
+    yield obstructions
+    yield NoFalseDeath(cluster, obstructions, bounds)
+    yield DeathsKnown(cluster, obstructions, bounds)
+    yield ViewsAgree(cluster)
+    yield IncarnationsOwned(cluster)
+    yield QueuesBounded(cluster, bounds)
+    yield DeliveredOnce()
+    yield DeliveredToAll(cluster, obstructions)
+
+
+def _runner(cluster: Cluster, member: Member) -> Process | None:
+    """The process that is this very run of a member, if it runs and has not said goodbye."""
+    for process in cluster.running():
+        local = process.node.local
+        if local.name == member.name and local.epoch == member.epoch and not process.leaving:
+            return process
+    return None

@@ -1,0 +1,89 @@
+"""Who could show that it lives, and who could not: what the invariants excuse, and what they don't."""
+
+from .cluster import Cluster
+from .observer import Observer, Stop
+from .process import Process
+
+__all__ = ["Obstructions"]
+
+INFINITY = float("inf")
+QUORUM = 3  # a silence kills when an accuser and two helpers see it, so fewer cuts than that excuse nothing
+
+
+class Obstructions(Observer):
+    """Keeps, for each process, the latest stretch of time in which others could not hear it.
+
+    A process is obstructed while it stalls, and while cuts or a partition keep datagrams, in either
+    direction, between it and three of the others that run and don't stall, or all of them if fewer.
+    Interruptions shorter than ``gap`` don't end a stretch: an answer in them may have been lost.
+    """
+
+    def __init__(self, cluster: Cluster, *, gap: float = 2.0) -> None:
+        self._cluster = cluster
+        self._gap = gap
+        self._stretch: dict[Process, tuple[float, float | None]] = {}  # since, until
+        self._cut_off: dict[Process, float] = {}  # until; infinity while it lasts
+        self.disturbed = 0.0
+        """When a process last started, ended, stalled or woke, or the network changed."""
+
+    def longest(self, process: Process, *, within: float) -> float:
+        """Seconds that the latest stretch of obstruction lasted, if it lasts or ended ``within`` seconds; else 0."""
+        stretch = self._stretch.get(process)
+        if stretch is None:
+            return 0.0
+        since, until = stretch
+        now = self._cluster.now
+        if until is None:
+            return now - since
+        return until - since if now - until <= within else 0.0
+
+    def obstructed_since(self, process: Process, time: float) -> bool:
+        """Whether it was obstructed at any moment from ``time`` on."""
+        stretch = self._stretch.get(process)
+        return stretch is not None and (stretch[1] is None or stretch[1] >= time)
+
+    def cut_off_since(self, process: Process, time: float) -> bool:
+        """Whether cuts or a partition obstructed it at any moment from ``time`` on; a stall does not count."""
+        return self._cut_off.get(process, -1.0) >= time
+
+    def on_start(self, process: Process) -> None:
+        self._review()
+
+    def on_stop(self, process: Process, how: Stop) -> None:
+        self._review()
+
+    def on_pause(self, process: Process) -> None:
+        self._review()
+
+    def on_wake(self, process: Process) -> None:
+        self._review(waking=process)
+
+    def on_network(self) -> None:
+        self._review()
+
+    def _review(self, waking: Process | None = None) -> None:
+        now = self.disturbed = self._cluster.now
+        running = self._cluster.running()
+        awake = [process for process in running if process is waking or not process.paused]
+        for process in running:
+            stalls = process.paused and process is not waking
+            cut_off = self._is_cut_off(process, awake)
+            if cut_off:
+                self._cut_off[process] = INFINITY
+            elif self._cut_off.get(process) == INFINITY:
+                self._cut_off[process] = now
+            since, until = self._stretch.get(process, (now, -INFINITY))
+            if stalls or cut_off:
+                fresh = until is not None and now - until > self._gap
+                self._stretch[process] = (now if fresh else since, None)
+            elif until is None:
+                self._stretch[process] = (since, now)
+
+    def _is_cut_off(self, process: Process, awake: list[Process]) -> bool:
+        network = self._cluster.network
+        if network.whole:
+            return False
+        others = [other.address for other in awake if other is not process]
+        here = process.address
+        cut = sum(1 for there in others if network.blocked(here, there) or network.blocked(there, here))
+        return cut >= min(QUORUM, len(others)) > 0

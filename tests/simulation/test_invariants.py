@@ -1,0 +1,329 @@
+"""Each invariant is fed a planted bug, to see that it bites, and the same without the bug, to see that it doesn't."""
+
+from collections.abc import Callable
+from typing import cast
+
+import attrs
+import pytest
+from recording import RecordingConfig, RecordingNode
+
+from swim_core import (
+    BroadcastReceived,
+    Event,
+    Evidence,
+    Member,
+    MemberDied,
+    MemberUpdated,
+    Origin,
+    State,
+    Statistics,
+)
+from swim_core.simulation import Link, Process, Simulation
+from swim_core.simulation.deliveries import DeliveredOnce, DeliveredToAll
+from swim_core.simulation.invariants import (
+    Bounds,
+    DeathsKnown,
+    IncarnationsOwned,
+    InvariantViolated,
+    NoFalseDeath,
+    QueuesBounded,
+    ViewsAgree,
+    watch_all,
+)
+from swim_core.simulation.obstruction import Obstructions
+
+BOUNDS = Bounds(stall_tolerance=5.0, after_obstruction=3.0, death_known=8.0, pending=100)
+
+
+class Stage:
+    """A simulation of five nodes that do nothing by themselves, so that a test can have them do wrong."""
+
+    def __init__(self, size: int = 5) -> None:
+        self.simulation = Simulation(1, config=RecordingConfig(), link=Link.exact(0.001))
+        self.obstructions = Obstructions(self.simulation)
+        self.simulation.watch(self.obstructions)
+        self.processes = self.simulation.start_formed(size)
+
+    def node(self, number: int) -> RecordingNode:
+        return cast(RecordingNode, self.processes[number].node)
+
+    def tell(self, number: int, *events: Event) -> None:
+        """Have a node tell its application something."""
+        self.processes[number].do(lambda node, now: cast(RecordingNode, node).told.extend(events))
+
+    def died(self, number: int, accuser: int = 0) -> MemberDied:
+        return MemberDied(
+            attrs.evolve(self.node(number).itself, state=State.DEAD),
+            Evidence(rule=None, accuser=self.processes[accuser].name, cluster_time=0),
+        )
+
+    def received(self, origin: int, number: int, payload: bytes) -> BroadcastReceived:
+        itself = self.node(origin).itself
+        return BroadcastReceived(Origin(itself.name, itself.epoch, itself.address), number, payload)
+
+    def forget(self, number: int, gone: Process) -> None:
+        """Have a node hold a process for live no longer."""
+        node = self.node(number)
+        node.known = tuple(member for member in node.known if member.name != gone.name)
+
+
+class TestNoFalseDeath:
+    @pytest.fixture
+    def stage(self) -> Stage:
+        stage = Stage()
+        stage.simulation.watch(NoFalseDeath(stage.simulation, stage.obstructions, BOUNDS))
+        return stage
+
+    def test_the_death_of_one_that_runs_is_found(self, stage: Stage) -> None:
+        with pytest.raises(InvariantViolated, match="node-1 was told that node-2 died, which runs"):
+            stage.tell(1, stage.died(2))
+
+    def test_the_death_of_one_that_crashed_is_true(self, stage: Stage) -> None:
+        stage.simulation.crash("node-2")
+        stage.tell(1, stage.died(2))
+
+    def test_a_restarted_run_does_not_make_the_death_of_the_old_one_false(self, stage: Stage) -> None:
+        stage.simulation.run_for(1.0)
+        stage.simulation.restart("node-2")
+        stage.tell(1, stage.died(2))
+
+    @pytest.mark.parametrize(("seconds", "excused"), [(4.0, False), (5.0, True)])
+    def test_only_a_stall_over_the_tolerance_excuses(self, stage: Stage, seconds: float, excused: bool) -> None:
+        stage.simulation.pause("node-2", seconds)
+        stage.simulation.run_for(seconds + 1.0)
+        self.expect(stage, excused)
+
+    def test_stalls_in_quick_succession_add_up(self, stage: Stage) -> None:
+        for _ in range(2):
+            stage.simulation.pause("node-2", 2.5)
+            stage.simulation.run_for(3.0)
+        self.expect(stage, excused=True)
+
+    def test_an_excuse_grows_stale(self, stage: Stage) -> None:
+        stage.simulation.pause("node-2", 20.0)
+        stage.simulation.run_for(23.5)
+        self.expect(stage, excused=False)
+
+    def test_a_partition_excuses_once_it_has_lasted(self, stage: Stage) -> None:
+        stage.simulation.partition(["node-1"], ["node-2"])
+        stage.simulation.run_for(4.0)
+        self.expect(stage, excused=False)
+        stage.simulation.run_for(1.0)
+        self.expect(stage, excused=True)
+
+    def test_cuts_from_fewer_than_three_excuse_nothing(self, stage: Stage) -> None:
+        for number in (0, 1):
+            stage.simulation.cut(f"node-{number}", "node-2")
+        stage.simulation.run_for(9.0)
+        self.expect(stage, excused=False)
+        stage.simulation.cut("node-2", "node-3")
+        stage.simulation.run_for(5.0)
+        self.expect(stage, excused=True)
+
+    def test_with_the_others_stalled_a_single_cut_is_enough(self, stage: Stage) -> None:
+        stage.simulation.cut("node-1", "node-2")
+        for number in (0, 3, 4):
+            stage.simulation.pause(f"node-{number}")
+        stage.simulation.run_for(5.0)
+        self.expect(stage, excused=True)
+
+    def test_an_accuser_that_was_cut_off_excuses_what_it_told_others(self, stage: Stage) -> None:
+        stage.simulation.partition(["node-0"])
+        stage.simulation.run_for(6.0)
+        self.expect(stage, excused=True)
+
+    def expect(self, stage: Stage, excused: bool) -> None:
+        if excused:
+            stage.tell(1, stage.died(2, accuser=0))
+        else:
+            with pytest.raises(InvariantViolated):
+                stage.tell(1, stage.died(2, accuser=0))
+
+
+class TestDeathsKnown:
+    @pytest.fixture
+    def stage(self) -> Stage:
+        stage = Stage()
+        stage.simulation.watch(DeathsKnown(stage.simulation, stage.obstructions, BOUNDS))
+        return stage
+
+    def test_one_that_never_learns_is_found(self, stage: Stage) -> None:
+        stage.simulation.crash("node-4")
+        for number in (0, 1, 2):
+            stage.forget(number, stage.processes[4])
+        stage.simulation.run_for(7.9)
+        with pytest.raises(InvariantViolated, match=r"node-3 still holds Member\(name='node-4'"):
+            stage.simulation.run_for(1.0)
+
+    def test_all_that_learned_in_time_satisfy_it(self, stage: Stage) -> None:
+        stage.simulation.crash("node-4")
+        for number in range(4):
+            stage.forget(number, stage.processes[4])
+        stage.simulation.run_for(10.0)
+        stage.simulation.calm()
+
+    def test_a_disturbance_starts_the_bound_anew(self, stage: Stage) -> None:
+        stage.simulation.crash("node-4")
+        stage.simulation.run_for(5.0)
+        stage.simulation.pause("node-0", 2.0)
+        stage.simulation.run_for(9.9)
+        with pytest.raises(InvariantViolated):
+            stage.simulation.run_for(0.2)
+
+    def test_in_the_end_it_must_be_known(self, stage: Stage) -> None:
+        stage.simulation.lose_host("node-4")
+        with pytest.raises(InvariantViolated):
+            stage.simulation.calm()
+
+
+def test_views_that_differ_in_the_end_are_found() -> None:
+    stage = Stage()
+    stage.simulation.watch(ViewsAgree(stage.simulation))
+    stage.simulation.calm()
+    stage.forget(3, stage.processes[1])
+    with pytest.raises(InvariantViolated, match=r"node-3 lacks \[\('node-1', .* too much \[\]"):
+        stage.simulation.calm()
+
+
+class TestIncarnationsOwned:
+    @pytest.fixture
+    def stage(self) -> Stage:
+        stage = Stage()
+        stage.simulation.watch(IncarnationsOwned(stage.simulation))
+        return stage
+
+    def raised(self, stage: Stage, number: int, by: int) -> Member:
+        return attrs.evolve(stage.node(number).itself, incarnation=by)
+
+    def test_an_incarnation_raised_by_another_is_found(self, stage: Stage) -> None:
+        with pytest.raises(InvariantViolated, match="that run itself has reached 0"):
+            stage.tell(1, MemberUpdated(self.raised(stage, 2, 1)))
+
+    def test_one_raised_by_its_owner_may_be_told_and_outlives_it(self, stage: Stage) -> None:
+        raised = self.raised(stage, 2, 1)
+        stage.node(2).itself = raised
+        stage.tell(1, MemberUpdated(raised))
+        stage.simulation.crash("node-2")
+        stage.tell(3, MemberDied(raised))
+
+    def test_in_the_end_views_are_searched_too(self, stage: Stage) -> None:
+        node = stage.node(3)
+        node.known = (*node.known[:2], self.raised(stage, 2, 7), *node.known[3:])
+        with pytest.raises(InvariantViolated, match="node-3 holds"):
+            stage.simulation.calm()
+
+
+class TestQueuesBounded:
+    @pytest.fixture
+    def stage(self) -> Stage:
+        stage = Stage()
+        stage.simulation.watch(QueuesBounded(stage.simulation, BOUNDS))
+        return stage
+
+    def test_a_queue_that_grows_is_found(self, stage: Stage) -> None:
+        stage.node(1).counters = Statistics(pending=101)
+        for _ in range(QueuesBounded.EVERY - 1):
+            stage.tell(1)
+        with pytest.raises(InvariantViolated, match="101 items wait at node-1"):
+            stage.tell(1)
+
+    @pytest.mark.parametrize("counters", [Statistics(pending=1), Statistics(watches=1)])
+    def test_in_the_end_nothing_waits(self, stage: Stage, counters: Statistics) -> None:
+        stage.simulation.calm()
+        stage.node(1).counters = counters
+        with pytest.raises(InvariantViolated, match="node-1"):
+            stage.simulation.calm()
+
+
+class TestDeliveredOnce:
+    @pytest.fixture
+    def stage(self) -> Stage:
+        stage = Stage()
+        stage.simulation.watch(DeliveredOnce())
+        stage.simulation.broadcast("node-0", b"news")
+        return stage
+
+    def test_once_each_is_right(self, stage: Stage) -> None:
+        for number in range(1, 5):
+            stage.tell(number, stage.received(0, 1, b"news"))
+
+    def test_twice_is_found(self, stage: Stage) -> None:
+        with pytest.raises(InvariantViolated, match="node-1 got it twice"):
+            stage.tell(1, *[stage.received(0, 1, b"news")] * 2)
+
+    def test_a_delivery_to_the_origin_is_found(self, stage: Stage) -> None:
+        with pytest.raises(InvariantViolated, match="node-0 got its own"):
+            stage.tell(0, stage.received(0, 1, b"news"))
+
+    @pytest.mark.parametrize(("origin", "number", "payload"), [(0, 1, b"lies"), (0, 2, b"news"), (2, 1, b"news")])
+    def test_what_nobody_sent_is_found(self, stage: Stage, origin: int, number: int, payload: bytes) -> None:
+        with pytest.raises(InvariantViolated, match="nobody broadcast"):
+            stage.tell(1, stage.received(origin, number, payload))
+
+
+class TestDeliveredToAll:
+    @pytest.fixture
+    def stage(self) -> Stage:
+        stage = Stage()
+        stage.simulation.watch(DeliveredToAll(stage.simulation, stage.obstructions))
+        stage.simulation.run_for(10.0)
+        return stage
+
+    def spread(self, stage: Stage, *numbers: int) -> None:
+        stage.simulation.broadcast("node-0", b"news")
+        for number in numbers:
+            stage.tell(number, stage.received(0, 1, b"news"))
+
+    def test_one_that_never_got_it_is_found(self, stage: Stage) -> None:
+        self.spread(stage, 1, 2, 3)
+        with pytest.raises(InvariantViolated, match="node-4 never got broadcast 1 of node-0"):
+            stage.simulation.calm()
+
+    def test_all_that_got_it_satisfy_it(self, stage: Stage) -> None:
+        self.spread(stage, 1, 2, 3, 4)
+        stage.simulation.calm()
+
+    def test_a_stall_is_no_excuse(self, stage: Stage) -> None:
+        self.spread(stage, 1, 2, 3)
+        stage.simulation.pause("node-4", 3.0)
+        stage.simulation.run_for(4.0)
+        with pytest.raises(InvariantViolated):
+            stage.simulation.calm()
+
+    @pytest.mark.parametrize(
+        "excuse",
+        [
+            lambda simulation: simulation.partition(["node-4"]),
+            lambda simulation: simulation.crash("node-4"),
+            lambda simulation: simulation.restart("node-4"),
+            lambda simulation: simulation.crash("node-0"),
+        ],
+        ids=["cut off", "crashed", "restarted", "origin crashed"],
+    )
+    def test_who_was_not_connected_all_the_time_is_excused(
+        self, stage: Stage, excuse: Callable[[Simulation], object]
+    ) -> None:
+        self.spread(stage, 1, 2, 3)
+        stage.simulation.run_for(1.0)
+        excuse(stage.simulation)
+        stage.simulation.run_for(1.0)
+        stage.simulation.heal()
+        stage.simulation.calm()
+
+    def test_who_was_declared_dead_is_excused(self, stage: Stage) -> None:
+        self.spread(stage, 1, 2, 3)
+        stage.tell(2, stage.died(4))
+        stage.simulation.calm()
+
+    def test_who_was_not_known_is_not_waited_for(self, stage: Stage) -> None:
+        stage.forget(0, stage.processes[4])
+        self.spread(stage, 1, 2, 3)
+        stage.simulation.calm()
+
+
+def test_all_of_them_watch_together() -> None:
+    stage = Stage()
+    watch_all(stage.simulation, BOUNDS)
+    stage.simulation.calm()
+    with pytest.raises(InvariantViolated):
+        stage.tell(1, stage.died(2))
