@@ -1,0 +1,25 @@
+"""`swim`, also as ``python -m swim_anyio``."""
+
+import sys
+
+__all__ = ["main"]
+
+EXTRAS = {"anyio", "rich", "trio", "typer"}  # what only the cli extra brings
+
+
+def main() -> int:
+    """Run the command with the arguments of this process; returns the exit status (see `command.app`)."""
+    try:
+        from .command.app import run
+
+        return run()
+    except ImportError as error:
+        missing = (error.name or "").partition(".")[0]
+        if missing not in EXTRAS:
+            raise
+        print(f'swim: {missing} is missing: pip install "swim-membership[cli]"', file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

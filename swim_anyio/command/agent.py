@@ -1,0 +1,157 @@
+"""One member as a process: events to standard output, commands from standard input, a leave at the end."""
+
+import signal
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from functools import partial
+
+import anyio
+import attrs
+from anyio.abc import TaskStatus
+
+from swim_core import Config, NodeCrashed, SwimError
+
+from ..node import AsyncNode
+from ..opening import open_node
+from . import records, text
+from .commands import Broadcast, CommandError, Leave, Members, Send, parse
+from .output import Output
+from .stdin import ignore_terminal_stops, serve_lines
+
+__all__ = ["Settings", "run_agent"]
+
+OUTPUT_PATIENCE = 0.25  # seconds for the last line to be taken by a reader that is slow
+INTERRUPTED = 128 + signal.SIGINT  # the status that shells give to what Ctrl-C ended
+
+
+@attrs.frozen(kw_only=True)
+class Settings:
+    """What the command line says of an agent; None leaves it to `open_node`.
+
+    Attributes:
+        lifeline: a pipe's reading end: when the writing end closes, the agent leaves. For parents
+            that must not leave agents behind, however they die.
+    """
+
+    bind: str | None
+    name: str | None
+    join: Sequence[str] | None
+    advertise: str | None
+    metadata: Mapping[str, str]
+    config: Config
+    json: bool
+    lifeline: int | None
+
+
+class _Ending:
+    """Why the agent is to leave, said once: the first reason counts."""
+
+    def __init__(self) -> None:
+        self._said = anyio.Event()
+        self.reason = ""
+        self.status = 0
+
+    def say(self, reason: str, status: int = 0) -> None:
+        if not self._said.is_set():
+            self.reason, self.status = reason, status
+            self._said.set()
+
+    async def wait(self) -> None:
+        await self._said.wait()
+
+
+async def run_agent(settings: Settings) -> int:
+    """Run one member until it is told to leave; returns the exit status.
+
+    Raises:
+        SwimError, OSError: as `open_node`; nothing is left behind.
+    """
+    ignore_terminal_stops()
+    ending = _Ending()
+    output = Output(sys.stdout.fileno(), _renderer(settings.json))
+    opened = open_node(
+        settings.bind,
+        name=settings.name,
+        join=settings.join,
+        config=settings.config,
+        advertise=settings.advertise,
+        metadata=settings.metadata or None,
+    )
+    async with opened as node:
+        name = node.local.name
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(_watch_signals, ending)
+            tasks.start_soon(_report, node, output)
+            tasks.start_soon(_watch_output, output, ending)
+            if sys.stdin is not None:
+                tasks.start_soon(serve_lines, sys.stdin.fileno(), partial(_obey, node, output, ending))
+            if settings.lifeline is not None:
+                tasks.start_soon(_watch_lifeline, settings.lifeline, ending)
+            await ending.wait()
+            tasks.cancel_scope.cancel()
+    with anyio.move_on_after(OUTPUT_PATIENCE):
+        await output.write(records.stopped(name, ending.reason, t=time.time()))
+    return ending.status
+
+
+def _renderer(json: bool) -> text.Renderer:
+    if json:
+        return records.to_json
+    return text.terminal_renderer(sys.stdout.fileno()) if sys.stdout.isatty() else text.plain
+
+
+async def _report(node: AsyncNode, output: Output) -> None:
+    await output.write(records.started(node.local, t=time.time()))
+    with node.subscribe(current=True) as events, suppress(NodeCrashed):  # that, `open_node` raises itself
+        async for event in events:
+            record = records.from_event(event, t=time.time())
+            if record is not None:
+                await output.write(record)
+
+
+async def _obey(node: AsyncNode, output: Output, ending: _Ending, line: bytes) -> None:
+    """Do what a line on standard input asks for; what can't be done is reported, and nothing more."""
+    try:
+        match parse(line):
+            case Broadcast(payload=payload):
+                node.broadcast(payload)
+            case Send(name=name, payload=payload):
+                node.send(name, payload)
+            case Members():
+                await output.write(records.members(node.members(), t=time.time()))
+            case Leave():
+                ending.say("leave")
+    except (CommandError, SwimError) as error:
+        await output.write(records.error(line, str(error), t=time.time()))
+
+
+async def _watch_output(output: Output, ending: _Ending) -> None:
+    await output.wait_closed()
+    ending.say("output closed")
+
+
+async def _watch_lifeline(fd: int, ending: _Ending) -> None:
+    await anyio.wait_readable(fd)  # nobody writes to it, so this is its end
+    ending.say("lifeline closed")
+
+
+async def _watch_signals(ending: _Ending, *, task_status: TaskStatus[None]) -> None:
+    """Leave at the first signal; any further one, also while leaving for another reason, ends the process at once.
+
+    A signal that was ignored when the process started stays so (`nohup`, background jobs of scripts).
+    """
+    present = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    wanted = [number for number in present if signal.getsignal(number) is not signal.SIG_IGN]
+    try:
+        with anyio.open_signal_receiver(*wanted) as received:
+            task_status.started()
+            async for number in received:
+                ending.say(number.name, INTERRUPTED if number is signal.SIGINT else 0)
+                break
+    except NotImplementedError:  # asyncio on Windows, where Ctrl-C is a KeyboardInterrupt
+        task_status.started()
+    finally:
+        for number in wanted:
+            signal.signal(number, signal.SIG_DFL)

@@ -1,0 +1,102 @@
+"""Commands on standard input: splitting the stream into lines, and lines into what they ask for."""
+
+import json
+from typing import TypeAlias
+
+import attrs
+
+__all__ = ["Broadcast", "Command", "CommandError", "Leave", "Lines", "Members", "Send", "parse"]
+
+USAGE = "write: broadcast TEXT, send NAME TEXT, members, or leave"
+MAX_LINE = 65_536  # bytes: above any payload, so that a stream without newlines can't fill the memory
+
+
+class CommandError(ValueError):
+    """A line that is no command; the message says what one looks like."""
+
+
+@attrs.frozen
+class Broadcast:
+    """``broadcast TEXT``: tell every member."""
+
+    payload: bytes
+
+
+@attrs.frozen
+class Send:
+    """``send NAME TEXT``: tell one member. A name with spaces stands in double quotes, as in JSON."""
+
+    name: str
+    payload: bytes
+
+
+@attrs.frozen
+class Members:
+    """``members``: list the live members."""
+
+
+@attrs.frozen
+class Leave:
+    """``leave``: say goodbye and end."""
+
+
+Command: TypeAlias = Broadcast | Send | Members | Leave
+
+
+def parse(line: bytes) -> Command | None:
+    """What a line asks for, or None if it is blank. A text goes as the bytes that it is.
+
+    Raises:
+        CommandError: if it is no command.
+    """
+    if len(line) > MAX_LINE:
+        raise CommandError(f"a line has at most {MAX_LINE} bytes")
+    verb, _, rest = line.rstrip(b"\r\n").lstrip().partition(b" ")
+    match verb.rstrip():
+        case b"":
+            return None
+        case b"broadcast" if rest:
+            return Broadcast(rest)
+        case b"send" if rest:
+            return _send(rest.lstrip())
+        case b"members" if not rest.strip():
+            return Members()
+        case b"leave" if not rest.strip():
+            return Leave()
+        case word:
+            raise CommandError(f"{word.decode(errors='replace')!r} can't be used like this; {USAGE}")
+
+
+def _send(rest: bytes) -> Send:
+    if not rest.startswith(b'"'):
+        name, _, payload = rest.partition(b" ")
+        return Send(_named(name.decode(errors="replace"), payload), payload)
+    text = rest.decode(errors="surrogateescape")
+    try:
+        name_text, end = json.JSONDecoder().raw_decode(text)
+    except ValueError:
+        raise CommandError(f"a name in quotes must end with one; {USAGE}") from None
+    payload = text[end:].removeprefix(" ").encode(errors="surrogateescape")
+    return Send(_named(str(name_text), payload), payload)
+
+
+def _named(name: str, payload: bytes) -> str:
+    if not name or not payload:
+        raise CommandError(f"send takes a name and a text; {USAGE}")
+    return name
+
+
+class Lines:
+    """Cuts a stream of bytes into lines. An overlong one comes out cut, still too long to `parse`."""
+
+    def __init__(self) -> None:
+        self._rest = bytearray()
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The lines that ``data`` completes, without their newline; ``b""`` is the end of the stream."""
+        if not data:
+            last, self._rest = self._rest, bytearray()
+            return [bytes(last)] if last else []
+        *lines, rest = (self._rest + data).split(b"\n")
+        self._rest = rest[: MAX_LINE + 1]
+        return [bytes(line) for line in lines]

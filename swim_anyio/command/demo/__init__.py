@@ -1,0 +1,5 @@
+"""`swim demo`: a cluster of real processes on this machine, what it goes through, and how that is shown."""
+
+from .main import run_demo
+
+__all__ = ["run_demo"]

@@ -1,0 +1,228 @@
+"""What the demo's cluster goes through, and what must hold at each step.
+
+Nothing waits for a duration where there is a condition to wait for; a condition that does not come in time
+fails its step, and the story goes on. A whole run is bounded by the sum of the deadlines, under a minute.
+"""
+
+import time
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import attrs
+
+from .cluster import Agent, AgentFailed, Cluster
+
+__all__ = ["Outcome", "Teller", "run_story"]
+
+START_DEADLINE = 15.0  # seconds: twenty interpreters on two busy processors need some
+DEADLINE = 8.0  # for what takes milliseconds to two seconds on an idle machine
+STALL = 2.0  # below the 3 s that the preset tolerates, above the 1.5 s at which it suspects
+
+
+@attrs.frozen
+class Outcome:
+    """How a step went.
+
+    Attributes:
+        step: one word.
+        ok: whether all that must hold did.
+        seconds: how long it took.
+        text: what happened, for people.
+        facts: the same in numbers and names, for programs.
+    """
+
+    step: str
+    ok: bool
+    seconds: float
+    text: str
+    facts: dict[str, Any]
+
+
+class Teller(Protocol):
+    """What hears the story."""
+
+    def announce(self, text: str) -> None:
+        """What is going on now."""
+
+    def tell(self, outcome: Outcome) -> None:
+        """A step is over."""
+
+
+def run_story(cluster: Cluster, count: int, teller: Teller) -> list[Outcome]:
+    """Take ``count`` agents (at least 3) through all steps; returns how each went."""
+    story = _Story(cluster, count, teller)
+    steps = (story.form, story.broadcast, story.stall, story.kill, story.leave, story.restart, story.stop)
+    for step in steps:
+        began = time.time()
+        try:
+            ok, text, facts = step()
+        except AgentFailed as failure:
+            ok, text, facts = False, str(failure), {}
+        outcome = Outcome(step.__name__, ok, round(time.time() - began, 3), text, facts)
+        story.outcomes.append(outcome)
+        teller.tell(outcome)
+        if not ok and step == story.form:
+            break
+    return story.outcomes
+
+
+Result = tuple[bool, str, dict[str, Any]]
+
+
+class _Story:
+    def __init__(self, cluster: Cluster, count: int, teller: Teller) -> None:
+        self.outcomes: list[Outcome] = []
+        self._cluster = cluster
+        self._count = count
+        self._announce = teller.announce
+        self._killed = self._restarted = float("inf")  # seconds since 1970; n3 may be held dead in between
+
+    def form(self) -> Result:
+        self._announce(f"{self._count} agents start and join the first")
+        cluster = self._cluster
+        seed = cluster.start("n1")
+        if not cluster.until(lambda: bool(seed.address), START_DEADLINE):
+            return False, "n1 did not start", {}
+        began = time.time()
+        for number in range(2, self._count + 1):
+            cluster.start(f"n{number}", join=seed.address)
+        formed = cluster.until(self._all_agree, START_DEADLINE)
+        seconds = round(time.time() - began, 3)
+        pids = {agent.name: agent.process.pid for agent in cluster.agents.values()}
+        if not formed:
+            return False, f"not everybody sees everybody after {seconds:.1f} s", {"pids": pids}
+        return True, f"{self._count} agents see each other, {seconds:.1f} s after they started", {"pids": pids}
+
+    def broadcast(self) -> Result:
+        self._announce("n1 broadcasts")
+        return self._broadcast(self._agent("n1"), "hello from n1")
+
+    def stall(self) -> Result:
+        agent = self._agent("n2")
+        self._announce(f"{agent.name} is stopped for {STALL:g} s (SIGSTOP): nobody may declare it dead")
+        began = time.time()
+        with self._cluster.stopped(agent):
+            self._cluster.until(lambda: False, STALL)
+        self._announce(f"{agent.name} goes on (SIGCONT), and broadcasts")
+        heard, _, facts = self._broadcast(agent, "still here")
+        agreed = self._cluster.until(self._all_agree, DEADLINE)
+        others = self._cluster.up(agent)
+        suspected = [other.name for other in others if other.said("suspect", member=agent.name, since=began)]
+        dead = [other.name for other in others if other.said("dead", member=agent.name, since=began)]
+        text = f"{agent.name} stalled for {STALL:g} s: suspected by {len(suspected)}, declared dead by {len(dead)}"
+        text += ", and is heard again" if heard and agreed else ", but is not heard again by all"
+        return heard and agreed and not dead, text, {**facts, "suspected_by": suspected, "dead_by": dead}
+
+    def kill(self) -> Result:
+        agent = self._agent("n3")
+        self._announce(f"{agent.name} is killed (SIGKILL)")
+        began = self._killed = time.time()
+        self._cluster.kill(agent)
+        return self._spread(f"{agent.name} was killed", "know it dead", "dead", agent, began)
+
+    def leave(self) -> Result:
+        agent = self._agent("n2" if self._count == 3 else "n4")
+        self._announce(f"{agent.name} leaves")
+        agent.status = "leaving"
+        began = time.time()
+        agent.command("leave")
+        ok, text, facts = self._spread(f"{agent.name} left", "know", "left", agent, began)
+        ended = self._cluster.until(lambda: agent.process.poll() is not None, DEADLINE)
+        agent.status = "gone" if ended else "leaving"
+        status = agent.process.poll()
+        return (
+            ok and status == 0,
+            text if status == 0 else f"{text}; it ended with {status}",
+            {**facts, "status": status},
+        )
+
+    def restart(self) -> Result:
+        address = self._agent("n3").address
+        self._announce("n3 is started again, at the same address")
+        began = self._restarted = time.time()
+        agent = self._cluster.start("n3", bind=address, join=self._agent("n1").address)
+        ok, text, facts = self._spread("n3 is back", "see it alive", "alive", agent, began)
+        agreed = self._cluster.until(self._all_agree, DEADLINE)
+        return ok and agreed, text if agreed else f"{text}; it does not see all", facts
+
+    def stop(self) -> Result:
+        self._announce("all are told to leave (SIGTERM)")
+        agents = self._cluster.up()
+        for agent in agents:
+            agent.status = "leaving"
+            agent.process.terminate()
+        self._cluster.until(lambda: all(agent.process.poll() is not None for agent in agents), DEADLINE)
+        statuses = {agent.name: agent.process.poll() for agent in agents}
+        for agent in agents:
+            agent.status = "leaving" if statuses[agent.name] is None else "gone"
+        clean = list(statuses.values()).count(0)
+        wronged = self._wronged()
+        text = f"{clean} of {len(agents)} left when told to, "
+        text += (
+            f"but {', '.join(wronged)} had been wrongly held dead"
+            if wronged
+            else "and nobody was ever wrongly held dead"
+        )
+        return clean == len(agents) and not wronged, text, {"statuses": statuses, "wrongly_dead": wronged}
+
+    def _agent(self, name: str) -> Agent:
+        return self._cluster.agents[name]
+
+    def _all_agree(self) -> bool:
+        """Whether every agent sees every other one alive."""
+        up = self._cluster.up()
+        return all(agent.beliefs.get(other.name) == "alive" for agent in up for other in up if other is not agent)
+
+    def _wronged(self) -> list[str]:
+        """Who was held dead while it was not."""
+        deaths = [record for _, record in self._cluster.history if record["event"] == "dead"]
+        return sorted(
+            {d["member"] for d in deaths if d["member"] != "n3" or not self._killed <= d["t"] <= self._restarted}
+        )
+
+    def _broadcast(self, agent: Agent, text: str) -> Result:
+        """Let ``agent`` broadcast: every other one hears it, once."""
+        others = self._cluster.up(agent)
+        began = time.time()
+        agent.command(f"broadcast {text}")
+
+        def heard(other: Agent) -> list[dict[str, Any]]:
+            return other.said("broadcast", member=agent.name, data=text)
+
+        self._cluster.until(lambda: all(heard(other) for other in others), DEADLINE)
+        delays = _delays(map(heard, others), began)
+        doubled = [other.name for other in others if len(heard(other)) > 1]
+        words = f"{agent.name} broadcast: {_count(delays, others)} heard it{_times(delays)}"
+        facts = {"heard": len(delays), "of": len(others), "delays": delays, "heard_twice": doubled}
+        return len(delays) == len(others) and not doubled, words, facts
+
+    def _spread(self, what: str, verb: str, event: str, agent: Agent, began: float) -> Result:
+        """Wait until every other agent has reported ``event`` of ``agent``."""
+        others = self._cluster.up(agent)
+
+        def said(other: Agent) -> list[dict[str, Any]]:
+            return other.said(event, member=agent.name, since=began)
+
+        self._cluster.until(lambda: all(said(other) for other in others), DEADLINE)
+        delays = _delays(map(said, others), began)
+        words = f"{what}: {_count(delays, others)} {verb}{_times(delays)}"
+        return len(delays) == len(others), words, {"known_to": len(delays), "of": len(others), "delays": delays}
+
+
+def _delays(said: Iterable[list[dict[str, Any]]], began: float) -> list[float]:
+    """Seconds until each first said it; those that never did are missing."""
+    return sorted(round(records[0]["t"] - began, 4) for records in said if records)
+
+
+def _count(delays: list[float], others: list[Agent]) -> str:
+    return f"all {len(others)}" if len(delays) == len(others) else f"only {len(delays)} of {len(others)}"
+
+
+def _times(delays: list[float]) -> str:
+    if not delays:
+        return ""
+    return f", the first after {_duration(delays[0])}, the last after {_duration(delays[-1])}"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"

@@ -1,0 +1,96 @@
+"""Three ways to show the demo: a live table on a terminal, plain lines elsewhere, JSON lines for programs."""
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from types import TracebackType
+from typing import Protocol, Self
+
+from .cluster import Cluster
+from .story import Outcome
+
+__all__ = ["JsonView", "PlainView", "View", "summary"]
+
+
+class View(Protocol):
+    """What is shown of a run; use as a context manager."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None: ...
+
+    def announce(self, text: str) -> None:
+        """What is going on now."""
+
+    def tell(self, outcome: Outcome) -> None:
+        """A step is over."""
+
+    def refresh(self, cluster: Cluster) -> None:
+        """Show how things stand; called often."""
+
+    def conclude(self, outcomes: Sequence[Outcome], seconds: float) -> None:
+        """The story is over."""
+
+
+def summary(outcomes: Sequence[Outcome], seconds: float) -> str:
+    """The last line for people."""
+    failed = [outcome.step for outcome in outcomes if not outcome.ok]
+    verdict = f"what had to hold did not: {', '.join(failed)}" if failed else "everything that had to hold did"
+    return f"{verdict} ({seconds:.1f} s)"
+
+
+class PlainView:
+    """A line for each step."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def announce(self, text: str) -> None:
+        """Says nothing: the outcome follows soon enough."""
+
+    def tell(self, outcome: Outcome) -> None:
+        """One line."""
+        print(f"{'ok' if outcome.ok else 'FAILED':<8}{outcome.step:<11}{outcome.text}", flush=True)
+
+    def refresh(self, cluster: Cluster) -> None:
+        """Shows nothing."""
+
+    def conclude(self, outcomes: Sequence[Outcome], seconds: float) -> None:
+        """The last line."""
+        print(summary(outcomes, seconds), flush=True)
+
+
+class JsonView:
+    """An object for each step: ``t``, ``step``, ``ok``, ``seconds``, ``text`` and its facts; at last a summary."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def announce(self, text: str) -> None:
+        """Says nothing."""
+
+    def tell(self, outcome: Outcome) -> None:
+        """One object."""
+        row = {"step": outcome.step, "ok": outcome.ok, "seconds": outcome.seconds, "text": outcome.text}
+        self._print(row | outcome.facts)
+
+    def refresh(self, cluster: Cluster) -> None:
+        """Shows nothing."""
+
+    def conclude(self, outcomes: Sequence[Outcome], seconds: float) -> None:
+        """The summary: ``ok`` over all, and each step's in ``steps``."""
+        steps = {outcome.step: outcome.ok for outcome in outcomes}
+        self._print({"step": "summary", "ok": all(steps.values()), "seconds": round(seconds, 3), "steps": steps})
+
+    def _print(self, row: dict[str, object]) -> None:
+        sys.stdout.write(json.dumps({"t": time.time(), **row}) + "\n")
+        sys.stdout.flush()

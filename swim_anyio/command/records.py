@@ -1,0 +1,119 @@
+"""What the agent reports, one dict a line: the same for JSON and for people, who get it in words.
+
+Every record has ``t`` (seconds since 1970, a float) and ``event``; ``member`` is a name. What else
+belongs to an event stands beside the function or the case that makes it.
+"""
+
+from base64 import b64encode
+from collections.abc import Iterable
+from typing import TypeAlias
+
+import msgspec
+
+from swim_core import (
+    BroadcastReceived,
+    BroadcastsLost,
+    Event,
+    EventsLost,
+    Evidence,
+    Isolated,
+    JoinAttempt,
+    Member,
+    MemberDied,
+    MemberForgotten,
+    MemberJoined,
+    MemberLeft,
+    MemberRecovered,
+    MemberSuspected,
+    MemberUpdated,
+    MessageReceived,
+    NameConflict,
+    Reconnected,
+    SettingsDiffer,
+)
+
+__all__ = ["Record", "error", "from_event", "members", "started", "stopped", "to_json"]
+
+Record: TypeAlias = dict[str, object]
+
+_encode = msgspec.json.Encoder().encode
+
+
+def to_json(record: Record) -> bytes:
+    """One line of UTF-8, its newline included."""
+    return _encode(record) + b"\n"
+
+
+def from_event(event: Event, *, t: float) -> Record | None:
+    """The record of an event; None for those that ask something of the adapter or go to its log."""
+    match event:
+        case MemberJoined(member=member) | MemberRecovered(member=member):
+            return {"t": t, "event": "alive", **_who(member), **_metadata(member)}
+        case MemberSuspected(member=member, evidence=evidence):
+            return {"t": t, "event": "suspect", **_who(member), **_why(evidence)}
+        case MemberDied(member=member, evidence=evidence):
+            return {"t": t, "event": "dead", **_who(member), **_why(evidence)}
+        case MemberLeft(member=member, evidence=evidence):
+            return {"t": t, "event": "left", **_who(member), **_why(evidence)}
+        case MemberUpdated(member=member):
+            return {"t": t, "event": "updated", **_who(member), "metadata": dict(member.metadata)}
+        case MemberForgotten(member=member):
+            return {"t": t, "event": "forgotten", **_who(member)}
+        case BroadcastReceived(origin=origin, number=number, payload=payload):
+            return {"t": t, "event": "broadcast", "member": origin.name, "number": number, **_data(payload)}
+        case MessageReceived(sender=sender, payload=payload):
+            return {"t": t, "event": "message", "member": sender.name, **_data(payload)}
+        case NameConflict(member=member):
+            return {"t": t, "event": "conflict", **_who(member)}
+        case Isolated():
+            return {"t": t, "event": "isolated"}
+        case Reconnected():
+            return {"t": t, "event": "reconnected"}
+        case BroadcastsLost(origin=origin, count=count):  # a member: its broadcasts; none: our own events
+            return {"t": t, "event": "lost", "member": origin.name, "count": count}
+        case EventsLost(count=count):
+            return {"t": t, "event": "lost", "count": count}
+        case JoinAttempt() | SettingsDiffer():
+            return None
+
+
+def started(local: Member, *, t: float) -> Record:
+    """The first record: the node listens, at ``address`` as bound."""
+    return {"t": t, "event": "started", **_who(local)}
+
+
+def stopped(name: str, reason: str, *, t: float) -> Record:
+    """The last record: the node has left and its socket is closed."""
+    return {"t": t, "event": "stopped", "member": name, "reason": reason}
+
+
+def members(live: Iterable[Member], *, t: float) -> Record:
+    """The answer to the command ``members``: each with name, address, state, and metadata if it has any."""
+    rows = [{"name": m.name, "address": str(m.address), "state": m.state.name.lower(), **_metadata(m)} for m in live]
+    return {"t": t, "event": "members", "members": rows}
+
+
+def error(line: bytes, reason: str, *, t: float) -> Record:
+    """A line on standard input that could not be used, and why."""
+    return {"t": t, "event": "error", "reason": reason, "line": line.decode(errors="replace")}
+
+
+def _who(member: Member) -> Record:
+    return {"member": member.name, "address": str(member.address)}
+
+
+def _metadata(member: Member) -> Record:
+    return {"metadata": dict(member.metadata)} if member.metadata else {}
+
+
+def _why(evidence: Evidence | None) -> Record:
+    if evidence is None or evidence.rule is None:
+        return {}
+    return {"rule": evidence.rule.name.lower(), "accuser": evidence.accuser}
+
+
+def _data(payload: bytes) -> Record:
+    try:
+        return {"data": payload.decode()}
+    except UnicodeDecodeError:
+        return {"data_base64": b64encode(payload).decode()}

@@ -1,0 +1,67 @@
+"""Standard input, read by a daemon thread: the one way that works for terminals, pipes and files everywhere.
+
+The thread sleeps in a read, costs nothing meanwhile, and never keeps the process alive. The end of the
+input means only that no more commands come.
+"""
+
+import errno
+import os
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from concurrent.futures import CancelledError
+
+from anyio.from_thread import BlockingPortal
+
+from .commands import Lines
+
+__all__ = ["serve_lines"]
+
+CHUNK = 65_536
+BACKGROUND_WAIT = 1.0  # seconds between looks at a terminal that belongs to another job
+
+
+async def serve_lines(fd: int, handle: Callable[[bytes], Awaitable[None]]) -> None:
+    """Call ``handle`` for every line of ``fd``, one after the other, until cancelled or the input ends.
+
+    Args:
+        fd: stays open and in blocking mode.
+        handle: must not raise.
+    """
+    async with BlockingPortal() as portal:
+        threading.Thread(target=_read, args=(fd, portal, handle), name="swim-stdin", daemon=True).start()
+        await portal.sleep_until_stopped()
+
+
+def _read(fd: int, portal: BlockingPortal, handle: Callable[[bytes], Awaitable[None]]) -> None:
+    lines = Lines()
+    try:
+        while True:
+            data = _next(fd)
+            for line in lines.feed(data):
+                portal.call(handle, line)
+            if not data:
+                return portal.call(portal.stop)
+    except (CancelledError, RuntimeError):  # the loop is on its way out, or gone
+        return None
+
+
+def _next(fd: int) -> bytes:
+    """What can be read next; ``b""`` at the end, and for an input that can't be read."""
+    while True:
+        try:
+            return os.read(fd, CHUNK)
+        except OSError as error:
+            if error.errno != errno.EIO or not os.isatty(fd):
+                return b""
+        time.sleep(BACKGROUND_WAIT)  # a background job: what is typed is the shell's (see `ignore_terminal_stops`)
+
+
+def ignore_terminal_stops() -> None:
+    """Let a read from a terminal fail, not stop the process, while this is a background job.
+
+    A stopped node would be declared dead.
+    """
+    if hasattr(signal, "SIGTTIN"):
+        signal.signal(signal.SIGTTIN, signal.SIG_IGN)
