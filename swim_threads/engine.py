@@ -110,6 +110,7 @@ class Engine:
         if wait:
             with self.lock:
                 self.changed.wait_for(lambda: self.node.has_left or self.ended)
+                self.check_usable()
 
     def stop(self) -> None:
         """End the thread and close the socket, at once. A second call waits for the same."""

@@ -55,7 +55,7 @@ class ThreadNode:
     """
 
     def __init__(self, node: ProtocolNode, sock: UdpSocket, *, seeds: Sequence[Seed], event_buffer: int) -> None:
-        """For `open_node`, which see. Takes over ``sock``, also when it raises."""
+        """For `open_node`, which see; takes over ``sock``."""
         self._event_buffer = event_buffer
         self._families = sock.reachable_families
         self._engine = Engine(node, sock, self._on_event)

@@ -68,10 +68,10 @@ def open_node(
     sock = UdpSocket.open(*_bind_address(*arguments.bind))
     try:
         node = _create(arguments, sock)
+        return ThreadNode(node, sock, seeds=arguments.join, event_buffer=arguments.config.event_buffer)
     except BaseException:
         sock.close()
         raise
-    return ThreadNode(node, sock, seeds=arguments.join, event_buffer=arguments.config.event_buffer)
 
 
 def _bind_address(host: str, port: int) -> tuple[str, int]:
