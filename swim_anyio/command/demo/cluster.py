@@ -43,7 +43,8 @@ class Agent:
         name: of the member.
         process: its latest run.
         address: "host:port"; empty until it has started.
-        status: what the demo made of it: "starting", "running", "stopped", "killed", "leaving" or "gone".
+        status: what the demo made of it: "starting", "running", "stopped", "killed", "leaving", "left" or,
+            if nobody told it to end, "ended".
         beliefs: what it holds of each other member: "alive", "suspect", "dead" or "left".
         records: all that this run has said.
         complaints: the last lines on its standard error.
@@ -69,7 +70,7 @@ class Agent:
         event, member = record["event"], record.get("member", "")
         if event == "started":
             self.address, self.status = record["address"], "running"
-        elif event in BELIEFS:
+        elif event in BELIEFS and self.up:  # all leave at the end: who saw whom go first says nothing
             self.beliefs[member] = event
         elif event == "forgotten":
             self.beliefs.pop(member, None)
@@ -189,7 +190,7 @@ class Cluster:
     def close(self) -> None:
         """Let all agents leave, kill what has not left after two seconds, and reap everything."""
         for agent in self.agents.values():
-            agent.status = agent.status if agent.status in ("killed", "gone") else "leaving"
+            agent.status = "leaving" if agent.up else agent.status
         os.close(self._hold)
         deadline = time.monotonic() + FAREWELL
         while self._selector.get_map() and (rest := deadline - time.monotonic()) > 0:
@@ -219,7 +220,7 @@ class Cluster:
         for agent in self.agents.values():
             if agent.up and (status := agent.process.poll()) is not None:
                 words = " ".join(agent.complaints) or f"status {status}"
-                agent.status = "gone"
+                agent.status = "ended"
                 raise AgentFailed(f"{agent.name} ended: {words}")
 
     def _release(self, agent: Agent) -> None:

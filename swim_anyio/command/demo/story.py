@@ -41,6 +41,10 @@ class Outcome:
 class Teller(Protocol):
     """What hears the story."""
 
+    @property
+    def pace(self) -> float:
+        """Seconds between two steps, for whoever watches."""
+
     def announce(self, text: str) -> None:
         """What is going on now."""
 
@@ -55,6 +59,9 @@ def run_story(cluster: Cluster, count: int, teller: Teller) -> list[Outcome]:
     for step in steps:
         began = time.time()
         try:
+            if story.outcomes:
+                cluster.until(lambda: False, teller.pace)
+                began = time.time()
             ok, text, facts = step()
         except AgentFailed as failure:
             ok, text, facts = False, str(failure), {}
@@ -109,8 +116,8 @@ class _Story:
         others = self._cluster.up(agent)
         suspected = [other.name for other in others if other.said("suspect", member=agent.name, since=began)]
         dead = [other.name for other in others if other.said("dead", member=agent.name, since=began)]
-        text = f"{agent.name} stalled for {STALL:g} s: suspected by {len(suspected)}, declared dead by {len(dead)}"
-        text += ", and is heard again" if heard and agreed else ", but is not heard again by all"
+        text = f"{agent.name} stalled for {STALL:g} s: {len(suspected)} suspected it, {len(dead)} held it dead;"
+        text += " it is heard again" if heard and agreed else " not all hear it again"
         return heard and agreed and not dead, text, {**facts, "suspected_by": suspected, "dead_by": dead}
 
     def kill(self) -> Result:
@@ -128,7 +135,7 @@ class _Story:
         agent.command("leave")
         ok, text, facts = self._spread(f"{agent.name} left", "know", "left", agent, began)
         ended = self._cluster.until(lambda: agent.process.poll() is not None, DEADLINE)
-        agent.status = "gone" if ended else "leaving"
+        agent.status = "left" if ended else "leaving"
         status = agent.process.poll()
         return (
             ok and status == 0,
@@ -154,7 +161,7 @@ class _Story:
         self._cluster.until(lambda: all(agent.process.poll() is not None for agent in agents), DEADLINE)
         statuses = {agent.name: agent.process.poll() for agent in agents}
         for agent in agents:
-            agent.status = "leaving" if statuses[agent.name] is None else "gone"
+            agent.status = "leaving" if statuses[agent.name] is None else "left"
         clean = list(statuses.values()).count(0)
         wronged = self._wronged()
         text = f"{clean} of {len(agents)} left when told to, "
@@ -221,8 +228,6 @@ def _count(delays: list[float], others: list[Agent]) -> str:
 def _times(delays: list[float]) -> str:
     if not delays:
         return ""
-    return f", the first after {_duration(delays[0])}, the last after {_duration(delays[-1])}"
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
+    if delays[-1] >= 1:
+        return f" after {delays[0]:.1f} to {delays[-1]:.1f} s"
+    return f" after {delays[0] * 1000:.0f} to {delays[-1] * 1000:.0f} ms"

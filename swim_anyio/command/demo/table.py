@@ -11,6 +11,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from ..text import pieces
 from .cluster import Agent, Cluster
 from .story import Outcome
 from .views import summary
@@ -18,6 +19,7 @@ from .views import summary
 __all__ = ["LiveView"]
 
 FRAME = 0.1  # seconds: often enough to look alive
+PACE = 1.0  # seconds between steps: most take milliseconds, and a person has to see them
 STYLES = {
     "alive": "green",
     "suspect": "bold yellow",
@@ -27,14 +29,17 @@ STYLES = {
     "stopped": "bold yellow",
     "killed": "bold red",
     "leaving": "blue",
-    "gone": "dim",
+    "ended": "bold red",
     "starting": "dim",
 }
 WORDS_UP_TO = 5  # agents: more columns than these have room for a letter only
+LEGEND = Text("A alive   S suspect   D dead   L left", style="dim")
 
 
 class LiveView:
     """A table with a row for each agent and a column for what it believes of each, and what happened below."""
+
+    pace = PACE
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -83,13 +88,15 @@ class LiveView:
         if self._cluster is not None and room > 0:
             latest = [entry for entry in self._cluster.history if entry[1]["event"] != "started"][-room:]
             parts += [_event_line(name, record) for name, record in latest]
+        if len(agents) > WORDS_UP_TO:
+            parts.append(LEGEND)
         self._live.update(Group(*parts), refresh=True)
 
 
 def beliefs_table(agents: Sequence[Agent]) -> Table:
     """The rows and columns of the table; on 80 columns words fit for five agents and letters for twenty."""
     words = len(agents) <= WORDS_UP_TO
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, int(words), 0, 0), pad_edge=False, show_edge=False)
     table.add_column("agent")
     if len(agents) <= 2 * WORDS_UP_TO:
         table.add_column("pid", justify="right")
@@ -124,6 +131,5 @@ def _outcome_line(outcome: Outcome) -> Text:
 
 
 def _event_line(name: str, record: dict[str, Any]) -> Text:
-    clock = time.strftime("%H:%M:%S", time.localtime(record["t"]))
-    what = f"{clock}  {name} reports {record['event']} {record.get('member', '')} {record.get('data', '')}"
-    return Text(what.rstrip(), style="dim", no_wrap=True, overflow="ellipsis")
+    (clock, _), (event, _), (words, _) = pieces(record)
+    return Text(f"{clock}{name:<4}{event}{words}", style="dim", no_wrap=True, overflow="ellipsis")

@@ -16,6 +16,10 @@ __all__ = ["JsonView", "PlainView", "View", "summary"]
 class View(Protocol):
     """What is shown of a run; use as a context manager."""
 
+    @property
+    def pace(self) -> float:
+        """Seconds between two steps, for whoever watches."""
+
     def __enter__(self) -> Self: ...
 
     def __exit__(
@@ -38,12 +42,14 @@ class View(Protocol):
 def summary(outcomes: Sequence[Outcome], seconds: float) -> str:
     """The last line for people."""
     failed = [outcome.step for outcome in outcomes if not outcome.ok]
-    verdict = f"what had to hold did not: {', '.join(failed)}" if failed else "everything that had to hold did"
-    return f"{verdict} ({seconds:.1f} s)"
+    verdict = f"Failed: {', '.join(failed)}" if failed else "Everything held that had to"
+    return f"{verdict}, in {seconds:.1f} s."
 
 
 class PlainView:
     """A line for each step."""
+
+    pace = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -68,6 +74,8 @@ class PlainView:
 
 class JsonView:
     """An object for each step: ``t``, ``step``, ``ok``, ``seconds``, ``text`` and its facts; at last a summary."""
+
+    pace = 0.0
 
     def __enter__(self) -> Self:
         return self
