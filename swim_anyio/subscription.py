@@ -63,10 +63,10 @@ class Subscription:
             pass
 
     def close(self) -> None:
-        """End the subscription and drop what it holds. A second call does nothing."""
+        """Receive no more, and end whoever iterates, after what is still held. A second call does nothing."""
         self._on_close(self)
-        self.clear()
-        self.end(None)
+        if not self._ended:
+            self.end(None)
 
     def push(self, event: Event) -> None:
         """Add an event; the node does."""
@@ -83,6 +83,7 @@ class Subscription:
         return self
 
     async def __anext__(self) -> Event:
+        self._check()  # outside: a fork is no end
         try:
             return await self.get()
         except NotRunning:

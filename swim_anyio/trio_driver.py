@@ -68,6 +68,7 @@ class TrioDriver:
                     await wait_readable(fileno)
                     self._reactor.readable()
             self._waiting = None
+            self._deadline = math.inf
             if not self._halted:
                 self._reactor.expired()
 

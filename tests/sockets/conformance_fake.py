@@ -19,7 +19,7 @@ from swim_core import (
 __all__ = ["FakeConfig", "FakeNode"]
 
 GOODBYE = b"goodbye"
-GOODBYE_TAKES = 0.05  # seconds until `has_left`
+GOODBYE_TAKES = 0.01  # seconds until `has_left`
 
 
 class FakeNode:
@@ -31,6 +31,7 @@ class FakeNode:
         self.datagrams: list[tuple[bytes, Address, float]] = []
         self.refused: list[tuple[Address, bytes]] = []
         self.ticks: list[float] = []
+        self.order: list[str] = []
         self.joins: list[list[AddressLike]] = []
         self.left_at: float | None = None
         self.has_left = False
@@ -42,18 +43,18 @@ class FakeNode:
 
     def feed_datagram(self, data: bytes, source: AddressLike, *, now: float) -> None:
         self._maybe_raise("feed_datagram")
+        self.order.append("datagram")
         self.datagrams.append((data, Address(*source), now))
         if data == b"ping":
             self.outbox.append(Datagram(b"ack", Address(*source)))
 
-    def feed_evidence(
-        self, kind: KernelEvidence, destination: AddressLike, quoted: bytes = b"", *, now: float
-    ) -> None:
+    def feed_evidence(self, kind: KernelEvidence, destination: AddressLike, quoted: bytes = b"", *, now: float) -> None:
         assert kind is KernelEvidence.REFUSED_UDP
         self.refused.append((Address(*destination), quoted))
 
     def feed_tick(self, *, now: float) -> None:
         self._maybe_raise("feed_tick")
+        self.order.append("tick")
         self.ticks.append(now)
         if self.deadline is not None and now >= self.deadline:
             self.deadline = None

@@ -1,18 +1,19 @@
 """Runs a coroutine function under each event loop that swim_anyio serves, and sees that nothing is left behind."""
 
 import asyncio
-import gc
+import inspect
 import os
 import sys
 from collections.abc import Awaitable, Callable
-from functools import cache
+from functools import cache, partial, wraps
 from typing import Any
 
 import anyio
+import pytest
 import trio
 from anyio.lowlevel import checkpoint
 
-__all__ = ["LOOPS", "run_clean"]
+__all__ = ["LOOPS", "on_every_loop", "run_clean"]
 
 Main = Callable[[], Awaitable[None]]
 
@@ -48,13 +49,26 @@ def run_clean(loop: str, main: Main) -> None:
             assert _tasks() == before, "a task is left"
 
     _warm(loop)
-    gc.collect()
     files = _open_files()
     try:
         LOOPS[loop](watched)
     finally:
-        gc.collect()  # a forgotten socket warns here, and warnings are errors
         assert _open_files() == files, "a socket is left"
+
+
+def on_every_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
+    """Make of an async function a test that `run_clean` runs under each loop; it may take fixtures."""
+
+    @wraps(test)
+    def run(loop: str, **fixtures: Any) -> None:
+        run_clean(loop, partial(test, **fixtures))
+
+    parameters = inspect.signature(test).parameters.values()
+    own = inspect.Parameter("loop", inspect.Parameter.KEYWORD_ONLY)
+    keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
+    run.__signature__ = inspect.Signature([own, *keywords])  # type: ignore[attr-defined]
+    marked: Callable[..., None] = pytest.mark.sockets(pytest.mark.parametrize("loop", list(LOOPS))(run))
+    return marked
 
 
 @cache

@@ -1,0 +1,43 @@
+"""A plain socket in place of another member."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from swim_anyio import AsyncNode
+from swim_core import Address
+
+__all__ = ["HERE", "nobody", "peer", "provoke", "received"]
+
+HERE = ("127.0.0.1", 0)
+
+
+@contextmanager
+def peer() -> Iterator[tuple[Address, socket.socket]]:
+    """A plain socket that other members' datagrams reach."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(HERE)
+        sock.setblocking(False)
+        yield Address(*sock.getsockname()), sock
+
+
+def received(sock: socket.socket) -> list[bytes]:
+    """What has arrived; loopback delivers within the sender's call."""
+    datagrams = []
+    while True:
+        try:
+            datagrams.append(sock.recv(65_536))
+        except BlockingIOError:
+            return datagrams
+
+
+def nobody() -> Address:
+    """An address at which nobody listens, and which refuses."""
+    with peer() as (address, _):
+        return address
+
+
+def provoke(node: AsyncNode) -> None:
+    """Send the node a datagram."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.sendto(b"hello", node.local.address)
