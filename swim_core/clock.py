@@ -16,6 +16,8 @@ class ClusterClock:
         self._base = float(unix_ms)
         self._since = now
         self._witnesses: dict[int, tuple[float, int]] = {}
+        self.moved = 0
+        """How often the clock was set: what was planned by it must be planned anew."""
 
     def exact(self, now: float) -> float:
         """Cluster time at ``now``, in ms with a fraction."""
@@ -54,6 +56,7 @@ class ClusterClock:
         """Set the time, even backwards: for a node that knows no live member yet."""
         self._base, self._since = float(cluster_ms), now
         self._witnesses.clear()
+        self.moved += 1
 
 
 def moment(identity: Identity, round_: int, interval_ms: float) -> float:

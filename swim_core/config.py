@@ -162,6 +162,11 @@ class Config:
                 f"max_broadcast ({self.max_broadcast}) must fit in a datagram: at most max_datagram - 150"
                 f" ({self.max_datagram - 150})"
             )
+        if self.max_metadata > self.max_datagram - 250:
+            raise ConfigError(
+                f"max_metadata ({self.max_metadata}) must fit in a datagram with its claim: at most max_datagram - 250"
+                f" ({self.max_datagram - 250})"
+            )
         if self.helpers > self.max_helpers:
             raise ConfigError(f"helpers ({self.helpers}) must not exceed max_helpers ({self.max_helpers})")
 
@@ -241,7 +246,7 @@ class Config:
                 raise ConfigError(f"{variable}: {error}") from None
         preset = environ.get("SWIM_PRESET") or "lan"
         try:
-            return cls.preset(preset, **{**values, **overrides})  # type: ignore[typeddict-item]
+            return cls.preset(preset, **{**values, **overrides})
         except ConfigError as error:
             names = ["SWIM_PRESET"] if environ.get("SWIM_PRESET") else []
             names += [f"SWIM_{name.upper()}" for name in values]
@@ -249,7 +254,7 @@ class Config:
 
     def replace(self, **overrides: Unpack[ConfigFields]) -> Self:
         """A copy with other values, validated like the original."""
-        return attrs.evolve(self, **overrides)
+        return attrs.evolve(self, **overrides)  # type: ignore[arg-type]  # converters take timedelta
 
     def create_node(
         self,

@@ -5,6 +5,7 @@ not have heard an answer. One clock that stands still in that time moves every a
 """
 
 from collections.abc import Callable
+from math import inf
 
 from .config import Config
 from .statistics import Counters
@@ -19,6 +20,7 @@ class Health:
         deaf: nothing heard for 2 T with more than three live members: ages stand still, no verdicts.
         isolated: deaf for S; raised as an event.
         alone: deaf for 3 S: the application sees this node only.
+        seen: the latest time seen.
         last_pause: local clock at the end of the last pause; -inf before the first.
     """
 
@@ -26,14 +28,14 @@ class Health:
         self._config = config
         self._counters = counters
         self._on_pause = on_pause
-        self._seen = now
+        self.seen = now
         self._asleep = 0.0  # total of pauses
         self._deafened = 0.0  # total of deaf time before the present spell
         self._deaf_since: float | None = None  # unpaused clock
         self._heard = now  # unpaused clock
         self.isolated = False
         self.alone = False
-        self.last_pause = float("-inf")
+        self.last_pause = -inf
 
     @property
     def deaf(self) -> bool:
@@ -45,17 +47,17 @@ class Health:
         Returns:
             ``now``, or the latest time seen if that is later.
         """
-        if now <= self._seen:
-            return self._seen
+        if not self.seen < now < inf:
+            return self.seen
         if deadline is not None:
-            lag = now - max(deadline, self._seen)
+            lag = now - max(deadline, self.seen)
             if lag > self._config.pause_threshold:
                 self._asleep += lag
                 self.last_pause = now
                 self._counters.pauses += 1
                 self._counters.paused_seconds += lag
                 self._on_pause()
-        self._seen = now
+        self.seen = now
         return now
 
     def _unpaused(self, now: float) -> float:
@@ -75,10 +77,16 @@ class Health:
         self._deaf_since = None
         return True
 
+    def reconnect(self) -> tuple[bool, bool]:
+        """Clear and return what deafness had led to: `isolated`, `alone`."""
+        led_to = self.isolated, self.alone
+        self.isolated = self.alone = False
+        return led_to
+
     def check(self, live: int, now: float) -> None:
         """Once a round: has silence become deafness, isolation? ``live`` is n.
 
-        The caller raises what changed, and clears `isolated` and `alone` after a `hear` that returned True.
+        The caller raises what changed.
         """
         unpaused = self._unpaused(now)
         if self._deaf_since is None:

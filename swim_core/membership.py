@@ -9,6 +9,7 @@ from .config import Config
 from .events import DropReason
 from .hashing import Hashes, Identity
 from .member import Claim, Member, State, decode_metadata, precedence
+from .rate import RateLimit
 from .ring import Ring
 
 __all__ = ["Change", "Entry", "Membership"]
@@ -95,10 +96,12 @@ class Membership:
         self._by_id: dict[int, Entry] = {}
         self._by_address: dict[Address, Entry] = {}
         self._gone: dict[str, Entry] = {}  # in the order of learning
-        self._growth = 0.0
-        self._growth_at = 0.0
+        self.growth = RateLimit(config.max_new_members_per_second)
+        """The allowance for new names."""
         self._view_cache: tuple[Member, ...] | None = None
         self.local_name = ""
+        self.version = 0
+        """Counts changes of the set of live members: what was planned by it must be planned anew."""
         self.order: Ring[Entry] = Ring()
         """Live members by phase: the probe order."""
         self.rings: tuple[Ring[Entry], ...] = tuple(Ring() for _ in range(config.rings))
@@ -192,19 +195,7 @@ class Membership:
             return DropReason.UNKNOWN_GONE
         if len(self._entries) - len(self._gone) >= self._config.max_members:
             return DropReason.MEMBERS_FULL
-        rate = self._config.max_new_members_per_second
-        self._growth = max(0.0, self._growth - (now - self._growth_at) * rate)
-        self._growth_at = now
-        if self._growth >= rate:
-            return DropReason.GROWTH_LIMIT
-        self._growth += 1
-        return None
-
-    def growth_wait(self, now: float) -> float:
-        """Seconds until half of the allowance for new names is back; 0 while it is."""
-        rate = self._config.max_new_members_per_second
-        used = self._growth - (now - self._growth_at) * rate
-        return max(0.0, (used - rate / 2) / rate)
+        return None if self.growth.allow(now) else DropReason.GROWTH_LIMIT
 
     def put(self, claim: Claim, now: float) -> Change:
         """Hold this claim, whatever was held."""
@@ -232,6 +223,7 @@ class Membership:
         return Change(entry, before)
 
     def _link(self, entry: Entry) -> None:
+        self.version += 1
         self._entries[entry.name] = entry
         self._by_id[entry.short_id] = entry
         self.everyone.add(entry.identity.phase, entry)
@@ -245,6 +237,7 @@ class Membership:
             ring.add(place, entry)
 
     def _unlink(self, entry: Entry) -> None:
+        self.version += 1
         del self._entries[entry.name]
         del self._by_id[entry.short_id]
         self.everyone.remove(entry.identity.phase, entry)

@@ -1,5 +1,584 @@
-"""Placeholder: the native node lands next."""
+"""The native node: it routes each input to the components that own it, and gathers what they put out."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from hashlib import blake2b
+from random import Random
+from typing import Any
+
+from . import wire
+from .address import Address, canonical, pack
+from .broadcast import Broadcasts
+from .claims import Claims
+from .clock import ClusterClock
+from .config import Config
+from .corrections import Corrections
+from .errors import ConfigError, NotRunning, PayloadTooLarge, UnknownMember
+from .events import (
+    Datagram,
+    DropReason,
+    Event,
+    Evidence,
+    Isolated,
+    KernelEvidence,
+    MemberDied,
+    MemberForgotten,
+    MemberRecovered,
+    MessageReceived,
+    NameConflict,
+    Origin,
+    Reconnected,
+)
+from .gossip import Gossip
+from .hashing import Hashes
+from .health import Health
+from .inbox import Inbox
+from .join import JoinDesk, Joiner
+from .journal import Journal
+from .jury import Jury
+from .local import Hearing, Local, pack_metadata
+from .member import Claim, Member, Rule, State
+from .membership import Change, Entry, Membership, as_member
+from .outbox import Load, Outbox, Pending
+from .pings import Pings
+from .prober import Prober
+from .revival import Revival
+from .rtt import RoundTrips
+from .sender import Sender
+from .statistics import Counters, Statistics
+from .sync import STABLE, Sync
+from .timers import Timers
+from .transitions import transition
+
+__all__ = ["Node"]
+
+GOODBYE = 0.25  # seconds until LEFT has been told three times
 
 
 class Node:
-    pass
+    """One member of a cluster that speaks the native protocol; see `swim_core.ProtocolNode` for the face.
+
+    Args:
+        name: unique in the cluster, 1 to 64 bytes of printable UTF-8.
+        address: what others reach it at; numeric, with a port.
+        config: settings.
+        now: seconds on the caller's monotonic clock.
+        entropy: at least 16, best 32 random bytes: everything random comes from them.
+        unix_ms: the wall clock, ms since 1970; for the epoch and the first cluster time.
+        metadata: strings that others see in `Member.metadata`.
+
+    Raises:
+        ConfigError: if an argument can't be used.
+        PayloadTooLarge: if the metadata is over ``max_metadata`` bytes packed.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        address: Address | tuple[str, int],
+        *,
+        config: Config,
+        now: float,
+        entropy: bytes,
+        unix_ms: int,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        if len(entropy) < 16:
+            raise ConfigError(f"entropy must be at least 16 random bytes, not {len(entropy)}")
+        random = Random(int.from_bytes(entropy, "big"))
+        secret = blake2b(entropy, digest_size=32, person=b"cookie").digest()
+        self._config = config
+        self._events: deque[Event] = deque()
+        self._has_left = False
+        self._counters = counters = Counters()
+        self._timers = timers = Timers()
+        self._clock = clock = ClusterClock(unix_ms, now)
+        self._hashes = hashes = Hashes(config.cluster, config.rings)
+        self._membership = membership = Membership(config, hashes)
+        self._journal = Journal(membership)
+        self._rtt = rtt = RoundTrips(config)
+        self._health = health = Health(config, counters, now, self._paused)
+        self._inbox = Inbox(hashes.label, membership, counters)
+        self._pending = pending = Pending()
+        self._outbox = outbox = Outbox(hashes.label, config.max_datagram, pending, counters, self._flags)
+        self._local = local = Local(
+            name,
+            address,
+            config,
+            membership,
+            outbox,
+            clock,
+            random,
+            unix_ms=unix_ms,
+            metadata=metadata or {},
+            now=now,
+        )
+        self._gossip = Gossip(config, timers, membership, outbox, pending, counters)
+        self._corrections = corrections = Corrections(config, outbox, counters)
+        self._pings = pings = Pings(random, clock, outbox, rtt)
+        self._revival = Revival(config, membership, pings)
+        self._claims = claims = Claims(
+            config,
+            timers,
+            clock,
+            membership,
+            local,
+            outbox,
+            corrections,
+            rtt,
+            counters,
+            on_change=self._changed,
+            on_hearing=self._heard_of_itself,
+        )
+        self._jury = Jury(
+            config,
+            timers,
+            clock,
+            hashes,
+            membership,
+            local,
+            outbox,
+            corrections,
+            pings,
+            rtt,
+            health,
+            self._journal,
+            random,
+            counters,
+            declare=self._declare,
+        )
+        self._broadcasts = Broadcasts(
+            config,
+            timers,
+            membership,
+            local,
+            hashes,
+            self._gossip,
+            outbox,
+            random,
+            counters,
+            emit=self._events.append,
+        )
+        self._sync = Sync(
+            config,
+            timers,
+            membership,
+            outbox,
+            rtt,
+            random,
+            counters,
+            number_of=self._broadcasts.number_of,
+            receive=self._receive_paged,
+        )
+        self._joiner = Joiner(
+            config,
+            timers,
+            clock,
+            membership,
+            local,
+            claims,
+            outbox,
+            random,
+            counters,
+            emit=self._events.append,
+            on_admitted=self._admitted,
+            on_epoch=self._broadcasts.new_epoch,
+        )
+        self._desk = JoinDesk(
+            config, clock, membership, local, claims, outbox, secret, counters, emit=self._events.append
+        )
+        self._prober = Prober(
+            config,
+            timers,
+            clock,
+            membership,
+            pings,
+            rtt,
+            health,
+            random,
+            counters,
+            seeds=lambda: self._joiner.addresses,
+            on_timeout=self._probe_failed,
+            on_round=self._on_round,
+        )
+        self._handlers: dict[type, Callable[[Any, Sender, float], None]] = {
+            wire.Ping: self._on_ping,
+            wire.Ack: self._on_ack,
+            wire.PingReq: self._jury.help,
+            wire.Vote: self._jury.voted,
+            wire.Poll: self._jury.polled,
+            wire.Join: self._desk.asked,
+            wire.JoinAck: self._joiner.answered,
+            wire.SyncReq: self._sync.answer,
+            wire.SyncPage: lambda page, _, now: self._sync.page(page, now),
+            wire.SyncPush: self._on_push,
+            wire.WantClaim: self._on_want_claim,
+            wire.Want: self._broadcasts.wanted,
+            wire.UserMessage: self._on_message,
+        }
+        self._prober.settle(now)
+
+    # ------------------------------------------------------------------ inputs
+
+    def feed_datagram(self, data: bytes, source: Address | tuple[str, int], *, now: float) -> None:
+        """Bytes arrived; see `ProtocolNode.feed_datagram`."""
+        now = self._advance(now)
+        opened = self._inbox.open(data, source)
+        if opened is not None:
+            self._route(*opened, now)
+            self._settle(now)
+
+    def feed_evidence(
+        self, kind: KernelEvidence, destination: Address | tuple[str, int], quoted: bytes = b"", *, now: float
+    ) -> None:
+        """The kernel said something; see `ProtocolNode.feed_evidence`."""
+        now = self._advance(now)
+        try:
+            address = canonical(*destination)
+        except (ConfigError, TypeError):
+            self._counters.drop(DropReason.BAD_SOURCE)
+            return
+        if kind is KernelEvidence.REFUSED_UDP:
+            short_id = self._pings.refused(address, quoted)
+            entry = self._membership.by_id(short_id) if short_id is not None else None
+            if short_id is None:
+                self._counters.drop(DropReason.FORGED_EVIDENCE)
+            elif entry is not None and entry.live:
+                self._jury.refused(entry, now)
+        elif (entry := self._membership.live_at(address)) is not None:
+            self._jury.evidence(entry, kind, now)
+        self._settle(now)
+
+    def feed_tick(self, *, now: float) -> None:
+        """The clock; see `ProtocolNode.feed_tick`."""
+        now = self._advance(now)
+        self._timers.run(now)
+        self._settle(now)
+
+    # ------------------------------------------------------------------ intents
+
+    def join(self, addresses: Iterable[Address | tuple[str, int]], *, now: float) -> None:
+        """Ask seeds to let this node in; see `ProtocolNode.join`."""
+        self._check_running()
+        seeds = list(dict.fromkeys(canonical(*address) for address in addresses))
+        now = self._advance(now)
+        self._joiner.join(seeds, now)
+        self._settle(now)
+
+    def broadcast(self, payload: bytes, *, now: float) -> int:
+        """Tell every member; see `ProtocolNode.broadcast`."""
+        self._check_running()
+        now = self._advance(now)
+        number = self._broadcasts.broadcast(bytes(payload), now)
+        self._settle(now)
+        return number
+
+    def send(self, to: str | Member, payload: bytes, *, now: float) -> None:
+        """Tell one member; see `ProtocolNode.send`."""
+        self._check_running()
+        if len(payload) > self._config.max_broadcast:
+            raise PayloadTooLarge(
+                f"a message of {len(payload)} bytes: at most {self._config.max_broadcast} (max_broadcast)"
+            )
+        entry = self._membership.get(to if isinstance(to, str) else to.name)
+        if entry is None or not entry.live or (isinstance(to, Member) and to.epoch != entry.claim.epoch):
+            raise UnknownMember(f"no live member {to!r}: members() lists those there are")
+        now = self._advance(now)
+        if entry.name == self._local.name:
+            self._events.append(MessageReceived(self._origin(entry), bytes(payload)))
+        else:
+            self._outbox.send(wire.UserMessage(bytes(payload)), entry, now)
+
+    def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> None:
+        """Replace this node's metadata; see `ProtocolNode.update_metadata`."""
+        self._check_running()
+        pack_metadata(metadata, self._config.max_metadata)
+        now = self._advance(now)
+        if self._local.set_metadata(metadata, now) is not None:
+            self._tell_own_claim(now)
+            self._settle(now)
+
+    def leave(self, *, now: float) -> None:
+        """Say goodbye; see `ProtocolNode.leave`."""
+        if self._local.left:
+            return
+        now = self._advance(now)
+        self._joiner.stop()
+        self._prober.enabled = False
+        self._jury.stop()
+        anybody = self._membership.live_count > 1 and self._local.rival is None
+        self._local.leave(now)
+        self._has_left = not anybody
+        if anybody:
+            self._tell_own_claim(now)
+            self._timers.at(now + GOODBYE, self._goodbye_said)
+        self._settle(now)
+
+    def adopt(self, members: Iterable[Member], *, now: float) -> None:
+        """Hold these members as ALIVE without having met them, and without events: for simulations that
+        begin with a formed cluster. This node's own name is skipped."""
+        now = self._advance(now)
+        for member in members:
+            if member.name != self._local.name:
+                metadata = pack_metadata(member.metadata, self._config.max_metadata)
+                claim = Claim(
+                    member.name, member.epoch, pack(member.address), member.incarnation, State.ALIVE, metadata
+                )
+                self._membership.put(claim, now)
+        self._sync.first_done = True
+        self._settle(now)
+
+    # ------------------------------------------------------------------ outputs
+
+    def poll_datagram(self) -> Datagram | None:
+        """The next datagram to send, or None."""
+        return self._outbox.poll()
+
+    def poll_event(self) -> Event | None:
+        """The next event, or None."""
+        return self._events.popleft() if self._events else None
+
+    def poll_deadline(self) -> float | None:
+        """When to tick at the latest, in seconds, or None."""
+        return self._timers.deadline()
+
+    # ------------------------------------------------------------------ views
+
+    @property
+    def local(self) -> Member:
+        """This node itself."""
+        return as_member(self._local.claim)
+
+    @property
+    def has_left(self) -> bool:
+        """Whether the goodbye has been said; see `ProtocolNode.has_left`."""
+        return self._has_left
+
+    def members(self, *, gone: bool = False) -> tuple[Member, ...]:
+        """The members by name; see `ProtocolNode.members`."""
+        return (self.local,) if self._health.alone and not gone else self._membership.members(gone=gone)
+
+    def member(self, name: str) -> Member | None:
+        """The member of that name, live or gone, or None."""
+        entry = self._membership.get(name)
+        return entry.member if entry is not None else None
+
+    def explain(self, name: str) -> Evidence | None:
+        """What stands behind a member's state; see `ProtocolNode.explain`."""
+        entry = self._membership.get(name)
+        return self._journal.evidence(entry.claim) if entry is not None else None
+
+    def statistics(self) -> Statistics:
+        """Counters and sizes of this moment."""
+        return self._counters.snapshot(
+            members=self._membership.states(),
+            deaf=self._health.deaf,
+            isolated=self._health.isolated,
+            superseded=self._local.rival is not None,
+            watches=len(self._jury),
+            pending=len(self._pending),
+            retained_broadcasts=self._broadcasts.retained,
+            rtt_p50=self._rtt.quantile(0.5),
+            rtt_p99=self._rtt.quantile(0.99),
+            cluster_time=self._clock.read(self._health.seen),
+        )
+
+    # ------------------------------------------------------------------ routing
+
+    def _advance(self, now: float) -> float:
+        return self._health.advance(now, self._timers.deadline())
+
+    def _paused(self) -> None:
+        self._prober.drop()
+        self._pings.drop()
+        self._jury.pause()
+
+    def _settle(self, now: float) -> None:
+        self._gossip.settle(now)
+        self._prober.settle(now)
+
+    def _flags(self, now: float) -> wire.Flags:
+        flags = wire.Flags.STABLE if now - self._membership.digest_since >= STABLE else wire.Flags.NONE
+        return flags | wire.Flags.DEAF if self._health.deaf else flags
+
+    def _route(self, sender: Sender, envelope: wire.Envelope, now: float) -> None:
+        message = envelope.message
+        if sender.short_id == self._local.short_id:
+            self._counters.drop(DropReason.OWN)
+            if isinstance(message, wire.Join):
+                self._joiner.met_itself(message, now)
+            return
+        if self._local.rival is not None and not isinstance(message, wire.JoinAck):
+            self._counters.drop(DropReason.SUPERSEDED)
+            own = [claim for claim in envelope.claims if claim.name == self._local.name]
+            envelope = wire.Envelope(sender.short_id, None, own)
+        else:
+            self._hear(sender, now)
+        for claim in envelope.claims:
+            self._claims.receive(claim, now, sender=sender)
+        for number in envelope.numbers:
+            self._broadcasts.learn_number(number, now)
+        for broadcast in envelope.broadcasts:
+            self._broadcasts.receive(broadcast, now, stranger=sender.entry is None)
+        if envelope.message is not None:
+            self._handlers[type(message)](message, sender, now)
+        self._ask_who(sender, message, now)
+
+    def _hear(self, sender: Sender, now: float) -> None:
+        """What the mere arrival of a datagram tells, whatever stands in it."""
+        entry = sender.proven
+        if entry is None:
+            other = self._membership.live_at(sender.address)
+            if other is not None and sender.flags & wire.Flags.CORRECTION:
+                self._jury.other_run_answered(other, now)
+            return
+        if not entry.live:
+            self._corrections.send(entry.claim, sender, now)
+            return
+        if self._health.hear(now):
+            self._reconnect(now)
+        if not sender.flags & wire.Flags.DEAF:
+            self._prober.heard(entry.short_id)
+            self._jury.heard(entry.short_id, now)
+
+    def _ask_who(self, sender: Sender, message: wire.Message | None, now: float) -> None:
+        known = self._membership.by_id(sender.short_id) is not None
+        if not known and not isinstance(message, wire.Join | wire.JoinAck):
+            self._corrections.ask(wire.WantClaim(sender.short_id), sender, now)
+
+    # ------------------------------------------------------------------ messages
+
+    def _on_ping(self, ping: wire.Ping, sender: Sender, now: float) -> None:
+        if not self._clock.hear(ping.time, sender.short_id, self._membership.live_count, now):
+            self._counters.drop(DropReason.TIME_JUMP)
+        if ping.target == self._local.short_id:
+            ack = wire.Ack(ping.seq, self._membership.digest)
+            self._outbox.send(ack, sender.reply_to, now, limit=sender.limit)
+        else:
+            self._corrections.send(self._local.claim, sender, now)
+
+    def _on_ack(self, ack: wire.Ack, sender: Sender, now: float) -> None:
+        if not self._pings.acked(ack.seq, sender.short_id, sender.address, now):
+            self._counters.drop(DropReason.UNREQUESTED)
+        elif not self._local.left:
+            self._sync.compare(ack.digest, sender, now)
+
+    def _on_push(self, push: wire.SyncPush, sender: Sender, now: float) -> None:
+        if sender.proven is None:
+            self._counters.drop(DropReason.STRANGER)
+        else:
+            self._sync.pushed(push, now)
+
+    def _on_want_claim(self, want: wire.WantClaim, sender: Sender, now: float) -> None:
+        entry = self._membership.by_id(want.short_id)
+        if entry is not None:
+            load = Load([wire.encode_item(entry.claim)])
+            self._outbox.send(None, sender.reply_to, now, load=load, limit=sender.limit)
+
+    def _on_message(self, message: wire.UserMessage, sender: Sender, now: float) -> None:
+        entry = sender.member
+        if entry is None:
+            self._counters.drop(DropReason.STRANGER)
+        elif len(message.payload) > self._config.max_broadcast:
+            self._counters.drop(DropReason.TOO_LARGE_PAYLOAD)
+        else:
+            self._events.append(MessageReceived(self._origin(entry), message.payload))
+
+    def _receive_paged(self, entry: wire.PageEntry, first_sync: bool, now: float) -> bool:
+        changed = self._claims.receive(entry.claim, now, paged=True)
+        origin = self._hashes.short_id(entry.claim.name, entry.claim.epoch)
+        number = wire.Number(origin, entry.number)
+        self._broadcasts.learn_number(number, now, first_sync=first_sync, tell=False)
+        return changed
+
+    # ------------------------------------------------------------------ what components report
+
+    def _changed(self, change: Change, now: float) -> None:
+        """A claim about another member won."""
+        claim = change.claim
+        self._journal.note(claim.name, f"claimed {claim.state.name.lower()}", now)
+        self._jury.on_change(change, now)
+        self._broadcasts.on_change(change, now)
+        if claim.state is State.DEAD:
+            self._revival.add(change.entry, now)
+        if not claim.state.live:
+            self._joiner.lost(change.entry.address, now)
+        self._events.extend(transition(change.before, claim, self._journal.evidence))
+        self._gossip.tell_claim(claim, now)
+
+    def _declare(self, claim: Claim, now: float) -> None:
+        """This node's own verdict on another."""
+        change = self._membership.merge(claim, now)
+        if isinstance(change, Change):
+            self._changed(change, now)
+            self._gossip.tell_claim(claim, now, originator=True)
+
+    def _probe_failed(self, entry: Entry, sent: float, now: float) -> None:
+        self._journal.note(entry.name, "probe timed out", now)
+        self._jury.accuse(entry, sent, now)
+
+    def _tell_own_claim(self, now: float) -> None:
+        self._gossip.tell_claim(self._local.claim, now, originator=True)
+
+    def _heard_of_itself(self, hearing: Hearing, claim: Claim, now: float) -> None:
+        """Something was claimed about this node."""
+        superseded = self._local.rival is not None
+        self._prober.enabled = not superseded and not self._local.left
+        if hearing is Hearing.CONFLICT:
+            if not self._outbox.muted:
+                self._events.append(NameConflict(as_member(claim)))
+                self._jury.stop()
+            self._outbox.muted = True
+            return
+        self._outbox.muted = False
+        if claim.epoch != self._local.claim.epoch:
+            self._broadcasts.new_epoch()
+        self._tell_own_claim(now)
+        if hearing is Hearing.WAS_DEAD and not self._local.left:
+            self._sync.start_with_anyone(now)
+
+    def _admitted(self, sender: Sender, now: float) -> None:
+        """A seed took this node in: hear it out."""
+        entry = self._membership.by_id(sender.short_id)
+        if entry is not None and entry.live:
+            self._sync.start(entry, now)
+
+    def _on_round(self, now: float) -> None:
+        """Housekeeping, once per probe interval."""
+        if not self._local.left and self._local.rival is None:
+            self._revival.on_round(now)
+            self._check_hearing(now)
+        self._broadcasts.on_round(now)
+        for entry in self._membership.expire(now):
+            self._events.append(MemberForgotten(entry.member))
+            self._journal.forget(entry.name)
+            self._broadcasts.forget(entry)
+
+    def _check_hearing(self, now: float) -> None:
+        isolated, alone = self._health.isolated, self._health.alone
+        self._health.check(self._membership.live_count, now)
+        if self._health.isolated and not isolated:
+            self._events.append(Isolated())
+        if self._health.alone and not alone:
+            evidence = Evidence(Rule.ISOLATED, self._local.name, self._clock.read(now))
+            self._events.extend(MemberDied(entry.member, evidence) for entry in self._membership.others())
+
+    def _reconnect(self, now: float) -> None:
+        isolated, alone = self._health.reconnect()
+        if alone:
+            self._events.extend(MemberRecovered(entry.member) for entry in self._membership.others())
+        if isolated:
+            self._events.append(Reconnected())
+            self._sync.start_with_anyone(now)
+
+    def _goodbye_said(self, now: float) -> None:
+        self._has_left = True
+
+    def _origin(self, entry: Entry) -> Origin:
+        return Origin(entry.name, entry.claim.epoch, entry.address)
+
+    def _check_running(self) -> None:
+        if self._local.left:
+            raise NotRunning("this node has left; make a new one to come back")
+        if self._local.rival is not None:
+            raise NotRunning(f"another live process owns the name {self._local.name!r}: choose another name")

@@ -9,7 +9,6 @@ import attrs
 from msgspec import Raw
 
 from .address import Address
-from .config import Config
 from .events import Datagram
 from .member import Claim, State
 from .membership import Entry
@@ -18,6 +17,7 @@ from .wire import (
     ENVELOPE_SIZE,
     HEADER_SIZE,
     LISTS_SIZE,
+    MAX_DATAGRAM,
     NIL,
     Flags,
     Join,
@@ -89,8 +89,8 @@ class Pending:
         return self._choose(room, take=False)
 
     def take(self, room: int) -> Load:
-        """Items for ``room`` bytes, taken out."""
-        return self._choose(room, take=True)
+        """Items for ``room`` bytes, taken out; one item that alone is larger comes alone."""
+        return self._choose(room, take=True) or self._choose(MAX_DATAGRAM - OVERHEAD, take=True)
 
     def _choose(self, room: int, take: bool) -> Load:
         """The oldest claim, the oldest broadcast and the oldest number by turns, so that none starves."""
@@ -139,9 +139,14 @@ class Outbox:
     """Datagrams on their way out. Every one passes through `send`."""
 
     def __init__(
-        self, config: Config, label: int, pending: Pending, counters: Counters, flags: Callable[[float], Flags]
+        self,
+        label: int,
+        max_datagram: int,
+        pending: Pending,
+        counters: Counters,
+        flags: Callable[[float], Flags],
     ) -> None:
-        self._limit = config.max_datagram
+        self._limit = max_datagram
         self._label = label
         self._pending = pending
         self._counters = counters
@@ -179,7 +184,8 @@ class Outbox:
                 live and no ``load`` is given, what is pending; or a bare address.
             now: seconds.
             load: items to put in.
-            limit: the most bytes it may have, if less than ``max_datagram``.
+            limit: the most bytes it may have; without it, items given in ``load`` may exceed
+                ``max_datagram``, as a relay of somebody else's large broadcast must.
             correction: flag it so that it is answered by no correction.
 
         Returns:
@@ -197,7 +203,7 @@ class Outbox:
             data = pack(self._label, flags, self.sender, encoded, load.claims, load.numbers, load.broadcasts)
         else:
             data = pack(self._label, flags, self.sender, encoded)
-        if len(data) > most:
+        if limit is not None and len(data) > limit:
             return None
         counters = self._counters
         counters.messages_sent[KINDS[type(message)]] += 1

@@ -54,9 +54,9 @@ class Ring(Generic[T]):
 
     def after(self, key: int) -> Iterator[T]:
         """All items, once round, beginning with the first one strictly beyond ``key``."""
-        start = bisect_left(self._keys, key + 1)
-        yield from self._items[start:]
-        yield from self._items[:start]
+        start, size = bisect_left(self._keys, key + 1), len(self._items)
+        for index in range(start, start + size):
+            yield self._items[index % size]
 
     def between(self, low: int, high: int) -> list[T]:
         """The items with low <= position < high, in order."""

@@ -88,6 +88,48 @@ class Counters:
     broadcasts_lost: int = 0
     syncs: int = 0
 
+    def snapshot(
+        self,
+        *,
+        members: Mapping[State, int],
+        deaf: bool,
+        isolated: bool,
+        superseded: bool,
+        watches: int,
+        pending: int,
+        retained_broadcasts: int,
+        rtt_p50: float | None,
+        rtt_p99: float | None,
+        cluster_time: int,
+    ) -> Statistics:
+        """The counters of this moment, with the sizes that the node knows."""
+        return Statistics(
+            datagrams_received=self.datagrams_received,
+            bytes_received=self.bytes_received,
+            datagrams_sent=self.datagrams_sent,
+            bytes_sent=self.bytes_sent,
+            messages_received=MappingProxyType(dict(self.messages_received)),
+            messages_sent=MappingProxyType(dict(self.messages_sent)),
+            dropped=MappingProxyType(dict(self.dropped)),
+            verdicts=MappingProxyType(dict(self.verdicts)),
+            members=MappingProxyType(dict(members)),
+            probes_failed=self.probes_failed,
+            pauses=self.pauses,
+            paused_seconds=self.paused_seconds,
+            broadcasts_delivered=self.broadcasts_delivered,
+            broadcasts_lost=self.broadcasts_lost,
+            syncs=self.syncs,
+            deaf=deaf,
+            isolated=isolated,
+            superseded=superseded,
+            watches=watches,
+            pending=pending,
+            retained_broadcasts=retained_broadcasts,
+            rtt_p50=rtt_p50,
+            rtt_p99=rtt_p99,
+            cluster_time=cluster_time,
+        )
+
     def drop(self, reason: DropReason) -> None:
         """Count one thing dropped."""
         self.dropped[reason] += 1

@@ -1,0 +1,315 @@
+"""User broadcasts: at most once to each member, repaired where a flood left a gap (docs/protocol.md, section 6)."""
+
+from collections import OrderedDict
+from collections.abc import Callable
+from random import Random
+
+import attrs
+from msgspec import Raw
+
+from .config import Config
+from .errors import PayloadTooLarge
+from .events import BroadcastReceived, BroadcastsLost, DropReason, Event, Origin
+from .gossip import Gossip
+from .hashing import Hashes
+from .local import Local
+from .membership import Change, Entry, Membership
+from .outbox import OVERHEAD, Load, Outbox
+from .sender import Sender
+from .statistics import Counters
+from .sync import chunks
+from .timers import Timer, Timers
+from .window import Window
+from .wire import MAX_RANGES, Broadcast, Number, Want, encode_item
+
+__all__ = ["Broadcasts"]
+
+PATIENCE = 0.3  # seconds that a gap is given to close by itself, and an answer to come
+TRIES = 3  # different peers asked for what is missing
+ANNOUNCE = 1.0  # seconds after the last broadcast until its number is told
+OLD_RUN = 60.0  # seconds for which the window of an older run is kept
+WAIT = 5.0  # seconds that a broadcast waits for the claim of its origin
+
+
+@attrs.define
+class _Stream:
+    """What one run of one member has broadcast, as seen here."""
+
+    origin: Origin
+    window: Window = attrs.Factory(Window)
+    told: int = 0  # the highest number told on
+    due: float | None = None  # when to ask for what is missing
+    tries: int = 0
+    asked: list[int] = attrs.Factory(list)
+    ended: float | None = None  # when a newer run took over
+
+
+class Broadcasts:
+    """Numbers own broadcasts, delivers others', and asks for what is missing."""
+
+    def __init__(
+        self,
+        config: Config,
+        timers: Timers,
+        membership: Membership,
+        local: Local,
+        hashes: Hashes,
+        gossip: Gossip,
+        outbox: Outbox,
+        random: Random,
+        counters: Counters,
+        *,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._config = config
+        self._timers = timers
+        self._membership = membership
+        self._local = local
+        self._hashes = hashes
+        self._gossip = gossip
+        self._outbox = outbox
+        self._random = random
+        self._counters = counters
+        self._emit = emit
+        self._number = 0
+        self._announce: Timer | None = None
+        self._streams: dict[int, _Stream] = {}
+        self._retained: OrderedDict[tuple[int, int], tuple[float, Raw]] = OrderedDict()
+        self._retained_bytes = 0
+        self._waiting: OrderedDict[tuple[int, int], tuple[float, Broadcast]] = OrderedDict()
+        self._repair: Timer | None = None
+
+    @property
+    def retained(self) -> int:
+        """Broadcasts kept for repair."""
+        return len(self._retained)
+
+    # ------------------------------------------------------------------ sending
+
+    def broadcast(self, payload: bytes, now: float) -> int:
+        """Number a broadcast of this node and tell it; see `ProtocolNode.broadcast`."""
+        if len(payload) > self._config.max_broadcast:
+            raise PayloadTooLarge(
+                f"a broadcast of {len(payload)} bytes: at most {self._config.max_broadcast} (max_broadcast)"
+            )
+        if self._gossip.full:
+            raise PayloadTooLarge(f"{self._config.max_pending} items wait to be sent already (max_pending)")
+        claim = self._local.claim
+        self._number += 1
+        encoded = encode_item(Broadcast(claim.name, claim.epoch, self._number, payload))
+        self._retain(self._local.short_id, self._number, encoded, now)
+        self._gossip.tell_broadcast(self._local.short_id, self._number, encoded, now, originator=True)
+        if self._announce is not None:
+            self._announce.cancel()
+        self._announce = self._timers.at(now + ANNOUNCE, self._announce_number)
+        return self._number
+
+    def _announce_number(self, now: float) -> None:
+        self._announce = None
+        self._gossip.tell_number(self._local.short_id, self._number)
+        self._gossip.settle(now)
+
+    def new_epoch(self) -> None:
+        """This node took a new epoch: its numbers start at 1 again."""
+        self._number = 0
+        if self._announce is not None:
+            self._announce.cancel()
+            self._announce = None
+
+    # ------------------------------------------------------------------ receiving
+
+    def receive(self, broadcast: Broadcast, now: float, *, stranger: bool = False) -> None:
+        """A broadcast arrived: relay it, keep it, deliver it, each at most once.
+
+        A stranger, who may be its origin and newly joined, can bring only what waits for a claim.
+        """
+        if len(broadcast.payload) > self._config.max_broadcast:
+            self._counters.drop(DropReason.TOO_LARGE_PAYLOAD)
+            return
+        if broadcast.origin == self._local.name:
+            self._counters.drop(DropReason.DUPLICATE)
+            return
+        origin = self._hashes.short_id(broadcast.origin, broadcast.epoch)
+        key = origin, broadcast.number
+        stream = self._stream(origin)
+        if key in self._waiting or (stream is not None and not stream.window.fresh(broadcast.number)):
+            self._counters.drop(DropReason.DUPLICATE)
+            return
+        if stream is None:
+            self._await_origin(key, broadcast, now)
+            return
+        if stranger:
+            self._counters.drop(DropReason.STRANGER)
+            return
+        self._relay(origin, broadcast, now)
+        self._deliver(stream, broadcast, now)
+
+    def _relay(self, origin: int, broadcast: Broadcast, now: float) -> None:
+        encoded = encode_item(broadcast)
+        self._retain(origin, broadcast.number, encoded, now)
+        self._gossip.tell_broadcast(origin, broadcast.number, encoded, now)
+
+    def _deliver(self, stream: _Stream, broadcast: Broadcast, now: float) -> None:
+        stream.window.receive(broadcast.number)
+        self._counters.broadcasts_delivered += 1
+        self._emit(BroadcastReceived(stream.origin, broadcast.number, broadcast.payload))
+        self._watch_gaps(stream, now)
+
+    def _stream(self, origin: int) -> _Stream | None:
+        """The stream of a run that is or was known; None while its claim has not come."""
+        stream = self._streams.get(origin)
+        if stream is None:
+            entry = self._membership.by_id(origin)
+            if entry is not None and entry.short_id != self._local.short_id:
+                stream = self._streams[origin] = _Stream(_origin(entry))
+        return stream
+
+    def _await_origin(self, key: tuple[int, int], broadcast: Broadcast, now: float) -> None:
+        entry = self._membership.get(broadcast.origin)
+        if entry is not None and entry.claim.epoch > broadcast.epoch:
+            self._counters.drop(DropReason.UNKNOWN_ORIGIN)  # a run that ended before this node knew it
+            return
+        if len(self._waiting) >= self._config.max_waiting_broadcasts:
+            self._counters.drop(DropReason.UNKNOWN_ORIGIN)
+            return
+        self._relay(key[0], broadcast, now)
+        self._waiting[key] = (now, broadcast)
+        self._timers.at(now + WAIT, lambda at: self._give_up_waiting(key))
+
+    def _give_up_waiting(self, key: tuple[int, int]) -> None:
+        if self._waiting.pop(key, None) is not None:
+            self._counters.drop(DropReason.UNKNOWN_ORIGIN)
+
+    def on_change(self, change: Change, now: float) -> None:
+        """A claim changed: deliver what waited for its run; an older run's window is kept for a while."""
+        before = change.before
+        if not change.new_run:
+            return
+        if before is not None and before.epoch != change.claim.epoch:
+            old = self._streams.get(self._hashes.short_id(before.name, before.epoch))
+            if old is not None:
+                old.ended = now
+        origin = change.entry.short_id
+        for key in [key for key in self._waiting if key[0] == origin]:
+            _, broadcast = self._waiting.pop(key)
+            stream = self._stream(origin)
+            if stream is not None and stream.window.fresh(broadcast.number):
+                self._deliver(stream, broadcast, now)
+
+    def forget(self, entry: Entry) -> None:
+        """A member was forgotten."""
+        self._streams.pop(entry.short_id, None)
+
+    # ------------------------------------------------------------------ registers and repair
+
+    def number_of(self, origin: int) -> int:
+        """The highest number known of a run, for syncs."""
+        if origin == self._local.short_id:
+            return self._number
+        stream = self._streams.get(origin)
+        return stream.window.known if stream is not None else 0
+
+    def learn_number(self, number: Number, now: float, *, first_sync: bool = False, tell: bool = True) -> None:
+        """A register arrived: what is missing up to it will be asked for, unless it predates this node's joining."""
+        if not number.highest or number.origin == self._local.short_id:
+            return
+        stream = self._stream(number.origin)
+        if stream is None:
+            return
+        if first_sync:
+            stream.window.start_at(number.highest)
+        if number.highest <= stream.window.known and number.highest <= stream.told:
+            return
+        stream.window.learn(number.highest)
+        if tell and number.highest > stream.told:
+            stream.told = number.highest
+            self._gossip.tell_number(number.origin, number.highest)
+        self._watch_gaps(stream, now)
+
+    def _watch_gaps(self, stream: _Stream, now: float) -> None:
+        if not stream.window.complete and stream.due is None:
+            stream.due, stream.tries = now + PATIENCE, 0
+            stream.asked.clear()
+            self._plan_repair()
+
+    def _plan_repair(self) -> None:
+        dues = [stream.due for stream in self._streams.values() if stream.due is not None]
+        if dues and (self._repair is None or self._repair.at > min(dues)):
+            if self._repair is not None:
+                self._repair.cancel()
+            self._repair = self._timers.at(min(dues), self._repair_due)
+
+    def _repair_due(self, now: float) -> None:
+        self._repair = None
+        for origin, stream in self._streams.items():
+            if stream.due is not None and stream.due <= now:
+                self._repair_stream(origin, stream, now)
+        self._plan_repair()
+
+    def _repair_stream(self, origin: int, stream: _Stream, now: float) -> None:
+        stream.due = None
+        if stream.window.complete:
+            return
+        peer = self._peer(origin, stream.asked) if stream.tries < TRIES else None
+        if peer is None:
+            lost = stream.window.skip()
+            self._counters.broadcasts_lost += lost
+            self._emit(BroadcastsLost(stream.origin, lost))
+            return
+        stream.tries += 1
+        stream.asked.append(peer.short_id)
+        stream.due = now + PATIENCE
+        self._outbox.send(Want(origin, stream.window.missing(MAX_RANGES)), peer, now)
+
+    def _peer(self, origin: int, asked: list[int]) -> Entry | None:
+        entry = self._membership.by_id(origin)
+        if entry is not None and entry.live and origin not in asked:
+            return entry
+        others = [other for other in self._membership.others() if other.short_id not in asked]
+        return self._random.choice(others) if others else None
+
+    def wanted(self, want: Want, sender: Sender, now: float) -> None:
+        """Somebody misses broadcasts: send what is retained, to a stranger no more than it sent."""
+        self._expire(now)
+        found: list[Raw] = []
+        for first, last in want.ranges:
+            for number in range(first, min(last, first + Window.SIZE) + 1):
+                kept = self._retained.get((want.origin, number))
+                if kept is not None:
+                    found.append(kept[1])
+        limit = sender.limit
+        for chunk in chunks(found, (self._config.max_datagram if limit is None else limit) - OVERHEAD - 1):
+            self._outbox.send(None, sender.reply_to, now, load=Load(broadcasts=chunk), limit=limit)
+            if limit is not None:
+                return
+
+    # ------------------------------------------------------------------ keeping
+
+    def _retain(self, origin: int, number: int, encoded: Raw, now: float) -> None:
+        self._retained[origin, number] = (now, encoded)
+        self._retained_bytes += len(encoded)
+        self._expire(now)
+
+    def _expire(self, now: float) -> None:
+        config = self._config
+        while self._retained:
+            at, encoded = next(iter(self._retained.values()))
+            if (
+                len(self._retained) <= config.max_retained_broadcasts
+                and self._retained_bytes <= config.max_retained_bytes
+                and now - at < config.retain_broadcasts
+            ):
+                return
+            self._retained.popitem(last=False)
+            self._retained_bytes -= len(encoded)
+
+    def on_round(self, now: float) -> None:
+        """Let go of what has been kept long enough."""
+        self._expire(now)
+        ended = [k for k, s in self._streams.items() if s.ended is not None and now - s.ended >= OLD_RUN]
+        for origin in ended:
+            del self._streams[origin]
+
+
+def _origin(entry: Entry) -> Origin:
+    return Origin(entry.name, entry.claim.epoch, entry.address)

@@ -1,0 +1,135 @@
+"""The one door through which claims of others enter (docs/protocol.md, section 1)."""
+
+from collections.abc import Callable
+
+import attrs
+
+from .clock import ClusterClock
+from .config import Config
+from .corrections import Corrections
+from .events import DropReason
+from .local import Hearing, Local
+from .member import EPOCH_BITS, Claim, State, precedence
+from .membership import Change, Membership
+from .outbox import Load, Outbox
+from .rtt import RoundTrips
+from .sender import Sender
+from .statistics import Counters
+from .timers import Timer, Timers
+from .wire import encode_item
+
+__all__ = ["Claims"]
+
+DAY = 86_400_000  # ms
+FRESH = 2_000  # ms; an older verdict on a member that is live here is put to the member first
+HOLD = 1.0  # seconds, at least, that the member has to answer
+
+
+@attrs.define
+class _Held:
+    claim: Claim
+    timer: Timer
+
+
+class Claims:
+    """Receives claims, merges them, and holds back deaths that are old news."""
+
+    def __init__(
+        self,
+        config: Config,
+        timers: Timers,
+        clock: ClusterClock,
+        membership: Membership,
+        local: Local,
+        outbox: Outbox,
+        corrections: Corrections,
+        rtt: RoundTrips,
+        counters: Counters,
+        *,
+        on_change: Callable[[Change, float], None],
+        on_hearing: Callable[[Hearing, Claim, float], None],
+    ) -> None:
+        self._timers = timers
+        self._clock = clock
+        self._membership = membership
+        self._local = local
+        self._outbox = outbox
+        self._corrections = corrections
+        self._rtt = rtt
+        self._counters = counters
+        self._on_change = on_change
+        self._on_hearing = on_hearing
+        self._held: dict[str, _Held] = {}
+        self._spacing = 1.0 / config.max_held_back_per_second
+        self._next_held = float("-inf")
+
+    def receive(self, claim: Claim, now: float, *, sender: Sender | None = None, paged: bool = False) -> bool:
+        """Take in one claim; ``paged`` if it came in a sync. Returns whether it changed anything."""
+        if claim.epoch >> EPOCH_BITS > self._clock.read(now) + DAY:
+            self._counters.drop(DropReason.FAR_FUTURE_EPOCH)
+            return False
+        if claim.name == self._local.name:
+            return self._hear(claim, sender, now)
+        entry = self._membership.get(claim.name)
+        if (
+            claim.state is State.DEAD
+            and entry is not None
+            and entry.live
+            and precedence(claim) > precedence(entry.claim)
+            and (paged or self._is_old(claim, now))
+        ):
+            self._hold_back(claim, now)
+            return False
+        return self._merge(claim, now)
+
+    def _is_old(self, claim: Claim, now: float) -> bool:
+        return claim.verdict is None or self._clock.read(now) - claim.verdict.time > FRESH
+
+    def _merge(self, claim: Claim, now: float) -> bool:
+        outcome = self._membership.merge(claim, now)
+        if isinstance(outcome, DropReason):
+            self._counters.drop(outcome)
+            return False
+        if outcome is None:
+            return False
+        held = self._held.get(claim.name)
+        if held is not None and precedence(claim) >= precedence(held.claim):
+            del self._held[claim.name]
+            held.timer.cancel()
+        self._on_change(outcome, now)
+        return True
+
+    def _hear(self, claim: Claim, sender: Sender | None, now: float) -> bool:
+        hearing = self._local.hear(claim, now)
+        if hearing is Hearing.STALE and sender is not None:
+            self._corrections.send(self._local.claim, sender, now)
+        if hearing not in (Hearing.NOTHING, Hearing.STALE):
+            self._on_hearing(hearing, claim, now)
+        return hearing not in (Hearing.NOTHING, Hearing.STALE)
+
+    # ------------------------------------------------------------------ old deaths
+
+    def _hold_back(self, claim: Claim, now: float) -> None:
+        """Ask the member before believing it dead: it may have answered where this news did not reach yet."""
+        held = self._held.get(claim.name)
+        if held is not None:
+            if precedence(held.claim) >= precedence(claim):
+                return
+            held.timer.cancel()
+        self._next_held = max(now, self._next_held + self._spacing)
+        if self._next_held <= now:
+            self._put_to_member(claim, now)
+        else:
+            timer = self._timers.at(self._next_held, lambda at: self._put_to_member(claim, at))
+            self._held[claim.name] = _Held(claim, timer)
+
+    def _put_to_member(self, claim: Claim, now: float) -> None:
+        entry = self._membership.get(claim.name)
+        if entry is not None:
+            self._outbox.send(None, entry, now, load=Load([encode_item(claim)]))
+        wait = max(HOLD, 4 * self._rtt.p99)
+        self._held[claim.name] = _Held(claim, self._timers.at(now + wait, lambda at: self._believe(claim, at)))
+
+    def _believe(self, claim: Claim, now: float) -> None:
+        del self._held[claim.name]
+        self._merge(claim, now)

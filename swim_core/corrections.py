@@ -1,0 +1,52 @@
+"""Corrections: the higher claim, sent to somebody who shows a wrong belief."""
+
+from .address import Address
+from .config import Config
+from .events import DropReason
+from .member import Claim
+from .outbox import Load, Outbox
+from .rate import RateLimit
+from .sender import Sender
+from .statistics import Counters
+from .wire import Flags, WantClaim, encode_item
+
+__all__ = ["Corrections"]
+
+MAX_ADDRESSES = 4_096  # remembered for "not again so soon"
+
+
+class Corrections:
+    """Sends corrections within bounds, so that no forged datagram makes this node flood anybody.
+
+    None is caused by a datagram that is a correction itself; one goes to an address per 0.5 T, and
+    ``max_corrections_per_second`` in all; to strangers none is longer than its cause.
+    """
+
+    def __init__(self, config: Config, outbox: Outbox, counters: Counters) -> None:
+        self._quiet = 0.5 * config.probe_interval
+        self._rate = RateLimit(config.max_corrections_per_second)
+        self._outbox = outbox
+        self._counters = counters
+        self._last: dict[Address, float] = {}
+
+    def send(self, claim: Claim, sender: Sender, now: float) -> None:
+        """Tell the sender this claim, if the bounds allow it."""
+        if not sender.flags & Flags.CORRECTION and self._allow(sender, now):
+            load = Load([encode_item(claim)])
+            self._outbox.send(None, sender.address, now, load=load, limit=sender.limit, correction=True)
+
+    def ask(self, question: WantClaim, sender: Sender, now: float) -> None:
+        """Ask a stranger who it is, within the same bounds."""
+        if self._allow(sender, now):
+            self._outbox.send(question, sender.address, now, limit=sender.limit)
+
+    def _allow(self, sender: Sender, now: float) -> bool:
+        address = sender.address
+        if now - self._last.get(address, float("-inf")) < self._quiet or not self._rate.allow(now):
+            self._counters.drop(DropReason.RATE_LIMITED)
+            return False
+        self._last.pop(address, None)
+        self._last[address] = now
+        if len(self._last) > MAX_ADDRESSES:
+            del self._last[next(iter(self._last))]
+        return True

@@ -1,0 +1,125 @@
+"""Dissemination: each update floods along K rings of the live members (docs/protocol.md, section 5)."""
+
+from collections.abc import Callable
+
+from msgspec import Raw
+
+from .config import Config
+from .events import DropReason
+from .member import Claim
+from .membership import Entry, Membership
+from .outbox import Outbox, Pending
+from .statistics import Counters
+from .timers import Timers
+
+__all__ = ["Gossip"]
+
+GAP = 0.02  # seconds between two pushes
+BURST = 4  # datagrams to each target in one push
+SMALL = 12  # up to so many others all are told: fewer rings would save nothing
+REPEATS = (0.05, 0.2)  # seconds after which an originator tells again: no flood dies at its source
+
+
+class Gossip:
+    """Pushes what is pending to the ring successors, at once where the last push is long enough ago."""
+
+    def __init__(
+        self,
+        config: Config,
+        timers: Timers,
+        membership: Membership,
+        outbox: Outbox,
+        pending: Pending,
+        counters: Counters,
+    ) -> None:
+        self._limit = config.max_pending
+        self._timers = timers
+        self._membership = membership
+        self._outbox = outbox
+        self._pending = pending
+        self._counters = counters
+        self._pushed = float("-inf")
+        self._scheduled = False
+
+    @property
+    def full(self) -> bool:
+        """Whether ``max_pending`` items wait: no room for broadcasts; claims are always taken."""
+        return len(self._pending) >= self._limit
+
+    def tell_claim(self, claim: Claim, now: float, *, originator: bool = False) -> None:
+        """Tell a claim; an originator tells it again, unless it is outdated by then."""
+        self._pending.claim(claim)
+        if originator:
+            self._repeat(now, lambda: self._tell_if_current(claim))
+
+    def _tell_if_current(self, claim: Claim) -> None:
+        entry = self._membership.get(claim.name)
+        if entry is not None and entry.claim == claim:
+            self._pending.claim(claim)
+
+    def tell_number(self, origin: int, highest: int) -> None:
+        """Tell the highest broadcast number of an origin."""
+        if not self.full:
+            self._pending.number(origin, highest)
+
+    def tell_broadcast(self, origin: int, number: int, encoded: Raw, now: float, *, originator: bool = False) -> bool:
+        """Tell a broadcast; False if there is no room (counted)."""
+        if self.full:
+            self._counters.drop(DropReason.PENDING_FULL)
+            return False
+        self._pending.broadcast(origin, number, encoded)
+        if originator:
+            self._repeat(now, lambda: self._pending.broadcast(origin, number, encoded))
+        return True
+
+    def _repeat(self, now: float, again: Callable[[], None]) -> None:
+        def act(at: float) -> None:
+            again()
+            self.settle(at)
+
+        for delay in REPEATS:
+            self._timers.at(now + delay, act)
+
+    def settle(self, now: float) -> None:
+        """Push what is pending, or plan to; called after every input."""
+        if not self._pending or self._scheduled:
+            return
+        if now - self._pushed >= GAP:
+            self._push(now)
+        if self._pending:
+            self._scheduled = True
+            self._timers.at(self._pushed + GAP, self._push_later)
+
+    def _push_later(self, now: float) -> None:
+        self._scheduled = False
+        if self._pending:
+            self._push(now)
+            self.settle(now)
+
+    def _push(self, now: float) -> None:
+        targets = self._targets()
+        if not targets:  # nobody to tell: whoever comes asks for everything
+            self._pending.clear()
+            return
+        self._pushed = now
+        for _ in range(BURST):
+            load = self._pending.take(self._outbox.room)
+            if not load:
+                break
+            for target in targets:
+                self._outbox.send(None, target, now, load=load)
+
+    def _targets(self) -> list[Entry]:
+        membership = self._membership
+        local = membership.local_name
+        if membership.live_count - 1 <= SMALL:
+            return list(membership.others())
+        me = membership.get(local)
+        assert me is not None
+        targets: list[Entry] = []
+        for ring, place in zip(membership.rings, me.identity.rings, strict=True):
+            for entry in ring.after(place):
+                if entry.name != local and entry not in targets:
+                    targets.append(entry)
+                    break
+        return targets

@@ -1,0 +1,60 @@
+"""The first look at a datagram: is it one of this protocol, of this cluster, and from whom?"""
+
+from struct import error as StructError
+
+from .address import Address, canonical
+from .errors import ConfigError
+from .events import DropReason
+from .membership import Membership
+from .outbox import KINDS
+from .sender import Sender
+from .statistics import Counters
+from .wire import HEADER_SIZE, MAX_DATAGRAM, VERSION, Envelope, Flags, decode, unpack_header
+
+__all__ = ["Inbox"]
+
+
+class Inbox:
+    """Opens datagrams; what is not valid is dropped whole and counted by cause."""
+
+    def __init__(self, label: int, membership: Membership, counters: Counters) -> None:
+        self._label = label
+        self._membership = membership
+        self._counters = counters
+
+    def open(self, data: bytes, source: Address | tuple[str, int]) -> tuple[Sender, Envelope] | None:
+        """The sender and the contents, or None if the datagram was dropped."""
+        self._counters.datagrams_received += 1
+        self._counters.bytes_received += len(data)
+        opened = self._open(data, source)
+        if isinstance(opened, DropReason):
+            self._counters.drop(opened)
+            return None
+        self._counters.messages_received[KINDS[type(opened[1].message)]] += 1
+        return opened
+
+    def _open(self, data: bytes, source: Address | tuple[str, int]) -> tuple[Sender, Envelope] | DropReason:
+        if len(data) > MAX_DATAGRAM:
+            return DropReason.TOO_LARGE
+        try:
+            version, flags, label = unpack_header(data)
+        except StructError:
+            return DropReason.BAD_HEADER
+        if version != VERSION or len(data) == HEADER_SIZE:
+            return DropReason.BAD_HEADER
+        if label != self._label:
+            return DropReason.OTHER_CLUSTER
+        if flags & Flags.SEALED:
+            return DropReason.SEALED
+        try:
+            address = canonical(*source)
+        except (ConfigError, TypeError):
+            return DropReason.BAD_SOURCE
+        if not address.port:
+            return DropReason.BAD_SOURCE
+        try:
+            envelope = decode(data)
+        except (ValueError, RecursionError):
+            return DropReason.UNDECODABLE
+        entry = self._membership.by_id(envelope.sender)
+        return Sender(address, envelope.sender, entry, Flags(flags), len(data)), envelope

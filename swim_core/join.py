@@ -1,0 +1,288 @@
+"""Joining: seeds are asked for ever, in two steps, so that no stranger's claim is merged and no reflection pays.
+
+JOIN -> JOIN_ACK(cookie) -> JOIN(cookie, claim) -> JOIN_ACK -> sync. The cookie proves that whoever asks
+receives at the address it asks from (docs/protocol.md, section 7).
+"""
+
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from random import Random
+
+import attrs
+from msgspec.structs import replace
+
+from .address import Address, pack
+from .claims import Claims
+from .clock import ClusterClock
+from .config import Config
+from .events import DropReason, Event, JoinAttempt, SettingsDiffer
+from .local import Local
+from .membership import Membership
+from .outbox import Load, Outbox
+from .sender import Sender
+from .statistics import Counters
+from .timers import Timer, Timers
+from .wire import Join, JoinAck, encode_item
+
+__all__ = ["JoinDesk", "Joiner"]
+
+FIRST_BACKOFF = 1.0  # seconds
+SUPERSEDED_BACKOFF = 60.0
+AT_A_TIME = 3
+TRIES = 3  # per step, a probe timeout apart
+PADDED = 800  # bytes of a JOIN, so that the longest answer (a held claim with full metadata) may come back
+COOKIE_LIFE = 60.0  # seconds that a cookie's key is used; the one before stays good as long
+
+
+@attrs.define
+class _Seed:
+    address: Address
+    backoff: float
+    due: float
+    seq: int | None = None
+    cookie: bytes | None = None
+    tries: int = 0
+    timer: Timer | None = None
+
+
+def _settings(config: Config) -> tuple[int, int, int]:
+    return round(config.probe_interval * 1000), config.rings, round(config.stall_tolerance * 1000)
+
+
+class Joiner:
+    """Asks the seeds that are no live member's address, with backoff, for ever: so islands merge too."""
+
+    def __init__(
+        self,
+        config: Config,
+        timers: Timers,
+        clock: ClusterClock,
+        membership: Membership,
+        local: Local,
+        claims: Claims,
+        outbox: Outbox,
+        random: Random,
+        counters: Counters,
+        *,
+        emit: Callable[[Event], None],
+        on_admitted: Callable[[Sender, float], None],
+        on_epoch: Callable[[], None],
+    ) -> None:
+        self._config = config
+        self._timers = timers
+        self._clock = clock
+        self._membership = membership
+        self._local = local
+        self._claims = claims
+        self._outbox = outbox
+        self._random = random
+        self._counters = counters
+        self._emit = emit
+        self._on_admitted = on_admitted
+        self._on_epoch = on_epoch
+        self._seeds: dict[Address, _Seed] = {}
+        self._own: set[Address] = {local.address}
+        self._timer: Timer | None = None
+        self._answering = False
+
+    @property
+    def addresses(self) -> Sequence[Address]:
+        """The seeds that are not this node itself."""
+        return [address for address in self._seeds if address not in self._own]
+
+    def join(self, addresses: Sequence[Address], now: float) -> None:
+        """Replace the seeds; see `ProtocolNode.join`."""
+        old = self._seeds
+        self._seeds = {a: old[a] if a in old else _Seed(a, FIRST_BACKOFF, now) for a in addresses}
+        for seed in old.values():
+            if seed.timer is not None and seed.address not in self._seeds:
+                seed.timer.cancel()
+        if self._answering:
+            self._answering = False
+            self._ask_due(now)
+            self._plan(now)
+        else:
+            self._attempt(now)
+
+    def stop(self) -> None:
+        """Ask nobody any more."""
+        self._answering = True
+        self.join([], 0.0)
+
+    # ------------------------------------------------------------------ attempts
+
+    def _wanted(self, seed: _Seed) -> bool:
+        return seed.address not in self._own and self._membership.live_at(seed.address) is None
+
+    def _attempt(self, now: float) -> None:
+        self._answering = False
+        if any(seed.due <= now and self._wanted(seed) for seed in self._seeds.values()):
+            self._emit(JoinAttempt(tuple(self._seeds)))
+            self._answering = True
+        self._ask_due(now)
+        self._plan(now)
+
+    def _ask_due(self, now: float) -> None:
+        due = [seed for seed in self._seeds.values() if seed.due <= now and seed.address not in self._own]
+        self._random.shuffle(due)
+        asked = 0
+        for seed in due:
+            if not self._wanted(seed):
+                seed.due, seed.backoff = now + self._config.join_backoff_max, FIRST_BACKOFF
+            elif asked < AT_A_TIME:
+                asked += 1
+                seed.due = now + self._backoff(seed)
+                seed.cookie, seed.tries = None, 0
+                self._ask(seed, now)
+            else:
+                seed.due = now + FIRST_BACKOFF * self._random.random()
+
+    def _backoff(self, seed: _Seed) -> float:
+        if self._local.rival is not None:
+            return SUPERSEDED_BACKOFF
+        wait = seed.backoff * self._random.uniform(0.75, 1.25)
+        scale = max(1.0, self._membership.live_count / 64)
+        seed.backoff = min(2 * seed.backoff, self._config.join_backoff_max * scale)
+        return wait
+
+    def _plan(self, now: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        dues = [seed.due for seed in self._seeds.values() if seed.address not in self._own]
+        if dues:
+            self._timer = self._timers.at(max(min(dues), now), self._attempt)
+
+    def lost(self, address: Address, now: float) -> None:
+        """A member died: if it stood at a seed's address, ask there again soon."""
+        seed = self._seeds.get(address)
+        if seed is not None:
+            seed.backoff = FIRST_BACKOFF
+            seed.due = min(seed.due, now + FIRST_BACKOFF * self._random.uniform(0.75, 1.25))
+            self._plan(now)
+
+    def _ask(self, seed: _Seed, now: float) -> None:
+        if seed.tries == TRIES or not self._wanted(seed) or self._seeds.get(seed.address) is not seed:
+            seed.seq = None
+            return
+        seed.tries += 1
+        seed.seq = self._random.getrandbits(32)
+        claim = self._local.claim if seed.cookie is not None else None
+        interval, rings, stall = _settings(self._config)
+        message = Join(
+            seed.seq, self._local.name, interval, rings, stall, self._config.max_datagram, seed.cookie, claim
+        )
+        size = len(encode_item(message))
+        padded = min(PADDED, self._config.max_datagram) - 30
+        message = replace(message, padding=bytes(max(0, padded - size)))
+        self._outbox.send(message, seed.address, now)
+        if seed.timer is not None:
+            seed.timer.cancel()
+        seed.timer = self._timers.at(now + self._config.max_probe_timeout, lambda at: self._ask(seed, at))
+
+    # ------------------------------------------------------------------ answers
+
+    def met_itself(self, join: Join, now: float) -> None:
+        """A JOIN of this node came back to it: that seed is another address of its own."""
+        for seed in self._seeds.values():
+            if seed.seq == join.seq:
+                self._own.add(seed.address)
+                seed.seq = None
+        self._plan(now)
+
+    def answered(self, ack: JoinAck, sender: Sender, now: float) -> None:
+        """A seed answered: come again with its cookie, or, once admitted, sync."""
+        seed = next((s for s in self._seeds.values() if s.seq == ack.seq), None)
+        if seed is None or seed.timer is None:
+            self._counters.drop(DropReason.UNREQUESTED)
+            return
+        seed.timer.cancel()
+        seed.seq = None
+        self._compare_settings(ack, sender)
+        alone = self._membership.live_count == 1 and self._local.rival is None
+        if alone and self._local.enter(ack.time, ack.held, now):
+            self._on_epoch()
+        if ack.held is not None:
+            self._claims.receive(ack.held, now)
+        if self._local.rival is not None:
+            return
+        if ack.cookie is not None:
+            seed.cookie, seed.tries = ack.cookie, 0
+            self._ask(seed, now)
+        else:
+            self._on_admitted(sender, now)
+
+    def _compare_settings(self, ack: Join | JoinAck, sender: Sender) -> None:
+        difference = settings_differ(self._config, ack, sender.address)
+        if difference is not None:
+            self._emit(difference)
+
+
+def settings_differ(config: Config, theirs: Join | JoinAck, address: Address) -> SettingsDiffer | None:
+    """What must agree in a cluster and does not; None if all does."""
+    names = ("probe_interval", "rings", "stall_tolerance")
+    pairs = zip(names, _settings(config), (theirs.interval, theirs.rings, theirs.stall), strict=True)
+    differing = [(name, ours, other) for name, ours, other in pairs if ours != other]
+    if not differing:
+        return None
+    unit = {"probe_interval": 0.001, "stall_tolerance": 0.001, "rings": 1}
+    return SettingsDiffer(
+        address,
+        {name: other * unit[name] for name, _, other in differing},
+        {name: ours * unit[name] for name, ours, _ in differing},
+    )
+
+
+class JoinDesk:
+    """Answers those who ask to be let in, without keeping anything about them."""
+
+    def __init__(
+        self,
+        config: Config,
+        clock: ClusterClock,
+        membership: Membership,
+        local: Local,
+        claims: Claims,
+        outbox: Outbox,
+        secret: bytes,
+        counters: Counters,
+        *,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._membership = membership
+        self._local = local
+        self._claims = claims
+        self._outbox = outbox
+        self._counters = counters
+        self._emit = emit
+        self._secret = secret
+
+    def asked(self, join: Join, sender: Sender, now: float) -> None:
+        """Hand out a cookie, or check it and take the claim that comes with it."""
+        period = int(now // COOKIE_LIFE)
+        if join.cookie is None or join.claim is None:
+            self._reply(join, sender, self._cookie(join.name, sender.address, period), now)
+            return
+        good = (self._cookie(join.name, sender.address, p) for p in (period, period - 1))
+        if join.cookie not in good or join.claim.name != join.name:
+            self._counters.drop(DropReason.BAD_COOKIE)
+            return
+        difference = settings_differ(self._config, join, sender.address)
+        if difference is not None:
+            self._emit(difference)
+        self._claims.receive(join.claim, now)
+        self._reply(join, sender, None, now)
+
+    def _cookie(self, name: str, address: Address, period: int) -> bytes:
+        data = period.to_bytes(8, "big", signed=True) + pack(address) + name.encode()
+        return blake2b(data, digest_size=16, key=self._secret, person=b"cookie").digest()
+
+    def _reply(self, join: Join, sender: Sender, cookie: bytes | None, now: float) -> None:
+        entry = self._membership.get(join.name)
+        interval, rings, stall = _settings(self._config)
+        held = entry.claim if entry is not None and (cookie is not None or entry.claim != join.claim) else None
+        ack = JoinAck(join.seq, cookie, self._clock.read(now), interval, rings, stall, held)
+        load = Load([encode_item(self._local.claim)]) if cookie is None else Load()
+        self._outbox.send(ack, sender.address, now, load=load, limit=sender.size)

@@ -1,0 +1,382 @@
+"""Watches, helpers, votes, polls and the verdict (docs/protocol.md, section 4)."""
+
+from collections.abc import Callable
+from heapq import nsmallest
+from random import Random
+
+from .clock import ClusterClock
+from .config import Config
+from .corrections import Corrections
+from .events import DropReason, KernelEvidence
+from .hashing import Hashes
+from .health import Health
+from .journal import Journal
+from .local import Local
+from .member import Claim, Rule, State, Verdict
+from .membership import Change, Entry, Membership
+from .outbox import Outbox
+from .pings import Pings
+from .rtt import RoundTrips
+from .sender import Sender
+from .statistics import Counters
+from .timers import Timer, Timers
+from .watch import Helper, Watch
+from .wire import PingReq, Poll, Vote, VoteKind
+
+__all__ = ["Jury"]
+
+ASK_AGAIN = 2.0  # seconds between two PING_REQs to one helper
+ACCUSER_LIFE = 5.0  # seconds after which an accuser that asked no more is forgotten
+HELPER_PATIENCE = 0.2  # seconds beyond the probe timeout for a first vote
+POLL_EVERY = 0.3  # seconds, at least
+BRAKE = 3  # times S while most others are under watch
+TICK = 0.001  # seconds: the least until the next look, lest rounding makes one tick follow another for ever
+MAX_WATCHES = 4_096  # bounds what members that ask for help can make this node watch
+
+
+class Jury:
+    """Keeps the watches: as an accuser it gathers votes and judges, as a helper it votes."""
+
+    def __init__(
+        self,
+        config: Config,
+        timers: Timers,
+        clock: ClusterClock,
+        hashes: Hashes,
+        membership: Membership,
+        local: Local,
+        outbox: Outbox,
+        corrections: Corrections,
+        pings: Pings,
+        rtt: RoundTrips,
+        health: Health,
+        journal: Journal,
+        random: Random,
+        counters: Counters,
+        *,
+        declare: Callable[[Claim, float], None],
+    ) -> None:
+        self._config = config
+        self._timers = timers
+        self._clock = clock
+        self._hashes = hashes
+        self._membership = membership
+        self._local = local
+        self._outbox = outbox
+        self._corrections = corrections
+        self._pings = pings
+        self._rtt = rtt
+        self._health = health
+        self._journal = journal
+        self._random = random
+        self._counters = counters
+        self._declare = declare
+        self._watches: dict[int, Watch] = {}
+        self._timer_of: dict[int, Timer] = {}
+
+    def __len__(self) -> int:
+        return len(self._watches)
+
+    def watching(self, short_id: int) -> bool:
+        """Whether that run is under watch here."""
+        return short_id in self._watches
+
+    # ------------------------------------------------------------------ beginning and ending
+
+    def accuse(self, entry: Entry, sent: float, now: float) -> None:
+        """A probe sent at ``sent`` was not answered, or was refused: watch the member and ask helpers."""
+        if self._health.deaf or not entry.live or entry.name == self._local.name:
+            return
+        watch = self._watches.get(entry.short_id)
+        if watch is None:
+            watch = self._begin(entry, self._health.awake(now) - (now - sent), now)
+        if not watch.accusing:
+            watch.accusing = True
+            watch.candidates = self._rank(entry)
+            self._ask_more(watch, self._config.helpers, now)
+            watch.next_ask = now + ASK_AGAIN
+        self._run(watch, now)
+
+    def help(self, request: PingReq, sender: Sender, now: float) -> None:
+        """An accuser asks to watch a member: served for live members, about live members."""
+        accuser = sender.member
+        entry = self._membership.get(request.claim.name)
+        if accuser is None or entry is None:
+            self._counters.drop(DropReason.STRANGER)
+            return
+        if not entry.live:
+            self._corrections.send(entry.claim, sender, now)
+            return
+        if entry.name in (self._local.name, accuser.name):
+            return
+        watch = self._watches.get(entry.short_id)
+        if watch is None:
+            if len(self._watches) >= MAX_WATCHES:
+                self._counters.drop(DropReason.RATE_LIMITED)
+                return
+            watch = self._begin(entry, self._health.awake(now), now)
+        new = accuser.short_id not in watch.accusers
+        watch.accusers[accuser.short_id] = now
+        if new:
+            self._journal.note(entry.name, "accused", now, by=accuser.short_id)
+            self._vote(watch, accuser, 0, now)
+        self._run(watch, now)
+
+    def _begin(self, entry: Entry, since: float, now: float) -> Watch:
+        watch = Watch(entry, entry.short_id, entry.claim.incarnation, since)
+        self._watches[entry.short_id] = watch
+        self._journal.note(entry.name, "watch began", now)
+        return watch
+
+    def _rank(self, subject: Entry) -> list[Entry]:
+        """Who may help, best rank last: the live members with the lowest hash of (subject, member)."""
+        others = (entry for entry in self._membership.others() if entry is not subject)
+        ranked = nsmallest(self._config.max_helpers, others, key=lambda e: self._hashes.jury(subject.name, e.name))
+        return ranked[::-1]
+
+    def _end(self, watch: Watch) -> None:
+        self._watches.pop(watch.short_id, None)
+        timer = self._timer_of.pop(watch.short_id, None)
+        if timer is not None:
+            timer.cancel()
+
+    def heard(self, short_id: int, now: float) -> None:
+        """The member showed life: the watch ends, and accusers learn of it."""
+        watch = self._watches.get(short_id)
+        if watch is None:
+            return
+        self._journal.note(watch.entry.name, "answered", now)
+        self._end(watch)
+        vote = watch.vote(VoteKind.ALIVE, 0, 0.0, self._config, now)
+        for accuser in self._accusers(watch, now):
+            self._outbox.send(vote, accuser, now)
+
+    def on_change(self, change: Change, now: float) -> None:
+        """A claim changed: a higher ALIVE is the member's own answer, DEAD and LEFT settle the matter."""
+        before, after = change.before, change.claim
+        if before is None:
+            return
+        watch = self._watches.get(self._hashes.short_id(before.name, before.epoch))
+        if watch is None:
+            return
+        if change.new_run or after.state is not State.SUSPECT:
+            self._end(watch)
+        else:
+            watch.incarnation = after.incarnation
+
+    def stop(self) -> None:
+        """Watch nobody any more."""
+        for watch in list(self._watches.values()):
+            self._end(watch)
+
+    def pause(self) -> None:
+        """This node paused: votes and answers from before count no longer."""
+        for watch in self._watches.values():
+            watch.drop_answers()
+
+    # ------------------------------------------------------------------ evidence
+
+    def refused(self, entry: Entry, now: float) -> None:
+        """The kernel at a member's address refused a ping."""
+        watch = self._watches.get(entry.short_id)
+        if watch is None:
+            self.accuse(entry, now, now)
+            watch = self._watches.get(entry.short_id)
+        if watch is not None:
+            self.evidence(watch.entry, KernelEvidence.REFUSED_UDP, now)
+
+    def evidence(self, entry: Entry, kind: KernelEvidence, now: float) -> None:
+        """The kernel at a watched member's address said something: vote, and judge."""
+        watch = self._watches.get(entry.short_id)
+        if watch is None:
+            return
+        kernels, reping = watch.kernels, self._config.reping_interval
+        before = kernels.verdict(reping, now)[0]
+        if kind is KernelEvidence.REFUSED_UDP:
+            kernels.refuse(now)
+        elif kind is KernelEvidence.REFUSED_TCP:
+            kernels.refused_tcp = now
+        elif kind is KernelEvidence.REACHABLE:
+            kernels.reachable = now
+        elif kernels.silent is None:
+            kernels.silent = now
+        self._journal.note(entry.name, kind.name.lower().replace("_", " "), now)
+        if kernels.verdict(reping, now)[0] is not before:
+            for accuser in self._accusers(watch, now):
+                self._vote(watch, accuser, 0, now)
+        if watch.accusing:
+            self._judge(watch, now)
+
+    def other_run_answered(self, entry: Entry, now: float) -> None:
+        """Another run answers at the member's address: the one watched has lost its socket."""
+        self.evidence(entry, KernelEvidence.REFUSED_UDP, now)
+        self.evidence(entry, KernelEvidence.REFUSED_TCP, now)
+
+    # ------------------------------------------------------------------ voting
+
+    def _accusers(self, watch: Watch, now: float) -> list[Entry]:
+        for short_id, asked in list(watch.accusers.items()):
+            if now - asked > ACCUSER_LIFE:
+                del watch.accusers[short_id]
+        entries = (self._membership.by_id(short_id) for short_id in watch.accusers)
+        return [entry for entry in entries if entry is not None and entry.live]
+
+    def _vote(self, watch: Watch, accuser: Entry, nonce: int, now: float) -> None:
+        paused = now - self._health.last_pause < self._config.stall_tolerance
+        kind = VoteKind.PAUSED if paused else VoteKind.SILENT
+        age = self._health.awake(now) - watch.since
+        self._outbox.send(watch.vote(kind, nonce, age, self._config, now), accuser, now)
+
+    def polled(self, poll: Poll, sender: Sender, now: float) -> None:
+        """An accuser asks for the last word."""
+        accuser = sender.member
+        if accuser is None:
+            self._counters.drop(DropReason.STRANGER)
+            return
+        watch = self._watches.get(poll.subject)
+        entry = self._membership.by_id(poll.subject)
+        if watch is not None:
+            watch.accusers[accuser.short_id] = now
+            self._vote(watch, accuser, poll.nonce, now)
+        elif entry is not None and not entry.live:
+            self._corrections.send(entry.claim, sender, now)
+
+    def voted(self, vote: Vote, sender: Sender, now: float) -> None:
+        """A helper says what it sees."""
+        if sender.member is None:
+            self._counters.drop(DropReason.STRANGER)
+            return
+        watch = self._watches.get(vote.subject)
+        helper = watch.helpers.get(sender.short_id) if watch is not None else None
+        if watch is None or helper is None:
+            return
+        helper.vote, helper.voted = vote, now
+        detail = f"{vote.kind.name.lower()} for {vote.silence / 1000:.2f} s, kernel {vote.kernel.name.lower()}"
+        self._journal.note(watch.entry.name, "vote", now, by=sender.short_id, detail=detail)
+        if vote.kind is VoteKind.ALIVE:
+            self._end(watch)
+            return
+        if vote.nonce in watch.nonces:
+            helper.answers[vote.nonce] = vote.silence / 1000.0
+        if vote.kind is VoteKind.PAUSED and not helper.replaced:
+            helper.replaced = True
+            self._ask_more(watch, 1, now)
+        self._judge(watch, now)
+
+    # ------------------------------------------------------------------ accusing
+
+    def _ask_more(self, watch: Watch, count: int, now: float) -> None:
+        while count and watch.candidates:
+            candidate = watch.candidates.pop()
+            if candidate.live and candidate.short_id not in watch.helpers:
+                count -= 1
+                watch.helpers[candidate.short_id] = Helper(candidate, candidate.short_id, now)
+                self._request(watch, candidate, now)
+
+    def _request(self, watch: Watch, helper: Entry, now: float) -> None:
+        self._outbox.send(PingReq(self._random.getrandbits(32), watch.entry.claim), helper, now)
+
+    def _quorum(self, watch: Watch, now: float) -> int:
+        """q = min(2, u), u = live members besides both that have not been silent here for S."""
+        silent = sum(
+            other.accusing and other is not watch and self._age(other, now) >= self._config.stall_tolerance
+            for other in self._watches.values()
+        )
+        return min(2, max(0, self._membership.live_count - 2 - silent))
+
+    def _tolerance(self) -> float:
+        """S, threefold while over half of the others are under own watch: the trouble may be this node's."""
+        live = self._membership.live_count
+        under_watch = sum(watch.accusing for watch in self._watches.values())
+        braked = live > 3 and under_watch > (live - 1) / 2
+        return self._config.stall_tolerance * (BRAKE if braked else 1)
+
+    def _age(self, watch: Watch, now: float) -> float:
+        return self._health.awake(now) - watch.since
+
+    def _judge(self, watch: Watch, now: float) -> None:
+        """Suspect or declare dead, if a rule holds."""
+        if self._health.deaf or watch.short_id not in self._watches:
+            return
+        quorum = self._quorum(watch, now)
+        if watch.gone(quorum, self._config, now):
+            self._give_verdict(watch, Rule.GONE, now)
+            return
+        age, tolerance = self._age(watch, now), self._tolerance()
+        if age >= tolerance + self._rtt.margin and watch.silent(quorum, tolerance):
+            self._give_verdict(watch, Rule.SILENT, now)
+        elif age >= tolerance / 2 and watch.suspicious(quorum, now):
+            self._accuse_publicly(watch, State.SUSPECT, Rule.SUSPICION, now)
+
+    def _give_verdict(self, watch: Watch, rule: Rule, now: float) -> None:
+        self._end(watch)
+        self._counters.verdicts[rule] += 1
+        self._journal.note(watch.entry.name, "declared dead", now, detail=f"rule {rule.name.lower()}")
+        self._accuse_publicly(watch, State.DEAD, rule, now)
+
+    def _accuse_publicly(self, watch: Watch, state: State, rule: Rule, now: float) -> None:
+        held = watch.entry.claim
+        if held.state >= state or watch.entry.short_id != watch.short_id:
+            return
+        verdict = Verdict(self._local.short_id, rule, self._clock.read(now))
+        metadata = held.metadata if state.live else None
+        self._declare(Claim(held.name, held.epoch, held.address, held.incarnation, state, metadata, verdict), now)
+
+    # ------------------------------------------------------------------ the clock
+
+    def _run(self, watch: Watch, now: float) -> None:
+        """Do what is due for one watch, and plan the next time."""
+        if watch.short_id not in self._watches:
+            return
+        if now >= watch.next_ping:
+            self._ping(watch, now)
+        if watch.accusing:
+            self._press(watch, now)
+            self._judge(watch, now)
+        elif not watch.accusers:
+            self._end(watch)
+        if watch.short_id in self._watches:
+            self._plan(watch, now)
+
+    def _ping(self, watch: Watch, now: float) -> None:
+        watch.next_ping = now + self._config.reping_interval
+        self._pings.send(watch.entry, now, accused=watch.incarnation)
+        for accuser in self._accusers(watch, now):
+            self._vote(watch, accuser, 0, now)
+
+    def _press(self, watch: Watch, now: float) -> None:
+        """As the accuser: replace helpers that say nothing, repeat requests, poll for the verdict."""
+        if now >= watch.next_ask:
+            watch.next_ask = now + ASK_AGAIN
+            for helper in watch.helpers.values():
+                self._request(watch, helper.entry, now)
+        patience = self._rtt.probe_timeout + HELPER_PATIENCE
+        for helper in list(watch.helpers.values()):
+            if helper.vote is None and not helper.replaced and now - helper.asked >= patience:
+                helper.replaced = True
+                self._ask_more(watch, 1, now)
+        if self._age(watch, now) >= self._tolerance() + self._rtt.margin and now >= watch.next_poll:
+            watch.next_poll = now + max(POLL_EVERY, 2 * self._rtt.p99)
+            self._poll(watch, now)
+
+    def _poll(self, watch: Watch, now: float) -> None:
+        if self._health.deaf:
+            return
+        nonce = self._random.getrandbits(32) or 1
+        watch.nonces.append(nonce)
+        for helper in watch.helpers.values():
+            self._outbox.send(Poll(watch.short_id, watch.incarnation, nonce), helper.entry, now)
+
+    def _plan(self, watch: Watch, now: float) -> None:
+        times = [watch.next_ping]
+        if watch.accusing:
+            times.append(watch.next_ask)
+            patience = self._rtt.probe_timeout + HELPER_PATIENCE
+            times += [h.asked + patience for h in watch.helpers.values() if h.vote is None and not h.replaced]
+            age, tolerance = self._age(watch, now), self._tolerance()
+            marks = (tolerance / 2 - age, tolerance + self._rtt.margin - age)
+            times += [now + mark for mark in marks if mark > 0] or [watch.next_poll]
+        timer = self._timer_of.get(watch.short_id)
+        if timer is not None:
+            timer.cancel()
+        self._timer_of[watch.short_id] = self._timers.at(max(min(times), now + TICK), lambda at: self._run(watch, at))

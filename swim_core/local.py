@@ -1,0 +1,197 @@
+"""This node's own claim: who it is, how it answers what is said of it, and who owns its name."""
+
+from collections.abc import Mapping
+from enum import Enum, auto
+from random import Random
+
+import msgspec
+
+from .address import Address, canonical, pack
+from .clock import ClusterClock
+from .config import Config
+from .errors import ConfigError, PayloadTooLarge
+from .member import (
+    EPOCH_BITS,
+    EPOCH_STEP,
+    MAX_INCARNATION,
+    Claim,
+    Rule,
+    State,
+    Verdict,
+    check_name,
+    precedence,
+)
+from .membership import Change, Membership
+from .outbox import Outbox
+
+__all__ = ["Hearing", "Local", "pack_metadata"]
+
+MAX_EPOCH = 2**64 - 1
+
+
+class Hearing(Enum):
+    """What follows from a claim about this node's own name."""
+
+    NOTHING = auto()
+    STALE = auto()
+    """Lower than the own claim: whoever holds it can be corrected."""
+    ANSWERED = auto()
+    """Answered with a higher claim, which must be told."""
+    WAS_DEAD = auto()
+    """The same, and this node was taken for gone: it missed things."""
+    CONFLICT = auto()
+    """Another live process owns the name."""
+
+
+def pack_metadata(metadata: Mapping[str, str], limit: int) -> bytes:
+    """The packed form of metadata.
+
+    Raises:
+        ConfigError: if it isn't a map of strings.
+        PayloadTooLarge: if it takes more than ``limit`` bytes.
+    """
+    if not all(isinstance(k, str) and isinstance(v, str) for k, v in metadata.items()):
+        raise ConfigError("metadata must map strings to strings")
+    try:
+        packed = msgspec.msgpack.encode({k: metadata[k] for k in sorted(metadata)}) if metadata else b""
+    except UnicodeEncodeError:
+        raise ConfigError("metadata must be text that UTF-8 can encode") from None
+    if len(packed) > limit:
+        raise PayloadTooLarge(f"metadata takes {len(packed)} bytes packed; at most {limit} (max_metadata)")
+    return packed
+
+
+class Local:
+    """Owns the claim about this node. Only what happens here raises its incarnation."""
+
+    def __init__(
+        self,
+        name: str,
+        address: Address | tuple[str, int],
+        config: Config,
+        membership: Membership,
+        outbox: Outbox,
+        clock: ClusterClock,
+        random: Random,
+        *,
+        unix_ms: int,
+        metadata: Mapping[str, str],
+        now: float,
+    ) -> None:
+        try:
+            check_name(name)
+        except ValueError as error:
+            raise ConfigError(str(error)) from None
+        where = canonical(*address)
+        if where.port == 0:
+            raise ConfigError("a node needs the port it is reached at, not 0")
+        if not 0 <= unix_ms < MAX_EPOCH >> EPOCH_BITS:
+            raise ConfigError(f"unix_ms must be ms since 1970, not {unix_ms!r}")
+        self._config = config
+        self._membership = membership
+        self._outbox = outbox
+        self._clock = clock
+        self._salt = random.getrandbits(EPOCH_BITS)
+        self._metadata = pack_metadata(metadata, config.max_metadata)
+        self.left = False
+        """Whether `leave` was called: the goodbye is final for this node."""
+        self.rival: Claim | None = None
+        """The claim of the live process that owns this node's name: this node is superseded."""
+        membership.local_name = name
+        self.name = name
+        self.address = where
+        self._address = pack(where)
+        self._put(unix_ms << EPOCH_BITS | self._salt, 0, now)
+
+    @property
+    def claim(self) -> Claim:
+        """The claim about this node."""
+        entry = self._membership.get(self.name)
+        assert entry is not None
+        return entry.claim
+
+    @property
+    def short_id(self) -> int:
+        """What datagrams call this run."""
+        return self._outbox.sender
+
+    def _put(self, epoch: int, incarnation: int, now: float) -> Change:
+        if self.left:
+            verdict = Verdict(self.short_id, Rule.LEFT, self._clock.read(now))
+            claim = Claim(self.name, epoch, self._address, incarnation, State.LEFT, None, verdict)
+        else:
+            claim = Claim(self.name, epoch, self._address, incarnation, State.ALIVE, self._metadata)
+        change = self._membership.put(claim, now)
+        self._outbox.sender = change.entry.short_id
+        return change
+
+    def raise_above(self, incarnation: int, now: float) -> Change:
+        """Claim the next incarnation, or at the top the next epoch (others see `MemberUpdated`)."""
+        if incarnation >= MAX_INCARNATION:
+            return self._put(self.claim.epoch + EPOCH_STEP, 0, now)
+        return self._put(self.claim.epoch, incarnation + 1, now)
+
+    def set_metadata(self, metadata: Mapping[str, str], now: float) -> Change | None:
+        """Replace the metadata; None if it is the same. Raises like `pack_metadata`."""
+        packed = pack_metadata(metadata, self._config.max_metadata)
+        if packed == self._metadata:
+            return None
+        self._metadata = packed
+        return self.raise_above(self.claim.incarnation, now)
+
+    def leave(self, now: float) -> Change:
+        """Claim LEFT, for good."""
+        self.left = True
+        return self._put(self.claim.epoch, self.claim.incarnation, now)
+
+    def enter(self, cluster_ms: int, held: Claim | None, now: float) -> bool:
+        """Before the first contact: take the cluster's time, and an epoch above what is held of this name.
+
+        A clock that ran ahead thus gives no epoch that could lock a later run out. Returns whether the
+        epoch changed.
+        """
+        self._clock.adopt(cluster_ms, now)
+        mine = self.claim
+        if held is not None and (held.epoch, held.address) == (mine.epoch, mine.address):
+            return False
+        epoch = min(mine.epoch, cluster_ms << EPOCH_BITS | self._salt)
+        if held is not None:
+            epoch = max(held.epoch + EPOCH_STEP, epoch)
+        if epoch == mine.epoch or epoch > MAX_EPOCH:
+            return False
+        self._put(epoch, 0, now)
+        return True
+
+    def hear(self, claim: Claim, now: float) -> Hearing:
+        """Judge a claim about this node's own name, and answer it where that is called for."""
+        mine = self.claim
+        run, my_run = (claim.epoch, claim.address), (mine.epoch, mine.address)
+        if run == my_run:
+            return self._hear_of_this_run(claim, mine, now)
+        if run < my_run:
+            return Hearing.STALE
+        if self.left:
+            return Hearing.NOTHING  # whoever runs under this name now is welcome to it
+        if claim.address != mine.address and claim.state.live:
+            self.rival = claim
+            return Hearing.CONFLICT
+        if claim.epoch + EPOCH_STEP > MAX_EPOCH:
+            return Hearing.NOTHING
+        self.rival = None  # my own old run, or a rival that is gone
+        self._put(claim.epoch + EPOCH_STEP, 0, now)
+        return Hearing.WAS_DEAD
+
+    def _hear_of_this_run(self, claim: Claim, mine: Claim, now: float) -> Hearing:
+        if precedence(claim) == precedence(mine):
+            return Hearing.NOTHING
+        if claim.incarnation < mine.incarnation:
+            return Hearing.STALE
+        if self.left:
+            if claim.state is State.LEFT or claim.incarnation == MAX_INCARNATION:
+                return Hearing.NOTHING
+            if claim.state is State.ALIVE and claim.incarnation == mine.incarnation:
+                return Hearing.STALE
+            self._put(mine.epoch, claim.incarnation + 1, now)
+            return Hearing.ANSWERED
+        self.raise_above(claim.incarnation, now)
+        return Hearing.ANSWERED if claim.state.live else Hearing.WAS_DEAD

@@ -1,0 +1,70 @@
+"""Pings under way: which ack answers which ping, how long it took, and which refusal quotes one."""
+
+from random import Random
+
+import attrs
+
+from .address import Address
+from .clock import ClusterClock
+from .membership import Entry
+from .outbox import Outbox
+from .rtt import RoundTrips
+from .wire import Ping
+
+__all__ = ["Pings"]
+
+MAX_KNOWN = 1_024  # pings remembered for late acks; bounds the memory of a node whose peers don't answer
+QUOTED = 24  # leading bytes, the random seq among them; Linux quotes 520 of a refused datagram, a forger knows none
+
+
+@attrs.frozen
+class _Sent:
+    short_id: int
+    address: Address
+    at: float
+    head: bytes
+
+
+class Pings:
+    """Sends pings and recognises what comes back."""
+
+    def __init__(self, random: Random, clock: ClusterClock, outbox: Outbox, rtt: RoundTrips) -> None:
+        self._random = random
+        self._clock = clock
+        self._outbox = outbox
+        self._rtt = rtt
+        self._sent: dict[int, _Sent] = {}
+
+    def send(self, to: Entry, now: float, *, accused: int | None = None) -> None:
+        """Ping a member; ``accused`` is the incarnation under watch."""
+        seq = self._random.getrandbits(32)
+        data = self._outbox.send(Ping(seq, to.short_id, self._clock.read(now), accused), to, now)
+        if data is None:
+            return
+        self._sent[seq] = _Sent(to.short_id, to.address, now, data[:QUOTED])
+        if len(self._sent) > MAX_KNOWN:
+            del self._sent[next(iter(self._sent))]
+
+    def acked(self, seq: int, short_id: int, source: Address, now: float) -> bool:
+        """Whether an ack answers a ping of ours; its round trip is then recorded."""
+        sent = self._sent.get(seq)
+        if sent is None or (sent.short_id, sent.address) != (short_id, source):
+            return False
+        del self._sent[seq]
+        self._rtt.add(now - sent.at)
+        return True
+
+    def refused(self, destination: Address, quoted: bytes) -> int | None:
+        """The short id that a refused ping was meant for; None if nothing of the kind was sent there."""
+        if len(quoted) < QUOTED:
+            return None
+        for seq in reversed(self._sent):
+            sent = self._sent[seq]
+            if sent.address == destination and quoted.startswith(sent.head):
+                del self._sent[seq]
+                return sent.short_id
+        return None
+
+    def drop(self) -> None:
+        """Forget all pings: this node paused, and what they would measure is the pause."""
+        self._sent.clear()

@@ -1,0 +1,149 @@
+"""Probing: by cluster time all agree who probes whom, so each member is probed exactly once per interval.
+
+In round r the member at place i of the phase order probes the one at place i + o(r) when cluster time
+is (r + phase of the probed) x T, with o(r) = 1 + floor(frac(r x golden ratio) x (n - 1)): a fraction of
+the order, so a view that differs by one member shifts by at most one place (detection.md, section A).
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from random import Random
+
+from .address import Address
+from .clock import ClusterClock, moment
+from .config import Config
+from .health import Health
+from .membership import Entry, Membership
+from .pings import Pings
+from .rtt import RoundTrips
+from .statistics import Counters
+from .timers import Timer, Timers
+
+__all__ = ["Prober"]
+
+GOLDEN = 0.6180339887498949
+DEAF_PINGS = 16  # members asked per round while nobody is heard
+
+
+def offset(round_: int, members: int) -> int:
+    """How far along the order the one to probe stands, 1 to ``members`` - 1, for at least two members."""
+    return 1 + math.floor(math.modf(round_ * GOLDEN)[0] * (members - 1))
+
+
+class Prober:
+    """Takes this node's turn in every round, and reports who did not answer."""
+
+    def __init__(
+        self,
+        config: Config,
+        timers: Timers,
+        clock: ClusterClock,
+        membership: Membership,
+        pings: Pings,
+        rtt: RoundTrips,
+        health: Health,
+        random: Random,
+        counters: Counters,
+        *,
+        seeds: Callable[[], Sequence[Address]],
+        on_timeout: Callable[[Entry, float, float], None],
+        on_round: Callable[[float], None],
+    ) -> None:
+        self._interval_ms = config.probe_interval * 1000.0
+        self._timers = timers
+        self._clock = clock
+        self._membership = membership
+        self._pings = pings
+        self._rtt = rtt
+        self._health = health
+        self._random = random
+        self._counters = counters
+        self._seeds = seeds
+        self._on_timeout = on_timeout
+        self._on_round = on_round
+        self._probes: dict[int, Timer] = {}
+        self._turn: Timer | None = None
+        self._target: Entry | None = None
+        self._round = -1  # the last one in which the turn was taken
+        self._planned: tuple[int, int] | None = None
+        self.enabled = True
+        """False once superseded or left: rounds go on, probes don't."""
+
+    def settle(self, now: float) -> None:
+        """Plan the next turn anew if members or the clock changed; called after every input."""
+        if self._planned != (self._membership.version, self._clock.moved):
+            self._plan(now)
+
+    def _plan(self, now: float) -> None:
+        self._planned = (self._membership.version, self._clock.moved)
+        if self._turn is not None:
+            self._turn.cancel()
+        cluster_ms = self._clock.exact(now)
+        round_ = max(int(cluster_ms // self._interval_ms), 0)
+        if self._round > round_ + 1:  # the clock was set back
+            self._round = round_ - 1
+        while True:
+            target = self._target_of(round_)
+            at = moment(target.identity, round_, self._interval_ms)
+            if round_ > self._round and at > cluster_ms:
+                break
+            round_ += 1
+        self._target = target
+        self._turn = self._timers.at(self._clock.until(at, now), lambda now: self._take_turn(round_, now))
+
+    def _target_of(self, round_: int) -> Entry:
+        """Whom this node probes in a round; itself while it is alone (the round is for housekeeping then)."""
+        order = self._membership.order
+        me = self._membership.get(self._membership.local_name)
+        assert me is not None
+        if len(order) < 2 or not me.live:
+            return me
+        place = order.index(me.identity.phase)
+        while order[place] is not me:
+            place += 1
+        return order[place + offset(round_, len(order))]
+
+    def _take_turn(self, round_: int, now: float) -> None:
+        self._round = round_
+        target = self._target
+        if self.enabled and target is not None and target.name != self._membership.local_name and target.live:
+            self.probe(target, now)
+        if self.enabled and self._health.deaf:
+            self._call_for_anyone(now)
+        self._on_round(now)
+        self._plan(now)
+
+    def probe(self, target: Entry, now: float) -> None:
+        """Ping a member, and report it if it shows no sign of life in time."""
+        self._pings.send(target, now)
+        short_id = target.short_id
+        if short_id in self._probes:
+            return  # an earlier probe is still under way; its deadline stands
+        self._probes[short_id] = self._timers.at(
+            now + self._rtt.probe_timeout, lambda at: self._timed_out(target, short_id, now, at)
+        )
+
+    def _timed_out(self, target: Entry, short_id: int, sent: float, now: float) -> None:
+        del self._probes[short_id]
+        if target.short_id == short_id and target.live and not self._health.deaf:
+            self._counters.probes_failed += 1
+            self._on_timeout(target, sent, now)
+
+    def heard(self, short_id: int) -> None:
+        """A member showed life: its probe, if one is under way, is answered."""
+        timer = self._probes.pop(short_id, None)
+        if timer is not None:
+            timer.cancel()
+
+    def drop(self) -> None:
+        """Forget the probes under way: this node paused, and their time is up through no fault of theirs."""
+        for timer in self._probes.values():
+            timer.cancel()
+        self._probes.clear()
+
+    def _call_for_anyone(self, now: float) -> None:
+        others = list(self._membership.others())
+        chosen = self._random.sample(others, min(len(others), DEAF_PINGS))
+        seeds = (self._membership.live_at(address) for address in self._seeds())
+        for entry in chosen + [seed for seed in seeds if seed is not None and seed not in chosen]:
+            self._pings.send(entry, now)

@@ -1,0 +1,29 @@
+"""A token bucket, for the limits on what others can make this node send."""
+
+__all__ = ["RateLimit"]
+
+
+class RateLimit:
+    """At most ``rate`` a second, and as many at once."""
+
+    def __init__(self, rate: int) -> None:
+        self._rate = rate
+        self._tokens = float(rate)
+        self._at = 0.0
+
+    def _refill(self, now: float) -> None:
+        self._tokens = min(self._rate, self._tokens + max(0.0, now - self._at) * self._rate)
+        self._at = now
+
+    def allow(self, now: float) -> bool:
+        """Whether one more is allowed now; it is then counted."""
+        self._refill(now)
+        if self._tokens < 1:
+            return False
+        self._tokens -= 1
+        return True
+
+    def wait(self, now: float, share: float = 0.0) -> float:
+        """Seconds until one more is allowed and ``share`` (0 to 1) of the whole is there; 0 if now."""
+        self._refill(now)
+        return max(0.0, (max(1.0, share * self._rate) - self._tokens) / self._rate)

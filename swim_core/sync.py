@@ -1,0 +1,251 @@
+"""Anti-entropy: two members whose view digests differ exchange what differs (docs/protocol.md, section 5).
+
+The asker sends a digest per bucket of the phase order; the answerer pages through the buckets that
+differ; the asker then pushes back what it holds higher. The cursor is a position in the phase order, so
+any member can serve the next page, and the answerer keeps no state.
+"""
+
+from collections.abc import Callable, Iterator
+from random import Random
+
+import attrs
+from msgspec import Raw
+
+from .config import Config
+from .events import DropReason
+from .member import Claim, precedence
+from .membership import Entry, Membership
+from .outbox import OVERHEAD, Outbox
+from .rtt import RoundTrips
+from .sender import Sender
+from .statistics import Counters
+from .timers import Timer, Timers
+from .wire import MAX_BUCKETS, Flags, PageEntry, SyncPage, SyncPush, SyncReq, encode_item
+
+__all__ = ["Sync"]
+
+STABLE = 0.5  # seconds without a change that make a digest worth comparing
+SOON = 1.0  # seconds since the last sync, when both digests are stable
+LATER = 3.0  # seconds since the last sync in any case; doubles while syncs change nothing
+LATEST = 60.0
+PER_BUCKET = 16
+ONE_BUCKET = 64  # members up to which one bucket does
+TRIES = 3
+PAGE_OVERHEAD = 48  # what a page takes besides its entries
+WHOLE = 1 << 64
+
+
+def bucket_count(members: int) -> int:
+    """How many buckets an asker with so many claims sends digests of."""
+    return 1 if members <= ONE_BUCKET else min(MAX_BUCKETS, -(-members // PER_BUCKET))
+
+
+def chunks(items: list[Raw], room: int) -> Iterator[list[Raw]]:
+    """The items in portions of at most ``room`` bytes, but at least one item each."""
+    portion: list[Raw] = []
+    size = 0
+    for item in items:
+        if portion and size + len(item) > room:
+            yield portion
+            portion, size = [], 0
+        portion.append(item)
+        size += len(item)
+    if portion:
+        yield portion
+
+
+def _higher(entry: Entry, shown: Claim | None) -> bool:
+    """Whether the other side lacks this: it drops news of the end of a member it doesn't know."""
+    return entry.live if shown is None else precedence(entry.claim) > precedence(shown)
+
+
+@attrs.define
+class _Exchange:
+    """One sync under way, at the asker."""
+
+    id: int
+    peer: Entry
+    buckets: list[int]
+    cursor: int
+    tries: int = 0
+    shown: dict[str, Claim] = attrs.Factory(dict)
+    differing: int = 0
+    changed: bool = False
+    timer: Timer | None = None
+
+
+class Sync:
+    """Decides when to sync, asks, answers and pushes."""
+
+    def __init__(
+        self,
+        config: Config,
+        timers: Timers,
+        membership: Membership,
+        outbox: Outbox,
+        rtt: RoundTrips,
+        random: Random,
+        counters: Counters,
+        *,
+        number_of: Callable[[int], int],
+        receive: Callable[[PageEntry, bool, float], bool],
+    ) -> None:
+        self._limit = config.max_datagram
+        self._timers = timers
+        self._membership = membership
+        self._outbox = outbox
+        self._rtt = rtt
+        self._random = random
+        self._counters = counters
+        self._number_of = number_of
+        self._receive = receive
+        self._exchange: _Exchange | None = None
+        self._last = float("-inf")
+        self._patience = LATER
+        self._patience_digest = 0
+        self._pushed: list[Raw] = []
+        self.first_done = False
+        """Whether this node has once heard out another member: from then on it misses no broadcast."""
+
+    # ------------------------------------------------------------------ when
+
+    def compare(self, digest: int, sender: Sender, now: float) -> None:
+        """An ack showed a live member's digest: sync if it differs and it is time."""
+        membership = self._membership
+        peer = sender.member
+        if digest == membership.digest or peer is None:
+            return
+        if membership.digest != self._patience_digest:
+            self._patience, self._patience_digest = LATER, membership.digest
+        both_stable = sender.flags & Flags.STABLE and now - membership.digest_since >= STABLE
+        waited = now - self._last
+        patient = self._patience > LATER
+        if waited >= self._patience or (both_stable and waited >= SOON and not patient):
+            self.start(peer, now)
+
+    def start_with_anyone(self, now: float) -> None:
+        """Sync with one live member at once: this node missed something."""
+        others = list(self._membership.others())
+        if others:
+            self.start(self._random.choice(others), now)
+
+    def start(self, peer: Entry, now: float) -> None:
+        """Sync with a member, in place of a sync that is under way with another."""
+        self._stop()
+        self._last = now
+        self._counters.syncs += 1
+        count = bucket_count(len(self._membership.everyone))
+        digests = [self._membership.bucket(index, count)[1] for index in range(count)]
+        self._exchange = _Exchange(self._random.getrandbits(32), peer, digests, 0)
+        self._ask(now)
+
+    def _stop(self) -> None:
+        if self._exchange is not None and self._exchange.timer is not None:
+            self._exchange.timer.cancel()
+        self._exchange = None
+
+    # ------------------------------------------------------------------ asking
+
+    def _ask(self, now: float) -> None:
+        exchange = self._exchange
+        if exchange is None:
+            return
+        if exchange.tries == TRIES or not exchange.peer.live:
+            self._stop()
+            return
+        exchange.tries += 1
+        request = SyncReq(exchange.id, exchange.buckets, exchange.cursor)
+        padding = max(0, self._limit - OVERHEAD - len(encode_item(request)) - 4)
+        request = SyncReq(exchange.id, exchange.buckets, exchange.cursor, bytes(padding))
+        self._outbox.send(request, exchange.peer, now)
+        exchange.timer = self._timers.at(now + 3 * self._rtt.probe_timeout, self._ask)
+
+    def page(self, page: SyncPage, now: float) -> None:
+        """A page came: take it in, and ask for the next one or push back."""
+        exchange = self._exchange
+        if exchange is None or page.id != exchange.id or exchange.timer is None:
+            self._counters.drop(DropReason.UNREQUESTED)
+            return
+        exchange.timer.cancel()
+        exchange.timer = None
+        exchange.differing |= int.from_bytes(page.differing, "little")
+        for entry in page.entries:
+            exchange.shown[entry.claim.name] = entry.claim
+            exchange.changed |= self._receive(entry, not self.first_done, now)
+        if page.cursor is None:
+            self._push_back(exchange, now)
+            self._finish(exchange, now)
+        elif page.cursor > exchange.cursor:
+            self._ask_on(exchange, page.cursor, now)
+        else:
+            self._stop()
+
+    def _ask_on(self, exchange: _Exchange, cursor: int, now: float) -> None:
+        exchange.cursor, exchange.tries = cursor, 0
+        if not self.first_done:  # a newcomer spreads its questions over the members it has learned of
+            exchange.peer = self._random.choice(list(self._membership.others()) or [exchange.peer])
+        wait = self._membership.growth.wait(now, share=0.1)
+        if wait:
+            exchange.timer = self._timers.at(now + wait, self._ask)
+        else:
+            self._ask(now)
+
+    def _finish(self, exchange: _Exchange, now: float) -> None:
+        self._exchange = None
+        self.first_done = True
+        if exchange.changed:
+            self._patience = LATER
+        else:
+            self._patience = min(2 * self._patience, LATEST)
+        self._patience_digest = self._membership.digest
+
+    def _push_back(self, exchange: _Exchange, now: float) -> None:
+        count = len(exchange.buckets)
+        entries: list[Raw] = []
+        for index in range(count):
+            if exchange.differing >> index & 1:
+                entries += [
+                    self._encode(entry)
+                    for entry in self._membership.bucket(index, count)[0]
+                    if _higher(entry, exchange.shown.get(entry.name))
+                ]
+        if entries != self._pushed:
+            exchange.changed, self._pushed = True, entries
+        for chunk in chunks(entries, self._limit - OVERHEAD - PAGE_OVERHEAD):
+            self._outbox.send(SyncPush(chunk), exchange.peer, now)  # type: ignore[arg-type]
+
+    # ------------------------------------------------------------------ answering
+
+    def answer(self, request: SyncReq, sender: Sender, now: float) -> None:
+        """Send the page that a request asks for; to a stranger no more than it sent."""
+        count = len(request.buckets)
+        differing = [i for i in range(count) if self._membership.bucket(i, count)[1] != request.buckets[i]]
+        limit = min(self._limit, sender.size) if sender.member is None else self._limit
+        room = limit - OVERHEAD - PAGE_OVERHEAD
+        entries: list[Raw] = []
+        cursor: int | None = None
+        for entry in self._after(request.cursor, differing, count):
+            encoded = self._encode(entry)
+            if len(encoded) > room:
+                cursor = entry.identity.phase
+                break
+            room -= len(encoded)
+            entries.append(encoded)
+        bitmap = sum(1 << i for i in differing).to_bytes((count + 7) // 8, "little")
+        page = SyncPage(request.id, cursor, bitmap, entries)  # type: ignore[arg-type]
+        self._outbox.send(page, sender.reply_to, now, limit=sender.limit)
+
+    def _after(self, cursor: int, differing: list[int], count: int) -> list[Entry]:
+        entries: list[Entry] = []
+        for index in differing:
+            if (index + 1) * WHOLE > cursor * count:
+                entries += [e for e in self._membership.bucket(index, count)[0] if e.identity.phase >= cursor]
+        return entries
+
+    def _encode(self, entry: Entry) -> Raw:
+        return encode_item(PageEntry(entry.claim, self._number_of(entry.short_id)))
+
+    def pushed(self, push: SyncPush, now: float) -> None:
+        """What the other side of a sync holds higher."""
+        for entry in push.entries:
+            self._receive(entry, False, now)
