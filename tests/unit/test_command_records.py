@@ -1,0 +1,183 @@
+"""The agent's lines: each event of the core as JSON and in words."""
+
+import json
+import time
+from typing import get_args
+
+import pytest
+
+from swim_anyio.command import records
+from swim_anyio.command.text import pieces, plain, printable
+from swim_core import (
+    Address,
+    BroadcastReceived,
+    BroadcastsLost,
+    Event,
+    EventsLost,
+    Evidence,
+    Isolated,
+    JoinAttempt,
+    Member,
+    MemberDied,
+    MemberForgotten,
+    MemberJoined,
+    MemberLeft,
+    MemberRecovered,
+    MemberSuspected,
+    MemberUpdated,
+    MessageReceived,
+    NameConflict,
+    Origin,
+    Reconnected,
+    Rule,
+    SettingsDiffer,
+    State,
+)
+
+T = 1_700_000_000.25
+WHO = {"member": "n2", "address": "10.0.0.2:7946"}
+MEMBER = Member("n2", Address("10.0.0.2", 7946), epoch=5)
+LABELLED = Member("n2", Address("10.0.0.2", 7946), metadata={"role": "cache"})
+ORIGIN = Origin("n2", 5, Address("10.0.0.2", 7946))
+GONE = Evidence(Rule.GONE, "n3", 12)
+
+CASES: list[tuple[Event, dict[str, object] | None, str]] = [
+    (MemberJoined(MEMBER), {"event": "alive", **WHO}, "n2 at 10.0.0.2:7946"),
+    (
+        MemberJoined(LABELLED),
+        {"event": "alive", **WHO, "metadata": {"role": "cache"}},
+        "n2 at 10.0.0.2:7946, role=cache",
+    ),
+    (MemberRecovered(MEMBER), {"event": "alive", **WHO}, "n2 at 10.0.0.2:7946"),
+    (MemberSuspected(MEMBER), {"event": "suspect", **WHO}, "n2"),
+    (
+        MemberSuspected(MEMBER, Evidence(Rule.SUSPICION, "n3", 12)),
+        {"event": "suspect", **WHO, "rule": "suspicion", "accuser": "n3"},
+        "n2: silent, as another member confirms (says n3)",
+    ),
+    (
+        MemberDied(MEMBER, GONE),
+        {"event": "dead", **WHO, "rule": "gone", "accuser": "n3"},
+        "n2: its address refuses datagrams (says n3)",
+    ),
+    (MemberDied(MEMBER), {"event": "dead", **WHO}, "n2"),
+    (MemberDied(MEMBER, Evidence(None, "n3", 12)), {"event": "dead", **WHO}, "n2"),
+    (
+        MemberLeft(MEMBER, Evidence(Rule.LEFT, "n2", 12)),
+        {"event": "left", **WHO, "rule": "left", "accuser": "n2"},
+        "n2",
+    ),
+    (
+        MemberUpdated(LABELLED),
+        {"event": "updated", **WHO, "metadata": {"role": "cache"}},
+        "n2 at 10.0.0.2:7946, role=cache",
+    ),
+    (MemberUpdated(MEMBER), {"event": "updated", **WHO, "metadata": {}}, "n2 at 10.0.0.2:7946"),
+    (MemberForgotten(MEMBER), {"event": "forgotten", **WHO}, "n2 at 10.0.0.2:7946"),
+    (
+        BroadcastReceived(ORIGIN, 3, "grüße".encode()),
+        {"event": "broadcast", "member": "n2", "number": 3, "data": "grüße"},
+        "n2: grüße",
+    ),
+    (
+        BroadcastReceived(ORIGIN, 3, b"\xff\x00"),
+        {"event": "broadcast", "member": "n2", "number": 3, "data_base64": "/wA="},
+        "n2: /wA= (base64)",
+    ),
+    (MessageReceived(ORIGIN, b"hello"), {"event": "message", "member": "n2", "data": "hello"}, "n2: hello"),
+    (
+        BroadcastsLost(ORIGIN, 4),
+        {"event": "lost", "member": "n2", "count": 4},
+        "4 broadcasts of n2: nobody has them any more",
+    ),
+    (EventsLost(9), {"event": "lost", "count": 9}, "9 events: they came faster than they were read"),
+    (
+        NameConflict(MEMBER),
+        {"event": "conflict", **WHO},
+        "another process at 10.0.0.2:7946 is called n2: this one keeps silent until that one is gone",
+    ),
+    (
+        Isolated(),
+        {"event": "isolated"},
+        "no member was heard for the stall tolerance: the trouble is likely here",
+    ),
+    (Reconnected(), {"event": "reconnected"}, "members are heard again"),
+    (JoinAttempt((Address("10.0.0.1", 7946),)), None, ""),
+    (SettingsDiffer(Address("10.0.0.1", 7946), {"rings": 3}, {"rings": 4}), None, ""),
+]
+
+
+@pytest.mark.parametrize(("event", "expected", "words"), CASES, ids=lambda value: type(value).__name__)
+def test_each_event_as_json_and_in_words(event: Event, expected: dict[str, object] | None, words: str) -> None:
+    record = records.from_event(event, t=T)
+    if expected is None:
+        assert record is None
+        return
+    assert record is not None
+    line = records.to_json(record)
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 1
+    assert json.loads(line) == {"t": T, **expected}
+    assert pieces(record)[2][0] == words
+
+
+def test_no_event_of_the_core_is_forgotten() -> None:
+    assert {type(event) for event, _, _ in CASES} == set(get_args(Event))
+
+
+@pytest.mark.parametrize("rule", Rule)
+def test_each_rule_has_words(rule: Rule) -> None:
+    record = records.from_event(MemberDied(MEMBER, Evidence(rule, "n3", 12)), t=T)
+    assert record is not None
+    assert "(says n3)" in plain(record).decode()
+
+
+def test_the_first_and_the_last_line() -> None:
+    assert records.started(MEMBER, t=T) == {"t": T, "event": "started", **WHO}
+    stopped = records.stopped("n2", "SIGTERM", t=T)
+    assert stopped == {"t": T, "event": "stopped", "member": "n2", "reason": "SIGTERM"}
+    assert pieces(stopped)[2][0] == "n2 (SIGTERM)"
+
+
+def test_the_list_of_members() -> None:
+    suspect = Member("n3", Address("::1", 7946), state=State.SUSPECT, metadata={"role": "db"})
+    record = records.members([MEMBER, suspect], t=T)
+    assert record["members"] == [
+        {"name": "n2", "address": "10.0.0.2:7946", "state": "alive"},
+        {"name": "n3", "address": "[::1]:7946", "state": "suspect", "metadata": {"role": "db"}},
+    ]
+    first, second, third = pieces(record)[2][0].split("\n")
+    assert (first, second.strip(), third.strip()) == (
+        "2 live",
+        "n2 at 10.0.0.2:7946, alive",
+        "n3 at [::1]:7946, suspect, role=db",
+    )
+
+
+def test_a_bad_line_is_quoted_with_its_reason() -> None:
+    record = records.error(b"br\xffadcast", "no such command", t=T)
+    assert json.loads(records.to_json(record)) == {
+        "t": T,
+        "event": "error",
+        "reason": "no such command",
+        "line": "br\ufffdadcast",
+    }
+    assert pieces(record)[2][0] == "no such command"
+
+
+def test_a_line_begins_with_the_local_time_and_the_event() -> None:
+    record = records.from_event(MemberJoined(MEMBER), t=T)
+    assert record is not None
+    clock = time.strftime("%H:%M:%S", time.localtime(T))
+    assert plain(record) == f"{clock}  alive      n2 at 10.0.0.2:7946\n".encode()
+
+
+def test_nothing_from_the_network_acts_on_a_terminal() -> None:
+    assert printable("a\x1b[2Jb\r\n\x07\u202eç") == r"a\x1b[2Jb\r\n\x07\u202eç"
+    hostile = BroadcastReceived(Origin("[red]n2[/red]", 5, None), 1, b"\x1b]0;owned\x07\nforged line")
+    record = records.from_event(hostile, t=T)
+    assert record is not None
+    line = plain(record)
+    assert line.count(b"\n") == 1
+    assert b"\x1b" not in line
+    assert b"[red]n2[/red]: " in line
