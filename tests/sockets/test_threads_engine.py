@@ -517,18 +517,6 @@ def test_nothing_is_left_of_a_node_that_could_not_be_made() -> None:
         sock.bind(bind)
 
 
-def test_names_to_listen_on_and_to_advertise_are_resolved() -> None:
-    with open_node("localhost:0", advertise="localhost:5", config=FakeConfig()) as node:
-        assert node.local.address in {("127.0.0.1", 5), ("::1", 5)}
-    with open_node(HERE, advertise="192.0.2.9", config=FakeConfig()) as node:
-        assert node.local.address.host == "192.0.2.9"
-        assert node.local.address.port > 0
-    with pytest.raises(BindError, match="does not resolve"):
-        open_node("no-such-host.invalid:0", config=FakeConfig())
-    with pytest.raises(ConfigError, match=r"advertise: 'no-such-host\.invalid' does not resolve"):
-        open_node(HERE, advertise="no-such-host.invalid", config=FakeConfig())
-
-
 def test_a_wildcard_advertises_the_route_to_the_first_seed_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     for seed in ("127.0.0.5:9", "localhost:9"):
@@ -559,6 +547,7 @@ def test_the_environment_speaks_where_arguments_don_t(monkeypatch: pytest.Monkey
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="nothing forks here")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")  # from Python 3.12 on
 def test_a_forked_child_gives_up_its_copy() -> None:
     with opened() as (node, _), node.subscribe() as events:
         node.add_listener(lambda _: None)
