@@ -235,7 +235,12 @@ class Engine:
             case JoinAttempt():
                 self.on_join_attempt()
             case SettingsDiffer(address=address, theirs=theirs, ours=ours):
-                log.warning("%s runs with other settings: %s there, %s here", address, dict(theirs), dict(ours))
+                log.warning(
+                    "the node at %s runs with other settings, which should agree in a cluster: %s; here: %s",
+                    address,
+                    dict(theirs),
+                    dict(ours),
+                )
 
     def _unsubscribe(self, subscription: Subscription) -> None:
         if subscription in self._subscriptions:

@@ -63,17 +63,20 @@ class AsyncNode:
         self._engine.check_running()
         return self._engine.subscribe(current=current)
 
-    async def wait_for_members(self, count: int) -> None:
-        """Wait until there are ``count`` live members, this node included. Bound it with a cancel scope or timeout.
+    async def wait_for_members(self, count: int) -> tuple[Member, ...]:
+        """Wait until there are at least ``count`` live members, this node included, and return them.
+
+        Bound it with a cancel scope, or `asyncio.timeout`.
 
         Raises:
             NotRunning: if the node is closed meanwhile.
             NodeCrashed: if it fails.
         """
         with self.subscribe() as events:
-            while len(self.members()) < count:
+            while len(members := self.members()) < count:
                 await events.get()
                 events.clear()
+        return members
 
     def broadcast(self, payload: bytes) -> int:
         """Tell every member ``payload``, at most once each; returns its number, from 1 in this run.

@@ -14,20 +14,19 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from swim_core import Address, BindError, ConfigError, NodeCrashed, ProtocolConfig, ProtocolNode
-from swim_core.address import canonical
-from swim_core.arguments import LOOPBACK_OF, Arguments, HostPort, advertised_address, exposure_warning, read_arguments
+from swim_core.arguments import Arguments, HostPort, advertised_address, exposure_warning, is_wildcard, read_arguments
 from swim_threads.udp import UdpSocket, route_source
 
 from .drivers import current_driver
 from .engine import Engine
 from .node import AsyncNode
-from .seeds import Seeds, look_up
+from .seeds import Seeds, look_up, numeric
 
 __all__ = ["open_node"]
 
 log = logging.getLogger("swim_anyio")
 
-FIRST_LOOK_UP = 2.0  # seconds that a wildcard bind waits for its seeds' names, which tell the route to advertise
+FIRST_LOOK_UP = 2.0  # seconds that a wildcard bind waits for its first seed's name, which tells the route to advertise
 
 
 class open_node(AbstractAsyncContextManager[AsyncNode]):
@@ -109,7 +108,7 @@ async def _run(arguments: Arguments) -> AsyncIterator[AsyncNode]:
         engine.on_failure = block.cancel
         try:
             engine.start()
-            node = AsyncNode(engine, Seeds(_reachable(sock), engine))
+            node = AsyncNode(engine, Seeds(sock.reachable_families, engine))
             if arguments.join:
                 node.join(arguments.join)
             yield node
@@ -135,56 +134,44 @@ def _create(arguments: Arguments, address: Address, now: float) -> ProtocolNode:
 
 async def _bindable(host: str, port: int) -> tuple[str, int]:
     """The address to bind, numeric; a zone (``%eth0``) stays."""
-    if _is_numeric(host):
+    if numeric(host, port) is not None:
         return host, port
     try:
         return (await look_up(host, port))[0]
     except OSError as error:
-        raise BindError(error.errno, f"the host to listen on, {host}, can't be resolved: {error}") from error
+        raise BindError(error.errno, f"{host!r}, the host to listen on, does not resolve: {error.strerror}") from error
 
 
 async def _advertised(arguments: Arguments, sock: UdpSocket) -> Address:
     """What to tell others; logs how it was chosen, and what listening beyond loopback means."""
     choice = advertised_address(
         sock.address,
-        await _advertise(arguments.advertise),
-        await _known_seeds(arguments) if sock.address.host in LOOPBACK_OF else [],
+        await _advertise(arguments, sock),
+        await _first_seed(arguments, sock),
         dual_stack=sock.dual_stack,
         route_source=route_source,
     )
-    if choice.notice:
-        log.log(logging.WARNING if choice.doubtful else logging.INFO, "%s", choice.notice)
-    if warning := exposure_warning(sock.address):
-        log.warning("%s", warning)
+    if choice.notice is not None:
+        log.log(logging.WARNING if choice.doubtful else logging.INFO, "%s: %s", arguments.name, choice.notice)
+    if (warning := exposure_warning(sock.address)) is not None:
+        log.warning("%s: %s", arguments.name, warning)
     return choice.address
 
 
-async def _advertise(wanted: tuple[str, int] | None) -> Address | None:
-    if wanted is None:
-        return None
-    try:
-        return (await look_up(*wanted))[0]
-    except OSError as error:
-        raise ConfigError(f"advertise: {wanted[0]} can't be resolved: {error}") from error
-
-
-async def _known_seeds(arguments: Arguments) -> list[Address]:
-    """The seeds' addresses, so far as they can be found out in a moment: the node must start in any case."""
-    known: list[Address] = []
+async def _advertise(arguments: Arguments, sock: UdpSocket) -> Address | None:
     if arguments.advertise is None:
-        with anyio.move_on_after(FIRST_LOOK_UP), contextlib.suppress(OSError):
-            for host, port in arguments.join[:1]:
-                known += await look_up(host, port)
-    return known
-
-
-def _is_numeric(host: str) -> bool:
+        return None
+    host, port = arguments.advertise
     try:
-        canonical(host, 0)
-    except ConfigError:
-        return False
-    return True
+        return numeric(host, port) or (await look_up(host, port, sock.reachable_families))[0]
+    except OSError as error:
+        raise ConfigError(f"advertise: {host!r} does not resolve: {error.strerror}") from error
 
 
-def _reachable(sock: UdpSocket) -> socket.AddressFamily:
-    return socket.AF_UNSPEC if sock.dual_stack else sock.family
+async def _first_seed(arguments: Arguments, sock: UdpSocket) -> list[Address]:
+    """The addresses of the first seed, where they are needed now: the route to it decides what a wildcard means."""
+    if arguments.advertise is not None or not arguments.join or not is_wildcard(sock.address):
+        return []
+    with anyio.move_on_after(FIRST_LOOK_UP), contextlib.suppress(OSError):
+        return await look_up(*arguments.join[0], sock.reachable_families)
+    return []  # it is looked up again in the background, with a warning; the node starts in any case

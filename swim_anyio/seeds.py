@@ -10,14 +10,16 @@ import anyio
 
 from swim_core import Address, ConfigError
 from swim_core.address import canonical
+from swim_threads.udp import family_of
 
 from .engine import Engine
 
-__all__ = ["Seeds", "look_up"]
+__all__ = ["Seeds", "look_up", "numeric"]
 
 log = logging.getLogger("swim_anyio")
 
 Seed = tuple[str, int]
+Families = tuple[socket.AddressFamily, ...]
 
 RETRY_FIRST = 1.0  # seconds until an unresolvable name is tried again, doubled each time
 RETRY_MAX = 60.0  # as `join_backoff_max`: a seed that appears later is found within a minute
@@ -28,12 +30,12 @@ class Seeds:
     """The addresses to join, some given as names.
 
     Args:
-        family: of the addresses that the socket reaches, AF_UNSPEC for both.
+        families: of the addresses that the node's socket reaches.
         engine: whose node joins them.
     """
 
-    def __init__(self, family: socket.AddressFamily, engine: Engine) -> None:
-        self._family = family
+    def __init__(self, families: Families, engine: Engine) -> None:
+        self._families = families
         self._engine = engine
         engine.on_join_attempt = self.refresh
         self._numeric: list[Address] = []
@@ -45,10 +47,13 @@ class Seeds:
         """Take another list: numeric addresses count at once, names as soon as they are resolved."""
         self._numeric, names = [], {}
         for seed in seeds:
-            try:
-                self._numeric.append(canonical(*seed))
-            except ConfigError:
+            address = numeric(*seed)
+            if address is None:
                 names[seed] = self._names.get(seed, [])
+            elif family_of(address.host) in self._families:
+                self._numeric.append(address)
+            else:
+                log.warning("the seed %s is out of reach of this node's socket: another IP version", address)
         self._names = names
         self._join()
         self.refresh()
@@ -72,7 +77,7 @@ class Seeds:
         try:
             while seed in self._names:
                 try:
-                    found = await look_up(*seed, self._family)
+                    found = await look_up(*seed, self._families)
                 except OSError as error:
                     log.warning("the seed %s can't be resolved (%s); next try in %g s", seed[0], error, delay)
                 else:
@@ -90,12 +95,26 @@ class Seeds:
             self._join()
 
 
-async def look_up(host: str, port: int, family: socket.AddressFamily = socket.AF_UNSPEC) -> list[Address]:
-    """The addresses of a name, canonical, in the resolver's order.
+def numeric(host: str, port: int) -> Address | None:
+    """The address, if ``host`` is a numeric one; None for a name."""
+    try:
+        return canonical(host, port)
+    except ConfigError:
+        return None
+
+
+async def look_up(host: str, port: int, families: Families = ()) -> list[Address]:
+    """The addresses of a name, canonical, each once, in the resolver's order.
+
+    Args:
+        host: a name, or a numeric host, which is its own answer.
+        port: of the addresses.
+        families: which are of use; all if empty.
 
     Raises:
         OSError: if there are none.
     """
+    family = families[0] if len(families) == 1 else socket.AF_UNSPEC
     try:
         answers = await anyio.getaddrinfo(host, port, family=family, type=socket.SOCK_DGRAM)
     except UnicodeError as error:  # no name that DNS could hold

@@ -44,8 +44,8 @@ def resolver(monkeypatch: pytest.MonkeyPatch) -> Resolver:
 @on_every_loop
 async def test_numeric_seeds_are_joined_at_once_and_nothing_is_resolved(resolver: Resolver) -> None:
     config = FakeConfig()
-    async with open_node(HERE, config=config, join="127.0.0.1:7001, [::1]:7002"):
-        assert config.node.joins == [[("127.0.0.1", 7001), ("::1", 7002)]]
+    async with open_node(HERE, config=config, join="127.0.0.1:7001, [::1]:7002, 127.0.0.2:7003"):
+        assert config.node.joins == [[("127.0.0.1", 7001), ("127.0.0.2", 7003)]]  # IPv6 is out of reach
     assert not resolver.asked
 
 
