@@ -1,20 +1,30 @@
 """Binds a node of `swim_core` to trio and asyncio, through anyio: `open_node` is the way in."""
 
 import logging
-
-try:
-    import anyio as anyio
-except ModuleNotFoundError as error:
-    if error.name != "anyio":
-        raise
-    raise ImportError(
-        'swim_anyio needs anyio: pip install "swim-membership[anyio]", or "swim-membership[cli]" for the swim command'
-    ) from error
-
-from .node import AsyncNode
-from .opening import open_node
-from .subscription import Subscription
+from typing import TYPE_CHECKING
 
 __all__ = ["AsyncNode", "Subscription", "open_node"]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
+
+if TYPE_CHECKING:
+    from .node import AsyncNode
+    from .opening import open_node
+    from .subscription import Subscription
+else:
+    _HOMES = {"AsyncNode": "node", "Subscription": "subscription", "open_node": "opening"}
+
+    def __getattr__(name):
+        """Import what is public when it is first asked for, so that `swim` can start, and say what it lacks."""
+        if name not in _HOMES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        try:
+            home = import_module(f".{_HOMES[name]}", __name__)
+        except ModuleNotFoundError as error:
+            if error.name != "anyio":
+                raise
+            raise ImportError('swim_anyio needs anyio: pip install "swim-membership[anyio]"') from error
+        value = globals()[name] = getattr(home, name)
+        return value

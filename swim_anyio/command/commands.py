@@ -51,7 +51,7 @@ def parse(line: bytes) -> Command | None:
     """
     if len(line) > MAX_LINE:
         raise CommandError(f"a line has at most {MAX_LINE} bytes")
-    verb, _, rest = line.rstrip(b"\r\n").lstrip().partition(b" ")
+    verb, _, rest = line.removesuffix(b"\n").removesuffix(b"\r").lstrip().partition(b" ")
     match verb.rstrip():
         case b"":
             return None

@@ -165,7 +165,7 @@ def test_arguments_are_checked_at_the_call(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_without_anyio_the_error_says_what_to_install() -> None:
-    code = "import sys; sys.modules['anyio'] = None; import swim_anyio"
+    code = "import sys; sys.modules['anyio'] = None; from swim_anyio import open_node"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert result.returncode == 1
     assert "ImportError" in result.stderr
