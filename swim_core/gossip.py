@@ -80,6 +80,11 @@ class Gossip:
         for delay in REPEATS:
             self._timers.at(now + delay, act)
 
+    def push_now(self, now: float) -> None:
+        """Push without regard to the last push: after a goodbye the process may end before the next is due."""
+        if self._pending:
+            self._push(now)
+
     def settle(self, now: float) -> None:
         """Push what is pending, or plan to; called after every input."""
         if not self._pending or self._scheduled:

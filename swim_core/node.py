@@ -311,6 +311,7 @@ class Node:
         self._has_left = not anybody
         if anybody:
             self._tell_own_claim(now)
+            self._gossip.push_now(now)
             self._timers.at(now + GOODBYE, self._goodbye_said)
         self._settle(now)
 
