@@ -9,12 +9,14 @@ from .events import DropReason
 from .member import Claim
 from .membership import Entry, Membership
 from .outbox import Outbox, Pending
+from .rate import RateLimit
 from .statistics import Counters
 from .timers import Timers
 
 __all__ = ["Gossip"]
 
-GAP = 0.02  # seconds between two pushes
+GAP = 0.02  # seconds between two pushes in the long run
+CREDIT = 4  # pushes that may follow each other at once: news that come together need not wait at every hop
 BURST = 4  # datagrams to each target in one push
 SMALL = 12  # up to so many others all are told: fewer rings would save nothing
 REPEATS = (0.05, 0.2)  # seconds after which an originator tells again: no flood dies at its source
@@ -38,7 +40,7 @@ class Gossip:
         self._outbox = outbox
         self._pending = pending
         self._counters = counters
-        self._pushed = float("-inf")
+        self._rate = RateLimit(1 / GAP, CREDIT)
         self._scheduled = False
 
     @property
@@ -89,24 +91,21 @@ class Gossip:
         """Push what is pending, or plan to; called after every input."""
         if not self._pending or self._scheduled:
             return
-        if now - self._pushed >= GAP:
+        if self._rate.allow(now):
             self._push(now)
         if self._pending:
             self._scheduled = True
-            self._timers.at(self._pushed + GAP, self._push_later)
+            self._timers.at(now + max(self._rate.wait(now), GAP / 2), self._push_later)
 
     def _push_later(self, now: float) -> None:
         self._scheduled = False
-        if self._pending:
-            self._push(now)
-            self.settle(now)
+        self.settle(now)
 
     def _push(self, now: float) -> None:
         targets = self._targets()
         if not targets:  # nobody to tell: whoever comes asks for everything
             self._pending.clear()
             return
-        self._pushed = now
         for _ in range(BURST):
             load = self._pending.take(self._outbox.room)
             if not load:

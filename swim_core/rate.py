@@ -4,15 +4,16 @@ __all__ = ["RateLimit"]
 
 
 class RateLimit:
-    """At most ``rate`` a second, and as many at once."""
+    """At most ``rate`` a second in the long run, and ``burst`` at once (by default one second's worth)."""
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, rate: float, burst: int | None = None) -> None:
         self._rate = rate
-        self._tokens = float(rate)
+        self._burst = float(burst or rate)
+        self._tokens = self._burst
         self._at = 0.0
 
     def _refill(self, now: float) -> None:
-        self._tokens = min(self._rate, self._tokens + max(0.0, now - self._at) * self._rate)
+        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._rate)
         self._at = now
 
     def allow(self, now: float) -> bool:
@@ -26,4 +27,4 @@ class RateLimit:
     def wait(self, now: float, share: float = 0.0) -> float:
         """Seconds until one more is allowed and ``share`` (0 to 1) of the whole is there; 0 if now."""
         self._refill(now)
-        return max(0.0, (max(1.0, share * self._rate) - self._tokens) / self._rate)
+        return max(0.0, (max(1.0, share * self._burst) - self._tokens) / self._rate)
