@@ -68,7 +68,6 @@ async def run_agent(settings: Settings) -> int:
     Raises:
         SwimError, OSError: as `open_node`; nothing is left behind.
     """
-    ignore_terminal_stops()
     ending = _Ending()
     output = Output(sys.stdout.fileno(), _renderer(settings.json))
     opened = open_node(
@@ -81,6 +80,7 @@ async def run_agent(settings: Settings) -> int:
     )
     async with opened as node:
         name = node.local.name
+        ignore_terminal_stops()
         async with anyio.create_task_group() as tasks:
             await tasks.start(_watch_signals, ending)
             tasks.start_soon(_report, node, output)

@@ -157,12 +157,15 @@ def agent(
 
 @app.command(short_help="Watch a small cluster on this machine at work.")
 def demo(
-    count: Annotated[int, Option("-n", help="How many agents, 3 to 20.")] = 5,
+    count: Annotated[int, Option("-n", min=3, max=20, metavar="COUNT", help="How many agents, 3 to 20.")] = 5,
     format: Annotated[Format, Option(help="What is printed.")] = Format.TEXT,
 ) -> int:
     """Watch a cluster on this machine: agents join, talk, stall, are killed, leave and return.
 
-    Takes about fifteen seconds. Ends with 0 if everything held that must hold, and leaves no process behind.
+    \b
+    Example:  swim demo -n 7
+    Status:   0 if everything held that must hold, 1 if something did not,
+              130 Ctrl-C; no process is left behind in any case
     """
     from .demo import run_demo
 
