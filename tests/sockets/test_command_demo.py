@@ -1,5 +1,6 @@
 """`swim demo` as a real run, cut short in every way; and its story told by agents that lie."""
 
+import ctypes
 import json
 import os
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="the demo needs SIGSTOP"),
 ]
 
+PR_SET_CHILD_SUBREAPER = 36
 STEPS = ["form", "broadcast", "stall", "kill", "leave", "restart", "stop"]
 
 
@@ -99,6 +102,39 @@ def test_no_agent_outlives_a_demo_that_is_killed(
     _, errors = process.communicate(timeout=PATIENCE)
     assert (process.returncode, errors) == (status, "")
     until_gone(list(pids.values()))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="PR_SET_CHILD_SUBREAPER")
+def test_no_agent_outlives_it_in_a_container_either(demo: Callable[..., "subprocess.Popen[str]"]) -> None:
+    """Where init is in the same session the kernel wakes no stopped orphan, so the demo's own waker has to."""
+    with adopting_orphans() as adopted:
+        process = demo("-n", "3", "--format", "json")
+        assert process.stdout is not None
+        adopted += json.loads(process.stdout.readline())["pids"].values()
+        process.stdout.readline()
+        while _state(adopted[1]) != "T":
+            time.sleep(0.01)
+        process.kill()
+        process.communicate(timeout=PATIENCE)
+        until_gone(adopted)
+
+
+@contextmanager
+def adopting_orphans() -> Iterator[list[int]]:
+    """Make this process the parent of what its descendants leave behind; reaps the processes that are listed."""
+    adopt = ctypes.CDLL(None).prctl
+    assert adopt(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    adopted: list[int] = []
+    try:
+        yield adopted
+    finally:
+        assert adopt(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0) == 0
+        for pid in adopted:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        with suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG) != (0, 0):
+                pass
 
 
 def _state(pid: int) -> str | None:
