@@ -153,11 +153,12 @@ class Cluster:
             TimeoutError: if it is not true within ``limit``.
         """
         start = self.now
+        end = start + limit  # compared as such: now - start may fall short of limit by a rounding, for ever
         with self._signed():
             while not predicate():
-                if self.now - start >= limit:
+                if self.now >= end:
                     raise TimeoutError(f"not within {limit} s: {getattr(predicate, '__qualname__', predicate)}")
-                self._timeline.run_to(min(self.now + every, start + limit))
+                self._timeline.run_to(min(self.now + every, end))
         return self.now - start
 
     def at(self, time: float, call: Callable[..., object], *arguments: Any) -> None:
