@@ -1,12 +1,16 @@
 """A deterministic network of nodes in virtual time: the ground on which the protocols are tested, and yours can be.
 
-with Simulation(seed=7) as simulation:
-    simulation.form(5)
-    simulation.crash("node-3")
-    simulation.run_until(simulation.agreed, limit=2.0)
+    with Simulation(seed=7) as simulation:
+        simulation.form(5)
+        simulation.crash("node-3")
+        simulation.run_until(simulation.agreed, limit=2.0)
+
+`watch_all` sets every invariant of this library on a simulation, and `Chaos` does harm from a seed.
 """
 
+from .chaos import Chaos, Report
 from .cluster import Cluster
+from .invariants import Bounds, InvariantViolated, watch_all
 from .link import Link
 from .network import Network, Traffic
 from .observer import Observer, Stop
@@ -15,14 +19,19 @@ from .simulation import Simulation
 from .timeline import Timeline
 
 __all__ = [
+    "Bounds",
+    "Chaos",
     "Cluster",
+    "InvariantViolated",
     "Link",
     "Network",
     "Observer",
     "Process",
+    "Report",
     "Simulation",
     "SimulationError",
     "Stop",
     "Timeline",
     "Traffic",
+    "watch_all",
 ]

@@ -37,13 +37,14 @@ class Bounds:
     Attributes:
         stall_tolerance: seconds; a member obstructed for less is not declared dead.
         after_obstruction: seconds for which a longer obstruction still excuses a death: verdicts on their way.
-        death_known: seconds from the end of a process to all that can be reached knowing it, in quiet times.
+        death_known: seconds from the end of a process to all that can be reached knowing it, in quiet times: S + T,
+            a margin of up to 1.5 T where round trips were long, 2 s for old news to be put to the member, and some.
         pending: items that may wait to be told at one node.
     """
 
     stall_tolerance: float = 5.0
     after_obstruction: float = 3.0
-    death_known: float = 8.0
+    death_known: float = 10.0
     pending: int = 4_096
 
 

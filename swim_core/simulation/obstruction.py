@@ -13,8 +13,8 @@ QUORUM = 3  # a silence kills when an accuser and two helpers see it, so fewer c
 class Obstructions(Observer):
     """Keeps, for each process, the latest stretch of time in which others could not hear it.
 
-    A process is obstructed while it stalls, and while cuts or a partition keep datagrams, in either
-    direction, between it and three of the others that run and don't stall, or all of them if fewer.
+    A process is obstructed while it stalls; and while cuts or a partition lie, in either direction, between
+    it and three of the others, or all of them if fewer, where those that stall count as cut off if any is.
     Interruptions shorter than ``gap`` don't end a stretch: an answer in them may have been lost.
     """
 
@@ -64,10 +64,10 @@ class Obstructions(Observer):
     def _review(self, waking: Process | None = None) -> None:
         now = self.disturbed = self._cluster.now
         running = self._cluster.running()
-        awake = [process for process in running if process is waking or not process.paused]
+        stalled = {process: None for process in running if process.paused and process is not waking}
         for process in running:
-            stalls = process.paused and process is not waking
-            cut_off = self._is_cut_off(process, awake)
+            stalls = process in stalled
+            cut_off = self._is_cut_off(process, running, stalled)
             if cut_off:
                 self._cut_off[process] = INFINITY
             elif self._cut_off.get(process) == INFINITY:
@@ -79,11 +79,12 @@ class Obstructions(Observer):
             elif until is None:
                 self._stretch[process] = (since, now)
 
-    def _is_cut_off(self, process: Process, awake: list[Process]) -> bool:
+    def _is_cut_off(self, process: Process, running: list[Process], stalled: dict[Process, None]) -> bool:
         network = self._cluster.network
         if network.whole:
             return False
-        others = [other.address for other in awake if other is not process]
+        others = [other for other in running if other is not process]
         here = process.address
-        cut = sum(1 for there in others if network.blocked(here, there) or network.blocked(there, here))
-        return cut >= min(QUORUM, len(others)) > 0
+        cut = {p: None for p in others if network.blocked(here, p.address) or network.blocked(p.address, here)}
+        deaf = sum(1 for other in others if other in cut or other in stalled)
+        return bool(cut) and deaf >= min(QUORUM, len(others))
