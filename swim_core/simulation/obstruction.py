@@ -7,14 +7,14 @@ from .process import Process
 __all__ = ["Obstructions"]
 
 INFINITY = float("inf")
-QUORUM = 3  # a silence kills when an accuser and two helpers see it, so fewer cuts than that excuse nothing
+HELPERS = 2  # that an accuser needs beside it, or all it reaches if fewer: below that, cuts excuse nothing
 
 
 class Obstructions(Observer):
     """Keeps, for each process, the latest stretch of time in which others could not hear it.
 
-    A process is obstructed while it stalls; and while cuts or a partition lie, in either direction, between
-    it and three of the others, or all of them if fewer, where those that stall count as cut off if any is.
+    A process is obstructed while it stalls; and while a cut or the partition lies, in either direction, between
+    it and some other, and also between it and two of those whom that other reaches, or all of them if fewer.
     Interruptions shorter than ``gap`` don't end a stretch: an answer in them may have been lost.
     """
 
@@ -65,9 +65,10 @@ class Obstructions(Observer):
         now = self.disturbed = self._cluster.now
         running = self._cluster.running()
         stalled = {process: None for process in running if process.paused and process is not waking}
+        cut_offs = self._cut_offs(running, stalled)
         for process in running:
             stalls = process in stalled
-            cut_off = self._is_cut_off(process, running, stalled)
+            cut_off = process in cut_offs
             if cut_off:
                 self._cut_off[process] = INFINITY
             elif self._cut_off.get(process) == INFINITY:
@@ -79,12 +80,28 @@ class Obstructions(Observer):
             elif until is None:
                 self._stretch[process] = (since, now)
 
-    def _is_cut_off(self, process: Process, running: list[Process], stalled: dict[Process, None]) -> bool:
+    def _cut_offs(self, running: list[Process], stalled: dict[Process, None]) -> dict[Process, None]:
+        """Those that some other could declare dead, were this to last. Sets of processes are bits of integers."""
         network = self._cluster.network
         if network.whole:
-            return False
-        others = [other for other in running if other is not process]
-        here = process.address
-        cut = {p: None for p in others if network.blocked(here, p.address) or network.blocked(p.address, here)}
-        deaf = sum(1 for other in others if other in cut or other in stalled)
-        return bool(cut) and deaf >= min(QUORUM, len(others))
+            return {}
+        awake = sum(1 << i for i, process in enumerate(running) if process not in stalled)
+        apart = [
+            sum(
+                1 << j
+                for j, there in enumerate(running)
+                if network.blocked(here.address, there.address) or network.blocked(there.address, here.address)
+            )
+            for here in running
+        ]
+
+        def accuses(accuser: int, subject: int) -> bool:
+            reached = awake & ~apart[accuser] & ~(1 << accuser | 1 << subject)
+            return (reached & apart[subject]).bit_count() >= min(HELPERS, reached.bit_count())
+
+        everyone = range(len(running))
+        return {
+            process: None
+            for i, process in enumerate(running)
+            if any(accuses(j, i) for j in everyone if apart[i] & awake & 1 << j)
+        }

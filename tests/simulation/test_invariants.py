@@ -127,6 +127,12 @@ class TestNoFalseDeath:
         stage.simulation.run_for(5.0)
         self.expect(stage, excused=True)
 
+    def test_in_a_small_part_one_helper_is_enough(self, stage: Stage) -> None:
+        stage.simulation.crash("node-4")
+        stage.simulation.partition(["node-1", "node-3"])
+        stage.simulation.run_for(5.0)
+        self.expect(stage, excused=True)
+
     def test_an_accuser_that_was_cut_off_excuses_what_it_told_others(self, stage: Stage) -> None:
         stage.simulation.partition(["node-0"])
         stage.simulation.run_for(6.0)

@@ -1,0 +1,35 @@
+"""What the scenarios share: measuring when something was known, and waiting for it."""
+
+from collections.abc import Iterable
+
+from swim_core import Event, MemberDied
+from swim_core.simulation import Process, Simulation
+
+T = 1.0  # the probe interval of the lan preset, seconds
+S = 5.0  # its stall tolerance
+
+
+def knew(simulation: Simulation, kind: type[Event], name: str, since: float, limit: float) -> list[float]:
+    """How long after ``since`` each other running process was told that about ``name``; waits for the last of them."""
+    observers = [process for process in simulation.running() if process.name != name]
+
+    def first(process: Process) -> float | None:
+        return next((time for time in process.times(kind, name) if time >= since), None)
+
+    simulation.run_until(lambda: all(first(process) is not None for process in observers), limit)
+    return sorted(time - since for process in observers if (time := first(process)) is not None)
+
+
+def deaths(simulation: Simulation, since: float = 0.0) -> list[tuple[str, float, str]]:
+    """Who was told, when, that whom had died."""
+    return [
+        (process.label, time, event.member.name)
+        for process in simulation.processes.values()
+        for time, event in process.events
+        if isinstance(event, MemberDied) and time >= since
+    ]
+
+
+def labels(processes: Iterable[Process]) -> list[str]:
+    """Their labels."""
+    return [process.label for process in processes]

@@ -1,0 +1,81 @@
+"""Broadcasts and updates reach all, once, quickly."""
+
+import pytest
+from scenario import knew
+
+from swim_core import BroadcastReceived, MemberUpdated
+from swim_core.simulation import Link, Simulation
+from swim_core.simulation.deliveries import DeliveredOnce, DeliveredToAll
+from swim_core.simulation.obstruction import Obstructions
+
+
+def watched(seed: int, members: int, link: Link | None = None) -> Simulation:
+    simulation = Simulation(seed, link=link)
+    obstructions = Obstructions(simulation)
+    simulation.watch(obstructions, DeliveredOnce(), DeliveredToAll(simulation, obstructions))
+    simulation.start_formed(members)
+    simulation.run_for(5.0)
+    return simulation
+
+
+def test_an_update_reaches_a_thousand_members_within_eight_hops() -> None:
+    hop = 0.001
+    with Simulation(1, link=Link.exact(hop)) as simulation:
+        simulation.start_formed(1_000)
+        simulation.run_for(1.0)
+        changed = simulation.now
+        simulation.update_metadata("node-123", {"role": "x"})
+        assert knew(simulation, MemberUpdated, "node-123", changed, limit=1.0)[-1] <= 8.5 * hop
+
+
+@pytest.mark.parametrize("members", [2, 3, 5, 13, 14, 32])
+def test_a_broadcast_reaches_all_once(members: int) -> None:
+    with watched(1, members) as simulation:
+        simulation.broadcast("node-1", b"hello")
+        simulation.run_for(0.1)
+        for process in simulation.running():
+            assert len(process.times(BroadcastReceived)) == (process.label != "node-1")
+        simulation.calm()
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_broadcasts_under_loss_are_all_delivered_once(seed: int) -> None:
+    link = Link(loss=0.1, duplication=0.05, reordering=0.05)
+    with watched(seed, 16, link) as simulation:
+        for round_ in range(10):
+            for process in simulation.running():
+                simulation.broadcast(process, b"%d from %s" % (round_, process.label.encode()))
+            simulation.run_for(0.1)
+        simulation.run_for(20.0)
+        simulation.calm()
+
+
+def test_a_burst_from_one_node_is_delivered_whole() -> None:
+    with watched(1, 32, Link(loss=0.05)) as simulation:
+        for number in range(500):
+            simulation.broadcast("node-0", b"%03d" % number + bytes(100))
+        simulation.run_for(20.0)
+        simulation.calm()
+
+
+def test_a_stalled_member_gets_what_it_missed() -> None:
+    with watched(1, 16) as simulation:
+        simulation.pause("node-3", 4.0)
+        for number in range(200):
+            simulation.broadcast("node-0", b"%03d" % number + bytes(100))
+            simulation.run_for(0.01)
+        simulation.run_for(15.0)
+        simulation.calm()
+
+
+def test_neither_claims_nor_broadcasts_starve() -> None:
+    with watched(1, 16) as simulation:
+        for number in range(300):
+            simulation.broadcast("node-0", bytes(200))
+            if number == 150:
+                changed = simulation.now
+                simulation.update_metadata("node-1", {"role": "busy"})
+            simulation.run_for(0.005)
+        assert knew(simulation, MemberUpdated, "node-1", changed, limit=5.0)[-1] < 0.5
+        simulation.run_for(15.0)
+        simulation.calm()

@@ -1,0 +1,81 @@
+"""Parts of a cluster that lost each other find each other again, and no live member is killed by the meeting."""
+
+import pytest
+from scenario import S, deaths
+
+from swim_core import MemberDied
+from swim_core.simulation import Link, Simulation
+
+
+@pytest.mark.parametrize("members", [6, 16, 64, 128])
+def test_a_partition_heals_without_a_false_death(members: int) -> None:
+    with Simulation(members, link=Link(loss=0.01)) as simulation:
+        processes = simulation.start_formed(members)
+        simulation.run_for(10.0)
+        half = processes[: members // 2]
+        simulation.partition(half)
+        simulation.run_for(30.0)
+        assert all(len(process.times(MemberDied)) == members // 2 for process in processes)
+        simulation.heal()
+        healed = simulation.now
+        simulation.run_until(simulation.agreed, limit=70.0)
+        simulation.run_for(5.0)
+        assert not deaths(simulation, since=healed)
+
+
+@pytest.mark.parametrize("minority", [1, 2, 5])
+def test_a_minority_comes_back(minority: int) -> None:
+    with Simulation(minority) as simulation:
+        processes = simulation.start_formed(16)
+        simulation.run_for(5.0)
+        simulation.partition(processes[:minority])
+        simulation.run_for(60.0)
+        simulation.heal()
+        healed = simulation.now
+        simulation.run_until(simulation.agreed, limit=70.0)
+        simulation.run_for(5.0)
+        assert not deaths(simulation, since=healed)
+
+
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_a_partition_shorter_than_the_tolerance_kills_nobody(seed: int) -> None:
+    with Simulation(seed) as simulation:
+        processes = simulation.start_formed(16)
+        simulation.run_for(5.0 + 0.3 * seed)
+        simulation.partition(processes[:8])
+        simulation.run_for(0.95 * S)
+        simulation.heal()
+        simulation.run_for(10.0)
+        assert not deaths(simulation)
+        assert simulation.agreed()
+
+
+def test_three_parts_and_members_that_come_and_go_meanwhile() -> None:
+    with Simulation(5) as simulation:
+        processes = simulation.start_formed(18)
+        simulation.run_for(5.0)
+        simulation.partition(processes[:6], processes[6:12])
+        simulation.run_for(20.0)
+        simulation.crash("node-1")
+        simulation.leave("node-7")
+        simulation.restart("node-13", join=["node-14"])
+        simulation.run_for(20.0)
+        simulation.heal()
+        healed = simulation.now
+        simulation.run_until(simulation.agreed, limit=90.0)
+        assert {name for _, _, name in deaths(simulation, since=healed)} <= {"node-1", "node-13"}
+
+
+def test_two_islands_with_different_seeds_merge() -> None:
+    with Simulation(3) as simulation:
+        west = [simulation.add(f"west-{number}", join=["west-0"] if number else []) for number in range(4)]
+        bridge = [west[0]]
+        simulation.partition(west)
+        for number in range(4):
+            seeds = ["east-0"] if number else []
+            simulation.add(f"east-{number}", join=[*seeds, *(bridge if number == 2 else [])])
+        simulation.run_for(100.0)
+        assert {len(process.node.members()) for process in simulation.running()} == {4}
+        simulation.heal()
+        simulation.run_until(simulation.agreed, limit=70.0)
+        assert not deaths(simulation)
