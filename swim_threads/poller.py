@@ -23,8 +23,12 @@ class Poller:
             self._poll.register(fd, select.POLLIN)
             self._poll.register(self._wake_fd, select.POLLIN)
 
-    def wait(self, seconds: float | None) -> None:
-        """Sleep for at most ``seconds``, rounded up to a millisecond; None for as long as it takes."""
+    def wait(self, seconds: float | None) -> bool:
+        """Sleep for at most ``seconds``, rounded up to a millisecond; None for as long as it takes.
+
+        Returns:
+            Whether there is something on the watched socket: a datagram or an error.
+        """
         if self._poll is not None:
             ready = [fd for fd, _ in self._poll.poll(None if seconds is None else max(0.0, seconds * 1_000))]
         else:
@@ -33,6 +37,7 @@ class Poller:
             with contextlib.suppress(BlockingIOError):
                 while self._woken.recv(4_096):
                     pass
+        return self._fd in ready
 
     def wake(self) -> None:
         """End the wait of the owner's thread, or its next one. For any thread; after `close` it does nothing."""
