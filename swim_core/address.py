@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from .errors import ConfigError
 
-__all__ = ["DEFAULT_PORT", "Address", "canonical", "pack", "split_host_port", "unpack"]
+__all__ = ["DEFAULT_PORT", "Address", "canonical", "pack", "reachable", "split_host_port", "unpack"]
 
 DEFAULT_PORT = 7946
 
@@ -31,12 +31,6 @@ class Address(NamedTuple):
 
 
 @lru_cache(maxsize=65_536)
-def _canonical_host(host: str) -> str:
-    ip = ip_address(host.partition("%")[0])
-    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
-    return str(mapped or ip)
-
-
 def canonical(host: str, port: int) -> Address:
     """The canonical form of a numeric host and a port.
 
@@ -44,12 +38,33 @@ def canonical(host: str, port: int) -> Address:
         ConfigError: if the host is not a numeric IP or the port is outside 0 to 65535.
     """
     try:
-        text = _canonical_host(host)
-    except ValueError:
+        ip = ip_address(host.partition("%")[0])
+    except (ValueError, AttributeError):
         raise ConfigError(f"{host!r} is not a numeric IP address") from None
     if not 0 <= port <= 65_535:
         raise ConfigError(f"port {port} is outside 0 to 65535")
-    return Address(text, port)
+    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
+    return Address(str(mapped or ip), port)
+
+
+def reachable(address: tuple[str, int]) -> Address:
+    """The canonical form of an address that datagrams can be sent to.
+
+    Raises:
+        ConfigError: if it is no pair of a numeric host and a port from 1 to 65535.
+    """
+    try:
+        host, port = address
+        known = canonical(host, port)
+    except (TypeError, ValueError) as error:
+        raise (
+            error
+            if isinstance(error, ConfigError)
+            else ConfigError(f"an address is a pair of a numeric host and a port, not {address!r}")
+        ) from None
+    if known.port == 0:
+        raise ConfigError(f"{known} has port 0: a node is reached at a port from 1 to 65535")
+    return known
 
 
 def split_host_port(text: str, default_port: int = DEFAULT_PORT) -> tuple[str, int]:

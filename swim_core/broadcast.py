@@ -71,6 +71,7 @@ class Broadcasts:
         self._random = random
         self._counters = counters
         self._emit = emit
+        self._run = local.short_id
         self._number = 0
         self._announce: Timer | None = None
         self._streams: dict[int, _Stream] = {}
@@ -78,6 +79,7 @@ class Broadcasts:
         self._retained_bytes = 0
         self._waiting: OrderedDict[tuple[int, int], tuple[float, Broadcast]] = OrderedDict()
         self._repair: Timer | None = None
+        self._ended = 0  # streams of older runs
 
     @property
     def retained(self) -> int:
@@ -87,34 +89,42 @@ class Broadcasts:
     # ------------------------------------------------------------------ sending
 
     def broadcast(self, payload: bytes, now: float) -> int:
-        """Number a broadcast of this node and tell it; see `ProtocolNode.broadcast`."""
+        """Number a broadcast of this node and tell it; `check` it first."""
+        claim = self._local.claim
+        number = self._refresh() + 1
+        self._number = number
+        encoded = encode_item(Broadcast(claim.name, claim.epoch, number, payload))
+        self._retain(self._run, number, encoded, now)
+        self._gossip.tell_broadcast(self._run, number, encoded, now, originator=True)
+        if self._announce is not None:
+            self._announce.cancel()
+        self._announce = self._timers.at(now + ANNOUNCE, self._announce_number)
+        return number
+
+    def check(self, payload: bytes) -> None:
+        """Whether a payload could be broadcast now.
+
+        Raises:
+            PayloadTooLarge: if it is over ``max_broadcast``, or ``max_pending`` items wait already.
+        """
         if len(payload) > self._config.max_broadcast:
             raise PayloadTooLarge(
                 f"a broadcast of {len(payload)} bytes: at most {self._config.max_broadcast} (max_broadcast)"
             )
         if self._gossip.full:
             raise PayloadTooLarge(f"{self._config.max_pending} items wait to be sent already (max_pending)")
-        claim = self._local.claim
-        self._number += 1
-        encoded = encode_item(Broadcast(claim.name, claim.epoch, self._number, payload))
-        self._retain(self._local.short_id, self._number, encoded, now)
-        self._gossip.tell_broadcast(self._local.short_id, self._number, encoded, now, originator=True)
-        if self._announce is not None:
-            self._announce.cancel()
-        self._announce = self._timers.at(now + ANNOUNCE, self._announce_number)
-        return self._number
 
     def _announce_number(self, now: float) -> None:
         self._announce = None
-        self._gossip.tell_number(self._local.short_id, self._number)
-        self._gossip.settle(now)
+        if self._refresh():
+            self._gossip.tell_number(self._run, self._number)
+            self._gossip.settle(now)
 
-    def new_epoch(self) -> None:
-        """This node took a new epoch: its numbers start at 1 again."""
-        self._number = 0
-        if self._announce is not None:
-            self._announce.cancel()
-            self._announce = None
+    def _refresh(self) -> int:
+        """The number of this run's last broadcast: they start at 1 again when this node takes a new epoch."""
+        if self._run != self._local.short_id:
+            self._run, self._number = self._local.short_id, 0
+        return self._number
 
     # ------------------------------------------------------------------ receiving
 
@@ -187,8 +197,9 @@ class Broadcasts:
             return
         if before is not None and before.epoch != change.claim.epoch:
             old = self._streams.get(self._hashes.short_id(before.name, before.epoch))
-            if old is not None:
+            if old is not None and old.ended is None:
                 old.ended = now
+                self._ended += 1
         origin = change.entry.short_id
         for key in [key for key in self._waiting if key[0] == origin]:
             _, broadcast = self._waiting.pop(key)
@@ -198,14 +209,16 @@ class Broadcasts:
 
     def forget(self, entry: Entry) -> None:
         """A member was forgotten."""
-        self._streams.pop(entry.short_id, None)
+        stream = self._streams.pop(entry.short_id, None)
+        if stream is not None and stream.ended is not None:
+            self._ended -= 1
 
     # ------------------------------------------------------------------ registers and repair
 
     def number_of(self, origin: int) -> int:
         """The highest number known of a run, for syncs."""
         if origin == self._local.short_id:
-            return self._number
+            return self._refresh()
         stream = self._streams.get(origin)
         return stream.window.known if stream is not None else 0
 
@@ -305,10 +318,14 @@ class Broadcasts:
 
     def on_round(self, now: float) -> None:
         """Let go of what has been kept long enough."""
-        self._expire(now)
+        if self._retained:
+            self._expire(now)
+        if not self._ended:
+            return
         ended = [k for k, s in self._streams.items() if s.ended is not None and now - s.ended >= OLD_RUN]
         for origin in ended:
             del self._streams[origin]
+            self._ended -= 1
 
 
 def _origin(entry: Entry) -> Origin:

@@ -1,6 +1,7 @@
 """Cluster time: what members agree on to take their turns, never used to measure how long something took."""
 
 from .hashing import Identity
+from .member import MAX_MILLIS
 
 __all__ = ["ClusterClock"]
 
@@ -25,7 +26,7 @@ class ClusterClock:
 
     def read(self, now: float) -> int:
         """Cluster time at ``now``, in whole ms."""
-        return int(self._base + (now - self._since) * 1000.0)
+        return min(max(0, int(self.exact(now))), MAX_MILLIS)
 
     def until(self, cluster_ms: float, now: float) -> float:
         """The local clock when cluster time will be ``cluster_ms``."""

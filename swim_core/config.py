@@ -48,7 +48,7 @@ def _setting(
 
 
 def _check_label(_: "Config", attribute: "attrs.Attribute[Any]", value: object) -> None:
-    if not isinstance(value, str) or len(value.encode()) > 64 or not (value.isprintable()):
+    if not isinstance(value, str) or not value.isprintable() or len(value.encode()) > 64:
         raise ConfigError(f"{attribute.name} must be at most 64 bytes of printable text, not {value!r}")
 
 

@@ -12,6 +12,8 @@ from .statistics import Counters
 
 __all__ = ["Health"]
 
+LONGEST_JUMP = 1e9  # seconds, 31 years: beyond it is no clock, and floats would lose the fractions of a second
+
 
 class Health:
     """Knows when this node, and not the others, is what fails.
@@ -28,6 +30,7 @@ class Health:
         self._config = config
         self._counters = counters
         self._on_pause = on_pause
+        self._threshold = config.pause_threshold
         self.seen = now
         self._asleep = 0.0  # total of pauses
         self._deafened = 0.0  # total of deaf time before the present spell
@@ -49,16 +52,19 @@ class Health:
         """
         if not self.seen < now < inf:
             return self.seen
-        if deadline is not None:
-            lag = now - max(deadline, self.seen)
-            if lag > self._config.pause_threshold:
-                self._asleep += lag
-                self.last_pause = now
-                self._counters.pauses += 1
-                self._counters.paused_seconds += lag
-                self._on_pause()
+        now = min(now, self.seen + LONGEST_JUMP)
+        if deadline is not None and now - deadline > self._threshold:
+            self._note_pause(now - max(deadline, self.seen), now)
         self.seen = now
         return now
+
+    def _note_pause(self, lag: float, now: float) -> None:
+        if lag > self._threshold:
+            self._asleep += lag
+            self.last_pause = now
+            self._counters.pauses += 1
+            self._counters.paused_seconds += lag
+            self._on_pause()
 
     def _unpaused(self, now: float) -> float:
         return now - self._asleep

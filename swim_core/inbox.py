@@ -2,11 +2,10 @@
 
 from struct import error as StructError
 
-from .address import Address, canonical
+from .address import Address, reachable
 from .errors import ConfigError
 from .events import DropReason
 from .membership import Membership
-from .outbox import KINDS
 from .sender import Sender
 from .statistics import Counters
 from .wire import HEADER_SIZE, MAX_DATAGRAM, VERSION, Envelope, Flags, decode, unpack_header
@@ -30,7 +29,7 @@ class Inbox:
         if isinstance(opened, DropReason):
             self._counters.drop(opened)
             return None
-        self._counters.messages_received[KINDS[type(opened[1].message)]] += 1
+        self._counters.messages_received[type(opened[1].message)] += 1
         return opened
 
     def _open(self, data: bytes, source: Address | tuple[str, int]) -> tuple[Sender, Envelope] | DropReason:
@@ -47,14 +46,12 @@ class Inbox:
         if flags & Flags.SEALED:
             return DropReason.SEALED
         try:
-            address = canonical(*source)
-        except (ConfigError, TypeError):
-            return DropReason.BAD_SOURCE
-        if not address.port:
+            address = reachable(source)
+        except ConfigError:
             return DropReason.BAD_SOURCE
         try:
             envelope = decode(data)
         except (ValueError, RecursionError):
             return DropReason.UNDECODABLE
         entry = self._membership.by_id(envelope.sender)
-        return Sender(address, envelope.sender, entry, Flags(flags), len(data)), envelope
+        return Sender(address, envelope.sender, entry, flags, len(data)), envelope

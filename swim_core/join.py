@@ -66,7 +66,6 @@ class Joiner:
         *,
         emit: Callable[[Event], None],
         on_admitted: Callable[[Sender, float], None],
-        on_epoch: Callable[[], None],
     ) -> None:
         self._config = config
         self._timers = timers
@@ -79,7 +78,6 @@ class Joiner:
         self._counters = counters
         self._emit = emit
         self._on_admitted = on_admitted
-        self._on_epoch = on_epoch
         self._seeds: dict[Address, _Seed] = {}
         self._own: set[Address] = {local.address}
         self._timer: Timer | None = None
@@ -112,7 +110,19 @@ class Joiner:
     # ------------------------------------------------------------------ attempts
 
     def _wanted(self, seed: _Seed) -> bool:
-        return seed.address not in self._own and self._membership.live_at(seed.address) is None
+        if seed.address in self._own:
+            return False
+        return self._local.rival is not None or self._membership.live_at(seed.address) is None
+
+    def superseded(self, now: float) -> None:
+        """Another process owns the name: go on asking whether it still lives, some members if there are no seeds."""
+        if not self.addresses:
+            others = [entry.address for entry in self._membership.others()]
+            for address in self._random.sample(others, min(AT_A_TIME, len(others))):
+                self._seeds[address] = _Seed(address, FIRST_BACKOFF, now)
+        for seed in self._seeds.values():
+            seed.due = now + SUPERSEDED_BACKOFF
+        self._plan(now)
 
     def _attempt(self, now: float) -> None:
         self._answering = False
@@ -199,9 +209,8 @@ class Joiner:
         seed.timer.cancel()
         seed.seq = None
         self._compare_settings(ack, sender)
-        alone = self._membership.live_count == 1 and self._local.rival is None
-        if alone and self._local.enter(ack.time, ack.held, now):
-            self._on_epoch()
+        if self._membership.live_count == 1 and self._local.rival is None:
+            self._local.enter(ack.time, ack.held, now)
         if ack.held is not None:
             self._claims.receive(ack.held, now)
         if self._local.rival is not None:

@@ -198,7 +198,7 @@ class Jury:
             kernels.refused_tcp = now
         elif kind is KernelEvidence.REACHABLE:
             kernels.reachable = now
-        elif kernels.silent is None:
+        elif kind is KernelEvidence.KERNEL_SILENT and kernels.silent is None:
             kernels.silent = now
         self._journal.note(entry.name, kind.name.lower().replace("_", " "), now)
         if kernels.verdict(reping, now)[0] is not before:

@@ -6,7 +6,7 @@ from random import Random
 
 import msgspec
 
-from .address import Address, canonical, pack
+from .address import Address, pack, reachable
 from .clock import ClusterClock
 from .config import Config
 from .errors import ConfigError, PayloadTooLarge
@@ -82,9 +82,7 @@ class Local:
             check_name(name)
         except ValueError as error:
             raise ConfigError(str(error)) from None
-        where = canonical(*address)
-        if where.port == 0:
-            raise ConfigError("a node needs the port it is reached at, not 0")
+        where = reachable(address)
         if not 0 <= unix_ms < MAX_EPOCH >> EPOCH_BITS:
             raise ConfigError(f"unix_ms must be ms since 1970, not {unix_ms!r}")
         self._config = config
@@ -144,28 +142,27 @@ class Local:
         self.left = True
         return self._put(self.claim.epoch, self.claim.incarnation, now)
 
-    def enter(self, cluster_ms: int, held: Claim | None, now: float) -> bool:
+    def enter(self, cluster_ms: int, held: Claim | None, now: float) -> None:
         """Before the first contact: take the cluster's time, and an epoch above what is held of this name.
 
-        A clock that ran ahead thus gives no epoch that could lock a later run out. Returns whether the
-        epoch changed.
+        A clock that ran ahead thus gives no epoch that could lock a later run out.
         """
         self._clock.adopt(cluster_ms, now)
         mine = self.claim
         if held is not None and (held.epoch, held.address) == (mine.epoch, mine.address):
-            return False
+            return
         epoch = min(mine.epoch, cluster_ms << EPOCH_BITS | self._salt)
         if held is not None:
             epoch = max(held.epoch + EPOCH_STEP, epoch)
-        if epoch == mine.epoch or epoch > MAX_EPOCH:
-            return False
-        self._put(epoch, 0, now)
-        return True
+        if epoch != mine.epoch and epoch <= MAX_EPOCH:
+            self._put(epoch, 0, now)
 
     def hear(self, claim: Claim, now: float) -> Hearing:
         """Judge a claim about this node's own name, and answer it where that is called for."""
         mine = self.claim
         run, my_run = (claim.epoch, claim.address), (mine.epoch, mine.address)
+        if self.rival is not None and run <= my_run:
+            return Hearing.NOTHING  # superseded: this run answers nothing any more
         if run == my_run:
             return self._hear_of_this_run(claim, mine, now)
         if run < my_run:

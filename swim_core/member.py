@@ -20,6 +20,8 @@ __all__ = ["Claim", "Member", "Rule", "State", "Verdict", "check_claim", "decode
 
 U32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 U64 = Annotated[int, Meta(ge=0)]  # MessagePack itself ends at 2^64 - 1
+Millis = Annotated[int, Meta(ge=0, le=2**48 - 1)]  # what an epoch has room for: until the year 10889
+MAX_MILLIS = 2**48 - 1
 MAX_INCARNATION = 2**32 - 1
 EPOCH_BITS = 16  # of an epoch, random; above them stand wall-clock milliseconds
 EPOCH_STEP = 1 << EPOCH_BITS
@@ -66,7 +68,7 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unk
 
     accuser: U64
     rule: Rule
-    time: U64
+    time: Millis
 
 
 class Claim(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):

@@ -253,6 +253,8 @@ class Membership:
 
     def expire(self, now: float) -> list[Entry]:
         """Forget what has been gone for its lifetime, and the oldest beyond ``max_tombstones``."""
+        if not self._gone:
+            return []
         excess = len(self._gone) - self._config.max_tombstones
         expired = []
         for index, entry in enumerate(self._gone.values()):

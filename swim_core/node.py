@@ -3,11 +3,12 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
+from math import isfinite
 from random import Random
 from typing import Any
 
 from . import wire
-from .address import Address, canonical, pack
+from .address import Address, pack, reachable
 from .broadcast import Broadcasts
 from .claims import Claims
 from .clock import ClusterClock
@@ -85,6 +86,8 @@ class Node:
     ) -> None:
         if len(entropy) < 16:
             raise ConfigError(f"entropy must be at least 16 random bytes, not {len(entropy)}")
+        if not isfinite(now):
+            raise ConfigError(f"now must be seconds on a monotonic clock, not {now}")
         random = Random(int.from_bytes(entropy, "big"))
         secret = blake2b(entropy, digest_size=32, person=b"cookie").digest()
         self._config = config
@@ -182,7 +185,6 @@ class Node:
             counters,
             emit=self._events.append,
             on_admitted=self._admitted,
-            on_epoch=self._broadcasts.new_epoch,
         )
         self._desk = JoinDesk(
             config, clock, membership, local, claims, outbox, secret, counters, emit=self._events.append
@@ -234,8 +236,8 @@ class Node:
         """The kernel said something; see `ProtocolNode.feed_evidence`."""
         now = self._advance(now)
         try:
-            address = canonical(*destination)
-        except (ConfigError, TypeError):
+            address = reachable(destination)
+        except ConfigError:
             self._counters.drop(DropReason.BAD_SOURCE)
             return
         if kind is KernelEvidence.REFUSED_UDP:
@@ -259,8 +261,9 @@ class Node:
 
     def join(self, addresses: Iterable[Address | tuple[str, int]], *, now: float) -> None:
         """Ask seeds to let this node in; see `ProtocolNode.join`."""
-        self._check_running()
-        seeds = list(dict.fromkeys(canonical(*address) for address in addresses))
+        if self._local.left:
+            raise NotRunning("this node has left; make a new one to come back")
+        seeds = list(dict.fromkeys(reachable(address) for address in addresses))
         now = self._advance(now)
         self._joiner.join(seeds, now)
         self._settle(now)
@@ -268,6 +271,7 @@ class Node:
     def broadcast(self, payload: bytes, *, now: float) -> int:
         """Tell every member; see `ProtocolNode.broadcast`."""
         self._check_running()
+        self._broadcasts.check(payload)
         now = self._advance(now)
         number = self._broadcasts.broadcast(bytes(payload), now)
         self._settle(now)
@@ -398,9 +402,9 @@ class Node:
         self._gossip.settle(now)
         self._prober.settle(now)
 
-    def _flags(self, now: float) -> wire.Flags:
-        flags = wire.Flags.STABLE if now - self._membership.digest_since >= STABLE else wire.Flags.NONE
-        return flags | wire.Flags.DEAF if self._health.deaf else flags
+    def _flags(self, now: float) -> int:
+        stable = wire.Flags.STABLE if now - self._membership.digest_since >= STABLE else 0
+        return stable | (wire.Flags.DEAF if self._health.deaf else 0)
 
     def _route(self, sender: Sender, envelope: wire.Envelope, now: float) -> None:
         message = envelope.message
@@ -529,11 +533,10 @@ class Node:
             if not self._outbox.muted:
                 self._events.append(NameConflict(as_member(claim)))
                 self._jury.stop()
+                self._joiner.superseded(now)
             self._outbox.muted = True
             return
-        self._outbox.muted = False
-        if claim.epoch != self._local.claim.epoch:
-            self._broadcasts.new_epoch()
+        self._outbox.muted = superseded
         self._tell_own_claim(now)
         if hearing is Hearing.WAS_DEAD and not self._local.left:
             self._sync.start_with_anyone(now)

@@ -1,9 +1,8 @@
 """What waits to be told, and the making of datagrams: one message, and in the room left what else must be said."""
 
-import re
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import Any, get_args
+from collections.abc import Callable
+from typing import Any
 
 import attrs
 from msgspec import Raw
@@ -27,15 +26,9 @@ from .wire import (
     pack,
 )
 
-__all__ = ["KINDS", "Load", "Outbox", "Pending"]
+__all__ = ["Load", "Outbox", "Pending"]
 
 OVERHEAD = HEADER_SIZE + ENVELOPE_SIZE + LISTS_SIZE
-
-KINDS: Mapping[type, str] = {
-    type(None): "gossip",
-    **{kind: re.sub("(?<!^)([A-Z])", r"_\1", kind.__name__).lower() for kind in get_args(Message)},
-}
-"""The names of messages in statistics."""
 
 
 @attrs.define
@@ -144,7 +137,7 @@ class Outbox:
         max_datagram: int,
         pending: Pending,
         counters: Counters,
-        flags: Callable[[float], Flags],
+        flags: Callable[[float], int],
     ) -> None:
         self._limit = max_datagram
         self._label = label
@@ -206,8 +199,7 @@ class Outbox:
         if limit is not None and len(data) > limit:
             return None
         counters = self._counters
-        counters.messages_sent[KINDS[type(message)]] += 1
-        counters.datagrams_sent += 1
+        counters.messages_sent[type(message)] += 1
         counters.bytes_sent += len(data)
         self._queue.append(Datagram(data, to))
         return data

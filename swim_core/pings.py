@@ -1,8 +1,7 @@
 """Pings under way: which ack answers which ping, how long it took, and which refusal quotes one."""
 
 from random import Random
-
-import attrs
+from typing import NamedTuple
 
 from .address import Address
 from .clock import ClusterClock
@@ -17,8 +16,7 @@ MAX_KNOWN = 1_024  # pings remembered for late acks; bounds the memory of a node
 QUOTED = 24  # leading bytes, the random seq among them; Linux quotes 520 of a refused datagram, a forger knows none
 
 
-@attrs.frozen
-class _Sent:
+class _Sent(NamedTuple):
     short_id: int
     address: Address
     at: float

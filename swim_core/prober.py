@@ -80,12 +80,12 @@ class Prober:
             self._turn.cancel()
         cluster_ms = self._clock.exact(now)
         round_ = max(int(cluster_ms // self._interval_ms), 0)
-        if self._round > round_ + 1:  # the clock was set back
-            self._round = round_ - 1
+        if round_ <= self._round <= round_ + 1:  # taken already; a later one means that the clock was set back
+            round_ = self._round + 1
         while True:
             target = self._target_of(round_)
             at = moment(target.identity, round_, self._interval_ms)
-            if round_ > self._round and at > cluster_ms:
+            if at > cluster_ms:
                 break
             round_ += 1
         self._target = target

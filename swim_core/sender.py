@@ -1,15 +1,11 @@
 """Who sent the datagram in hand, and what that entitles it to."""
 
-import attrs
-
 from .address import Address
 from .membership import Entry
-from .wire import Flags
 
 __all__ = ["Sender"]
 
 
-@attrs.frozen
 class Sender:
     """The source of one datagram.
 
@@ -17,21 +13,20 @@ class Sender:
         address: where it came from.
         short_id: as it states.
         entry: the member of that short id, live or gone; None if it is unknown.
+        proven: the same if the address, too, is the one that it claims, else None.
         flags: of the datagram.
         size: of the datagram, bytes.
     """
 
-    address: Address
-    short_id: int
-    entry: Entry | None
-    flags: Flags
-    size: int
+    __slots__ = ("address", "entry", "flags", "proven", "short_id", "size")
 
-    @property
-    def proven(self) -> Entry | None:
-        """The member, live or gone, if short id and address match what it claims."""
-        entry = self.entry
-        return entry if entry is not None and entry.address == self.address else None
+    def __init__(self, address: Address, short_id: int, entry: Entry | None, flags: int, size: int) -> None:
+        self.address = address
+        self.short_id = short_id
+        self.entry = entry
+        self.proven = entry if entry is not None and entry.address == address else None
+        self.flags = flags
+        self.size = size
 
     @property
     def member(self) -> Entry | None:

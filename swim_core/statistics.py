@@ -1,5 +1,6 @@
 """A snapshot of a node's counters, and the counters themselves."""
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -69,16 +70,21 @@ class Statistics:
     cluster_time: int = 0
 
 
+def _by_name(messages: Counter[type]) -> Mapping[str, int]:
+    """Counts by the names of message classes in snake case; a datagram without a message is "gossip"."""
+    names = {kind: re.sub("(?<!^)([A-Z])", r"_\1", kind.__name__).lower() for kind in messages}
+    return MappingProxyType({"gossip" if kind is type(None) else names[kind]: n for kind, n in messages.items()})
+
+
 @attrs.define
 class Counters:
     """What a node counts as it goes; shared by its components, read by ``statistics()``."""
 
     datagrams_received: int = 0
     bytes_received: int = 0
-    datagrams_sent: int = 0
     bytes_sent: int = 0
-    messages_received: Counter[str] = attrs.Factory(Counter)
-    messages_sent: Counter[str] = attrs.Factory(Counter)
+    messages_received: Counter[type] = attrs.Factory(Counter)
+    messages_sent: Counter[type] = attrs.Factory(Counter)
     dropped: Counter[DropReason] = attrs.Factory(Counter)
     verdicts: Counter[Rule] = attrs.Factory(Counter)
     probes_failed: int = 0
@@ -106,10 +112,10 @@ class Counters:
         return Statistics(
             datagrams_received=self.datagrams_received,
             bytes_received=self.bytes_received,
-            datagrams_sent=self.datagrams_sent,
+            datagrams_sent=self.messages_sent.total(),
             bytes_sent=self.bytes_sent,
-            messages_received=MappingProxyType(dict(self.messages_received)),
-            messages_sent=MappingProxyType(dict(self.messages_sent)),
+            messages_received=_by_name(self.messages_received),
+            messages_sent=_by_name(self.messages_sent),
             dropped=MappingProxyType(dict(self.dropped)),
             verdicts=MappingProxyType(dict(self.verdicts)),
             members=MappingProxyType(dict(members)),

@@ -7,15 +7,15 @@ are empty: a bare ping takes 42 bytes and its ack 32. Struct tags are the number
 and TELL (12, 13) and a sealed body are kept free.
 """
 
-from collections.abc import Sequence
-from enum import IntEnum, IntFlag
+from collections.abc import Callable, Sequence
+from enum import IntEnum
 from struct import Struct
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Raw
 
-from .member import U32, U64, Claim, check_claim, check_name
+from .member import U32, U64, Claim, Millis, check_claim, check_name
 
 __all__ = [
     "Ack",
@@ -57,10 +57,9 @@ LISTS_SIZE = 9  # three array headers of 3 bytes at most
 NIL_SIZE = 1
 
 
-class Flags(IntFlag):
-    """Bits of the header."""
+class Flags:
+    """Bits of the header; plain numbers, since every datagram tests them."""
 
-    NONE = 0
     SEALED = 1
     STABLE = 2
     """My view digest has not changed for 0.5 s."""
@@ -102,7 +101,7 @@ class Ping(_Base, frozen=True, tag=1):
 
     seq: U32
     target: U64
-    time: U64
+    time: Millis
     accused: U32 | None = None
 
 
@@ -159,7 +158,7 @@ class JoinAck(_Base, frozen=True, tag=7):
 
     seq: U32
     cookie: Annotated[bytes, Meta(max_length=16)] | None
-    time: U64
+    time: Millis
     interval: U32
     rings: Annotated[int, Meta(ge=1, le=255)]
     stall: U32
@@ -310,16 +309,32 @@ def decode(data: bytes) -> Envelope:
         check_claim(claim)
     for broadcast in envelope.broadcasts:
         check_name(broadcast.origin)
-    message = envelope.message
-    if isinstance(message, SyncPage | SyncPush):
-        for entry in message.entries:
-            check_claim(entry.claim)
-    elif isinstance(message, PingReq):
-        check_claim(message.claim)
-    elif isinstance(message, Join):
-        check_name(message.name)
-        if message.claim is not None:
-            check_claim(message.claim)
-    elif isinstance(message, JoinAck) and message.held is not None:
-        check_claim(message.held)
+    check = _CHECKS.get(type(envelope.message))
+    if check is not None:
+        check(envelope.message)
     return envelope
+
+
+def _check_join(join: Join) -> None:
+    check_name(join.name)
+    if join.claim is not None:
+        check_claim(join.claim)
+
+
+def _check_held(ack: JoinAck) -> None:
+    if ack.held is not None:
+        check_claim(ack.held)
+
+
+def _check_entries(page: SyncPage | SyncPush) -> None:
+    for entry in page.entries:
+        check_claim(entry.claim)
+
+
+_CHECKS: dict[type, Callable[[Any], None]] = {
+    PingReq: lambda request: check_claim(request.claim),
+    Join: _check_join,
+    JoinAck: _check_held,
+    SyncPage: _check_entries,
+    SyncPush: _check_entries,
+}
