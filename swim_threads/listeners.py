@@ -13,9 +13,9 @@ __all__ = ["Dispatcher", "Listener"]
 
 logger = logging.getLogger("swim_threads")
 
-PATIENCE = (
-    1.0  # seconds that closing waits for a listener that is running; one that waits for the closer must not hang it
-)
+# seconds that closing waits for a listener that is running, normally and after an exception (whose deadline is
+# not to be overrun by more than 50 ms); a listener that itself waits for the closing thread must not hang it
+PATIENCE, HASTE = 1.0, 0.04
 
 
 class Listener:
@@ -57,8 +57,9 @@ class Dispatcher:
         with self._lock:
             if self._thread is None:
                 events = Subscription(self._engine, self._limit, current=False)
-                self._thread = threading.Thread(target=self._run, args=(events,), name="swim listeners", daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._run, args=(events,), name="swim listeners", daemon=True)
+                thread.start()
+                self._thread = thread
             else:
                 self._engine.check_running()
             self._listeners = (*self._listeners, listener)
@@ -69,10 +70,10 @@ class Dispatcher:
         with self._lock:
             self._listeners = tuple(other for other in self._listeners if other is not listener)
 
-    def join(self) -> None:
-        """Wait for the thread, once the engine has ended; from a listener there is nothing to wait for."""
+    def join(self, *, hasty: bool) -> None:
+        """Wait a while for the thread, once the engine has ended; from a listener there is nothing to wait for."""
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(PATIENCE)
+            self._thread.join(HASTE if hasty else PATIENCE)
 
     def after_fork_in_child(self) -> None:
         """Give up this copy, whose lock may be held for ever."""
@@ -86,6 +87,8 @@ class Dispatcher:
                 return
             if isinstance(event, EventsLost):
                 logger.warning("listeners fell behind: %d events were lost", event.count)
-            for listener in self._listeners:
+            with self._lock:  # so that the first listener misses nothing
+                listeners = self._listeners
+            for listener in listeners:
                 if listener in self._listeners and not self._engine.ended:  # removed or closed by one before it
                     listener.deliver(event)

@@ -67,7 +67,7 @@ class ThreadNode:
             if seeds:
                 self.join(seeds)
         except BaseException:
-            self._stop()
+            self._stop(hasty=True)
             raise
 
     # views
@@ -258,16 +258,16 @@ class ThreadNode:
         try:
             self.say_goodbye(wait=wait)
         finally:  # also when a second Ctrl-C ends the wait
-            self._stop()
+            self._stop(hasty=not wait)
 
-    def _stop(self) -> None:
+    def _stop(self, *, hasty: bool) -> None:
         if self._engine.forked:
             return
         with self._engine.lock:
             self._resolver.stop()
         self._engine.stop()
         self._resolver.join()
-        self._dispatcher.join()
+        self._dispatcher.join(hasty=hasty)
         registry.discard(self)
 
     def _on_event(self, event: Event) -> None:
