@@ -178,6 +178,7 @@ class Joiner:
         seed.tries += 1
         seed.seq = self._random.getrandbits(32)
         claim = self._local.claim if seed.cookie is not None else None
+        self._local.shown |= claim is not None
         interval, rings, stall = _settings(self._config)
         message = Join(
             seed.seq, self._local.name, interval, rings, stall, self._config.max_datagram, seed.cookie, claim
@@ -294,4 +295,5 @@ class JoinDesk:
         held = entry.claim if entry is not None and (cookie is not None or entry.claim != join.claim) else None
         ack = JoinAck(join.seq, cookie, self._clock.read(now), interval, rings, stall, held)
         load = Load([encode_item(self._local.claim)]) if cookie is None else Load()
+        self._local.shown |= cookie is None
         self._outbox.send(ack, sender.address, now, load=load, limit=sender.size)

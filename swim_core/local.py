@@ -93,6 +93,8 @@ class Local:
         self._metadata = pack_metadata(metadata, config.max_metadata)
         self.left = False
         """Whether `leave` was called: the goodbye is final for this node."""
+        self.shown = False
+        """Whether others were told the claim: from then on an epoch is only ever raised."""
         self.rival: Claim | None = None
         """The claim of the live process that owns this node's name: this node is superseded."""
         membership.local_name = name
@@ -143,10 +145,11 @@ class Local:
         return self._put(self.claim.epoch, self.claim.incarnation, now)
 
     def enter(self, cluster_ms: int, held: Claim | None, now: float) -> None:
-        """Before the first contact: take the cluster's time, and an epoch above what is held of this name.
-
-        A clock that ran ahead thus gives no epoch that could lock a later run out.
+        """Before this node's claim is shown to anybody: take the cluster's time, and an epoch above what is
+        held of this name. A clock that ran ahead thus gives no epoch that could lock a later run out.
         """
+        if self.shown:
+            return
         self._clock.adopt(cluster_ms, now)
         mine = self.claim
         if held is not None and (held.epoch, held.address) == (mine.epoch, mine.address):
