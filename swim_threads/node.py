@@ -67,7 +67,7 @@ class ThreadNode:
             if seeds:
                 self.join(seeds)
         except BaseException:
-            self._stop(hasty=True)
+            self._stop()
             raise
 
     # views
@@ -260,7 +260,7 @@ class ThreadNode:
         finally:  # also when a second Ctrl-C ends the wait
             self._stop(hasty=not wait)
 
-    def _stop(self, *, hasty: bool) -> None:
+    def _stop(self, *, hasty: bool = True) -> None:
         if self._engine.forked:
             return
         with self._engine.lock:
