@@ -8,11 +8,12 @@ has to keep the same promises. trio's driver stands in its own module, so that a
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from types import TracebackType
+from typing import Protocol, Self
 
 import anyio
 
-__all__ = ["AsyncioDriver", "Driver", "Reactor", "current_driver"]
+__all__ = ["AsyncioDriver", "Block", "Driver", "Reactor", "current_driver"]
 
 
 class Reactor(Protocol):
@@ -31,6 +32,19 @@ class Reactor(Protocol):
         """Background work, or the watching itself, raised ``error``."""
 
 
+class Block(Protocol):
+    """A context manager whose block can be cancelled; it swallows that cancellation, and no other exception."""
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None: ...
+
+    def cancel(self) -> None:
+        """Cancel the block, if it still runs. For the loop's callbacks and tasks."""
+
+
 class Driver(Protocol):
     """What a node needs of an event loop. Use it from within that loop only."""
 
@@ -39,6 +53,9 @@ class Driver(Protocol):
 
     def is_current(self) -> bool:
         """Whether the caller runs inside this very loop."""
+
+    def block(self) -> "Block":
+        """What surrounds the application's block, in the task that calls."""
 
     def start(self, reactor: Reactor) -> None:
         """Begin to watch the socket of ``reactor``."""
@@ -76,6 +93,9 @@ class AsyncioDriver:
             return asyncio.get_running_loop() is self._loop
         except RuntimeError:
             return False
+
+    def block(self) -> Block:
+        return AsyncioBlock()
 
     def start(self, reactor: Reactor) -> None:
         self._reactor = reactor
@@ -124,6 +144,36 @@ class AsyncioDriver:
             await work()
         except Exception as error:
             self._reactor.failed(error)
+
+
+class AsyncioBlock:
+    """anyio's cancel scope, save where the task that entered has ended and another one leaves.
+
+    So do the fixtures of pytest-asyncio and the set-up of unittest: each step is a task of its own. Then there is
+    nothing to cancel, and nobody for a scope to complain to.
+    """
+
+    def __init__(self) -> None:
+        self._scope = anyio.CancelScope()
+        self._task: asyncio.Task[object] | None = None
+
+    def __enter__(self) -> Self:
+        self._task = asyncio.current_task()
+        self._scope.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        return not self._orphaned and bool(self._scope.__exit__(kind, error, traceback))
+
+    def cancel(self) -> None:
+        if not self._orphaned:
+            self._scope.cancel()
+
+    @property
+    def _orphaned(self) -> bool:
+        return self._task is None or self._task.done()
 
 
 def current_driver() -> Driver:

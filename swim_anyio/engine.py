@@ -72,6 +72,7 @@ class Engine:
         self.left = anyio.Event()
         self.on_join_attempt: Callable[[], None] = _nothing
         self.on_failure: Callable[[], None] = _nothing
+        self._name = core.local.name
         self._socket = socket
         self._driver = driver
         self._event_buffer = event_buffer
@@ -206,7 +207,7 @@ class Engine:
         """The node is broken: end everything and tell whoever uses it."""
         if self._closed:
             return
-        log.error("the node %s failed", self.core.local.name, exc_info=error)
+        log.error("the node %s failed", self._name, exc_info=error)
         self.failure = error
         self._end()
         self.on_failure()

@@ -94,7 +94,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
 
 @asynccontextmanager
 async def _run(arguments: Arguments) -> AsyncIterator[AsyncNode]:
-    """The life of a node. A cancel scope surrounds the block, not a task group: it never wraps an exception."""
+    """The life of a node. A cancel scope surrounds the block, and no task group, which would wrap exceptions."""
     await checkpoint()
     sock = UdpSocket.open(*await _bindable(*arguments.bind))
     try:
@@ -104,8 +104,9 @@ async def _run(arguments: Arguments) -> AsyncIterator[AsyncNode]:
     except BaseException:
         sock.close()
         raise
-    with anyio.CancelScope() as block:
-        engine.on_failure = block.cancel
+    block = driver.block()
+    engine.on_failure = block.cancel
+    with block:
         try:
             engine.start()
             node = AsyncNode(engine, Seeds(sock.reachable_families, engine))

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import trio
 from trio.lowlevel import current_trio_token, spawn_system_task, wait_readable
 
-from .drivers import Reactor
+from .drivers import Block, Reactor
 
 __all__ = ["TrioDriver"]
 
@@ -34,6 +34,9 @@ class TrioDriver:
             return current_trio_token() is self._token
         except RuntimeError:
             return False
+
+    def block(self) -> Block:
+        return trio.CancelScope()
 
     def start(self, reactor: Reactor) -> None:
         self._reactor = reactor

@@ -8,7 +8,6 @@ from collections.abc import Awaitable, Callable
 from functools import cache, partial, wraps
 from typing import Any
 
-import anyio
 import pytest
 import trio
 from anyio.lowlevel import checkpoint
@@ -24,13 +23,8 @@ def _uvloop(main: Callable[[], Any]) -> None:
     uvloop.run(main())
 
 
-def _anyio_asyncio(main: Callable[[], Any]) -> None:
-    anyio.run(main)
-
-
 LOOPS: dict[str, Callable[[Callable[[], Any]], None]] = {
     "asyncio": lambda main: asyncio.run(main()),
-    "anyio": _anyio_asyncio,
     "uvloop": _uvloop,
     "trio": lambda main: trio.run(main),
 }

@@ -31,6 +31,19 @@ async def test_a_normal_end_waits_for_the_goodbye() -> None:
         again.bind(("127.0.0.1", port))  # the port is free
 
 
+@pytest.mark.sockets
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_under_anyios_own_run(backend: str) -> None:
+    config = FakeConfig()
+
+    async def main() -> None:
+        async with open_node(HERE, config=config), anyio.create_task_group():
+            await checkpoint()
+
+    anyio.run(main, backend=backend)
+    assert config.node.has_left
+
+
 @on_every_loop
 async def test_leaving_twice_is_leaving_once() -> None:
     config = FakeConfig()
