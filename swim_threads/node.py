@@ -48,6 +48,9 @@ STATES = {
 class ThreadNode:
     """A running member of a cluster, made by `open_node`; safe to use from any thread.
 
+    Not from a signal handler, though: it may have interrupted a call that holds the node's lock. Raise there,
+    or set an event.
+
     Also a context manager: a normal end of the block says goodbye for 250 ms, an exception says it once
     without waiting; both close the node. After that its views show what it last knew, and everything
     else raises NotRunning. If the protocol itself fails, everything but `close` raises NodeCrashed from the
