@@ -7,6 +7,13 @@ from collections.abc import Iterator
 import pytest
 
 
+@pytest.fixture(autouse=True, scope="session")
+def collect_quickly() -> None:
+    """Let the collector pass over what was imported: a collection after each test then takes a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
     """No thread of a node survives a test; a socket that does warns when collected, and warnings are errors."""
