@@ -127,9 +127,12 @@ class Local:
 
     def raise_above(self, incarnation: int, now: float) -> Change:
         """Claim the next incarnation, or at the top the next epoch (others see `MemberUpdated`)."""
-        if incarnation >= MAX_INCARNATION:
-            return self._put(self.claim.epoch + EPOCH_STEP, 0, now)
-        return self._put(self.claim.epoch, incarnation + 1, now)
+        epoch = self.claim.epoch
+        if incarnation < MAX_INCARNATION:
+            return self._put(epoch, incarnation + 1, now)
+        if epoch + EPOCH_STEP > MAX_EPOCH:  # the last run there can be, forged this far: nothing higher to claim
+            return self._put(epoch, MAX_INCARNATION, now)
+        return self._put(epoch + EPOCH_STEP, 0, now)
 
     def set_metadata(self, metadata: Mapping[str, str], now: float) -> Change | None:
         """Replace the metadata; None if it is the same. Raises like `pack_metadata`."""
