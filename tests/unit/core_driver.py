@@ -8,6 +8,7 @@ import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import reduce
 from itertools import count
+from math import inf
 from operator import xor
 from typing import Any, TypeVar
 
@@ -35,7 +36,6 @@ UNIX_MS = 1_700_000_000_000
 EPOCH = UNIX_MS << 16
 HASHES = Hashes("", 4)
 RTT = 0.001
-FOREVER = 1e9
 
 M = TypeVar("M")
 
@@ -188,8 +188,8 @@ class Hand:
         end = self.now + seconds
         while True:
             deadline = self.node.poll_deadline()
-            next_tick = FOREVER if deadline is None else deadline
-            next_ack = self._due[0][0] if self._due else FOREVER
+            next_tick = inf if deadline is None else deadline
+            next_ack = self._due[0][0] if self._due else inf
             if min(next_tick, next_ack) > end:
                 break
             if next_ack <= next_tick:
