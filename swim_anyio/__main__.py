@@ -8,11 +8,11 @@ EXTRAS = {"anyio", "rich", "trio", "typer"}  # what only the cli extra brings
 
 
 def main() -> int:
-    """Run the command with the arguments of this process; returns the exit status (see `command.app`)."""
+    """Run the command with the arguments of this process; returns the exit status (see `command.entry`)."""
     try:
-        from .command.app import run
+        from .command.entry import run
 
-        return run()
+        return run(sys.argv[1:])
     except ImportError as error:
         missing = (error.name or "").partition(".")[0]
         if missing not in EXTRAS:

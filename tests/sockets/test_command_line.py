@@ -8,7 +8,7 @@ import sys
 import pytest
 from command_processes import PATIENCE, SWIM, environment
 
-from swim_anyio.command.app import run
+from swim_anyio.command.entry import run
 
 pytestmark = pytest.mark.processes
 

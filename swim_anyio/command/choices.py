@@ -1,0 +1,36 @@
+"""The words that options take."""
+
+from enum import StrEnum
+
+__all__ = ["Backend", "Format", "LogLevel", "Preset"]
+
+
+class Preset(StrEnum):
+    """The presets of `Config`."""
+
+    LOCAL = "local"
+    LAN = "lan"
+    WAN = "wan"
+
+
+class Backend(StrEnum):
+    """The event loops that anyio runs on."""
+
+    ASYNCIO = "asyncio"
+    TRIO = "trio"
+
+
+class Format(StrEnum):
+    """Lines for people or for programs."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+class LogLevel(StrEnum):
+    """What the agent logs to standard error."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"

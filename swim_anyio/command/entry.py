@@ -1,0 +1,54 @@
+"""Runs a command line, and says what went wrong in one line.
+
+Exit statuses: 0 when the agent left as it was told (`leave`, SIGTERM, SIGHUP, a closed output) or the demo
+held; 130 after Ctrl-C; 2 for a command line or setting that can't be used; 1 for all else.
+"""
+
+import sys
+
+from swim_core import ConfigError, SwimError
+
+from .quick import read_agent_options
+
+__all__ = ["run"]
+
+FAILED = 1
+MISUSED = 2
+INTERRUPTED = 130
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command; returns the exit status. Every failure ends with one line on standard error.
+
+    Raises:
+        ModuleNotFoundError: if an extra is not installed.
+    """
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:  # before the agent listens to signals: it has joined nothing yet
+        return INTERRUPTED
+    except ConfigError as error:
+        return _complain(str(error), MISUSED)
+    except (SwimError, OSError) as error:
+        return _complain(getattr(error, "strerror", None) or str(error), FAILED)
+    except Exception as error:
+        message = getattr(error, "format_message", None)  # click's own, wherever this version of typer keeps click
+        if message is None:
+            raise
+        return _complain(f"{message()} (see swim --help)", MISUSED)
+
+
+def _run(arguments: list[str]) -> int:
+    options = read_agent_options(arguments)
+    if options is not None:
+        from .launch import launch_agent
+
+        return launch_agent(**options)
+    from .app import app
+
+    return int(app(arguments, prog_name="swim", standalone_mode=False) or 0)
+
+
+def _complain(message: str, status: int) -> int:
+    print(f"swim: {' '.join(message.split())}", file=sys.stderr)
+    return status

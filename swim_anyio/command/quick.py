@@ -1,0 +1,53 @@
+"""Reads a plain `swim agent` command line without typer, which would stay in the memory of every member.
+
+typer loads pydantic: together they take longer to start than all the rest of an agent, and a third of its
+memory. `app` is still what defines the command; here only what needs no judgement is read, and a test
+keeps the two alike.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from .choices import Backend, Format, LogLevel, Preset
+
+__all__ = ["OPTIONS", "REPEATABLE", "read_agent_options"]
+
+OPTIONS: dict[str, Callable[[str], object]] = {
+    "bind": str,
+    "join": str,
+    "name": str,
+    "advertise": str,
+    "metadata": str,
+    "cluster": str,
+    "preset": Preset,
+    "probe_interval": float,
+    "stall_tolerance": float,
+    "max_broadcast": int,
+    "backend": Backend,
+    "format": Format,
+    "log_level": LogLevel,
+    "lifeline": int,
+}
+REPEATABLE = {"join", "metadata"}
+
+_NAMES = {f"--{name.replace('_', '-')}": name for name in OPTIONS}
+
+
+def read_agent_options(arguments: Sequence[str]) -> dict[str, Any] | None:
+    """The options of ``agent --option value ...`` for `launch_agent`, or None if typer is to look at it."""
+    if arguments[:1] != ["agent"] or len(arguments) % 2 == 0:
+        return None
+    options: dict[str, Any] = {}
+    for option, text in zip(arguments[1::2], arguments[2::2], strict=True):
+        name = _NAMES.get(option)
+        if name is None or text.startswith("-"):
+            return None
+        try:
+            value = OPTIONS[name](text)
+        except ValueError:
+            return None
+        if name in REPEATABLE:
+            options.setdefault(name, []).append(value)
+        else:
+            options[name] = value
+    return options
