@@ -107,7 +107,7 @@ class DeathsKnown(Observer):
             if process.started > ended or self._obstructions.obstructed_since(process, self._cluster.now):
                 continue
             held = process.node.member(name)
-            gone = held is None or held.epoch > epoch or not held.state.live
+            gone = held is None or held.epoch != epoch or not held.state.live
             require(gone, f"{name}, epoch {epoch}, ended at {ended:.3f} s, and {process.label} still holds {held}")
 
 

@@ -1,0 +1,30 @@
+"""Large clusters: what costs nothing in small ones must not cost much in these."""
+
+import pytest
+from scenario import T, deaths, knew
+
+from swim_core import MemberDied
+from swim_core.simulation import Link, Simulation
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_thousand_members_for_a_minute() -> None:
+    with Simulation(1, link=Link(loss=0.01)) as simulation:
+        simulation.start_formed(1_000)
+        simulation.run_for(60.0)
+        assert not any(process.events for process in simulation.running())
+        assert simulation.agreed()
+        assert 2.0 * 60_000 * 0.97 <= simulation.network.traffic.sent <= 2.5 * 60_000
+        simulation.crash("node-500")
+        assert knew(simulation, MemberDied, "node-500", simulation.now, limit=5.0)[-1] < 2.5 * T
+        assert {name for _, _, name in deaths(simulation)} == {"node-500"}
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_three_hundred_members_really_join() -> None:
+    with Simulation(1) as simulation:
+        simulation.form(300, limit=30.0)
+        simulation.run_for(5.0)
+        assert not deaths(simulation)
