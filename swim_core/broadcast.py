@@ -4,7 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from random import Random
 
-import attrs
+import msgspec
 from msgspec import Raw
 
 from .config import Config
@@ -31,16 +31,15 @@ OLD_RUN = 60.0  # seconds for which the window of an older run is kept
 WAIT = 5.0  # seconds that a broadcast waits for the claim of its origin
 
 
-@attrs.define
-class _Stream:
+class _Stream(msgspec.Struct):
     """What one run of one member has broadcast, as seen here."""
 
     origin: Origin
-    window: Window = attrs.Factory(Window)
+    window: Window = msgspec.field(default_factory=Window)
     told: int = 0  # the highest number told on
     due: float | None = None  # when to ask for what is missing
     tries: int = 0
-    asked: list[int] = attrs.Factory(list)
+    asked: list[int] = msgspec.field(default_factory=list)
     ended: float | None = None  # when a newer run took over
 
 

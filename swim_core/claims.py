@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-import attrs
+import msgspec
 
 from .clock import ClusterClock
 from .config import Config
@@ -25,8 +25,7 @@ FRESH = 2_000  # ms; an older verdict on a member that is live here is put to th
 HOLD = 1.0  # seconds, at least, that the member has to answer
 
 
-@attrs.define
-class _Held:
+class _Held(msgspec.Struct):
     claim: Claim
     timer: Timer
 

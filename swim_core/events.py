@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import Enum, IntEnum
 from typing import NamedTuple
 
-import attrs
+import msgspec
 
 from .address import Address
 from .member import Member, Rule
@@ -57,8 +57,7 @@ class KernelEvidence(IntEnum):
     """An active test got no answer from the kernel there."""
 
 
-@attrs.frozen
-class Observation:
+class Observation(msgspec.Struct, frozen=True):
     """One thing that one member saw of another.
 
     Attributes:
@@ -74,8 +73,7 @@ class Observation:
     detail: str = ""
 
 
-@attrs.frozen
-class Evidence:
+class Evidence(msgspec.Struct, frozen=True):
     """Why a member was judged.
 
     Attributes:
@@ -99,60 +97,52 @@ class Origin(NamedTuple):
     address: Address | None
 
 
-@attrs.frozen
-class MemberJoined:
+class MemberJoined(msgspec.Struct, frozen=True):
     """A member that was unknown, forgotten, or an older run, is alive."""
 
     member: Member
 
 
-@attrs.frozen
-class MemberSuspected:
+class MemberSuspected(msgspec.Struct, frozen=True):
     """A member has been silent for half the stall tolerance; it stays live until judged."""
 
     member: Member
     evidence: Evidence | None = None
 
 
-@attrs.frozen
-class MemberRecovered:
+class MemberRecovered(msgspec.Struct, frozen=True):
     """A member that was suspected or held dead shows that it lives, in the same run."""
 
     member: Member
 
 
-@attrs.frozen
-class MemberDied:
+class MemberDied(msgspec.Struct, frozen=True):
     """A member was declared dead; the evidence says by whom and why."""
 
     member: Member
     evidence: Evidence | None = None
 
 
-@attrs.frozen
-class MemberLeft:
+class MemberLeft(msgspec.Struct, frozen=True):
     """A member said goodbye."""
 
     member: Member
     evidence: Evidence | None = None
 
 
-@attrs.frozen
-class MemberUpdated:
+class MemberUpdated(msgspec.Struct, frozen=True):
     """A live member changed its metadata, or took a new epoch at the top of its incarnations."""
 
     member: Member
 
 
-@attrs.frozen
-class MemberForgotten:
+class MemberForgotten(msgspec.Struct, frozen=True):
     """A member that was dead or had left for long is no longer remembered."""
 
     member: Member
 
 
-@attrs.frozen
-class BroadcastReceived:
+class BroadcastReceived(msgspec.Struct, frozen=True):
     """A broadcast of another member, delivered at most once. ``number`` counts from 1 in each run of it."""
 
     origin: Origin
@@ -160,24 +150,21 @@ class BroadcastReceived:
     payload: bytes
 
 
-@attrs.frozen
-class MessageReceived:
+class MessageReceived(msgspec.Struct, frozen=True):
     """A message sent to this node alone, best effort."""
 
     sender: Origin
     payload: bytes
 
 
-@attrs.frozen
-class BroadcastsLost:
+class BroadcastsLost(msgspec.Struct, frozen=True):
     """``count`` broadcasts of ``origin`` are gone for good: nobody asked still had them."""
 
     origin: Origin
     count: int
 
 
-@attrs.frozen
-class NameConflict:
+class NameConflict(msgspec.Struct, frozen=True):
     """Another live process owns this node's name; this node is superseded and stays silent until that one dies.
 
     Attributes:
@@ -187,25 +174,21 @@ class NameConflict:
     member: Member
 
 
-@attrs.frozen
-class Isolated:
+class Isolated(msgspec.Struct, frozen=True):
     """This node has heard no member for the stall tolerance: the trouble is likely its own."""
 
 
-@attrs.frozen
-class Reconnected:
+class Reconnected(msgspec.Struct, frozen=True):
     """This node hears members again after `Isolated`."""
 
 
-@attrs.frozen
-class JoinAttempt:
+class JoinAttempt(msgspec.Struct, frozen=True):
     """Seeds are about to be asked (again): the moment to resolve their names anew and call ``join``."""
 
     addresses: tuple[Address, ...]
 
 
-@attrs.frozen
-class SettingsDiffer:
+class SettingsDiffer(msgspec.Struct, frozen=True):
     """A node at ``address`` runs with other values of settings that must agree in a cluster.
 
     Attributes:
@@ -219,8 +202,7 @@ class SettingsDiffer:
     ours: Mapping[str, float]
 
 
-@attrs.frozen
-class EventsLost:
+class EventsLost(msgspec.Struct, frozen=True):
     """A subscriber fell behind and ``count`` events were dropped, oldest first: read ``members()`` anew."""
 
     count: int

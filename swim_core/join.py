@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from hashlib import blake2b
 from random import Random
 
-import attrs
+import msgspec
 from msgspec.structs import replace
 
 from .address import Address, pack
@@ -34,8 +34,7 @@ PADDED = 800  # bytes of a JOIN, so that the longest answer (a held claim with f
 COOKIE_LIFE = 60.0  # seconds that a cookie's key is used; the one before stays good as long
 
 
-@attrs.define
-class _Seed:
+class _Seed(msgspec.Struct):
     address: Address
     backoff: float
     due: float

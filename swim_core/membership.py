@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-import attrs
+import msgspec
 
 from .address import Address, unpack
 from .config import Config
@@ -68,8 +68,7 @@ def as_member(claim: Claim) -> Member:
     )
 
 
-@attrs.frozen
-class Change:
+class Change(msgspec.Struct, frozen=True):
     """A claim that won: ``before`` is what was held (None: an unknown name), ``entry`` holds the new one."""
 
     entry: Entry

@@ -4,7 +4,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import attrs
+import msgspec
 from msgspec import Raw
 
 from .address import Address
@@ -31,13 +31,12 @@ __all__ = ["Load", "Outbox", "Pending"]
 OVERHEAD = HEADER_SIZE + ENVELOPE_SIZE + LISTS_SIZE
 
 
-@attrs.define
-class Load:
+class Load(msgspec.Struct):
     """Encoded items for the room of one datagram."""
 
-    claims: list[Raw] = attrs.Factory(list)
-    numbers: list[Raw] = attrs.Factory(list)
-    broadcasts: list[Raw] = attrs.Factory(list)
+    claims: list[Raw] = msgspec.field(default_factory=list)
+    numbers: list[Raw] = msgspec.field(default_factory=list)
+    broadcasts: list[Raw] = msgspec.field(default_factory=list)
 
     def __bool__(self) -> bool:
         return bool(self.claims or self.numbers or self.broadcasts)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 import attrs
+import msgspec
 
 from .events import DropReason
 from .member import Rule, State
@@ -76,17 +77,16 @@ def _by_name(messages: Counter[type]) -> Mapping[str, int]:
     return MappingProxyType({"gossip" if kind is type(None) else names[kind]: n for kind, n in messages.items()})
 
 
-@attrs.define
-class Counters:
+class Counters(msgspec.Struct):
     """What a node counts as it goes; shared by its components, read by ``statistics()``."""
 
     datagrams_received: int = 0
     bytes_received: int = 0
     bytes_sent: int = 0
-    messages_received: Counter[type] = attrs.Factory(Counter)
-    messages_sent: Counter[type] = attrs.Factory(Counter)
-    dropped: Counter[DropReason] = attrs.Factory(Counter)
-    verdicts: Counter[Rule] = attrs.Factory(Counter)
+    messages_received: Counter[type] = msgspec.field(default_factory=Counter)
+    messages_sent: Counter[type] = msgspec.field(default_factory=Counter)
+    dropped: Counter[DropReason] = msgspec.field(default_factory=Counter)
+    verdicts: Counter[Rule] = msgspec.field(default_factory=Counter)
     probes_failed: int = 0
     pauses: int = 0
     paused_seconds: float = 0.0

@@ -8,7 +8,7 @@ any member can serve the next page, and the answerer keeps no state.
 from collections.abc import Callable, Iterator
 from random import Random
 
-import attrs
+import msgspec
 from msgspec import Raw
 
 from .config import Config
@@ -59,8 +59,7 @@ def _higher(entry: Entry, shown: Claim | None) -> bool:
     return entry.live if shown is None else precedence(entry.claim) > precedence(shown)
 
 
-@attrs.define
-class _Exchange:
+class _Exchange(msgspec.Struct):
     """One sync under way, at the asker."""
 
     id: int
@@ -68,7 +67,7 @@ class _Exchange:
     buckets: list[int]
     cursor: int
     tries: int = 0
-    shown: dict[str, Claim] = attrs.Factory(dict)
+    shown: dict[str, Claim] = msgspec.field(default_factory=dict)
     differing: int = 0
     changed: bool = False
     timer: Timer | None = None

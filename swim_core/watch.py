@@ -7,7 +7,7 @@ of the local clock.
 from collections import deque
 from math import inf
 
-import attrs
+import msgspec
 
 from .config import Config
 from .member import MAX_INCARNATION
@@ -22,8 +22,7 @@ APART = 0.8  # re-ping intervals between two refusals that count as two
 NONCES = 3  # polls whose answers count
 
 
-@attrs.define
-class Kernels:
+class Kernels(msgspec.Struct):
     """What this node's kernel said of the member's address, by time."""
 
     first_refused: float | None = None
@@ -61,8 +60,7 @@ def _recent(at: float | None, now: float) -> bool:
     return at is not None and now - at <= EVIDENCE_LIFE
 
 
-@attrs.define
-class Helper:
+class Helper(msgspec.Struct):
     """A member asked to confirm, and what it said."""
 
     entry: Entry
@@ -70,7 +68,7 @@ class Helper:
     asked: float
     vote: Vote | None = None
     voted: float = 0.0
-    answers: dict[int, float] = attrs.Factory(dict)
+    answers: dict[int, float] = msgspec.field(default_factory=dict)
     replaced: bool = False
 
     def silence(self, now: float) -> float | None:
@@ -84,8 +82,7 @@ class Helper:
         return self.vote.kernel if self.vote is not None and now - self.voted <= VOTE_LIFE else Kernel.NONE
 
 
-@attrs.define
-class Watch:
+class Watch(msgspec.Struct):
     """One member under watch, as accuser, as helper of accusers, or both.
 
     Attributes:
@@ -104,11 +101,11 @@ class Watch:
     incarnation: int
     since: float
     accusing: bool = False
-    accusers: dict[int, float] = attrs.Factory(dict)
-    helpers: dict[int, Helper] = attrs.Factory(dict)
-    candidates: list[Entry] = attrs.Factory(list)
-    kernels: Kernels = attrs.Factory(Kernels)
-    nonces: deque[int] = attrs.Factory(lambda: deque(maxlen=NONCES))
+    accusers: dict[int, float] = msgspec.field(default_factory=dict)
+    helpers: dict[int, Helper] = msgspec.field(default_factory=dict)
+    candidates: list[Entry] = msgspec.field(default_factory=list)
+    kernels: Kernels = msgspec.field(default_factory=Kernels)
+    nonces: deque[int] = msgspec.field(default_factory=lambda: deque(maxlen=NONCES))
     next_ping: float = -inf
     next_ask: float = -inf
     next_poll: float = -inf
