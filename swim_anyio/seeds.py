@@ -1,5 +1,6 @@
 """Keeps a node's seeds resolved: names are looked up in the background, and again before each attempt."""
 
+import contextlib
 import logging
 import math
 import socket
@@ -8,7 +9,7 @@ from functools import partial
 
 import anyio
 
-from swim_core import Address, ConfigError
+from swim_core import Address, ConfigError, NotRunning
 from swim_core.address import canonical
 from swim_threads.udp import family_of
 
@@ -92,7 +93,8 @@ class Seeds:
         self._resolved_at[seed] = self._engine.clock()
         if seed in self._names and self._names[seed] != found:
             self._names[seed] = found
-            self._join()
+            with contextlib.suppress(NotRunning):  # it has left meanwhile
+                self._join()
 
 
 def numeric(host: str, port: int) -> Address | None:

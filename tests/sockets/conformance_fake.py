@@ -13,6 +13,7 @@ from swim_core import (
     Evidence,
     KernelEvidence,
     Member,
+    NotRunning,
     Statistics,
 )
 
@@ -61,6 +62,8 @@ class FakeNode:
         self.has_left = self.left_at is not None and now >= self.left_at + GOODBYE_TAKES
 
     def join(self, addresses: Iterable[AddressLike], *, now: float) -> None:
+        if self.left_at is not None:
+            raise NotRunning("left")
         self.joins.append(list(addresses))
 
     def broadcast(self, payload: bytes, *, now: float) -> int:

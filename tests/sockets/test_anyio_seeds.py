@@ -10,7 +10,7 @@ import pytest
 import trio
 from conformance_fake import FakeConfig
 from conformance_loops import on_every_loop
-from conformance_peer import HERE, provoke
+from conformance_peer import HERE
 from test_anyio_io import until
 from trio.testing import MockClock
 
@@ -65,6 +65,15 @@ async def test_the_end_does_not_wait_for_a_name(resolver: Resolver) -> None:
     with anyio.fail_after(5):
         async with open_node(HERE, config=config, join=["never.example"]):
             await until(lambda: resolver.asked)
+
+
+@on_every_loop
+async def test_a_name_that_is_resolved_while_the_node_leaves(resolver: Resolver) -> None:
+    config = FakeConfig()
+    resolver.table = {"seed.example": ["127.0.0.2"]}
+    async with open_node(HERE, config=config, join=["seed.example"]) as node:
+        await node.leave()
+    assert config.node.joins == [[]]
 
 
 @on_every_loop
@@ -152,18 +161,3 @@ def test_a_name_that_can_not_be_resolved_is_tried_again_ever_more_rarely(
     assert [round(gap) for gap in gaps] == [1, 2, 4, 8, 16, 32, 60, 60, 60]
     assert math.isclose(times[0], 0, abs_tol=0.1)
     assert "seed.example can't be resolved" in caplog.text
-
-
-@pytest.mark.sockets
-def test_virtual_time_drives_the_deadline() -> None:
-    config = FakeConfig()
-
-    async def main() -> None:
-        async with open_node(HERE, config=config) as node:
-            provoke(node)
-            config.node.deadline = trio.current_time() + 3_600
-            node.broadcast(b"")
-            await trio.sleep(3_601)
-            assert len(config.node.ticks) == 1
-
-    trio.run(main, clock=MockClock(autojump_threshold=0))
