@@ -1,7 +1,9 @@
 """One member as a process: events to standard output, commands from standard input, a leave at the end."""
 
+import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -93,6 +95,8 @@ async def run_agent(settings: Settings) -> int:
             tasks.cancel_scope.cancel()
     with anyio.move_on_after(OUTPUT_PATIENCE):
         await output.write(records.stopped(name, ending.reason, t=time.time()))
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        os._exit(ending.status)  # asyncio would wait for a name server to answer, which nothing can cancel
     return ending.status
 
 

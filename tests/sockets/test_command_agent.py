@@ -188,6 +188,35 @@ def test_a_seed_that_cannot_be_resolved_is_tried_again() -> None:
         assert process.wait(PATIENCE) == 0
 
 
+@both_backends
+def test_a_name_server_that_does_not_answer_delays_no_end(backend: str) -> None:
+    code = """
+import socket, sys, threading
+look_up = socket.getaddrinfo
+def hang(host, *rest, **options):
+    if "slow.invalid" in str(host) and threading.current_thread() is not threading.main_thread():
+        print("asked", flush=True)
+        threading.Event().wait()
+    return look_up(host, *rest, **options)
+socket.getaddrinfo = hang
+from swim_anyio.__main__ import main
+sys.exit(main())
+"""
+    arguments = ["--bind", "127.0.0.1:0", "--join", "slow.invalid", "--backend", backend]
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "agent", *arguments], env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        assert process.stdout is not None
+        try:
+            assert "asked" in {process.stdout.readline().split()[-1] for _ in range(2)}
+            process.terminate()
+            assert "(SIGTERM)" in process.stdout.readline()
+            assert process.wait(PATIENCE) == 0
+        finally:
+            process.kill()
+
+
 def test_lines_for_people_are_plain_where_there_is_no_terminal() -> None:
     process = subprocess.Popen(
         [*SWIM, "agent", "--bind", "127.0.0.1:0", "--name", "n1", *QUICK],
