@@ -8,9 +8,10 @@ from .clock import ClusterClock
 from .config import Config
 from .corrections import Corrections
 from .events import DropReason
+from .hashing import Hashes
 from .local import Hearing, Local
 from .member import EPOCH_BITS, Claim, State, precedence
-from .membership import Change, Membership
+from .membership import Change, Entry, Membership
 from .outbox import Load, Outbox
 from .rtt import RoundTrips
 from .sender import Sender
@@ -38,6 +39,7 @@ class Claims:
         config: Config,
         timers: Timers,
         clock: ClusterClock,
+        hashes: Hashes,
         membership: Membership,
         local: Local,
         outbox: Outbox,
@@ -50,6 +52,7 @@ class Claims:
     ) -> None:
         self._timers = timers
         self._clock = clock
+        self._hashes = hashes
         self._membership = membership
         self._local = local
         self._outbox = outbox
@@ -79,7 +82,14 @@ class Claims:
         ):
             self._hold_back(claim, now)
             return False
+        if entry is not None and sender is not None and precedence(claim) < precedence(entry.claim):
+            self._correct_sender(claim, entry, sender, now)
         return self._merge(claim, now)
+
+    def _correct_sender(self, claim: Claim, entry: Entry, sender: Sender, now: float) -> None:
+        """A sender that claims less of itself than is known may be superseded: it must learn that."""
+        if self._hashes.short_id(claim.name, claim.epoch) == sender.short_id:
+            self._corrections.send(entry.claim, sender, now)
 
     def _is_old(self, claim: Claim, now: float) -> bool:
         return claim.verdict is None or self._clock.read(now) - claim.verdict.time > FRESH

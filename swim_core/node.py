@@ -124,6 +124,7 @@ class Node:
             config,
             timers,
             clock,
+            hashes,
             membership,
             local,
             outbox,
