@@ -6,7 +6,7 @@ its name; those in `Hand.answering` acknowledge the node's pings by themselves, 
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import reduce
+from functools import partial, reduce
 from itertools import count
 from math import inf
 from operator import xor
@@ -156,9 +156,10 @@ class Hand:
             metadata=metadata,
         )
         self.answering: list[Peer] = []
+        self.reaction: Callable[[Sent], object] | None = None
         self.sent: list[Sent] = []
         self.events: list[Event] = []
-        self._due: list[tuple[float, int, Peer, Ack]] = []
+        self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._order = count()
         for known in knows:
             self.feed(known, claims=[known.claim()])
@@ -189,13 +190,13 @@ class Hand:
         while True:
             deadline = self.node.poll_deadline()
             next_tick = inf if deadline is None else deadline
-            next_ack = self._due[0][0] if self._due else inf
-            if min(next_tick, next_ack) > end:
+            next_due = self._due[0][0] if self._due else inf
+            if min(next_tick, next_due) > end:
                 break
-            if next_ack <= next_tick:
-                at, _, source, ack = heapq.heappop(self._due)
+            if next_due <= next_tick:
+                at, _, action = heapq.heappop(self._due)
                 self.now = max(self.now, at)
-                self.feed(source, ack)
+                action()
             else:
                 self.now = max(self.now, next_tick)
                 self.node.feed_tick(now=self.now)
@@ -210,6 +211,10 @@ class Hand:
         start = self.now
         assert condition() or self.run(limit, watch=condition), f"did not happen within {limit} s"
         return self.now - start
+
+    def after(self, seconds: float, action: Callable[[], object]) -> None:
+        """Do something when so much more time has passed in `run`."""
+        heapq.heappush(self._due, (self.now + seconds, next(self._order), action))
 
     def sleep(self, seconds: float) -> None:
         """The process stands still: what is due meanwhile is not done."""
@@ -232,6 +237,8 @@ class Hand:
             )
             fresh.append(sent)
             self._answer(sent)
+            if self.reaction is not None:
+                self.reaction(sent)
         self.sent += fresh
         while (event := self.node.poll_event()) is not None:
             self.events.append(event)
@@ -243,7 +250,10 @@ class Hand:
         for answerer in self.answering:
             if (answerer.address, answerer.short_id) == (sent.to, sent.message.target):
                 ack = Ack(sent.message.seq, self.digest())
-                heapq.heappush(self._due, (self.now + RTT, next(self._order), answerer, ack))
+                self.after(RTT, partial(self.feed, answerer, ack))
+
+    def clear_sent(self) -> None:
+        self.sent.clear()
 
     def clear(self) -> None:
         self.sent.clear()
