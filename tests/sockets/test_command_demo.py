@@ -209,6 +209,12 @@ def test_what_does_not_hold_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "-15" in str(outcomes["stop"].facts["statuses"])
 
 
+def test_a_whole_run_takes_no_longer_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(story, "WHOLE", 0.0)
+    outcomes = tell(LIAR, monkeypatch)
+    assert outcomes["form"].text == "n1 did not start"
+
+
 def test_an_agent_that_ends_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes = tell("import sys; sys.exit('swim: no luck today')", monkeypatch)
     assert list(outcomes) == ["form"]

@@ -1,11 +1,11 @@
 """What the demo's cluster goes through, and what must hold at each step.
 
 Nothing waits for a duration where there is a condition to wait for; a condition that does not come in time
-fails its step, and the story goes on. A whole run is bounded by the sum of the deadlines, under a minute.
+fails its step, and the story goes on, within the time that a whole run may take.
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import attrs
@@ -16,6 +16,7 @@ __all__ = ["Outcome", "Teller", "run_story"]
 
 START_DEADLINE = 15.0  # seconds: twenty interpreters on two busy processors need some
 DEADLINE = 8.0  # for what takes milliseconds to two seconds on an idle machine
+WHOLE = 50.0  # for everything: under a minute with the end of the agents
 STALL = 2.0  # below the 3 s that the preset tolerates, above the 1.5 s at which it suspects
 
 
@@ -60,7 +61,7 @@ def run_story(cluster: Cluster, count: int, teller: Teller) -> list[Outcome]:
         began = time.time()
         try:
             if story.outcomes:
-                cluster.until(lambda: False, teller.pace)
+                story.until(lambda: False, teller.pace)
                 began = time.time()
             ok, text, facts = step()
         except AgentFailed as failure:
@@ -82,18 +83,23 @@ class _Story:
         self._cluster = cluster
         self._count = count
         self._announce = teller.announce
+        self._end = time.monotonic() + WHOLE
         self._killed = self._restarted = float("inf")  # seconds since 1970; n3 may be held dead in between
+
+    def until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """`Cluster.until`, and not beyond the end of the whole."""
+        return self._cluster.until(condition, min(seconds, self._end - time.monotonic()))
 
     def form(self) -> Result:
         self._announce(f"{self._count} agents start and join the first")
         cluster = self._cluster
         seed = cluster.start("n1")
-        if not cluster.until(lambda: bool(seed.address), START_DEADLINE):
+        if not self.until(lambda: bool(seed.address), START_DEADLINE):
             return False, "n1 did not start", {}
         began = time.time()
         for number in range(2, self._count + 1):
             cluster.start(f"n{number}", join=seed.address)
-        formed = cluster.until(self._all_agree, START_DEADLINE)
+        formed = self.until(self._all_agree, START_DEADLINE)
         seconds = round(time.time() - began, 3)
         pids = {agent.name: agent.process.pid for agent in cluster.agents.values()}
         if not formed:
@@ -109,10 +115,10 @@ class _Story:
         self._announce(f"{agent.name} is stopped for {STALL:g} s (SIGSTOP): nobody may declare it dead")
         began = time.time()
         with self._cluster.stopped(agent):
-            self._cluster.until(lambda: False, STALL)
+            self.until(lambda: False, STALL)
         self._announce(f"{agent.name} goes on (SIGCONT), and broadcasts")
         heard, _, facts = self._broadcast(agent, "still here")
-        agreed = self._cluster.until(self._all_agree, DEADLINE)
+        agreed = self.until(self._all_agree, DEADLINE)
         others = self._cluster.up(agent)
         suspected = [other.name for other in others if other.said("suspect", member=agent.name, since=began)]
         dead = [other.name for other in others if other.said("dead", member=agent.name, since=began)]
@@ -134,7 +140,7 @@ class _Story:
         began = time.time()
         agent.command("leave")
         ok, text, facts = self._spread(f"{agent.name} left", "know", "left", agent, began)
-        ended = self._cluster.until(lambda: agent.process.poll() is not None, DEADLINE)
+        ended = self.until(lambda: agent.process.poll() is not None, DEADLINE)
         agent.status = "left" if ended else "leaving"
         status = agent.process.poll()
         return (
@@ -149,7 +155,7 @@ class _Story:
         began = self._restarted = time.time()
         agent = self._cluster.start("n3", bind=address, join=self._agent("n1").address)
         ok, text, facts = self._spread("n3 is back", "see it alive", "alive", agent, began)
-        agreed = self._cluster.until(self._all_agree, DEADLINE)
+        agreed = self.until(self._all_agree, DEADLINE)
         return ok and agreed, text if agreed else f"{text}; it does not see all", facts
 
     def stop(self) -> Result:
@@ -158,7 +164,7 @@ class _Story:
         for agent in agents:
             agent.status = "leaving"
             agent.process.terminate()
-        self._cluster.until(lambda: all(agent.process.poll() is not None for agent in agents), DEADLINE)
+        self.until(lambda: all(agent.process.poll() is not None for agent in agents), DEADLINE)
         statuses = {agent.name: agent.process.poll() for agent in agents}
         for agent in agents:
             agent.status = "leaving" if statuses[agent.name] is None else "left"
@@ -196,7 +202,7 @@ class _Story:
         def heard(other: Agent) -> list[dict[str, Any]]:
             return other.said("broadcast", member=agent.name, data=text)
 
-        self._cluster.until(lambda: all(heard(other) for other in others), DEADLINE)
+        self.until(lambda: all(heard(other) for other in others), DEADLINE)
         delays = _delays(map(heard, others), began)
         doubled = [other.name for other in others if len(heard(other)) > 1]
         words = f"{agent.name} broadcast: {_count(delays, others)} heard it{_times(delays)}"
@@ -210,7 +216,7 @@ class _Story:
         def said(other: Agent) -> list[dict[str, Any]]:
             return other.said(event, member=agent.name, since=began)
 
-        self._cluster.until(lambda: all(said(other) for other in others), DEADLINE)
+        self.until(lambda: all(said(other) for other in others), DEADLINE)
         delays = _delays(map(said, others), began)
         words = f"{what}: {_count(delays, others)} {verb}{_times(delays)}"
         return len(delays) == len(others), words, {"known_to": len(delays), "of": len(others), "delays": delays}
