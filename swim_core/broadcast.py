@@ -132,9 +132,6 @@ class Broadcasts:
 
         A stranger, who may be its origin and newly joined, can bring only what waits for a claim.
         """
-        if len(broadcast.payload) > self._config.max_broadcast:
-            self._counters.drop(DropReason.TOO_LARGE_PAYLOAD)
-            return
         if broadcast.origin == self._local.name:
             self._counters.drop(DropReason.DUPLICATE)
             return
@@ -159,9 +156,13 @@ class Broadcasts:
         self._gossip.tell_broadcast(origin, broadcast.number, encoded, now)
 
     def _deliver(self, stream: _Stream, broadcast: Broadcast, now: float) -> None:
+        """Hand it to the application, unless it is larger than that agreed to; it was relayed all the same."""
         stream.window.receive(broadcast.number)
-        self._counters.broadcasts_delivered += 1
-        self._emit(BroadcastReceived(stream.origin, broadcast.number, broadcast.payload))
+        if len(broadcast.payload) > self._config.max_broadcast:
+            self._counters.drop(DropReason.TOO_LARGE_PAYLOAD)
+        else:
+            self._counters.broadcasts_delivered += 1
+            self._emit(BroadcastReceived(stream.origin, broadcast.number, broadcast.payload))
         self._watch_gaps(stream, now)
 
     def _stream(self, origin: int) -> _Stream | None:

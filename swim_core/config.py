@@ -103,7 +103,8 @@ class Config:
         helpers: v, 1 to 16: members asked to confirm a silence.
         max_helpers: 1 to 64: the most that are asked in place of ones that don't answer; bounds
             what one watch costs when much of a cluster is gone.
-        max_datagram: bytes of UDP payload, 512 to 65,000. 1,200 passes every path unfragmented.
+        max_datagram: bytes of UDP payload, 800 to 65,000: the largest claim must fit. 1,200 passes every
+            path unfragmented.
         max_broadcast: bytes, 1 to 60,000; must fit in a datagram (`max_datagram` - 150).
         max_metadata: bytes, packed, 0 to 512: metadata rides on every claim.
         max_members: 2 to 1,000,000: a hostile or broken member can't fill the memory with names.
@@ -133,7 +134,7 @@ class Config:
     rings: int = _setting(4, 1, 8, "rings", whole=True)
     helpers: int = _setting(3, 1, 16, "members", whole=True)
     max_helpers: int = _setting(24, 1, 64, "members", whole=True)
-    max_datagram: int = _setting(1_200, 512, 65_000, "bytes", whole=True)
+    max_datagram: int = _setting(1_200, 800, 65_000, "bytes", whole=True)
     max_broadcast: int = _setting(256, 1, 60_000, "bytes", whole=True)
     max_metadata: int = _setting(512, 0, 512, "bytes", whole=True)
     max_members: int = _setting(16_384, 2, 1_000_000, "members", whole=True)
@@ -161,11 +162,6 @@ class Config:
             raise ConfigError(
                 f"max_broadcast ({self.max_broadcast}) must fit in a datagram: at most max_datagram - 150"
                 f" ({self.max_datagram - 150})"
-            )
-        if self.max_metadata > self.max_datagram - 250:
-            raise ConfigError(
-                f"max_metadata ({self.max_metadata}) must fit in a datagram with its claim: at most max_datagram - 250"
-                f" ({self.max_datagram - 250})"
             )
         if self.helpers > self.max_helpers:
             raise ConfigError(f"helpers ({self.helpers}) must not exceed max_helpers ({self.max_helpers})")
