@@ -68,7 +68,8 @@ async def run_agent(settings: Settings) -> int:
     """Run one member until it is told to leave; returns the exit status.
 
     Raises:
-        SwimError, OSError: as `open_node`; nothing is left behind.
+        SwimError: as `open_node`; nothing is left behind.
+        OSError: the same, or the output can't be written to (a full disk), after the leave.
     """
     ending = _Ending()
     output = Output(sys.stdout.fileno(), _renderer(settings.json))
@@ -95,6 +96,8 @@ async def run_agent(settings: Settings) -> int:
             tasks.cancel_scope.cancel()
     with anyio.move_on_after(OUTPUT_PATIENCE):
         await output.write(records.stopped(name, ending.reason, t=time.time()))
+    if output.failure is not None:
+        raise output.failure
     if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
         os._exit(ending.status)  # asyncio would wait for a name server to answer, which nothing can cancel
     return ending.status

@@ -39,6 +39,8 @@ def run(arguments: list[str]) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    if sys.stdout is None:
+        raise OSError("standard output is closed: there is nowhere to report to")
     options = read_agent_options(arguments)
     if options is not None:
         from .launch import launch_agent

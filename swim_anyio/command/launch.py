@@ -42,8 +42,6 @@ def launch_agent(
 
     from .agent import Settings, run_agent
 
-    if sys.stdout is None:
-        raise OSError("standard output is closed: there is nowhere to report to")
     settings = Settings(
         bind=bind,
         name=name,

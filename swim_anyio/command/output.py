@@ -4,6 +4,7 @@ A reader that stops reading must not stop the node, or it would soon be declared
 written before the descriptor can take it; meanwhile the subscription drops the oldest events and says so.
 """
 
+import errno
 import os
 import select
 import stat
@@ -17,6 +18,7 @@ from .text import Renderer
 __all__ = ["Output"]
 
 CHUNK = 4_096  # a pipe that polls writable takes this much without blocking (PIPE_BUF on Linux)
+GONE = {errno.EPIPE, errno.ECONNRESET, errno.EIO}  # the last: a terminal that hung up
 
 
 class Output:
@@ -25,9 +27,13 @@ class Output:
     Args:
         fd: stays open, and in blocking mode: others may share it.
         render: makes a line of a record.
+
+    Attributes:
+        failure: why nothing can be written any more, unless the reader is simply gone.
     """
 
     def __init__(self, fd: int, render: Renderer) -> None:
+        self.failure: OSError | None = None
         self._fd = fd
         self._render = render
         self._lock = anyio.Lock(fast_acquire=True)
@@ -47,7 +53,9 @@ class Output:
                     written = os.write(self._fd, self._unwritten[:CHUNK])
                 except BlockingIOError:  # somebody else made it non-blocking, and it filled up since
                     continue
-                except OSError:
+                except OSError as error:
+                    if error.errno not in GONE:
+                        self.failure = OSError(error.errno, f"standard output: {error.strerror}")
                     self._unwritten.clear()
                     self._closed.set()
                     return

@@ -100,6 +100,23 @@ def test_a_closed_output_ends_it_with_a_leave(start: Start) -> None:
     n1.wait_for("left", member="n2")
 
 
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device that is always full")
+def test_a_full_disk_is_a_failure() -> None:
+    with open("/dev/full", "wb") as full:
+        result = subprocess.run(
+            [*SWIM, "agent", "--bind", "127.0.0.1:0", *QUICK],
+            env=environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=PATIENCE,
+            check=False,
+        )
+    assert result.stderr == "swim: standard output: No space left on device\n"
+    assert result.returncode == 1
+
+
 @both_backends
 def test_the_end_of_the_input_is_not_the_end(start: Start, backend: str) -> None:
     n1 = start("n1", "--backend", backend)
