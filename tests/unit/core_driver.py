@@ -142,13 +142,14 @@ class Hand:
         seed: int = 0,
         unix_ms: int = UNIX_MS,
         metadata: dict[str, str] | None = None,
+        address: tuple[str, int] = ("10.0.0.1", 7946),
     ) -> None:
         self.now = now
         self.config = config or Config.lan()
         self.hashes = Hashes(self.config.cluster, self.config.rings)
         self.node = Node(
             name,
-            ("10.0.0.1", 7946),
+            address,
             config=self.config,
             now=now,
             entropy=seed.to_bytes(32, "big"),

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from math import inf, nan
 from pathlib import Path
 
-import attrs
+import msgspec
 import pytest
 from core_driver import EPOCH, UNIX_MS, Hand, Peer, Sent, peer, peers
 
@@ -363,7 +363,7 @@ def test_what_is_handed_out_cannot_be_changed() -> None:
     hand.feed(FRIENDS[0], UserMessage(b"hi"))
     member, statistics, event = hand.me, hand.node.statistics(), hand.events[0]
     for thing, attribute in ((member, "name"), (statistics, "watches"), (event, "payload")):
-        with pytest.raises(attrs.exceptions.FrozenInstanceError):
+        with pytest.raises(AttributeError):
             setattr(thing, attribute, None)
     for mapping in (member.metadata, statistics.dropped, statistics.members, statistics.messages_sent):
         with pytest.raises(TypeError):
@@ -498,7 +498,7 @@ def test_the_event_union_holds_every_event_class() -> None:
         name
         for name in swim_core.__all__
         if getattr(getattr(swim_core, name), "__module__", "") == "swim_core.events"
-        and attrs.has(getattr(swim_core, name))
+        and issubclass(getattr(swim_core, name), msgspec.Struct)
     }
     assert in_union == made_by_nodes - {"Evidence", "Observation"}
 

@@ -351,7 +351,7 @@ def test_no_datagram_is_over_1200_bytes() -> None:
 
 
 def test_a_relay_ignores_its_own_limit() -> None:
-    hand = Hand(knows=[A, B], config=Config.lan(max_datagram=512, max_metadata=200))
+    hand = Hand(knows=[A, B], config=Config.lan(max_datagram=800, max_metadata=200))
     large = peer(7, metadata=b"\x81\xa1k\xda\x01\xf4" + b"v" * 500)
     hand.feed(A, claims=[large.claim()])
     assert hand.state(large) is State.ALIVE
