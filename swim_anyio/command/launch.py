@@ -32,7 +32,7 @@ def launch_agent(
 ) -> int:
     """Run `swim agent` with these options; returns the exit status.
 
-    asyncio is the default since it starts in half of trio's time and costs less for each datagram.
+    asyncio is the default: it starts sooner than trio, takes less memory, and costs less for each datagram.
 
     Raises:
         ConfigError: if an option or a variable can't be used; it is named.

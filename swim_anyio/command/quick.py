@@ -1,8 +1,8 @@
 """Reads a plain `swim agent` command line without typer, which would stay in the memory of every member.
 
-typer loads pydantic: together they take longer to start than all the rest of an agent, and a third of its
-memory. `app` is still what defines the command; here only what needs no judgement is read, and a test
-keeps the two alike.
+Recent versions of typer load pydantic: together they double the time in which an agent starts (by 0.2 s of a
+processor) and add 12 MB to the 27 that it takes. `app` is still what defines the command; here only what
+needs no judgement is read, and a test keeps the two alike.
 """
 
 from collections.abc import Callable, Sequence

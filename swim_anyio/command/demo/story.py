@@ -234,6 +234,6 @@ def _count(delays: list[float], others: list[Agent]) -> str:
 def _times(delays: list[float]) -> str:
     if not delays:
         return ""
-    if delays[-1] >= 1:
-        return f" after {delays[0]:.1f} to {delays[-1]:.1f} s"
-    return f" after {delays[0] * 1000:.0f} to {delays[-1] * 1000:.0f} ms"
+    seconds = delays[-1] >= 1
+    first, last = (f"{delay:.1f}" if seconds else f"{delay * 1000:.0f}" for delay in (delays[0], delays[-1]))
+    return f" after {last if first == last else f'{first} to {last}'} {'s' if seconds else 'ms'}"
