@@ -1,6 +1,6 @@
 """Dissemination: each update floods along K rings of the live members (docs/protocol.md, section 5)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Raw
 
@@ -59,10 +59,11 @@ class Gossip:
         if entry is not None and entry.claim == claim:
             self._pending.claim(claim)
 
-    def tell_number(self, origin: int, highest: int) -> None:
-        """Tell the highest broadcast number of an origin."""
+    def tell_number(self, origin: int, highest: int, now: float) -> None:
+        """Tell the highest broadcast number of an origin, and tell it again: nothing else shows that it was missed."""
         if not self.full:
             self._pending.number(origin, highest)
+            self._repeat(now, lambda: self._pending.number(origin, highest), REPEATS[-1:])
 
     def tell_broadcast(self, origin: int, number: int, encoded: Raw, now: float, *, originator: bool = False) -> bool:
         """Tell a broadcast; False if there is no room (counted)."""
@@ -74,12 +75,12 @@ class Gossip:
             self._repeat(now, lambda: self._pending.broadcast(origin, number, encoded))
         return True
 
-    def _repeat(self, now: float, again: Callable[[], None]) -> None:
+    def _repeat(self, now: float, again: Callable[[], None], delays: Sequence[float] = REPEATS) -> None:
         def act(at: float) -> None:
             again()
             self.settle(at)
 
-        for delay in REPEATS:
+        for delay in delays:
             self._timers.at(now + delay, act)
 
     def push_now(self, now: float) -> None:
@@ -89,6 +90,8 @@ class Gossip:
 
     def settle(self, now: float) -> None:
         """Push what is pending, or plan to; called after every input."""
+        if self._pending and not self._membership.has_others:
+            self._pending.clear()  # nobody to tell: whoever comes asks for everything
         if not self._pending or self._scheduled:
             return
         if self._rate.allow(now):
@@ -103,9 +106,6 @@ class Gossip:
 
     def _push(self, now: float) -> None:
         targets = self._targets()
-        if not targets:  # nobody to tell: whoever comes asks for everything
-            self._pending.clear()
-            return
         for _ in range(BURST):
             load = self._pending.take(self._outbox.room)
             if not load:

@@ -5,33 +5,32 @@ receives at the address it asks from (docs/protocol.md, section 7).
 """
 
 from collections.abc import Callable, Sequence
-from hashlib import blake2b
 from random import Random
 
 import msgspec
 from msgspec.structs import replace
 
-from .address import Address, pack
+from .address import Address
+from .agreement import Agreement
 from .claims import Claims
 from .clock import ClusterClock
 from .config import Config
-from .events import DropReason, Event, JoinAttempt, SettingsDiffer
+from .events import DropReason, Event, JoinAttempt
 from .local import Local
 from .membership import Membership
-from .outbox import Load, Outbox
+from .outbox import Outbox
 from .sender import Sender
 from .statistics import Counters
 from .timers import Timer, Timers
 from .wire import Join, JoinAck, encode_item
 
-__all__ = ["JoinDesk", "Joiner"]
+__all__ = ["Joiner"]
 
 FIRST_BACKOFF = 1.0  # seconds
 SUPERSEDED_BACKOFF = 60.0
 AT_A_TIME = 3
 TRIES = 3  # per step, a probe timeout apart
 PADDED = 800  # bytes of a JOIN, so that the longest answer (a held claim with full metadata) may come back
-COOKIE_LIFE = 60.0  # seconds that a cookie's key is used; the one before stays good as long
 
 
 class _Seed(msgspec.Struct):
@@ -42,10 +41,6 @@ class _Seed(msgspec.Struct):
     cookie: bytes | None = None
     tries: int = 0
     timer: Timer | None = None
-
-
-def _settings(config: Config) -> tuple[int, int, int]:
-    return round(config.probe_interval * 1000), config.rings, round(config.stall_tolerance * 1000)
 
 
 class Joiner:
@@ -61,6 +56,7 @@ class Joiner:
         claims: Claims,
         outbox: Outbox,
         random: Random,
+        agreement: Agreement,
         counters: Counters,
         *,
         emit: Callable[[Event], None],
@@ -74,6 +70,7 @@ class Joiner:
         self._claims = claims
         self._outbox = outbox
         self._random = random
+        self._agreement = agreement
         self._counters = counters
         self._emit = emit
         self._on_admitted = on_admitted
@@ -177,11 +174,9 @@ class Joiner:
         seed.tries += 1
         seed.seq = self._random.getrandbits(32)
         claim = self._local.claim if seed.cookie is not None else None
-        self._local.shown |= claim is not None
-        interval, rings, stall = _settings(self._config)
-        message = Join(
-            seed.seq, self._local.name, interval, rings, stall, self._config.max_datagram, seed.cookie, claim
-        )
+        ours = self._agreement
+        limit = self._config.max_datagram
+        message = Join(seed.seq, self._local.name, ours.interval, ours.rings, ours.stall, limit, seed.cookie, claim)
         size = len(encode_item(message))
         padded = min(PADDED, self._config.max_datagram) - 30
         message = replace(message, padding=bytes(max(0, padded - size)))
@@ -208,7 +203,7 @@ class Joiner:
             return
         seed.timer.cancel()
         seed.seq = None
-        self._compare_settings(ack, sender)
+        self._agreement.check(ack, sender.address)
         if self._membership.live_count == 1 and self._local.rival is None:
             self._local.enter(ack.time, ack.held, now)
         if ack.held is not None:
@@ -220,79 +215,3 @@ class Joiner:
             self._ask(seed, now)
         else:
             self._on_admitted(sender, now)
-
-    def _compare_settings(self, ack: Join | JoinAck, sender: Sender) -> None:
-        difference = settings_differ(self._config, ack, sender.address)
-        if difference is not None:
-            self._emit(difference)
-
-
-def settings_differ(config: Config, theirs: Join | JoinAck, address: Address) -> SettingsDiffer | None:
-    """What must agree in a cluster and does not; None if all does."""
-    names = ("probe_interval", "rings", "stall_tolerance")
-    pairs = zip(names, _settings(config), (theirs.interval, theirs.rings, theirs.stall), strict=True)
-    differing = [(name, ours, other) for name, ours, other in pairs if ours != other]
-    if not differing:
-        return None
-    unit = {"probe_interval": 0.001, "stall_tolerance": 0.001, "rings": 1}
-    return SettingsDiffer(
-        address,
-        {name: other * unit[name] for name, _, other in differing},
-        {name: ours * unit[name] for name, ours, _ in differing},
-    )
-
-
-class JoinDesk:
-    """Answers those who ask to be let in, without keeping anything about them."""
-
-    def __init__(
-        self,
-        config: Config,
-        clock: ClusterClock,
-        membership: Membership,
-        local: Local,
-        claims: Claims,
-        outbox: Outbox,
-        secret: bytes,
-        counters: Counters,
-        *,
-        emit: Callable[[Event], None],
-    ) -> None:
-        self._config = config
-        self._clock = clock
-        self._membership = membership
-        self._local = local
-        self._claims = claims
-        self._outbox = outbox
-        self._counters = counters
-        self._emit = emit
-        self._secret = secret
-
-    def asked(self, join: Join, sender: Sender, now: float) -> None:
-        """Hand out a cookie, or check it and take the claim that comes with it."""
-        period = int(now // COOKIE_LIFE)
-        if join.cookie is None or join.claim is None:
-            self._reply(join, sender, self._cookie(join.name, sender.address, period), now)
-            return
-        good = (self._cookie(join.name, sender.address, p) for p in (period, period - 1))
-        if join.cookie not in good or join.claim.name != join.name:
-            self._counters.drop(DropReason.BAD_COOKIE)
-            return
-        difference = settings_differ(self._config, join, sender.address)
-        if difference is not None:
-            self._emit(difference)
-        self._claims.receive(join.claim, now)
-        self._reply(join, sender, None, now)
-
-    def _cookie(self, name: str, address: Address, period: int) -> bytes:
-        data = period.to_bytes(8, "big", signed=True) + pack(address) + name.encode()
-        return blake2b(data, digest_size=16, key=self._secret, person=b"cookie").digest()
-
-    def _reply(self, join: Join, sender: Sender, cookie: bytes | None, now: float) -> None:
-        entry = self._membership.get(join.name)
-        interval, rings, stall = _settings(self._config)
-        held = entry.claim if entry is not None and (cookie is not None or entry.claim != join.claim) else None
-        ack = JoinAck(join.seq, cookie, self._clock.read(now), interval, rings, stall, held)
-        load = Load([encode_item(self._local.claim)]) if cookie is None else Load()
-        self._local.shown |= cookie is None
-        self._outbox.send(ack, sender.address, now, load=load, limit=sender.size)

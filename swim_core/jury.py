@@ -247,7 +247,7 @@ class Jury:
             self._counters.drop(DropReason.STRANGER)
             return
         watch = self._watches.get(vote.subject)
-        helper = watch.helpers.get(sender.short_id) if watch is not None else None
+        helper = watch.helpers.get(sender.member.name) if watch is not None else None
         if watch is None or helper is None:
             return
         helper.vote, helper.voted = vote, now
@@ -268,9 +268,9 @@ class Jury:
     def _ask_more(self, watch: Watch, count: int, now: float) -> None:
         while count and watch.candidates:
             candidate = watch.candidates.pop()
-            if candidate.live and candidate.short_id not in watch.helpers:
+            if candidate.live and candidate.name not in watch.helpers:
                 count -= 1
-                watch.helpers[candidate.short_id] = Helper(candidate, candidate.short_id, now)
+                watch.helpers[candidate.name] = Helper(candidate, now)
                 self._request(watch, candidate, now)
 
     def _request(self, watch: Watch, helper: Entry, now: float) -> None:

@@ -93,8 +93,6 @@ class Local:
         self._metadata = pack_metadata(metadata, config.max_metadata)
         self.left = False
         """Whether `leave` was called: the goodbye is final for this node."""
-        self.shown = False
-        """Whether others were told the claim: from then on an epoch is only ever raised."""
         self.rival: Claim | None = None
         """The claim of the live process that owns this node's name: this node is superseded."""
         membership.local_name = name
@@ -148,16 +146,18 @@ class Local:
         return self._put(self.claim.epoch, self.claim.incarnation, now)
 
     def enter(self, cluster_ms: int, held: Claim | None, now: float) -> None:
-        """Before this node's claim is shown to anybody: take the cluster's time, and an epoch above what is
-        held of this name. A clock that ran ahead thus gives no epoch that could lock a later run out.
+        """A node that knows no live member takes the cluster's time, and an epoch above what is held of its name.
+
+        A clock that ran ahead thus gives no epoch that could lock a later run out. Once the claim may have
+        been shown to anybody, an epoch is only ever raised: two runs at once would be a death for all.
         """
-        if self.shown:
-            return
         self._clock.adopt(cluster_ms, now)
         mine = self.claim
         if held is not None and (held.epoch, held.address) == (mine.epoch, mine.address):
             return
-        epoch = min(mine.epoch, cluster_ms << EPOCH_BITS | self._salt)
+        epoch = mine.epoch
+        if not self._outbox.spoken:
+            epoch = min(epoch, cluster_ms << EPOCH_BITS | self._salt)
         if held is not None:
             epoch = max(held.epoch + EPOCH_STEP, epoch)
         if epoch != mine.epoch and epoch <= MAX_EPOCH:

@@ -120,6 +120,11 @@ class Membership:
         return len(self.order)
 
     @property
+    def has_others(self) -> bool:
+        """Whether any other member is live."""
+        return len(self.order) > (1 if self._entries[self.local_name].live else 0)
+
+    @property
     def gone_count(self) -> int:
         """Dead and departed members still remembered."""
         return len(self._gone)

@@ -9,6 +9,8 @@ from typing import Any
 
 from . import wire
 from .address import Address, pack, reachable
+from .admission import Admission
+from .agreement import Agreement
 from .broadcast import Broadcasts
 from .claims import Claims
 from .clock import ClusterClock
@@ -34,7 +36,7 @@ from .gossip import Gossip
 from .hashing import Hashes
 from .health import Health
 from .inbox import Inbox
-from .join import JoinDesk, Joiner
+from .join import Joiner
 from .journal import Journal
 from .jury import Jury
 from .local import Hearing, Local, pack_metadata
@@ -174,6 +176,7 @@ class Node:
             number_of=self._broadcasts.number_of,
             receive=self._receive_paged,
         )
+        agreement = Agreement(config, counters, self._events.append)
         self._joiner = Joiner(
             config,
             timers,
@@ -183,13 +186,12 @@ class Node:
             claims,
             outbox,
             random,
+            agreement,
             counters,
             emit=self._events.append,
             on_admitted=self._admitted,
         )
-        self._desk = JoinDesk(
-            config, clock, membership, local, claims, outbox, secret, counters, emit=self._events.append
-        )
+        self._admission = Admission(clock, membership, local, claims, outbox, secret, agreement, counters)
         self._prober = Prober(
             config,
             timers,
@@ -210,7 +212,7 @@ class Node:
             wire.PingReq: self._jury.help,
             wire.Vote: self._jury.voted,
             wire.Poll: self._jury.polled,
-            wire.Join: self._desk.asked,
+            wire.Join: self._admission.asked,
             wire.JoinAck: self._joiner.answered,
             wire.SyncReq: self._sync.answer,
             wire.SyncPage: lambda page, _, now: self._sync.page(page, now),

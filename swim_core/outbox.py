@@ -148,6 +148,8 @@ class Outbox:
         """This node's short id."""
         self.muted = False
         """Superseded: say nothing but JOIN."""
+        self.spoken = False
+        """Whether anything has left that may have shown this node's claim: all but the first JOINs."""
 
     def poll(self) -> Datagram | None:
         """The next datagram, or None."""
@@ -197,6 +199,7 @@ class Outbox:
             data = pack(self._label, flags, self.sender, encoded)
         if limit is not None and len(data) > limit:
             return None
+        self.spoken = self.spoken or type(message) is not Join or message.claim is not None
         counters = self._counters
         counters.messages_sent[type(message)] += 1
         counters.bytes_sent += len(data)

@@ -25,7 +25,10 @@ class RoundTrips:
         self._sorted: list[float] = []
 
     def add(self, seconds: float) -> None:
-        """Record a round trip."""
+        """Record a round trip; one over 0.5 T counts as 0.5 T: it was a stall of the other, and would stretch
+        every deadline here for the next 256 samples.
+        """
+        seconds = min(seconds, self._config.max_probe_timeout)
         if len(self._samples) == WINDOW:
             oldest = self._samples.popleft()
             del self._sorted[bisect_left(self._sorted, oldest)]

@@ -40,6 +40,7 @@ class Statistics:
         broadcasts_delivered: handed to the application.
         broadcasts_lost: given up on.
         syncs: anti-entropy exchanges begun.
+        settings_differ: times that a node met in a join ran with other settings that should agree.
         rtt_p50: seconds, over the last 256 round trips; None before the first.
         rtt_p99: ditto.
         cluster_time: ms.
@@ -66,6 +67,7 @@ class Statistics:
     broadcasts_delivered: int = 0
     broadcasts_lost: int = 0
     syncs: int = 0
+    settings_differ: int = 0
     rtt_p50: float | None = None
     rtt_p99: float | None = None
     cluster_time: int = 0
@@ -93,6 +95,7 @@ class Counters(msgspec.Struct):
     broadcasts_delivered: int = 0
     broadcasts_lost: int = 0
     syncs: int = 0
+    settings_differ: int = 0
 
     def snapshot(
         self,
@@ -125,6 +128,7 @@ class Counters(msgspec.Struct):
             broadcasts_delivered=self.broadcasts_delivered,
             broadcasts_lost=self.broadcasts_lost,
             syncs=self.syncs,
+            settings_differ=self.settings_differ,
             deaf=deaf,
             isolated=isolated,
             superseded=superseded,

@@ -64,7 +64,6 @@ class Helper(msgspec.Struct):
     """A member asked to confirm, and what it said."""
 
     entry: Entry
-    short_id: int
     asked: float
     vote: Vote | None = None
     voted: float = 0.0
@@ -92,8 +91,8 @@ class Watch(msgspec.Struct):
         since: awake clock at t0, the sending of the first unanswered ping.
         accusing: whether this node's own probe failed.
         accusers: short ids of those it is a helper for, and when they last asked.
-        helpers: asked so far, by short id, in the order of rank.
-        candidates: short ids of who may be asked next, best rank last.
+        helpers: asked so far, by name (a helper that restarts goes on), in the order of rank.
+        candidates: who may be asked next, best rank last.
     """
 
     entry: Entry
@@ -102,7 +101,7 @@ class Watch(msgspec.Struct):
     since: float
     accusing: bool = False
     accusers: dict[int, float] = msgspec.field(default_factory=dict)
-    helpers: dict[int, Helper] = msgspec.field(default_factory=dict)
+    helpers: dict[str, Helper] = msgspec.field(default_factory=dict)
     candidates: list[Entry] = msgspec.field(default_factory=list)
     kernels: Kernels = msgspec.field(default_factory=Kernels)
     nonces: deque[int] = msgspec.field(default_factory=lambda: deque(maxlen=NONCES))

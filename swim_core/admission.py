@@ -1,0 +1,69 @@
+"""The other side of a join: cookies for those who ask, and a place in the table for those who bring one back."""
+
+from hashlib import blake2b
+
+from .address import Address, pack
+from .agreement import Agreement
+from .claims import Claims
+from .clock import ClusterClock
+from .events import DropReason
+from .local import Local
+from .membership import Membership
+from .outbox import Load, Outbox
+from .sender import Sender
+from .statistics import Counters
+from .wire import Join, JoinAck, encode_item
+
+__all__ = ["Admission"]
+
+COOKIE_LIFE = 60.0  # seconds that a cookie's key is used; the one before stays good as long
+
+
+class Admission:
+    """Answers those who ask to be let in, without keeping anything about them."""
+
+    def __init__(
+        self,
+        clock: ClusterClock,
+        membership: Membership,
+        local: Local,
+        claims: Claims,
+        outbox: Outbox,
+        secret: bytes,
+        agreement: Agreement,
+        counters: Counters,
+    ) -> None:
+        self._clock = clock
+        self._membership = membership
+        self._local = local
+        self._claims = claims
+        self._outbox = outbox
+        self._agreement = agreement
+        self._counters = counters
+        self._secret = secret
+
+    def asked(self, join: Join, sender: Sender, now: float) -> None:
+        """Hand out a cookie, or check it and take the claim that comes with it."""
+        period = int(now // COOKIE_LIFE)
+        if join.cookie is None or join.claim is None:
+            self._reply(join, sender, self._cookie(join.name, sender.address, period), now)
+            return
+        good = (self._cookie(join.name, sender.address, p) for p in (period, period - 1))
+        if join.cookie not in good or join.claim.name != join.name:
+            self._counters.drop(DropReason.BAD_COOKIE)
+            return
+        self._agreement.check(join, sender.address)
+        self._claims.receive(join.claim, now)
+        self._reply(join, sender, None, now)
+
+    def _cookie(self, name: str, address: Address, period: int) -> bytes:
+        data = period.to_bytes(8, "big", signed=True) + pack(address) + name.encode()
+        return blake2b(data, digest_size=16, key=self._secret, person=b"cookie").digest()
+
+    def _reply(self, join: Join, sender: Sender, cookie: bytes | None, now: float) -> None:
+        entry = self._membership.get(join.name)
+        held = entry.claim if entry is not None and (cookie is not None or entry.claim != join.claim) else None
+        ours = self._agreement
+        ack = JoinAck(join.seq, cookie, self._clock.read(now), ours.interval, ours.rings, ours.stall, held)
+        load = Load([encode_item(self._local.claim)]) if cookie is None else Load()
+        self._outbox.send(ack, sender.address, now, load=load, limit=sender.size)

@@ -1,0 +1,45 @@
+"""Settings that members of one cluster should share: stated in JOINs, and reported where they differ."""
+
+from collections.abc import Callable, Mapping
+
+from .address import Address
+from .config import Config
+from .events import Event, SettingsDiffer
+from .statistics import Counters
+from .wire import Join, JoinAck
+
+__all__ = ["Agreement"]
+
+UNITS: Mapping[str, float] = {"probe_interval": 0.001, "rings": 1, "stall_tolerance": 0.001}  # of the wire: ms
+
+
+class Agreement:
+    """Compares T, K and S with those of others; where they differ both sides go on with their own.
+
+    Attributes:
+        interval: T in ms, as JOIN and JOIN_ACK state it.
+        rings: K.
+        stall: S in ms.
+    """
+
+    def __init__(self, config: Config, counters: Counters, emit: Callable[[Event], None]) -> None:
+        self.interval = round(config.probe_interval * 1000)
+        self.rings = config.rings
+        self.stall = round(config.stall_tolerance * 1000)
+        self._counters = counters
+        self._emit = emit
+
+    def check(self, theirs: Join | JoinAck, address: Address) -> None:
+        """Count and report what differs at the node of that address."""
+        ours = (self.interval, self.rings, self.stall)
+        pairs = zip(UNITS, ours, (theirs.interval, theirs.rings, theirs.stall), strict=True)
+        differing = {name: (mine, other) for name, mine, other in pairs if mine != other}
+        if differing:
+            self._counters.settings_differ += 1
+            self._emit(
+                SettingsDiffer(
+                    address,
+                    {name: other * UNITS[name] for name, (_, other) in differing.items()},
+                    {name: mine * UNITS[name] for name, (mine, _) in differing.items()},
+                )
+            )
