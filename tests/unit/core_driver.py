@@ -160,6 +160,7 @@ class Hand:
         self.reaction: Callable[[Sent], object] | None = None
         self.sent: list[Sent] = []
         self.events: list[Event] = []
+        self.event_times: list[float] = []
         self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._order = count()
         for known in knows:
@@ -243,6 +244,7 @@ class Hand:
         self.sent += fresh
         while (event := self.node.poll_event()) is not None:
             self.events.append(event)
+            self.event_times.append(self.now)
         return fresh
 
     def _answer(self, sent: Sent) -> None:
@@ -254,11 +256,14 @@ class Hand:
                 self.after(RTT, partial(self.feed, answerer, ack))
 
     def clear_sent(self) -> None:
+        """Forget what was sent so far."""
         self.sent.clear()
 
     def clear(self) -> None:
+        """Forget what came out so far."""
         self.sent.clear()
         self.events.clear()
+        self.event_times.clear()
 
     def to(self, *receivers: Peer) -> list[Sent]:
         """What was sent to these peers."""
