@@ -5,13 +5,11 @@ from hashlib import blake2b
 from .address import Address, pack
 from .agreement import Agreement
 from .claims import Claims
-from .clock import ClusterClock
+from .common import Common
 from .events import DropReason
 from .local import Local
-from .membership import Membership
-from .outbox import Load, Outbox
+from .outbox import Load
 from .sender import Sender
-from .statistics import Counters
 from .wire import Join, JoinAck, encode_item
 
 __all__ = ["Admission"]
@@ -22,24 +20,14 @@ COOKIE_LIFE = 60.0  # seconds that a cookie's key is used; the one before stays 
 class Admission:
     """Answers those who ask to be let in, without keeping anything about them."""
 
-    def __init__(
-        self,
-        clock: ClusterClock,
-        membership: Membership,
-        local: Local,
-        claims: Claims,
-        outbox: Outbox,
-        secret: bytes,
-        agreement: Agreement,
-        counters: Counters,
-    ) -> None:
-        self._clock = clock
-        self._membership = membership
+    def __init__(self, common: Common, local: Local, claims: Claims, secret: bytes, agreement: Agreement) -> None:
+        self._clock = common.clock
+        self._membership = common.membership
         self._local = local
         self._claims = claims
-        self._outbox = outbox
+        self._outbox = common.outbox
         self._agreement = agreement
-        self._counters = counters
+        self._counters = common.counters
         self._secret = secret
 
     def asked(self, join: Join, sender: Sender, now: float) -> None:

@@ -1,11 +1,10 @@
 """Settings that members of one cluster should share: stated in JOINs, and reported where they differ."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from .address import Address
-from .config import Config
-from .events import Event, SettingsDiffer
-from .statistics import Counters
+from .common import Common
+from .events import SettingsDiffer
 from .wire import Join, JoinAck
 
 __all__ = ["Agreement"]
@@ -22,12 +21,12 @@ class Agreement:
         stall: S in ms.
     """
 
-    def __init__(self, config: Config, counters: Counters, emit: Callable[[Event], None]) -> None:
-        self.interval = round(config.probe_interval * 1000)
-        self.rings = config.rings
-        self.stall = round(config.stall_tolerance * 1000)
-        self._counters = counters
-        self._emit = emit
+    def __init__(self, common: Common) -> None:
+        self.interval = round(common.config.probe_interval * 1000)
+        self.rings = common.config.rings
+        self.stall = round(common.config.stall_tolerance * 1000)
+        self._counters = common.counters
+        self._emit = common.emit
 
     def check(self, theirs: Join | JoinAck, address: Address) -> None:
         """Count and report what differs at the node of that address."""

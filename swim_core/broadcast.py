@@ -1,24 +1,20 @@
 """User broadcasts: at most once to each member, repaired where a flood left a gap (docs/protocol.md, section 6)."""
 
 from collections import OrderedDict
-from collections.abc import Callable
-from random import Random
 
 import msgspec
 from msgspec import Raw
 
-from .config import Config
+from .common import Common
 from .errors import PayloadTooLarge
-from .events import BroadcastReceived, BroadcastsLost, DropReason, Event, Origin
+from .events import BroadcastReceived, BroadcastsLost, DropReason, Origin
 from .gossip import Gossip
-from .hashing import Hashes
 from .local import Local
-from .membership import Change, Entry, Membership
-from .outbox import OVERHEAD, Load, Outbox
+from .membership import Change, Entry
+from .outbox import OVERHEAD, Load
 from .sender import Sender
-from .statistics import Counters
 from .sync import chunks
-from .timers import Timer, Timers
+from .timers import Timer
 from .window import Window
 from .wire import MAX_RANGES, Broadcast, Number, Want, encode_item
 
@@ -45,30 +41,17 @@ class _Stream(msgspec.Struct):
 class Broadcasts:
     """Numbers own broadcasts, delivers others', and asks for what is missing."""
 
-    def __init__(
-        self,
-        config: Config,
-        timers: Timers,
-        membership: Membership,
-        local: Local,
-        hashes: Hashes,
-        gossip: Gossip,
-        outbox: Outbox,
-        random: Random,
-        counters: Counters,
-        *,
-        emit: Callable[[Event], None],
-    ) -> None:
-        self._config = config
-        self._timers = timers
-        self._membership = membership
+    def __init__(self, common: Common, local: Local, gossip: Gossip) -> None:
+        self._config = common.config
+        self._timers = common.timers
+        self._membership = common.membership
         self._local = local
-        self._hashes = hashes
+        self._hashes = common.hashes
         self._gossip = gossip
-        self._outbox = outbox
-        self._random = random
-        self._counters = counters
-        self._emit = emit
+        self._outbox = common.outbox
+        self._random = common.random
+        self._counters = common.counters
+        self._emit = common.emit
         self._run = local.short_id
         self._number = 0
         self._announce: Timer | None = None
@@ -170,7 +153,7 @@ class Broadcasts:
         if stream is None:
             entry = self._membership.by_id(origin)
             if entry is not None and entry.short_id != self._local.short_id:
-                stream = self._streams[origin] = _Stream(_origin(entry))
+                stream = self._streams[origin] = _Stream(entry.origin)
         return stream
 
     def _await_origin(self, key: tuple[int, int], broadcast: Broadcast, now: float) -> None:
@@ -325,7 +308,3 @@ class Broadcasts:
         for origin in ended:
             del self._streams[origin]
             self._ended -= 1
-
-
-def _origin(entry: Entry) -> Origin:
-    return Origin(entry.name, entry.claim.epoch, entry.address)

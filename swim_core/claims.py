@@ -4,19 +4,15 @@ from collections.abc import Callable
 
 import msgspec
 
-from .clock import ClusterClock
-from .config import Config
+from .common import Common
 from .corrections import Corrections
 from .events import DropReason
-from .hashing import Hashes
 from .local import Hearing, Local
 from .member import EPOCH_BITS, Claim, State, precedence
-from .membership import Change, Entry, Membership
-from .outbox import Load, Outbox
-from .rtt import RoundTrips
+from .membership import Change, Entry
+from .outbox import Load
 from .sender import Sender
-from .statistics import Counters
-from .timers import Timer, Timers
+from .timers import Timer
 from .wire import encode_item
 
 __all__ = ["Claims"]
@@ -36,33 +32,26 @@ class Claims:
 
     def __init__(
         self,
-        config: Config,
-        timers: Timers,
-        clock: ClusterClock,
-        hashes: Hashes,
-        membership: Membership,
+        common: Common,
         local: Local,
-        outbox: Outbox,
         corrections: Corrections,
-        rtt: RoundTrips,
-        counters: Counters,
         *,
         on_change: Callable[[Change, float], None],
         on_hearing: Callable[[Hearing, Claim, float], None],
     ) -> None:
-        self._timers = timers
-        self._clock = clock
-        self._hashes = hashes
-        self._membership = membership
+        self._timers = common.timers
+        self._clock = common.clock
+        self._hashes = common.hashes
+        self._membership = common.membership
         self._local = local
-        self._outbox = outbox
+        self._outbox = common.outbox
         self._corrections = corrections
-        self._rtt = rtt
-        self._counters = counters
+        self._rtt = common.rtt
+        self._counters = common.counters
         self._on_change = on_change
         self._on_hearing = on_hearing
         self._held: dict[str, _Held] = {}
-        self._spacing = 1.0 / config.max_held_back_per_second
+        self._spacing = 1.0 / common.config.max_held_back_per_second
         self._next_held = float("-inf")
 
     def receive(self, claim: Claim, now: float, *, sender: Sender | None = None, paged: bool = False) -> bool:

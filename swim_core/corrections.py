@@ -1,13 +1,12 @@
 """Corrections: the higher claim, sent to somebody who shows a wrong belief."""
 
 from .address import Address
-from .config import Config
+from .common import Common
 from .events import DropReason
 from .member import Claim
-from .outbox import Load, Outbox
+from .outbox import Load
 from .rate import RateLimit
 from .sender import Sender
-from .statistics import Counters
 from .wire import Flags, WantClaim, encode_item
 
 __all__ = ["Corrections"]
@@ -22,11 +21,11 @@ class Corrections:
     ``max_corrections_per_second`` in all; to strangers none is longer than its cause.
     """
 
-    def __init__(self, config: Config, outbox: Outbox, counters: Counters) -> None:
-        self._quiet = 0.5 * config.probe_interval
-        self._rate = RateLimit(config.max_corrections_per_second)
-        self._outbox = outbox
-        self._counters = counters
+    def __init__(self, common: Common) -> None:
+        self._quiet = 0.5 * common.config.probe_interval
+        self._rate = RateLimit(common.config.max_corrections_per_second)
+        self._outbox = common.outbox
+        self._counters = common.counters
         self._last: dict[Address, float] = {}
 
     def send(self, claim: Claim, sender: Sender, now: float) -> None:

@@ -4,14 +4,12 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Raw
 
-from .config import Config
+from .common import Common
 from .events import DropReason
 from .member import Claim
-from .membership import Entry, Membership
-from .outbox import Outbox, Pending
+from .membership import Entry
+from .outbox import Pending
 from .rate import RateLimit
-from .statistics import Counters
-from .timers import Timers
 
 __all__ = ["Gossip"]
 
@@ -25,21 +23,13 @@ REPEATS = (0.05, 0.2)  # seconds after which an originator tells again: no flood
 class Gossip:
     """Pushes what is pending to the ring successors, at once where the last push is long enough ago."""
 
-    def __init__(
-        self,
-        config: Config,
-        timers: Timers,
-        membership: Membership,
-        outbox: Outbox,
-        pending: Pending,
-        counters: Counters,
-    ) -> None:
-        self._limit = config.max_pending
-        self._timers = timers
-        self._membership = membership
-        self._outbox = outbox
+    def __init__(self, common: Common, pending: Pending) -> None:
+        self._limit = common.config.max_pending
+        self._timers = common.timers
+        self._membership = common.membership
+        self._outbox = common.outbox
         self._pending = pending
-        self._counters = counters
+        self._counters = common.counters
         self._rate = RateLimit(1 / GAP, CREDIT)
         self._scheduled = False
 

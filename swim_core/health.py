@@ -7,8 +7,7 @@ not have heard an answer. One clock that stands still in that time moves every a
 from collections.abc import Callable
 from math import inf
 
-from .config import Config
-from .statistics import Counters
+from .common import Common
 
 __all__ = ["Health"]
 
@@ -26,11 +25,11 @@ class Health:
         last_pause: local clock at the end of the last pause; -inf before the first.
     """
 
-    def __init__(self, config: Config, counters: Counters, now: float, on_pause: Callable[[], None]) -> None:
-        self._config = config
-        self._counters = counters
+    def __init__(self, common: Common, now: float, on_pause: Callable[[], None]) -> None:
+        self._config = common.config
+        self._counters = common.counters
         self._on_pause = on_pause
-        self._threshold = config.pause_threshold
+        self._threshold = common.config.pause_threshold
         self.seen = now
         self._asleep = 0.0  # total of pauses
         self._deafened = 0.0  # total of deaf time before the present spell

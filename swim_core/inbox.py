@@ -3,11 +3,10 @@
 from struct import error as StructError
 
 from .address import Address, reachable
+from .common import Common
 from .errors import ConfigError
 from .events import DropReason
-from .membership import Membership
 from .sender import Sender
-from .statistics import Counters
 from .wire import HEADER_SIZE, MAX_DATAGRAM, VERSION, Envelope, Flags, decode, unpack_header
 
 __all__ = ["Inbox"]
@@ -16,10 +15,10 @@ __all__ = ["Inbox"]
 class Inbox:
     """Opens datagrams; what is not valid is dropped whole and counted by cause."""
 
-    def __init__(self, label: int, membership: Membership, counters: Counters) -> None:
-        self._label = label
-        self._membership = membership
-        self._counters = counters
+    def __init__(self, common: Common) -> None:
+        self._label = common.hashes.label
+        self._membership = common.membership
+        self._counters = common.counters
 
     def open(self, data: bytes, source: Address | tuple[str, int]) -> tuple[Sender, Envelope] | None:
         """The sender and the contents, or None if the datagram was dropped."""

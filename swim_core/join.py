@@ -5,7 +5,6 @@ receives at the address it asks from (docs/protocol.md, section 7).
 """
 
 from collections.abc import Callable, Sequence
-from random import Random
 
 import msgspec
 from msgspec.structs import replace
@@ -13,15 +12,11 @@ from msgspec.structs import replace
 from .address import Address
 from .agreement import Agreement
 from .claims import Claims
-from .clock import ClusterClock
-from .config import Config
-from .events import DropReason, Event, JoinAttempt
+from .common import Common
+from .events import DropReason, JoinAttempt
 from .local import Local
-from .membership import Membership
-from .outbox import Outbox
 from .sender import Sender
-from .statistics import Counters
-from .timers import Timer, Timers
+from .timers import Timer
 from .wire import Join, JoinAck, encode_item
 
 __all__ = ["Joiner"]
@@ -48,31 +43,24 @@ class Joiner:
 
     def __init__(
         self,
-        config: Config,
-        timers: Timers,
-        clock: ClusterClock,
-        membership: Membership,
+        common: Common,
         local: Local,
         claims: Claims,
-        outbox: Outbox,
-        random: Random,
         agreement: Agreement,
-        counters: Counters,
         *,
-        emit: Callable[[Event], None],
         on_admitted: Callable[[Sender, float], None],
     ) -> None:
-        self._config = config
-        self._timers = timers
-        self._clock = clock
-        self._membership = membership
+        self._config = common.config
+        self._timers = common.timers
+        self._clock = common.clock
+        self._membership = common.membership
         self._local = local
         self._claims = claims
-        self._outbox = outbox
-        self._random = random
+        self._outbox = common.outbox
+        self._random = common.random
         self._agreement = agreement
-        self._counters = counters
-        self._emit = emit
+        self._counters = common.counters
+        self._emit = common.emit
         self._on_admitted = on_admitted
         self._seeds: dict[Address, _Seed] = {}
         self._own: set[Address] = {local.address}

@@ -2,24 +2,18 @@
 
 from collections.abc import Callable
 from heapq import nsmallest
-from random import Random
 
-from .clock import ClusterClock
-from .config import Config
+from .common import Common
 from .corrections import Corrections
 from .events import DropReason, KernelEvidence
-from .hashing import Hashes
 from .health import Health
 from .journal import Journal
 from .local import Local
 from .member import Claim, Rule, State, Verdict
-from .membership import Change, Entry, Membership
-from .outbox import Outbox
+from .membership import Change, Entry
 from .pings import Pings
-from .rtt import RoundTrips
 from .sender import Sender
-from .statistics import Counters
-from .timers import Timer, Timers
+from .timers import Timer
 from .watch import Helper, Watch
 from .wire import PingReq, Poll, Vote, VoteKind
 
@@ -39,37 +33,29 @@ class Jury:
 
     def __init__(
         self,
-        config: Config,
-        timers: Timers,
-        clock: ClusterClock,
-        hashes: Hashes,
-        membership: Membership,
+        common: Common,
         local: Local,
-        outbox: Outbox,
         corrections: Corrections,
         pings: Pings,
-        rtt: RoundTrips,
         health: Health,
         journal: Journal,
-        random: Random,
-        counters: Counters,
         *,
         declare: Callable[[Claim, float], None],
     ) -> None:
-        self._config = config
-        self._timers = timers
-        self._clock = clock
-        self._hashes = hashes
-        self._membership = membership
+        self._config = common.config
+        self._timers = common.timers
+        self._clock = common.clock
+        self._hashes = common.hashes
+        self._membership = common.membership
         self._local = local
-        self._outbox = outbox
+        self._outbox = common.outbox
         self._corrections = corrections
         self._pings = pings
-        self._rtt = rtt
+        self._rtt = common.rtt
         self._health = health
         self._journal = journal
-        self._random = random
-        self._counters = counters
+        self._random = common.random
+        self._counters = common.counters
         self._declare = declare
         self._watches: dict[int, Watch] = {}
         self._timer_of: dict[int, Timer] = {}

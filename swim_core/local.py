@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 from enum import Enum, auto
-from random import Random
 
 import msgspec
 
 from .address import Address, pack, reachable
-from .clock import ClusterClock
-from .config import Config
+from .common import Common
 from .errors import ConfigError, PayloadTooLarge
 from .member import (
     EPOCH_BITS,
@@ -21,8 +19,7 @@ from .member import (
     check_name,
     precedence,
 )
-from .membership import Change, Membership
-from .outbox import Outbox
+from .membership import Change
 
 __all__ = ["Hearing", "Local", "pack_metadata"]
 
@@ -66,13 +63,9 @@ class Local:
 
     def __init__(
         self,
+        common: Common,
         name: str,
         address: Address | tuple[str, int],
-        config: Config,
-        membership: Membership,
-        outbox: Outbox,
-        clock: ClusterClock,
-        random: Random,
         *,
         unix_ms: int,
         metadata: Mapping[str, str],
@@ -85,17 +78,17 @@ class Local:
         where = reachable(address)
         if not 0 <= unix_ms < MAX_EPOCH >> EPOCH_BITS:
             raise ConfigError(f"unix_ms must be ms since 1970, not {unix_ms!r}")
-        self._config = config
-        self._membership = membership
-        self._outbox = outbox
-        self._clock = clock
-        self._salt = random.getrandbits(EPOCH_BITS)
-        self._metadata = pack_metadata(metadata, config.max_metadata)
+        self._config = common.config
+        self._membership = common.membership
+        self._outbox = common.outbox
+        self._clock = common.clock
+        self._salt = common.random.getrandbits(EPOCH_BITS)
+        self._metadata = pack_metadata(metadata, common.config.max_metadata)
         self.left = False
         """Whether `leave` was called: the goodbye is final for this node."""
         self.rival: Claim | None = None
         """The claim of the live process that owns this node's name: this node is superseded."""
-        membership.local_name = name
+        common.membership.local_name = name
         self.name = name
         self.address = where
         self._address = pack(where)

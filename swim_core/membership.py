@@ -6,7 +6,7 @@ import msgspec
 
 from .address import Address, unpack
 from .config import Config
-from .events import DropReason
+from .events import DropReason, Origin
 from .hashing import Hashes, Identity
 from .member import Claim, Member, State, decode_metadata, precedence
 from .rate import RateLimit
@@ -47,6 +47,11 @@ class Entry:
     @property
     def live(self) -> bool:
         return self.claim.state < State.DEAD
+
+    @property
+    def origin(self) -> Origin:
+        """This run of it, as the source of broadcasts and messages."""
+        return Origin(self.name, self.claim.epoch, self.address)
 
     @property
     def member(self) -> Member:

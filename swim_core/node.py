@@ -14,6 +14,7 @@ from .agreement import Agreement
 from .broadcast import Broadcasts
 from .claims import Claims
 from .clock import ClusterClock
+from .common import Common
 from .config import Config
 from .corrections import Corrections
 from .errors import ConfigError, NotRunning, PayloadTooLarge, UnknownMember
@@ -22,29 +23,26 @@ from .events import (
     DropReason,
     Event,
     Evidence,
-    Isolated,
     KernelEvidence,
-    MemberDied,
     MemberForgotten,
-    MemberRecovered,
     MessageReceived,
     NameConflict,
-    Origin,
-    Reconnected,
 )
 from .gossip import Gossip
 from .hashing import Hashes
 from .health import Health
 from .inbox import Inbox
+from .isolation import Isolation
 from .join import Joiner
 from .journal import Journal
 from .jury import Jury
 from .local import Hearing, Local, pack_metadata
-from .member import Claim, Member, Rule, State
+from .member import Claim, Member, State
 from .membership import Change, Entry, Membership, as_member
-from .outbox import Load, Outbox, Pending
+from .outbox import Outbox, Pending
 from .pings import Pings
 from .prober import Prober
+from .responder import Responder
 from .revival import Revival
 from .rtt import RoundTrips
 from .sender import Sender
@@ -54,6 +52,8 @@ from .timers import Timers
 from .transitions import transition
 
 __all__ = ["Node"]
+
+Handler = Callable[[Any, Sender, float], None]
 
 GOODBYE = 0.25  # seconds until LEFT has been told three times
 
@@ -90,124 +90,64 @@ class Node:
             raise ConfigError(f"entropy must be at least 16 random bytes, not {len(entropy)}")
         if not isfinite(now):
             raise ConfigError(f"now must be seconds on a monotonic clock, not {now}")
-        random = Random(int.from_bytes(entropy, "big"))
-        secret = blake2b(entropy, digest_size=32, person=b"cookie").digest()
         self._config = config
         self._events: deque[Event] = deque()
         self._has_left = False
-        self._counters = counters = Counters()
-        self._timers = timers = Timers()
-        self._clock = clock = ClusterClock(unix_ms, now)
-        self._hashes = hashes = Hashes(config.cluster, config.rings)
-        self._membership = membership = Membership(config, hashes)
-        self._journal = Journal(membership)
-        self._rtt = rtt = RoundTrips(config)
-        self._health = health = Health(config, counters, now, self._paused)
-        self._inbox = Inbox(hashes.label, membership, counters)
-        self._pending = pending = Pending()
-        self._outbox = outbox = Outbox(hashes.label, config.max_datagram, pending, counters, self._flags)
-        self._local = local = Local(
-            name,
-            address,
-            config,
-            membership,
-            outbox,
-            clock,
-            random,
-            unix_ms=unix_ms,
-            metadata=metadata or {},
-            now=now,
-        )
-        self._gossip = Gossip(config, timers, membership, outbox, pending, counters)
-        self._corrections = corrections = Corrections(config, outbox, counters)
-        self._pings = pings = Pings(random, clock, outbox, rtt)
-        self._revival = Revival(config, membership, pings)
-        self._claims = claims = Claims(
-            config,
-            timers,
-            clock,
-            hashes,
-            membership,
-            local,
-            outbox,
-            corrections,
-            rtt,
-            counters,
-            on_change=self._changed,
-            on_hearing=self._heard_of_itself,
+        self._pending = Pending()
+        self._common = common = self._make_common(config, now, entropy, unix_ms)
+        self._membership = common.membership
+        self._health = Health(common, now, self._paused)
+        self._local = Local(common, name, address, unix_ms=unix_ms, metadata=metadata or {}, now=now)
+        self._inbox = Inbox(common)
+        self._journal = Journal(common.membership)
+        self._gossip = Gossip(common, self._pending)
+        self._corrections = Corrections(common)
+        self._pings = Pings(common)
+        self._revival = Revival(common, self._pings)
+        self._claims = Claims(
+            common, self._local, self._corrections, on_change=self._changed, on_hearing=self._heard_of_itself
         )
         self._jury = Jury(
-            config,
-            timers,
-            clock,
-            hashes,
-            membership,
-            local,
-            outbox,
-            corrections,
-            pings,
-            rtt,
-            health,
-            self._journal,
-            random,
-            counters,
-            declare=self._declare,
+            common, self._local, self._corrections, self._pings, self._health, self._journal, declare=self._declare
         )
-        self._broadcasts = Broadcasts(
-            config,
-            timers,
-            membership,
-            local,
-            hashes,
-            self._gossip,
-            outbox,
-            random,
-            counters,
-            emit=self._events.append,
-        )
-        self._sync = Sync(
-            config,
-            timers,
-            membership,
-            outbox,
-            rtt,
-            random,
-            counters,
-            number_of=self._broadcasts.number_of,
-            receive=self._receive_paged,
-        )
-        agreement = Agreement(config, counters, self._events.append)
-        self._joiner = Joiner(
-            config,
-            timers,
-            clock,
-            membership,
-            local,
-            claims,
-            outbox,
-            random,
-            agreement,
-            counters,
-            emit=self._events.append,
-            on_admitted=self._admitted,
-        )
-        self._admission = Admission(clock, membership, local, claims, outbox, secret, agreement, counters)
+        self._broadcasts = Broadcasts(common, self._local, self._gossip)
+        self._sync = Sync(common, number_of=self._broadcasts.number_of, receive=self._receive_paged)
+        self._responder = Responder(common, self._local, self._corrections)
+        self._isolation = Isolation(common, self._health, on_reconnect=self._sync.start_with_anyone)
+        agreement = Agreement(common)
+        secret = blake2b(entropy, digest_size=32, person=b"cookie").digest()
+        self._admission = Admission(common, self._local, self._claims, secret, agreement)
+        self._joiner = Joiner(common, self._local, self._claims, agreement, on_admitted=self._admitted)
         self._prober = Prober(
-            config,
-            timers,
-            clock,
-            membership,
-            pings,
-            rtt,
-            health,
-            random,
-            counters,
+            common,
+            self._pings,
+            self._health,
             seeds=lambda: self._joiner.addresses,
             on_timeout=self._probe_failed,
             on_round=self._on_round,
         )
-        self._handlers: dict[type, Callable[[Any, Sender, float], None]] = {
-            wire.Ping: self._on_ping,
+        self._handlers = self._make_handlers()
+        self._prober.settle(now)
+
+    def _make_common(self, config: Config, now: float, entropy: bytes, unix_ms: int) -> Common:
+        hashes = Hashes(config.cluster, config.rings)
+        counters = Counters()
+        return Common(
+            config=config,
+            timers=Timers(),
+            clock=ClusterClock(unix_ms, now),
+            hashes=hashes,
+            membership=Membership(config, hashes),
+            outbox=Outbox(hashes.label, config.max_datagram, self._pending, counters, self._flags),
+            rtt=RoundTrips(config),
+            random=Random(int.from_bytes(entropy, "big")),
+            counters=counters,
+            emit=self._events.append,
+        )
+
+    def _make_handlers(self) -> dict[type, Handler]:
+        return {
+            wire.Ping: self._responder.pinged,
             wire.Ack: self._on_ack,
             wire.PingReq: self._jury.help,
             wire.Vote: self._jury.voted,
@@ -217,11 +157,10 @@ class Node:
             wire.SyncReq: self._sync.answer,
             wire.SyncPage: lambda page, _, now: self._sync.page(page, now),
             wire.SyncPush: self._on_push,
-            wire.WantClaim: self._on_want_claim,
+            wire.WantClaim: self._responder.asked_for_claim,
             wire.Want: self._broadcasts.wanted,
-            wire.UserMessage: self._on_message,
+            wire.UserMessage: self._responder.messaged,
         }
-        self._prober.settle(now)
 
     # ------------------------------------------------------------------ inputs
 
@@ -241,13 +180,13 @@ class Node:
         try:
             address = reachable(destination)
         except ConfigError:
-            self._counters.drop(DropReason.BAD_SOURCE)
+            self._common.counters.drop(DropReason.BAD_SOURCE)
             return
         if kind is KernelEvidence.REFUSED_UDP:
             short_id = self._pings.refused(address, quoted)
             entry = self._membership.by_id(short_id) if short_id is not None else None
             if short_id is None:
-                self._counters.drop(DropReason.FORGED_EVIDENCE)
+                self._common.counters.drop(DropReason.FORGED_EVIDENCE)
             elif entry is not None and entry.live:
                 self._jury.refused(entry, now)
         elif (entry := self._membership.live_at(address)) is not None:
@@ -257,7 +196,7 @@ class Node:
     def feed_tick(self, *, now: float) -> None:
         """The clock; see `ProtocolNode.feed_tick`."""
         now = self._advance(now)
-        self._timers.run(now)
+        self._common.timers.run(now)
         self._settle(now)
 
     # ------------------------------------------------------------------ intents
@@ -292,9 +231,9 @@ class Node:
             raise UnknownMember(f"no live member {to!r}: members() lists those there are")
         now = self._advance(now)
         if entry.name == self._local.name:
-            self._events.append(MessageReceived(self._origin(entry), bytes(payload)))
+            self._events.append(MessageReceived(entry.origin, bytes(payload)))
         else:
-            self._outbox.send(wire.UserMessage(bytes(payload)), entry, now)
+            self._common.outbox.send(wire.UserMessage(bytes(payload)), entry, now)
 
     def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> None:
         """Replace this node's metadata; see `ProtocolNode.update_metadata`."""
@@ -319,7 +258,7 @@ class Node:
         if anybody:
             self._tell_own_claim(now)
             self._gossip.push_now(now)
-            self._timers.at(now + GOODBYE, self._goodbye_said)
+            self._common.timers.at(now + GOODBYE, self._goodbye_said)
         self._settle(now)
 
     def adopt(self, members: Iterable[Member], *, now: float) -> None:
@@ -340,7 +279,7 @@ class Node:
 
     def poll_datagram(self) -> Datagram | None:
         """The next datagram to send, or None."""
-        return self._outbox.poll()
+        return self._common.outbox.poll()
 
     def poll_event(self) -> Event | None:
         """The next event, or None."""
@@ -348,7 +287,7 @@ class Node:
 
     def poll_deadline(self) -> float | None:
         """When to tick at the latest, in seconds, or None."""
-        return self._timers.deadline()
+        return self._common.timers.deadline()
 
     # ------------------------------------------------------------------ views
 
@@ -378,7 +317,7 @@ class Node:
 
     def statistics(self) -> Statistics:
         """Counters and sizes of this moment."""
-        return self._counters.snapshot(
+        return self._common.counters.snapshot(
             members=self._membership.states(),
             deaf=self._health.deaf,
             isolated=self._health.isolated,
@@ -386,15 +325,15 @@ class Node:
             watches=len(self._jury),
             pending=len(self._pending),
             retained_broadcasts=self._broadcasts.retained,
-            rtt_p50=self._rtt.quantile(0.5),
-            rtt_p99=self._rtt.quantile(0.99),
-            cluster_time=self._clock.read(self._health.seen),
+            rtt_p50=self._common.rtt.quantile(0.5),
+            rtt_p99=self._common.rtt.quantile(0.99),
+            cluster_time=self._common.clock.read(self._health.seen),
         )
 
     # ------------------------------------------------------------------ routing
 
     def _advance(self, now: float) -> float:
-        return self._health.advance(now, self._timers.deadline())
+        return self._health.advance(now, self._common.timers.deadline())
 
     def _paused(self) -> None:
         self._prober.drop()
@@ -412,12 +351,12 @@ class Node:
     def _route(self, sender: Sender, envelope: wire.Envelope, now: float) -> None:
         message = envelope.message
         if sender.short_id == self._local.short_id:
-            self._counters.drop(DropReason.OWN)
+            self._common.counters.drop(DropReason.OWN)
             if isinstance(message, wire.Join):
                 self._joiner.met_itself(message, now)
             return
         if self._local.rival is not None and not isinstance(message, wire.JoinAck):
-            self._counters.drop(DropReason.SUPERSEDED)
+            self._common.counters.drop(DropReason.SUPERSEDED)
             own = [claim for claim in envelope.claims if claim.name == self._local.name]
             envelope = wire.Envelope(sender.short_id, None, own)
         else:
@@ -443,8 +382,7 @@ class Node:
         if not entry.live:
             self._corrections.send(entry.claim, sender, now)
             return
-        if self._health.hear(now):
-            self._reconnect(now)
+        self._isolation.heard(now)
         if not sender.flags & wire.Flags.DEAF:
             self._prober.heard(entry.short_id)
             self._jury.heard(entry.short_id, now)
@@ -456,45 +394,21 @@ class Node:
 
     # ------------------------------------------------------------------ messages
 
-    def _on_ping(self, ping: wire.Ping, sender: Sender, now: float) -> None:
-        if not self._clock.hear(ping.time, sender.short_id, self._membership.live_count, now):
-            self._counters.drop(DropReason.TIME_JUMP)
-        if ping.target == self._local.short_id:
-            ack = wire.Ack(ping.seq, self._membership.digest)
-            self._outbox.send(ack, sender.reply_to, now, limit=sender.limit)
-        else:
-            self._corrections.send(self._local.claim, sender, now)
-
     def _on_ack(self, ack: wire.Ack, sender: Sender, now: float) -> None:
         if not self._pings.acked(ack.seq, sender.short_id, sender.address, now):
-            self._counters.drop(DropReason.UNREQUESTED)
+            self._common.counters.drop(DropReason.UNREQUESTED)
         elif not self._local.left:
             self._sync.compare(ack.digest, sender, now)
 
     def _on_push(self, push: wire.SyncPush, sender: Sender, now: float) -> None:
         if sender.proven is None:
-            self._counters.drop(DropReason.STRANGER)
+            self._common.counters.drop(DropReason.STRANGER)
         else:
             self._sync.pushed(push, now)
 
-    def _on_want_claim(self, want: wire.WantClaim, sender: Sender, now: float) -> None:
-        entry = self._membership.by_id(want.short_id)
-        if entry is not None:
-            load = Load([wire.encode_item(entry.claim)])
-            self._outbox.send(None, sender.reply_to, now, load=load, limit=sender.limit)
-
-    def _on_message(self, message: wire.UserMessage, sender: Sender, now: float) -> None:
-        entry = sender.member
-        if entry is None:
-            self._counters.drop(DropReason.STRANGER)
-        elif len(message.payload) > self._config.max_broadcast:
-            self._counters.drop(DropReason.TOO_LARGE_PAYLOAD)
-        else:
-            self._events.append(MessageReceived(self._origin(entry), message.payload))
-
     def _receive_paged(self, entry: wire.PageEntry, first_sync: bool, now: float) -> bool:
         changed = self._claims.receive(entry.claim, now, paged=True)
-        origin = self._hashes.short_id(entry.claim.name, entry.claim.epoch)
+        origin = self._common.hashes.short_id(entry.claim.name, entry.claim.epoch)
         number = wire.Number(origin, entry.number)
         self._broadcasts.learn_number(number, now, first_sync=first_sync, tell=False)
         return changed
@@ -533,13 +447,13 @@ class Node:
         superseded = self._local.rival is not None
         self._prober.enabled = not superseded and not self._local.left
         if hearing is Hearing.CONFLICT:
-            if not self._outbox.muted:
+            if not self._common.outbox.muted:
                 self._events.append(NameConflict(as_member(claim)))
                 self._jury.stop()
                 self._joiner.superseded(now)
-            self._outbox.muted = True
+            self._common.outbox.muted = True
             return
-        self._outbox.muted = superseded
+        self._common.outbox.muted = superseded
         self._tell_own_claim(now)
         if hearing is Hearing.WAS_DEAD and not self._local.left:
             self._sync.start_with_anyone(now)
@@ -554,35 +468,15 @@ class Node:
         """Housekeeping, once per probe interval."""
         if not self._local.left and self._local.rival is None:
             self._revival.on_round(now)
-            self._check_hearing(now)
+            self._isolation.on_round(now)
         self._broadcasts.on_round(now)
         for entry in self._membership.expire(now):
             self._events.append(MemberForgotten(entry.member))
             self._journal.forget(entry.name)
             self._broadcasts.forget(entry)
 
-    def _check_hearing(self, now: float) -> None:
-        isolated, alone = self._health.isolated, self._health.alone
-        self._health.check(self._membership.live_count, now)
-        if self._health.isolated and not isolated:
-            self._events.append(Isolated())
-        if self._health.alone and not alone:
-            evidence = Evidence(Rule.ISOLATED, self._local.name, self._clock.read(now))
-            self._events.extend(MemberDied(entry.member, evidence) for entry in self._membership.others())
-
-    def _reconnect(self, now: float) -> None:
-        isolated, alone = self._health.reconnect()
-        if alone:
-            self._events.extend(MemberRecovered(entry.member) for entry in self._membership.others())
-        if isolated:
-            self._events.append(Reconnected())
-            self._sync.start_with_anyone(now)
-
     def _goodbye_said(self, now: float) -> None:
         self._has_left = True
-
-    def _origin(self, entry: Entry) -> Origin:
-        return Origin(entry.name, entry.claim.epoch, entry.address)
 
     def _check_running(self) -> None:
         if self._local.left:

@@ -1,13 +1,10 @@
 """Pings under way: which ack answers which ping, how long it took, and which refusal quotes one."""
 
-from random import Random
 from typing import NamedTuple
 
 from .address import Address
-from .clock import ClusterClock
+from .common import Common
 from .membership import Entry
-from .outbox import Outbox
-from .rtt import RoundTrips
 from .wire import Ping
 
 __all__ = ["Pings"]
@@ -26,11 +23,11 @@ class _Sent(NamedTuple):
 class Pings:
     """Sends pings and recognises what comes back."""
 
-    def __init__(self, random: Random, clock: ClusterClock, outbox: Outbox, rtt: RoundTrips) -> None:
-        self._random = random
-        self._clock = clock
-        self._outbox = outbox
-        self._rtt = rtt
+    def __init__(self, common: Common) -> None:
+        self._random = common.random
+        self._clock = common.clock
+        self._outbox = common.outbox
+        self._rtt = common.rtt
         self._sent: dict[int, _Sent] = {}
 
     def send(self, to: Entry, now: float, *, accused: int | None = None) -> None:

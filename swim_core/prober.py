@@ -7,17 +7,14 @@ the order, so a view that differs by one member shifts by at most one place (det
 
 import math
 from collections.abc import Callable, Sequence
-from random import Random
 
 from .address import Address
-from .clock import ClusterClock, moment
-from .config import Config
+from .clock import moment
+from .common import Common
 from .health import Health
-from .membership import Entry, Membership
+from .membership import Entry
 from .pings import Pings
-from .rtt import RoundTrips
-from .statistics import Counters
-from .timers import Timer, Timers
+from .timers import Timer
 
 __all__ = ["Prober"]
 
@@ -35,29 +32,23 @@ class Prober:
 
     def __init__(
         self,
-        config: Config,
-        timers: Timers,
-        clock: ClusterClock,
-        membership: Membership,
+        common: Common,
         pings: Pings,
-        rtt: RoundTrips,
         health: Health,
-        random: Random,
-        counters: Counters,
         *,
         seeds: Callable[[], Sequence[Address]],
         on_timeout: Callable[[Entry, float, float], None],
         on_round: Callable[[float], None],
     ) -> None:
-        self._interval_ms = config.probe_interval * 1000.0
-        self._timers = timers
-        self._clock = clock
-        self._membership = membership
+        self._interval_ms = common.config.probe_interval * 1000.0
+        self._timers = common.timers
+        self._clock = common.clock
+        self._membership = common.membership
         self._pings = pings
-        self._rtt = rtt
+        self._rtt = common.rtt
         self._health = health
-        self._random = random
-        self._counters = counters
+        self._random = common.random
+        self._counters = common.counters
         self._seeds = seeds
         self._on_timeout = on_timeout
         self._on_round = on_round

@@ -2,9 +2,9 @@
 
 from heapq import heappop, heappush
 
-from .config import Config
+from .common import Common
 from .member import State
-from .membership import Entry, Membership
+from .membership import Entry
 from .pings import Pings
 
 __all__ = ["Revival"]
@@ -19,9 +19,9 @@ class Revival:
     Their backoff is 2, 4, 8 .. T, at most 60 s, and one such ping leaves this node per round in all.
     """
 
-    def __init__(self, config: Config, membership: Membership, pings: Pings) -> None:
-        self._interval = config.probe_interval
-        self._membership = membership
+    def __init__(self, common: Common, pings: Pings) -> None:
+        self._interval = common.config.probe_interval
+        self._membership = common.membership
         self._pings = pings
         self._queue: list[tuple[float, str, int, float]] = []
 

@@ -6,20 +6,17 @@ any member can serve the next page, and the answerer keeps no state.
 """
 
 from collections.abc import Callable, Iterator
-from random import Random
 
 import msgspec
 from msgspec import Raw
 
-from .config import Config
+from .common import Common
 from .events import DropReason
 from .member import Claim, precedence
-from .membership import Entry, Membership
-from .outbox import OVERHEAD, Outbox
-from .rtt import RoundTrips
+from .membership import Entry
+from .outbox import OVERHEAD
 from .sender import Sender
-from .statistics import Counters
-from .timers import Timer, Timers
+from .timers import Timer
 from .wire import MAX_BUCKETS, Flags, PageEntry, SyncPage, SyncPush, SyncReq, encode_item
 
 __all__ = ["Sync"]
@@ -77,25 +74,15 @@ class Sync:
     """Decides when to sync, asks, answers and pushes."""
 
     def __init__(
-        self,
-        config: Config,
-        timers: Timers,
-        membership: Membership,
-        outbox: Outbox,
-        rtt: RoundTrips,
-        random: Random,
-        counters: Counters,
-        *,
-        number_of: Callable[[int], int],
-        receive: Callable[[PageEntry, bool, float], bool],
+        self, common: Common, *, number_of: Callable[[int], int], receive: Callable[[PageEntry, bool, float], bool]
     ) -> None:
-        self._limit = config.max_datagram
-        self._timers = timers
-        self._membership = membership
-        self._outbox = outbox
-        self._rtt = rtt
-        self._random = random
-        self._counters = counters
+        self._limit = common.config.max_datagram
+        self._timers = common.timers
+        self._membership = common.membership
+        self._outbox = common.outbox
+        self._rtt = common.rtt
+        self._random = common.random
+        self._counters = common.counters
         self._number_of = number_of
         self._receive = receive
         self._exchange: _Exchange | None = None

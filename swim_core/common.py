@@ -1,0 +1,37 @@
+"""What the components of one node stand on: settings, clocks, the table, the way out."""
+
+from collections.abc import Callable
+from random import Random
+
+import msgspec
+
+from .clock import ClusterClock
+from .config import Config
+from .events import Event
+from .hashing import Hashes
+from .membership import Membership
+from .outbox import Outbox
+from .rtt import RoundTrips
+from .statistics import Counters
+from .timers import Timers
+
+__all__ = ["Common"]
+
+
+class Common(msgspec.Struct, frozen=True, kw_only=True):
+    """Handed to every component that has behaviour, in place of ten arguments; it has none of its own.
+
+    What only some need (the local claim, gossip, pings ..) is handed to those beside it.
+    """
+
+    config: Config
+    timers: Timers
+    clock: ClusterClock
+    hashes: Hashes
+    membership: Membership
+    outbox: Outbox
+    rtt: RoundTrips
+    random: Random
+    counters: Counters
+    emit: Callable[[Event], None]
+    """Raises an event for the application."""
