@@ -5,6 +5,7 @@ Start with `Node` and `Config`; `swim_threads` and `swim_anyio` bind a node to s
 
 from .address import DEFAULT_PORT, Address
 from .config import Config, ConfigFields, Duration
+from .discovery import Multicast
 from .errors import (
     BindError,
     ConfigError,
@@ -73,6 +74,7 @@ __all__ = [
     "MemberSuspected",
     "MemberUpdated",
     "MessageReceived",
+    "Multicast",
     "NameConflict",
     "Node",
     "NodeCrashed",

@@ -11,6 +11,7 @@ from .address import Address
 from .errors import ConfigError
 
 if TYPE_CHECKING:
+    from .discovery import Multicast
     from .node import Node
 
 __all__ = ["Config", "ConfigFields", "Duration"]
@@ -19,7 +20,8 @@ Duration = float | timedelta
 """Seconds, or a timedelta."""
 
 
-def _seconds(value: Duration) -> float:
+def seconds(value: Duration) -> float:
+    """A duration as plain seconds; what is neither number nor timedelta stays as it is, for a validator to refuse."""
     return value.total_seconds() if isinstance(value, timedelta) else value
 
 
@@ -42,7 +44,7 @@ def _setting(
     return attrs.field(
         default=default,
         validator=check,
-        converter=None if whole else _seconds,
+        converter=None if whole else seconds,
         metadata={"unit": unit, "low": low, "high": high},
     )
 
@@ -185,6 +187,11 @@ class Config:
     def pause_threshold(self) -> float:
         """Seconds by which a tick may be late before it counts as a pause of this process: 0.25 T, at least 0.25 s."""
         return max(0.25 * self.probe_interval, 0.25)
+
+    @property
+    def discovery(self) -> "Multicast | None":
+        """None: a node of this protocol announces itself only where `open_node` is told so (``discover=``)."""
+        return None
 
     @classmethod
     def local(cls, **overrides: Unpack[ConfigFields]) -> Self:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Protocol
 
 from .address import Address
+from .discovery import Multicast
 from .events import Datagram, Event, Evidence, KernelEvidence
 from .member import Member
 from .statistics import Statistics
@@ -27,6 +28,12 @@ class ProtocolNode(Protocol):
 
     def feed_datagram(self, data: bytes, source: AddressLike, *, now: float) -> None:
         """Bytes arrived from ``source``. Never raises; what is not valid is dropped and counted."""
+
+    def feed_announcement(self, data: bytes, source: AddressLike, *, now: float) -> None:
+        """Bytes arrived from ``source`` at the multicast group that `discover` named.
+
+        Never raises; what is not valid is dropped and counted.
+        """
 
     def feed_evidence(self, kind: KernelEvidence, destination: AddressLike, quoted: bytes = b"", *, now: float) -> None:
         """The kernel said something about ``destination``. Never raises.
@@ -48,6 +55,17 @@ class ProtocolNode(Protocol):
 
         Raises:
             ConfigError: if an address is not numeric.
+            NotRunning: after `leave`.
+        """
+
+    def discover(self, multicast: Multicast, *, now: float) -> None:
+        """Announce this node to a multicast group, at once and every interval until `leave`, and heed the others there.
+
+        Announcements come out of `poll_datagram`, their destination being ``multicast.group_for(self.local.address)``;
+        what arrives at that group goes to `feed_announcement`. Call it once, and only where the group was
+        joined: a node that is not told to discover neither announces nor listens.
+
+        Raises:
             NotRunning: after `leave`.
         """
 
@@ -118,6 +136,10 @@ class ProtocolConfig(Protocol):
     @property
     def event_buffer(self) -> int:
         """Events that a subscription holds."""
+
+    @property
+    def discovery(self) -> Multicast | None:
+        """How a node finds others where its user says nothing of it; None for not at all."""
 
     def create_node(
         self,

@@ -11,6 +11,7 @@ from swim_core import (
     Evidence,
     KernelEvidence,
     Member,
+    Multicast,
     Statistics,
 )
 
@@ -47,6 +48,9 @@ class RecordingNode:
     def feed_datagram(self, data: bytes, source: AddressLike, *, now: float) -> None:
         self._called("datagram", now, data, source)
 
+    def feed_announcement(self, data: bytes, source: AddressLike, *, now: float) -> None:
+        self._called("announcement", now, data, source)
+
     def feed_evidence(self, kind: KernelEvidence, destination: AddressLike, quoted: bytes = b"", *, now: float) -> None:
         self._called("evidence", now, kind, destination, quoted)
 
@@ -57,6 +61,9 @@ class RecordingNode:
 
     def join(self, addresses: Iterable[AddressLike], *, now: float) -> None:
         self._called("join", now, *addresses)
+
+    def discover(self, multicast: Multicast, *, now: float) -> None:
+        self._called("discover", now, multicast)
 
     def broadcast(self, payload: bytes, *, now: float) -> int:
         self._called("broadcast", now, payload)
@@ -110,6 +117,7 @@ class RecordingConfig:
     """Makes recording nodes."""
 
     event_buffer = 16
+    discovery = None
 
     def create_node(
         self,

@@ -13,6 +13,7 @@ from swim_core import (
     Evidence,
     KernelEvidence,
     Member,
+    Multicast,
     NotRunning,
     Statistics,
 )
@@ -30,6 +31,7 @@ class FakeNode:
         self.local = Member(name, Address(*address), metadata=metadata)
         self.others: list[Member] = []
         self.datagrams: list[tuple[bytes, Address, float]] = []
+        self.announcements: list[tuple[bytes, Address]] = []
         self.refused: list[tuple[Address, bytes]] = []
         self.ticks: list[float] = []
         self.order: list[str] = []
@@ -49,6 +51,10 @@ class FakeNode:
         if data == b"ping":
             self.outbox.append(Datagram(b"ack", Address(*source)))
 
+    def feed_announcement(self, data: bytes, source: AddressLike, *, now: float) -> None:
+        self._maybe_raise("feed_announcement")
+        self.announcements.append((data, Address(*source)))
+
     def feed_evidence(self, kind: KernelEvidence, destination: AddressLike, quoted: bytes = b"", *, now: float) -> None:
         assert kind is KernelEvidence.REFUSED_UDP
         self.refused.append((Address(*destination), quoted))
@@ -65,6 +71,10 @@ class FakeNode:
         if self.left_at is not None:
             raise NotRunning("left")
         self.joins.append(list(addresses))
+
+    def discover(self, multicast: Multicast, *, now: float) -> None:
+        self._maybe_raise("discover")
+        self.outbox.append(Datagram(b"here I am", multicast.group_for(self.local.address)))
 
     def broadcast(self, payload: bytes, *, now: float) -> int:
         self._maybe_raise("broadcast")
@@ -115,6 +125,7 @@ class FakeConfig:
     """Makes fake nodes and keeps them in ``nodes``; what is in ``raises`` each node is born with."""
 
     event_buffer: int = 8
+    discovery: Multicast | None = None
     nodes: list[FakeNode] = attrs.Factory(list)
     raises: dict[str, Exception] = attrs.Factory(dict)
 

@@ -1,0 +1,62 @@
+"""Finding each other without seeds: settings of discovery by multicast."""
+
+from ipaddress import ip_address
+from math import isnan
+
+import attrs
+
+from .address import Address, reachable, split_host_port
+from .config import seconds
+from .errors import ConfigError
+
+__all__ = ["Multicast"]
+
+PORT = 27_946  # not a node's own default, so that a node on a wildcard and the group's listeners never compete for it
+
+
+def _address(value: str | tuple[str, int]) -> Address:
+    return reachable(split_host_port(value, PORT) if isinstance(value, str) else value)
+
+
+def _check_group(instance: "Multicast", attribute: "attrs.Attribute[Address]", value: Address) -> None:
+    ip = ip_address(value.host)
+    if not ip.is_multicast or attribute.name != f"ipv{ip.version}":
+        family = attribute.name.replace("ip", "IP")
+        raise ConfigError(f"{attribute.name} must be the address of an {family} multicast group, not {value}")
+
+
+def _check_interval(_: "Multicast", __: object, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or isnan(value) or value < 0.1:
+        raise ConfigError(f"interval must be at least 0.1 (seconds; infinity announces once), not {value!r}")
+
+
+def _check_hops(_: "Multicast", __: object, value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 255:
+        raise ConfigError(f"hops must be a whole number from 1 to 255, not {value!r}")
+
+
+@attrs.frozen(kw_only=True)
+class Multicast:
+    """Nodes announce themselves to a group on the network interface that owns their address, and hear the others.
+
+    Which of the two groups a node uses follows from its address. Both defaults are administratively
+    scoped, as befits a cluster's own business: they mean something within one organisation only.
+
+    Attributes:
+        ipv4: group and port, ``"host:port"`` or a pair; default 239.255.115.119:27946 (RFC 2365, the local scope).
+        ipv6: ditto; default [ff15::7377:696d]:27946 (RFC 4291, site-local scope, not assigned). A zone
+            (``%eth0``) is cut off: the node's own address says which interface is meant.
+        interval: seconds between announcements, at least 0.1, or a `timedelta`; infinity announces
+            once, at the start.
+        hops: routers that an announcement may pass, plus one, 1 to 255: the TTL or hop limit. With 1 it
+            stays on the link.
+    """
+
+    ipv4: Address = attrs.field(default="239.255.115.119", converter=_address, validator=_check_group)
+    ipv6: Address = attrs.field(default="ff15::7377:696d", converter=_address, validator=_check_group)
+    interval: float = attrs.field(default=10.0, converter=seconds, validator=_check_interval)
+    hops: int = attrs.field(default=1, validator=_check_hops)
+
+    def group_for(self, address: Address) -> Address:
+        """The group of a node at that address: of the same IP version."""
+        return self.ipv6 if ":" in address.host else self.ipv4
