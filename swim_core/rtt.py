@@ -5,14 +5,36 @@ from collections import deque
 
 from .config import Config
 
-__all__ = ["RoundTrips"]
+__all__ = ["RoundTrips", "Samples"]
 
 WINDOW = 256
 ENOUGH = 16  # samples before the estimate is trusted
 
 
-class RoundTrips:
-    """The last 256 round trips over all peers, also kept in order.
+class Samples:
+    """The last 256 values, also kept in order."""
+
+    def __init__(self) -> None:
+        self._samples: deque[float] = deque()
+        self._sorted: list[float] = []
+
+    def add(self, value: float) -> None:
+        """Record a value; the oldest makes room."""
+        if len(self._samples) == WINDOW:
+            oldest = self._samples.popleft()
+            del self._sorted[bisect_left(self._sorted, oldest)]
+        self._samples.append(value)
+        insort(self._sorted, value)
+
+    def quantile(self, q: float) -> float | None:
+        """The q-quantile, or None without samples."""
+        if not self._sorted:
+            return None
+        return self._sorted[min(len(self._sorted) - 1, int(q * len(self._sorted)))]
+
+
+class RoundTrips(Samples):
+    """The last 256 round trips over all peers, in seconds.
 
     One estimate for all peers, since turns take each pair together only once in n rounds; a generous
     one, since a false timeout costs about eight datagrams and a slow one no time at all: deadlines are
@@ -20,26 +42,14 @@ class RoundTrips:
     """
 
     def __init__(self, config: Config) -> None:
+        super().__init__()
         self._config = config
-        self._samples: deque[float] = deque()
-        self._sorted: list[float] = []
 
     def add(self, seconds: float) -> None:
         """Record a round trip; one over 0.5 T counts as 0.5 T: it was a stall of the other, and would stretch
         every deadline here for the next 256 samples.
         """
-        seconds = min(seconds, self._config.max_probe_timeout)
-        if len(self._samples) == WINDOW:
-            oldest = self._samples.popleft()
-            del self._sorted[bisect_left(self._sorted, oldest)]
-        self._samples.append(seconds)
-        insort(self._sorted, seconds)
-
-    def quantile(self, q: float) -> float | None:
-        """The q-quantile in seconds, or None without samples."""
-        if not self._sorted:
-            return None
-        return self._sorted[min(len(self._sorted) - 1, int(q * len(self._sorted)))]
+        super().add(min(seconds, self._config.max_probe_timeout))
 
     @property
     def p99(self) -> float:

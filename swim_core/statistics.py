@@ -73,10 +73,15 @@ class Statistics:
     cluster_time: int = 0
 
 
-def _by_name(messages: Counter[type]) -> Mapping[str, int]:
-    """Counts by the names of message classes in snake case; a datagram without a message is "gossip"."""
-    names = {kind: re.sub("(?<!^)([A-Z])", r"_\1", kind.__name__).lower() for kind in messages}
-    return MappingProxyType({"gossip" if kind is type(None) else names[kind]: n for kind, n in messages.items()})
+def _by_name(messages: Counter[type | str]) -> Mapping[str, int]:
+    """Counts by name, of message classes in snake case; a datagram without a message is "gossip"."""
+    return MappingProxyType({_name(kind): count for kind, count in messages.items()})
+
+
+def _name(kind: type | str) -> str:
+    if isinstance(kind, str):
+        return kind
+    return "gossip" if kind is type(None) else re.sub("(?<!^)([A-Z])", r"_\1", kind.__name__).lower()
 
 
 class Counters(msgspec.Struct):
@@ -85,8 +90,8 @@ class Counters(msgspec.Struct):
     datagrams_received: int = 0
     bytes_received: int = 0
     bytes_sent: int = 0
-    messages_received: Counter[type] = msgspec.field(default_factory=Counter)
-    messages_sent: Counter[type] = msgspec.field(default_factory=Counter)
+    messages_received: Counter[type | str] = msgspec.field(default_factory=Counter)
+    messages_sent: Counter[type | str] = msgspec.field(default_factory=Counter)
     dropped: Counter[DropReason] = msgspec.field(default_factory=Counter)
     verdicts: Counter[Rule] = msgspec.field(default_factory=Counter)
     probes_failed: int = 0
