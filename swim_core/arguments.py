@@ -6,6 +6,7 @@ import attrs
 
 from .address import Address, split_host_port
 from .config import Config
+from .discovery import Multicast
 from .errors import ConfigError
 from .member import MAX_NAME, check_name
 from .protocol import ProtocolConfig
@@ -42,6 +43,7 @@ class Arguments:
         advertise: host and port under which others reach the node, port 0 for the bound one; None for
             the bound address.
         metadata: strings that others see.
+        discover: how to find others beside ``join``; None for not at all.
     """
 
     bind: tuple[str, int]
@@ -50,6 +52,7 @@ class Arguments:
     config: ProtocolConfig
     advertise: tuple[str, int] | None
     metadata: Mapping[str, str] | None
+    discover: Multicast | None = None
 
 
 def read_arguments(
@@ -61,6 +64,7 @@ def read_arguments(
     advertise: HostPort | None = None,
     metadata: Mapping[str, str] | None = None,
     cluster: str | None = None,
+    discover: Multicast | None = None,
     environ: Mapping[str, str],
     hostname: str,
     suffix: str,
@@ -75,6 +79,7 @@ def read_arguments(
         advertise: without a port, the bound one.
         metadata: strings that others see.
         cluster: the label, over the one in ``config``; without either ``SWIM_CLUSTER``.
+        discover: else what the configuration says.
         environ: the environment; empty variables count as unset.
         hostname: of this host, for the default name.
         suffix: random characters, for the default name.
@@ -82,13 +87,15 @@ def read_arguments(
     Raises:
         ConfigError: if a value can't be used; the message names the argument or the variable.
     """
+    config = _config(config, cluster, environ)
     return Arguments(
         bind=_host_port("bind", bind) if bind is not None else _bind_from(environ),
         name=_name(name, environ) or _default_name(hostname, suffix),
         join=read_seeds("join", join) if join is not None else read_seeds("SWIM_JOIN", environ.get("SWIM_JOIN", "")),
-        config=_config(config, cluster, environ),
+        config=config,
         advertise=None if advertise is None else _host_port("advertise", advertise, default_port=0),
         metadata=metadata,
+        discover=_discover(discover, config),
     )
 
 
@@ -229,3 +236,9 @@ def _config(config: ProtocolConfig | None, cluster: str | None, environ: Mapping
     if not isinstance(config, Config):
         raise ConfigError("cluster: the protocol of this config has no cluster label")
     return config.replace(cluster=cluster)
+
+
+def _discover(discover: Multicast | None, config: ProtocolConfig) -> Multicast | None:
+    if discover is not None and not isinstance(discover, Multicast):
+        raise ConfigError(f"discover: give Multicast(), not {discover!r}")
+    return config.discovery if discover is None else discover

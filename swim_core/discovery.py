@@ -52,8 +52,8 @@ class Multicast:
             stays on the link.
     """
 
-    ipv4: Address = attrs.field(default="239.255.115.119", converter=_address, validator=_check_group)
-    ipv6: Address = attrs.field(default="ff15::7377:696d", converter=_address, validator=_check_group)
+    ipv4: Address = attrs.field(default=Address("239.255.115.119", PORT), converter=_address, validator=_check_group)
+    ipv6: Address = attrs.field(default=Address("ff15::7377:696d", PORT), converter=_address, validator=_check_group)
     interval: float = attrs.field(default=10.0, converter=seconds, validator=_check_interval)
     hops: int = attrs.field(default=1, validator=_check_hops)
 

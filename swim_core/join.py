@@ -24,6 +24,7 @@ __all__ = ["Joiner"]
 FIRST_BACKOFF = 1.0  # seconds
 SUPERSEDED_BACKOFF = 60.0
 AT_A_TIME = 3
+ANNOUNCED = 16  # addresses asked once each, of which answers are awaited
 TRIES = 3  # per step, a probe timeout apart
 PADDED = 800  # bytes of a JOIN, so that the longest answer (a held claim with full metadata) may come back
 
@@ -63,6 +64,7 @@ class Joiner:
         self._emit = common.emit
         self._on_admitted = on_admitted
         self._seeds: dict[Address, _Seed] = {}
+        self._announced: dict[Address, _Seed] = {}
         self._own: set[Address] = {local.address}
         self._timer: Timer | None = None
         self._answering = False
@@ -88,6 +90,7 @@ class Joiner:
 
     def stop(self) -> None:
         """Ask nobody any more."""
+        self._announced.clear()
         self._answering = True
         self.join([], 0.0)
 
@@ -155,8 +158,16 @@ class Joiner:
             seed.due = min(seed.due, now + FIRST_BACKOFF * self._random.uniform(0.75, 1.25))
             self._plan(now)
 
+    def ask_once(self, address: Address, now: float) -> None:
+        """Ask whoever announced itself at ``address``, once, and take the second step if it answers."""
+        self._announced.pop(address, None)
+        self._announced[address] = seed = _Seed(address, FIRST_BACKOFF, now, tries=TRIES - 1)
+        if len(self._announced) > ANNOUNCED:
+            del self._announced[next(iter(self._announced))]
+        self._ask(seed, now)
+
     def _ask(self, seed: _Seed, now: float) -> None:
-        if seed.tries == TRIES or not self._wanted(seed) or self._seeds.get(seed.address) is not seed:
+        if seed.tries == TRIES or not self._wanted(seed) or not any(s is seed for s in self._asked()):
             seed.seq = None
             return
         seed.tries += 1
@@ -173,11 +184,14 @@ class Joiner:
             seed.timer.cancel()
         seed.timer = self._timers.at(now + self._config.max_probe_timeout, lambda at: self._ask(seed, at))
 
+    def _asked(self) -> Sequence[_Seed]:
+        return [*self._seeds.values(), *self._announced.values()]
+
     # ------------------------------------------------------------------ answers
 
     def met_itself(self, join: Join, now: float) -> None:
         """A JOIN of this node came back to it: that seed is another address of its own."""
-        for seed in self._seeds.values():
+        for seed in self._asked():
             if seed.seq == join.seq:
                 self._own.add(seed.address)
                 seed.seq = None
@@ -185,7 +199,7 @@ class Joiner:
 
     def answered(self, ack: JoinAck, sender: Sender, now: float) -> None:
         """A seed answered: come again with its cookie, or, once admitted, sync."""
-        seed = next((s for s in self._seeds.values() if s.seq == ack.seq), None)
+        seed = next((s for s in self._asked() if s.seq == ack.seq), None)
         if seed is None or seed.timer is None:
             self._counters.drop(DropReason.UNREQUESTED)
             return

@@ -11,12 +11,14 @@ from . import wire
 from .address import Address, pack, reachable
 from .admission import Admission
 from .agreement import Agreement
+from .announcer import Announcer
 from .broadcast import Broadcasts
 from .claims import Claims
 from .clock import ClusterClock
 from .common import Common
 from .config import Config
 from .corrections import Corrections
+from .discovery import Multicast
 from .errors import ConfigError, NotRunning, PayloadTooLarge, UnknownMember
 from .events import (
     Datagram,
@@ -118,6 +120,7 @@ class Node:
         secret = blake2b(entropy, digest_size=32, person=b"cookie").digest()
         self._admission = Admission(common, self._local, self._claims, secret, agreement)
         self._joiner = Joiner(common, self._local, self._claims, agreement, on_admitted=self._admitted)
+        self._announcer = Announcer(common, self._local, self._inbox, self._joiner)
         self._prober = Prober(
             common,
             self._pings,
@@ -160,6 +163,7 @@ class Node:
             wire.WantClaim: self._responder.asked_for_claim,
             wire.Want: self._broadcasts.wanted,
             wire.UserMessage: self._responder.messaged,
+            wire.Announce: lambda *_: self._common.counters.drop(DropReason.UNREQUESTED),  # its place is the group
         }
 
     # ------------------------------------------------------------------ inputs
@@ -171,6 +175,12 @@ class Node:
         if opened is not None:
             self._route(*opened, now)
             self._settle(now)
+
+    def feed_announcement(self, data: bytes, source: Address | tuple[str, int], *, now: float) -> None:
+        """Bytes arrived at the multicast group; see `ProtocolNode.feed_announcement`."""
+        now = self._advance(now)
+        self._announcer.receive(data, source, now)
+        self._settle(now)
 
     def feed_evidence(
         self, kind: KernelEvidence, destination: Address | tuple[str, int], quoted: bytes = b"", *, now: float
@@ -208,6 +218,14 @@ class Node:
         seeds = list(dict.fromkeys(reachable(address) for address in addresses))
         now = self._advance(now)
         self._joiner.join(seeds, now)
+        self._settle(now)
+
+    def discover(self, multicast: Multicast, *, now: float) -> None:
+        """Announce this node to a multicast group; see `ProtocolNode.discover`."""
+        if self._local.left:
+            raise NotRunning("this node has left; make a new one to come back")
+        now = self._advance(now)
+        self._announcer.start(multicast, now)
         self._settle(now)
 
     def broadcast(self, payload: bytes, *, now: float) -> int:
@@ -250,6 +268,7 @@ class Node:
             return
         now = self._advance(now)
         self._joiner.stop()
+        self._announcer.stop()
         self._prober.enabled = False
         self._jury.stop()
         anybody = self._membership.live_count > 1 and self._local.rival is None

@@ -18,6 +18,7 @@ from .wire import (
     LISTS_SIZE,
     MAX_DATAGRAM,
     NIL,
+    Announce,
     Flags,
     Join,
     Message,
@@ -149,7 +150,7 @@ class Outbox:
         self.muted = False
         """Superseded: say nothing but JOIN."""
         self.spoken = False
-        """Whether anything has left that may have shown this node's claim: all but the first JOINs."""
+        """Whether anything has left that may have shown this node's claim: all but announcements and first JOINs."""
 
     def poll(self) -> Datagram | None:
         """The next datagram, or None."""
@@ -199,7 +200,8 @@ class Outbox:
             data = pack(self._label, flags, self.sender, encoded)
         if limit is not None and len(data) > limit:
             return None
-        self.spoken = self.spoken or type(message) is not Join or message.claim is not None
+        if type(message) is not Announce and (type(message) is not Join or message.claim is not None):
+            self.spoken = True
         counters = self._counters
         counters.messages_sent[type(message)] += 1
         counters.bytes_sent += len(data)

@@ -19,6 +19,7 @@ from .member import U32, U64, Claim, Millis, check_claim, check_name
 
 __all__ = [
     "Ack",
+    "Announce",
     "Broadcast",
     "Envelope",
     "Flags",
@@ -212,6 +213,13 @@ class UserMessage(_Base, frozen=True, tag=14):
     payload: Payload
 
 
+class Announce(_Base, frozen=True, tag=18):
+    """To a multicast group: I am here, at this port of the address that this comes from."""
+
+    port: Annotated[int, Meta(ge=1, le=65_535)]
+    padding: Padding = b""
+
+
 class SyncPush(_Base, frozen=True, tag=15):
     """What the asker of a sync holds higher than the answerer showed."""
 
@@ -235,7 +243,20 @@ class Broadcast(_Base, frozen=True):
 
 
 Message = (
-    Ping | Ack | PingReq | Vote | Poll | Join | JoinAck | SyncReq | SyncPage | WantClaim | Want | UserMessage | SyncPush
+    Ping
+    | Ack
+    | PingReq
+    | Vote
+    | Poll
+    | Join
+    | JoinAck
+    | SyncReq
+    | SyncPage
+    | WantClaim
+    | Want
+    | UserMessage
+    | SyncPush
+    | Announce
 )
 
 

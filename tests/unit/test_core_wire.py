@@ -14,6 +14,7 @@ from swim_core.address import Address, canonical, pack, unpack
 from swim_core.member import Claim, Verdict, check_claim
 from swim_core.wire import (
     Ack,
+    Announce,
     Broadcast,
     Envelope,
     Join,
@@ -85,6 +86,7 @@ MESSAGES: dict[type, st.SearchStrategy[Any]] = {
     SyncPage: st.builds(SyncPage, u32, st.none() | u64, st.binary(max_size=16), st.lists(entries, max_size=4)),
     WantClaim: st.builds(WantClaim, u64, padding),
     Want: st.builds(Want, u64, st.lists(st.tuples(u32, u32), min_size=1, max_size=32), padding),
+    Announce: st.builds(Announce, st.integers(1, 65_535), padding),
     UserMessage: st.builds(UserMessage, st.binary(max_size=300)),
     SyncPush: st.builds(SyncPush, st.lists(entries, max_size=4)),
 }

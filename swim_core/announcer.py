@@ -1,0 +1,121 @@
+"""Discovery: telling a multicast group that this node is there, and asking those who do so to let it in.
+
+An announcement is believed in nothing but this: somebody may be listening at the address it came from. So
+whoever forges some makes others ask in vain, and the bounds here say how often (docs/protocol.md, section 7).
+"""
+
+from math import isfinite
+
+from .address import Address
+from .common import Common
+from .discovery import Multicast
+from .events import DropReason
+from .inbox import Inbox
+from .join import PADDED, Joiner
+from .local import Local
+from .sender import Sender
+from .timers import Timer
+from .wire import Announce, encode_item
+
+__all__ = ["Announcer"]
+
+SPREAD = 0.2  # seconds times n within which n members ask an announcer, each at its own time: one each 0.2 s
+MAX_WAITING = 64  # addresses to be asked: a flood of invented ones fills no memory
+MANY = 64  # members, beyond which each announces itself less often, so that the group hears no more in all
+
+
+class Announcer:
+    """Announces this node, and has the `Joiner` ask one announced address at a time.
+
+    Each address is asked once per announcement, with no more bytes than that had, and only when the turn of this
+    node has come: after up to 0.2 s times the number of its members. By then mostly another member has
+    asked, and the news has spread. However many announcements there are, the members of one
+    cluster thus ask ten times a second on average, all together.
+    """
+
+    def __init__(self, common: Common, local: Local, inbox: Inbox, joiner: Joiner) -> None:
+        self._timers = common.timers
+        self._membership = common.membership
+        self._outbox = common.outbox
+        self._random = common.random
+        self._counters = common.counters
+        self._local = local
+        self._inbox = inbox
+        self._joiner = joiner
+        self._group: Address | None = None
+        self._interval = 0.0
+        self._next: Timer | None = None
+        self._turn: Timer | None = None
+        self._waiting: set[Address] = set()
+
+    def start(self, multicast: Multicast, now: float) -> None:
+        """Announce this node, now and from now on; see `ProtocolNode.discover`."""
+        self.stop()
+        self._group = multicast.group_for(self._local.address)
+        self._interval = multicast.interval
+        self._announce(now)
+
+    def stop(self) -> None:
+        """Announce nothing any more, and heed nobody."""
+        self._group = None
+        self._waiting.clear()
+        for timer in (self._next, self._turn):
+            if timer is not None:
+                timer.cancel()
+        self._next = self._turn = None
+
+    def _announce(self, now: float) -> None:
+        if self._group is None:
+            return
+        port = self._local.address.port
+        padding = bytes(PADDED - len(encode_item(Announce(port))))
+        self._outbox.send(Announce(port, padding), self._group, now)
+        scale = max(1.0, self._membership.live_count / MANY)
+        wait = self._interval * scale * self._random.uniform(0.75, 1.25)
+        if isfinite(wait):
+            self._next = self._timers.at(now + wait, self._announce)
+
+    def receive(self, data: bytes, source: Address | tuple[str, int], now: float) -> None:
+        """Something arrived at the group; see `ProtocolNode.feed_announcement`."""
+        opened = self._inbox.open(data, source)
+        if opened is None:
+            return
+        sender, envelope = opened
+        reason = self._heed(sender, envelope.message, len(data), now)
+        if reason is not None:
+            self._counters.drop(reason)
+
+    def _heed(self, sender: Sender, message: object, size: int, now: float) -> DropReason | None:
+        """Have an announcer asked, unless it is a live member; or the reason why not."""
+        if sender.short_id == self._local.short_id:
+            return DropReason.OWN
+        if not isinstance(message, Announce) or size < PADDED:
+            return DropReason.UNDECODABLE
+        if self._group is None:
+            return DropReason.UNREQUESTED
+        if self._local.rival is not None:
+            return DropReason.SUPERSEDED
+        if sender.entry is not None and sender.entry.live:
+            return None
+        address = Address(sender.address.host, message.port)
+        if address not in self._waiting and len(self._waiting) == MAX_WAITING:
+            return DropReason.RATE_LIMITED
+        self._waiting.add(address)
+        self._plan(now)
+        return None
+
+    def _plan(self, now: float) -> None:
+        if self._turn is None and self._waiting:
+            wait = self._random.uniform(0.0, SPREAD * self._membership.live_count)
+            self._turn = self._timers.at(now + wait, self._ask)
+
+    def _ask(self, now: float) -> None:
+        """Ask one of those that are not known by now; any, so that nobody can keep others out by being first."""
+        self._turn = None
+        self._waiting = {address for address in self._waiting if self._membership.live_at(address) is None}
+        if self._waiting:
+            address = self._random.choice(sorted(self._waiting))
+            self._waiting.discard(address)
+            if self._local.rival is None:
+                self._joiner.ask_once(address, now)
+            self._plan(now)
