@@ -8,6 +8,7 @@ has to keep the same promises. trio's driver stands in its own module, so that a
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -60,6 +61,9 @@ class Driver(Protocol):
     def start(self, reactor: Reactor) -> None:
         """Begin to watch the socket of ``reactor``."""
 
+    def watch(self, fileno: int, readable: Callable[[], None]) -> None:
+        """Call ``readable``, which must not raise, whenever this further socket has something. Follows `start`."""
+
     def set_deadline(self, deadline: float | None) -> None:
         """Call `Reactor.expired` once at ``deadline`` (None: never), in place of what was set before."""
 
@@ -85,6 +89,7 @@ class AsyncioDriver:
         self.clock = self._loop.time
         self._reactor: Reactor
         self._fileno = -1
+        self._watched: list[int] = []
         self._timer: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -104,7 +109,14 @@ class AsyncioDriver:
             self._loop.add_reader(self._fileno, self._readable)
         except NotImplementedError:  # Windows' Proactor; anyio watches through a thread of its own there
             self._fileno = -1
-            self.spawn(self._watch)
+            self.spawn(partial(_watch, reactor.fileno(), reactor.readable))
+
+    def watch(self, fileno: int, readable: Callable[[], None]) -> None:
+        try:
+            self._loop.add_reader(fileno, readable)
+            self._watched.append(fileno)
+        except NotImplementedError:
+            self.spawn(partial(_watch, fileno, readable))
 
     def set_deadline(self, deadline: float | None) -> None:
         if self._timer is not None:
@@ -121,6 +133,8 @@ class AsyncioDriver:
         if self._fileno >= 0:
             self._loop.remove_reader(self._fileno)
             self._fileno = -1
+        while self._watched:
+            self._loop.remove_reader(self._watched.pop())
         for task in self._tasks:
             task.cancel()
 
@@ -134,16 +148,17 @@ class AsyncioDriver:
             self._loop.remove_reader(self._fileno)
             self._loop.add_reader(self._fileno, self._readable)
 
-    async def _watch(self) -> None:
-        while True:
-            await anyio.wait_readable(self._reactor.fileno())
-            self._reactor.readable()
-
     async def _contain(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
         except Exception as error:
             self._reactor.failed(error)
+
+
+async def _watch(fileno: int, readable: Callable[[], object]) -> None:
+    while True:
+        await anyio.wait_readable(fileno)
+        readable()
 
 
 class AsyncioBlock:

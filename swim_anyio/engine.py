@@ -14,6 +14,7 @@ from swim_core import (
     JoinAttempt,
     KernelEvidence,
     MemberJoined,
+    Multicast,
     NodeCrashed,
     NotRunning,
     ProtocolNode,
@@ -51,6 +52,24 @@ class DatagramSocket(Protocol):
     def close(self) -> None: ...
 
 
+class GroupSocket(Protocol):
+    """What an engine needs to discover others; `swim_threads.multicast.MulticastSocket` states the manners."""
+
+    @property
+    def settings(self) -> Multicast: ...
+
+    @property
+    def group(self) -> Address: ...
+
+    def fileno(self) -> int: ...
+
+    def receive(self, on_datagram: Callable[[bytes, Address], None], limit: int = 64) -> bool: ...
+
+    def send(self, payload: bytes) -> str | None: ...
+
+    def close(self) -> None: ...
+
+
 class Engine:
     """Runs one node on one loop: nothing here waits, and everything is called from that loop.
 
@@ -64,7 +83,15 @@ class Engine:
         on_failure: called once, when the node breaks.
     """
 
-    def __init__(self, core: ProtocolNode, socket: DatagramSocket, driver: Driver, *, event_buffer: int) -> None:
+    def __init__(
+        self,
+        core: ProtocolNode,
+        socket: DatagramSocket,
+        driver: Driver,
+        *,
+        event_buffer: int,
+        multicast: GroupSocket | None = None,
+    ) -> None:
         self.core = core
         self.clock = driver.clock
         self.spawn = driver.spawn
@@ -74,6 +101,8 @@ class Engine:
         self.on_failure: Callable[[], None] = _nothing
         self._name = core.local.name
         self._socket = socket
+        self._multicast = multicast
+        self._group = None if multicast is None else multicast.group
         self._driver = driver
         self._event_buffer = event_buffer
         self._deadline: float | None = None
@@ -82,9 +111,12 @@ class Engine:
         self._disowned = False
 
     def start(self) -> None:
-        """Begin to listen and to keep time."""
+        """Begin to listen, to keep time and, with a group, to discover others."""
         _running.add(self)
         self._driver.start(self)
+        if self._multicast is not None:
+            self._driver.watch(self._multicast.fileno(), self._group_readable)
+            self.core.discover(self._multicast.settings, now=self.clock())
         self.settle()
 
     @property
@@ -169,7 +201,7 @@ class Engine:
         A copy would keep the port of a parent that was killed, and so hide its death from the others.
         """
         self._disowned = self._closed = True
-        self._socket.close()
+        self._close_sockets()
 
     # What the driver calls
 
@@ -222,12 +254,33 @@ class Engine:
     def _on_refused(self, destination: Address, quoted: bytes) -> None:
         self.core.feed_evidence(KernelEvidence.REFUSED_UDP, destination, quoted, now=self.clock())
 
+    def _group_readable(self) -> None:
+        if self._closed or self._multicast is None:
+            return
+        try:
+            self._multicast.receive(self._on_announcement)
+        except Exception as error:
+            self.failed(error)
+        self.settle()
+
+    def _on_announcement(self, data: bytes, source: Address) -> None:
+        self.core.feed_announcement(data, source, now=self.clock())
+        self._drain()
+
     def _drain(self) -> None:
         core, send = self.core, self._socket.send
         while (datagram := core.poll_datagram()) is not None:
-            send(datagram.payload, datagram.destination, self._on_refused)
+            if datagram.destination == self._group:
+                self._announce(datagram.payload)
+            else:
+                send(datagram.payload, datagram.destination, self._on_refused)
         while (event := core.poll_event()) is not None:
             self._hand_out(event)
+
+    def _announce(self, payload: bytes) -> None:
+        trouble = self._multicast.send(payload) if self._multicast is not None else None
+        if trouble is not None:
+            log.warning("%s: %s", self._name, trouble)
 
     def _hand_out(self, event: Event) -> None:
         for subscription in self._subscriptions:
@@ -247,11 +300,16 @@ class Engine:
         if subscription in self._subscriptions:
             self._subscriptions.remove(subscription)
 
+    def _close_sockets(self) -> None:
+        self._socket.close()
+        if self._multicast is not None:
+            self._multicast.close()
+
     def _end(self) -> None:
         self._closed = True
         _running.discard(self)
         self._driver.halt()
-        self._socket.close()
+        self._close_sockets()
         self.left.set()
         for subscription in self._subscriptions:
             subscription.end(self.failure)

@@ -7,14 +7,15 @@ import secrets
 import socket
 import time
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from types import TracebackType
 
 import anyio
 from anyio.lowlevel import checkpoint
 
-from swim_core import Address, BindError, ConfigError, NodeCrashed, ProtocolConfig, ProtocolNode
+from swim_core import Address, BindError, ConfigError, Multicast, NodeCrashed, ProtocolConfig, ProtocolNode
 from swim_core.arguments import Arguments, HostPort, advertised_address, exposure_warning, is_wildcard, read_arguments
+from swim_threads.multicast import MulticastSocket
 from swim_threads.udp import UdpSocket, route_source
 
 from .drivers import current_driver
@@ -47,6 +48,8 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
             wildcard bind takes the source of the route to the first seed, else of the default route, and says so.
         metadata: strings that others see in `Member.metadata`.
         cluster: label, over the one in ``config``; else ``SWIM_CLUSTER``.
+        discover: find others by `Multicast`, without seeds or beside them; else what ``config`` says, which for the
+            native protocol is not to. Where the host can't, that is logged once.
 
     Raises:
         ConfigError: if an argument or an environment variable can't be used; it is named.
@@ -64,6 +67,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
         advertise: HostPort | None = None,
         metadata: Mapping[str, str] | None = None,
         cluster: str | None = None,
+        discover: Multicast | None = None,
     ) -> None:
         arguments = read_arguments(
             bind,
@@ -73,6 +77,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
             advertise=advertise,
             metadata=metadata,
             cluster=cluster,
+            discover=discover,
             environ=os.environ,
             hostname=socket.gethostname(),
             suffix=secrets.token_hex(4),
@@ -96,14 +101,16 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
 async def _run(arguments: Arguments) -> AsyncIterator[AsyncNode]:
     """The life of a node. A cancel scope surrounds the block, and no task group, which would wrap exceptions."""
     await checkpoint()
-    sock = UdpSocket.open(*await _bindable(*arguments.bind))
-    try:
+    with ExitStack() as undo:
+        sock = UdpSocket.open(*await _bindable(*arguments.bind))
+        undo.callback(sock.close)
         driver = current_driver()
         core = _create(arguments, await _advertised(arguments, sock), driver.clock())
-        engine = Engine(core, sock, driver, event_buffer=arguments.config.event_buffer)
-    except BaseException:
-        sock.close()
-        raise
+        multicast = _multicast(arguments, sock, core.local.address)
+        if multicast is not None:
+            undo.callback(multicast.close)
+        engine = Engine(core, sock, driver, event_buffer=arguments.config.event_buffer, multicast=multicast)
+        undo.pop_all()
     block = driver.block()
     engine.on_failure = block.cancel
     with block:
@@ -131,6 +138,16 @@ def _create(arguments: Arguments, address: Address, now: float) -> ProtocolNode:
         unix_ms=time.time_ns() // 1_000_000,
         metadata=arguments.metadata,
     )
+
+
+def _multicast(arguments: Arguments, sock: UdpSocket, advertised: Address) -> MulticastSocket | None:
+    if arguments.discover is None:
+        return None
+    try:
+        return MulticastSocket.open(arguments.discover, sock, advertised)
+    except OSError as error:
+        log.warning("%s: no discovery by multicast: %s", arguments.name, error.strerror or error)
+        return None
 
 
 async def _bindable(host: str, port: int) -> tuple[str, int]:

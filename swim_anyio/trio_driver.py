@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import trio
 from trio.lowlevel import current_trio_token, spawn_system_task, wait_readable
@@ -12,7 +13,7 @@ __all__ = ["TrioDriver"]
 
 
 class TrioDriver:
-    """One system task, and more only for background work.
+    """One system task, one more for each further socket, and others only for background work.
 
     A nursery around the body would wrap what the body raises in a group, and its cancellation would stop the node
     before the goodbye. System tasks are outside the user's cancel scopes and protected from KeyboardInterrupt, which
@@ -41,6 +42,9 @@ class TrioDriver:
     def start(self, reactor: Reactor) -> None:
         self._reactor = reactor
         self.spawn(self._run)
+
+    def watch(self, fileno: int, readable: Callable[[], None]) -> None:
+        self.spawn(partial(self._watch, fileno, readable))
 
     def set_deadline(self, deadline: float | None) -> None:
         self._deadline = math.inf if deadline is None else deadline
@@ -74,6 +78,11 @@ class TrioDriver:
             self._deadline = math.inf
             if not self._halted:
                 self._reactor.expired()
+
+    async def _watch(self, fileno: int, readable: Callable[[], None]) -> None:
+        while not self._halted:
+            await wait_readable(fileno)
+            readable()
 
     async def _contain(self, work: Callable[[], Awaitable[None]], scope: trio.CancelScope) -> None:
         try:

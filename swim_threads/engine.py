@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from swim_core import Address, Event, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode, SettingsDiffer
 from swim_core.subscription import EventQueue
 
+from .multicast import MulticastSocket
 from .poller import Poller
 from .udp import UdpSocket
 
@@ -48,27 +49,43 @@ class Engine:
         ended: True from the moment the engine stops or fails.
     """
 
-    def __init__(self, node: ProtocolNode, sock: UdpSocket, on_event: Callable[[Event], None]) -> None:
-        """Take over ``sock``. ``on_event`` is called under the lock with each event, before subscribers see it."""
+    def __init__(
+        self,
+        node: ProtocolNode,
+        sock: UdpSocket,
+        on_event: Callable[[Event], None],
+        *,
+        multicast: MulticastSocket | None = None,
+    ) -> None:
+        """Take over ``sock`` and ``multicast``, with which the node is to discover others.
+
+        ``on_event`` is called under the lock with each event, before subscribers see it.
+        """
         self.node = node
         self.lock = threading.Lock()
         self.changed = threading.Condition(self.lock)
         self.ended = False
         self._socket = sock
         self._on_event = on_event
-        self._poller = Poller(sock.fileno())
+        self._multicast = multicast
+        self._group = None if multicast is None else multicast.group
+        self._fd = sock.fileno()
+        self._poller = Poller(self._fd) if multicast is None else Poller(self._fd, multicast.fileno())
         self._queues: list[EventQueue] = []
         self._sleeps_until = float("-inf")
         self._settling = False
         self._leaving = False
         self.forked = False
         self._failure: BaseException | None = None
-        self._unlogged: list[SettingsDiffer] = []
+        self._unlogged: list[str] = []
         self._thread = threading.Thread(target=self._run, name=f"swim {node.local.name}", daemon=True)
 
     def start(self) -> None:
-        """Start the protocol thread."""
+        """Start the protocol thread, and the node's announcements."""
         self._thread.start()
+        if self._multicast is not None:
+            with self.intent() as (node, now):
+                node.discover(self._multicast.settings, now=now)
 
     def check_usable(self) -> None:
         """Raises NotRunning in a forked child, and NodeCrashed after a failure."""
@@ -163,7 +180,7 @@ class Engine:
                     return
                 if ready:
                     rounds += 1
-                    self._socket.receive(self._feed, self._refused, 1 if rounds <= SINGLES else MANY)
+                    self._receive(ready, 1 if rounds <= SINGLES else MANY)
                 if not ready or rounds >= MAX_ROUNDS:  # drained: an answer that waited is no missing one
                     rounds = 0
                     self._tick()
@@ -171,6 +188,12 @@ class Engine:
                 self._sleeps_until = float("inf") if deadline is None else deadline
                 timeout = None if deadline is None else deadline - clock()
             self._log()
+
+    def _receive(self, ready: list[int], limit: int) -> None:
+        if self._fd in ready:
+            self._socket.receive(self._feed, self._refused, limit)
+        if self._multicast is not None and self._multicast.fileno() in ready:
+            self._multicast.receive(self._feed_announcement, limit)
 
     def _tick(self) -> None:
         deadline, now = self.node.poll_deadline(), clock()
@@ -180,6 +203,10 @@ class Engine:
 
     def _feed(self, data: bytes, source: Address) -> None:
         self.node.feed_datagram(data, source, now=clock())
+        self._settle()
+
+    def _feed_announcement(self, data: bytes, source: Address) -> None:
+        self.node.feed_announcement(data, source, now=clock())
         self._settle()
 
     def _refused(self, destination: Address, quoted: bytes) -> None:
@@ -199,30 +226,35 @@ class Engine:
     def _drain_outputs(self) -> None:
         node, news = self.node, False
         while (datagram := node.poll_datagram()) is not None:
-            self._socket.send(datagram.payload, datagram.destination, self._refused)
+            if datagram.destination == self._group:
+                self._announce(datagram.payload)
+            else:
+                self._socket.send(datagram.payload, datagram.destination, self._refused)
         while (event := node.poll_event()) is not None:
             news = True
             self._publish(event)
         if news or (self._leaving and node.has_left):
             self.changed.notify_all()
 
+    def _announce(self, payload: bytes) -> None:
+        trouble = self._multicast.send(payload) if self._multicast is not None else None
+        if trouble is not None:
+            self._unlogged.append(trouble)
+
     def _publish(self, event: Event) -> None:
         self._on_event(event)
         for queue in self._queues:
             queue.push(event)
         if isinstance(event, SettingsDiffer):
-            self._unlogged.append(event)
+            self._unlogged.append(
+                f"the node at {event.address} runs with other settings, which should agree in a cluster:"
+                f" {dict(event.theirs)}; here: {dict(event.ours)}"
+            )
 
     def _log(self) -> None:
         """Log what came up under the lock, outside it: a log handler may do anything."""
         while self._unlogged:
-            event = self._unlogged.pop(0)
-            logger.warning(
-                "the node at %s runs with other settings, which should agree in a cluster: %s; here: %s",
-                event.address,
-                dict(event.theirs),
-                dict(event.ours),
-            )
+            logger.warning("%s: %s", self.node.local.name, self._unlogged.pop(0))
 
     def _end(self) -> None:
         self.ended = True
@@ -230,4 +262,6 @@ class Engine:
 
     def _close(self) -> None:
         self._socket.close()
+        if self._multicast is not None:
+            self._multicast.close()
         self._poller.close()

@@ -28,6 +28,7 @@ from swim_core.arguments import HostPort, read_seeds
 from . import registry
 from .engine import Engine
 from .listeners import Dispatcher, Listener
+from .multicast import MulticastSocket
 from .resolver import Resolver, Seed, numeric
 from .subscription import Subscription
 from .udp import UdpSocket, family_of
@@ -57,11 +58,19 @@ class ThreadNode:
     cause. In a process forked from this one everything but `close` raises NotRunning.
     """
 
-    def __init__(self, node: ProtocolNode, sock: UdpSocket, *, seeds: Sequence[Seed], event_buffer: int) -> None:
-        """For `open_node`, which see; takes over ``sock``."""
+    def __init__(
+        self,
+        node: ProtocolNode,
+        sock: UdpSocket,
+        *,
+        seeds: Sequence[Seed],
+        event_buffer: int,
+        multicast: MulticastSocket | None = None,
+    ) -> None:
+        """For `open_node`, which see; takes over the sockets."""
         self._event_buffer = event_buffer
         self._families = sock.reachable_families
-        self._engine = Engine(node, sock, self._on_event)
+        self._engine = Engine(node, sock, self._on_event, multicast=multicast)
         self._dispatcher = Dispatcher(self._engine, event_buffer)
         self._resolver = Resolver(self._engine.lock, self._families, self._rejoin)
         try:

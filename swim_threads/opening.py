@@ -6,11 +6,13 @@ import secrets
 import socket
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 
-from swim_core import Address, BindError, ConfigError, ProtocolConfig, ProtocolNode
+from swim_core import Address, BindError, ConfigError, Multicast, ProtocolConfig, ProtocolNode
 from swim_core.arguments import Arguments, HostPort, advertised_address, exposure_warning, is_wildcard, read_arguments
 
 from .engine import clock
+from .multicast import MulticastSocket
 from .node import ThreadNode
 from .resolver import numeric, resolve
 from .udp import UdpSocket, route_source
@@ -29,6 +31,7 @@ def open_node(
     advertise: HostPort | None = None,
     metadata: Mapping[str, str] | None = None,
     cluster: str | None = None,
+    discover: Multicast | None = None,
 ) -> ThreadNode:
     """Start a node: bind a UDP socket and run the protocol in a thread, until `ThreadNode.close` or ``with`` ends it.
 
@@ -47,6 +50,8 @@ def open_node(
             for a wildcard the source address of the route to the first seed, else of the default route.
         metadata: strings that others see in `Member.metadata`.
         cluster: the label, in place of the configuration's.
+        discover: find others by `Multicast`, without seeds or beside them. Default what the configuration
+            says, which for the native protocol is not to. Where the host can't, that is logged once.
 
     Raises:
         ConfigError: if an argument or a variable can't be used; the message names it.
@@ -61,17 +66,22 @@ def open_node(
         advertise=advertise,
         metadata=metadata,
         cluster=cluster,
+        discover=discover,
         environ=os.environ,
         hostname=socket.gethostname(),
         suffix=secrets.token_hex(4),
     )
-    sock = UdpSocket.open(*_bind_address(*arguments.bind))
-    try:
-        node = _create(arguments, sock)
-        return ThreadNode(node, sock, seeds=arguments.join, event_buffer=arguments.config.event_buffer)
-    except BaseException:
-        sock.close()
-        raise
+    with ExitStack() as undo:
+        sock = UdpSocket.open(*_bind_address(*arguments.bind))
+        undo.callback(sock.close)
+        core = _create(arguments, sock)
+        multicast = _multicast(arguments, sock, core.local.address)
+        if multicast is not None:
+            undo.callback(multicast.close)
+        buffer = arguments.config.event_buffer
+        node = ThreadNode(core, sock, seeds=arguments.join, event_buffer=buffer, multicast=multicast)
+        undo.pop_all()
+    return node
 
 
 def _bind_address(host: str, port: int) -> tuple[str, int]:
@@ -102,6 +112,16 @@ def _create(arguments: Arguments, sock: UdpSocket) -> ProtocolNode:
     if (warning := exposure_warning(sock.address)) is not None:
         logger.warning("%s: %s", arguments.name, warning)
     return node
+
+
+def _multicast(arguments: Arguments, sock: UdpSocket, advertised: Address) -> MulticastSocket | None:
+    if arguments.discover is None:
+        return None
+    try:
+        return MulticastSocket.open(arguments.discover, sock, advertised)
+    except OSError as error:
+        logger.warning("%s: no discovery by multicast: %s", arguments.name, error.strerror or error)
+        return None
 
 
 def _advertise_address(arguments: Arguments, sock: UdpSocket) -> Address | None:

@@ -50,6 +50,7 @@ class UdpSocket:
 
     Attributes:
         address: as bound, port 0 resolved; "0.0.0.0" or "::" for a wildcard.
+        scope_id: number of the interface, where a zone was given; else 0.
         dual_stack: whether it reaches IPv4 addresses through an IPv6 socket.
         saw_errors: whether the last `receive`, or a `send` since the one before, drained errors, or nothing at all
             was found. uvloop stops watching a socket that had an error when it looked: remove the reader and add
@@ -61,7 +62,7 @@ class UdpSocket:
         self._recvfrom = sock.recvfrom
         self._sendto = sock.sendto
         self._v6 = sock.family == socket.AF_INET6
-        self._scope_id = scope_id
+        self.scope_id = scope_id
         self.dual_stack = dual_stack
         self.saw_errors = False
         self._sent_into_errors = False
@@ -183,7 +184,7 @@ class UdpSocket:
             return (f"::ffff:{host}", port) if self.dual_stack else None
         if not self._v6:
             return None
-        return (host, port, 0, self._scope_id) if _is_link_local(host) else destination
+        return (host, port, 0, self.scope_id) if _is_link_local(host) else destination
 
     def _drain_errors(self, on_refused: OnRefused) -> int:
         """Empty the error queue; returns how many entries there were, at most `ERRORS_AT_ONCE`."""

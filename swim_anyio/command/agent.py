@@ -13,7 +13,7 @@ import anyio
 import attrs
 from anyio.abc import TaskStatus
 
-from swim_core import Config, NodeCrashed, SwimError
+from swim_core import Config, Multicast, NodeCrashed, SwimError
 
 from ..node import AsyncNode
 from ..opening import open_node
@@ -42,6 +42,7 @@ class Settings:
     join: Sequence[str] | None
     advertise: str | None
     metadata: Mapping[str, str]
+    discover: Multicast | None
     config: Config
     json: bool
     lifeline: int | None
@@ -80,6 +81,7 @@ async def run_agent(settings: Settings) -> int:
         config=settings.config,
         advertise=settings.advertise,
         metadata=settings.metadata or None,
+        discover=settings.discover,
     )
     async with opened as node:
         name = node.local.name

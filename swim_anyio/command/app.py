@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from .choices import Backend, Format, LogLevel, Preset
+from .choices import Backend, Discovery, Format, LogLevel, Preset
 from .launch import launch_agent
 
 __all__ = ["app"]
@@ -48,6 +48,7 @@ def agent(
     advertise: Annotated[str | None, Option(metavar="HOST[:PORT]", help="Where others reach this member.")] = None,
     metadata: Annotated[list[str] | None, Option(metavar="KEY=VALUE", help="Shown to all; repeatable.")] = None,
     cluster: Annotated[str | None, Option(metavar="LABEL", help="Members with another label are ignored.")] = None,
+    discover: Annotated[Discovery | None, Option(help="Also find members on this network.")] = None,
     preset: Annotated[Preset | None, Option(help="Settings for a kind of network [lan].")] = None,
     probe_interval: Annotated[float | None, Option(metavar="SECONDS", help="Each member is probed once in it.")] = None,
     stall_tolerance: Annotated[float | None, Option(metavar="SECONDS", help="A process may hang so long.")] = None,
@@ -72,6 +73,7 @@ def agent(
         advertise=advertise,
         metadata=metadata,
         cluster=cluster,
+        discover=discover,
         preset=preset,
         probe_interval=probe_interval,
         stall_tolerance=stall_tolerance,

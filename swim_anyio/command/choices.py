@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-__all__ = ["Backend", "Format", "LogLevel", "Preset"]
+__all__ = ["Backend", "Discovery", "Format", "LogLevel", "Preset"]
 
 
 class Preset(StrEnum):
@@ -18,6 +18,12 @@ class Backend(StrEnum):
 
     ASYNCIO = "asyncio"
     TRIO = "trio"
+
+
+class Discovery(StrEnum):
+    """How members find each other beside seeds."""
+
+    MULTICAST = "multicast"
 
 
 class Format(StrEnum):

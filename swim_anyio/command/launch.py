@@ -6,9 +6,9 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from swim_core import Config, ConfigError
+from swim_core import Config, ConfigError, Multicast
 
-from .choices import Backend, Format, LogLevel, Preset
+from .choices import Backend, Discovery, Format, LogLevel, Preset
 
 __all__ = ["launch_agent"]
 
@@ -21,6 +21,7 @@ def launch_agent(
     advertise: str | None = None,
     metadata: list[str] | None = None,
     cluster: str | None = None,
+    discover: Discovery | None = None,
     preset: Preset | None = None,
     probe_interval: float | None = None,
     stall_tolerance: float | None = None,
@@ -48,6 +49,7 @@ def launch_agent(
         join=join or None,
         advertise=advertise,
         metadata=_metadata(metadata or []),
+        discover=None if discover is None else Multicast(),
         config=_config(
             preset,
             cluster=cluster,

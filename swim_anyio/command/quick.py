@@ -8,7 +8,7 @@ needs no judgement is read, and a test keeps the two alike.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .choices import Backend, Format, LogLevel, Preset
+from .choices import Backend, Discovery, Format, LogLevel, Preset
 
 __all__ = ["OPTIONS", "REPEATABLE", "read_agent_options"]
 
@@ -19,6 +19,7 @@ OPTIONS: dict[str, Callable[[str], object]] = {
     "advertise": str,
     "metadata": str,
     "cluster": str,
+    "discover": Discovery,
     "preset": Preset,
     "probe_interval": float,
     "stall_tolerance": float,
