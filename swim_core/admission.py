@@ -8,9 +8,8 @@ from .claims import Claims
 from .common import Common
 from .events import DropReason
 from .local import Local
-from .outbox import Load
 from .sender import Sender
-from .wire import Join, JoinAck, encode_item
+from .wire import Join, JoinAck
 
 __all__ = ["Admission"]
 
@@ -37,10 +36,10 @@ class Admission:
             self._reply(join, sender, self._cookie(join.name, sender.address, period), now)
             return
         good = (self._cookie(join.name, sender.address, p) for p in (period, period - 1))
-        if join.cookie not in good or join.claim.name != join.name:
+        if join.cookie not in good or join.claim.name != join.name or join.claim.address != pack(sender.address):
             self._counters.drop(DropReason.BAD_COOKIE)
             return
-        self._agreement.check(join, sender.address)
+        self._agreement.check(join, sender.address, now)
         self._claims.receive(join.claim, now)
         self._reply(join, sender, None, now)
 
@@ -52,6 +51,8 @@ class Admission:
         entry = self._membership.get(join.name)
         held = entry.claim if entry is not None and (cookie is not None or entry.claim != join.claim) else None
         ours = self._agreement
-        ack = JoinAck(join.seq, cookie, self._clock.read(now), ours.interval, ours.rings, ours.stall, held)
-        load = Load([encode_item(self._local.claim)]) if cookie is None else Load()
-        self._outbox.send(ack, sender.address, now, load=load, limit=sender.size)
+        own = self._local.claim if cookie is None else None
+        time = self._clock.read(now)
+        self._outbox.reply(
+            JoinAck(join.seq, cookie, time, ours.interval, ours.rings, ours.stall, held, own), sender, now
+        )

@@ -1,6 +1,7 @@
 """Settings that members of one cluster should share: stated in JOINs, and reported where they differ."""
 
 from collections.abc import Mapping
+from math import inf
 
 from .address import Address
 from .common import Common
@@ -8,6 +9,9 @@ from .events import SettingsDiffer
 from .wire import Join, JoinAck
 
 __all__ = ["Agreement"]
+
+AGAIN = 60.0  # seconds until a difference at the same address is reported again
+MAX_ADDRESSES = 1_024  # remembered for that
 
 UNITS: Mapping[str, float] = {"probe_interval": 0.001, "rings": 1, "stall_tolerance": 0.001}  # of the wire: ms
 
@@ -27,13 +31,18 @@ class Agreement:
         self.stall = round(common.config.stall_tolerance * 1000)
         self._counters = common.counters
         self._emit = common.emit
+        self._reported: dict[Address, float] = {}
 
-    def check(self, theirs: Join | JoinAck, address: Address) -> None:
-        """Count and report what differs at the node of that address."""
+    def check(self, theirs: Join | JoinAck, address: Address, now: float) -> None:
+        """Count and report what differs at the node of that address, once a minute."""
         ours = (self.interval, self.rings, self.stall)
         pairs = zip(UNITS, ours, (theirs.interval, theirs.rings, theirs.stall), strict=True)
         differing = {name: (mine, other) for name, mine, other in pairs if mine != other}
-        if differing:
+        if differing and now - self._reported.get(address, -inf) >= AGAIN:
+            self._reported.pop(address, None)
+            self._reported[address] = now
+            if len(self._reported) > MAX_ADDRESSES:
+                del self._reported[next(iter(self._reported))]
             self._counters.settings_differ += 1
             self._emit(
                 SettingsDiffer(

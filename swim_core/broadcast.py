@@ -1,6 +1,7 @@
 """User broadcasts: at most once to each member, repaired where a flood left a gap (docs/protocol.md, section 6)."""
 
 from collections import OrderedDict
+from itertools import islice
 
 import msgspec
 from msgspec import Raw
@@ -24,6 +25,7 @@ PATIENCE = 0.3  # seconds that a gap is given to close by itself, and an answer 
 TRIES = 8  # for what is missing; with 3, one delivery in 120,000 was given up at 10 % loss though peers had it
 ANNOUNCE = 1.0  # seconds after the last broadcast until its number is told
 OLD_RUN = 60.0  # seconds for which the window of an older run is kept
+ANSWER = 8  # datagrams in answer to one WANT: the asker comes again
 WAIT = 5.0  # seconds that a broadcast waits for the claim of its origin
 
 
@@ -34,6 +36,7 @@ class _Stream(msgspec.Struct):
     window: Window = msgspec.field(default_factory=Window)
     told: int = 0  # the highest number told on
     due: float | None = None  # when to ask for what is missing
+    missing: int = 0  # when last asked
     asked: list[int] = msgspec.field(default_factory=list)
     ended: float | None = None  # when a newer run took over
 
@@ -60,7 +63,7 @@ class Broadcasts:
         self._retained_bytes = 0
         self._waiting: OrderedDict[tuple[int, int], tuple[float, Broadcast]] = OrderedDict()
         self._repair: Timer | None = None
-        self._ended = 0  # streams of older runs
+        self._older: dict[str, int] = {}  # by name, the one older run whose stream is kept
 
     @property
     def retained(self) -> int:
@@ -109,11 +112,8 @@ class Broadcasts:
 
     # ------------------------------------------------------------------ receiving
 
-    def receive(self, broadcast: Broadcast, now: float, *, stranger: bool = False) -> None:
-        """A broadcast arrived: relay it, keep it, deliver it, each at most once.
-
-        A stranger, who may be its origin and newly joined, can bring only what waits for a claim.
-        """
+    def receive(self, broadcast: Broadcast, now: float) -> None:
+        """A broadcast arrived: relay it, keep it, deliver it, each at most once."""
         if broadcast.origin == self._local.name:
             self._counters.drop(DropReason.DUPLICATE)
             return
@@ -125,9 +125,6 @@ class Broadcasts:
             return
         if stream is None:
             self._await_origin(key, broadcast, now)
-            return
-        if stranger:
-            self._counters.drop(DropReason.STRANGER)
             return
         self._relay(origin, broadcast, now)
         self._deliver(stream, broadcast, now)
@@ -179,9 +176,8 @@ class Broadcasts:
             return
         if before is not None and before.epoch != change.claim.epoch:
             old = self._streams.get(self._hashes.short_id(before.name, before.epoch))
-            if old is not None and old.ended is None:
-                old.ended = now
-                self._ended += 1
+            if old is not None:
+                self._end_stream(old, now)
         origin = change.entry.short_id
         for key in [key for key in self._waiting if key[0] == origin]:
             _, broadcast = self._waiting.pop(key)
@@ -189,11 +185,17 @@ class Broadcasts:
             if stream is not None and stream.window.fresh(broadcast.number):
                 self._deliver(stream, broadcast, now)
 
+    def _end_stream(self, stream: _Stream, now: float) -> None:
+        """A newer run took over: its window is kept for a while, that of the run before it no longer."""
+        origin = stream.origin
+        self._streams.pop(self._older.get(origin.name, 0), None)
+        self._older[origin.name] = self._hashes.short_id(origin.name, origin.epoch)
+        stream.ended = now
+
     def forget(self, entry: Entry) -> None:
         """A member was forgotten."""
-        stream = self._streams.pop(entry.short_id, None)
-        if stream is not None and stream.ended is not None:
-            self._ended -= 1
+        self._streams.pop(entry.short_id, None)
+        self._streams.pop(self._older.pop(entry.name, 0), None)
 
     # ------------------------------------------------------------------ registers and repair
 
@@ -245,6 +247,10 @@ class Broadcasts:
         stream.due = None
         if stream.window.complete:
             return
+        missing = stream.window.missing_count
+        if missing < stream.missing:  # a peer had some: the tries count anew
+            stream.asked.clear()
+        stream.missing = missing
         peer = self._peer(origin, stream.asked) if len(stream.asked) < TRIES else None
         if peer is None:
             lost = stream.window.skip()
@@ -268,19 +274,20 @@ class Broadcasts:
         self._expire(now)
         found: list[Raw] = []
         for first, last in want.ranges:
-            for number in range(first, min(last, first + Window.SIZE) + 1):
+            for number in range(first, min(last, first + Window.SIZE - 1) + 1):
                 kept = self._retained.get((want.origin, number))
                 if kept is not None:
                     found.append(kept[1])
-        limit = sender.limit
-        for chunk in chunks(found, (self._config.max_datagram if limit is None else limit) - OVERHEAD - 1):
-            self._outbox.send(None, sender.reply_to, now, load=Load(broadcasts=chunk), limit=limit)
-            if limit is not None:
+        room = (self._config.max_datagram if sender.budget is None else sender.budget) - OVERHEAD - 1
+        for chunk in islice(chunks(found, room), ANSWER):
+            if not self._outbox.reply(None, sender, now, load=Load(broadcasts=chunk)):
                 return
 
     # ------------------------------------------------------------------ keeping
 
     def _retain(self, origin: int, number: int, encoded: Raw, now: float) -> None:
+        if (origin, number) in self._retained:
+            return
         self._retained[origin, number] = (now, encoded)
         self._retained_bytes += len(encoded)
         self._expire(now)
@@ -302,9 +309,12 @@ class Broadcasts:
         """Let go of what has been kept long enough."""
         if self._retained:
             self._expire(now)
-        if not self._ended:
-            return
-        ended = [k for k, s in self._streams.items() if s.ended is not None and now - s.ended >= OLD_RUN]
-        for origin in ended:
-            del self._streams[origin]
-            self._ended -= 1
+        if self._older:
+            self._expire_older(now)
+
+    def _expire_older(self, now: float) -> None:
+        for name, origin in list(self._older.items()):
+            stream = self._streams.get(origin)
+            if stream is None or stream.ended is None or now - stream.ended >= OLD_RUN:
+                self._streams.pop(origin, None)
+                del self._older[name]

@@ -110,24 +110,24 @@ class Claims:
     def _hold_back(self, claim: Claim, now: float) -> None:
         """Ask the member before believing it dead: it may have answered where this news did not reach yet."""
         held = self._held.get(claim.name)
-        if held is not None:
-            if precedence(held.claim) >= precedence(claim):
-                return
-            held.timer.cancel()
+        if held is not None:  # it keeps its place and time: nobody can make it wait for ever
+            if precedence(claim) > precedence(held.claim):
+                held.claim = claim
+            return
         self._next_held = max(now, self._next_held + self._spacing)
+        timer = self._timers.at(self._next_held, lambda at: self._put_to_member(claim.name, at))
+        self._held[claim.name] = _Held(claim, timer)
         if self._next_held <= now:
-            self._put_to_member(claim, now)
-        else:
-            timer = self._timers.at(self._next_held, lambda at: self._put_to_member(claim, at))
-            self._held[claim.name] = _Held(claim, timer)
+            timer.cancel()
+            self._put_to_member(claim.name, now)
 
-    def _put_to_member(self, claim: Claim, now: float) -> None:
-        entry = self._membership.get(claim.name)
+    def _put_to_member(self, name: str, now: float) -> None:
+        held = self._held[name]
+        entry = self._membership.get(name)
         if entry is not None:
-            self._outbox.send(None, entry, now, load=Load([encode_item(claim)]))
+            self._outbox.send(None, entry, now, load=Load([encode_item(held.claim)]))
         wait = max(HOLD, 4 * self._rtt.p99)
-        self._held[claim.name] = _Held(claim, self._timers.at(now + wait, lambda at: self._believe(claim, at)))
+        held.timer = self._timers.at(now + wait, lambda at: self._believe(name, at))
 
-    def _believe(self, claim: Claim, now: float) -> None:
-        del self._held[claim.name]
-        self._merge(claim, now)
+    def _believe(self, name: str, now: float) -> None:
+        self._merge(self._held.pop(name).claim, now)

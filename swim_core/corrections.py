@@ -26,18 +26,28 @@ class Corrections:
         self._rate = RateLimit(common.config.max_corrections_per_second)
         self._outbox = common.outbox
         self._counters = common.counters
+        self._random = common.random
         self._last: dict[Address, float] = {}
+        self._asked: dict[Address, int] = {}
 
     def send(self, claim: Claim, sender: Sender, now: float) -> None:
         """Tell the sender this claim, if the bounds allow it."""
         if not sender.flags & Flags.CORRECTION and self._allow(sender, now):
             load = Load([encode_item(claim)])
-            self._outbox.send(None, sender.address, now, load=load, limit=sender.limit, correction=True)
+            self._outbox.reply(None, sender, now, load=load, correction=True)
 
-    def ask(self, question: WantClaim, sender: Sender, now: float) -> None:
+    def ask_who(self, sender: Sender, now: float) -> None:
         """Ask a stranger who it is, within the same bounds."""
         if self._allow(sender, now):
-            self._outbox.send(question, sender.address, now, limit=sender.limit)
+            nonce = self._random.getrandbits(32)
+            if self._outbox.reply(WantClaim(sender.short_id, nonce), sender, now):
+                self._asked[sender.address] = nonce
+                if len(self._asked) > MAX_ADDRESSES:
+                    del self._asked[next(iter(self._asked))]
+
+    def was_asked(self, nonce: int, sender: Sender) -> bool:
+        """Whether this answers the last question to that address; it counts once."""
+        return self._asked.pop(sender.address, None) == nonce
 
     def _allow(self, sender: Sender, now: float) -> bool:
         address = sender.address

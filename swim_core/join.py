@@ -23,6 +23,7 @@ __all__ = ["Joiner"]
 
 FIRST_BACKOFF = 1.0  # seconds
 SUPERSEDED_BACKOFF = 60.0
+OWN_AGAIN = 3_600.0  # seconds until a seed that seemed to be this node itself is asked again: it may have reflected
 AT_A_TIME = 3
 ANNOUNCED = 16  # addresses asked once each, of which answers are awaited
 TRIES = 3  # per step, a probe timeout apart
@@ -65,14 +66,14 @@ class Joiner:
         self._on_admitted = on_admitted
         self._seeds: dict[Address, _Seed] = {}
         self._announced: dict[Address, _Seed] = {}
-        self._own: set[Address] = {local.address}
+        self._own = local.address
         self._timer: Timer | None = None
         self._answering = False
 
     @property
     def addresses(self) -> Sequence[Address]:
         """The seeds that are not this node itself."""
-        return [address for address in self._seeds if address not in self._own]
+        return [address for address in self._seeds if address != self._own]
 
     def join(self, addresses: Sequence[Address], now: float) -> None:
         """Replace the seeds; see `ProtocolNode.join`."""
@@ -97,7 +98,7 @@ class Joiner:
     # ------------------------------------------------------------------ attempts
 
     def _wanted(self, seed: _Seed) -> bool:
-        if seed.address in self._own:
+        if seed.address == self._own:
             return False
         return self._local.rival is not None or self._membership.live_at(seed.address) is None
 
@@ -120,7 +121,7 @@ class Joiner:
         self._plan(now)
 
     def _ask_due(self, now: float) -> None:
-        due = [seed for seed in self._seeds.values() if seed.due <= now and seed.address not in self._own]
+        due = [seed for seed in self._seeds.values() if seed.due <= now and seed.address != self._own]
         self._random.shuffle(due)
         asked = 0
         for seed in due:
@@ -146,7 +147,7 @@ class Joiner:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        dues = [seed.due for seed in self._seeds.values() if seed.address not in self._own]
+        dues = [seed.due for seed in self._seeds.values() if seed.address != self._own]
         if dues:
             self._timer = self._timers.at(max(min(dues), now), self._attempt)
 
@@ -193,23 +194,23 @@ class Joiner:
         """A JOIN of this node came back to it: that seed is another address of its own."""
         for seed in self._asked():
             if seed.seq == join.seq:
-                self._own.add(seed.address)
-                seed.seq = None
+                seed.seq, seed.due = None, now + OWN_AGAIN
         self._plan(now)
 
     def answered(self, ack: JoinAck, sender: Sender, now: float) -> None:
         """A seed answered: come again with its cookie, or, once admitted, sync."""
         seed = next((s for s in self._asked() if s.seq == ack.seq), None)
-        if seed is None or seed.timer is None:
+        if seed is None or seed.timer is None or seed.address != sender.address:
             self._counters.drop(DropReason.UNREQUESTED)
             return
         seed.timer.cancel()
         seed.seq = None
-        self._agreement.check(ack, sender.address)
+        self._agreement.check(ack, sender.address, now)
         if self._membership.live_count == 1 and self._local.rival is None:
             self._local.enter(ack.time, ack.held, now)
-        if ack.held is not None:
-            self._claims.receive(ack.held, now)
+        for claim in (ack.held, ack.own):
+            if claim is not None:
+                self._claims.receive(claim, now)
         if self._local.rival is not None:
             return
         if ack.cookie is not None:

@@ -14,7 +14,7 @@ from .membership import Change, Entry
 from .pings import Pings
 from .sender import Sender
 from .timers import Timer
-from .watch import Helper, Watch
+from .watch import NONCES, Helper, Watch
 from .wire import PingReq, Poll, Vote, VoteKind
 
 __all__ = ["Jury"]
@@ -243,6 +243,7 @@ class Jury:
             self._end(watch)
             return
         if vote.nonce in watch.nonces:
+            helper.answers = {nonce: silence for nonce, silence in helper.answers.items() if nonce in watch.nonces}
             helper.answers[vote.nonce] = vote.silence / 1000.0
         if vote.kind is VoteKind.PAUSED and not helper.replaced:
             helper.replaced = True
@@ -348,6 +349,8 @@ class Jury:
     def _poll(self, watch: Watch, now: float) -> None:
         if self._health.deaf:
             return
+        if len(watch.nonces) == NONCES:  # helpers that don't confirm must not hold up a verdict for ever
+            self._ask_more(watch, 1, now)
         nonce = self._random.getrandbits(32) or 1
         watch.nonces.append(nonce)
         for helper in watch.helpers.values():

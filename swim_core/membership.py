@@ -1,6 +1,8 @@
 """The table: the highest claim known about each member, who is live, where they stand, and a digest of it all."""
 
 from collections.abc import Iterator
+from itertools import accumulate
+from operator import xor
 
 import msgspec
 
@@ -90,6 +92,11 @@ class Change(msgspec.Struct, frozen=True):
         return before is None or (before.epoch, before.address) != (after.epoch, after.address)
 
 
+def _bounds(index: int, count: int) -> tuple[int, int]:
+    """Where a sync bucket begins and ends in the phase order."""
+    return -(-index * _WHOLE // count), -(-(index + 1) * _WHOLE // count)
+
+
 class Membership:
     """Claims by name, merged by `precedence`; this node's own among them, replaced only by itself."""
 
@@ -98,11 +105,13 @@ class Membership:
         self._hashes = hashes
         self._entries: dict[str, Entry] = {}
         self._by_id: dict[int, Entry] = {}
-        self._by_address: dict[Address, Entry] = {}
+        self._by_address: dict[Address, list[Entry]] = {}
         self._gone: dict[str, Entry] = {}  # in the order of learning
         self.growth = RateLimit(config.max_new_members_per_second)
         """The allowance for new names."""
         self._view_cache: tuple[Member, ...] | None = None
+        self._sums: list[int] = [0]
+        self._sums_of: tuple[int, int] | None = None
         self.local_name = ""
         self.version = 0
         """Counts changes of the set of live members: what was planned by it must be planned anew."""
@@ -143,9 +152,9 @@ class Membership:
         return self._by_id.get(short_id)
 
     def live_at(self, address: Address) -> Entry | None:
-        """The live member that claims this address."""
-        entry = self._by_address.get(address)
-        return entry if entry is not None and entry.live else None
+        """The live member that claims this address, the latest if several do."""
+        entries = self._by_address.get(address)
+        return entries[-1] if entries else None
 
     def others(self) -> Iterator[Entry]:
         """The live members except this node, in the probe order."""
@@ -170,18 +179,21 @@ class Membership:
             self._view_cache = tuple(sorted((e.member for e in self.order), key=lambda m: m.name))
         return self._view_cache
 
-    def bucket(self, index: int, count: int) -> tuple[list[Entry], int]:
-        """The entries of a sync bucket (gone ones too), and the digest of the live ones among them.
+    def bucket_entries(self, index: int, count: int, start: int = 0) -> list[Entry]:
+        """The entries of a sync bucket (gone ones too) from position ``start`` on.
 
         Bucket = floor(phase x count / 2^64).
         """
-        low, high = -(-index * _WHOLE // count), -(-(index + 1) * _WHOLE // count)
-        entries = self.everyone.between(low, high)
-        digest = 0
-        for entry in entries:
-            if entry.live:
-                digest ^= entry.view
-        return entries, digest
+        low, high = _bounds(index, count)
+        return self.everyone.between(max(low, start), high)
+
+    def bucket_digest(self, index: int, count: int) -> int:
+        """The digest of the live members of a sync bucket; costs O(n) once after a change, then O(log n)."""
+        if self._sums_of != (self.version, self.digest):
+            self._sums_of = self.version, self.digest
+            self._sums = list(accumulate((e.view if e.live else 0 for e in self.everyone), xor, initial=0))
+        low, high = _bounds(index, count)
+        return self._sums[self.everyone.index(high)] ^ self._sums[self.everyone.index(low)]
 
     # ------------------------------------------------------------------ changing
 
@@ -239,7 +251,7 @@ class Membership:
         if not entry.live:
             self._gone[entry.name] = entry
             return
-        self._by_address[entry.address] = entry
+        self._by_address.setdefault(entry.address, []).append(entry)
         self.digest ^= entry.view
         self.order.add(entry.identity.phase, entry)
         for ring, place in zip(self.rings, entry.identity.rings, strict=True):
@@ -253,7 +265,8 @@ class Membership:
         if not entry.live:
             del self._gone[entry.name]
             return
-        if self._by_address.get(entry.address) is entry:
+        self._by_address[entry.address].remove(entry)
+        if not self._by_address[entry.address]:
             del self._by_address[entry.address]
         self.digest ^= entry.view
         self.order.remove(entry.identity.phase, entry)

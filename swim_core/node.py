@@ -55,6 +55,7 @@ from .transitions import transition
 
 __all__ = ["Node"]
 
+_INTRODUCTIONS = (wire.Join, wire.JoinAck, wire.ClaimOf, wire.NotMe)  # their senders are not asked who they are
 Handler = Callable[[Any, Sender, float], None]
 
 GOODBYE = 0.25  # seconds until LEFT has been told three times
@@ -114,7 +115,7 @@ class Node:
         )
         self._broadcasts = Broadcasts(common, self._local, self._gossip)
         self._sync = Sync(common, number_of=self._broadcasts.number_of, receive=self._receive_paged)
-        self._responder = Responder(common, self._local, self._corrections)
+        self._responder = Responder(common, self._local)
         self._isolation = Isolation(common, self._health, on_reconnect=self._sync.start_with_anyone)
         agreement = Agreement(common)
         secret = blake2b(entropy, digest_size=32, person=b"cookie").digest()
@@ -128,6 +129,7 @@ class Node:
             seeds=lambda: self._joiner.addresses,
             on_timeout=self._probe_failed,
             on_round=self._on_round,
+            now=now,
         )
         self._handlers = self._make_handlers()
         self._prober.settle(now)
@@ -158,10 +160,12 @@ class Node:
             wire.Join: self._admission.asked,
             wire.JoinAck: self._joiner.answered,
             wire.SyncReq: self._sync.answer,
-            wire.SyncPage: lambda page, _, now: self._sync.page(page, now),
+            wire.SyncPage: self._sync.page,
             wire.SyncPush: self._on_push,
             wire.WantClaim: self._responder.asked_for_claim,
             wire.Want: self._broadcasts.wanted,
+            wire.ClaimOf: self._on_claim_of,
+            wire.NotMe: self._on_not_me,
             wire.UserMessage: self._responder.messaged,
             wire.Announce: lambda *_: self._common.counters.drop(DropReason.UNREQUESTED),  # its place is the group
         }
@@ -378,26 +382,27 @@ class Node:
             self._common.counters.drop(DropReason.SUPERSEDED)
             own = [claim for claim in envelope.claims if claim.name == self._local.name]
             envelope = wire.Envelope(sender.short_id, None, own)
-        else:
-            self._hear(sender, now)
+        elif sender.proven is not None:
+            self._hear(sender, sender.proven, now)
+        if sender.proven is not None:
+            self._take_in(envelope, sender, now)
+        elif envelope.claims or envelope.numbers or envelope.broadcasts:
+            self._common.counters.drop(DropReason.STRANGER)  # what strangers say of themselves stands in messages
+        if envelope.message is not None:
+            self._handlers[type(message)](message, sender, now)
+        if self._membership.by_id(sender.short_id) is None and type(message) not in _INTRODUCTIONS:
+            self._corrections.ask_who(sender, now)
+
+    def _take_in(self, envelope: wire.Envelope, sender: Sender, now: float) -> None:
         for claim in envelope.claims:
             self._claims.receive(claim, now, sender=sender)
         for number in envelope.numbers:
             self._broadcasts.learn_number(number, now)
         for broadcast in envelope.broadcasts:
-            self._broadcasts.receive(broadcast, now, stranger=sender.entry is None)
-        if envelope.message is not None:
-            self._handlers[type(message)](message, sender, now)
-        self._ask_who(sender, message, now)
+            self._broadcasts.receive(broadcast, now)
 
-    def _hear(self, sender: Sender, now: float) -> None:
-        """What the mere arrival of a datagram tells, whatever stands in it."""
-        entry = sender.proven
-        if entry is None:
-            other = self._membership.live_at(sender.address)
-            if other is not None and sender.flags & wire.Flags.CORRECTION:
-                self._jury.other_run_answered(other, now)
-            return
+    def _hear(self, sender: Sender, entry: Entry, now: float) -> None:
+        """What the mere arrival of a member's datagram tells, whatever stands in it."""
         if not entry.live:
             self._corrections.send(entry.claim, sender, now)
             return
@@ -406,11 +411,6 @@ class Node:
             self._prober.heard(entry.short_id)
             self._jury.heard(entry.short_id, now)
 
-    def _ask_who(self, sender: Sender, message: wire.Message | None, now: float) -> None:
-        known = self._membership.by_id(sender.short_id) is not None
-        if not known and not isinstance(message, wire.Join | wire.JoinAck):
-            self._corrections.ask(wire.WantClaim(sender.short_id), sender, now)
-
     # ------------------------------------------------------------------ messages
 
     def _on_ack(self, ack: wire.Ack, sender: Sender, now: float) -> None:
@@ -418,6 +418,30 @@ class Node:
             self._common.counters.drop(DropReason.UNREQUESTED)
         elif not self._local.left:
             self._sync.compare(ack.digest, sender, now)
+
+    def _on_claim_of(self, answer: wire.ClaimOf, sender: Sender, now: float) -> None:
+        """A stranger says who it is: believed of the address that was asked, and of nobody else."""
+        if self._corrections.was_asked(answer.nonce, sender):
+            self._introduce(answer.claim, sender, now)
+        else:
+            self._common.counters.drop(DropReason.UNREQUESTED)
+
+    def _on_not_me(self, answer: wire.NotMe, sender: Sender, now: float) -> None:
+        """Another run answers where one was pinged: that one has lost its socket."""
+        short_id = self._pings.other_answered(answer.seq, sender.address)
+        entry = self._membership.by_id(short_id) if short_id is not None else None
+        if entry is None:
+            self._common.counters.drop(DropReason.UNREQUESTED)
+            return
+        if entry.live:
+            self._jury.other_run_answered(entry, now)
+        if answer.claim is not None:
+            self._introduce(answer.claim, sender, now)
+
+    def _introduce(self, claim: Claim, sender: Sender, now: float) -> None:
+        short_id = self._common.hashes.short_id(claim.name, claim.epoch)
+        if short_id == sender.short_id and claim.address == pack(sender.address):
+            self._claims.receive(claim, now, sender=sender)
 
     def _on_push(self, push: wire.SyncPush, sender: Sender, now: float) -> None:
         if sender.proven is None:

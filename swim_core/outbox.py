@@ -11,6 +11,7 @@ from .address import Address
 from .events import Datagram
 from .member import Claim, State
 from .membership import Entry
+from .sender import Sender
 from .statistics import Counters
 from .wire import (
     ENVELOPE_SIZE,
@@ -208,6 +209,25 @@ class Outbox:
         self._queue.append(Datagram(data, to))
         return data
 
+    def reply(
+        self,
+        message: Message | None,
+        sender: Sender,
+        now: float,
+        *,
+        load: Load | None = None,
+        correction: bool = False,
+    ) -> bool:
+        """Answer a datagram within the sender's budget; returns False if that did not allow it.
+
+        A proven member is told in passing what is claimed about it, unless this is a correction.
+        """
+        to = sender.address if correction else sender.proven or sender.address
+        data = self.send(message, to, now, load=load, limit=sender.budget, correction=correction)
+        if data is not None and sender.budget is not None:
+            sender.budget -= len(data)
+        return data is not None
+
     def _ride(self, to: Entry, load: Load | None, room: int) -> Load | None:
         if load is None and to.live and self._pending:
             load = self._pending.peek(room)
@@ -215,6 +235,6 @@ class Outbox:
             accusation = encode_item(to.claim)
             if load is None:
                 load = Load()
-            if accusation not in load.claims and len(accusation) <= room - load.size:
-                load.claims.insert(0, accusation)
+            if accusation not in load.claims and len(accusation) <= room - load.size:  # the load is others' too
+                load = Load([accusation, *load.claims], load.numbers, load.broadcasts)
         return load

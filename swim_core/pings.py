@@ -49,6 +49,14 @@ class Pings:
         self._rtt.add(now - sent.at)
         return True
 
+    def other_answered(self, seq: int, source: Address) -> int | None:
+        """The short id that a ping was meant for, which another run at its address answered; None if none was."""
+        sent = self._sent.get(seq)
+        if sent is None or sent.address != source:
+            return None
+        del self._sent[seq]
+        return sent.short_id
+
     def refused(self, destination: Address, quoted: bytes) -> int | None:
         """The short id that a refused ping was meant for; None if nothing of the kind was sent there."""
         if len(quoted) < QUOTED:

@@ -39,6 +39,7 @@ class Prober:
         seeds: Callable[[], Sequence[Address]],
         on_timeout: Callable[[Entry, float, float], None],
         on_round: Callable[[float], None],
+        now: float,
     ) -> None:
         self._interval_ms = common.config.probe_interval * 1000.0
         self._timers = common.timers
@@ -57,6 +58,7 @@ class Prober:
         self._target: Entry | None = None
         self._round = -1  # the last one in which the turn was taken
         self._planned: tuple[int, int] | None = None
+        self._taken = now
         self.enabled = True
         """False once superseded or left: rounds go on, probes don't."""
 
@@ -80,7 +82,9 @@ class Prober:
                 break
             round_ += 1
         self._target = target
-        self._turn = self._timers.at(self._clock.until(at, now), lambda now: self._take_turn(round_, now))
+        latest = max(now, self._taken + 2 * self._interval_ms / 1000.0)  # a clock that is pushed on stops no turns
+        when = min(self._clock.until(at, now), latest)
+        self._turn = self._timers.at(when, lambda now: self._take_turn(round_, now))
 
     def _target_of(self, round_: int) -> Entry:
         """Whom this node probes in a round; itself while it is alone (the round is for housekeeping then)."""
@@ -95,7 +99,7 @@ class Prober:
         return order[place + offset(round_, len(order))]
 
     def _take_turn(self, round_: int, now: float) -> None:
-        self._round = round_
+        self._round, self._taken = round_, now
         target = self._target
         if self.enabled and target is not None and target.name != self._membership.local_name and target.live:
             self.probe(target, now)

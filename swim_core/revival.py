@@ -1,6 +1,6 @@
 """Dead members are tried again, ever more rarely, until they are forgotten: so partitions heal."""
 
-from heapq import heappop, heappush
+import msgspec
 
 from .common import Common
 from .member import State
@@ -13,6 +13,12 @@ FIRST = 2.0  # probe intervals after the death
 LONGEST = 60.0  # seconds between two tries
 
 
+class _Try(msgspec.Struct):
+    entry: Entry
+    due: float
+    delay: float
+
+
 class Revival:
     """Pings the dead members of which this node is a ring predecessor; the ping carries the accusation.
 
@@ -23,25 +29,24 @@ class Revival:
         self._interval = common.config.probe_interval
         self._membership = common.membership
         self._pings = pings
-        self._queue: list[tuple[float, str, int, float]] = []
+        self._tries: dict[str, _Try] = {}
 
     def add(self, entry: Entry, now: float) -> None:
         """A member was declared dead."""
         delay = FIRST * self._interval
-        heappush(self._queue, (now + delay, entry.name, entry.short_id, delay))
+        self._tries[entry.name] = _Try(entry, now + delay, delay)
 
     def on_round(self, now: float) -> None:
         """Try one dead member whose time has come; those that others stand before just wait on."""
-        while self._queue and self._queue[0][0] <= now:
-            _, name, short_id, delay = heappop(self._queue)
-            entry = self._membership.get(name)
-            if entry is None or entry.short_id != short_id or entry.claim.state is not State.DEAD:
-                continue
-            delay = min(2 * delay, max(LONGEST, self._interval))
-            heappush(self._queue, (now + delay, name, short_id, delay))
-            if self._precedes(entry):
-                self._pings.send(entry, now)
-                return
+        for name, attempt in list(self._tries.items()):
+            if self._membership.get(name) is not attempt.entry or attempt.entry.claim.state is not State.DEAD:
+                del self._tries[name]
+            elif attempt.due <= now:
+                attempt.delay = min(2 * attempt.delay, max(LONGEST, self._interval))
+                attempt.due = now + attempt.delay
+                if self._precedes(attempt.entry):
+                    self._pings.send(attempt.entry, now)
+                    return
 
     def _precedes(self, dead: Entry) -> bool:
         local = self._membership.local_name

@@ -12,7 +12,7 @@ from msgspec import Raw
 
 from .common import Common
 from .events import DropReason
-from .member import Claim, precedence
+from .member import precedence
 from .membership import Entry
 from .outbox import OVERHEAD
 from .sender import Sender
@@ -51,9 +51,9 @@ def chunks(items: list[Raw], room: int) -> Iterator[list[Raw]]:
         yield portion
 
 
-def _higher(entry: Entry, shown: Claim | None) -> bool:
+def _higher(entry: Entry, shown: tuple[int, bytes, int, int] | None) -> bool:
     """Whether the other side lacks this: it drops news of the end of a member it doesn't know."""
-    return entry.live if shown is None else precedence(entry.claim) > precedence(shown)
+    return entry.live if shown is None else precedence(entry.claim) > shown
 
 
 class _Exchange(msgspec.Struct):
@@ -64,7 +64,8 @@ class _Exchange(msgspec.Struct):
     buckets: list[int]
     cursor: int
     tries: int = 0
-    shown: dict[str, Claim] = msgspec.field(default_factory=dict)
+    shown: dict[str, tuple[int, bytes, int, int]] = msgspec.field(default_factory=dict)
+    pages: int = 0
     differing: int = 0
     changed: bool = False
     timer: Timer | None = None
@@ -77,6 +78,7 @@ class Sync:
         self, common: Common, *, number_of: Callable[[int], int], receive: Callable[[PageEntry, bool, float], bool]
     ) -> None:
         self._limit = common.config.max_datagram
+        self._max_pages = common.config.max_members + common.config.max_tombstones  # no peer can page for ever
         self._timers = common.timers
         self._membership = common.membership
         self._outbox = common.outbox
@@ -87,6 +89,7 @@ class Sync:
         self._receive = receive
         self._exchange: _Exchange | None = None
         self._last = float("-inf")
+        self._urgent = float("-inf")
         self._patience = LATER
         self._patience_digest = 0
         self._pushed: list[Raw] = []
@@ -110,9 +113,10 @@ class Sync:
             self.start(peer, now)
 
     def start_with_anyone(self, now: float) -> None:
-        """Sync with one live member at once: this node missed something."""
+        """Sync with one live member at once, but not again within a second: this node missed something."""
         others = list(self._membership.others())
-        if others:
+        if others and now - self._urgent >= SOON:
+            self._urgent = now
             self.start(self._random.choice(others), now)
 
     def start(self, peer: Entry, now: float) -> None:
@@ -121,13 +125,16 @@ class Sync:
         self._last = now
         self._counters.syncs += 1
         count = bucket_count(len(self._membership.everyone))
-        digests = [self._membership.bucket(index, count)[1] for index in range(count)]
+        digests = [self._membership.bucket_digest(index, count) for index in range(count)]
         self._exchange = _Exchange(self._random.getrandbits(32), peer, digests, 0)
         self._ask(now)
 
-    def _stop(self) -> None:
+    def _cancel_timer(self) -> None:
         if self._exchange is not None and self._exchange.timer is not None:
             self._exchange.timer.cancel()
+
+    def _stop(self) -> None:
+        self._cancel_timer()
         self._exchange = None
 
     # ------------------------------------------------------------------ asking
@@ -146,27 +153,33 @@ class Sync:
         self._outbox.send(request, exchange.peer, now)
         exchange.timer = self._timers.at(now + 3 * self._rtt.probe_timeout, self._ask)
 
-    def page(self, page: SyncPage, now: float) -> None:
+    def page(self, page: SyncPage, sender: Sender, now: float) -> None:
         """A page came: take it in, and ask for the next one or push back."""
         exchange = self._exchange
-        if exchange is None or page.id != exchange.id or exchange.timer is None:
+        if exchange is None or page.id != exchange.id or exchange.peer.address != sender.address:
             self._counters.drop(DropReason.UNREQUESTED)
             return
-        exchange.timer.cancel()
-        exchange.timer = None
+        if page.cursor is not None and page.cursor <= exchange.cursor:
+            self._counters.drop(DropReason.DUPLICATE)  # a copy, or an answer to a question asked twice
+            return
         exchange.differing |= int.from_bytes(page.differing, "little")
         for entry in page.entries:
-            exchange.shown[entry.claim.name] = entry.claim
             exchange.changed |= self._receive(entry, not self.first_done, now)
+            if self._membership.get(entry.claim.name) is not None:
+                exchange.shown[entry.claim.name] = precedence(entry.claim)
+        if self._exchange is not exchange:
+            return  # the page said that this node is held dead, and it asks somebody anew
+        exchange.pages += 1
         if page.cursor is None:
             self._push_back(exchange, now)
             self._finish(exchange, now)
-        elif page.cursor > exchange.cursor:
+        elif exchange.pages < self._max_pages:
             self._ask_on(exchange, page.cursor, now)
         else:
             self._stop()
 
     def _ask_on(self, exchange: _Exchange, cursor: int, now: float) -> None:
+        self._cancel_timer()
         exchange.cursor, exchange.tries = cursor, 0
         if not self.first_done:  # a newcomer spreads its questions over the members it has learned of
             exchange.peer = self._random.choice(list(self._membership.others()) or [exchange.peer])
@@ -177,7 +190,7 @@ class Sync:
             self._ask(now)
 
     def _finish(self, exchange: _Exchange, now: float) -> None:
-        self._exchange = None
+        self._stop()
         self.first_done = True
         if exchange.changed:
             self._patience = LATER
@@ -192,7 +205,7 @@ class Sync:
             if exchange.differing >> index & 1:
                 entries += [
                     self._encode(entry)
-                    for entry in self._membership.bucket(index, count)[0]
+                    for entry in self._membership.bucket_entries(index, count)
                     if _higher(entry, exchange.shown.get(entry.name))
                 ]
         if entries != self._pushed:
@@ -205,8 +218,8 @@ class Sync:
     def answer(self, request: SyncReq, sender: Sender, now: float) -> None:
         """Send the page that a request asks for; to a stranger no more than it sent."""
         count = len(request.buckets)
-        differing = [i for i in range(count) if self._membership.bucket(i, count)[1] != request.buckets[i]]
-        limit = min(self._limit, sender.size) if sender.member is None else self._limit
+        differing = [i for i in range(count) if self._membership.bucket_digest(i, count) != request.buckets[i]]
+        limit = self._limit if sender.budget is None else min(self._limit, sender.budget)
         room = limit - OVERHEAD - PAGE_OVERHEAD
         entries: list[Raw] = []
         cursor: int | None = None
@@ -219,14 +232,12 @@ class Sync:
             entries.append(encoded)
         bitmap = sum(1 << i for i in differing).to_bytes((count + 7) // 8, "little")
         page = SyncPage(request.id, cursor, bitmap, entries)  # type: ignore[arg-type]
-        self._outbox.send(page, sender.reply_to, now, limit=sender.limit)
+        self._outbox.reply(page, sender, now)
 
-    def _after(self, cursor: int, differing: list[int], count: int) -> list[Entry]:
-        entries: list[Entry] = []
+    def _after(self, cursor: int, differing: list[int], count: int) -> Iterator[Entry]:
         for index in differing:
             if (index + 1) * WHOLE > cursor * count:
-                entries += [e for e in self._membership.bucket(index, count)[0] if e.identity.phase >= cursor]
-        return entries
+                yield from self._membership.bucket_entries(index, count, cursor)
 
     def _encode(self, entry: Entry) -> Raw:
         return encode_item(PageEntry(entry.claim, self._number_of(entry.short_id)))

@@ -5,9 +5,11 @@ ends in, and must cost nothing.
 """
 
 from collections.abc import Callable
-from heapq import heappop, heappush
+from heapq import heapify, heappop, heappush
 
 __all__ = ["Timer", "Timers"]
+
+FEW = 64  # cancelled timers that aren't worth cleaning up
 
 Action = Callable[[float], None]
 
@@ -15,15 +17,18 @@ Action = Callable[[float], None]
 class Timer:
     """A deadline and what to do then."""
 
-    __slots__ = ("action", "at")
+    __slots__ = ("_timers", "action", "at")
 
-    def __init__(self, at: float, action: Action) -> None:
+    def __init__(self, timers: "Timers", at: float, action: Action) -> None:
+        self._timers = timers
         self.at = at
         self.action: Action | None = action
 
     def cancel(self) -> None:
         """Forget it; harmless after it ran."""
-        self.action = None
+        if self.action is not None:
+            self.action = None
+            self._timers.cancelled += 1
 
 
 class Timers:
@@ -32,19 +37,30 @@ class Timers:
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Timer]] = []
         self._made = 0
+        self.cancelled = 0
+        """Cancelled timers that are still in the heap."""
 
     def at(self, when: float, action: Action) -> Timer:
         """Call ``action(now)`` in the first `run` at or after ``when`` (seconds)."""
-        timer = Timer(when, action)
+        if self.cancelled > FEW and self.cancelled > len(self._heap) // 2:
+            self._clean()
+        timer = Timer(self, when, action)
         self._made += 1
         heappush(self._heap, (when, self._made, timer))
         return timer
+
+    def _clean(self) -> None:
+        """Drop the cancelled ones: far in the future, they would pile up."""
+        self._heap = [item for item in self._heap if item[2].action is not None]
+        heapify(self._heap)
+        self.cancelled = 0
 
     def deadline(self) -> float | None:
         """When the next timer is due, or None."""
         heap = self._heap
         while heap and heap[0][2].action is None:
             heappop(heap)
+            self.cancelled -= 1
         return heap[0][0] if heap else None
 
     def run(self, now: float) -> None:
@@ -52,8 +68,14 @@ class Timers:
         heap = self._heap
         due: list[Timer] = []
         while heap and heap[0][0] <= now:
-            due.append(heappop(heap)[2])
+            timer = heappop(heap)[2]
+            if timer.action is None:
+                self.cancelled -= 1
+            else:
+                due.append(timer)
         for timer in due:
             action, timer.action = timer.action, None
-            if action is not None:
+            if action is None:
+                self.cancelled -= 1  # by one that ran before it, when it had left the heap
+            else:
                 action(now)

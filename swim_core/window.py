@@ -56,6 +56,11 @@ class Window:
         span = self.highest - first + 1
         return span <= 0 or self._seen & ((1 << span) - 1) == (1 << span) - 1
 
+    @property
+    def missing_count(self) -> int:
+        """How many are missing."""
+        return sum(1 for number in self._lost_or_late() if self.fresh(number))
+
     def missing(self, limit: int) -> list[tuple[int, int]]:
         """At most ``limit`` ranges of missing numbers, both ends included."""
         ranges: list[tuple[int, int]] = []
@@ -72,6 +77,6 @@ class Window:
 
     def skip(self) -> int:
         """Ask no more for what is missing now; returns how many. What comes late all the same is still new."""
-        count = sum(1 for number in self._lost_or_late() if self.fresh(number))
+        count = self.missing_count
         self._base = max(self._base, self.known)
         return count

@@ -21,12 +21,14 @@ __all__ = [
     "Ack",
     "Announce",
     "Broadcast",
+    "ClaimOf",
     "Envelope",
     "Flags",
     "Join",
     "JoinAck",
     "Kernel",
     "Message",
+    "NotMe",
     "Number",
     "PageEntry",
     "Ping",
@@ -155,7 +157,7 @@ class Join(_Base, frozen=True, tag=6):
 
 
 class JoinAck(_Base, frozen=True, tag=7):
-    """Ask again with this cookie (None: you are in). ``held`` is what is known of your name."""
+    """Ask again with this cookie; or, without one, you are in, and ``own`` is my claim. ``held``: of your name."""
 
     seq: U32
     cookie: Annotated[bytes, Meta(max_length=16)] | None
@@ -164,6 +166,7 @@ class JoinAck(_Base, frozen=True, tag=7):
     rings: Annotated[int, Meta(ge=1, le=255)]
     stall: U32
     held: Claim | None = None
+    own: Claim | None = None
 
 
 class SyncReq(_Base, frozen=True, tag=8):
@@ -196,7 +199,7 @@ class WantClaim(_Base, frozen=True, tag=10):
     """Who goes by this short id?"""
 
     short_id: U64
-    padding: Padding = b""
+    nonce: U32
 
 
 class Want(_Base, frozen=True, tag=11):
@@ -211,6 +214,20 @@ class UserMessage(_Base, frozen=True, tag=14):
     """For the application of the receiver alone."""
 
     payload: Payload
+
+
+class ClaimOf(_Base, frozen=True, tag=16):
+    """The answer to WANT_CLAIM."""
+
+    nonce: U32
+    claim: Claim
+
+
+class NotMe(_Base, frozen=True, tag=17):
+    """The answer to a PING that means another run: who is here instead, if there is room to say it."""
+
+    seq: U32
+    claim: Claim | None = None
 
 
 class Announce(_Base, frozen=True, tag=18):
@@ -257,6 +274,8 @@ Message = (
     | UserMessage
     | SyncPush
     | Announce
+    | ClaimOf
+    | NotMe
 )
 
 
@@ -342,9 +361,23 @@ def _check_join(join: Join) -> None:
         check_claim(join.claim)
 
 
-def _check_held(ack: JoinAck) -> None:
-    if ack.held is not None:
-        check_claim(ack.held)
+def _check_join_ack(ack: JoinAck) -> None:
+    for claim in (ack.held, ack.own):
+        if claim is not None:
+            check_claim(claim)
+
+
+def _check_not_me(answer: NotMe) -> None:
+    if answer.claim is not None:
+        check_claim(answer.claim)
+
+
+def _check_ranges(want: Want) -> None:
+    end = 0
+    for first, last in want.ranges:  # ascending and apart, so that nothing is asked for twice
+        if not end < first <= last:
+            raise ValueError("ranges out of order")
+        end = last
 
 
 def _check_entries(page: SyncPage | SyncPush) -> None:
@@ -355,7 +388,10 @@ def _check_entries(page: SyncPage | SyncPush) -> None:
 _CHECKS: dict[type, Callable[[Any], None]] = {
     PingReq: lambda request: check_claim(request.claim),
     Join: _check_join,
-    JoinAck: _check_held,
+    JoinAck: _check_join_ack,
+    ClaimOf: lambda answer: check_claim(answer.claim),
+    NotMe: _check_not_me,
+    Want: _check_ranges,
     SyncPage: _check_entries,
     SyncPush: _check_entries,
 }
