@@ -1,44 +1,32 @@
 """User broadcasts: at most once to each member, repaired where a flood left a gap (docs/protocol.md, section 6)."""
 
 from collections import OrderedDict
-from itertools import islice
+from itertools import chain, islice
 
-import msgspec
 from msgspec import Raw
 
 from .common import Common
 from .errors import PayloadTooLarge
-from .events import BroadcastReceived, BroadcastsLost, DropReason, Origin
+from .events import BroadcastReceived, DropReason
 from .gossip import Gossip
 from .local import Local
+from .member import MAX_INCARNATION
 from .membership import Change, Entry
 from .outbox import OVERHEAD, Load
+from .repair import Repair, Stream
 from .sender import Sender
 from .sync import chunks
 from .timers import Timer
 from .window import Window
-from .wire import MAX_RANGES, Broadcast, Number, Want, encode_item
+from .wire import Broadcast, Number, Want, encode_item
 
 __all__ = ["Broadcasts"]
 
-PATIENCE = 0.3  # seconds that a gap is given to close by itself, and an answer to come
-TRIES = 8  # for what is missing; with 3, one delivery in 120,000 was given up at 10 % loss though peers had it
 ANNOUNCE = 1.0  # seconds after the last broadcast until its number is told
 OLD_RUN = 60.0  # seconds for which the window of an older run is kept
 ANSWER = 8  # datagrams in answer to one WANT: the asker comes again
+LAST = 2**32 - 1  # the highest number of a run
 WAIT = 5.0  # seconds that a broadcast waits for the claim of its origin
-
-
-class _Stream(msgspec.Struct):
-    """What one run of one member has broadcast, as seen here."""
-
-    origin: Origin
-    window: Window = msgspec.field(default_factory=Window)
-    told: int = 0  # the highest number told on
-    due: float | None = None  # when to ask for what is missing
-    missing: int = 0  # when last asked
-    asked: list[int] = msgspec.field(default_factory=list)
-    ended: float | None = None  # when a newer run took over
 
 
 class Broadcasts:
@@ -52,17 +40,16 @@ class Broadcasts:
         self._hashes = common.hashes
         self._gossip = gossip
         self._outbox = common.outbox
-        self._random = common.random
         self._counters = common.counters
         self._emit = common.emit
         self._run = local.short_id
         self._number = 0
         self._announce: Timer | None = None
-        self._streams: dict[int, _Stream] = {}
+        self._streams: dict[int, Stream] = {}
         self._retained: OrderedDict[tuple[int, int], tuple[float, Raw]] = OrderedDict()
         self._retained_bytes = 0
         self._waiting: OrderedDict[tuple[int, int], tuple[float, Broadcast]] = OrderedDict()
-        self._repair: Timer | None = None
+        self._repair = Repair(common)
         self._older: dict[str, int] = {}  # by name, the one older run whose stream is kept
 
     @property
@@ -74,6 +61,9 @@ class Broadcasts:
 
     def broadcast(self, payload: bytes, now: float) -> int:
         """Number a broadcast of this node and tell it; `check` it first."""
+        if self._refresh() == LAST:  # all numbers of this run are used: begin another
+            self._local.raise_above(MAX_INCARNATION, now)
+            self._gossip.tell_claim(self._local.claim, now, originator=True)
         claim = self._local.claim
         number = self._refresh() + 1
         self._number = number
@@ -134,7 +124,7 @@ class Broadcasts:
         self._retain(origin, broadcast.number, encoded, now)
         self._gossip.tell_broadcast(origin, broadcast.number, encoded, now)
 
-    def _deliver(self, stream: _Stream, broadcast: Broadcast, now: float) -> None:
+    def _deliver(self, stream: Stream, broadcast: Broadcast, now: float) -> None:
         """Hand it to the application, unless it is larger than that agreed to; it was relayed all the same."""
         stream.window.receive(broadcast.number)
         if len(broadcast.payload) > self._config.max_broadcast:
@@ -142,15 +132,15 @@ class Broadcasts:
         else:
             self._counters.broadcasts_delivered += 1
             self._emit(BroadcastReceived(stream.origin, broadcast.number, broadcast.payload))
-        self._watch_gaps(stream, now)
+        self._repair.watch(stream, now)
 
-    def _stream(self, origin: int) -> _Stream | None:
+    def _stream(self, origin: int) -> Stream | None:
         """The stream of a run that is or was known; None while its claim has not come."""
         stream = self._streams.get(origin)
         if stream is None:
             entry = self._membership.by_id(origin)
             if entry is not None and entry.short_id != self._local.short_id:
-                stream = self._streams[origin] = _Stream(entry.origin)
+                stream = self._streams[origin] = Stream(origin, entry.origin)
         return stream
 
     def _await_origin(self, key: tuple[int, int], broadcast: Broadcast, now: float) -> None:
@@ -163,10 +153,11 @@ class Broadcasts:
             return
         self._relay(key[0], broadcast, now)
         self._waiting[key] = (now, broadcast)
-        self._timers.at(now + WAIT, lambda at: self._give_up_waiting(key))
+        self._timers.at(now + WAIT, lambda _: self._give_up_waiting(key, now))
 
-    def _give_up_waiting(self, key: tuple[int, int]) -> None:
-        if self._waiting.pop(key, None) is not None:
+    def _give_up_waiting(self, key: tuple[int, int], since: float) -> None:
+        if key in self._waiting and self._waiting[key][0] == since:
+            del self._waiting[key]
             self._counters.drop(DropReason.UNKNOWN_ORIGIN)
 
     def on_change(self, change: Change, now: float) -> None:
@@ -185,7 +176,7 @@ class Broadcasts:
             if stream is not None and stream.window.fresh(broadcast.number):
                 self._deliver(stream, broadcast, now)
 
-    def _end_stream(self, stream: _Stream, now: float) -> None:
+    def _end_stream(self, stream: Stream, now: float) -> None:
         """A newer run took over: its window is kept for a while, that of the run before it no longer."""
         origin = stream.origin
         self._streams.pop(self._older.get(origin.name, 0), None)
@@ -221,63 +212,14 @@ class Broadcasts:
         if tell and number.highest > stream.told:
             stream.told = number.highest
             self._gossip.tell_number(number.origin, number.highest, now)
-        self._watch_gaps(stream, now)
-
-    def _watch_gaps(self, stream: _Stream, now: float) -> None:
-        if not stream.window.complete and stream.due is None:
-            stream.due = now + PATIENCE
-            stream.asked.clear()
-            self._plan_repair()
-
-    def _plan_repair(self) -> None:
-        dues = [stream.due for stream in self._streams.values() if stream.due is not None]
-        if dues and (self._repair is None or self._repair.at > min(dues)):
-            if self._repair is not None:
-                self._repair.cancel()
-            self._repair = self._timers.at(min(dues), self._repair_due)
-
-    def _repair_due(self, now: float) -> None:
-        self._repair = None
-        for origin, stream in self._streams.items():
-            if stream.due is not None and stream.due <= now:
-                self._repair_stream(origin, stream, now)
-        self._plan_repair()
-
-    def _repair_stream(self, origin: int, stream: _Stream, now: float) -> None:
-        stream.due = None
-        if stream.window.complete:
-            return
-        missing = stream.window.missing_count
-        if missing < stream.missing:  # a peer had some: the tries count anew
-            stream.asked.clear()
-        stream.missing = missing
-        peer = self._peer(origin, stream.asked) if len(stream.asked) < TRIES else None
-        if peer is None:
-            lost = stream.window.skip()
-            self._counters.broadcasts_lost += lost
-            self._emit(BroadcastsLost(stream.origin, lost))
-            return
-        stream.asked.append(peer.short_id)
-        stream.due = now + PATIENCE
-        self._outbox.send(Want(origin, stream.window.missing(MAX_RANGES)), peer, now)
-
-    def _peer(self, origin: int, asked: list[int]) -> Entry | None:
-        entry = self._membership.by_id(origin)
-        if entry is not None and entry.live and origin not in asked:
-            return entry
-        others = list(self._membership.others())
-        fewest = min((asked.count(other.short_id) for other in others), default=0)
-        return self._random.choice([o for o in others if asked.count(o.short_id) == fewest]) if others else None
+        self._repair.watch(stream, now)
 
     def wanted(self, want: Want, sender: Sender, now: float) -> None:
         """Somebody misses broadcasts: send what is retained, to a stranger no more than it sent."""
         self._expire(now)
-        found: list[Raw] = []
-        for first, last in want.ranges:
-            for number in range(first, min(last, first + Window.SIZE - 1) + 1):
-                kept = self._retained.get((want.origin, number))
-                if kept is not None:
-                    found.append(kept[1])
+        numbers = chain.from_iterable(range(first, last + 1) for first, last in want.ranges)
+        kept = (self._retained.get((want.origin, number)) for number in islice(numbers, Window.SIZE))
+        found = [item[1] for item in kept if item is not None]
         room = (self._config.max_datagram if sender.budget is None else sender.budget) - OVERHEAD - 1
         for chunk in islice(chunks(found, room), ANSWER):
             if not self._outbox.reply(None, sender, now, load=Load(broadcasts=chunk)):

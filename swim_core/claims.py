@@ -80,6 +80,14 @@ class Claims:
         if self._hashes.short_id(claim.name, claim.epoch) == sender.short_id:
             self._corrections.send(entry.claim, sender, now)
 
+    def held_of_own_name(self, held: Claim | None, now: float) -> None:
+        """What a seed holds of this node's own name; a rival that it does not know is none any more."""
+        if held is not None:
+            self.receive(held, now)
+        rival = self._local.outlive_rival(held, now)
+        if rival is not None:
+            self._on_hearing(Hearing.WAS_DEAD, rival, now)
+
     def _is_old(self, claim: Claim, now: float) -> bool:
         return claim.verdict is None or self._clock.read(now) - claim.verdict.time > FRESH
 

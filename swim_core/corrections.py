@@ -11,6 +11,7 @@ from .wire import Flags, WantClaim, encode_item
 
 __all__ = ["Corrections"]
 
+QUESTION = 29  # bytes of a WANT_CLAIM
 MAX_ADDRESSES = 4_096  # remembered for "not again so soon"
 
 
@@ -38,12 +39,12 @@ class Corrections:
 
     def ask_who(self, sender: Sender, now: float) -> None:
         """Ask a stranger who it is, within the same bounds."""
-        if self._allow(sender, now):
-            nonce = self._random.getrandbits(32)
-            if self._outbox.reply(WantClaim(sender.short_id, nonce), sender, now):
-                self._asked[sender.address] = nonce
-                if len(self._asked) > MAX_ADDRESSES:
-                    del self._asked[next(iter(self._asked))]
+        question = WantClaim(sender.short_id, self._random.getrandbits(32))
+        room = sender.budget is None or sender.budget >= QUESTION
+        if room and self._allow(sender, now) and self._outbox.reply(question, sender, now):
+            self._asked[sender.address] = question.nonce
+            if len(self._asked) > MAX_ADDRESSES:
+                del self._asked[next(iter(self._asked))]
 
     def was_asked(self, nonce: int, sender: Sender) -> bool:
         """Whether this answers the last question to that address; it counts once."""

@@ -73,14 +73,12 @@ class Health:
         awake = self._unpaused(now) - self._deafened
         return awake if self._deaf_since is None else awake - (self._unpaused(now) - self._deaf_since)
 
-    def hear(self, now: float) -> bool:
-        """A member's datagram arrived. Returns whether this ends a spell of deafness."""
+    def hear(self, now: float) -> None:
+        """A member's datagram arrived: a spell of deafness ends."""
         self._heard = self._unpaused(now)
-        if self._deaf_since is None:
-            return False
-        self._deafened += self._heard - self._deaf_since
-        self._deaf_since = None
-        return True
+        if self._deaf_since is not None:
+            self._deafened += self._heard - self._deaf_since
+            self._deaf_since = None
 
     def reconnect(self) -> tuple[bool, bool]:
         """Clear and return what deafness had led to: `isolated`, `alone`."""

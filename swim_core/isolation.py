@@ -31,10 +31,12 @@ class Isolation:
             for entry in self._membership.others():
                 self._emit(MemberDied(entry.member, evidence))
 
-    def heard(self, now: float) -> None:
-        """A member's datagram arrived: all that deafness had led to is undone."""
-        if not self._health.hear(now):
-            return
+    def answered(self, now: float) -> None:
+        """A member acked a ping of this node: both ways are open, and all that deafness had led to is undone.
+
+        Merely hearing somebody ends the deafness, but not this: a node that nobody hears would else be
+        reconnected and isolated again with every ping that a member tries the dead with.
+        """
         isolated, alone = self._health.reconnect()
         if alone:
             for entry in self._membership.others():

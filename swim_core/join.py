@@ -91,9 +91,13 @@ class Joiner:
 
     def stop(self) -> None:
         """Ask nobody any more."""
+        for seed in (*self._seeds.values(), *self._announced.values()):
+            if seed.timer is not None:
+                seed.timer.cancel()
+        self._seeds.clear()
         self._announced.clear()
-        self._answering = True
-        self.join([], 0.0)
+        if self._timer is not None:
+            self._timer.cancel()
 
     # ------------------------------------------------------------------ attempts
 
@@ -200,7 +204,7 @@ class Joiner:
     def answered(self, ack: JoinAck, sender: Sender, now: float) -> None:
         """A seed answered: come again with its cookie, or, once admitted, sync."""
         seed = next((s for s in self._asked() if s.seq == ack.seq), None)
-        if seed is None or seed.timer is None or seed.address != sender.address:
+        if seed is None or seed.timer is None:
             self._counters.drop(DropReason.UNREQUESTED)
             return
         seed.timer.cancel()
@@ -208,11 +212,11 @@ class Joiner:
         self._agreement.check(ack, sender.address, now)
         if self._membership.live_count == 1 and self._local.rival is None:
             self._local.enter(ack.time, ack.held, now)
-        for claim in (ack.held, ack.own):
-            if claim is not None:
-                self._claims.receive(claim, now)
+        self._claims.held_of_own_name(ack.held, now)
         if self._local.rival is not None:
             return
+        if ack.own is not None:
+            self._claims.receive(ack.own, now)
         if ack.cookie is not None:
             seed.cookie, seed.tries = ack.cookie, 0
             self._ask(seed, now)

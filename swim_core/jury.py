@@ -25,6 +25,7 @@ HELPER_PATIENCE = 0.2  # seconds beyond the probe timeout for a first vote
 POLL_EVERY = 0.3  # seconds, at least
 BRAKE = 3  # times S while most others are under watch
 TICK = 0.001  # seconds: the least until the next look, lest rounding makes one tick follow another for ever
+MAX_ASKED = 64  # watches kept for one accuser
 MAX_WATCHES = 4_096  # bounds what members that ask for help can make this node watch
 
 
@@ -97,7 +98,8 @@ class Jury:
             return
         watch = self._watches.get(entry.short_id)
         if watch is None:
-            if len(self._watches) >= MAX_WATCHES:
+            asked = sum(accuser.short_id in other.accusers for other in self._watches.values())
+            if asked >= MAX_ASKED or len(self._watches) >= MAX_WATCHES:
                 self._counters.drop(DropReason.RATE_LIMITED)
                 return
             watch = self._begin(entry, self._health.awake(now), now)

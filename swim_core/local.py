@@ -156,6 +156,18 @@ class Local:
         if epoch != mine.epoch and epoch <= MAX_EPOCH:
             self._put(epoch, 0, now)
 
+    def outlive_rival(self, held: Claim | None, now: float) -> Claim | None:
+        """If a seed holds less of the name than the rival's run, the rival was heard of by none but this node:
+        take an epoch above it. Returns the rival that is outlived."""
+        rival = self.rival
+        if rival is None or rival.epoch + EPOCH_STEP > MAX_EPOCH:
+            return None
+        if held is not None and (held.epoch, held.address) >= (rival.epoch, rival.address):
+            return None
+        self.rival = None
+        self._put(rival.epoch + EPOCH_STEP, 0, now)
+        return rival
+
     def hear(self, claim: Claim, now: float) -> Hearing:
         """Judge a claim about this node's own name, and answer it where that is called for."""
         mine = self.claim

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import accumulate
 from operator import xor
+from random import Random
 
 import msgspec
 
@@ -155,6 +156,14 @@ class Membership:
         """The live member that claims this address, the latest if several do."""
         entries = self._by_address.get(address)
         return entries[-1] if entries else None
+
+    def any_other(self, random: Random) -> Entry | None:
+        """A random live member other than this node; None if a few draws find none."""
+        for _ in range(8):
+            entry = self.order[random.randrange(len(self.order))] if len(self.order) else None
+            if entry is not None and entry.name != self.local_name:
+                return entry
+        return None
 
     def others(self) -> Iterator[Entry]:
         """The live members except this node, in the probe order."""

@@ -388,9 +388,12 @@ class Node:
             self._take_in(envelope, sender, now)
         elif envelope.claims or envelope.numbers or envelope.broadcasts:
             self._common.counters.drop(DropReason.STRANGER)  # what strangers say of themselves stands in messages
+        stranger = self._membership.by_id(sender.short_id) is None and type(message) not in _INTRODUCTIONS
+        if stranger and type(message) is not wire.Ping:
+            self._corrections.ask_who(sender, now)  # first, since an answer may take all that a stranger is due
         if envelope.message is not None:
             self._handlers[type(message)](message, sender, now)
-        if self._membership.by_id(sender.short_id) is None and type(message) not in _INTRODUCTIONS:
+        if stranger and type(message) is wire.Ping:
             self._corrections.ask_who(sender, now)
 
     def _take_in(self, envelope: wire.Envelope, sender: Sender, now: float) -> None:
@@ -406,7 +409,7 @@ class Node:
         if not entry.live:
             self._corrections.send(entry.claim, sender, now)
             return
-        self._isolation.heard(now)
+        self._health.hear(now)
         if not sender.flags & wire.Flags.DEAF:
             self._prober.heard(entry.short_id)
             self._jury.heard(entry.short_id, now)
@@ -417,6 +420,8 @@ class Node:
         if not self._pings.acked(ack.seq, sender.short_id, sender.address, now):
             self._common.counters.drop(DropReason.UNREQUESTED)
         elif not self._local.left:
+            if self._health.isolated:
+                self._isolation.answered(now)
             self._sync.compare(ack.digest, sender, now)
 
     def _on_claim_of(self, answer: wire.ClaimOf, sender: Sender, now: float) -> None:
@@ -492,6 +497,8 @@ class Node:
         if hearing is Hearing.CONFLICT:
             if not self._common.outbox.muted:
                 self._events.append(NameConflict(as_member(claim)))
+                self._gossip.tell_claim(claim, now)  # the last word: others must know the rival, or it can't die
+                self._gossip.push_now(now)
                 self._jury.stop()
                 self._joiner.superseded(now)
             self._common.outbox.muted = True

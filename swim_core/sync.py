@@ -6,6 +6,7 @@ any member can serve the next page, and the answerer keeps no state.
 """
 
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 
 import msgspec
 from msgspec import Raw
@@ -28,6 +29,8 @@ LATEST = 60.0
 PER_BUCKET = 16
 ONE_BUCKET = 64  # members up to which one bucket does
 TRIES = 3
+PUSHED_AT_ONCE = 8  # datagrams
+PUSH_GAP = 0.02  # seconds until the next few
 PAGE_OVERHEAD = 48  # what a page takes besides its entries
 WHOLE = 1 << 64
 
@@ -210,8 +213,15 @@ class Sync:
                 ]
         if entries != self._pushed:
             exchange.changed, self._pushed = True, entries
-        for chunk in chunks(entries, self._limit - OVERHEAD - PAGE_OVERHEAD):
-            self._outbox.send(SyncPush(chunk), exchange.peer, now)  # type: ignore[arg-type]
+        self._push(chunks(entries, self._limit - OVERHEAD - PAGE_OVERHEAD), exchange.peer, now)
+
+    def _push(self, portions: Iterator[list[Raw]], peer: Entry, now: float) -> None:
+        """Push a few portions, the others a little later: the peer's socket has to hold them."""
+        for portion in islice(portions, PUSHED_AT_ONCE):
+            self._outbox.send(SyncPush(portion), peer, now)  # type: ignore[arg-type]
+        following = next(portions, None)
+        if following is not None and peer.live:
+            self._timers.at(now + PUSH_GAP, lambda at: self._push(chain([following], portions), peer, at))
 
     # ------------------------------------------------------------------ answering
 
