@@ -15,9 +15,12 @@ from swim_core.simulation import Link, Process, Simulation
 from swim_core.simulation.cluster import START_MS
 from swim_core.wire import (
     Ack,
+    Announce,
     Broadcast,
+    ClaimOf,
     Join,
     JoinAck,
+    NotMe,
     Number,
     PageEntry,
     Ping,
@@ -253,8 +256,11 @@ def _questions(scene: _Scene) -> dict[str, bytes]:
         "SYNC_REQ, padded": SyncReq(7, [0], 0, bytes(1100)),
         "SYNC_PAGE": SyncPage(7, None, b"\x01", [PageEntry(wrong, 0)]),
         "SYNC_PUSH": SyncPush([PageEntry(wrong, 0)]),
-        "WANT_CLAIM": WantClaim(known),
-        "WANT_CLAIM, padded": WantClaim(known, bytes(200)),
+        "WANT_CLAIM": WantClaim(known, 7),
+        "WANT_CLAIM of the receiver": WantClaim(target, 7),
+        "CLAIM_OF nobody asked for": ClaimOf(7, scene.claim("guest", STRANGER)),
+        "NOT_ME nobody asked for": NotMe(7, scene.claim("guest", STRANGER)),
+        "ANNOUNCE": Announce(7946),
         "WANT": Want(target, [(1, 1)]),
         "WANT, padded": Want(target, [(1, 1)], bytes(300)),
         "MESSAGE": UserMessage(bytes(20)),
@@ -288,15 +294,13 @@ def _strangers() -> Iterator[Sequence[object]]:
 
 def _padded() -> Iterator[Sequence[object]]:
     def question(scene: _Scene, what: str, padding: bytes) -> object:
-        target, known = scene.id_of(scene.target), scene.id_of(scene.known)
         return {
             "JOIN": Join(7, scene.known.name, 1000, 4, 5000, 1200, padding=padding),
             "SYNC_REQ": SyncReq(7, [0], 0, padding),
-            "WANT_CLAIM": WantClaim(known, padding),
-            "WANT": Want(target, [(1, 1)], padding),
+            "WANT": Want(scene.id_of(scene.target), [(1, 1)], padding),
         }[what]
 
-    for what in ("JOIN", "SYNC_REQ", "WANT_CLAIM", "WANT"):
+    for what in ("JOIN", "SYNC_REQ", "WANT"):
         best = (0.0, 0, 0, 0)
         for padding in range(0, 320, 5):
             scene = _Scene(warm=1.0)
