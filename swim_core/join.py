@@ -195,10 +195,12 @@ class Joiner:
     # ------------------------------------------------------------------ answers
 
     def met_itself(self, join: Join, now: float) -> None:
-        """A JOIN of this node came back to it: that seed is another address of its own."""
+        """A JOIN of this node came back to it: that seed is another address of its own, or reflects."""
         for seed in self._asked():
             if seed.seq == join.seq:
                 seed.seq, seed.due = None, now + OWN_AGAIN
+                if seed.timer is not None:
+                    seed.timer.cancel()
         self._plan(now)
 
     def answered(self, ack: JoinAck, sender: Sender, now: float) -> None:
