@@ -13,6 +13,7 @@ from operator import xor
 from typing import Any, TypeVar
 
 import attrs
+from msgspec.structs import replace
 
 from swim_core import Address, Config, Event, KernelEvidence, Member, Node, Rule, State
 from swim_core.address import pack
@@ -23,6 +24,8 @@ from swim_core.wire import (
     Ack,
     Broadcast,
     Envelope,
+    Join,
+    JoinAck,
     Message,
     Number,
     Ping,
@@ -163,9 +166,10 @@ class Hand:
         self.event_times: list[float] = []
         self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._order = count()
-        for known in knows:
-            self.feed(known, claims=[known.claim()])
         if knows:
+            self.introduce(knows[0])
+            for start in range(1, len(knows), 10):
+                self.feed(knows[0], claims=[known.claim() for known in knows[start : start + 10]])
             self.answering = list(knows)
             self.run(0.3)
             self.clear()
@@ -177,6 +181,13 @@ class Hand:
     ) -> list[Sent]:
         """A datagram of a peer arrives, from its address or ``at``; returns what the node sent at once."""
         return self.feed_bytes(source.datagram(message, **parts), at or source.address)
+
+    def introduce(self, newcomer: Peer) -> None:
+        """A stranger joins, in both steps, by this node; whoever is known can bring the claims of others."""
+        interval, stall = round(self.config.probe_interval * 1000), round(self.config.stall_tolerance * 1000)
+        join = Join(1, newcomer.name, interval, self.config.rings, stall, 1200, padding=bytes(700))
+        replies = [sent.message for sent in self.feed(newcomer, join) if isinstance(sent.message, JoinAck)]
+        self.feed(newcomer, replace(join, cookie=replies[0].cookie, claim=newcomer.claim()))
 
     def feed_bytes(self, data: bytes, source: Address | tuple[str, int]) -> list[Sent]:
         self.node.feed_datagram(data, source, now=self.now)

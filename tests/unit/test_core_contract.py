@@ -64,7 +64,7 @@ def life(seed: int = 1, start: float = 0.0) -> str:
             hand.answering = FRIENDS[:2]
         if step % 7 == 0:
             hand.node.broadcast(b"b%d" % step, now=hand.now)
-            hand.feed(peer(50 + step), claims=[peer(50 + step).claim()])
+            hand.feed(FRIENDS[0], claims=[peer(50 + step).claim()])
         hand.run(0.4)
     hand.node.leave(now=hand.now)
     hand.run(1.0)
@@ -438,7 +438,7 @@ def test_send_takes_a_name_for_whichever_run_lives_and_a_member_for_that_run_onl
     first = hand.held(FRIENDS[0])
     hand.node.send(first, b"one", now=hand.now)
     second = peer(1, epoch=EPOCH + 65_536)
-    hand.feed(second, claims=[second.claim()])
+    hand.feed(FRIENDS[1], claims=[second.claim()])
     hand.node.send("p1", b"two", now=hand.now)
     with pytest.raises(UnknownMember):
         hand.node.send(first, b"three", now=hand.now)

@@ -15,11 +15,14 @@ from swim_core.hashing import Hashes
 from swim_core.member import Claim, Verdict
 from swim_core.wire import (
     Ack,
+    Announce,
     Broadcast,
+    ClaimOf,
     Flags,
     Join,
     JoinAck,
     Message,
+    NotMe,
     Number,
     PageEntry,
     Ping,
@@ -104,7 +107,7 @@ def test_a_node_with_a_label_hears_only_that_cluster() -> None:
     hand = Hand(config=Config.lan(cluster="blue"))
     expect_drop(hand, DropReason.OTHER_CLUSTER, PING)
     blue = peer(1, hashes=Hashes("blue", 4))
-    hand.feed(blue, claims=[blue.claim()])
+    hand.introduce(blue)
     assert hand.state(blue) is State.ALIVE
 
 
@@ -218,10 +221,15 @@ def samples(hand: Hand) -> list[bytes]:
         SyncPage(1, None, b"\1", [PageEntry(stranger.claim(), 5)]),
         SyncPage(1, TOP64, b"\xff" * 16, [PageEntry(top, TOP32)]),
         SyncPush([PageEntry(stranger.claim(), 5), PageEntry(top, TOP32)]),
-        WantClaim(friend.short_id, bytes(400)),
-        WantClaim(0),
-        Want(friend.short_id, [(1, TOP32)] * 32),
-        Want(0, [(TOP32, 0)]),
+        WantClaim(friend.short_id, 7),
+        WantClaim(0, TOP32),
+        Want(friend.short_id, [(1, TOP32)]),
+        Want(0, [(number, number) for number in range(1, 33)]),
+        ClaimOf(7, stranger.claim()),
+        ClaimOf(TOP32, top),
+        NotMe(1),
+        Announce(7946, bytes(500)),
+        NotMe(TOP32, stranger.claim()),
         UserMessage(b"hello"),
         UserMessage(bytes(5000)),
     ]
@@ -315,16 +323,15 @@ def test_random_bytes_are_dropped_and_change_nothing(body: bytes, with_header: b
 
 
 def test_forged_times_and_epochs_up_to_the_top_are_borne() -> None:
-    hand = Hand()
-    stranger = peer(1)
-    hand.feed(stranger, Ping(1, 0, TOP48))
-    hand.feed(stranger, claims=[stranger.claim()])
-    hand.answering = [stranger]
+    liar = peer(1)
+    hand = Hand(knows=[liar])
+    hand.feed(liar, Ping(1, 0, TOP48))
     hand.run(20.0)
+    assert hand.cluster_time == TOP48
     for distance in (0, 1, 65_535, 65_536, 70_000, 200_000):
         mine = Peer("me", hand.me.address, TOP64 - distance)
         for state in (State.ALIVE, State.SUSPECT, State.DEAD, State.LEFT):
-            hand.feed(stranger, claims=[mine.claim(state, incarnation=TOP32)])
+            hand.feed(liar, claims=[mine.claim(state, incarnation=TOP32)])
             hand.node.update_metadata({"d": f"{distance} {state}"}, now=hand.now)
             hand.run(1.0)
     hand.node.leave(now=hand.now)

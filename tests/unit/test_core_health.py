@@ -332,10 +332,31 @@ def test_the_claims_and_the_pings_stay_and_nothing_of_it_is_told() -> None:
     assert not any(sent.claims for sent in hand.sent)
 
 
-def test_the_first_datagram_from_a_member_restores_all_and_syncs() -> None:
+def answer(hand: Hand, member: Peer) -> None:
+    """Ack the next ping to a member."""
+    hand.clear()
+    hand.until(lambda: bool(hand.messages(Ping, member)), 10.0)
+    ping = hand.messages(Ping, member)[-1]
+    hand.clear()
+    hand.feed(member, Ack(ping.seq, hand.digest()))
+
+
+def test_merely_hearing_a_member_ends_deafness_but_not_isolation() -> None:
+    """A node that nobody hears would else be reconnected with every ping that reaches it."""
     hand, members = isolated()
     hand.clear()
-    hand.feed(members[3])
+    for _ in range(5):
+        hand.feed(members[3], Ping(1, 2, 1))
+        hand.run(0.2)
+    assert not hand.node.statistics().deaf
+    assert hand.node.statistics().isolated
+    assert hand.node.members() == (hand.me,)
+    assert not hand.events
+
+
+def test_the_first_answer_from_a_member_restores_all_and_syncs() -> None:
+    hand, members = isolated()
+    answer(hand, members[3])
     assert len(hand.node.members()) == 6
     recovered = [event.member.name for event in hand.happened(MemberRecovered)]
     assert sorted(recovered) == sorted(member.name for member in members)
@@ -349,17 +370,16 @@ def test_the_first_datagram_from_a_member_restores_all_and_syncs() -> None:
 def test_reconnected_after_isolation_alone_restores_nobody() -> None:
     hand, members = deafened()
     hand.run(S + T + 0.1)
-    hand.clear()
-    hand.feed(members[0])
+    answer(hand, members[0])
     assert [type(event) for event in hand.events] == [Reconnected]
     assert len(hand.messages(SyncReq)) == 1
 
 
 def test_a_node_can_be_isolated_again() -> None:
     hand, members = isolated()
-    hand.feed(members[0])
     hand.answering = members
     hand.run(5.0)
+    assert len(hand.happened(Reconnected)) == 1
     hand.answering = []
     hand.clear()
     hand.run(2 * T + 3 * S + 2 * T + 0.2)

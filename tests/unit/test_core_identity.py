@@ -91,10 +91,23 @@ def test_an_accusation_below_its_own_incarnation_is_answered_with_the_claim_held
     assert {sent.to for sent in hand.sent} == {A.address}
 
 
-def test_a_refutation_comes_even_from_a_stranger() -> None:
+def test_what_strangers_claim_is_not_heard() -> None:
     hand = Hand(knows=[A])
-    hand.feed(peer(9), claims=[hand.own_claim(State.SUSPECT)])
-    assert hand.me.incarnation == 1
+    for source in (peer(9), peer(1, epoch=EPOCH + 1)):
+        hand.feed(source, claims=[hand.own_claim(State.SUSPECT), A.claim(State.DEAD), peer(8).claim()])
+    hand.feed(A, claims=[hand.own_claim(State.SUSPECT), peer(8).claim()], at=Address("10.6.6.6", 6))
+    assert hand.me.incarnation == 0
+    assert hand.state(A) is State.ALIVE
+    assert hand.state(peer(8)) is None
+    assert hand.dropped(DropReason.STRANGER) == 3
+
+
+def test_one_that_is_held_gone_is_heard_of_itself_and_others() -> None:
+    hand = Hand(knows=[A, B])
+    hand.feed(A, claims=[B.claim(State.DEAD, time=hand.cluster_time)])
+    hand.feed(B, claims=[B.claim(incarnation=1), peer(8).claim()])
+    assert hand.state(B) is State.ALIVE
+    assert hand.state(peer(8)) is State.ALIVE
 
 
 def test_the_same_accusation_twice_is_refuted_once() -> None:
@@ -283,7 +296,15 @@ def superseded() -> tuple[Hand, Peer]:
     hand.clear()
     rival = Peer("me", Address("10.9.9.9", 9), hand.me.epoch + STEP)
     hand.feed(A, claims=[rival.claim()])
+    hand.run(0.5)
     return hand, rival
+
+
+def test_the_last_word_of_a_superseded_node_is_its_rivals_claim() -> None:
+    """Others must know the rival, or it could not die."""
+    hand, rival = superseded()
+    assert [sent.to for sent in hand.sent if sent.claims == [rival.claim()]] == [A.address, B.address]
+    assert len(hand.sent) == 2 + len(hand.messages(Join))
 
 
 def test_another_live_process_of_its_name_is_a_name_conflict_told_once() -> None:
@@ -301,6 +322,7 @@ def test_another_live_process_of_its_name_is_a_name_conflict_told_once() -> None
 
 def test_a_superseded_node_probes_accuses_answers_and_floods_nothing() -> None:
     hand, rival = superseded()
+    hand.clear()
     hand.answering = []
     for source in (A, peer(9)):
         for state in State:

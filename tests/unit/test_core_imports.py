@@ -19,9 +19,13 @@ ANYIO = sorted((ROOT / "swim_anyio").rglob("*.py"))
 IMPURE = {"socket", "select", "selectors", "ssl", "time", "threading", "asyncio", "trio", "anyio", "logging"}
 IMPURE |= {"subprocess", "multiprocessing", "concurrent", "queue", "signal", "secrets", "uuid", "datetime"}
 ALLOWED_NAMES = {("datetime", "timedelta"), ("random", "Random")}
-LAZY = {("swim_core.config", "swim_core.node"), ("swim_anyio.drivers", "swim_anyio.trio_driver")}
+LAZY_ANYWHERE = {
+    ("swim_core.config", "swim_core.node"),
+    ("swim_core.smudge.config", "swim_core.smudge.node"),
+    ("swim_anyio.drivers", "swim_anyio.trio_driver"),
+}
 """What closes a circle, and is therefore imported inside a function: a config makes its node, and a node takes a
-config; the driver for trio is imported only where trio runs."""
+config, in either protocol; the driver for trio is imported only where trio runs."""
 LOW_LEVEL = {"swim_threads.udp", "swim_threads.multicast"}
 """What the anyio adapter shares with the threads adapter: the manners of its sockets."""
 
@@ -32,6 +36,9 @@ def module_of(path: Path) -> str:
 
 
 MODULES = {module_of(path): path for path in CORE + THREADS + ANYIO}
+
+
+LAZY = {pair for pair in LAZY_ANYWHERE if pair[0] in MODULES}
 
 
 def for_types_only(tree: ast.Module) -> set[ast.stmt]:

@@ -37,9 +37,16 @@ def ack(
 ) -> list[Sent]:
     """The seed answers the latest JOIN; with no cookie, and its claim, it lets the node in."""
     answer = JoinAck(
-        last_join(hand, seed.address).seq, cookie, hand.cluster_time if time is None else time, 1000, 4, 5000, held
+        last_join(hand, seed.address).seq,
+        cookie,
+        hand.cluster_time if time is None else time,
+        1000,
+        4,
+        5000,
+        held,
+        None if cookie else seed.claim(),
     )
-    return hand.feed(seed, answer, claims=[] if cookie else [seed.claim()])
+    return hand.feed(seed, answer)
 
 
 def joining(**how: int) -> Hand:
@@ -202,14 +209,15 @@ def test_with_its_cookie_the_claim_is_merged_flooded_and_the_seeds_own_told() ->
     hand.clear()
     (sent,) = [sent for sent in ask(hand, newcomer, cookie) if isinstance(sent.message, JoinAck)]
     assert sent.message.cookie is None  # type: ignore[union-attr]
-    assert [claim.name for claim in sent.claims] == ["me"]
+    assert sent.message.own is not None  # type: ignore[union-attr]
+    assert (sent.message.own.name, sent.message.own.epoch) == ("me", hand.me.epoch)  # type: ignore[union-attr]
     assert hand.state(newcomer) is State.ALIVE
     assert [type(event) for event in hand.events] == [MemberJoined]
     hand.run(0.1)
     assert hand.told("p9", A)
 
 
-@pytest.mark.parametrize("wrong", ["none of it", "another address", "another name", "old"])
+@pytest.mark.parametrize("wrong", ["none of it", "another address", "another name", "another claim", "old"])
 def test_a_bad_cookie_is_dropped(wrong: str) -> None:
     hand, newcomer = Hand(knows=[A]), peer(9)
     cookie = cookie_for(hand, newcomer)
@@ -219,6 +227,11 @@ def test_a_bad_cookie_is_dropped(wrong: str) -> None:
         newcomer = Peer("p9", Address("10.8.8.8", 8))
     elif wrong == "another name":
         newcomer = Peer("p8", newcomer.address)
+    elif wrong == "another claim":
+        elsewhere = Peer("p9", Address("10.8.8.8", 8)).claim()
+        assert not ask(hand, newcomer, cookie, claim=elsewhere)
+        assert hand.state(newcomer) is None
+        return
     else:
         hand.run(130.0)
         hand.clear()
@@ -390,7 +403,7 @@ def test_the_own_address_is_not_asked() -> None:
     assert not hand.happened(JoinAttempt)
 
 
-def test_an_answer_from_itself_counts_for_nothing_and_that_address_is_asked_no_more() -> None:
+def test_an_answer_from_itself_counts_for_nothing_and_that_address_is_asked_again_only_after_an_hour() -> None:
     """A seed may be another address of this very node."""
     hand = Hand()
     other = Address("192.168.0.1", 7946)
@@ -400,9 +413,12 @@ def test_an_answer_from_itself_counts_for_nothing_and_that_address_is_asked_no_m
     hand.feed_bytes(sent.payload, hand.me.address)
     assert hand.dropped(DropReason.OWN) == 1
     assert hand.cluster_time == UNIX_MS
+    hand.run(5.0)
     hand.clear()
-    hand.run(300.0)
+    hand.run(3_490.0)
     assert not joins(hand)
+    hand.run(200.0)
+    assert joins(hand)
 
 
 def test_after_leaving_nobody_is_asked() -> None:

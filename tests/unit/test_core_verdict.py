@@ -9,7 +9,7 @@ from core_jury import MARGIN, Accuser, S
 from swim_core import Config, KernelEvidence, MemberDied, MemberSuspected, Rule, State
 from swim_core.address import pack
 from swim_core.member import Claim
-from swim_core.wire import Ack, Flags, Kernel, Ping, PingReq, Poll, VoteKind
+from swim_core.wire import Ack, Kernel, NotMe, Ping, PingReq, Poll, VoteKind
 
 REPING = 0.5
 
@@ -438,13 +438,16 @@ def test_kernel_evidence_about_members_that_nobody_watches_is_nothing() -> None:
 
 
 def test_an_answer_from_another_run_at_its_address_counts_as_refused_by_udp_and_tcp() -> None:
-    hand = Accuser(votes=False)
-    hand.accuse()
-    successor = Peer("successor", hand.subject.address)
-    hand.feed(successor, flags=Flags.CORRECTION, claims=[successor.claim()])
-    assert hand.verdict() is State.ALIVE
-    helper_says(hand, Kernel.REFUSED)
-    assert hand.verdict() is State.DEAD
+    for real in (True, False):
+        hand = Accuser(votes=False)
+        hand.accuse()
+        successor = Peer("successor", hand.subject.address)
+        ping = hand.messages(Ping, hand.subject)[-1]
+        hand.feed(successor, NotMe(ping.seq if real else ping.seq ^ 1))
+        hand.feed(successor, Ack(ping.seq, 0))
+        assert hand.verdict() is State.ALIVE
+        helper_says(hand, Kernel.REFUSED)
+        assert (hand.verdict() is State.DEAD) is real
 
 
 def test_the_silence_of_a_kernel_alone_kills_nobody() -> None:

@@ -16,11 +16,13 @@ from swim_core.wire import (
     Ack,
     Announce,
     Broadcast,
+    ClaimOf,
     Envelope,
     Join,
     JoinAck,
     Kernel,
     Message,
+    NotMe,
     Number,
     PageEntry,
     Ping,
@@ -74,6 +76,9 @@ entries = st.builds(PageEntry, claims(), u32)
 padding = st.binary(max_size=20)
 cookies = st.binary(max_size=16)
 rings = st.integers(1, 255)
+ranges = st.lists(st.integers(1, U32), min_size=2, max_size=64, unique=True).map(
+    lambda ends: list(zip(sorted(ends)[::2], sorted(ends)[1::2], strict=False))
+)
 MESSAGES: dict[type, st.SearchStrategy[Any]] = {
     Ping: st.builds(Ping, u32, u64, times, st.none() | u32),
     Ack: st.builds(Ack, u32, u64),
@@ -81,11 +86,15 @@ MESSAGES: dict[type, st.SearchStrategy[Any]] = {
     Vote: st.builds(Vote, u64, u32, u32, st.sampled_from(VoteKind), u32, st.sampled_from(Kernel), u32),
     Poll: st.builds(Poll, u64, u32, u32),
     Join: st.builds(Join, u32, names, u32, rings, u32, u32, st.none() | cookies, st.none() | claims(), padding),
-    JoinAck: st.builds(JoinAck, u32, st.none() | cookies, times, u32, rings, u32, st.none() | claims()),
+    JoinAck: st.builds(
+        JoinAck, u32, st.none() | cookies, times, u32, rings, u32, st.none() | claims(), st.none() | claims()
+    ),
     SyncReq: st.builds(SyncReq, u32, st.lists(u64, min_size=1, max_size=128), u64, padding),
     SyncPage: st.builds(SyncPage, u32, st.none() | u64, st.binary(max_size=16), st.lists(entries, max_size=4)),
-    WantClaim: st.builds(WantClaim, u64, padding),
-    Want: st.builds(Want, u64, st.lists(st.tuples(u32, u32), min_size=1, max_size=32), padding),
+    WantClaim: st.builds(WantClaim, u64, u32),
+    Want: st.builds(Want, u64, ranges, padding),
+    ClaimOf: st.builds(ClaimOf, u32, claims()),
+    NotMe: st.builds(NotMe, u32, st.none() | claims()),
     Announce: st.builds(Announce, st.integers(1, 65_535), padding),
     UserMessage: st.builds(UserMessage, st.binary(max_size=300)),
     SyncPush: st.builds(SyncPush, st.lists(entries, max_size=4)),
@@ -197,6 +206,9 @@ def test_names_are_1_to_64_bytes_without_control_characters(name: str) -> None:
     assert refused(datagram(Join(1, name, 1, 1, 1, 1)))
     assert refused(datagram(Join(1, "x", 1, 1, 1, 1, b"", bad)))
     assert refused(datagram(JoinAck(1, b"", 1, 1, 1, 1, bad)))
+    assert refused(datagram(JoinAck(1, b"", 1, 1, 1, 1, None, bad)))
+    assert refused(datagram(ClaimOf(1, bad)))
+    assert refused(datagram(NotMe(1, bad)))
     assert refused(datagram(None, Broadcast(name, 1, 1, b"")))
 
 
@@ -270,10 +282,22 @@ BAD_MESSAGES = [
     [11, 1, [[1, 2]] * 33],
     [11, 1, [[1, 2, 3]]],
     [11, 1, [[1]]],
+    [11, 1, [[0, 1]]],
+    [11, 1, [[2, 1]]],
+    [11, 1, [[1, 2], [2, 3]]],
+    [11, 1, [[3, 4], [1, 2]]],
+    [10, 1],
+    [16, 1],
+    [16, 1, None],
+    [17],
+    [17, 2**32],
     [12, 1],
     [13, 1],
     [0, 1, 1, 1],
-    [16],
+    [18],
+    [18, 0],
+    [18, 65_536],
+    [19, 1],
     [],
     [1],
     [1, 1, 1, 1, None, 1],

@@ -1,0 +1,134 @@
+"""What a node counts, and what it can explain: `statistics()` and `explain()`."""
+
+import msgspec
+import pytest
+from core_driver import UNIX_MS, Hand, Peer, peer, peers
+from core_jury import Accuser
+
+from swim_core import Config, Evidence, Observation, Rule, State, Statistics
+from swim_core.wire import Broadcast, JoinAck, Ping, UserMessage
+
+A, B, C = peers(3)
+
+
+def test_a_new_node_has_counted_nothing() -> None:
+    statistics = Hand().node.statistics()
+    assert statistics == Statistics(
+        members={State.ALIVE: 1, State.SUSPECT: 0, State.DEAD: 0, State.LEFT: 0}, cluster_time=UNIX_MS
+    )
+
+
+def test_members_are_counted_by_state_this_node_included() -> None:
+    hand = Hand(knows=peers(6))
+    time = hand.cluster_time
+    hand.feed(A, claims=[B.claim(State.SUSPECT, time=time), C.claim(State.DEAD, time=time), peer(4).claim(State.LEFT)])
+    assert hand.node.statistics().members == {State.ALIVE: 4, State.SUSPECT: 1, State.DEAD: 1, State.LEFT: 1}
+
+
+def test_datagrams_and_bytes_are_counted_both_ways() -> None:
+    hand = Hand(knows=[A])
+    before = hand.node.statistics()
+    ping, junk = A.datagram(Ping(1, hand.short_id, UNIX_MS)), b"junk"
+    (ack,) = hand.feed_bytes(ping, A.address)
+    hand.feed_bytes(junk, A.address)
+    after = hand.node.statistics()
+    assert after.datagrams_received - before.datagrams_received == 2
+    assert after.bytes_received - before.bytes_received == len(ping) + len(junk)
+    assert after.datagrams_sent - before.datagrams_sent == 1
+    assert after.bytes_sent - before.bytes_sent == ack.size
+
+
+def test_broadcasts_are_counted() -> None:
+    hand = Hand(knows=[A, B])
+    hand.feed(A, broadcasts=[Broadcast("p1", A.epoch, 1, b"x"), Broadcast("p1", A.epoch, 2, b"y")])
+    hand.node.broadcast(b"z", now=hand.now)
+    statistics = hand.node.statistics()
+    assert statistics.broadcasts_delivered == 2
+    assert statistics.retained_broadcasts == 3
+
+
+def test_differing_settings_are_counted() -> None:
+    hand = Hand()
+    hand.node.join([A.address], now=hand.now)
+    hand.collect()
+    join = next(sent.message for sent in hand.sent)
+    hand.feed(A, JoinAck(join.seq, b"c", UNIX_MS, 2000, 4, 5000))  # type: ignore[union-attr]
+    assert hand.node.statistics().settings_differ == 1
+
+
+def test_round_trips_are_summed_up() -> None:
+    hand = Hand(knows=[A, B])
+    hand.run(40.0)
+    statistics = hand.node.statistics()
+    assert statistics.rtt_p50 == pytest.approx(0.001)
+    assert statistics.rtt_p99 == pytest.approx(0.001)
+
+
+def test_a_snapshot_is_of_its_moment() -> None:
+    hand = Hand(knows=[A])
+    snapshot = hand.node.statistics()
+    hand.feed(A, UserMessage(b"x"))
+    hand.feed_bytes(b"", A.address)
+    assert hand.node.statistics() != snapshot
+    assert snapshot.messages_received.get("user_message", 0) == 0
+    assert not snapshot.dropped
+
+
+# ------------------------------------------------------------------ explain
+
+
+def evidence_of(hand: Hand, who: Peer) -> Evidence:
+    evidence = hand.node.explain(who.name)
+    assert evidence is not None
+    return evidence
+
+
+def test_the_accuser_explains_its_verdict_with_what_it_and_its_helpers_saw() -> None:
+    hand = Accuser(4)
+    hand.accuse()
+    hand.until(lambda: hand.verdict() is State.DEAD, 8.0)
+    evidence = evidence_of(hand, hand.subject)
+    assert (evidence.rule, evidence.accuser) == (Rule.SILENT, "me")
+    assert evidence.cluster_time == pytest.approx(hand.cluster_time, abs=5)
+    words = [observation.what for observation in evidence.observations]
+    assert "vote" in words
+    assert words[-1] in ("declared dead", "claimed dead")
+    voters = {observation.observer for observation in evidence.observations if observation.what == "vote"}
+    assert voters == {helper.name for helper in hand.helpers[:3]}
+    assert [observation.at for observation in evidence.observations] == sorted(o.at for o in evidence.observations)
+
+
+def test_what_is_observed_is_bounded() -> None:
+    hand = Accuser(4)
+    hand.accuse()
+    hand.stated = {helper.name: 0.1 for helper in hand.helpers}
+    hand.run(120.0)
+    assert 10 < len(evidence_of(hand, hand.subject).observations) <= 100
+
+
+def test_what_is_told_of_a_forgotten_member_is_gone() -> None:
+    hand = Hand(knows=[A, B], config=Config.lan(forget_left_after=2))
+    hand.answering = [A]
+    hand.feed(A, claims=[B.claim(State.LEFT)])
+    assert evidence_of(hand, B).rule is Rule.LEFT
+    hand.run(5.0)
+    assert hand.node.explain("p2") is None
+
+
+def test_this_node_can_be_explained_too() -> None:
+    hand = Hand(knows=[A])
+    assert hand.node.explain("me") == Evidence(None, "", 0)
+    hand.node.leave(now=hand.now)
+    evidence = hand.node.explain("me")
+    assert evidence is not None
+    assert (evidence.rule, evidence.accuser) == (Rule.LEFT, "me")
+
+
+def test_observations_are_plain_values() -> None:
+    hand = Accuser(4)
+    hand.accuse()
+    observation = evidence_of(hand, hand.subject).observations[0]
+    assert isinstance(observation, Observation)
+    assert msgspec.structs.replace(observation, detail="x") != observation
+    with pytest.raises(AttributeError):
+        observation.what = "changed"  # type: ignore[misc]
