@@ -131,6 +131,8 @@ class Joiner:
         for seed in due:
             if not self._wanted(seed):
                 seed.due, seed.backoff = now + self._config.join_backoff_max, FIRST_BACKOFF
+            elif seed.seq is not None:  # still under way
+                seed.due = now + FIRST_BACKOFF
             elif asked < AT_A_TIME:
                 asked += 1
                 seed.due = now + self._backoff(seed)
@@ -176,7 +178,8 @@ class Joiner:
             seed.seq = None
             return
         seed.tries += 1
-        seed.seq = self._random.getrandbits(32)
+        if seed.seq is None:  # the same for all tries of a step: a slow answer to the first is as good
+            seed.seq = self._random.getrandbits(32)
         claim = self._local.claim if seed.cookie is not None else None
         ours = self._agreement
         limit = self._config.max_datagram

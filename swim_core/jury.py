@@ -72,7 +72,7 @@ class Jury:
 
     def accuse(self, entry: Entry, sent: float, now: float) -> None:
         """A probe sent at ``sent`` was not answered, or was refused: watch the member and ask helpers."""
-        if self._health.deaf or not entry.live or entry.name == self._local.name:
+        if self._health.deaf or self._local.silent or not entry.live or entry.name == self._local.name:
             return
         watch = self._watches.get(entry.short_id)
         if watch is None:
@@ -90,6 +90,8 @@ class Jury:
         entry = self._membership.get(request.claim.name)
         if accuser is None or entry is None:
             self._counters.drop(DropReason.STRANGER)
+            return
+        if self._local.silent:
             return
         if not entry.live:
             self._corrections.send(entry.claim, sender, now)

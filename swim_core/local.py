@@ -102,6 +102,11 @@ class Local:
         return entry.claim
 
     @property
+    def silent(self) -> bool:
+        """Whether this node has left or is superseded: it probes, accuses and helps nobody."""
+        return self.left or self.rival is not None
+
+    @property
     def short_id(self) -> int:
         """What datagrams call this run."""
         return self._outbox.sender

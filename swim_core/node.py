@@ -493,7 +493,7 @@ class Node:
     def _heard_of_itself(self, hearing: Hearing, claim: Claim, now: float) -> None:
         """Something was claimed about this node."""
         superseded = self._local.rival is not None
-        self._prober.enabled = not superseded and not self._local.left
+        self._prober.enabled = not self._local.silent
         if hearing is Hearing.CONFLICT:
             if not self._common.outbox.muted:
                 self._events.append(NameConflict(as_member(claim)))
@@ -516,7 +516,7 @@ class Node:
 
     def _on_round(self, now: float) -> None:
         """Housekeeping, once per probe interval."""
-        if not self._local.left and self._local.rival is None:
+        if not self._local.silent:
             self._revival.on_round(now)
             self._isolation.on_round(now)
         self._broadcasts.on_round(now)
