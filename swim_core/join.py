@@ -131,12 +131,12 @@ class Joiner:
         for seed in due:
             if not self._wanted(seed):
                 seed.due, seed.backoff = now + self._config.join_backoff_max, FIRST_BACKOFF
-            elif seed.seq is not None:  # still under way
-                seed.due = now + FIRST_BACKOFF
             elif asked < AT_A_TIME:
                 asked += 1
                 seed.due = now + self._backoff(seed)
-                seed.cookie, seed.tries = None, 0
+                seed.tries = 0
+                if seed.seq is None:  # else a slow answer may still come to the step under way
+                    seed.cookie = None
                 self._ask(seed, now)
             else:
                 seed.due = now + FIRST_BACKOFF * self._random.random()

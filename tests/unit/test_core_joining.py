@@ -103,7 +103,7 @@ def test_a_step_is_repeated_until_it_is_answered() -> None:
     hand = joining()
     hand.run(0.9)
     assert len(joins(hand)) >= 2
-    assert len({sent.message.seq for sent in joins(hand)}) == len(joins(hand))  # type: ignore[union-attr]
+    assert len({sent.message.seq for sent in joins(hand)}) == 1  # type: ignore[union-attr]  # a slow answer is as good
     hand = joining()
     ack(hand, b"cookie")
     hand.clear()
