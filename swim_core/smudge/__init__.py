@@ -12,12 +12,17 @@ from .codec import (
     encode,
     encode_announcement,
 )
+from .config import SmudgeConfig, SmudgeConfigFields
+from .node import SmudgeNode
 
 __all__ = [
     "BroadcastRecord",
     "DecodeError",
     "MemberRecord",
     "Message",
+    "SmudgeConfig",
+    "SmudgeConfigFields",
+    "SmudgeNode",
     "Status",
     "Verb",
     "decode",

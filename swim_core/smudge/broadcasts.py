@@ -1,0 +1,115 @@
+"""Broadcasts: which are known, who is known to have them, and which to attach to a message."""
+
+from collections import OrderedDict
+
+import msgspec
+
+from swim_core.address import Address
+
+from .codec import BroadcastRecord
+from .peers import Peers, customary
+
+__all__ = ["Broadcasts", "Memory", "Told"]
+
+Key = tuple[Address, int]
+
+FORGET = 600.0  # seconds without a copy: a real node's backlog of a thousand, highest count first, lasts that long
+RESTARTED = 10.0  # the same for a node that restarted, and counts from 1 again
+PER_ORIGIN = 4_096
+ORIGINS = 1_024
+STORED = 1_024  # broadcasts that are still told; both bound what a flood costs
+TELL_FOR = 60.0  # seconds
+
+
+class Memory:
+    """Which broadcasts have been seen, bounded by time and size. Indices follow no order: any u32 may come next."""
+
+    def __init__(self) -> None:
+        self._origins: OrderedDict[Address, OrderedDict[int, float]] = OrderedDict()
+
+    def fresh(self, origin: Address, index: int, now: float) -> bool:
+        """Whether a broadcast is seen for the first time; it is remembered until no copy came for long."""
+        seen = self._origins.setdefault(origin, OrderedDict())
+        self._origins.move_to_end(origin)
+        if len(self._origins) > ORIGINS:
+            self._origins.popitem(last=False)
+        fresh = index not in seen
+        seen[index] = now
+        seen.move_to_end(index)
+        _expire(seen, now - FORGET, PER_ORIGIN)
+        return fresh
+
+    def restarted(self, origin: Address, now: float) -> None:
+        """A node counts anew: forget its indices, save those of which a copy came just now."""
+        if origin in self._origins:
+            _expire(self._origins[origin], now - RESTARTED, PER_ORIGIN)
+
+
+def _expire(seen: OrderedDict[int, float], before: float, limit: int) -> None:
+    while seen and (len(seen) > limit or next(iter(seen.values())) < before):
+        seen.popitem(last=False)
+
+
+class Told(msgspec.Struct, eq=False):
+    """A broadcast that is being told.
+
+    Attributes:
+        record: what travels.
+        until: when to stop.
+        left: how often it is still attached to messages that go out anyway.
+        known: who has it: its origin, and those that sent a copy.
+        sent: to whom this node has sent it.
+    """
+
+    record: BroadcastRecord
+    until: float
+    left: int
+    known: dict[Address, None]
+    sent: dict[Address, None] = msgspec.field(default_factory=dict)
+
+
+class Broadcasts:
+    """The broadcasts that are being told."""
+
+    def __init__(self, peers: Peers) -> None:
+        self._peers = peers
+        self._told: OrderedDict[Key, Told] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._told)
+
+    @property
+    def full(self) -> bool:
+        """Whether as many are told as there may be."""
+        return len(self._told) >= STORED
+
+    def store(self, record: BroadcastRecord, holders: tuple[Address, ...], now: float) -> Told:
+        """Tell a broadcast from now on; ``holders`` have it. The oldest goes if there are too many."""
+        told = Told(record, now + TELL_FOR, customary(len(self._peers)), dict.fromkeys(holders))
+        self._told[record.origin, record.index] = told
+        if len(self._told) > STORED:
+            self._told.popitem(last=False)
+        return told
+
+    def copy_of(self, record: BroadcastRecord, holder: Address) -> None:
+        """A copy came: who sent it has it."""
+        told = self._told.get((record.origin, record.index))
+        if told is not None:
+            told.known[holder] = None
+
+    def expire(self, now: float) -> None:
+        """Stop telling what was told for long enough."""
+        while self._told and next(iter(self._told.values())).until <= now:
+            self._told.popitem(last=False)
+
+    def attach(self, to: Address) -> BroadcastRecord | None:
+        """The broadcast told least often, of those that ``to`` is neither known to have nor was sent."""
+        best = None
+        for told in self._told.values():
+            if told.left and to not in told.known and to not in told.sent and (best is None or told.left > best.left):
+                best = told
+        if best is None:
+            return None
+        best.left -= 1
+        best.sent[to] = None
+        return best.record

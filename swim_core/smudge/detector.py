@@ -1,0 +1,252 @@
+"""Failure detection: pings, and what is done before a node that does not answer is suspected, and held dead.
+
+Three things differ from the original, none of which its nodes can see. A silent node is asked again, directly
+and by way of relays, until all of them have failed; one relay's silence proves nothing. What others claim of
+a node is checked before it is believed. Any datagram of a node proves that it lives.
+"""
+
+from random import Random
+
+import msgspec
+
+from swim_core.address import Address
+from swim_core.member import Rule
+from swim_core.statistics import Counters
+from swim_core.timers import Timer, Timers
+
+from .codec import MemberRecord, Status, Verb
+from .heartbeat import Heartbeat
+from .outbox import Outbox
+from .peers import Peer, Peers, customary
+from .push import Push
+from .roundtrips import RoundTrips
+from .standing import Standing
+
+__all__ = ["Detector"]
+
+ASKINGS = 3  # of each relay: with the same code, which a real relay takes for one request
+SPACING = 0.4  # of T, between askings: a real relay's wait must not end before the next
+REFUSALS = 2
+
+
+class _Inquiry(msgspec.Struct, eq=False):
+    """A node has not answered: the first part ends in suspicion, the second in death."""
+
+    peer: Peer
+    code: int = 0
+    since: float = 0.0
+    until: float = 0.0
+    relays: dict[Address, None] = msgspec.field(default_factory=dict)
+    askings: int = 0
+    refused: list[float] = msgspec.field(default_factory=list)
+    timer: Timer | None = None
+
+
+class _Doubt(msgspec.Struct, eq=False):
+    """Others claim something of a node, which is checked."""
+
+    record: MemberRecord
+    since: float
+    timer: Timer
+
+
+class Detector:
+    """Pings nodes and judges those that don't answer."""
+
+    def __init__(
+        self,
+        local: Address,
+        peers: Peers,
+        heartbeat: Heartbeat,
+        trips: RoundTrips,
+        standing: Standing,
+        outbox: Outbox,
+        push: Push,
+        timers: Timers,
+        random: Random,
+        counters: Counters,
+    ) -> None:
+        self._local = local
+        self._peers = peers
+        self._heartbeat = heartbeat
+        self._trips = trips
+        self._standing = standing
+        self._outbox = outbox
+        self._push = push
+        self._timers = timers
+        self._random = random
+        self._counters = counters
+        self._pings: dict[tuple[Address, int], tuple[float, Timer]] = {}
+        self._inquiries: dict[Address, _Inquiry] = {}
+        self._doubts: dict[Address, _Doubt] = {}
+
+    def __len__(self) -> int:
+        """Nodes that are looked into."""
+        return len(self._inquiries.keys() | self._doubts.keys())
+
+    def drop(self) -> None:
+        """Forget all that waits for an answer: this process stalled, and so heard none."""
+        for _, timer in self._pings.values():
+            timer.cancel()
+        for doubt in self._doubts.values():
+            doubt.timer.cancel()
+        for inquiry in self._inquiries.values():
+            if inquiry.timer is not None:
+                inquiry.timer.cancel()
+        self._pings.clear()
+        self._doubts.clear()
+        self._inquiries.clear()
+
+    # ------------------------------------------------------------------ pings
+
+    def ping(self, address: Address, now: float) -> None:
+        """Send a PING with a fresh code; a live node of the table that doesn't answer is looked into."""
+        code = self._heartbeat.next()
+        timer = self._timers.at(now + self._trips.timeout, lambda at: self._late(address, code, at))
+        self._pings[address, code] = (now, timer)
+        self._outbox.send(Verb.PING, code, address)
+
+    def check(self, peer: Peer, now: float) -> None:
+        """Ping a node out of turn with a code above the claim about it, so that its answer refutes that.
+
+        Not more than once in half a timeout, whatever makes this node do it.
+        """
+        if now - peer.checked < self._trips.timeout / 2:
+            return
+        peer.checked = now
+        if self._heartbeat.plausible(peer.heartbeat):
+            self._heartbeat.outbid(peer.heartbeat)
+        self.ping(peer.address, now)
+
+    def answered(self, address: Address, code: int, now: float) -> None:
+        """An ACK came: to a ping of this node, or from a relay whose ping was answered."""
+        ping = self._pings.pop((address, code), None)
+        peer = self._peers.get(address)
+        if ping is not None:
+            sent, timer = ping
+            timer.cancel()
+            self._trips.add(now - sent)
+            if peer is not None:
+                peer.proven, peer.round_trip = True, now - sent
+        for inquiry in list(self._inquiries.values()):
+            if inquiry.code == code and address in inquiry.relays:
+                self._standing.note(inquiry.peer, "a relay reached it", now, str(address))
+                self.lives(inquiry.peer)
+                self._standing.heard(inquiry.peer, code, now)
+
+    def _late(self, address: Address, code: int, now: float) -> None:
+        ping = self._pings.pop((address, code), None)
+        peer = self._peers.get(address)
+        if ping is None or peer is None:
+            return
+        peer.round_trip = -1.0
+        self._counters.probes_failed += 1
+        if peer.live and peer.heard < ping[0]:
+            self._standing.note(peer, "ping timed out", now, f"code {code}")
+            self._inquire(peer, now)
+
+    def lives(self, peer: Peer) -> None:
+        """A node showed that it lives: nothing is looked into any more."""
+        inquiry = self._inquiries.pop(peer.address, None)
+        if inquiry is not None and inquiry.timer is not None:
+            inquiry.timer.cancel()
+        doubt = self._doubts.pop(peer.address, None)
+        if doubt is not None:
+            doubt.timer.cancel()
+
+    def forget(self, peer: Peer) -> None:
+        """A node is removed: nothing is looked into any more."""
+        self.lives(peer)
+
+    # ------------------------------------------------------------------ what others claim
+
+    def rumour(self, peer: Peer, record: MemberRecord, now: float) -> None:
+        """Others suspect a node that seems to live, or hold it dead: believed once it has not answered for T."""
+        doubt = self._doubts.get(peer.address)
+        if doubt is not None and now - doubt.since >= self._trips.timeout:
+            self._believe(peer, record, now)
+            return
+        if doubt is None:
+            timer = self._timers.at(now + self._trips.timeout, lambda at: self._unanswered(peer, at))
+            self._doubts[peer.address] = _Doubt(record, now, timer)
+            for part in (SPACING, 2 * SPACING):
+                self._timers.at(now + part * self._trips.timeout, lambda at: self._check_again(peer, at))
+        elif record.status > doubt.record.status:
+            doubt.record = record
+        self.check(peer, now)
+
+    def _check_again(self, peer: Peer, now: float) -> None:
+        if peer.address in self._doubts:
+            self.check(peer, now)
+
+    def _unanswered(self, peer: Peer, now: float) -> None:
+        """The doubt stays, so that worse claims of the same silence need no second check."""
+        doubt = self._doubts.get(peer.address)
+        if doubt is not None:
+            self._believe(peer, doubt.record, now)
+
+    def _believe(self, peer: Peer, record: MemberRecord, now: float) -> None:
+        if self._peers.get(peer.address) is peer and record.status > peer.status:
+            self._standing.set(peer, Status(record.status), record.heartbeat, record.source, now)
+
+    # ------------------------------------------------------------------ inquiries
+
+    def _inquire(self, peer: Peer, now: float) -> None:
+        if peer.address not in self._inquiries:
+            inquiry = self._inquiries[peer.address] = _Inquiry(peer)
+            self._begin(inquiry, now)
+
+    def _begin(self, inquiry: _Inquiry, now: float) -> None:
+        peer = inquiry.peer
+        others = [address for address in self._peers.live if address != peer.address]
+        relays = self._random.sample(others, min(customary(len(self._peers)), len(others)))
+        inquiry.relays = dict.fromkeys(relays)
+        inquiry.code, inquiry.askings = self._heartbeat.next(), 0
+        inquiry.since, inquiry.until = now, now + 2 * self._trips.timeout
+        self._ask(inquiry, now)
+
+    def _ask(self, inquiry: _Inquiry, now: float) -> None:
+        """Ping it again, and have it pinged; until the time is over."""
+        peer, timeout = inquiry.peer, self._trips.timeout
+        if self._peers.get(peer.address) is not peer or not peer.live:
+            self.lives(peer)
+            return
+        gone = self._refused_enough(inquiry, now)
+        if gone or now >= inquiry.until:
+            self._judge(inquiry, now, gone=gone)
+            return
+        self._outbox.send(Verb.PING, self._heartbeat.next(), peer.address)
+        if inquiry.askings < ASKINGS:
+            target = MemberRecord(Status.FORWARD_TO, peer.address, inquiry.code, peer.source)
+            for relay in inquiry.relays:
+                self._outbox.send(Verb.PINGREQ, inquiry.code, relay, first=target)
+        inquiry.askings += 1
+        due = min(now + SPACING * timeout, inquiry.until)
+        inquiry.timer = self._timers.at(due, lambda at: self._ask(inquiry, at))
+
+    def _refused_enough(self, inquiry: _Inquiry, now: float) -> bool:
+        """Refused here, twice and some time apart, and no relay has reached it for T."""
+        refused, timeout = inquiry.refused, self._trips.timeout
+        apart = len(refused) >= REFUSALS and refused[-1] - refused[0] >= SPACING * timeout / 2
+        return apart and now - inquiry.since >= timeout
+
+    def _judge(self, inquiry: _Inquiry, now: float, *, gone: bool) -> None:
+        peer, own = inquiry.peer, self._heartbeat.value
+        if peer.status is Status.ALIVE:
+            self._standing.note(peer, "all relays failed", now, f"{len(inquiry.relays)} asked")
+            self._standing.set(peer, Status.SUSPECTED, own, self._local, now, Rule.SUSPICION)
+            if not gone:
+                self._push.verdict(now)
+                self._begin(inquiry, now)
+                return
+        self._standing.set(peer, Status.DEAD, own, self._local, now, Rule.GONE if gone else Rule.SILENT)
+        self._push.verdict(now)
+        self.lives(peer)
+
+    def refused(self, peer: Peer, now: float) -> None:
+        """The kernel of a node's host said that nobody listens there any more."""
+        if not peer.live:
+            return
+        self._standing.note(peer, "refused", now)
+        self._inquire(peer, now)
+        self._inquiries[peer.address].refused.append(now)

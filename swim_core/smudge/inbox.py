@@ -1,0 +1,93 @@
+"""The first look at a datagram: is it exactly one of this protocol, from a node that could be answered?"""
+
+from ipaddress import ip_address
+
+from swim_core.address import Address, reachable
+from swim_core.errors import ConfigError
+from swim_core.events import DropReason
+from swim_core.statistics import Counters
+
+from .codec import DecodeError, Message, Status, Verb, decode, decode_announcement
+from .config import SmudgeConfig
+from .outbox import MAX_DATAGRAM
+from .peers import usable
+
+__all__ = ["Inbox"]
+
+Opened = tuple[Address, Message]
+
+
+class Inbox:
+    """Opens datagrams; what is not valid is dropped whole and counted by cause."""
+
+    def __init__(self, local: Address, config: SmudgeConfig, counters: Counters) -> None:
+        self._local = local
+        self._ipv6 = ":" in local.host
+        self._config = config
+        self._counters = counters
+
+    def open(self, data: bytes, source: Address | tuple[str, int]) -> Opened | None:
+        """The sender's identity and its message, or None if the datagram was dropped."""
+        return self._counted(data, self._open(data, source))
+
+    def open_announcement(self, data: bytes, source: Address | tuple[str, int]) -> Opened | None:
+        """The same for a multicast datagram."""
+        return self._counted(data, self._open_announcement(data, source), "announcement")
+
+    def _counted(self, data: bytes, opened: Opened | DropReason, kind: str = "") -> Opened | None:
+        self._counters.datagrams_received += 1
+        self._counters.bytes_received += len(data)
+        if isinstance(opened, DropReason):
+            self._counters.drop(opened)
+            return None
+        self._counters.messages_received[kind or opened[1].verb.name.lower()] += 1
+        return opened
+
+    def _open(self, data: bytes, source: Address | tuple[str, int]) -> Opened | DropReason:
+        if len(data) > MAX_DATAGRAM:
+            return DropReason.TOO_LARGE
+        try:
+            message = decode(data, ipv6=self._ipv6)
+        except DecodeError:
+            return DropReason.UNDECODABLE
+        if message.verb is Verb.PINGREQ and not self._names_target(message):
+            return DropReason.UNDECODABLE
+        if message.broadcast is not None and len(message.broadcast.payload) > self._config.max_broadcast_bytes:
+            return DropReason.TOO_LARGE_PAYLOAD
+        return self._identified(message, source)
+
+    def _open_announcement(self, data: bytes, source: Address | tuple[str, int]) -> Opened | DropReason:
+        if len(data) > MAX_DATAGRAM:
+            return DropReason.TOO_LARGE
+        name = self._config.cluster_name.encode(errors="surrogateescape")
+        if len(data) <= len(data[:1]) + (data[0] if data else 0):
+            return DropReason.UNDECODABLE
+        if data[1 : 1 + data[0]] != name:
+            return DropReason.OTHER_CLUSTER
+        try:
+            _, message = decode_announcement(data, ipv6=self._ipv6)
+        except DecodeError:
+            return DropReason.UNDECODABLE
+        return self._identified(message, source)
+
+    def _names_target(self, message: Message) -> bool:
+        """Whether a PINGREQ has a first record, and, if that names a target, one that can be pinged."""
+        first = message.members[0] if message.members else None
+        return first is not None and (first.status != Status.FORWARD_TO or usable(first.address, self._ipv6))
+
+    def _identified(self, message: Message, source: Address | tuple[str, int]) -> Opened | DropReason:
+        """A node is known by where its datagram comes from, and the port that it says it listens on."""
+        if not message.sender_port:
+            return DropReason.BAD_SOURCE
+        try:
+            sender = reachable((source[0], message.sender_port))
+        except (ConfigError, TypeError, IndexError):
+            return DropReason.BAD_SOURCE
+        if not usable(sender, self._ipv6):
+            return DropReason.BAD_SOURCE
+        if sender == self._local:
+            return DropReason.OWN
+        allowed = self._config.allowed_sources
+        if allowed and not any(ip_address(sender.host) in network for network in allowed):
+            return DropReason.STRANGER
+        return sender, message

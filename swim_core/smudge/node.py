@@ -1,0 +1,478 @@
+"""The Smudge node: it routes each input to the components that own it, and gathers what they put out."""
+
+from collections import deque
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
+from math import inf, isfinite
+from random import Random
+from typing import NoReturn
+
+from swim_core.address import Address, reachable
+from swim_core.discovery import Multicast
+from swim_core.errors import ConfigError, NotRunning, PayloadTooLarge, UnknownMember
+from swim_core.events import BroadcastReceived, Datagram, DropReason, Event, Evidence, KernelEvidence, Origin
+from swim_core.member import Member, State
+from swim_core.rate import RateLimit
+from swim_core.statistics import Counters, Statistics
+from swim_core.timers import Timers
+
+from .broadcasts import Broadcasts, Memory
+from .codec import BroadcastRecord, MemberRecord, Message, Status, Verb
+from .config import SmudgeConfig
+from .detector import Detector
+from .gossip import Gossip
+from .heartbeat import Heartbeat
+from .inbox import Inbox
+from .outbox import Outbox
+from .peers import Peer, Peers, usable
+from .push import Push
+from .relay import Relay
+from .roundtrips import RoundTrips
+from .seeds import Seeds
+from .standing import Standing
+from .turns import Turns
+
+__all__ = ["SmudgeNode"]
+
+LONGEST_JUMP = 1e9  # seconds: beyond it is no clock
+RESTART = 16  # by how much a node's own pings fall back only if it started anew: datagrams overtake by less
+WELCOMES = 20  # newcomers a second that are told of everyone at once: the answer is larger than the question
+TRUSTED_STATUS = (Status.ALIVE, Status.SUSPECTED, Status.DEAD)
+
+
+class SmudgeNode:
+    """One member of a cluster that speaks Smudge's protocol; see `swim_core.ProtocolNode` for the face.
+
+    Its name, like every member's, is the ``host:port`` of its address; members have epoch 0, incarnation 0
+    and no metadata. Numbers of broadcasts are Smudge's indices: they start at the time of day, not at 1.
+    There are no messages to single members, and no goodbye: a node that leaves falls silent.
+
+    Args:
+        address: what others reach it at; numeric, with a port. Its IP version is the cluster's.
+        config: settings.
+        now: seconds on the caller's monotonic clock.
+        entropy: at least 16, best 32 random bytes: everything random comes from them.
+        unix_ms: the wall clock, ms since 1970; starts the heartbeat and the broadcast index, so that
+            what this node says is newer than what an earlier process at its address said.
+
+    Raises:
+        ConfigError: if an argument can't be used.
+    """
+
+    def __init__(
+        self, address: Address | tuple[str, int], *, config: SmudgeConfig, now: float, entropy: bytes, unix_ms: int
+    ) -> None:
+        if len(entropy) < 16:
+            raise ConfigError(f"entropy must be at least 16 random bytes, not {len(entropy)}")
+        if not isfinite(now):
+            raise ConfigError(f"now must be seconds on a monotonic clock, not {now}")
+        self._local = local = reachable(address)
+        self._ipv6 = ":" in local.host
+        if not usable(local, self._ipv6):
+            raise ConfigError(f"{local} is no address that other nodes could send to")
+        self._config = config
+        self._now = now
+        self._start_ms = unix_ms - now * 1000
+        self._left = False
+        self._events: deque[Event] = deque()
+        self._index = unix_ms & 0xFFFF_FFFF
+        self._multicast: Multicast | None = None
+        random = Random(int.from_bytes(entropy, "big"))
+        self._counters = counters = Counters()
+        self._timers = timers = Timers()
+        self._peers = peers = Peers(config.max_members)
+        self._heartbeat = heartbeat = Heartbeat(unix_ms)
+        self._trips = RoundTrips(config)
+        self._inbox = Inbox(local, config, counters)
+        self._gossip = gossip = Gossip(peers, random)
+        self._memory = Memory()
+        self._broadcasts = Broadcasts(peers)
+        self._outbox = outbox = Outbox(local, peers, gossip, self._broadcasts, counters)
+        self._push = push = Push(peers, gossip, self._broadcasts, outbox, timers, random)
+        emit = self._events.append
+        self._standing = standing = Standing(local, peers, heartbeat, gossip, push, counters, emit, self._wall_ms)
+        self._detector = detector = Detector(
+            local, peers, heartbeat, self._trips, standing, outbox, push, timers, random, counters
+        )
+        self._relay = Relay(local, outbox, timers, counters)
+        self._turns = Turns(local, peers, heartbeat, detector, standing)
+        self._seeds = Seeds(local, peers, detector, timers, random, emit)
+        self._welcomes = RateLimit(WELCOMES)
+        timers.at(now, self._turn)
+
+    # ------------------------------------------------------------------ inputs
+
+    def feed_datagram(self, data: bytes, source: Address | tuple[str, int], *, now: float) -> None:
+        """Bytes arrived; see `ProtocolNode.feed_datagram`."""
+        now = self._advance(now)
+        opened = None if self._left else self._inbox.open(data, source)
+        if opened is not None:
+            self._receive(*opened, now)
+
+    def feed_announcement(self, data: bytes, source: Address | tuple[str, int], *, now: float) -> None:
+        """Bytes arrived at the multicast group; see `ProtocolNode.feed_announcement`.
+
+        They introduce their sender, whatever else they say.
+        """
+        now = self._advance(now)
+        opened = None if self._left else self._inbox.open_announcement(data, source)
+        if opened is not None:
+            sender, message = opened
+            peer = self._hear(sender, message.code, now)
+            if peer is not None and not peer.proven:
+                self._detector.check(peer, now)
+
+    def feed_evidence(
+        self, kind: KernelEvidence, destination: Address | tuple[str, int], quoted: bytes = b"", *, now: float
+    ) -> None:
+        """The kernel said something; see `ProtocolNode.feed_evidence`. Only refusals of datagrams count here."""
+        now = self._advance(now)
+        try:
+            peer = self._peers.get(reachable(destination))
+        except ConfigError:
+            self._counters.drop(DropReason.BAD_SOURCE)
+            return
+        if self._left or kind is not KernelEvidence.REFUSED_UDP or peer is None:
+            return
+        if any(quoted.startswith(header) for header in peer.headers):
+            self._detector.refused(peer, now)
+        else:
+            self._counters.drop(DropReason.FORGED_EVIDENCE)
+
+    def feed_tick(self, *, now: float) -> None:
+        """The clock; see `ProtocolNode.feed_tick`."""
+        self._timers.run(self._advance(now))
+
+    # ------------------------------------------------------------------ intents
+
+    def join(self, addresses: Iterable[Address | tuple[str, int]], *, now: float) -> None:
+        """Ping seeds until they answer; see `ProtocolNode.join`. Addresses of the other IP version can't be reached."""
+        self._check_running()
+        seeds = [reachable(address) for address in addresses]
+        for seed in seeds:
+            if not usable(seed, self._ipv6):
+                raise ConfigError(f"{seed} can't be a seed of {self._local}")
+        self._seeds.join(seeds, self._advance(now))
+
+    def discover(self, multicast: Multicast, *, now: float) -> None:
+        """Announce this node to a multicast group; see `ProtocolNode.discover`."""
+        self._check_running()
+        started = self._multicast is not None
+        self._multicast = multicast
+        if not started:
+            self._timers.at(self._advance(now), self._announce)
+
+    def broadcast(self, payload: bytes, *, now: float) -> int:
+        """Tell every member; see `ProtocolNode.broadcast`.
+
+        Raises:
+            ConfigError: at an IPv6 address that begins with a zero byte, such as ::1: real nodes drop every
+                datagram with a broadcast from there.
+            PayloadTooLarge: if it is over ``max_broadcast_bytes``, or too much is being told already.
+            NotRunning: after `leave`.
+        """
+        self._check_running()
+        if not _may_broadcast(self._local):
+            raise ConfigError(f"real Smudge nodes refuse all broadcasts from {self._local.host}: use another address")
+        if len(payload) > self._config.max_broadcast_bytes:
+            limit = self._config.max_broadcast_bytes
+            raise PayloadTooLarge(f"a broadcast of {len(payload)} bytes: at most {limit} (max_broadcast_bytes)")
+        now = self._advance(now)
+        self._broadcasts.expire(now)
+        if self._broadcasts.full:
+            raise PayloadTooLarge(f"{len(self._broadcasts)} broadcasts are being told already")
+        self._index = (self._index + 1) & 0xFFFF_FFFF
+        record = BroadcastRecord(self._local, self._index, bytes(payload))
+        self._push.broadcast(record, (self._local,), now)
+        return self._index
+
+    def send(self, to: str | Member, payload: bytes, *, now: float) -> NoReturn:
+        """Not in this protocol.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError("Smudge's protocol has no messages to single members: broadcast, or use the native protocol")
+
+    def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> NoReturn:
+        """Not in this protocol.
+
+        Raises:
+            ConfigError: always.
+        """
+        raise ConfigError("Smudge's protocol carries no metadata: use the native protocol")
+
+    def leave(self, *, now: float) -> None:
+        """Fall silent: this protocol has no goodbye, so the others find out by themselves."""
+        self._advance(now)
+        self._left = True
+        self._outbox.clear()
+
+    def ping(self, name: str, *, now: float) -> None:
+        """Ping one member now, as Smudge's ``PingNode``; the round trip shows in `round_trip`.
+
+        Raises:
+            UnknownMember: if there is no such member.
+            NotRunning: after `leave`.
+        """
+        self._check_running()
+        peer = self._named(name)
+        self._detector.ping(peer.address, self._advance(now))
+
+    def remove(self, name: str, *, now: float) -> None:
+        """Forget a member, as Smudge's ``RemoveNode``: here only, until it shows itself or later news of it come.
+
+        Raises:
+            UnknownMember: if there is no such member.
+            NotRunning: after `leave`.
+        """
+        self._check_running()
+        self._advance(now)
+        peer = self._named(name)
+        self._detector.forget(peer)
+        self._standing.remove(peer)
+
+    def set_status(self, name: str, status: Status, *, now: float) -> None:
+        """Force a member's status and tell the others, as Smudge's ``UpdateNodeStatus``. If it lives it will object.
+
+        Args:
+            name: of the member.
+            status: ALIVE, SUSPECTED or DEAD.
+            now: seconds.
+
+        Raises:
+            ConfigError: if it is another status.
+            UnknownMember: if there is no such member.
+            NotRunning: after `leave`.
+        """
+        self._check_running()
+        if status not in TRUSTED_STATUS:
+            raise ConfigError(f"a member is ALIVE, SUSPECTED or DEAD, not {status!r}")
+        peer = self._named(name)
+        self._standing.set(peer, Status(status), self._heartbeat.value, self._local, self._advance(now))
+
+    # ------------------------------------------------------------------ outputs
+
+    def poll_datagram(self) -> Datagram | None:
+        """The next datagram to send, or None."""
+        return self._outbox.poll()
+
+    def poll_event(self) -> Event | None:
+        """The next event, or None."""
+        return self._events.popleft() if self._events else None
+
+    def poll_deadline(self) -> float | None:
+        """When to tick at the latest, in seconds, or None."""
+        return None if self._left else self._timers.deadline()
+
+    # ------------------------------------------------------------------ views
+
+    @property
+    def local(self) -> Member:
+        """This node itself; always ALIVE, whatever others claim."""
+        return Member(str(self._local), self._local)
+
+    @property
+    def has_left(self) -> bool:
+        """Whether `leave` was called: there is nothing to say or to wait for."""
+        return self._left
+
+    def members(self, *, gone: bool = False) -> tuple[Member, ...]:
+        """The members by name; see `ProtocolNode.members`."""
+        others = [peer.member for peer in self._peers if gone or peer.live]
+        return tuple(sorted([self.local, *others], key=lambda member: member.name))
+
+    def member(self, name: str) -> Member | None:
+        """The member of that name, live or dead, or None."""
+        peer = self._peers.named(name)
+        return peer.member if peer is not None else self.local if name == str(self._local) else None
+
+    def explain(self, name: str) -> Evidence | None:
+        """What stands behind a member's state; see `ProtocolNode.explain`. Its accuser is who claimed it."""
+        peer = self._peers.named(name)
+        if peer is not None:
+            return self._standing.evidence(peer)
+        return Evidence(None, "", 0) if name == str(self._local) else None
+
+    def round_trip(self, name: str) -> float | None:
+        """Seconds of the last ping of a member that was answered; -1 if the last was not; None before the first.
+
+        Raises:
+            UnknownMember: if there is no such member.
+        """
+        return self._named(name).round_trip
+
+    def age(self, name: str) -> float:
+        """Seconds since a member last showed itself, or, if it never did, since its status was set.
+
+        Raises:
+            UnknownMember: if there is no such member.
+        """
+        peer = self._named(name)
+        return self._now - (peer.since if peer.heard == -inf else peer.heard)
+
+    def status_source(self, name: str) -> Address | None:
+        """Who first claimed the status of a member: this node's own address for what it saw itself; None if unknown.
+
+        Raises:
+            UnknownMember: if there is no such member.
+        """
+        return self._named(name).source
+
+    def statistics(self) -> Statistics:
+        """Counters and sizes of this moment; ``cluster_time`` is the wall clock."""
+        states = dict.fromkeys((State.ALIVE, State.SUSPECT, State.DEAD), 0)
+        for peer in self._peers:
+            states[peer.member.state] += 1
+        states[State.ALIVE] += 1
+        return self._counters.snapshot(
+            members=states,
+            deaf=False,
+            isolated=False,
+            superseded=False,
+            watches=len(self._detector),
+            pending=len(self._gossip),
+            retained_broadcasts=len(self._broadcasts),
+            rtt_p50=self._trips.samples.quantile(0.5),
+            rtt_p99=self._trips.samples.quantile(0.99),
+            cluster_time=self._wall_ms(self._now),
+        )
+
+    # ------------------------------------------------------------------ time
+
+    def _advance(self, now: float) -> float:
+        """Take note of the time. Being late for a tick means that this process stalled: it accuses nobody for that."""
+        if not self._now < now < inf:
+            return self._now
+        now = min(now, self._now + LONGEST_JUMP)
+        deadline = self._timers.deadline()
+        if deadline is not None and not self._left:
+            lag = now - max(deadline, self._now)
+            if lag > max(0.25 * self._config.interval, 0.25):
+                self._counters.pauses += 1
+                self._counters.paused_seconds += lag
+                self._detector.drop()
+        self._now = now
+        return now
+
+    def _wall_ms(self, now: float) -> int:
+        return max(0, int(self._start_ms + now * 1000))
+
+    def _turn(self, now: float) -> None:
+        self._timers.at(now + self._config.interval, self._turn)
+        self._broadcasts.expire(now)
+        self._turns.take(now)
+
+    def _announce(self, now: float) -> None:
+        if self._multicast is None:
+            return
+        self._outbox.announce(self._config.cluster_name, self._heartbeat.value, self._multicast.group_for(self._local))
+        if self._multicast.interval < inf:
+            self._timers.at(now + self._multicast.interval, self._announce)
+
+    # ------------------------------------------------------------------ what arrives
+
+    def _receive(self, sender: Address, message: Message, now: float) -> None:
+        known = self._peers.get(sender)
+        self._heartbeat.hear(message.code, sender, proven=known is not None and known.proven, now=now)
+        for record in message.members:
+            self._learn(record, sender, now)
+        peer = self._hear(sender, message.code, now)
+        if peer is not None and message.verb is Verb.PING:
+            self._watch_restart(peer, message.code, now)
+        if message.broadcast is not None:
+            self._deliver(message.broadcast, sender, now)
+        match message.verb:
+            case Verb.PING | Verb.NFPING:
+                welcome = known is None and self._welcomes.allow(now)
+                self._outbox.send(Verb.ACK, message.code, sender, everyone=welcome)
+            case Verb.ACK:
+                self._detector.answered(sender, message.code, now)
+                self._relay.answered(sender, message.code)
+            case Verb.PINGREQ if message.members[0].status == Status.FORWARD_TO:
+                target = message.members[0]
+                self._relay.asked(sender, target.address, target.heartbeat, now)
+
+    def _hear(self, sender: Address, code: int, now: float) -> Peer | None:
+        """A node showed that it lives: whoever it is, it is a member now."""
+        peer = self._peers.get(sender)
+        if peer is None:
+            peer = self._standing.met(sender, code, now)
+            if peer is None:
+                return None
+        peer.heard = now
+        self._detector.lives(peer)
+        self._standing.heard(peer, code, now)
+        if peer.status is not Status.ALIVE:  # started anew, with codes below the claim against it
+            self._detector.check(peer, now)
+        return peer
+
+    def _watch_restart(self, peer: Peer, code: int, now: float) -> None:
+        """Codes of one process's pings never fall; after a restart its broadcasts count from 1 again."""
+        if code + RESTART < peer.pinged:
+            self._memory.restarted(peer.address, now)
+            peer.pinged = code
+        peer.pinged = max(peer.pinged, code)
+
+    def _learn(self, record: MemberRecord, sender: Address, now: float) -> None:
+        """One member record."""
+        if record.status not in TRUSTED_STATUS or not usable(record.address, self._ipv6):
+            return
+        if record.address == self._local:
+            self._object(record, sender, now)
+            return
+        if not self._heartbeat.plausible(record.heartbeat):
+            self._counters.drop(DropReason.TIME_JUMP)
+            return
+        peer = self._peers.get(record.address)
+        if peer is None:
+            self._standing.learn(record, now)
+        elif record.status == Status.ALIVE:
+            if record.heartbeat > peer.heartbeat:
+                self._detector.lives(peer)
+                self._standing.set(peer, Status.ALIVE, record.heartbeat, record.source, now)
+        elif record.heartbeat >= peer.heartbeat and record.status > peer.status:
+            if record.heartbeat < peer.shown:
+                self._standing.dispute(peer, now)
+            else:
+                self._detector.rumour(peer, record, now)
+
+    def _object(self, record: MemberRecord, sender: Address, now: float) -> None:
+        """A claim about this node itself: say something newer, and show whoever believes it that this node lives."""
+        self._heartbeat.outbid(record.heartbeat)
+        if record.status != Status.ALIVE:
+            accuser = self._peers.get(record.source) if record.source is not None else None
+            accuser = accuser or self._peers.get(sender)
+            if accuser is not None:
+                self._detector.check(accuser, now)
+
+    def _deliver(self, record: BroadcastRecord, sender: Address, now: float) -> None:
+        if not usable(record.origin, self._ipv6) or not _may_broadcast(record.origin):
+            self._counters.drop(DropReason.BAD_SOURCE)
+        elif record.origin == self._local:
+            self._counters.drop(DropReason.DUPLICATE)
+        elif self._memory.fresh(record.origin, record.index, now):
+            self._push.broadcast(record, (record.origin, sender), now)
+            self._counters.broadcasts_delivered += 1
+            origin = record.origin if self._peers.get(record.origin) is not None else None
+            self._events.append(BroadcastReceived(Origin(str(record.origin), 0, origin), record.index, record.payload))
+        else:
+            self._counters.drop(DropReason.DUPLICATE)
+            self._broadcasts.copy_of(record, sender)
+
+    # ------------------------------------------------------------------ help
+
+    def _check_running(self) -> None:
+        if self._left:
+            raise NotRunning("this node has left; make a new one to come back")
+
+    def _named(self, name: str) -> Peer:
+        peer = self._peers.named(name)
+        if peer is None:
+            raise UnknownMember(f"no other member {name!r}: members() lists those there are")
+        return peer
+
+
+def _may_broadcast(origin: Address) -> bool:
+    """Whether real nodes take its broadcasts: they take a first byte of 0 for no origin, and drop the datagram."""
+    return ip_address(origin.host).packed[0] != 0

@@ -1,0 +1,152 @@
+"""The nodes that a Smudge node knows, and those that it has given up on."""
+
+from bisect import insort
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from functools import lru_cache
+from ipaddress import ip_address
+from math import floor, inf, log
+
+import msgspec
+
+from swim_core.address import Address
+from swim_core.member import Member, State
+
+from .codec import Status
+
+__all__ = ["Peer", "Peers", "customary", "usable"]
+
+MAX_TOMBSTONES = 4_096
+HEADERS = 4  # of what was last sent to a peer, to recognise in a refusal
+
+_STATES = {Status.ALIVE: State.ALIVE, Status.SUSPECTED: State.SUSPECT, Status.DEAD: State.DEAD}
+
+
+@lru_cache(maxsize=1_024)
+def customary(nodes: int) -> int:
+    """k(n) = floor(2.5 ln n + 0.5): how many relays, records a message and tellings real nodes use."""
+    return floor(2.5 * log(nodes) + 0.5) if nodes > 0 else 0
+
+
+@lru_cache(maxsize=65_536)
+def usable(address: Address, ipv6: bool) -> bool:
+    """Whether a node could listen there: no port 0, other family, unspecified, multicast or broadcast address."""
+    ip = ip_address(address.host)
+    if not address.port or (ip.version == 6) is not ipv6:
+        return False
+    return not (ip.is_unspecified or ip.is_multicast or address.host == "255.255.255.255" or address.host[:2] == "0.")
+
+
+class Peer(msgspec.Struct, eq=False, kw_only=True):
+    """Another node as seen here.
+
+    Attributes:
+        address: its identity.
+        status: ALIVE, SUSPECTED or DEAD.
+        heartbeat: of the claim that set the status.
+        source: who made that claim, None if unknown; this node's own address for what was seen here.
+        since: when the status was set.
+        heard: when a datagram of it last came; -inf for never.
+        shown: the largest code that it showed itself.
+        pinged: the largest code of its own PINGs.
+        proven: whether it has answered a ping, so that it does receive at its address.
+        round_trip: the last one, seconds; None before the first, -1 after a ping that was lost.
+        tellings: how often its status is still to be told.
+        retry: how often it was tried since it died.
+        countdown: rounds until it is tried next.
+        checked: when it was last pinged out of turn, or last found answering; bounds how often that happens.
+        headers: the first bytes of what was last sent to it.
+    """
+
+    address: Address
+    name: str
+    status: Status
+    heartbeat: int
+    source: Address | None
+    since: float
+    heard: float = -inf
+    shown: int = 0
+    pinged: int = 0
+    proven: bool = False
+    round_trip: float | None = None
+    tellings: int = 0
+    retry: int = 0
+    countdown: int = 2
+    checked: float = -inf
+    headers: deque[bytes] = msgspec.field(default_factory=lambda: deque(maxlen=HEADERS))
+
+    @property
+    def live(self) -> bool:
+        """ALIVE or SUSPECTED."""
+        return self.status is not Status.DEAD
+
+    @property
+    def member(self) -> Member:
+        """What an application sees of it."""
+        return Member(self.name, self.address, state=_STATES[self.status])
+
+
+class Peers:
+    """The table, without this node itself, in order of address."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit - 1
+        self._peers: dict[Address, Peer] = {}
+        self._live: list[Address] = []
+        self._names: dict[str, Address] = {}
+        self._tombstones: OrderedDict[Address, int] = OrderedDict()
+
+    def __len__(self) -> int:
+        """n as real nodes count it: the dead and this node included."""
+        return len(self._peers) + 1
+
+    def __iter__(self) -> Iterator[Peer]:
+        return iter(self._peers.values())
+
+    @property
+    def live(self) -> list[Address]:
+        """Where the live ones are, in order; not to be changed."""
+        return self._live
+
+    @property
+    def full(self) -> bool:
+        """Whether another one would exceed the limit."""
+        return len(self._peers) >= self._limit
+
+    def get(self, address: Address) -> Peer | None:
+        """The node at that address."""
+        return self._peers.get(address)
+
+    def named(self, name: str) -> Peer | None:
+        """The node whose address reads like that."""
+        address = self._names.get(name)
+        return self._peers[address] if address is not None else None
+
+    def buried(self, address: Address) -> int:
+        """The heartbeat with which a removed node was dead: news of it must be later; -1 if it was not removed."""
+        return self._tombstones.get(address, -1)
+
+    def add(self, peer: Peer) -> None:
+        """Take a node in."""
+        self._peers[peer.address] = peer
+        self._names[peer.name] = peer.address
+        self._tombstones.pop(peer.address, None)
+        if peer.live:
+            insort(self._live, peer.address)
+
+    def mark(self, peer: Peer, status: Status) -> None:
+        """Set a node's status."""
+        was, peer.status = peer.live, status
+        if was and not peer.live:
+            self._live.remove(peer.address)
+        elif peer.live and not was:
+            insort(self._live, peer.address)
+
+    def remove(self, peer: Peer) -> None:
+        """Forget a node, but for what it takes to tell old news of it from new."""
+        del self._peers[peer.address], self._names[peer.name]
+        if peer.live:
+            self._live.remove(peer.address)
+        self._tombstones[peer.address] = max(peer.heartbeat, peer.shown)
+        if len(self._tombstones) > MAX_TOMBSTONES:
+            self._tombstones.popitem(last=False)

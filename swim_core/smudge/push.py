@@ -1,0 +1,94 @@
+"""News that can't wait for the next ping: sent at once, as messages that real nodes take in and don't answer.
+
+An ACK with code 0 is such a message: real nodes send it themselves after each relayed ping. It matches no
+request (codes of requests begin at 1), moves no heartbeat, and its records and broadcast count as in any other.
+"""
+
+from random import Random
+
+from swim_core.address import Address
+from swim_core.rate import RateLimit
+from swim_core.timers import Timer, Timers
+
+from .broadcasts import Broadcasts, Told
+from .codec import BroadcastRecord, Verb
+from .gossip import Gossip
+from .outbox import CARRIER_CODE, Outbox
+from .peers import Peers, customary
+
+__all__ = ["Push"]
+
+WAVES = (0.2, 0.6, 1.5)  # seconds after the first wave: what one lost, the next makes good
+REPAIRS = 2  # nodes in each of those
+GATHER = 0.02  # seconds in which further changes join those that are about to be told
+PAUSE = 0.1  # seconds between two tellings of changes
+WIDE = 64  # nodes that a verdict of this node's own is told at once, so that nobody waits for gossip
+PUSHES = 500  # broadcasts a second that are passed on at once; more wait for messages that go out anyway
+
+
+class Push:
+    """Tells changes and broadcasts in datagrams of their own."""
+
+    def __init__(
+        self, peers: Peers, gossip: Gossip, broadcasts: Broadcasts, outbox: Outbox, timers: Timers, random: Random
+    ) -> None:
+        self._peers = peers
+        self._gossip = gossip
+        self._broadcasts = broadcasts
+        self._outbox = outbox
+        self._timers = timers
+        self._random = random
+        self._limit = RateLimit(PUSHES)
+        self._planned: Timer | None = None
+        self._last = float("-inf")
+
+    # ------------------------------------------------------------------ changes
+
+    def changed(self, now: float) -> None:
+        """Somebody's standing changed: tell k(n) others soon."""
+        if self._planned is None:
+            self._planned = self._timers.at(max(now + GATHER, self._last + PAUSE), self._tell_changes)
+
+    def verdict(self, now: float) -> None:
+        """This node judged somebody: tell everyone now, or many."""
+        self._last = now
+        self._carry(WIDE)
+
+    def _tell_changes(self, now: float) -> None:
+        self._planned = None
+        if len(self._gossip):
+            self._last = now
+            self._carry(customary(len(self._peers)))
+
+    def _carry(self, count: int) -> None:
+        live = self._peers.live
+        for address in self._random.sample(live, min(count, len(live))):
+            self._outbox.send(Verb.ACK, CARRIER_CODE, address)
+
+    # ------------------------------------------------------------------ broadcasts
+
+    def broadcast(self, record: BroadcastRecord, holders: tuple[Address, ...], now: float) -> None:
+        """Tell a broadcast that is new here; ``holders`` are known to have it."""
+        told = self._broadcasts.store(record, holders, now)
+        if not self._limit.allow(now):
+            return
+        self._wave(told, customary(len(self._peers)))
+        for wait in WAVES:
+            self._timers.at(now + wait, lambda at: self._again(told, at))
+
+    def _again(self, told: Told, now: float) -> None:
+        self._broadcasts.expire(now)
+        if told.until > now:
+            self._wave(told, REPAIRS)
+
+    def _wave(self, told: Told, count: int) -> None:
+        """Send it to those not known to have it, first to those who were not sent it yet.
+
+        Whoever has it sends copies to others, so the one who missed it is soon unknown to all, and gets it from many.
+        """
+        candidates = [address for address in self._peers.live if address not in told.known]
+        self._random.shuffle(candidates)
+        candidates.sort(key=lambda address: address in told.sent)
+        for address in candidates[:count]:
+            told.sent[address] = None
+            self._outbox.send(Verb.ACK, CARRIER_CODE, address, broadcast=told.record)

@@ -1,0 +1,53 @@
+"""The duty of a relay: ping a node for others, and pass its answer on.
+
+A real node that asks, and hears nothing, suspects the target, so that a relay that fails harms a healthy third.
+"""
+
+from swim_core.address import Address
+from swim_core.events import DropReason
+from swim_core.rate import RateLimit
+from swim_core.statistics import Counters
+from swim_core.timers import Timers
+
+from .codec import Verb
+from .outbox import Outbox
+
+__all__ = ["Relay"]
+
+KEEP = 2.0  # seconds for which an answer is passed on: longer than anybody waits for it
+FORWARDS = 500  # a second: who forges requests can't turn this node into a flood
+
+
+class Relay:
+    """Forwards pings for any node, to any target."""
+
+    def __init__(self, local: Address, outbox: Outbox, timers: Timers, counters: Counters) -> None:
+        self._local = local
+        self._outbox = outbox
+        self._timers = timers
+        self._counters = counters
+        self._limit = RateLimit(FORWARDS)
+        self._requesters: dict[tuple[Address, int], dict[Address, None]] = {}
+
+    def asked(self, requester: Address, target: Address, code: int, now: float) -> None:
+        """Ping a target with the code of the request; several may ask the same."""
+        if target == self._local:
+            self._outbox.send(Verb.ACK, code, requester)
+            return
+        if not self._limit.allow(now):
+            self._counters.drop(DropReason.RATE_LIMITED)
+            return
+        key = (target, code)
+        if key not in self._requesters:
+            self._requesters[key] = {}
+            self._timers.at(now + KEEP, lambda at: self._forget(key))
+        self._requesters[key][requester] = None
+        self._outbox.send(Verb.NFPING, code, target)
+
+    def _forget(self, key: tuple[Address, int]) -> None:
+        self._requesters.pop(key, None)
+
+    def answered(self, target: Address, code: int) -> None:
+        """A node answered: tell all who asked for it."""
+        for requester in self._requesters.pop((target, code), {}):
+            self._outbox.send(Verb.ACK, code, requester)

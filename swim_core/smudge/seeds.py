@@ -1,0 +1,82 @@
+"""Seeds: asked until each is a live node, again and again, so that islands merge too."""
+
+from collections.abc import Callable, Iterable
+from random import Random
+
+import msgspec
+
+from swim_core.address import Address
+from swim_core.events import Event, JoinAttempt
+from swim_core.timers import Timer, Timers
+
+from .detector import Detector
+from .peers import Peers
+
+__all__ = ["Seeds"]
+
+FIRST_BACKOFF = 1.0  # seconds
+LAST_BACKOFF = 60.0
+
+
+class _Seed(msgspec.Struct):
+    due: float
+    backoff: float = FIRST_BACKOFF
+
+
+class Seeds:
+    """Pings the seeds that are no live nodes, with backoff, for ever."""
+
+    def __init__(
+        self,
+        local: Address,
+        peers: Peers,
+        detector: Detector,
+        timers: Timers,
+        random: Random,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._local = local
+        self._peers = peers
+        self._detector = detector
+        self._timers = timers
+        self._random = random
+        self._emit = emit
+        self._seeds: dict[Address, _Seed] = {}
+        self._timer: Timer | None = None
+        self._answering = False
+
+    def join(self, addresses: Iterable[Address], now: float) -> None:
+        """Replace the seeds; those that stay keep their backoff. In answer to `JoinAttempt` it starts no other."""
+        self._seeds = {a: self._seeds.get(a) or _Seed(now) for a in addresses if a != self._local}
+        if self._answering:
+            self._answering = False
+            self._ask(now)
+        else:
+            self._attempt(now)
+
+    def _wanted(self, address: Address) -> bool:
+        peer = self._peers.get(address)
+        return peer is None or not peer.live
+
+    def _attempt(self, now: float) -> None:
+        self._answering = False
+        if any(seed.due <= now and self._wanted(address) for address, seed in self._seeds.items()):
+            self._emit(JoinAttempt(tuple(self._seeds)))
+            self._answering = True
+        self._ask(now)
+
+    def _ask(self, now: float) -> None:
+        for address, seed in self._seeds.items():
+            if seed.due > now:
+                continue
+            if self._wanted(address):
+                self._detector.ping(address, now)
+                seed.due = now + seed.backoff * self._random.uniform(0.75, 1.25)
+                seed.backoff = min(2 * seed.backoff, LAST_BACKOFF)
+            else:
+                seed.due, seed.backoff = now + LAST_BACKOFF, FIRST_BACKOFF
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._seeds:
+            self._timer = self._timers.at(min(seed.due for seed in self._seeds.values()), self._attempt)

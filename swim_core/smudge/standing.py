@@ -1,0 +1,168 @@
+"""Who is held for what: the rules by which claims and signs of life change the table, and the events they raise."""
+
+from collections.abc import Callable
+
+from swim_core.address import Address
+from swim_core.events import (
+    DropReason,
+    Event,
+    Evidence,
+    MemberDied,
+    MemberForgotten,
+    MemberJoined,
+    MemberRecovered,
+    MemberSuspected,
+    Observation,
+)
+from swim_core.journal import Notes
+from swim_core.member import Rule
+from swim_core.statistics import Counters
+
+from .codec import MemberRecord, Status
+from .gossip import Gossip
+from .heartbeat import Heartbeat
+from .peers import Peer, Peers
+from .push import Push
+
+__all__ = ["Standing"]
+
+
+class Standing:
+    """Sets the status of nodes.
+
+    Args:
+        local: this node's own address.
+        peers: the table.
+        heartbeat: this node's.
+        gossip: told of every change.
+        push: ditto.
+        counters: of what is dropped, and of verdicts.
+        emit: raises an event.
+        wall_ms: cluster time for evidence: the wall clock as this node knows it.
+    """
+
+    def __init__(
+        self,
+        local: Address,
+        peers: Peers,
+        heartbeat: Heartbeat,
+        gossip: Gossip,
+        push: Push,
+        counters: Counters,
+        emit: Callable[[Event], None],
+        wall_ms: Callable[[float], int],
+    ) -> None:
+        self._local = local
+        self._name = str(local)
+        self._peers = peers
+        self._heartbeat = heartbeat
+        self._gossip = gossip
+        self._push = push
+        self._counters = counters
+        self._emit = emit
+        self._wall_ms = wall_ms
+        self._notes = Notes()
+        self._verdicts: dict[Address, tuple[Rule | None, str, int]] = {}
+
+    # ------------------------------------------------------------------ news
+
+    def heard(self, peer: Peer, code: int, now: float) -> None:
+        """A node showed a code: if it is above that of the claim against it, the claim is refuted."""
+        code = self._credible(code)
+        peer.shown = max(peer.shown, code)
+        if peer.status is not Status.ALIVE and code > peer.heartbeat:
+            self.set(peer, Status.ALIVE, code, self._local, now)
+
+    def met(self, address: Address, code: int, now: float) -> Peer | None:
+        """A node that is not in the table showed itself; None if there is no room."""
+        peer = self.add(address, Status.ALIVE, self._credible(code), self._local, now)
+        if peer is not None:
+            peer.shown = peer.heartbeat
+        return peer
+
+    def _credible(self, code: int) -> int:
+        """A code as it may be stored: one from far ahead would shield its node from all later claims."""
+        return code if self._heartbeat.plausible(code) else self._heartbeat.value
+
+    def learn(self, record: MemberRecord, now: float) -> None:
+        """Gossip tells of a node that is not in the table. Whom others only bury is not taken in."""
+        buried = self._peers.buried(record.address)
+        if record.status == Status.DEAD or record.heartbeat <= buried:
+            self._counters.drop(DropReason.UNKNOWN_GONE)
+        else:
+            self.add(record.address, Status(record.status), record.heartbeat, record.source, now)
+
+    def add(self, address: Address, status: Status, heartbeat: int, source: Address | None, now: float) -> Peer | None:
+        """Take a node into the table, if there is room."""
+        if self._peers.full:
+            self._counters.drop(DropReason.MEMBERS_FULL)
+            return None
+        peer = Peer(address=address, name=str(address), status=status, heartbeat=heartbeat, source=source, since=now)
+        self._peers.add(peer)
+        self._told(peer, now)
+        if status is not Status.DEAD:
+            self._emit(MemberJoined(peer.member))
+        if status is Status.SUSPECTED:
+            self._emit(MemberSuspected(peer.member, self.evidence(peer)))
+        return peer
+
+    def dispute(self, peer: Peer, now: float) -> None:
+        """A claim against a live node is older than what it showed here since: tell those who believe the claim."""
+        if peer.status is Status.ALIVE and peer.heartbeat < peer.shown:
+            peer.heartbeat, peer.source = peer.shown, self._local
+            self._told(peer, now)
+
+    def set(
+        self, peer: Peer, status: Status, heartbeat: int, source: Address | None, now: float, rule: Rule | None = None
+    ) -> None:
+        """Change a node's status; the same one again changes nothing.
+
+        Args:
+            peer: the node.
+            status: ALIVE, SUSPECTED or DEAD.
+            heartbeat: of the claim.
+            source: who made it.
+            now: seconds.
+            rule: why, for verdicts of this node.
+        """
+        if status is peer.status:
+            return
+        was = peer.status
+        self._peers.mark(peer, status)
+        peer.heartbeat, peer.source, peer.since = heartbeat, source, now
+        peer.retry, peer.countdown = 1, 2
+        self._told(peer, now)
+        if status is Status.ALIVE:
+            self._verdicts.pop(peer.address, None)
+            self._emit(MemberRecovered(peer.member))
+            return
+        self._verdicts[peer.address] = (rule, "" if source is None else str(source), self._wall_ms(now))
+        if status is Status.SUSPECTED and was is Status.ALIVE:
+            self._emit(MemberSuspected(peer.member, self.evidence(peer)))
+        elif status is Status.DEAD:
+            if rule is not None:
+                self._counters.verdicts[rule] += 1
+            self._emit(MemberDied(peer.member, self.evidence(peer)))
+
+    def _told(self, peer: Peer, now: float) -> None:
+        self._gossip.tell(peer)
+        self._push.changed(now)
+
+    def remove(self, peer: Peer) -> None:
+        """Forget a node."""
+        self._peers.remove(peer)
+        self._gossip.forget(peer)
+        self._verdicts.pop(peer.address, None)
+        self._emit(MemberForgotten(peer.member))
+        self._notes.forget(peer.name)
+
+    # ------------------------------------------------------------------ evidence
+
+    def note(self, peer: Peer, what: str, now: float, detail: str = "") -> None:
+        """Keep what this node saw of another."""
+        self._notes.add(peer.name, Observation(now, self._name, what, detail))
+
+    def evidence(self, peer: Peer) -> Evidence:
+        """What stands behind a node's status."""
+        rule, accuser, at = self._verdicts.get(peer.address, (None, "", 0))
+        return Evidence(rule, accuser, at, self._notes.of(peer.name))
