@@ -117,10 +117,10 @@ class Sync:
 
     def start_with_anyone(self, now: float) -> None:
         """Sync with one live member at once, but not again within a second: this node missed something."""
-        others = list(self._membership.others())
-        if others and now - self._urgent >= SOON:
+        peer = self._membership.any_other(self._random)
+        if peer is not None and now - self._urgent >= SOON:
             self._urgent = now
-            self.start(self._random.choice(others), now)
+            self.start(peer, now)
 
     def start(self, peer: Entry, now: float) -> None:
         """Sync with a member, in place of a sync that is under way with another."""
@@ -185,7 +185,7 @@ class Sync:
         self._cancel_timer()
         exchange.cursor, exchange.tries = cursor, 0
         if not self.first_done:  # a newcomer spreads its questions over the members it has learned of
-            exchange.peer = self._random.choice(list(self._membership.others()) or [exchange.peer])
+            exchange.peer = self._membership.any_other(self._random) or exchange.peer
         wait = self._membership.growth.wait(now, share=0.1)
         if wait:
             exchange.timer = self._timers.at(now + wait, self._ask)
