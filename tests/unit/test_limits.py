@@ -440,18 +440,6 @@ def big_crowd() -> tuple[Hand, list[Peer]]:
 
 
 WORK = ("ping", "sync_req", "sync_req_member", "want", "claims", "vote", "poll")
-    "ping",
-    "sync_req",
-    "sync_req_member",
-    "want",
-    "own_deaths",
-    "numbers",
-    "gaps",
-    "claims",
-    "vote",
-    "poll",
-    "push",
-]
 
 
 def worst(kind: str, hand: Hand, others: list[Peer]) -> tuple[bytes, Address]:
