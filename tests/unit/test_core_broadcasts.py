@@ -341,6 +341,19 @@ def test_retained_is_bounded_over_all_origins_oldest_out_first(config: Config) -
     assert {("p1", 4), ("p2", 4)} <= set(relayed(hand))
 
 
+def test_an_item_retained_again_counts_once_against_the_bound() -> None:
+    """Items of an origin that stays unknown may come again when they were given up."""
+    hand = settled(config=Config.lan(max_retained_bytes=1024))
+    for _ in range(12):
+        hand.feed(A, broadcasts=[item(1, peer(9), bytes(100))])
+        hand.run(5.1)
+    hand.run(70.0)
+    for number in range(1, 4):
+        hand.feed(A, broadcasts=[item(number, payload=bytes(100))])
+        hand.run(0.1)
+    assert hand.node.statistics().retained_broadcasts == 3
+
+
 def test_retained_for_60_s() -> None:
     hand = settled()
     hand.feed(A, broadcasts=[item(1)])

@@ -3,9 +3,9 @@
 import pytest
 from core_driver import Hand, Sent, peer, peers
 
-from swim_core import MemberLeft, NotRunning, Rule, State
+from swim_core import KernelEvidence, MemberLeft, NotRunning, Rule, State
 from swim_core.member import Claim
-from swim_core.wire import Ack, Ping
+from swim_core.wire import Ack, Join, Ping, PingReq, SyncReq
 
 A, B, C = peers(3)
 
@@ -89,6 +89,21 @@ def test_it_still_answers_pings() -> None:
     hand = departed()
     sent = hand.feed(A, Ping(7, hand.short_id, hand.cluster_time))
     assert [item.message.seq for item in sent if isinstance(item.message, Ack)] == [7]
+
+
+def test_it_probes_accuses_and_joins_nobody() -> None:
+    hand = Hand(knows=[A, B, C])
+    hand.answering = []
+    hand.node.join([("10.5.5.5", 5)], now=hand.now)
+    hand.until(lambda: bool(hand.node.statistics().watches), 5.0)
+    ping = [sent for sent in hand.sent if isinstance(sent.message, Ping)][-1]
+    hand.node.leave(now=hand.now)
+    hand.run(0.3)
+    hand.clear()
+    hand.evidence(KernelEvidence.REFUSED_UDP, ping.to, ping.payload)
+    hand.run(60.0)
+    assert not [sent for sent in hand.sent if isinstance(sent.message, Ping | PingReq | Join | SyncReq)]
+    assert hand.node.statistics().watches == 0
 
 
 def test_it_never_raises_its_incarnation_for_left() -> None:
