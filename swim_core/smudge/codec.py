@@ -31,6 +31,7 @@ __all__ = [
     "encode",
     "encode_announcement",
     "record_size",
+    "verb_of",
 ]
 
 MAX_RECORDS = 63  # six bits
@@ -123,6 +124,11 @@ def record_size(*, ipv6: bool) -> int:
     return _records[ipv6].size
 
 
+def verb_of(header: bytes) -> Verb:
+    """The verb in a complete header."""
+    return Verb(header[_checksum.size] & 3)
+
+
 def decode(data: bytes, *, ipv6: bool = False) -> Message:
     """The fields of a datagram, whose addresses take 16 bytes if ``ipv6``, else 4.
 
@@ -150,7 +156,7 @@ def decode(data: bytes, *, ipv6: bool = False) -> Message:
         for status, ip, at, heartbeat, source, source_port in record.iter_unpack(data[HEADER_SIZE:end])
     )
     broadcast = _decode_broadcast(data, end, ipv6) if len(data) > end else None
-    return Message(Verb(first & 3), port, code, members, broadcast)
+    return Message(verb_of(data), port, code, members, broadcast)
 
 
 def _decode_broadcast(data: bytes, start: int, ipv6: bool) -> BroadcastRecord:

@@ -25,8 +25,11 @@ from .standing import Standing
 __all__ = ["Detector"]
 
 ASKINGS = 3  # of each relay: with the same code, which a real relay takes for one request
-SPACING = 0.4  # of T, between askings: a real relay's wait must not end before the next
+SPACING = 0.06  # seconds between askings: a real relay's wait (150 ms) must not end before the next
 REFUSALS = 2
+APART = 0.03  # seconds between the first refusal and the last
+UNREACHED = 0.15  # seconds without a relay's word that make two refusals a death
+FRESH = 1.0  # seconds for which a refusal confirms what others claim
 
 
 class _Inquiry(msgspec.Struct, eq=False):
@@ -34,6 +37,7 @@ class _Inquiry(msgspec.Struct, eq=False):
 
     peer: Peer
     code: int = 0
+    pinged: int = 0
     since: float = 0.0
     until: float = 0.0
     relays: dict[Address, None] = msgspec.field(default_factory=dict)
@@ -145,14 +149,15 @@ class Detector:
             self._standing.note(peer, "ping timed out", now, f"code {code}")
             self._inquire(peer, now)
 
-    def lives(self, peer: Peer) -> None:
-        """A node showed that it lives: nothing is looked into any more."""
+    def lives(self, peer: Peer) -> bool:
+        """A node showed that it lives: nothing is looked into any more. Returns whether others doubted it."""
         inquiry = self._inquiries.pop(peer.address, None)
         if inquiry is not None and inquiry.timer is not None:
             inquiry.timer.cancel()
         doubt = self._doubts.pop(peer.address, None)
         if doubt is not None:
             doubt.timer.cancel()
+        return doubt is not None
 
     def forget(self, peer: Peer) -> None:
         """A node is removed: nothing is looked into any more."""
@@ -161,23 +166,26 @@ class Detector:
     # ------------------------------------------------------------------ what others claim
 
     def rumour(self, peer: Peer, record: MemberRecord, now: float) -> None:
-        """Others suspect a node that seems to live, or hold it dead: believed once it has not answered for T."""
+        """Others suspect a node that seems to live, or hold it dead: believed once it has not answered for T.
+
+        A kernel that refused is answer enough.
+        """
         doubt = self._doubts.get(peer.address)
-        if doubt is not None and now - doubt.since >= self._trips.timeout:
+        if (doubt is not None and now - doubt.since >= self._trips.timeout) or self._was_refused(peer, now):
             self._believe(peer, record, now)
             return
         if doubt is None:
             timer = self._timers.at(now + self._trips.timeout, lambda at: self._unanswered(peer, at))
             self._doubts[peer.address] = _Doubt(record, now, timer)
-            for part in (SPACING, 2 * SPACING):
-                self._timers.at(now + part * self._trips.timeout, lambda at: self._check_again(peer, at))
+            for wait in (SPACING, 2 * SPACING):
+                self._timers.at(now + wait, lambda at: self._check_again(peer, at))
         elif record.status > doubt.record.status:
             doubt.record = record
         self.check(peer, now)
 
     def _check_again(self, peer: Peer, now: float) -> None:
         if peer.address in self._doubts:
-            self.check(peer, now)
+            self.ping(peer.address, now)
 
     def _unanswered(self, peer: Peer, now: float) -> None:
         """The doubt stays, so that worse claims of the same silence need no second check."""
@@ -201,13 +209,14 @@ class Detector:
         others = [address for address in self._peers.live if address != peer.address]
         relays = self._random.sample(others, min(customary(len(self._peers)), len(others)))
         inquiry.relays = dict.fromkeys(relays)
-        inquiry.code, inquiry.askings = self._heartbeat.next(), 0
-        inquiry.since, inquiry.until = now, now + 2 * self._trips.timeout
+        inquiry.code = inquiry.pinged = self._heartbeat.next()
+        inquiry.askings = 0
+        inquiry.since, inquiry.until = now, now + self._trips.relayed_timeout
         self._ask(inquiry, now)
 
     def _ask(self, inquiry: _Inquiry, now: float) -> None:
         """Ping it again, and have it pinged; until the time is over."""
-        peer, timeout = inquiry.peer, self._trips.timeout
+        peer = inquiry.peer
         if self._peers.get(peer.address) is not peer or not peer.live:
             self.lives(peer)
             return
@@ -215,20 +224,22 @@ class Detector:
         if gone or now >= inquiry.until:
             self._judge(inquiry, now, gone=gone)
             return
-        self._outbox.send(Verb.PING, self._heartbeat.next(), peer.address)
+        if inquiry.pinged != self._heartbeat.value:
+            inquiry.pinged = self._heartbeat.next()
+        self._outbox.send(Verb.PING, inquiry.pinged, peer.address)
         if inquiry.askings < ASKINGS:
             target = MemberRecord(Status.FORWARD_TO, peer.address, inquiry.code, peer.source)
             for relay in inquiry.relays:
                 self._outbox.send(Verb.PINGREQ, inquiry.code, relay, first=target)
         inquiry.askings += 1
-        due = min(now + SPACING * timeout, inquiry.until)
+        due = min(now + SPACING, inquiry.until)
         inquiry.timer = self._timers.at(due, lambda at: self._ask(inquiry, at))
 
     def _refused_enough(self, inquiry: _Inquiry, now: float) -> bool:
-        """Refused here, twice and some time apart, and no relay has reached it for T."""
-        refused, timeout = inquiry.refused, self._trips.timeout
-        apart = len(refused) >= REFUSALS and refused[-1] - refused[0] >= SPACING * timeout / 2
-        return apart and now - inquiry.since >= timeout
+        """Refused here, twice and some time apart, and no relay has reached it."""
+        refused = inquiry.refused
+        apart = len(refused) >= REFUSALS and refused[-1] - refused[0] >= APART
+        return apart and now - inquiry.since >= UNREACHED
 
     def _judge(self, inquiry: _Inquiry, now: float, *, gone: bool) -> None:
         peer, own = inquiry.peer, self._heartbeat.value
@@ -243,10 +254,20 @@ class Detector:
         self._push.verdict(now)
         self.lives(peer)
 
-    def refused(self, peer: Peer, now: float) -> None:
-        """The kernel of a node's host said that nobody listens there any more."""
+    def refused(self, peer: Peer, verb: Verb, now: float) -> None:
+        """The kernel of a node's host said that nobody listens there any more, to a datagram of that verb."""
         if not peer.live:
             return
-        self._standing.note(peer, "refused", now)
-        self._inquire(peer, now)
-        self._inquiries[peer.address].refused.append(now)
+        self._standing.note(peer, "refused", now, verb.name)
+        peer.refused = now
+        doubt = self._doubts.get(peer.address)
+        if doubt is not None:
+            self._believe(peer, doubt.record, now)
+        if peer.live and verb is not Verb.NFPING:  # whoever asked for that looks into it
+            self._inquire(peer, now)
+        inquiry = self._inquiries.get(peer.address)
+        if inquiry is not None:
+            inquiry.refused.append(now)
+
+    def _was_refused(self, peer: Peer, now: float) -> bool:
+        return peer.refused > peer.heard and now - peer.refused <= FRESH

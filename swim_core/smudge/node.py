@@ -17,7 +17,7 @@ from swim_core.statistics import Counters, Statistics
 from swim_core.timers import Timers
 
 from .broadcasts import Broadcasts, Memory
-from .codec import BroadcastRecord, MemberRecord, Message, Status, Verb
+from .codec import BroadcastRecord, MemberRecord, Message, Status, Verb, verb_of
 from .config import SmudgeConfig
 from .detector import Detector
 from .gossip import Gossip
@@ -135,7 +135,7 @@ class SmudgeNode:
         if self._left or kind is not KernelEvidence.REFUSED_UDP or peer is None:
             return
         if any(quoted.startswith(header) for header in peer.headers):
-            self._detector.refused(peer, now)
+            self._detector.refused(peer, verb_of(quoted), now)
         else:
             self._counters.drop(DropReason.FORGED_EVIDENCE)
 
@@ -401,8 +401,10 @@ class SmudgeNode:
             if peer is None:
                 return None
         peer.heard = now
-        self._detector.lives(peer)
+        doubted = self._detector.lives(peer)
         self._standing.heard(peer, code, now)
+        if doubted:
+            self._standing.dispute(peer, now)
         if peer.status is not Status.ALIVE:  # started anew, with codes below the claim against it
             self._detector.check(peer, now)
         return peer
@@ -432,10 +434,7 @@ class SmudgeNode:
                 self._detector.lives(peer)
                 self._standing.set(peer, Status.ALIVE, record.heartbeat, record.source, now)
         elif record.heartbeat >= peer.heartbeat and record.status > peer.status:
-            if record.heartbeat < peer.shown:
-                self._standing.dispute(peer, now)
-            else:
-                self._detector.rumour(peer, record, now)
+            self._detector.rumour(peer, record, now)
 
     def _object(self, record: MemberRecord, sender: Address, now: float) -> None:
         """A claim about this node itself: say something newer, and show whoever believes it that this node lives."""

@@ -47,6 +47,7 @@ class Peer(msgspec.Struct, eq=False, kw_only=True):
         source: who made that claim, None if unknown; this node's own address for what was seen here.
         since: when the status was set.
         heard: when a datagram of it last came; -inf for never.
+        refused: when its kernel last refused; -inf for never.
         shown: the largest code that it showed itself.
         pinged: the largest code of its own PINGs.
         proven: whether it has answered a ping, so that it does receive at its address.
@@ -65,6 +66,7 @@ class Peer(msgspec.Struct, eq=False, kw_only=True):
     source: Address | None
     since: float
     heard: float = -inf
+    refused: float = -inf
     shown: int = 0
     pinged: int = 0
     proven: bool = False

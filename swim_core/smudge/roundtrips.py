@@ -17,7 +17,7 @@ class RoundTrips:
 
     Attributes:
         samples: what was measured, in seconds, for statistics.
-        timeout: seconds: floor(mean + 3 standard deviations) of the history.
+        timeout: T, seconds: floor(mean + 3 standard deviations) of the history.
     """
 
     def __init__(self, config: SmudgeConfig) -> None:
@@ -38,3 +38,13 @@ class RoundTrips:
         self._squares += new**2 - old**2
         deviation = sqrt(self._squares * HISTORY - self._sum**2) / HISTORY
         self.timeout = floor(self._sum / HISTORY + 3 * deviation) / 1000
+
+    @property
+    def relayed_timeout(self) -> float:
+        """Seconds that a relay is given: 2T, less while T still stands on the frontload and not on what was measured.
+
+        Never below twice ``min_ping_time``, which is what real relays are measured by.
+        """
+        p99 = self.samples.quantile(0.99)
+        measured = self._floor / 1000 if p99 is None else max(2 * p99, self._floor / 1000)
+        return 2 * (self.timeout if p99 is None else min(self.timeout, measured))

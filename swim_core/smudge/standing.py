@@ -107,7 +107,7 @@ class Standing:
         return peer
 
     def dispute(self, peer: Peer, now: float) -> None:
-        """A claim against a live node is older than what it showed here since: tell those who believe the claim."""
+        """Others doubted a node, and it answered here: tell those who still believe the claim."""
         if peer.status is Status.ALIVE and peer.heartbeat < peer.shown:
             peer.heartbeat, peer.source = peer.shown, self._local
             self._told(peer, now)
