@@ -150,13 +150,21 @@ def new_host() -> Iterator[Callable[[], Host]]:
 
 @pytest.fixture
 def hosts(new_host: Callable[[], Host]) -> tuple[Host, Host]:
-    """Two hosts on one wire: 10.77.0.1 and 10.77.0.2, fd77::1 and fd77::2. No route leads any further."""
+    """Two hosts on one wire: 10.77.0.1 and 10.77.0.2, fd77::1 and fd77::2. All default routes lead elsewhere."""
     one, two = new_host(), new_host()
     try:
+        for host in (one, two):
+            host.ip("link", "add", "elsewhere", "type", "veth", "peer", "name", "nowhere")
         one.ip("link", "add", "wire", "type", "veth", "peer", "name", "wire", "netns", two.name)
     except OSError as error:
         pytest.skip(f"no virtual wires here: {error}")
     for number, host in enumerate((one, two), 1):
+        for name in ("elsewhere", "nowhere"):
+            host.ip("link", "set", name, "up")
+        host.ip("address", "add", f"10.88.0.{number}/24", "dev", "elsewhere")
+        host.ip("address", "add", f"fd88::{number}/64", "dev", "elsewhere", "nodad")
+        host.ip("route", "add", "default", "dev", "elsewhere")
+        host.ip("-6", "route", "add", "default", "dev", "elsewhere")
         host.ip("address", "add", f"10.77.0.{number}/24", "dev", "wire")
         host.ip("address", "add", f"fd77::{number}/64", "dev", "wire", "nodad")
         host.ip("link", "set", "wire", "addrgenmode", "none")  # no link-local address, that would have to settle
@@ -178,7 +186,7 @@ def test_nodes_on_different_hosts_find_each_other(
     hosts: tuple[Host, Host], binds: tuple[str, str], adapters: str
 ) -> None:
     if binds[1].startswith("0."):
-        hosts[1].ip("route", "add", "default", "dev", "wire")  # by which a wildcard learns its address
+        hosts[1].ip("route", "replace", "default", "dev", "wire")  # by which a wildcard learns its address
     nodes = [
         host.run(*MEMBER, adapter, "native", bind, name)
         for name, host, adapter, bind in zip("ab", hosts, adapters.split(), binds, strict=True)

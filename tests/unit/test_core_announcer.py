@@ -175,6 +175,26 @@ def test_a_live_member_is_not_asked() -> None:
     assert joins(hand) == []
 
 
+def test_a_live_member_is_known_by_its_run_wherever_its_announcement_comes_from() -> None:
+    """Another address of it, say, than the one it advertises."""
+    hand = discovering(knows=[STRANGER])
+    hand.node.feed_announcement(announcement(STRANGER), ("10.8.8.8", EPHEMERAL), now=hand.now)
+    hand.run(60)
+    assert joins(hand) == []
+
+
+def test_no_turn_is_lost_to_those_that_became_members_meanwhile() -> None:
+    known = peers(10)
+    hand = discovering(knows=known)
+    newcomers = peers(30, first=100)
+    for newcomer in newcomers:
+        hear(hand, announcement(newcomer), newcomer)
+    hand.feed(known[0], claims=[newcomer.claim() for newcomer in newcomers[1:]])
+    hand.answering += newcomers[1:]
+    hand.run(0.2 * 41)
+    assert [sent.to for sent in joins(hand)] == [newcomers[0].address]
+
+
 def test_one_that_became_a_member_meanwhile_is_not_asked() -> None:
     hand = discovering(knows=peers(100, first=2))
     hear(hand, announcement(STRANGER), STRANGER)
