@@ -1,7 +1,7 @@
 """A member in a process, and perhaps a network namespace, of its own: prints whom it meets, ends with its input.
 
-Started with: threads|asyncio|trio PROTOCOL BIND NAME [SEED]; with a seed it does not discover anybody. Each line of
-input is answered with the number of announcements so far.
+Started with: threads|asyncio|trio PROTOCOL BIND NAME [SEED]; with a seed a native one does not discover anybody. Each
+line of input is answered with the number of announcements so far.
 """
 
 import json
@@ -15,8 +15,12 @@ import anyio
 import swim_anyio
 import swim_threads
 from swim_core import Config, Event, MemberJoined, Multicast, ProtocolConfig, Statistics
+from swim_core.smudge import SmudgeConfig
 
-CONFIGS: dict[str, ProtocolConfig] = {"native": Config.local()}
+CONFIGS: dict[str, ProtocolConfig] = {
+    "native": Config.local(),
+    "smudge": SmudgeConfig(multicast_announce_interval=1),  # which discovers unless told not to
+}
 
 
 def report(event: Event) -> None:
@@ -57,7 +61,7 @@ def main(adapter: str, protocol: str, bind: str, name: str, seed: str = "") -> N
     """Run until the end of the input."""
     logging.basicConfig(format="%(message)s")
     arguments: dict[str, Any] = {"bind": bind, "name": name, "join": seed, "config": CONFIGS[protocol]}
-    if not seed:
+    if not seed and protocol == "native":
         arguments["discover"] = Multicast(interval=0.5)
     if adapter == "threads":
         in_a_thread(**arguments)
