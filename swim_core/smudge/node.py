@@ -375,9 +375,9 @@ class SmudgeNode:
     def _receive(self, sender: Address, message: Message, now: float) -> None:
         known = self._peers.get(sender)
         self._heartbeat.hear(message.code, sender, proven=known is not None and known.proven, now=now)
+        peer = self._hear(sender, message.code, now)
         for record in message.members:
             self._learn(record, sender, now)
-        peer = self._hear(sender, message.code, now)
         if peer is not None and message.verb is Verb.PING:
             self._watch_restart(peer, message.code, now)
         if message.broadcast is not None:
