@@ -17,6 +17,7 @@ from smudge_data import load
 from swim_core import (
     Address,
     BroadcastReceived,
+    DropReason,
     MemberDied,
     MemberForgotten,
     MemberJoined,
