@@ -1,4 +1,4 @@
-"""The one door through which claims of others enter (docs/protocol.md, section 1)."""
+"""The one door through which others' claims enter (docs/protocol.md, section 1)."""
 
 from collections.abc import Callable
 
@@ -117,10 +117,7 @@ class Claims:
 
     def _hold_back(self, claim: Claim, now: float) -> None:
         """Ask the member before believing it dead: it may have answered where this news did not reach yet."""
-        held = self._held.get(claim.name)
-        if held is not None:  # it keeps its place and time: nobody can make it wait for ever
-            if precedence(claim) > precedence(held.claim):
-                held.claim = claim
+        if claim.name in self._held:  # one question at a time, in its turn; a sync brings a later death again
             return
         self._next_held = max(now, self._next_held + self._spacing)
         timer = self._timers.at(self._next_held, lambda at: self._put_to_member(claim.name, at))

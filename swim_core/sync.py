@@ -1,8 +1,8 @@
 """Anti-entropy: two members whose view digests differ exchange what differs (docs/protocol.md, section 5).
 
 The asker sends a digest per bucket of the phase order; the answerer pages through the buckets that
-differ; the asker then pushes back what it holds higher. The cursor is a position in the phase order, so
-any member can serve the next page, and the answerer keeps no state.
+differ; the asker then pushes back what it holds higher. The cursor is a position in the phase order: the
+answerer keeps no state, and a newcomer may ask another member for each page.
 """
 
 from collections.abc import Callable, Iterator

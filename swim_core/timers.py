@@ -49,6 +49,9 @@ class Timers:
         heappush(self._heap, (when, self._made, timer))
         return timer
 
+    def _uncount(self) -> None:
+        self.cancelled = max(0, self.cancelled - 1)
+
     def _clean(self) -> None:
         """Drop the cancelled ones: far in the future, they would pile up."""
         self._heap = [item for item in self._heap if item[2].action is not None]
@@ -60,7 +63,7 @@ class Timers:
         heap = self._heap
         while heap and heap[0][2].action is None:
             heappop(heap)
-            self.cancelled -= 1
+            self._uncount()
         return heap[0][0] if heap else None
 
     def run(self, now: float) -> None:
@@ -70,12 +73,12 @@ class Timers:
         while heap and heap[0][0] <= now:
             timer = heappop(heap)[2]
             if timer.action is None:
-                self.cancelled -= 1
+                self._uncount()
             else:
                 due.append(timer)
         for timer in due:
             action, timer.action = timer.action, None
             if action is None:
-                self.cancelled -= 1  # by one that ran before it, when it had left the heap
+                self._uncount()  # cancelled by one that ran before it, when it had left the heap
             else:
                 action(now)

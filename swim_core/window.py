@@ -43,36 +43,37 @@ class Window:
         """Numbers up to this one exist."""
         self.known = max(self.known, number)
 
-    def _lost_or_late(self) -> range:
-        """The numbers that may be missing, at most `SIZE` of them."""
-        return range(max(self._base, self.known - self.SIZE, self.highest - self.SIZE) + 1, self.known + 1)
+    @property
+    def _first(self) -> int:
+        """The lowest number that may be missing, `SIZE` below the highest at most."""
+        return max(self._base, self.known - self.SIZE) + 1
+
+    def _gaps(self) -> int:
+        """Bit i: number (known - i) is missing."""
+        shift = min(self.known - self.highest, self.SIZE)
+        return ~(self._seen << shift) & ((1 << max(0, self.known - self._first + 1)) - 1)
 
     @property
     def complete(self) -> bool:
         """Whether nothing is missing."""
-        first = self._lost_or_late().start
-        if self.known > self.highest and self.known >= first:
-            return False
-        span = self.highest - first + 1
-        return span <= 0 or self._seen & ((1 << span) - 1) == (1 << span) - 1
+        return not self._gaps()
 
     @property
     def missing_count(self) -> int:
         """How many are missing."""
-        return sum(1 for number in self._lost_or_late() if self.fresh(number))
+        return self._gaps().bit_count()
 
     def missing(self, limit: int) -> list[tuple[int, int]]:
-        """At most ``limit`` ranges of missing numbers, both ends included."""
+        """The first ``limit`` ranges of missing numbers, both ends included."""
+        first = self._first
+        gaps = f"{self._gaps():0{max(1, self.known - first + 1)}b}"  # from the lowest number to the highest
         ranges: list[tuple[int, int]] = []
-        for number in self._lost_or_late():
-            if not self.fresh(number):
-                continue
-            if ranges and ranges[-1][1] == number - 1:
-                ranges[-1] = (ranges[-1][0], number)
-            elif len(ranges) == limit:
-                break
-            else:
-                ranges.append((number, number))
+        start = gaps.find("1")
+        while start >= 0 and len(ranges) < limit:
+            end = gaps.find("0", start)
+            end = len(gaps) if end < 0 else end
+            ranges.append((first + start, first + end - 1))
+            start = gaps.find("1", end)
         return ranges
 
     def skip(self) -> int:
