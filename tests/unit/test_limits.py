@@ -1,8 +1,10 @@
 """What others can make a node do is bounded: what it holds, sends and works, by every limit of `Config` too."""
 
+from functools import partial
+
 import attrs
 import pytest
-from core_driver import UNIX_MS, Hand, Peer, peer, peers
+from core_driver import UNIX_MS, Hand, Peer, Sent, peer, peers
 from hostile_measures import calls, sizes
 from msgspec.structs import replace
 
@@ -15,6 +17,7 @@ from swim_core import (
     PayloadTooLarge,
     State,
 )
+from swim_core.timers import Timers
 from swim_core.wire import (
     Ack,
     Broadcast,
@@ -207,26 +210,40 @@ def accuse_the_node(hand: Hand, i: int) -> None:
 
 
 def page_for_ever(hand: Hand, i: int) -> None:
-    if not hand.messages(SyncReq):
-        for ping in hand.messages(Ping, A):
-            hand.feed(A, Ack(ping.seq, 5))
-    for request in hand.messages(SyncReq, A):
-        hand.feed(
-            A, SyncPage(request.id, i + 1, b"\1", [PageEntry(ghost(9 * i + j).claim(State.DEAD), 0) for j in range(9)])
-        )
+    """A sync that ends in good order, so that the node is no newcomer, then one that never ends."""
+    hand.answering = [B, C, D]
+
+    def answer(sent: Sent) -> None:
+        if sent.to != A.address:
+            return
+        if isinstance(sent.message, Ping):
+            hand.after(0.001, partial(hand.feed, A, Ack(sent.message.seq, 5)))
+        elif isinstance(sent.message, SyncReq):
+            cursor = sent.message.cursor + 1 if i > 60 else None
+            entries = [PageEntry(ghost(9 * i + j).claim(State.DEAD), 0) for j in range(9)]
+            hand.after(0.02, partial(hand.feed, A, SyncPage(sent.message.id, cursor, b"\1", entries)))
+
+    hand.reaction = answer
 
 
 def ask_for_help(hand: Hand, i: int) -> None:
+    hand.answering = [A]
     hand.feed(A, PingReq(i, (B, C, D)[i % 3].claim()))
     hand.feed(A, Poll((B, C, D)[i % 3].short_id, 0, i + 1))
 
 
 def keep_a_watch_open(hand: Hand, i: int) -> None:
-    hand.answering = [A, B, C]
-    for helper in (A, B, C):
-        nonce = max((poll.nonce for poll in hand.messages(Poll, helper)[-1:]), default=0)
-        hand.feed(helper, Vote(D.short_id, 0, nonce, VoteKind.SILENT, 0))
-    hand.clear_sent()
+    """Helpers that answer each poll, and never with a silence of their own."""
+    hand.answering = helpers = [A, B, C]
+
+    def answer(sent: Sent) -> None:
+        for helper in helpers:
+            if sent.to == helper.address and isinstance(sent.message, PingReq | Poll):
+                nonce = sent.message.nonce if isinstance(sent.message, Poll) else 0
+                vote = Vote(D.short_id, 0, nonce, VoteKind.SILENT, 0)
+                hand.after(0.001, partial(hand.feed, helper, vote))
+
+    hand.reaction = answer
 
 
 def come_from_everywhere(hand: Hand, i: int) -> None:
@@ -251,7 +268,7 @@ def ask_to_be_let_in(hand: Hand, i: int) -> None:
     hand.feed(newcomer, Join(i, newcomer.name, 1, 1, 1, 1, bytes(16), newcomer.claim(), bytes(300)))
 
 
-ATTACKS = [
+ATTACKS = (
     say_old_deaths,
     flap,
     restart_and_broadcast,
@@ -263,7 +280,8 @@ ATTACKS = [
     broadcast_for_nobody,
     tell_numbers,
     ask_to_be_let_in,
-]
+)
+SLOW = (keep_a_watch_open, ask_for_help, page_for_ever)  # what grows only as time passes
 GROWS_TO = {  # places that fill up to a bound of their own, in items
     "Broadcasts._retained": 1_024,
     "Corrections._last": 4_096,
@@ -283,14 +301,60 @@ def test_what_goes_on_for_long_fills_nothing(attack: object) -> None:
     for rounds in (range(300), range(300, 900)):
         for i in rounds:
             attack(hand, i)
-            hand.run(0.02)
+            hand.run(0.1 if attack in SLOW else 0.02)
             hand.events.clear()
-            if attack is not page_for_ever:
-                hand.clear_sent()
+            hand.clear_sent()
         held.append(sizes(hand.node))
     before, after = held
     grown = {place: (before[place], after[place]) for place in after if after[place] > 1.5 * before[place] + 100}
     assert {place for place in grown if after[place] > GROWS_TO.get(place, 0)} == set(), grown
+
+
+def test_no_more_addresses_are_remembered_than_4096() -> None:
+    hand = Hand(config=Config.lan(max_corrections_per_second=100_000))
+    for number in range(1, 5_001):
+        source = Address(f"198.51.100.{number % 250}", number)
+        hand.feed_bytes(peer(number).datagram(UserMessage(bytes(99))), source)
+    held = sizes(hand.node)
+    assert len(hand.messages(WantClaim)) == 5_000
+    assert held["Corrections._last"] == held["Corrections._asked"] == 4_096
+
+
+def test_no_more_pings_are_remembered_than_1024() -> None:
+    hand, others = crowd(64)
+    hand.answering = others[:1]
+    for _ in range(20):
+        for other in others[1:]:
+            hand.feed(others[0], PingReq(1, other.claim()))
+        hand.run(1.0)
+    assert len(hand.messages(Ping)) > 2_000
+    assert sizes(hand.node)["Pings._sent"] == 1_024
+
+
+def test_cancelled_timers_do_not_pile_up() -> None:
+    timers = Timers()
+    ran: list[float] = []
+    for number in range(10_000):
+        timers.at(1e9, lambda now: None).cancel()
+        if number % 100 == 0:
+            timers.at(float(number), ran.append)
+    assert len(timers._heap) < 400
+    timers.run(1e9)
+    assert len(ran) == 100
+    assert timers.deadline() is None
+
+
+def test_what_is_kept_for_repair_is_counted_once() -> None:
+    """A broadcast whose origin never shows comes again when it is forgotten that it came."""
+    hand = Hand(knows=[A], config=Config.lan(max_retained_bytes=1_024))
+    stray = Broadcast("nobody", 1, 1, bytes(250))
+    for _ in range(20):
+        hand.feed(A, broadcasts=[stray])
+        hand.run(5.1)
+    for _ in range(3):
+        hand.node.broadcast(bytes(200), now=hand.now)
+        hand.run(0.1)
+    assert hand.node.statistics().retained_broadcasts >= 3
 
 
 # ------------------------------------------------------------------ what a node sends
