@@ -34,6 +34,7 @@ from .gossip import Gossip
 from .hashing import Hashes
 from .health import Health
 from .inbox import Inbox
+from .introductions import Introductions
 from .isolation import Isolation
 from .join import Joiner
 from .journal import Journal
@@ -116,6 +117,7 @@ class Node:
         self._broadcasts = Broadcasts(common, self._local, self._gossip)
         self._sync = Sync(common, number_of=self._broadcasts.number_of, receive=self._receive_paged)
         self._responder = Responder(common, self._local)
+        self._introductions = Introductions(common, self._claims, self._corrections, self._pings, self._jury)
         self._isolation = Isolation(common, self._health, on_reconnect=self._sync.start_with_anyone)
         agreement = Agreement(common)
         secret = blake2b(entropy, digest_size=32, person=b"cookie").digest()
@@ -164,8 +166,8 @@ class Node:
             wire.SyncPush: self._on_push,
             wire.WantClaim: self._responder.asked_for_claim,
             wire.Want: self._broadcasts.wanted,
-            wire.ClaimOf: self._on_claim_of,
-            wire.NotMe: self._on_not_me,
+            wire.ClaimOf: self._introductions.claimed,
+            wire.NotMe: self._introductions.not_me,
             wire.UserMessage: self._responder.messaged,
             wire.Announce: lambda *_: self._common.counters.drop(DropReason.UNREQUESTED),  # its place is the group
         }
@@ -423,30 +425,6 @@ class Node:
             if self._health.isolated:
                 self._isolation.answered(now)
             self._sync.compare(ack.digest, sender, now)
-
-    def _on_claim_of(self, answer: wire.ClaimOf, sender: Sender, now: float) -> None:
-        """A stranger says who it is: believed of the address that was asked, and of nobody else."""
-        if self._corrections.was_asked(answer.nonce, sender):
-            self._introduce(answer.claim, sender, now)
-        else:
-            self._common.counters.drop(DropReason.UNREQUESTED)
-
-    def _on_not_me(self, answer: wire.NotMe, sender: Sender, now: float) -> None:
-        """Another run answers where one was pinged: that one has lost its socket."""
-        short_id = self._pings.other_answered(answer.seq, sender.address)
-        entry = self._membership.by_id(short_id) if short_id is not None else None
-        if entry is None:
-            self._common.counters.drop(DropReason.UNREQUESTED)
-            return
-        if entry.live:
-            self._jury.other_run_answered(entry, now)
-        if answer.claim is not None:
-            self._introduce(answer.claim, sender, now)
-
-    def _introduce(self, claim: Claim, sender: Sender, now: float) -> None:
-        short_id = self._common.hashes.short_id(claim.name, claim.epoch)
-        if short_id == sender.short_id and claim.address == pack(sender.address):
-            self._claims.receive(claim, now, sender=sender)
 
     def _on_push(self, push: wire.SyncPush, sender: Sender, now: float) -> None:
         if sender.proven is None:

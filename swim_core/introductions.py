@@ -1,0 +1,51 @@
+"""How a node learns who a stranger is: from answers that nobody can give unasked."""
+
+from .address import pack
+from .claims import Claims
+from .common import Common
+from .corrections import Corrections
+from .events import DropReason
+from .jury import Jury
+from .member import Claim
+from .pings import Pings
+from .sender import Sender
+from .wire import ClaimOf, NotMe
+
+__all__ = ["Introductions"]
+
+
+class Introductions:
+    """Takes CLAIM_OF and NOT_ME: a claim in them is believed of the address that was asked, and of nobody else."""
+
+    def __init__(self, common: Common, claims: Claims, corrections: Corrections, pings: Pings, jury: Jury) -> None:
+        self._hashes = common.hashes
+        self._membership = common.membership
+        self._counters = common.counters
+        self._claims = claims
+        self._corrections = corrections
+        self._pings = pings
+        self._jury = jury
+
+    def claimed(self, answer: ClaimOf, sender: Sender, now: float) -> None:
+        """A stranger says who it is, asked by WANT_CLAIM."""
+        if self._corrections.was_asked(answer.nonce, sender):
+            self._introduce(answer.claim, sender, now)
+        else:
+            self._counters.drop(DropReason.UNREQUESTED)
+
+    def not_me(self, answer: NotMe, sender: Sender, now: float) -> None:
+        """Another run answers where one was pinged: that one has lost its socket."""
+        short_id = self._pings.other_answered(answer.seq, sender.address)
+        entry = self._membership.by_id(short_id) if short_id is not None else None
+        if entry is None:
+            self._counters.drop(DropReason.UNREQUESTED)
+            return
+        if entry.live:
+            self._jury.other_run_answered(entry, now)
+        if answer.claim is not None:
+            self._introduce(answer.claim, sender, now)
+
+    def _introduce(self, claim: Claim, sender: Sender, now: float) -> None:
+        short_id = self._hashes.short_id(claim.name, claim.epoch)
+        if short_id == sender.short_id and claim.address == pack(sender.address):
+            self._claims.receive(claim, now, sender=sender)
