@@ -21,6 +21,29 @@ CHAOTIC = settings(
 )
 
 
+def befall(simulation: Simulation, honest: list[Process], data: st.DataObject) -> None:
+    """What happens to honest members too, one time in four: stalls, restarts, clocks set back, news of their own."""
+    fault = data.draw(
+        st.sampled_from((None,) * 15 + ("stall", "restart", "clock", "metadata", "partition")), label="fault"
+    )
+    if fault is None:
+        return
+    index = data.draw(st.integers(0, HONEST - 1), label="whose")
+    process = honest[index]
+    match fault:
+        case "stall":
+            simulation.pause(process, data.draw(st.sampled_from((0.3, 2.0, 8.0)), label="stall"))
+        case "restart":
+            honest[index] = simulation.restart(process)
+        case "clock":
+            simulation.step_clock(process, monotonic=-1.0)
+        case "partition":
+            simulation.partition(honest[: index + 1])
+            simulation.after(4.0, simulation.heal)
+        case _ if not (process.paused or process.node.statistics().superseded):
+            simulation.update_metadata(process, {"news": str(simulation.now)})
+
+
 def turn_hostile(simulation: Simulation, data: st.DataObject, *, most: int = 40) -> list[Process]:
     """Form a cluster, let one member of it say what ``data`` draws, and kill it; returns the honest ones."""
     *honest, evil = simulation.start_formed(HONEST + 1)
@@ -31,6 +54,7 @@ def turn_hostile(simulation: Simulation, data: st.DataObject, *, most: int = 40)
         for _ in range(data.draw(st.sampled_from((1, 1, 1, 3)), label="times")):
             source, target = data.draw(journeys(hostile), label="from and to")
             hostile.send(payload, target, source)
+        befall(simulation, honest, data)
         simulation.run_for(data.draw(st.sampled_from((0.0, 0.001, 0.05, 0.3, 1.1)), label="pause"))
     if data.draw(st.booleans(), label="refusals"):
         simulation.crash(evil)

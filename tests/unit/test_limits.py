@@ -494,7 +494,7 @@ def test_one_want_is_answered_with_eight_datagrams_at_most() -> None:
 
 # ------------------------------------------------------------------ what a node works
 
-MOST_CALLS = 12_000  # some 2 ms
+MOST_CALLS = 12_000  # functions called, not time: the same on every machine, and some 2 ms on most
 
 
 def big_crowd() -> tuple[Hand, list[Peer]]:
@@ -503,7 +503,19 @@ def big_crowd() -> tuple[Hand, list[Peer]]:
     return hand, others
 
 
-WORK = ("ping", "sync_req", "sync_req_member", "want", "claims", "vote", "poll")
+WORK = (
+    "ping",
+    "sync_req",
+    "sync_req_member",
+    "want",
+    "own_deaths",
+    "numbers",
+    "gaps",
+    "claims",
+    "vote",
+    "poll",
+    "push",
+)
 
 
 def worst(kind: str, hand: Hand, others: list[Peer]) -> tuple[bytes, Address]:
@@ -556,7 +568,7 @@ def natural() -> int:
 
 
 @pytest.mark.parametrize("kind", WORK)
-def test_no_datagram_costs_more_than_two_milliseconds_now_or_later(kind: str, natural: int) -> None:
+def test_no_datagram_makes_much_work_now_or_later(kind: str, natural: int) -> None:
     hand, others = big_crowd()
     data, source = worst(kind, hand, others)
     assert len(data) <= 1_200
