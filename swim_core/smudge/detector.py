@@ -15,7 +15,7 @@ from swim_core.statistics import Counters
 from swim_core.timers import Timer, Timers
 
 from .codec import MemberRecord, Status, Verb
-from .heartbeat import Heartbeat
+from .heartbeat import TOP, Heartbeat
 from .outbox import Outbox
 from .peers import Peer, Peers, customary
 from .push import Push
@@ -110,16 +110,16 @@ class Detector:
         self._pings[address, code] = (now, timer)
         self._outbox.send(Verb.PING, code, address)
 
-    def check(self, peer: Peer, now: float) -> None:
-        """Ping a node out of turn with a code above the claim about it, so that its answer refutes that.
+    def check(self, peer: Peer, now: float, *, claim: int = 0) -> None:
+        """Ping a node out of turn, with a code above the heartbeat of a ``claim`` so that its answer refutes that.
 
         Not more than once in half a timeout, whatever makes this node do it.
         """
         if now - peer.checked < self._trips.timeout / 2:
             return
         peer.checked = now
-        if self._heartbeat.plausible(peer.heartbeat):
-            self._heartbeat.outbid(peer.heartbeat)
+        if self._heartbeat.plausible(claim):
+            self._heartbeat.outbid(claim)
         self.ping(peer.address, now)
 
     def answered(self, address: Address, code: int, now: float) -> None:
@@ -135,7 +135,7 @@ class Detector:
         for inquiry in list(self._inquiries.values()):
             if inquiry.code == code and address in inquiry.relays:
                 self._standing.note(inquiry.peer, "a relay reached it", now, str(address))
-                self.lives(inquiry.peer)
+                self.lives(inquiry.peer, code)
                 self._standing.heard(inquiry.peer, code, now)
 
     def _late(self, address: Address, code: int, now: float) -> None:
@@ -149,19 +149,27 @@ class Detector:
             self._standing.note(peer, "ping timed out", now, f"code {code}")
             self._inquire(peer, now)
 
-    def lives(self, peer: Peer) -> bool:
-        """A node showed that it lives: nothing is looked into any more. Returns whether others doubted it."""
+    def lives(self, peer: Peer, code: int) -> bool:
+        """A node showed that it lives, and a code: it is not looked into any more.
+
+        Only a code above what others claim of it settles that, since only such a code convinces them.
+
+        Returns:
+            Whether others doubted it and it settled that.
+        """
         inquiry = self._inquiries.pop(peer.address, None)
         if inquiry is not None and inquiry.timer is not None:
             inquiry.timer.cancel()
-        doubt = self._doubts.pop(peer.address, None)
-        if doubt is not None:
-            doubt.timer.cancel()
-        return doubt is not None
+        doubt = self._doubts.get(peer.address)
+        if doubt is None or code <= doubt.record.heartbeat:
+            return False
+        doubt.timer.cancel()
+        del self._doubts[peer.address]
+        return True
 
     def forget(self, peer: Peer) -> None:
         """A node is removed: nothing is looked into any more."""
-        self.lives(peer)
+        self.lives(peer, TOP + 1)
 
     # ------------------------------------------------------------------ what others claim
 
@@ -181,7 +189,7 @@ class Detector:
                 self._timers.at(now + wait, lambda at: self._check_again(peer, at))
         elif record.status > doubt.record.status:
             doubt.record = record
-        self.check(peer, now)
+        self.check(peer, now, claim=record.heartbeat)
 
     def _check_again(self, peer: Peer, now: float) -> None:
         if peer.address in self._doubts:
@@ -218,7 +226,7 @@ class Detector:
         """Ping it again, and have it pinged; until the time is over."""
         peer = inquiry.peer
         if self._peers.get(peer.address) is not peer or not peer.live:
-            self.lives(peer)
+            self.forget(peer)
             return
         gone = self._refused_enough(inquiry, now)
         if gone or now >= inquiry.until:
@@ -252,10 +260,13 @@ class Detector:
                 return
         self._standing.set(peer, Status.DEAD, own, self._local, now, Rule.GONE if gone else Rule.SILENT)
         self._push.verdict(now)
-        self.lives(peer)
+        self.forget(peer)
 
     def refused(self, peer: Peer, verb: Verb, now: float) -> None:
-        """The kernel of a node's host said that nobody listens there any more, to a datagram of that verb."""
+        """The kernel of a node's host said that nobody listens there any more, to a datagram of that verb.
+
+        What was refused to an NFPING is looked into by whoever asked for it.
+        """
         if not peer.live:
             return
         self._standing.note(peer, "refused", now, verb.name)
@@ -263,7 +274,8 @@ class Detector:
         doubt = self._doubts.get(peer.address)
         if doubt is not None:
             self._believe(peer, doubt.record, now)
-        if peer.live and verb is not Verb.NFPING:  # whoever asked for that looks into it
+        if peer.live and verb is not Verb.NFPING and now - peer.checked >= self._trips.timeout:
+            peer.checked = now  # a kernel that refuses what is answered must not start a storm
             self._inquire(peer, now)
         inquiry = self._inquiries.get(peer.address)
         if inquiry is not None:

@@ -46,7 +46,8 @@ class Gossip:
             if not peer.tellings:
                 del self._news[peer.address]
         live = self._peers.live
-        for address in self._random.sample(live, min(count, len(live))) if fill and len(chosen) < count else ():
+        drawn = min(count + 1, len(live)) if fill and len(chosen) < count else 0  # one may be the addressee
+        for address in self._random.sample(live, drawn):
             other = self._peers.get(address)
             if len(chosen) < count and address != to and other is not None:
                 chosen.setdefault(address, other)

@@ -2,7 +2,7 @@
 
 from swim_core.address import Address
 
-__all__ = ["Heartbeat"]
+__all__ = ["TOP", "Heartbeat"]
 
 TOP = 2**32 - 1
 EPOCH_MS = 1_690_000_000_000  # July 2023

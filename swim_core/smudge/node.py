@@ -401,12 +401,12 @@ class SmudgeNode:
             if peer is None:
                 return None
         peer.heard = now
-        doubted = self._detector.lives(peer)
+        doubted = self._detector.lives(peer, code)
         self._standing.heard(peer, code, now)
         if doubted:
             self._standing.dispute(peer, now)
         if peer.status is not Status.ALIVE:  # started anew, with codes below the claim against it
-            self._detector.check(peer, now)
+            self._detector.check(peer, now, claim=peer.heartbeat)
         return peer
 
     def _watch_restart(self, peer: Peer, code: int, now: float) -> None:
@@ -431,7 +431,7 @@ class SmudgeNode:
             self._standing.learn(record, now)
         elif record.status == Status.ALIVE:
             if record.heartbeat > peer.heartbeat:
-                self._detector.lives(peer)
+                self._detector.lives(peer, record.heartbeat)
                 self._standing.set(peer, Status.ALIVE, record.heartbeat, record.source, now)
         elif record.heartbeat >= peer.heartbeat and record.status > peer.status:
             self._detector.rumour(peer, record, now)
