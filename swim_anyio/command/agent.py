@@ -13,7 +13,7 @@ import anyio
 import attrs
 from anyio.abc import TaskStatus
 
-from swim_core import Config, Multicast, NodeCrashed, SwimError
+from swim_core import Multicast, NodeCrashed, ProtocolConfig, SwimError
 
 from ..node import AsyncNode
 from ..opening import open_node
@@ -37,13 +37,13 @@ class Settings:
             that must not leave agents behind, however they die.
     """
 
-    bind: str | None
+    bind: str | tuple[str, int] | None
     name: str | None
-    join: Sequence[str] | None
+    join: Sequence[str] | Sequence[tuple[str, int]] | None
     advertise: str | None
     metadata: Mapping[str, str]
     discover: Multicast | None
-    config: Config
+    config: ProtocolConfig
     json: bool
     lifeline: int | None
 

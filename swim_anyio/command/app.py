@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from .choices import Backend, Discovery, Format, LogLevel, Preset
+from .choices import Backend, Discovery, Format, LogLevel, Preset, Protocol
 from .launch import launch_agent
 
 __all__ = ["app"]
@@ -49,20 +49,22 @@ def agent(
     metadata: Annotated[list[str] | None, Option(metavar="KEY=VALUE", help="Shown to all; repeatable.")] = None,
     cluster: Annotated[str | None, Option(metavar="LABEL", help="Members with another label are ignored.")] = None,
     discover: Annotated[Discovery | None, Option(help="Also find members on this network.")] = None,
+    protocol: Annotated[
+        Protocol, Option(metavar="WHICH", show_default=False, help="native [default] or smudge.")
+    ] = Protocol.NATIVE,
     preset: Annotated[Preset | None, Option(help="Settings for a kind of network [lan].")] = None,
     probe_interval: Annotated[float | None, Option(metavar="SECONDS", help="Each member is probed once in it.")] = None,
     stall_tolerance: Annotated[float | None, Option(metavar="SECONDS", help="A process may hang so long.")] = None,
-    max_broadcast: Annotated[int | None, Option(metavar="BYTES", help="Of a broadcast or message.")] = None,
+    max_broadcast: Annotated[int | None, Option(hidden=True)] = None,
     backend: Annotated[Backend, Option(help="The event loop.")] = Backend.ASYNCIO,
     format: Annotated[Format, Option(help="For people or for programs.")] = Format.TEXT,
     log_level: Annotated[LogLevel, Option(metavar="LEVEL", help="debug, info, warning, error.")] = LogLevel.WARNING,
     lifeline: Annotated[int | None, Option(hidden=True)] = None,
 ) -> int:
-    """Run one member: events on standard output, commands on standard input.
+    """Run one member. Type: broadcast TEXT, send NAME TEXT, members or leave.
 
     \b
     Example:   swim agent --name n2 --bind 127.0.0.1:0 --join 127.0.0.1:7946
-    Commands:  broadcast TEXT, send NAME TEXT, members, leave
     Settings:  also SWIM_BIND, SWIM_JOIN, SWIM_PRESET, SWIM_PROBE_INTERVAL ...
     Status:    0 left as told, 130 Ctrl-C, 2 bad settings, 1 other failures
     """
@@ -74,6 +76,7 @@ def agent(
         metadata=metadata,
         cluster=cluster,
         discover=discover,
+        protocol=protocol,
         preset=preset,
         probe_interval=probe_interval,
         stall_tolerance=stall_tolerance,

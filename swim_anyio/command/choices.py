@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-__all__ = ["Backend", "Discovery", "Format", "LogLevel", "Preset"]
+__all__ = ["Backend", "Discovery", "Format", "LogLevel", "Preset", "Protocol"]
 
 
 class Preset(StrEnum):
@@ -18,6 +18,13 @@ class Backend(StrEnum):
 
     ASYNCIO = "asyncio"
     TRIO = "trio"
+
+
+class Protocol(StrEnum):
+    """The protocols that an agent can speak."""
+
+    NATIVE = "native"
+    SMUDGE = "smudge"
 
 
 class Discovery(StrEnum):

@@ -1,14 +1,13 @@
 """From options to a running agent: settings over those of the environment, the log, the event loop."""
 
 import logging
-import os
 import sys
 from importlib import import_module
-from typing import Any
 
-from swim_core import Config, ConfigError, Multicast
+from swim_core import ConfigError, Multicast
 
-from .choices import Backend, Discovery, Format, LogLevel, Preset
+from .choices import Backend, Discovery, Format, LogLevel, Preset, Protocol
+from .settings import read_settings
 
 __all__ = ["launch_agent"]
 
@@ -22,6 +21,7 @@ def launch_agent(
     metadata: list[str] | None = None,
     cluster: str | None = None,
     discover: Discovery | None = None,
+    protocol: Protocol = Protocol.NATIVE,
     preset: Preset | None = None,
     probe_interval: float | None = None,
     stall_tolerance: float | None = None,
@@ -43,37 +43,30 @@ def launch_agent(
 
     from .agent import Settings, run_agent
 
-    settings = Settings(
+    node = read_settings(
+        protocol,
         bind=bind,
+        join=join,
+        cluster=cluster,
+        preset=preset,
+        probe_interval=probe_interval,
+        stall_tolerance=stall_tolerance,
+        max_broadcast=max_broadcast,
+    )
+    settings = Settings(
+        bind=node.bind,
         name=name,
-        join=join or None,
+        join=node.join,
         advertise=advertise,
         metadata=_metadata(metadata or []),
         discover=None if discover is None else Multicast(),
-        config=_config(
-            preset,
-            cluster=cluster,
-            probe_interval=probe_interval,
-            stall_tolerance=stall_tolerance,
-            max_broadcast=max_broadcast,
-        ),
+        config=node.config,
         json=format is Format.JSON,
         lifeline=lifeline,
     )
     logging.basicConfig(level=log_level.upper(), format="swim: %(levelname)s: %(message)s", stream=sys.stderr)
     import_module(backend.value)  # anyio would only say that there is no such backend
     return anyio.run(run_agent, settings, backend=backend.value)
-
-
-def _config(preset: Preset | None, **overrides: Any) -> Config:
-    """The environment's settings, those of the command line over them."""
-    given = {field: value for field, value in overrides.items() if value is not None}
-    if preset is None:
-        return Config.from_env(**given)
-    try:
-        return Config.from_env({**os.environ, "SWIM_PRESET": preset.value}, **given)
-    except ConfigError as error:
-        raise ConfigError(str(error).replace("SWIM_PRESET", f"--preset {preset.value}")) from None
 
 
 def _metadata(pairs: list[str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ needs no judgement is read, and a test keeps the two alike.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .choices import Backend, Discovery, Format, LogLevel, Preset
+from .choices import Backend, Discovery, Format, LogLevel, Preset, Protocol
 
 __all__ = ["OPTIONS", "REPEATABLE", "read_agent_options"]
 
@@ -20,6 +20,7 @@ OPTIONS: dict[str, Callable[[str], object]] = {
     "metadata": str,
     "cluster": str,
     "discover": Discovery,
+    "protocol": Protocol,
     "preset": Preset,
     "probe_interval": float,
     "stall_tolerance": float,

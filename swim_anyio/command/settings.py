@@ -1,0 +1,80 @@
+"""What the command line says of a node, over what the environment says: by protocol."""
+
+import os
+from typing import Any
+
+import attrs
+
+from swim_core import Config, ConfigError, ProtocolConfig
+
+from .choices import Preset, Protocol
+
+__all__ = ["NodeSettings", "read_settings"]
+
+
+@attrs.frozen
+class NodeSettings:
+    """What `open_node` takes; None leaves it to that."""
+
+    bind: str | tuple[str, int] | None
+    join: list[str] | list[tuple[str, int]] | None
+    config: ProtocolConfig
+
+
+def read_settings(
+    protocol: Protocol,
+    *,
+    bind: str | None,
+    join: list[str] | None,
+    cluster: str | None,
+    preset: Preset | None,
+    probe_interval: float | None,
+    stall_tolerance: float | None,
+    max_broadcast: int | None,
+) -> NodeSettings:
+    """The settings of a node of that protocol.
+
+    Raises:
+        ConfigError: if an option or a variable can't be used; it is named.
+    """
+    if protocol is Protocol.SMUDGE:
+        if preset is not None or stall_tolerance is not None:
+            raise ConfigError("--preset and --stall-tolerance are settings of the native protocol")
+        return _smudge(bind, join, cluster, probe_interval, max_broadcast)
+    overrides = {
+        "cluster": cluster,
+        "probe_interval": probe_interval,
+        "stall_tolerance": stall_tolerance,
+        "max_broadcast": max_broadcast,
+    }
+    return NodeSettings(bind, join or None, _native(preset, _given(overrides)))
+
+
+def _given(overrides: dict[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in overrides.items() if value is not None}
+
+
+def _native(preset: Preset | None, given: dict[str, Any]) -> Config:
+    if preset is None:
+        return Config.from_env(**given)
+    try:
+        return Config.from_env({**os.environ, "SWIM_PRESET": preset.value}, **given)
+    except ConfigError as error:
+        raise ConfigError(str(error).replace("SWIM_PRESET", f"--preset {preset.value}")) from None
+
+
+def _smudge(
+    bind: str | None,
+    join: list[str] | None,
+    cluster: str | None,
+    probe_interval: float | None,
+    max_broadcast: int | None,
+) -> NodeSettings:
+    """Smudge's own variables say where to listen and whom to join, as in the original; options win."""
+    from swim_core.smudge import SmudgeConfig  # only where it is spoken: each agent starts the sooner
+
+    heartbeat = None if probe_interval is None else round(probe_interval * 1000)
+    overrides = {"cluster_name": cluster, "heartbeat_millis": heartbeat, "max_broadcast_bytes": max_broadcast}
+    config = SmudgeConfig.from_env(**_given(overrides))
+    seeds = list(config.seeds)
+    return NodeSettings(bind or (config.listen_ip, config.listen_port), join or seeds or None, config)
