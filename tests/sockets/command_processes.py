@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,6 +14,7 @@ __all__ = ["SWIM", "AgentProcess", "agents", "environment"]
 
 SWIM = [sys.executable, "-m", "swim_anyio"]
 QUICK = ["--probe-interval", "0.2", "--stall-tolerance", "1"]
+JSON = ["--format", "json"]
 PATIENCE = 30.0  # seconds: for the slowest machine; nothing waits so long on another
 
 
@@ -26,14 +27,34 @@ def environment(**changes: str) -> dict[str, str]:
 class AgentProcess:
     """One agent under ``--format json``, with settings that make it quick."""
 
-    def __init__(self, name: str, *arguments: str, join: "AgentProcess | None" = None, **options: Any) -> None:
+    def __init__(
+        self,
+        name: str,
+        *arguments: str,
+        join: "AgentProcess | None" = None,
+        settings: Sequence[str] = QUICK,
+        variables: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> None:
         seeds = ["--join", join.address] if join else []
         self.name = name
         self.records: list[dict[str, Any]] = []
         self._news = threading.Condition()
         self.process = subprocess.Popen(
-            [*SWIM, "agent", "--bind", "127.0.0.1:0", "--name", name, "--format", "json", *QUICK, *seeds, *arguments],
-            env=environment(),
+            [
+                *SWIM,
+                "agent",
+                "--bind",
+                "127.0.0.1:0",
+                "--name",
+                name,
+                "--format",
+                "json",
+                *settings,
+                *seeds,
+                *arguments,
+            ],
+            env=environment(**(variables or {})),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
