@@ -4,7 +4,7 @@ import logging
 import sys
 from importlib import import_module
 
-from swim_core import ConfigError, Multicast
+from swim_core import ConfigError
 
 from .choices import Backend, Discovery, Format, LogLevel, Preset, Protocol
 from .settings import read_settings
@@ -48,6 +48,7 @@ def launch_agent(
         bind=bind,
         join=join,
         cluster=cluster,
+        discover=discover,
         preset=preset,
         probe_interval=probe_interval,
         stall_tolerance=stall_tolerance,
@@ -59,7 +60,7 @@ def launch_agent(
         join=node.join,
         advertise=advertise,
         metadata=_metadata(metadata or []),
-        discover=None if discover is None else Multicast(),
+        discover=node.discover,
         config=node.config,
         json=format is Format.JSON,
         lifeline=lifeline,

@@ -5,9 +5,9 @@ from typing import Any
 
 import attrs
 
-from swim_core import Config, ConfigError, ProtocolConfig
+from swim_core import Config, ConfigError, Multicast, ProtocolConfig
 
-from .choices import Preset, Protocol
+from .choices import Discovery, Preset, Protocol
 
 __all__ = ["NodeSettings", "read_settings"]
 
@@ -19,6 +19,7 @@ class NodeSettings:
     bind: str | tuple[str, int] | None
     join: list[str] | list[tuple[str, int]] | None
     config: ProtocolConfig
+    discover: Multicast | None = None
 
 
 def read_settings(
@@ -27,6 +28,7 @@ def read_settings(
     bind: str | None,
     join: list[str] | None,
     cluster: str | None,
+    discover: Discovery | None,
     preset: Preset | None,
     probe_interval: float | None,
     stall_tolerance: float | None,
@@ -40,14 +42,15 @@ def read_settings(
     if protocol is Protocol.SMUDGE:
         if preset is not None or stall_tolerance is not None:
             raise ConfigError("--preset and --stall-tolerance are settings of the native protocol")
-        return _smudge(bind, join, cluster, probe_interval, max_broadcast)
+        return _smudge(bind, join, cluster, discover, probe_interval, max_broadcast)
     overrides = {
         "cluster": cluster,
         "probe_interval": probe_interval,
         "stall_tolerance": stall_tolerance,
         "max_broadcast": max_broadcast,
     }
-    return NodeSettings(bind, join or None, _native(preset, _given(overrides)))
+    multicast = None if discover is None else Multicast()
+    return NodeSettings(bind, join or None, _native(preset, _given(overrides)), multicast)
 
 
 def _given(overrides: dict[str, Any]) -> dict[str, Any]:
@@ -67,14 +70,23 @@ def _smudge(
     bind: str | None,
     join: list[str] | None,
     cluster: str | None,
+    discover: Discovery | None,
     probe_interval: float | None,
     max_broadcast: int | None,
 ) -> NodeSettings:
-    """Smudge's own variables say where to listen and whom to join, as in the original; options win."""
+    """Smudge's own variables say where to listen, whom to join and which group to use, as in the original; options win.
+
+    It discovers by multicast unless a variable says no; ``discover`` says yes all the same.
+    """
     from swim_core.smudge import SmudgeConfig  # only where it is spoken: each agent starts the sooner
 
     heartbeat = None if probe_interval is None else round(probe_interval * 1000)
-    overrides = {"cluster_name": cluster, "heartbeat_millis": heartbeat, "max_broadcast_bytes": max_broadcast}
+    overrides = {
+        "cluster_name": cluster,
+        "multicast_enabled": None if discover is None else True,
+        "heartbeat_millis": heartbeat,
+        "max_broadcast_bytes": max_broadcast,
+    }
     config = SmudgeConfig.from_env(**_given(overrides))
     seeds = list(config.seeds)
     return NodeSettings(bind or (config.listen_ip, config.listen_port), join or seeds or None, config)
