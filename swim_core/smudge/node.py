@@ -430,7 +430,7 @@ class SmudgeNode:
         if peer is None:
             self._standing.learn(record, now)
         elif record.status == Status.ALIVE:
-            if record.heartbeat > peer.heartbeat:
+            if peer.status is not Status.ALIVE and record.heartbeat > peer.heartbeat:
                 self._detector.lives(peer, record.heartbeat)
                 self._standing.set(peer, Status.ALIVE, record.heartbeat, record.source, now)
         elif record.heartbeat >= peer.heartbeat and record.status > peer.status:

@@ -34,12 +34,12 @@ class Turns:
     def take(self, now: float) -> None:
         """Ping the next live node; at the end of each round look at the dead."""
         if self._left <= 0:
-            self._left = max(1, len(self._peers.live))
             self._visit_dead(now)
-        self._left -= 1
-        if self._circle != self._peers.live:
+        if self._left <= 0 or self._circle != self._peers.live:
             self._circle = list(self._peers.live)
+            self._left = max(1, len(self._circle))
             self._place = self._heartbeat.value
+        self._left -= 1
         if self._circle:
             here = sum(address < self._local for address in self._circle)
             self._place += 1
