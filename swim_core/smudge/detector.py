@@ -106,7 +106,7 @@ class Detector:
     def ping(self, address: Address, now: float) -> None:
         """Send a PING with a fresh code; a live node of the table that doesn't answer is looked into."""
         code = self._heartbeat.next()
-        timer = self._timers.at(now + self._trips.timeout, lambda at: self._late(address, code, at))
+        timer = self._timers.at(now + self._trips.patience, lambda at: self._late(address, code, at))
         self._pings[address, code] = (now, timer)
         self._outbox.send(Verb.PING, code, address)
 
@@ -115,7 +115,7 @@ class Detector:
 
         Not more than once in half a timeout, whatever makes this node do it.
         """
-        if now - peer.checked < self._trips.timeout / 2:
+        if now - peer.checked < self._trips.patience / 2:
             return
         peer.checked = now
         if self._heartbeat.plausible(claim):
@@ -174,16 +174,16 @@ class Detector:
     # ------------------------------------------------------------------ what others claim
 
     def rumour(self, peer: Peer, record: MemberRecord, now: float) -> None:
-        """Others suspect a node that seems to live, or hold it dead: believed once it has not answered for T.
+        """Others suspect a node that seems to live, or hold it dead: believed once it has not answered in time.
 
         A kernel that refused is answer enough.
         """
         doubt = self._doubts.get(peer.address)
-        if (doubt is not None and now - doubt.since >= self._trips.timeout) or self._was_refused(peer, now):
+        if (doubt is not None and now - doubt.since >= self._trips.patience) or self._was_refused(peer, now):
             self._believe(peer, record, now)
             return
         if doubt is None:
-            timer = self._timers.at(now + self._trips.timeout, lambda at: self._unanswered(peer, at))
+            timer = self._timers.at(now + self._trips.patience, lambda at: self._unanswered(peer, at))
             self._doubts[peer.address] = _Doubt(record, now, timer)
             for wait in (SPACING, 2 * SPACING):
                 self._timers.at(now + wait, lambda at: self._check_again(peer, at))
@@ -219,7 +219,7 @@ class Detector:
         inquiry.relays = dict.fromkeys(relays)
         inquiry.code = inquiry.pinged = self._heartbeat.next()
         inquiry.askings = 0
-        inquiry.since, inquiry.until = now, now + self._trips.relayed_timeout
+        inquiry.since, inquiry.until = now, now + 2 * self._trips.patience
         self._ask(inquiry, now)
 
     def _ask(self, inquiry: _Inquiry, now: float) -> None:
@@ -274,7 +274,7 @@ class Detector:
         doubt = self._doubts.get(peer.address)
         if doubt is not None:
             self._believe(peer, doubt.record, now)
-        if peer.live and verb is not Verb.NFPING and now - peer.checked >= self._trips.timeout:
+        if peer.live and verb is not Verb.NFPING and now - peer.checked >= self._trips.patience:
             peer.checked = now  # a kernel that refuses what is answered must not start a storm
             self._inquire(peer, now)
         inquiry = self._inquiries.get(peer.address)

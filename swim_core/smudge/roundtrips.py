@@ -40,11 +40,10 @@ class RoundTrips:
         self.timeout = floor(self._sum / HISTORY + 3 * deviation) / 1000
 
     @property
-    def relayed_timeout(self) -> float:
-        """Seconds that a relay is given: 2T, less while T still stands on the frontload and not on what was measured.
+    def patience(self) -> float:
+        """Seconds until a node that has not answered is asked again: T, less while T stands on the frontload.
 
-        Never below twice ``min_ping_time``, which is what real relays are measured by.
+        Never below ``min_ping_time``. Asking early costs a few datagrams and accuses nobody.
         """
         p99 = self.samples.quantile(0.99)
-        measured = self._floor / 1000 if p99 is None else max(2 * p99, self._floor / 1000)
-        return 2 * (self.timeout if p99 is None else min(self.timeout, measured))
+        return self.timeout if p99 is None else min(self.timeout, max(2 * p99, self._floor / 1000))

@@ -1,0 +1,168 @@
+"""Clusters of Smudge nodes: the bounds they promise under loss, stalls, kills and restarts."""
+
+from statistics import median
+
+import pytest
+from smudge_original import OriginalConfig
+
+from swim_core import BroadcastReceived, MemberDied, MemberJoined, MemberRecovered, MemberSuspected
+from swim_core.simulation import Link, Process, Simulation
+from swim_core.simulation.deliveries import DeliveredOnce
+from swim_core.smudge import SmudgeConfig
+
+I = 0.5  # noqa: E741  # the interval, seconds
+CONFIG = SmudgeConfig(multicast_enabled=False)
+SIZES = [(3, 6), (10, 4), (30, 1)]
+Sizes = pytest.mark.parametrize(("nodes", "seeds"), SIZES)
+Losses = pytest.mark.parametrize("loss", [0.0, 0.1])
+
+
+def formed(nodes: int, seed: int, loss: float = 0.0, rest: float = 8.0) -> Simulation:
+    """A cluster that has met; kills fall anywhere in an interval."""
+    simulation = Simulation(seed, config=CONFIG, link=Link(loss=loss))
+    simulation.watch(DeliveredOnce())
+    simulation.form(nodes)
+    simulation.run_for(rest + 0.113 * seed)
+    return simulation
+
+
+def flaps(simulation: Simulation, *victims: str, since: float = 0.0) -> list[tuple[str, float, str]]:
+    """Changes about nodes other than the victims."""
+    return [
+        (process.label, time, repr(event))
+        for process in simulation.processes.values()
+        for time, event in process.events
+        if isinstance(event, MemberSuspected | MemberDied | MemberRecovered)
+        and event.member.name not in victims
+        and time >= since
+    ]
+
+
+def first(process: Process, kind: type[MemberDied | MemberRecovered], name: str, since: float) -> float:
+    """How long after ``since`` a process was told, in intervals; infinity for never."""
+    return min((t - since for t in process.times(kind, name) if t >= since), default=float("inf")) / I
+
+
+@Sizes
+@Losses
+@pytest.mark.parametrize(("refusals", "most", "usual"), [(False, 7, 3), (True, 4, 2)])
+def test_a_killed_node_is_dead_at_all_others(
+    nodes: int, seeds: int, loss: float, refusals: bool, most: float, usual: float
+) -> None:
+    times = []
+    for seed in range(seeds):
+        with formed(nodes, seed, loss) as simulation:
+            victim, killed = simulation.process("node-1").name, simulation.now
+            simulation.crash("node-1", refusals=refusals)
+            simulation.run_for(most * I)
+            times += [first(process, MemberDied, victim, killed) for process in simulation.running()]
+            assert not flaps(simulation, victim)
+    assert max(times) <= most
+    assert median(times) <= usual
+
+
+@Sizes
+def test_stalls_up_to_one_interval_kill_nobody(nodes: int, seeds: int) -> None:
+    for seed in range(seeds):
+        with formed(nodes, seed, rest=1.0) as simulation:
+            for number in range(min(nodes, 10)):
+                simulation.pause(f"node-{number}", I)
+                simulation.run_for(I + 0.37)
+            assert not [event for event in flaps(simulation) if "Died" in event[2]]
+            simulation.run_for(2.0)
+            assert simulation.agreed()
+
+
+@Sizes
+@Losses
+def test_a_restarted_node_is_alive_everywhere_within_three_intervals(nodes: int, seeds: int, loss: float) -> None:
+    for seed in range(seeds):
+        with formed(nodes, seed, loss, rest=3.0) as simulation:
+            victim = simulation.process("node-1").name
+            simulation.crash("node-1")
+            simulation.run_for(20.0)
+            restarted = simulation.now
+            simulation.restart("node-1")
+            simulation.run_for(3 * I)
+            others = [process for process in simulation.running() if process.label != "node-1"]
+            assert max(first(process, MemberRecovered, victim, restarted) for process in others) <= 3
+            assert simulation.agreed()
+            assert not flaps(simulation, victim)
+
+
+@Sizes
+@Losses
+def test_a_quiet_cluster_reports_nothing(nodes: int, seeds: int, loss: float) -> None:
+    for seed in range(seeds):
+        with formed(nodes, seed, loss, rest=30.0) as simulation:
+            assert not flaps(simulation)
+            assert all(len(process.times(MemberJoined)) == nodes - 1 for process in simulation.running())
+
+
+def delays(simulation: Simulation, payload: bytes, sent: float) -> list[float]:
+    """When each other node was told, in intervals."""
+    return [
+        (time - sent) / I
+        for process in simulation.processes.values()
+        for time, event in process.events
+        if isinstance(event, BroadcastReceived) and event.payload == payload
+    ]
+
+
+@Sizes
+@Losses
+def test_single_broadcasts_reach_everyone_in_an_instant(nodes: int, seeds: int, loss: float) -> None:
+    for seed in range(seeds):
+        with formed(nodes, seed, loss, rest=1.0) as simulation:
+            for number in range(5):
+                payload, sent = b"%d" % number, simulation.now
+                simulation.broadcast(f"node-{number % nodes}", payload)
+                simulation.run_for(2 * I)
+                told = delays(simulation, payload, sent)
+                assert len(told) == nodes - 1
+                assert median(told) <= 1
+
+
+@Sizes
+@Losses
+def test_a_burst_is_delivered_completely_and_soon(nodes: int, seeds: int, loss: float) -> None:
+    """The original took 72 s at ten nodes and 85 s at thirty, and lost three in 450."""
+    for seed in range(seeds):
+        with formed(nodes, seed, loss, rest=1.0) as simulation:
+            sent = {}
+            for number in range(50):
+                sent[b"%d" % number] = simulation.now
+                simulation.broadcast("node-0", b"%d" % number)
+                simulation.run_for(0.1)
+            simulation.run_for(5.0)
+            told = {payload: delays(simulation, payload, at) for payload, at in sent.items()}
+            assert [len(times) for times in told.values()] == [nodes - 1] * 50
+            assert max(max(times) for times in told.values()) * I < 7.0
+
+
+def test_a_cluster_that_was_cut_in_two_finds_itself_again() -> None:
+    with formed(6, 1) as simulation:
+        simulation.partition(["node-0", "node-1", "node-2"])
+        simulation.run_for(20.0)
+        assert len(simulation.process("node-0").node.members()) == 3
+        simulation.heal()
+        simulation.run_until(simulation.agreed, limit=70.0)
+
+
+def test_the_model_of_the_original_behaves_as_measured() -> None:
+    """Ping and ACK an interval, a death within seconds, broadcasts delivered: otherwise it proves nothing."""
+    with Simulation(1, config=OriginalConfig()) as simulation:
+        for number in range(10):
+            simulation.add(f"node-{number}", join=["node-0"] if number else [])
+            simulation.run_for(0.1)
+        simulation.run_for(20.0)
+        sent = simulation.network.traffic.sent
+        simulation.run_for(10.0)
+        assert (simulation.network.traffic.sent - sent) / 100 == pytest.approx(4.0, abs=0.1)
+        simulation.broadcast("node-3", b"x")
+        simulation.run_for(10.0)
+        assert len(delays(simulation, b"x", 0.0)) == 9
+        name = simulation.process("node-1").name
+        simulation.crash("node-1")
+        simulation.run_for(6.0)
+        assert all(process.times(MemberDied, name) for process in simulation.running())
