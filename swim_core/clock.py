@@ -5,7 +5,7 @@ from .member import MAX_MILLIS
 
 __all__ = ["ClusterClock"]
 
-JUMP = 3_600_000  # ms; a larger step forward needs witnesses, or one liar could move every clock
+JUMP = 3_600_000  # ms; a larger step forward needs witnesses, as do smaller ones that add up to more in that time
 WITNESSES = 3
 WITNESS_WINDOW = 10.0  # seconds
 
@@ -19,6 +19,8 @@ class ClusterClock:
         self._witnesses: dict[int, tuple[float, int]] = {}
         self.moved = 0
         """How often the clock was set: what was planned by it must be planned anew."""
+        self._unwitnessed = 0.0  # ms gained without witnesses, less the time that has passed since
+        self._gained_at = now
 
     def exact(self, now: float) -> float:
         """Cluster time at ``now``, in ms with a fraction."""
@@ -35,8 +37,9 @@ class ClusterClock:
     def hear(self, cluster_ms: int, sender: int, members: int, now: float) -> bool:
         """Raise own time to ``cluster_ms``, as the sender with that short id showed it.
 
-        A step of over an hour is taken when 3 senders, or all ``members`` - 1 others where there are
-        fewer, showed one within 10 s; then the least that they agree on.
+        A step of over an hour, or one that makes it over an hour within an hour, is taken when 3 senders, or
+        all ``members`` - 1 others where there are fewer, showed one within 10 s; then the least that they
+        agree on. A single liar can thus make the clock run at twice its speed, and no more.
 
         Returns:
             False if it was such a step and is not taken.
@@ -44,7 +47,11 @@ class ClusterClock:
         ahead = cluster_ms - self.read(now)
         if ahead <= 0:
             return True
-        if ahead > JUMP:
+        self._unwitnessed = max(0.0, self._unwitnessed - (now - self._gained_at) * 1000.0)
+        self._gained_at = now
+        if self._unwitnessed + ahead <= JUMP:
+            self._unwitnessed += ahead
+        else:
             self._witnesses = {k: v for k, v in self._witnesses.items() if now - v[0] <= WITNESS_WINDOW}
             self._witnesses[sender] = (now, cluster_ms)
             if len(self._witnesses) < max(1, min(WITNESSES, members - 1)):

@@ -19,12 +19,13 @@ class Corrections:
     """Sends corrections within bounds, so that no forged datagram makes this node flood anybody.
 
     None is caused by a datagram that is a correction itself; one goes to an address per 0.5 T, and
-    ``max_corrections_per_second`` in all; to strangers none is longer than its cause.
+    ``max_corrections_per_second`` to members and as many to strangers; to these none is longer than its cause.
     """
 
     def __init__(self, common: Common) -> None:
         self._quiet = 0.5 * common.config.probe_interval
-        self._rate = RateLimit(common.config.max_corrections_per_second)
+        rate = common.config.max_corrections_per_second
+        self._rates = {member: RateLimit(rate) for member in (True, False)}  # strangers can't use up the members'
         self._outbox = common.outbox
         self._counters = common.counters
         self._random = common.random
@@ -52,7 +53,9 @@ class Corrections:
 
     def _allow(self, sender: Sender, now: float) -> bool:
         address = sender.address
-        if now - self._last.get(address, float("-inf")) < self._quiet or not self._rate.allow(now):
+        if now - self._last.get(address, float("-inf")) < self._quiet or not self._rates[
+            sender.member is not None
+        ].allow(now):
             self._counters.drop(DropReason.RATE_LIMITED)
             return False
         self._last.pop(address, None)

@@ -278,7 +278,7 @@ class Jury:
     def _tolerance(self) -> float:
         """S, threefold while over half of the others are under own watch: the trouble may be this node's."""
         live = self._membership.live_count
-        under_watch = sum(watch.accusing for watch in self._watches.values())
+        under_watch = len(self._watches)
         braked = live > 3 and under_watch > (live - 1) / 2
         return self._config.stall_tolerance * (BRAKE if braked else 1)
 
