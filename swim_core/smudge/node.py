@@ -146,13 +146,13 @@ class SmudgeNode:
     # ------------------------------------------------------------------ intents
 
     def join(self, addresses: Iterable[Address | tuple[str, int]], *, now: float) -> None:
-        """Ping seeds until they answer; see `ProtocolNode.join`. Addresses of the other IP version can't be reached."""
+        """Ping seeds until they answer; see `ProtocolNode.join`.
+
+        Addresses of the other IP version, which a name may well have too, are passed over.
+        """
         self._check_running()
         seeds = [reachable(address) for address in addresses]
-        for seed in seeds:
-            if not usable(seed, self._ipv6):
-                raise ConfigError(f"{seed} can't be a seed of {self._local}")
-        self._seeds.join(seeds, self._advance(now))
+        self._seeds.join([seed for seed in seeds if usable(seed, self._ipv6)], self._advance(now))
 
     def discover(self, multicast: Multicast, *, now: float) -> None:
         """Announce this node to a multicast group; see `ProtocolNode.discover`."""

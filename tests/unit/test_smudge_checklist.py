@@ -533,10 +533,11 @@ def test_a_refusal_between_answers_is_no_death() -> None:
 
 def test_seeds_are_pinged_until_they_answer_and_are_no_members_before() -> None:
     hand = Hand()
-    hand.node.join([at(2), ME], now=hand.now)
+    hand.node.join([at(2), ME, Address("::1", PORT)], now=hand.now)
     hand.run(20.0)
     tried = len(hand.of(Verb.PING, at(2)))
     assert 4 <= tried <= 8
+    assert {sent.to for sent in hand.sent} == {at(2)}
     assert len(hand.node.members(gone=True)) == 1
     hand.answering.add(at(2))
     hand.run(40.0)
