@@ -77,8 +77,6 @@ class Inbox:
 
     def _identified(self, message: Message, source: Address | tuple[str, int]) -> Opened | DropReason:
         """A node is known by where its datagram comes from, and the port that it says it listens on."""
-        if not message.sender_port:
-            return DropReason.BAD_SOURCE
         try:
             sender = reachable((source[0], message.sender_port))
         except (ConfigError, TypeError, IndexError):

@@ -208,9 +208,11 @@ def test_5_a_stalled_process_accuses_nobody() -> None:
     hand = Hand(knows=3)
     hand.answering.clear()
     hand.run(0.55)
+    hand.clear()
     hand.now += 5.0
     hand.answering |= {at(2), at(3), at(4)}
     hand.run(10.0)
+    assert not hand.of(Verb.PINGREQ)
     assert not hand.heard(MemberSuspected)
     assert hand.node.statistics().pauses == 1
 
@@ -333,7 +335,8 @@ def test_7_what_peers_would_drop_is_never_sent() -> None:
 def test_7_no_datagram_is_larger_than_real_nodes_receive() -> None:
     hand = Hand(knows=60, max_broadcast_bytes=2_000)
     hand.node.broadcast(bytes(2_000), now=hand.now)
-    hand.drain()
+    hand.run(5.0)
+    assert [s for s in hand.of(Verb.PING) if s.message.broadcast]
     assert max(len(s.data) for s in hand.sent) <= 2_048
 
 
@@ -511,6 +514,20 @@ def test_refusals_make_a_death_quick_but_one_alone_makes_none() -> None:
     (died,) = hand.heard(MemberDied)
     assert died.evidence is not None
     assert died.evidence.rule is Rule.GONE
+
+
+def test_one_refusal_only_makes_it_look() -> None:
+    hand = Hand(knows=4)
+    hand.answering -= {at(2)}
+    while not hand.of(Verb.PING, at(2)):
+        hand.run(0.01)
+    quoted = hand.of(Verb.PING, at(2))[0].data
+    hand.node.feed_evidence(KernelEvidence.REFUSED_UDP, at(2), quoted, now=hand.now)
+    assert Verb.PINGREQ in [sent.verb for sent in hand.drain()]
+    hand.run(3.0)
+    (died,) = hand.heard(MemberDied)
+    assert died.evidence is not None
+    assert died.evidence.rule is Rule.SILENT
 
 
 def test_refusals_that_quote_nothing_we_sent_are_forged() -> None:
