@@ -179,7 +179,9 @@ class Detector:
         A kernel that refused is answer enough.
         """
         doubt = self._doubts.get(peer.address)
-        if (doubt is not None and now - doubt.since >= self._trips.patience) or self._was_refused(peer, now):
+        if (doubt is not None and now - max(doubt.since, peer.heard) >= self._trips.patience) or self._was_refused(
+            peer, now
+        ):
             self._believe(peer, record, now)
             return
         if doubt is None:
@@ -198,7 +200,9 @@ class Detector:
     def _unanswered(self, peer: Peer, now: float) -> None:
         """The doubt stays, so that worse claims of the same silence need no second check."""
         doubt = self._doubts.get(peer.address)
-        if doubt is not None:
+        if doubt is not None and peer.heard > doubt.since:
+            del self._doubts[peer.address]  # it lives, though no code of it says so to the others
+        elif doubt is not None:
             self._believe(peer, doubt.record, now)
 
     def _believe(self, peer: Peer, record: MemberRecord, now: float) -> None:

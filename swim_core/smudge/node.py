@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address
 from math import inf, isfinite
 from random import Random
 from typing import NoReturn
@@ -10,14 +9,13 @@ from typing import NoReturn
 from swim_core.address import Address, reachable
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError, NotRunning, PayloadTooLarge, UnknownMember
-from swim_core.events import BroadcastReceived, Datagram, DropReason, Event, Evidence, KernelEvidence, Origin
+from swim_core.events import Datagram, DropReason, Event, Evidence, KernelEvidence
 from swim_core.member import Member, State
-from swim_core.rate import RateLimit
 from swim_core.statistics import Counters, Statistics
 from swim_core.timers import Timers
 
-from .broadcasts import Broadcasts, Memory
-from .codec import BroadcastRecord, MemberRecord, Message, Status, Verb, verb_of
+from .broadcasts import Broadcasts
+from .codec import BroadcastRecord, Status, verb_of
 from .config import SmudgeConfig
 from .detector import Detector
 from .gossip import Gossip
@@ -26,6 +24,7 @@ from .inbox import Inbox
 from .outbox import Outbox
 from .peers import Peer, Peers, usable
 from .push import Push
+from .receiver import STATUSES, Receiver, may_broadcast
 from .relay import Relay
 from .roundtrips import RoundTrips
 from .seeds import Seeds
@@ -35,9 +34,6 @@ from .turns import Turns
 __all__ = ["SmudgeNode"]
 
 LONGEST_JUMP = 1e9  # seconds: beyond it is no clock
-RESTART = 16  # by how much a node's own pings fall back only if it started anew: datagrams overtake by less
-WELCOMES = 20  # newcomers a second that are told of everyone at once: the answer is larger than the question
-TRUSTED_STATUS = (Status.ALIVE, Status.SUSPECTED, Status.DEAD)
 
 
 class SmudgeNode:
@@ -85,7 +81,6 @@ class SmudgeNode:
         self._trips = RoundTrips(config)
         self._inbox = Inbox(local, config, counters)
         self._gossip = gossip = Gossip(peers, random)
-        self._memory = Memory()
         self._broadcasts = Broadcasts(peers)
         self._outbox = outbox = Outbox(local, peers, gossip, self._broadcasts, counters)
         self._push = push = Push(peers, gossip, self._broadcasts, outbox, timers, random)
@@ -94,10 +89,12 @@ class SmudgeNode:
         self._detector = detector = Detector(
             local, peers, heartbeat, self._trips, standing, outbox, push, timers, random, counters
         )
-        self._relay = Relay(local, outbox, timers, counters)
+        relay = Relay(local, outbox, timers, counters)
+        self._receiver = Receiver(
+            local, peers, heartbeat, standing, detector, relay, self._broadcasts, outbox, push, counters, emit
+        )
         self._turns = Turns(local, peers, heartbeat, detector, standing)
         self._seeds = Seeds(local, peers, detector, timers, random, emit)
-        self._welcomes = RateLimit(WELCOMES)
         timers.at(now, self._turn)
 
     # ------------------------------------------------------------------ inputs
@@ -107,7 +104,7 @@ class SmudgeNode:
         now = self._advance(now)
         opened = None if self._left else self._inbox.open(data, source)
         if opened is not None:
-            self._receive(*opened, now)
+            self._receiver.receive(*opened, now)
 
     def feed_announcement(self, data: bytes, source: Address | tuple[str, int], *, now: float) -> None:
         """Bytes arrived at the multicast group; see `ProtocolNode.feed_announcement`.
@@ -118,7 +115,7 @@ class SmudgeNode:
         opened = None if self._left else self._inbox.open_announcement(data, source)
         if opened is not None:
             sender, message = opened
-            peer = self._hear(sender, message.code, now)
+            peer = self._receiver.hear(sender, message.code, now)
             if peer is not None and not peer.proven:
                 self._detector.check(peer, now)
 
@@ -172,7 +169,7 @@ class SmudgeNode:
             NotRunning: after `leave`.
         """
         self._check_running()
-        if not _may_broadcast(self._local):
+        if not may_broadcast(self._local):
             raise ConfigError(f"real Smudge nodes refuse all broadcasts from {self._local.host}: use another address")
         if len(payload) > self._config.max_broadcast_bytes:
             limit = self._config.max_broadcast_bytes
@@ -246,7 +243,7 @@ class SmudgeNode:
             NotRunning: after `leave`.
         """
         self._check_running()
-        if status not in TRUSTED_STATUS:
+        if status not in STATUSES:
             raise ConfigError(f"a member is ALIVE, SUSPECTED or DEAD, not {status!r}")
         peer = self._named(name)
         self._standing.set(peer, Status(status), self._heartbeat.value, self._local, self._advance(now))
@@ -370,95 +367,6 @@ class SmudgeNode:
         if self._multicast.interval < inf:
             self._timers.at(now + self._multicast.interval, self._announce)
 
-    # ------------------------------------------------------------------ what arrives
-
-    def _receive(self, sender: Address, message: Message, now: float) -> None:
-        known = self._peers.get(sender)
-        self._heartbeat.hear(message.code, sender, proven=known is not None and known.proven, now=now)
-        peer = self._hear(sender, message.code, now)
-        for record in message.members:
-            self._learn(record, sender, now)
-        if peer is not None and message.verb is Verb.PING:
-            self._watch_restart(peer, message.code, now)
-        if message.broadcast is not None:
-            self._deliver(message.broadcast, sender, now)
-        match message.verb:
-            case Verb.PING | Verb.NFPING:
-                welcome = known is None and self._welcomes.allow(now)
-                self._outbox.send(Verb.ACK, message.code, sender, everyone=welcome)
-            case Verb.ACK:
-                self._detector.answered(sender, message.code, now)
-                self._relay.answered(sender, message.code)
-            case Verb.PINGREQ if message.members[0].status == Status.FORWARD_TO:
-                target = message.members[0]
-                self._relay.asked(sender, target.address, target.heartbeat, now)
-
-    def _hear(self, sender: Address, code: int, now: float) -> Peer | None:
-        """A node showed that it lives: whoever it is, it is a member now."""
-        peer = self._peers.get(sender)
-        if peer is None:
-            peer = self._standing.met(sender, code, now)
-            if peer is None:
-                return None
-        peer.heard = now
-        doubted = self._detector.lives(peer, code)
-        self._standing.heard(peer, code, now)
-        if doubted:
-            self._standing.dispute(peer, now)
-        if peer.status is not Status.ALIVE:  # started anew, with codes below the claim against it
-            self._detector.check(peer, now, claim=peer.heartbeat)
-        return peer
-
-    def _watch_restart(self, peer: Peer, code: int, now: float) -> None:
-        """Codes of one process's pings never fall; after a restart its broadcasts count from 1 again."""
-        if code + RESTART < peer.pinged:
-            self._memory.restarted(peer.address, now)
-            peer.pinged = code
-        peer.pinged = max(peer.pinged, code)
-
-    def _learn(self, record: MemberRecord, sender: Address, now: float) -> None:
-        """One member record."""
-        if record.status not in TRUSTED_STATUS or not usable(record.address, self._ipv6):
-            return
-        if record.address == self._local:
-            self._object(record, sender, now)
-            return
-        if not self._heartbeat.plausible(record.heartbeat):
-            self._counters.drop(DropReason.TIME_JUMP)
-            return
-        peer = self._peers.get(record.address)
-        if peer is None:
-            self._standing.learn(record, now)
-        elif record.status == Status.ALIVE:
-            if peer.status is not Status.ALIVE and record.heartbeat > peer.heartbeat:
-                self._detector.lives(peer, record.heartbeat)
-                self._standing.set(peer, Status.ALIVE, record.heartbeat, record.source, now)
-        elif record.heartbeat >= peer.heartbeat and record.status > peer.status:
-            self._detector.rumour(peer, record, now)
-
-    def _object(self, record: MemberRecord, sender: Address, now: float) -> None:
-        """A claim about this node itself: say something newer, and show whoever believes it that this node lives."""
-        self._heartbeat.outbid(record.heartbeat)
-        if record.status != Status.ALIVE:
-            accuser = self._peers.get(record.source) if record.source is not None else None
-            accuser = accuser or self._peers.get(sender)
-            if accuser is not None:
-                self._detector.check(accuser, now)
-
-    def _deliver(self, record: BroadcastRecord, sender: Address, now: float) -> None:
-        if not usable(record.origin, self._ipv6) or not _may_broadcast(record.origin):
-            self._counters.drop(DropReason.BAD_SOURCE)
-        elif record.origin == self._local:
-            self._counters.drop(DropReason.DUPLICATE)
-        elif self._memory.fresh(record.origin, record.index, now):
-            self._push.broadcast(record, (record.origin, sender), now)
-            self._counters.broadcasts_delivered += 1
-            origin = record.origin if self._peers.get(record.origin) is not None else None
-            self._events.append(BroadcastReceived(Origin(str(record.origin), 0, origin), record.index, record.payload))
-        else:
-            self._counters.drop(DropReason.DUPLICATE)
-            self._broadcasts.copy_of(record, sender)
-
     # ------------------------------------------------------------------ help
 
     def _check_running(self) -> None:
@@ -470,8 +378,3 @@ class SmudgeNode:
         if peer is None:
             raise UnknownMember(f"no other member {name!r}: members() lists those there are")
         return peer
-
-
-def _may_broadcast(origin: Address) -> bool:
-    """Whether real nodes take its broadcasts: they take a first byte of 0 for no origin, and drop the datagram."""
-    return ip_address(origin.host).packed[0] != 0

@@ -1,0 +1,152 @@
+"""What a datagram changes: the sender's standing, what it tells of others, its broadcast, and the answer."""
+
+from collections.abc import Callable
+from ipaddress import ip_address
+
+from swim_core.address import Address
+from swim_core.events import BroadcastReceived, DropReason, Event, Origin
+from swim_core.rate import RateLimit
+from swim_core.statistics import Counters
+
+from .broadcasts import Broadcasts, Memory
+from .codec import BroadcastRecord, MemberRecord, Message, Status, Verb
+from .detector import Detector
+from .heartbeat import Heartbeat
+from .outbox import Outbox
+from .peers import Peer, Peers, usable
+from .push import Push
+from .relay import Relay
+from .standing import Standing
+
+__all__ = ["STATUSES", "Receiver", "may_broadcast"]
+
+STATUSES = (Status.ALIVE, Status.SUSPECTED, Status.DEAD)
+RESTART = 16  # by how much a node's own pings fall back only if it started anew: datagrams overtake by less
+WELCOMES = 20  # newcomers a second that are told of everyone at once: the answer is larger than the question
+
+
+def may_broadcast(origin: Address) -> bool:
+    """Whether real nodes take its broadcasts: they take a first byte of 0 for no origin, and drop the datagram."""
+    return ip_address(origin.host).packed[0] != 0
+
+
+class Receiver:
+    """Takes in what datagrams say, and answers them."""
+
+    def __init__(
+        self,
+        local: Address,
+        peers: Peers,
+        heartbeat: Heartbeat,
+        standing: Standing,
+        detector: Detector,
+        relay: Relay,
+        broadcasts: Broadcasts,
+        outbox: Outbox,
+        push: Push,
+        counters: Counters,
+        emit: Callable[[Event], None],
+    ) -> None:
+        self._local = local
+        self._ipv6 = ":" in local.host
+        self._peers = peers
+        self._heartbeat = heartbeat
+        self._standing = standing
+        self._detector = detector
+        self._relay = relay
+        self._broadcasts = broadcasts
+        self._outbox = outbox
+        self._push = push
+        self._counters = counters
+        self._emit = emit
+        self._memory = Memory()
+        self._welcomes = RateLimit(WELCOMES)
+
+    def receive(self, sender: Address, message: Message, now: float) -> None:
+        """A datagram of a node, in the order that real nodes keep: its sender, its records, its broadcast, its verb."""
+        known = self._peers.get(sender)
+        self._heartbeat.hear(message.code, sender, proven=known is not None and known.proven, now=now)
+        peer = self.hear(sender, message.code, now)
+        for record in message.members:
+            self._learn(record, sender, now)
+        if peer is not None and message.verb is Verb.PING:
+            self._watch_restart(peer, message.code, now)
+        if message.broadcast is not None:
+            self._deliver(message.broadcast, sender, now)
+        match message.verb:
+            case Verb.PING | Verb.NFPING:
+                welcome = known is None and self._welcomes.allow(now)
+                self._outbox.send(Verb.ACK, message.code, sender, everyone=welcome)
+            case Verb.ACK:
+                self._detector.answered(sender, message.code, now)
+                self._relay.answered(sender, message.code)
+            case Verb.PINGREQ if message.members[0].status == Status.FORWARD_TO:
+                target = message.members[0]
+                self._relay.asked(sender, target.address, target.heartbeat, now)
+
+    def hear(self, sender: Address, code: int, now: float) -> Peer | None:
+        """A node showed that it lives: whoever it is, it is a member now."""
+        peer = self._peers.get(sender)
+        if peer is None:
+            peer = self._standing.met(sender, code, now)
+            if peer is None:
+                return None
+        peer.heard = now
+        doubted = self._detector.lives(peer, code)
+        self._standing.heard(peer, code, now)
+        if doubted:
+            self._standing.dispute(peer, now)
+        if peer.status is not Status.ALIVE:  # started anew, with codes below the claim against it
+            self._detector.check(peer, now, claim=peer.heartbeat)
+        return peer
+
+    def _watch_restart(self, peer: Peer, code: int, now: float) -> None:
+        """Codes of one process's pings never fall; after a restart its broadcasts count from 1 again."""
+        if code + RESTART < peer.pinged:
+            self._memory.restarted(peer.address, now)
+            peer.pinged = code
+        peer.pinged = max(peer.pinged, code)
+
+    def _learn(self, record: MemberRecord, sender: Address, now: float) -> None:
+        """One member record."""
+        if record.status not in STATUSES or not usable(record.address, self._ipv6):
+            return
+        if record.address == self._local:
+            self._object(record, sender, now)
+            return
+        if not self._heartbeat.plausible(record.heartbeat):
+            self._counters.drop(DropReason.TIME_JUMP)
+            return
+        peer = self._peers.get(record.address)
+        if peer is None:
+            self._standing.learn(record, now)
+        elif record.status == Status.ALIVE:
+            if peer.status is not Status.ALIVE and record.heartbeat > peer.heartbeat:
+                self._detector.lives(peer, record.heartbeat)
+                self._standing.set(peer, Status.ALIVE, record.heartbeat, record.source, now)
+        elif record.heartbeat >= peer.heartbeat and record.status > peer.status:
+            self._detector.rumour(peer, record, now)
+
+    def _object(self, record: MemberRecord, sender: Address, now: float) -> None:
+        """A claim about this node itself: say something newer, and show whoever believes it that this node lives."""
+        self._heartbeat.outbid(record.heartbeat)
+        if record.status != Status.ALIVE:
+            accuser = self._peers.get(record.source) if record.source is not None else None
+            accuser = accuser or self._peers.get(sender)
+            if accuser is not None:
+                self._detector.check(accuser, now)
+
+    def _deliver(self, record: BroadcastRecord, sender: Address, now: float) -> None:
+        """A broadcast, which may be a copy, or one that nobody may have sent."""
+        if not usable(record.origin, self._ipv6) or not may_broadcast(record.origin):
+            self._counters.drop(DropReason.BAD_SOURCE)
+        elif record.origin == self._local:
+            self._counters.drop(DropReason.DUPLICATE)
+        elif self._memory.fresh(record.origin, record.index, now):
+            self._push.broadcast(record, (record.origin, sender), now)
+            self._counters.broadcasts_delivered += 1
+            origin = record.origin if self._peers.get(record.origin) is not None else None
+            self._emit(BroadcastReceived(Origin(str(record.origin), 0, origin), record.index, record.payload))
+        else:
+            self._counters.drop(DropReason.DUPLICATE)
+            self._broadcasts.copy_of(record, sender)
