@@ -17,6 +17,7 @@ class _Sent(NamedTuple):
     short_id: int
     address: Address
     at: float
+    accused: bool
     head: bytes
 
 
@@ -36,17 +37,20 @@ class Pings:
         data = self._outbox.send(Ping(seq, to.short_id, self._clock.read(now), accused), to, now)
         if data is None:
             return
-        self._sent[seq] = _Sent(to.short_id, to.address, now, data[:QUOTED])
+        self._sent[seq] = _Sent(to.short_id, to.address, now, accused is not None, data[:QUOTED])
         if len(self._sent) > MAX_KNOWN:
             del self._sent[next(iter(self._sent))]
 
     def acked(self, seq: int, short_id: int, source: Address, now: float) -> bool:
-        """Whether an ack answers a ping of ours; its round trip is then recorded."""
+        """Whether an ack answers a ping of ours. The round trip of a probe is then recorded; not those of the
+        pings of a watch, all of which a member that stalled answers at once, late, when it wakes.
+        """
         sent = self._sent.get(seq)
         if sent is None or (sent.short_id, sent.address) != (short_id, source):
             return False
         del self._sent[seq]
-        self._rtt.add(now - sent.at)
+        if not sent.accused:
+            self._rtt.add(now - sent.at)
         return True
 
     def other_answered(self, seq: int, source: Address) -> int | None:

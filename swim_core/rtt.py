@@ -27,10 +27,12 @@ class Samples:
         insort(self._sorted, value)
 
     def quantile(self, q: float) -> float | None:
-        """The q-quantile, or None without samples."""
+        """The q-quantile, or None without samples: no higher than the last value below which a share q lies, so
+        that one outlier among a hundred values does not count.
+        """
         if not self._sorted:
             return None
-        return self._sorted[min(len(self._sorted) - 1, int(q * len(self._sorted)))]
+        return self._sorted[int(q * (len(self._sorted) - 1))]
 
 
 class RoundTrips(Samples):
