@@ -47,6 +47,8 @@ class Engine:
         changed: notified, under ``lock``, after events and when the node has left, ends or fails.
         forked: True in a child process, which may not use it.
         ended: True from the moment the engine stops or fails.
+        done: True once the sockets are closed and nothing of the thread is left but its last few instructions.
+        failure: what broke the node, or None.
     """
 
     def __init__(
@@ -56,17 +58,23 @@ class Engine:
         on_event: Callable[[Event], None],
         *,
         multicast: MulticastSocket | None = None,
+        on_change: Callable[[], None] | None = None,
+        log: logging.Logger = logger,
     ) -> None:
         """Take over ``sock`` and ``multicast``, with which the node is to discover others.
 
-        ``on_event`` is called under the lock with each event, before subscribers see it.
+        ``on_event`` is called under the lock with each event, before subscribers see it; ``on_change`` is too,
+        whenever ``changed`` is notified and when all is done.
         """
         self.node = node
         self.lock = threading.Lock()
         self.changed = threading.Condition(self.lock)
-        self.ended = False
+        self.ended = self.done = False
+        self.failure: BaseException | None = None
         self._socket = sock
         self._on_event = on_event
+        self._on_change = on_change
+        self._logger = log
         self._multicast = multicast
         self._group = None if multicast is None else multicast.group
         self._fd = sock.fileno()
@@ -76,7 +84,6 @@ class Engine:
         self._settling = False
         self._leaving = False
         self.forked = False
-        self._failure: BaseException | None = None
         self._unlogged: list[str] = []
         self._thread = threading.Thread(target=self._run, name=f"swim {node.local.name}", daemon=True)
 
@@ -91,8 +98,8 @@ class Engine:
         """Raises NotRunning in a forked child, and NodeCrashed after a failure."""
         if self.forked:
             raise NotRunning("this node belongs to the process that forked this one: open another one here")
-        if self._failure is not None:
-            raise NodeCrashed(f"the node failed: {self._failure!r}") from self._failure
+        if self.failure is not None:
+            raise NodeCrashed(f"the node failed: {self.failure!r}") from self.failure
 
     def check_running(self) -> None:
         """The same, and raises NotRunning after the end."""
@@ -113,15 +120,25 @@ class Engine:
 
         Raises:
             NotRunning: after the end.
+            NodeCrashed: if the node fails over it.
         """
         with self.lock:
             self.check_running()
             yield self.node, clock()
-            self._settle()
-            deadline = self.node.poll_deadline()
+            try:
+                self._settle()
+                deadline = self.node.poll_deadline()
+            except Exception as error:
+                self._fail(error)
+                self.check_usable()
             if deadline is not None and deadline < self._sleeps_until:
                 self._poller.wake()
         self._log()
+
+    def fail(self, error: Exception) -> None:
+        """The node is broken, as its user sees: end everything."""
+        with self.lock:
+            self._fail(error)
 
     def leave(self, *, wait: bool) -> None:
         """Say goodbye; with ``wait`` return only when it was said often enough, or the engine ended."""
@@ -133,14 +150,17 @@ class Engine:
                 self.changed.wait_for(lambda: self.node.has_left or self.ended)
                 self.check_usable()
 
-    def stop(self) -> None:
-        """End the thread and close the socket, at once. A second call waits for the same."""
+    def halt(self) -> None:
+        """Have the thread end and close the sockets, and don't wait for it."""
         with self.lock:
             self._end()
-            self._poller.wake()
-        if self._thread.ident is None:
-            self._close()
-        elif self._thread is not threading.current_thread():
+            if self._thread.ident is None:
+                self._finish()
+
+    def stop(self) -> None:
+        """End the thread and close the socket, at once. A second call waits for the same."""
+        self.halt()
+        if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
     def attach(self, queue: EventQueue) -> None:
@@ -163,12 +183,12 @@ class Engine:
             self._serve()
         except BaseException as error:
             with self.lock:
-                self._failure = error
-                self._end()
-            logger.exception("the node %r failed", self.node.local.name)
+                self._fail(error)
         finally:
+            if self.failure is not None:
+                self._logger.error("the node %r failed", self.node.local.name, exc_info=self.failure)
             with self.lock:
-                self._close()
+                self._finish()
 
     def _serve(self) -> None:
         rounds = 0  # in a row in which something had arrived
@@ -234,7 +254,7 @@ class Engine:
             news = True
             self._publish(event)
         if news or (self._leaving and node.has_left):
-            self.changed.notify_all()
+            self._notify()
 
     def _announce(self, payload: bytes) -> None:
         trouble = self._multicast.send(payload) if self._multicast is not None else None
@@ -254,11 +274,27 @@ class Engine:
     def _log(self) -> None:
         """Log what came up under the lock, outside it: a log handler may do anything."""
         while self._unlogged:
-            logger.warning("%s: %s", self.node.local.name, self._unlogged.pop(0))
+            self._logger.warning("%s: %s", self.node.local.name, self._unlogged.pop(0))
+
+    def _fail(self, error: BaseException) -> None:
+        if not self.ended:
+            self.failure = error
+        self._end()
 
     def _end(self) -> None:
         self.ended = True
+        self._notify()
+        self._poller.wake()
+
+    def _finish(self) -> None:
+        self._close()
+        self.done = True
+        self._notify()
+
+    def _notify(self) -> None:
         self.changed.notify_all()
+        if self._on_change is not None:
+            self._on_change()
 
     def _close(self) -> None:
         self._socket.close()

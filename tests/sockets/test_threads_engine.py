@@ -500,6 +500,24 @@ def test_a_node_that_fails_tells_everyone_from_the_cause(method: str, caplog: py
     assert "ZeroDivisionError: a bug" in caplog.text
 
 
+@pytest.mark.parametrize("method", ["poll_datagram", "poll_event", "poll_deadline"])
+def test_a_node_that_fails_over_an_intent_has_failed_for_everyone(
+    method: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail() -> None:
+        raise boom
+
+    boom = ZeroDivisionError("a bug")
+    node = open_node(HERE, config=(config := FakeConfig()))
+    monkeypatch.setattr(config.node, method, fail)
+    for act in (lambda: node.broadcast(b"x"), node.members, node.subscribe):
+        with pytest.raises(NodeCrashed, match="a bug") as caught:
+            act()
+        assert caught.value.__cause__ is boom
+    node.close()
+    assert "ZeroDivisionError: a bug" in caplog.text
+
+
 def test_a_caller_s_mistake_is_the_caller_s_alone() -> None:
     with opened() as (node, fake):
         fake.raises["broadcast"] = ConfigError("too bad")
