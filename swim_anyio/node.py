@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 
-from swim_core import Evidence, Member, Statistics
+from swim_core import Contact, EventsLost, Evidence, Member, MemberPinged, State, Statistics
 from swim_core.arguments import HostPort, read_seeds
 
 from .engine import Engine
@@ -52,6 +52,14 @@ class AsyncNode:
         """What stands behind the state of a member: the verdict, and what was observed here. None if unknown."""
         self._engine.check_loop()
         return self._engine.core.explain(name)
+
+    def contact(self, name: str) -> Contact | None:
+        """What this node has had to do with another member: when it was heard, how long a ping took. None if unknown.
+
+        Who judged it, and why, `explain` says.
+        """
+        self._engine.check_loop()
+        return self._engine.core.contact(name, now=self._engine.clock())
 
     def subscribe(self, *, current: bool = False) -> Subscription:
         """Events from this call on: ``with node.subscribe() as events: async for event in events``.
@@ -128,6 +136,52 @@ class AsyncNode:
         """
         self._acting()
         self._seeds.replace(read_seeds("join", seeds))
+
+    async def ping(self, name: str) -> float | None:
+        """Ping a member and wait for its answer; returns the round trip in seconds, None if none came in time.
+
+        In time means within the probe timeout (`Config.max_probe_timeout` at most). No answer is looked into
+        like that of any other probe.
+
+        Raises:
+            UnknownMember: if there is no such other member, live or gone.
+            NotRunning: after `leave`, or if the node is closed meanwhile.
+            NodeCrashed: if it fails meanwhile.
+        """
+        with self.subscribe() as events:
+            while True:
+                engine = self._acting()
+                engine.core.ping(name, now=engine.clock())
+                engine.settle()
+                while not isinstance(event := await events.get(), EventsLost):
+                    if isinstance(event, MemberPinged) and event.member.name == name:
+                        return event.round_trip
+
+    def remove(self, name: str) -> None:
+        """Forget a member, here only; `MemberForgotten` follows.
+
+        Under the native protocol only one that is DEAD or LEFT, since a live one would come back with the next
+        word of it; it is not tried again. Under Smudge's any, until it shows itself or later news of it come.
+
+        Raises:
+            UnknownMember: if there is no such other member, or (native protocol) it is live.
+            NotRunning: after `leave`.
+        """
+        engine = self._acting()
+        engine.core.remove(name, now=engine.clock())
+        engine.settle()
+
+    def set_state(self, name: str, state: State) -> None:
+        """Force a member's state and tell the others, which Smudge's protocol allows; if it lives it will object.
+
+        Raises:
+            ConfigError: always under the native protocol, whose verdicts rest on evidence; and if the state is LEFT.
+            UnknownMember: if there is no such other member.
+            NotRunning: after `leave`.
+        """
+        engine = self._acting()
+        engine.core.set_state(name, state, now=engine.clock())
+        engine.settle()
 
     async def leave(self) -> None:
         """Say goodbye and wait until it was said often enough, about 250 ms. Final; the end of the block does it too.

@@ -31,6 +31,7 @@ from .events import (
     MemberForgotten,
     MemberJoined,
     MemberLeft,
+    MemberPinged,
     MemberRecovered,
     MemberSuspected,
     MemberUpdated,
@@ -41,7 +42,7 @@ from .events import (
     Reconnected,
     SettingsDiffer,
 )
-from .member import Member, Rule, State
+from .member import Contact, Member, Rule, State
 from .node import Node
 from .protocol import AddressLike, ProtocolConfig, ProtocolNode
 from .statistics import Statistics
@@ -56,6 +57,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "ConfigFields",
+    "Contact",
     "Datagram",
     "DropReason",
     "Duration",
@@ -70,6 +72,7 @@ __all__ = [
     "MemberForgotten",
     "MemberJoined",
     "MemberLeft",
+    "MemberPinged",
     "MemberRecovered",
     "MemberSuspected",
     "MemberUpdated",

@@ -24,6 +24,7 @@ __all__ = [
     "MemberForgotten",
     "MemberJoined",
     "MemberLeft",
+    "MemberPinged",
     "MemberRecovered",
     "MemberSuspected",
     "MemberUpdated",
@@ -142,6 +143,18 @@ class MemberForgotten(msgspec.Struct, frozen=True):
     member: Member
 
 
+class MemberPinged(msgspec.Struct, frozen=True):
+    """A ping that this application asked for was answered, or its time is up.
+
+    Attributes:
+        member: as it is known when that happens.
+        round_trip: seconds; None if no answer came within the probe timeout.
+    """
+
+    member: Member
+    round_trip: float | None
+
+
 class BroadcastReceived(msgspec.Struct, frozen=True):
     """A broadcast of another member, delivered at most once. ``number`` counts from 1 in each run of it."""
 
@@ -216,6 +229,7 @@ Event = (
     | MemberLeft
     | MemberUpdated
     | MemberForgotten
+    | MemberPinged
     | BroadcastReceived
     | MessageReceived
     | BroadcastsLost

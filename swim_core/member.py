@@ -16,7 +16,7 @@ from msgspec import Meta
 
 from .address import Address, unpack
 
-__all__ = ["Claim", "Member", "Rule", "State", "Verdict", "check_claim", "decode_metadata", "precedence"]
+__all__ = ["Claim", "Contact", "Member", "Rule", "State", "Verdict", "check_claim", "decode_metadata", "precedence"]
 
 U32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 U64 = Annotated[int, Meta(ge=0)]  # MessagePack itself ends at 2^64 - 1
@@ -141,6 +141,22 @@ def check_claim(claim: Claim) -> None:
         raise ValueError("metadata or verdict does not fit the state")
     if claim.metadata:
         decode_metadata(claim.metadata)
+
+
+class Contact(msgspec.Struct, frozen=True, kw_only=True):
+    """What this node has had to do with another member; seconds, as of the moment it was asked for.
+
+    Attributes:
+        age: since this node learned what it holds of the member now: its state, address or metadata.
+        heard: since a datagram of this run of it last arrived here; None for never.
+        round_trip: of the last ping of this node that it answered; None for none yet.
+        unanswered: pings of this node in a row that it has not answered, one under way included.
+    """
+
+    age: float
+    heard: float | None = None
+    round_trip: float | None = None
+    unanswered: int = 0
 
 
 @attrs.frozen

@@ -11,7 +11,7 @@ from .address import Address, unpack
 from .config import Config
 from .events import DropReason, Origin
 from .hashing import Hashes, Identity
-from .member import Claim, Member, State, decode_metadata, precedence
+from .member import Claim, Contact, Member, State, decode_metadata, precedence
 from .rate import RateLimit
 from .ring import Ring
 
@@ -24,13 +24,17 @@ class Entry:
     """One name: the highest claim about it, and what follows from that claim. It stays the same object
     through all runs of the name, until it is forgotten."""
 
-    __slots__ = ("_member", "address", "claim", "identity", "since", "view")
+    __slots__ = ("_member", "address", "claim", "heard", "identity", "round_trip", "since", "unanswered", "view")
 
     def __init__(self, claim: Claim, identity: Identity, view: int, now: float) -> None:
+        self.identity = identity
+        self._meet()
         self.hold(claim, identity, view, now)
 
     def hold(self, claim: Claim, identity: Identity, view: int, now: float) -> None:
         """Hold another claim about the same name."""
+        if identity.short_id != self.identity.short_id:
+            self._meet()
         self.claim = claim
         self.identity = identity
         self.view = view
@@ -38,6 +42,17 @@ class Entry:
         self.since = now
         """When this node learned the present claim: lifetimes count from here."""
         self._member: Member | None = None
+
+    def _meet(self) -> None:
+        """Another run: what this node has had to do with it begins anew; see `Contact`."""
+        self.heard: float | None = None
+        self.round_trip: float | None = None
+        self.unanswered = 0
+
+    def contact(self, now: float) -> Contact:
+        """What this node has had to do with it so far."""
+        heard = None if self.heard is None else now - self.heard
+        return Contact(age=now - self.since, heard=heard, round_trip=self.round_trip, unanswered=self.unanswered)
 
     @property
     def name(self) -> str:
@@ -294,5 +309,9 @@ class Membership:
             if index < excess or now - entry.since >= lifetime:
                 expired.append(entry)
         for entry in expired:
-            self._unlink(entry)
+            self.forget(entry)
         return expired
+
+    def forget(self, entry: Entry) -> None:
+        """Remember nothing of one that is gone."""
+        self._unlink(entry)

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from hashlib import blake2b
 from math import isfinite
 from random import Random
-from typing import Any
+from typing import Any, NoReturn
 
 from . import wire
 from .address import Address, pack, reachable
@@ -40,7 +40,7 @@ from .join import Joiner
 from .journal import Journal
 from .jury import Jury
 from .local import Hearing, Local, pack_metadata
-from .member import Claim, Member, State
+from .member import Claim, Contact, Member, State
 from .membership import Change, Entry, Membership, as_member
 from .outbox import Outbox, Pending
 from .pings import Pings
@@ -268,6 +268,35 @@ class Node:
             self._tell_own_claim(now)
             self._settle(now)
 
+    def ping(self, name: str, *, now: float) -> None:
+        """Ping a member out of turn; see `ProtocolNode.ping`."""
+        self._check_running()
+        entry = self._other(name)
+        now = self._advance(now)
+        self._pings.ask(entry, now)
+        if entry.live:
+            self._prober.expect(entry, now)
+        self._settle(now)
+
+    def remove(self, name: str, *, now: float) -> None:
+        """Forget a member that is dead or has left; see `ProtocolNode.remove`."""
+        self._check_running()
+        entry = self._other(name)
+        if entry.live:
+            raise UnknownMember(
+                f"{name!r} is live, and would be back with the next word of it: only others are removed"
+            )
+        now = self._advance(now)
+        self._membership.forget(entry)
+        self._forgotten(entry)
+        self._settle(now)
+
+    def set_state(self, name: str, state: State, *, now: float) -> NoReturn:
+        """Not in this protocol; see `ProtocolNode.set_state`."""
+        raise ConfigError(
+            "the native protocol judges by evidence alone: a state can't be set (explain() says why it is)"
+        )
+
     def leave(self, *, now: float) -> None:
         """Say goodbye; see `ProtocolNode.leave`."""
         if self._local.left:
@@ -340,9 +369,15 @@ class Node:
         entry = self._membership.get(name)
         return self._journal.evidence(entry.claim) if entry is not None else None
 
+    def contact(self, name: str, *, now: float) -> Contact | None:
+        """What this node has had to do with another member; see `ProtocolNode.contact`."""
+        entry = self._membership.get(name)
+        return entry.contact(max(now, self._health.seen)) if entry is not None else None
+
     def statistics(self) -> Statistics:
         """Counters and sizes of this moment."""
-        return self._common.counters.snapshot(
+        return Statistics(
+            **self._common.counters.snapshot(),
             members=self._membership.states(),
             deaf=self._health.deaf,
             isolated=self._health.isolated,
@@ -350,6 +385,7 @@ class Node:
             watches=len(self._jury),
             pending=len(self._pending),
             retained_broadcasts=self._broadcasts.retained,
+            round_trips=self._common.rtt.histogram,
             rtt_p50=self._common.rtt.quantile(0.5),
             rtt_p99=self._common.rtt.quantile(0.99),
             cluster_time=self._common.clock.read(self._health.seen),
@@ -412,6 +448,7 @@ class Node:
             self._corrections.send(entry.claim, sender, now)
             return
         self._health.hear(now)
+        entry.heard = now
         if not sender.flags & wire.Flags.DEAF:
             self._prober.heard(entry.short_id)
             self._jury.heard(entry.short_id, now)
@@ -482,6 +519,7 @@ class Node:
             self._common.outbox.muted = True
             return
         self._common.outbox.muted = superseded
+        self._common.counters.refutations += 1
         self._tell_own_claim(now)
         if hearing is Hearing.WAS_DEAD and not self._local.left:
             self._sync.start_with_anyone(now)
@@ -499,12 +537,21 @@ class Node:
             self._isolation.on_round(now)
         self._broadcasts.on_round(now)
         for entry in self._membership.expire(now):
-            self._events.append(MemberForgotten(entry.member))
-            self._journal.forget(entry.name)
-            self._broadcasts.forget(entry)
+            self._forgotten(entry)
+
+    def _forgotten(self, entry: Entry) -> None:
+        self._events.append(MemberForgotten(entry.member))
+        self._journal.forget(entry.name)
+        self._broadcasts.forget(entry)
 
     def _goodbye_said(self, now: float) -> None:
         self._has_left = True
+
+    def _other(self, name: str) -> Entry:
+        entry = self._membership.get(name)
+        if entry is None or name == self._local.name:
+            raise UnknownMember(f"no other member {name!r}: members(gone=True) lists those there are")
+        return entry
 
     def _check_running(self) -> None:
         if self._local.left:

@@ -4,7 +4,9 @@ from typing import NamedTuple
 
 from .address import Address
 from .common import Common
+from .events import MemberPinged
 from .membership import Entry
+from .timers import Timer
 from .wire import Ping
 
 __all__ = ["Pings"]
@@ -14,6 +16,7 @@ QUOTED = 24  # leading bytes, the random seq among them; Linux quotes 520 of a r
 
 
 class _Sent(NamedTuple):
+    to: Entry
     short_id: int
     address: Address
     at: float
@@ -29,17 +32,34 @@ class Pings:
         self._clock = common.clock
         self._outbox = common.outbox
         self._rtt = common.rtt
+        self._timers = common.timers
+        self._emit = common.emit
         self._sent: dict[int, _Sent] = {}
+        self._asked: dict[int, Timer] = {}
 
-    def send(self, to: Entry, now: float, *, accused: int | None = None) -> None:
-        """Ping a member; ``accused`` is the incarnation under watch."""
+    def ask(self, to: Entry, now: float) -> None:
+        """Ping a member for the application, which is told how it went."""
+        seq = self.send(to, now)
+        if seq is not None:
+            self._asked[seq] = self._timers.at(now + self._rtt.probe_timeout, lambda _: self._tell(seq, to, None))
+
+    def _tell(self, seq: int, to: Entry, round_trip: float | None) -> None:
+        timer = self._asked.pop(seq, None)
+        if timer is not None:
+            timer.cancel()
+            self._emit(MemberPinged(to.member, round_trip))
+
+    def send(self, to: Entry, now: float, *, accused: int | None = None) -> int | None:
+        """Ping a member; ``accused`` is the incarnation under watch. Returns the seq; None if it may not be sent."""
         seq = self._random.getrandbits(32)
         data = self._outbox.send(Ping(seq, to.short_id, self._clock.read(now), accused), to, now)
         if data is None:
-            return
-        self._sent[seq] = _Sent(to.short_id, to.address, now, accused is not None, data[:QUOTED])
+            return None
+        to.unanswered += 1
+        self._sent[seq] = _Sent(to, to.short_id, to.address, now, accused is not None, data[:QUOTED])
         if len(self._sent) > MAX_KNOWN:
             del self._sent[next(iter(self._sent))]
+        return seq
 
     def acked(self, seq: int, short_id: int, source: Address, now: float) -> bool:
         """Whether an ack answers a ping of ours. The round trip of a probe is then recorded; not those of the
@@ -49,8 +69,13 @@ class Pings:
         if sent is None or (sent.short_id, sent.address) != (short_id, source):
             return False
         del self._sent[seq]
+        to, round_trip = sent.to, now - sent.at
+        if to.short_id == short_id:
+            to.round_trip, to.unanswered = round_trip, 0
         if not sent.accused:
-            self._rtt.add(now - sent.at)
+            self._rtt.add(round_trip)
+        if self._asked:
+            self._tell(seq, to, round_trip)
         return True
 
     def other_answered(self, seq: int, source: Address) -> int | None:

@@ -111,6 +111,10 @@ class Prober:
     def probe(self, target: Entry, now: float) -> None:
         """Ping a member, and report it if it shows no sign of life in time."""
         self._pings.send(target, now)
+        self.expect(target, now)
+
+    def expect(self, target: Entry, now: float) -> None:
+        """A member was pinged: report it if it shows no sign of life in time."""
         short_id = target.short_id
         if short_id in self._probes:
             return  # an earlier probe is still under way; its deadline stands

@@ -11,7 +11,7 @@ from typing import Protocol
 from .address import Address
 from .discovery import Multicast
 from .events import Datagram, Event, Evidence, KernelEvidence
-from .member import Member
+from .member import Contact, Member, State
 from .statistics import Statistics
 
 __all__ = ["ProtocolConfig", "ProtocolNode"]
@@ -94,6 +94,34 @@ class ProtocolNode(Protocol):
             NotRunning: after `leave`.
         """
 
+    def ping(self, name: str, *, now: float) -> None:
+        """Ping a member out of turn; `MemberPinged` tells how it went. No answer is looked into like any other.
+
+        Raises:
+            UnknownMember: if there is no such other member, live or gone.
+            NotRunning: after `leave`.
+        """
+
+    def remove(self, name: str, *, now: float) -> None:
+        """Forget a member, here only; `MemberForgotten` follows.
+
+        Under the native protocol only one that is DEAD or LEFT, since a live one would come back with the next
+        word of it; it is not tried again. Under Smudge's any, until it shows itself or later news of it come.
+
+        Raises:
+            UnknownMember: if there is no such other member, or (native protocol) it is live.
+            NotRunning: after `leave`.
+        """
+
+    def set_state(self, name: str, state: State, *, now: float) -> None:
+        """Force a member's state and tell the others, which Smudge's protocol allows; if it lives it will object.
+
+        Raises:
+            ConfigError: always under the native protocol, whose verdicts rest on evidence; and if the state is LEFT.
+            UnknownMember: if there is no such other member.
+            NotRunning: after `leave`.
+        """
+
     def leave(self, *, now: float) -> None:
         """Say goodbye. Final; `has_left` tells when it has been said often enough. A second call does nothing."""
 
@@ -127,6 +155,12 @@ class ProtocolNode(Protocol):
         """What stands behind the state of a member: the verdict, and what was observed here. None if unknown.
 
         The evidence of a live, unsuspected member has no rule and states what was observed lately.
+        """
+
+    def contact(self, name: str, *, now: float) -> Contact | None:
+        """What this node has had to do with another member: when it was heard, how long a ping took. None if unknown.
+
+        About itself it says only how long it has been what it is.
         """
 
 

@@ -8,13 +8,16 @@ from typing import Self
 
 from swim_core import (
     BroadcastReceived,
+    Contact,
     Event,
+    EventsLost,
     Evidence,
     JoinAttempt,
     Member,
     MemberDied,
     MemberJoined,
     MemberLeft,
+    MemberPinged,
     MemberRecovered,
     MemberSuspected,
     NodeCrashed,
@@ -26,7 +29,7 @@ from swim_core import (
 from swim_core.arguments import HostPort, read_seeds
 
 from . import registry
-from .engine import Engine
+from .engine import Engine, clock
 from .listeners import Dispatcher, Listener
 from .multicast import MulticastSocket
 from .resolver import Resolver, Seed, numeric
@@ -110,6 +113,14 @@ class ThreadNode:
         with self._engine.view() as node:
             return node.explain(name)
 
+    def contact(self, name: str) -> Contact | None:
+        """What this node has had to do with another member: when it was heard, how long a ping took. None if unknown.
+
+        Who judged it, and why, `explain` says.
+        """
+        with self._engine.view() as node:
+            return node.contact(name, now=clock())
+
     # intents
 
     def join(self, seeds: str | Iterable[HostPort]) -> None:
@@ -158,6 +169,48 @@ class ThreadNode:
         """
         with self._engine.intent() as (node, now):
             node.update_metadata(metadata, now=now)
+
+    def ping(self, name: str) -> float | None:
+        """Ping a member and wait for its answer; returns the round trip in seconds, None if none came in time.
+
+        In time means within the probe timeout (`Config.max_probe_timeout` at most). No answer is looked into
+        like that of any other probe. Not for listeners: it waits for what comes after them.
+
+        Raises:
+            UnknownMember: if there is no such other member, live or gone.
+            NotRunning: after `leave`, or if the node is closed meanwhile.
+        """
+        with self.subscribe() as events:
+            while True:
+                with self._engine.intent() as (node, now):
+                    node.ping(name, now=now)
+                while not isinstance(event := events.get(), EventsLost):
+                    if isinstance(event, MemberPinged) and event.member.name == name:
+                        return event.round_trip
+
+    def remove(self, name: str) -> None:
+        """Forget a member, here only; `MemberForgotten` follows.
+
+        Under the native protocol only one that is DEAD or LEFT, since a live one would come back with the next
+        word of it; it is not tried again. Under Smudge's any, until it shows itself or later news of it come.
+
+        Raises:
+            UnknownMember: if there is no such other member, or (native protocol) it is live.
+            NotRunning: after `leave` or `close`.
+        """
+        with self._engine.intent() as (node, now):
+            node.remove(name, now=now)
+
+    def set_state(self, name: str, state: State) -> None:
+        """Force a member's state and tell the others, which Smudge's protocol allows; if it lives it will object.
+
+        Raises:
+            ConfigError: always under the native protocol, whose verdicts rest on evidence; and if the state is LEFT.
+            UnknownMember: if there is no such other member.
+            NotRunning: after `leave` or `close`.
+        """
+        with self._engine.intent() as (node, now):
+            node.set_state(name, state, now=now)
 
     def leave(self) -> None:
         """Say goodbye, and return when it was said often enough (250 ms); at once if nobody was there to hear it.

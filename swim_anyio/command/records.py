@@ -23,6 +23,7 @@ from swim_core import (
     MemberForgotten,
     MemberJoined,
     MemberLeft,
+    MemberPinged,
     MemberRecovered,
     MemberSuspected,
     MemberUpdated,
@@ -73,7 +74,7 @@ def from_event(event: Event, *, t: float) -> Record | None:
             return {"t": t, "event": "lost", "member": origin.name, "count": count}
         case EventsLost(count=count):
             return {"t": t, "event": "lost", "count": count}
-        case JoinAttempt() | SettingsDiffer():
+        case JoinAttempt() | MemberPinged() | SettingsDiffer():
             return None
 
 

@@ -5,11 +5,13 @@ and by way of relays, until all of them have failed; one relay's silence proves 
 a node is checked before it is believed. Any datagram of a node proves that it lives.
 """
 
+from collections.abc import Callable
 from random import Random
 
 import msgspec
 
 from swim_core.address import Address
+from swim_core.events import Event, MemberPinged
 from swim_core.member import Rule
 from swim_core.statistics import Counters
 from swim_core.timers import Timer, Timers
@@ -69,6 +71,7 @@ class Detector:
         timers: Timers,
         random: Random,
         counters: Counters,
+        emit: Callable[[Event], None],
     ) -> None:
         self._local = local
         self._peers = peers
@@ -80,7 +83,9 @@ class Detector:
         self._timers = timers
         self._random = random
         self._counters = counters
+        self._emit = emit
         self._pings: dict[tuple[Address, int], tuple[float, Timer]] = {}
+        self._asked: dict[tuple[Address, int], Timer] = {}
         self._inquiries: dict[Address, _Inquiry] = {}
         self._doubts: dict[Address, _Doubt] = {}
 
@@ -103,12 +108,28 @@ class Detector:
 
     # ------------------------------------------------------------------ pings
 
-    def ping(self, address: Address, now: float) -> None:
-        """Send a PING with a fresh code; a live node of the table that doesn't answer is looked into."""
+    def ask(self, peer: Peer, now: float) -> None:
+        """Ping a node for the application, which is told how it went."""
+        code = self.ping(peer.address, now)
+        timer = self._timers.at(now + self._trips.patience, lambda _: self._tell(peer, code, None))
+        self._asked[peer.address, code] = timer
+
+    def _tell(self, peer: Peer, code: int, round_trip: float | None) -> None:
+        timer = self._asked.pop((peer.address, code), None)
+        if timer is not None:
+            timer.cancel()
+            self._emit(MemberPinged(peer.member, round_trip))
+
+    def ping(self, address: Address, now: float) -> int:
+        """Send a PING with a fresh code, the result; a live node of the table that doesn't answer is looked into."""
         code = self._heartbeat.next()
+        peer = self._peers.get(address)
+        if peer is not None:
+            peer.unanswered += 1
         timer = self._timers.at(now + self._trips.patience, lambda at: self._late(address, code, at))
         self._pings[address, code] = (now, timer)
         self._outbox.send(Verb.PING, code, address)
+        return code
 
     def check(self, peer: Peer, now: float, *, claim: int = 0) -> None:
         """Ping a node out of turn, with a code above the heartbeat of a ``claim`` so that its answer refutes that.
@@ -131,7 +152,8 @@ class Detector:
             timer.cancel()
             self._trips.add(now - sent)
             if peer is not None:
-                peer.proven, peer.round_trip = True, now - sent
+                peer.proven, peer.round_trip, peer.unanswered = True, now - sent, 0
+                self._tell(peer, code, now - sent)
         for inquiry in list(self._inquiries.values()):
             if inquiry.code == code and address in inquiry.relays:
                 self._standing.note(inquiry.peer, "a relay reached it", now, str(address))
@@ -143,7 +165,6 @@ class Detector:
         peer = self._peers.get(address)
         if ping is None or peer is None:
             return
-        peer.round_trip = -1.0
         self._counters.probes_failed += 1
         if peer.live and peer.heard < ping[0]:
             self._standing.note(peer, "ping timed out", now, f"code {code}")

@@ -10,21 +10,21 @@ from swim_core.address import Address, reachable
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError, NotRunning, PayloadTooLarge, UnknownMember
 from swim_core.events import Datagram, DropReason, Event, Evidence, KernelEvidence
-from swim_core.member import Member, State
+from swim_core.member import Contact, Member, State
 from swim_core.statistics import Counters, Statistics
 from swim_core.timers import Timers
 
 from .broadcasts import Broadcasts
-from .codec import BroadcastRecord, Status, verb_of
+from .codec import BroadcastRecord, verb_of
 from .config import SmudgeConfig
 from .detector import Detector
 from .gossip import Gossip
 from .heartbeat import Heartbeat
 from .inbox import Inbox
 from .outbox import Outbox
-from .peers import Peer, Peers, usable
+from .peers import STATUSES, Peer, Peers, usable
 from .push import Push
-from .receiver import STATUSES, Receiver, may_broadcast
+from .receiver import Receiver, may_broadcast
 from .relay import Relay
 from .roundtrips import RoundTrips
 from .seeds import Seeds
@@ -67,7 +67,7 @@ class SmudgeNode:
         if not usable(local, self._ipv6):
             raise ConfigError(f"{local} is no address that other nodes could send to")
         self._config = config
-        self._now = now
+        self._now = self._started = now
         self._start_ms = unix_ms - now * 1000
         self._left = False
         self._events: deque[Event] = deque()
@@ -87,7 +87,7 @@ class SmudgeNode:
         emit = self._events.append
         self._standing = standing = Standing(local, peers, heartbeat, gossip, push, counters, emit, self._wall_ms)
         self._detector = detector = Detector(
-            local, peers, heartbeat, self._trips, standing, outbox, push, timers, random, counters
+            local, peers, heartbeat, self._trips, standing, outbox, push, timers, random, counters, emit
         )
         relay = Relay(local, outbox, timers, counters)
         self._receiver = Receiver(
@@ -179,6 +179,7 @@ class SmudgeNode:
         if self._broadcasts.full:
             raise PayloadTooLarge(f"{len(self._broadcasts)} broadcasts are being told already")
         self._index = (self._index + 1) & 0xFFFF_FFFF
+        self._counters.broadcasts_sent += 1
         record = BroadcastRecord(self._local, self._index, bytes(payload))
         self._push.broadcast(record, (self._local,), now)
         return self._index
@@ -206,47 +207,26 @@ class SmudgeNode:
         self._outbox.clear()
 
     def ping(self, name: str, *, now: float) -> None:
-        """Ping one member now, as Smudge's ``PingNode``; the round trip shows in `round_trip`.
-
-        Raises:
-            UnknownMember: if there is no such member.
-            NotRunning: after `leave`.
-        """
+        """Ping one member now; see `ProtocolNode.ping`."""
         self._check_running()
         peer = self._named(name)
-        self._detector.ping(peer.address, self._advance(now))
+        self._detector.ask(peer, self._advance(now))
 
     def remove(self, name: str, *, now: float) -> None:
-        """Forget a member, as Smudge's ``RemoveNode``: here only, until it shows itself or later news of it come.
-
-        Raises:
-            UnknownMember: if there is no such member.
-            NotRunning: after `leave`.
-        """
+        """Forget a member, here only; see `ProtocolNode.remove`."""
         self._check_running()
-        self._advance(now)
         peer = self._named(name)
+        self._advance(now)
         self._detector.forget(peer)
         self._standing.remove(peer)
 
-    def set_status(self, name: str, status: Status, *, now: float) -> None:
-        """Force a member's status and tell the others, as Smudge's ``UpdateNodeStatus``. If it lives it will object.
-
-        Args:
-            name: of the member.
-            status: ALIVE, SUSPECTED or DEAD.
-            now: seconds.
-
-        Raises:
-            ConfigError: if it is another status.
-            UnknownMember: if there is no such member.
-            NotRunning: after `leave`.
-        """
+    def set_state(self, name: str, state: State, *, now: float) -> None:
+        """Force a member's state and tell the others; see `ProtocolNode.set_state`."""
         self._check_running()
-        if status not in STATUSES:
-            raise ConfigError(f"a member is ALIVE, SUSPECTED or DEAD, not {status!r}")
+        if state not in STATUSES:
+            raise ConfigError(f"Smudge's members are ALIVE, SUSPECT or DEAD, not {state!r}")
         peer = self._named(name)
-        self._standing.set(peer, Status(status), self._heartbeat.value, self._local, self._advance(now))
+        self._standing.set(peer, STATUSES[state], self._heartbeat.value, self._local, self._advance(now))
 
     # ------------------------------------------------------------------ outputs
 
@@ -291,30 +271,13 @@ class SmudgeNode:
             return self._standing.evidence(peer)
         return Evidence(None, "", 0) if name == str(self._local) else None
 
-    def round_trip(self, name: str) -> float | None:
-        """Seconds of the last ping of a member that was answered; -1 if the last was not; None before the first.
-
-        Raises:
-            UnknownMember: if there is no such member.
-        """
-        return self._named(name).round_trip
-
-    def age(self, name: str) -> float:
-        """Seconds since a member last showed itself, or, if it never did, since its status was set.
-
-        Raises:
-            UnknownMember: if there is no such member.
-        """
-        peer = self._named(name)
-        return self._now - (peer.since if peer.heard == -inf else peer.heard)
-
-    def status_source(self, name: str) -> Address | None:
-        """Who first claimed the status of a member: this node's own address for what it saw itself; None if unknown.
-
-        Raises:
-            UnknownMember: if there is no such member.
-        """
-        return self._named(name).source
+    def contact(self, name: str, *, now: float) -> Contact | None:
+        """What this node has had to do with another member; see `ProtocolNode.contact`."""
+        now = max(now, self._now)
+        peer = self._peers.named(name)
+        if peer is not None:
+            return peer.contact(now)
+        return Contact(age=now - self._started) if name == str(self._local) else None
 
     def statistics(self) -> Statistics:
         """Counters and sizes of this moment; ``cluster_time`` is the wall clock."""
@@ -322,7 +285,8 @@ class SmudgeNode:
         for peer in self._peers:
             states[peer.member.state] += 1
         states[State.ALIVE] += 1
-        return self._counters.snapshot(
+        return Statistics(
+            **self._counters.snapshot(),
             members=states,
             deaf=False,
             isolated=False,
@@ -330,6 +294,7 @@ class SmudgeNode:
             watches=len(self._detector),
             pending=len(self._gossip),
             retained_broadcasts=len(self._broadcasts),
+            round_trips=self._trips.samples.histogram,
             rtt_p50=self._trips.samples.quantile(0.5),
             rtt_p99=self._trips.samples.quantile(0.99),
             cluster_time=self._wall_ms(self._now),

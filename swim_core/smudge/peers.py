@@ -10,16 +10,17 @@ from math import floor, inf, log
 import msgspec
 
 from swim_core.address import Address
-from swim_core.member import Member, State
+from swim_core.member import Contact, Member, State
 
 from .codec import Status
 
-__all__ = ["Peer", "Peers", "customary", "usable"]
+__all__ = ["STATUSES", "Peer", "Peers", "customary", "usable"]
 
 MAX_TOMBSTONES = 4_096
 HEADERS = 4  # of what was last sent to a peer, to recognise in a refusal
 
 _STATES = {Status.ALIVE: State.ALIVE, Status.SUSPECTED: State.SUSPECT, Status.DEAD: State.DEAD}
+STATUSES = {state: status for status, state in _STATES.items()}
 
 
 @lru_cache(maxsize=1_024)
@@ -51,7 +52,8 @@ class Peer(msgspec.Struct, eq=False, kw_only=True):
         shown: the largest code that it showed itself.
         pinged: the largest code of its own PINGs.
         proven: whether it has answered a ping, so that it does receive at its address.
-        round_trip: the last one, seconds; None before the first, -1 after a ping that was lost.
+        round_trip: of the last ping that it answered, seconds.
+        unanswered: pings in a row that it has not answered.
         tellings: how often its status is still to be told.
         retry: how often it was tried since it died.
         countdown: rounds until it is tried next.
@@ -71,6 +73,7 @@ class Peer(msgspec.Struct, eq=False, kw_only=True):
     pinged: int = 0
     proven: bool = False
     round_trip: float | None = None
+    unanswered: int = 0
     tellings: int = 0
     retry: int = 0
     countdown: int = 2
@@ -81,6 +84,11 @@ class Peer(msgspec.Struct, eq=False, kw_only=True):
     def live(self) -> bool:
         """ALIVE or SUSPECTED."""
         return self.status is not Status.DEAD
+
+    def contact(self, now: float) -> Contact:
+        """What this node has had to do with it so far."""
+        heard = None if self.heard == -inf else now - self.heard
+        return Contact(age=now - self.since, heard=heard, round_trip=self.round_trip, unanswered=self.unanswered)
 
     @property
     def member(self) -> Member:

@@ -62,7 +62,7 @@ class Standing:
         self._emit = emit
         self._wall_ms = wall_ms
         self._notes = Notes()
-        self._verdicts: dict[Address, tuple[Rule | None, str, int]] = {}
+        self._verdicts: dict[Address, tuple[Rule | None, int]] = {}
 
     # ------------------------------------------------------------------ news
 
@@ -136,7 +136,7 @@ class Standing:
             self._verdicts.pop(peer.address, None)
             self._emit(MemberRecovered(peer.member))
             return
-        self._verdicts[peer.address] = (rule, "" if source is None else str(source), self._wall_ms(now))
+        self._verdicts[peer.address] = (rule, self._wall_ms(now))
         if status is Status.SUSPECTED and was is Status.ALIVE:
             self._emit(MemberSuspected(peer.member, self.evidence(peer)))
         elif status is Status.DEAD:
@@ -163,6 +163,7 @@ class Standing:
         self._notes.add(peer.name, Observation(now, self._name, what, detail))
 
     def evidence(self, peer: Peer) -> Evidence:
-        """What stands behind a node's status."""
-        rule, accuser, at = self._verdicts.get(peer.address, (None, "", 0))
+        """What stands behind a node's status; its accuser is who claimed that first, also that it is ALIVE."""
+        rule, at = self._verdicts.get(peer.address, (None, 0))
+        accuser = "" if peer.source is None else str(peer.source)
         return Evidence(rule, accuser, at, self._notes.of(peer.name))

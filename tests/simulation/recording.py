@@ -6,12 +6,14 @@ from typing import Any
 from swim_core import (
     Address,
     AddressLike,
+    Contact,
     Datagram,
     Event,
     Evidence,
     KernelEvidence,
     Member,
     Multicast,
+    State,
     Statistics,
 )
 
@@ -75,6 +77,15 @@ class RecordingNode:
     def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> None:
         self._called("metadata", now, metadata)
 
+    def ping(self, name: str, *, now: float) -> None:
+        self._called("ping", now, name)
+
+    def remove(self, name: str, *, now: float) -> None:
+        self._called("remove", now, name)
+
+    def set_state(self, name: str, state: State, *, now: float) -> None:
+        self._called("state", now, name, state)
+
     def leave(self, *, now: float) -> None:
         self._called("leave", now)
         self._left_at = self.deadline = now + 0.25
@@ -110,6 +121,9 @@ class RecordingNode:
         return self.counters
 
     def explain(self, name: str) -> Evidence | None:
+        return None
+
+    def contact(self, name: str, *, now: float) -> Contact | None:
         return None
 
 

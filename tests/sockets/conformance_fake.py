@@ -8,6 +8,7 @@ import attrs
 from swim_core import (
     Address,
     AddressLike,
+    Contact,
     Datagram,
     Event,
     Evidence,
@@ -15,6 +16,7 @@ from swim_core import (
     Member,
     Multicast,
     NotRunning,
+    State,
     Statistics,
 )
 
@@ -36,6 +38,7 @@ class FakeNode:
         self.ticks: list[float] = []
         self.order: list[str] = []
         self.joins: list[list[AddressLike]] = []
+        self.pinged: list[str] = []
         self.left_at: float | None = None
         self.has_left = False
         self.outbox: deque[Datagram] = deque()
@@ -87,6 +90,16 @@ class FakeNode:
     def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> None:
         raise NotImplementedError
 
+    def ping(self, name: str, *, now: float) -> None:
+        self._maybe_raise("ping")
+        self.pinged.append(name)
+
+    def remove(self, name: str, *, now: float) -> None:
+        raise NotImplementedError
+
+    def set_state(self, name: str, state: State, *, now: float) -> None:
+        raise NotImplementedError
+
     def leave(self, *, now: float) -> None:
         self._maybe_raise("leave")
         if self.left_at is None:
@@ -113,6 +126,9 @@ class FakeNode:
         return Statistics(datagrams_received=len(self.datagrams))
 
     def explain(self, name: str) -> Evidence | None:
+        return None
+
+    def contact(self, name: str, *, now: float) -> Contact | None:
         return None
 
     def _maybe_raise(self, method: str) -> None:

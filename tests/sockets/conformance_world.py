@@ -15,7 +15,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 import swim_anyio
 import swim_threads
-from swim_core import Address, Config, Event, Evidence, Member, MemberJoined, NotRunning, Statistics
+from swim_core import Address, Config, Contact, Event, Evidence, Member, MemberJoined, MemberPinged, NotRunning, Statistics
 from swim_core.arguments import HostPort
 from swim_core.simulation import Process, Simulation
 from swim_core.subscription import EventQueue
@@ -48,6 +48,12 @@ class Node(Protocol):
     def statistics(self) -> Statistics: ...
 
     def explain(self, name: str) -> Evidence | None: ...
+
+    def contact(self, name: str) -> Contact | None: ...
+
+    def ping(self, name: str) -> float | None: ...
+
+    def remove(self, name: str) -> None: ...
 
     def broadcast(self, payload: bytes) -> int: ...
 
@@ -178,6 +184,16 @@ class LoopNode:
         evidence: Evidence | None = self._call(self._node.explain, name)
         return evidence
 
+    def contact(self, name: str) -> Contact | None:
+        contact: Contact | None = self._call(self._node.contact, name)
+        return contact
+
+    def ping(self, name: str) -> float | None:
+        return self._portal.call(self._node.ping, name)
+
+    def remove(self, name: str) -> None:
+        self._call(self._node.remove, name)
+
     def broadcast(self, payload: bytes) -> int:
         number: int = self._call(self._node.broadcast, payload)
         return number
@@ -266,6 +282,21 @@ class SimulatedNode:
     @property
     def local(self) -> Member:
         return self._process.node.local
+
+    def contact(self, name: str) -> Contact | None:
+        return self._process.node.contact(name, now=self._process.clock)
+
+    def ping(self, name: str) -> float | None:
+        self._check()
+        events = self.subscribe()
+        self._process.do(lambda node, now: node.ping(name, now=now))
+        while not isinstance(event := events.get(), MemberPinged):
+            pass
+        return event.round_trip
+
+    def remove(self, name: str) -> None:
+        self._check()
+        self._process.do(lambda node, now: node.remove(name, now=now))
 
     def broadcast(self, payload: bytes) -> int:
         self._check()

@@ -194,6 +194,26 @@ def test_a_new_run_under_the_old_name_takes_its_place(world: World) -> None:
     assert message.payload == b"to whichever lives"
 
 
+def test_pinging_a_member_and_forgetting_it_once_it_is_dead(world: World) -> None:
+    a, b = world.open_cluster("a", "b")
+    round_trip = a.ping("b")
+    assert round_trip is not None
+    contact = a.contact("b")
+    assert contact is not None
+    assert contact.heard is not None
+    assert contact.round_trip is not None
+    with pytest.raises(UnknownMember, match="is live"):
+        a.remove("b")
+    b.kill()
+    world.wait(lambda: "b" not in names(a.members()))
+    a.remove("b")
+    assert a.member("b") is None
+    assert a.contact("b") is None
+    for intent in (a.ping, a.remove):
+        with pytest.raises(UnknownMember):
+            intent("b")
+
+
 def test_messages_go_to_one_member(world: World) -> None:
     a, b, c = world.open_cluster("a", "b", "c")
     inboxes = {node: node.subscribe() for node in (b, c)}

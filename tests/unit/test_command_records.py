@@ -22,6 +22,7 @@ from swim_core import (
     MemberForgotten,
     MemberJoined,
     MemberLeft,
+    MemberPinged,
     MemberRecovered,
     MemberSuspected,
     MemberUpdated,
@@ -102,6 +103,7 @@ CASES: list[tuple[Event, dict[str, object] | None, str]] = [
         "no member was heard for the stall tolerance: the trouble is likely here",
     ),
     (Reconnected(), {"event": "reconnected"}, "members are heard again"),
+    (MemberPinged(MEMBER, 0.001), None, ""),
     (JoinAttempt((Address("10.0.0.1", 7946),)), None, ""),
     (SettingsDiffer(Address("10.0.0.1", 7946), {"rings": 3}, {"rings": 4}), None, ""),
 ]

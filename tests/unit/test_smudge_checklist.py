@@ -14,6 +14,7 @@ from swim_core import (
     MemberDied,
     MemberForgotten,
     MemberJoined,
+    MemberPinged,
     MemberRecovered,
     MemberSuspected,
     Multicast,
@@ -70,8 +71,8 @@ def test_2_pings_are_acked_at_once_with_the_same_code(verb: Verb, code: int) -> 
 
 def test_2_suspected_and_dead_nodes_are_acked_too() -> None:
     hand = Hand(knows=2)
-    for status in (SUSPECTED, DEAD):
-        hand.node.set_status("10.0.0.2:9999", status, now=hand.now)
+    for state in (State.SUSPECT, State.DEAD):
+        hand.node.set_state("10.0.0.2:9999", state, now=hand.now)
         assert [s.code for s in hand.feed(at(2), ping(1)) if s.verb is Verb.ACK and s.code] == [1]
 
 
@@ -153,7 +154,7 @@ def test_4_requests_cant_make_a_flood_of_it() -> None:
 
 def test_5_a_silent_node_is_pinged_by_live_relays_whose_requests_name_it_first() -> None:
     hand = Hand(knows=5)
-    hand.node.set_status("10.0.0.6:9999", DEAD, now=hand.now)
+    hand.node.set_state("10.0.0.6:9999", State.DEAD, now=hand.now)
     hand.answering -= {at(2), at(6)}
     hand.run(3.0)
     requests = hand.of(Verb.PINGREQ)
@@ -258,7 +259,7 @@ def test_6_the_dead_are_not_brought_up_when_that_is_no_news() -> None:
     """Defect 19: they would come back at those who have removed them."""
     hand = Hand(knows=4)
     hand.answering -= {at(2)}
-    hand.node.set_status("10.0.0.2:9999", DEAD, now=hand.now)
+    hand.node.set_state("10.0.0.2:9999", State.DEAD, now=hand.now)
     hand.run(5.0)
     hand.clear()
     hand.run(10.0)
@@ -365,7 +366,7 @@ def test_8_claims_about_this_node_are_outbid_and_answered_and_never_believed() -
 def test_8_a_dead_node_that_starts_anew_with_low_codes_is_back_at_once() -> None:
     """Defect 18: the original waits for a retry, about as long as the node was dead."""
     hand = Hand(knows=3)
-    hand.node.set_status("10.0.0.2:9999", DEAD, now=hand.now)
+    hand.node.set_state("10.0.0.2:9999", State.DEAD, now=hand.now)
     hand.feed(at(2), ping(1))
     hand.run(0.01)
     assert hand.state(2) is State.ALIVE
@@ -376,7 +377,7 @@ def test_8_late_acks_do_not_revive() -> None:
     hand = Hand(knows=3)
     hand.answering.clear()
     old = hand.run(0.1) or hand.run(0.5)
-    hand.node.set_status("10.0.0.2:9999", DEAD, now=hand.now)
+    hand.node.set_state("10.0.0.2:9999", State.DEAD, now=hand.now)
     hand.feed(at(2), Message(Verb.ACK, PORT, old[0].code))
     assert hand.state(2) is State.DEAD
 
@@ -430,7 +431,7 @@ def test_hearsay_is_checked_before_it_is_believed(worse: Status) -> None:
 def test_old_claims_are_ignored_and_on_equal_heartbeats_the_worse_status_wins() -> None:
     hand = Hand(knows=3, heartbeat_millis=60_000)
     hand.answering -= {at(2)}
-    hand.node.set_status("10.0.0.2:9999", SUSPECTED, now=hand.now)
+    hand.node.set_state("10.0.0.2:9999", State.SUSPECT, now=hand.now)
     told = hand.run(0.1)
     (held,) = {r.heartbeat for s in told for r in s.message.members if r.address == at(2)}
     for status, heartbeat in ((ALIVE, held), (ALIVE, held - 1), (DEAD, held - 1)):
@@ -489,7 +490,7 @@ def test_a_dead_node_is_tried_with_backoff_then_removed_and_stays_so() -> None:
     hand = Hand(knows=2, heartbeat_millis=10)
     hand.answering -= {at(3)}
     hand.run(2.0)
-    hand.node.set_status("10.0.0.3:9999", DEAD, now=hand.now)
+    hand.node.set_state("10.0.0.3:9999", State.DEAD, now=hand.now)
     hand.run(2046 * 0.01 + 2.0)
     (died,) = [i for i, event in enumerate(hand.events) if isinstance(event, MemberDied)]
     tried = [sent.at for sent in hand.of(Verb.PING, at(3))][-9:]
@@ -609,17 +610,41 @@ def test_what_the_protocol_has_not_is_an_error() -> None:
 def test_what_smudge_offers_of_single_nodes_is_here() -> None:
     hand = Hand(knows=2)
     name = "10.0.0.2:9999"
-    assert hand.node.status_source(name) == ME
-    assert hand.node.age(name) < 2.0
+    evidence, before = hand.node.explain(name), hand.node.contact(name, now=hand.now)
+    assert evidence is not None
+    assert before is not None
+    assert evidence.accuser == str(ME)
+    assert before.heard is not None
+    assert 0 <= before.heard <= before.age < 2.0
     hand.node.ping(name, now=hand.now)
     hand.run(0.01)
-    assert hand.node.round_trip(name) == pytest.approx(0.001)
+    after = hand.node.contact(name, now=hand.now)
+    assert after is not None
+    assert after.round_trip == pytest.approx(0.001)
+    assert after.unanswered == 0
+    assert [event.round_trip for event in hand.events if isinstance(event, MemberPinged)] == [after.round_trip]
     hand.node.remove(name, now=hand.now)
     assert hand.node.member(name) is None
     with pytest.raises(UnknownMember):
         hand.node.ping(name, now=hand.now)
     with pytest.raises(ConfigError):
-        hand.node.set_status("10.0.0.3:9999", Status.UNKNOWN, now=hand.now)
+        hand.node.set_state("10.0.0.3:9999", State.LEFT, now=hand.now)
+
+
+def test_a_ping_that_nobody_answers_is_told_too() -> None:
+    hand = Hand(knows=2)
+    hand.answering.clear()
+    hand.node.ping("10.0.0.2:9999", now=hand.now)
+    hand.run(1.0)
+    assert [event.round_trip for event in hand.events if isinstance(event, MemberPinged)] == [None]
+    contact = hand.node.contact("10.0.0.2:9999", now=hand.now)
+    assert contact is not None
+    assert contact.unanswered > 1
+    assert hand.node.contact("10.0.0.99:9999", now=hand.now) is None
+    own = hand.node.contact(str(ME), now=hand.now)
+    assert own is not None
+    assert own.heard is None
+    assert own.age > 1.0
 
 
 def test_only_allowed_sources_are_heard() -> None:
