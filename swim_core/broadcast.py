@@ -67,6 +67,7 @@ class Broadcasts:
         claim = self._local.claim
         number = self._refresh() + 1
         self._number = number
+        self._counters.broadcasts_sent += 1
         encoded = encode_item(Broadcast(claim.name, claim.epoch, number, payload))
         self._retain(self._run, number, encoded, now)
         self._gossip.tell_broadcast(self._run, number, encoded, now, originator=True)
@@ -224,6 +225,7 @@ class Broadcasts:
         for chunk in islice(chunks(found, room), ANSWER):
             if not self._outbox.reply(None, sender, now, load=Load(broadcasts=chunk)):
                 return
+            self._counters.broadcasts_resent += len(chunk)
 
     # ------------------------------------------------------------------ keeping
 

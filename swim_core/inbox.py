@@ -22,13 +22,12 @@ class Inbox:
 
     def open(self, data: bytes, source: Address | tuple[str, int]) -> tuple[Sender, Envelope] | None:
         """The sender and the contents, or None if the datagram was dropped."""
-        self._counters.datagrams_received += 1
-        self._counters.bytes_received += len(data)
+        self._counters.received(len(data))
         opened = self._open(data, source)
         if isinstance(opened, DropReason):
             self._counters.drop(opened)
             return None
-        self._counters.messages_received[type(opened[1].message)] += 1
+        self._counters.accepted(type(opened[1].message), len(data))
         return opened
 
     def _open(self, data: bytes, source: Address | tuple[str, int]) -> tuple[Sender, Envelope] | DropReason:

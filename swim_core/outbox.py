@@ -203,9 +203,7 @@ class Outbox:
             return None
         if type(message) is not Announce and (type(message) is not Join or message.claim is not None):
             self.spoken = True
-        counters = self._counters
-        counters.messages_sent[type(message)] += 1
-        counters.bytes_sent += len(data)
+        self._counters.sent(type(message), len(data))
         self._queue.append(Datagram(data, to))
         return data
 

@@ -2,8 +2,10 @@
 
 from bisect import bisect_left, insort
 from collections import deque
+from math import inf
 
 from .config import Config
+from .statistics import BOUNDS, Histogram
 
 __all__ = ["RoundTrips", "Samples"]
 
@@ -12,14 +14,29 @@ ENOUGH = 16  # samples before the estimate is trusted
 
 
 class Samples:
-    """The last 256 values, also kept in order."""
+    """The last 256 values, also kept in order; and how often which were seen.
 
-    def __init__(self) -> None:
+    Args:
+        most: what larger ones count as among the 256.
+    """
+
+    def __init__(self, most: float = inf) -> None:
+        self._most = most
         self._samples: deque[float] = deque()
         self._sorted: list[float] = []
+        self._counts = [0] * (len(BOUNDS) + 1)
+        self._total = 0.0
+
+    @property
+    def histogram(self) -> Histogram:
+        """Of all values ever, as they were: none counts as less than it is."""
+        return Histogram.of(self._counts, self._total)
 
     def add(self, value: float) -> None:
         """Record a value; the oldest makes room."""
+        self._counts[bisect_left(BOUNDS, value)] += 1
+        self._total += value
+        value = min(value, self._most)
         if len(self._samples) == WINDOW:
             oldest = self._samples.popleft()
             del self._sorted[bisect_left(self._sorted, oldest)]
@@ -40,18 +57,13 @@ class RoundTrips(Samples):
 
     One estimate for all peers, since turns take each pair together only once in n rounds; a generous
     one, since a false timeout costs about eight datagrams and a slow one no time at all: deadlines are
-    counted from the sending of the probe (detection.md, "Timeouts").
+    counted from the sending of the probe (detection.md, "Timeouts"). One over 0.5 T counts as 0.5 T: it was
+    a stall of the other, and would stretch every deadline here for the next 256 samples.
     """
 
     def __init__(self, config: Config) -> None:
-        super().__init__()
+        super().__init__(most=config.max_probe_timeout)
         self._config = config
-
-    def add(self, seconds: float) -> None:
-        """Record a round trip; one over 0.5 T counts as 0.5 T: it was a stall of the other, and would stretch
-        every deadline here for the next 256 samples.
-        """
-        super().add(min(seconds, self._config.max_probe_timeout))
 
     @property
     def p99(self) -> float:

@@ -1,9 +1,19 @@
-"""A snapshot of a node's counters, and the counters themselves."""
+"""A snapshot of a node's counters and sizes, and the counters themselves.
+
+A counter is named twice, in `Counters` and in `Statistics`; a size of the moment once here and once where the node
+fills it in. What each means stands beside it in `Statistics`, once, for its documentation and for collectors of
+metrics alike (`MEANINGS`).
+"""
 
 import re
 from collections import Counter
 from collections.abc import Mapping
+from enum import Enum
+from itertools import accumulate
+from math import inf
+from textwrap import fill
 from types import MappingProxyType
+from typing import Any, Literal
 
 import attrs
 import msgspec
@@ -11,140 +21,202 @@ import msgspec
 from .events import DropReason
 from .member import Rule, State
 
-__all__ = ["Counters", "Statistics"]
+__all__ = ["MEANINGS", "Counters", "Histogram", "Meaning", "Statistics"]
+
+BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+"""Upper bounds of the buckets of round trips, in seconds: from loopback to the longest stall borne by default."""
+
+
+class Histogram(msgspec.Struct, frozen=True):
+    """How often values up to a bound were seen.
+
+    Attributes:
+        buckets: pairs of an upper bound and how many values were not above it; the last bound is infinite.
+        sum: of all values.
+    """
+
+    buckets: tuple[tuple[float, int], ...] = tuple((bound, 0) for bound in (*BOUNDS, inf))
+    sum: float = 0.0
+
+    @classmethod
+    def of(cls, counts: list[int], total: float) -> "Histogram":
+        """Of the counts between the `BOUNDS`, and those above the last."""
+        return cls(tuple(zip((*BOUNDS, inf), accumulate(counts), strict=True)), total)
+
+    @property
+    def count(self) -> int:
+        """Of all values."""
+        return self.buckets[-1][1]
+
+
+class Meaning(msgspec.Struct, frozen=True):
+    """What a field of `Statistics` says.
+
+    Attributes:
+        help: in words.
+        kind: a counter never falls while the node runs; a gauge is of the moment.
+        unit: "seconds", "milliseconds", "bytes", or "" for a plain count or a truth.
+        label: what the keys are, where the value is a mapping: "message", "reason" ...
+        keys: all the keys that there can be, where that is known.
+    """
+
+    help: str
+    kind: Literal["counter", "gauge", "histogram"]
+    unit: str = ""
+    label: str = ""
+    keys: tuple[Enum, ...] = ()
+
+
+EMPTY: Mapping[Any, int] = MappingProxyType({})
+
+
+def _counter(help: str, *, unit: str = "", label: str = "", keys: tuple[Enum, ...] = ()) -> Any:
+    meaning = Meaning(help, "counter", unit, label, keys)
+    return attrs.field(default=EMPTY if label else 0, metadata={"meaning": meaning})
+
+
+def _gauge(help: str, *, default: object = 0, unit: str = "", label: str = "", keys: tuple[Enum, ...] = ()) -> Any:
+    meaning = Meaning(help, "gauge", unit, label, keys)
+    return attrs.field(default=EMPTY if label else default, metadata={"meaning": meaning})
 
 
 @attrs.frozen(kw_only=True)
 class Statistics:
-    """Counters since the node was made, and sizes of the moment. Immutable; numbers are plain counts unless said.
+    """Counters since the node was made, and sizes of the moment. Immutable; numbers are plain counts unless said."""
 
-    Attributes:
-        datagrams_received: every datagram fed, dropped ones included.
-        bytes_received: UDP payload only.
-        datagrams_sent: handed out by ``poll_datagram``.
-        bytes_sent: UDP payload only.
-        messages_received: by kind of message ("ping", "ack", ...; "gossip" for none).
-        messages_sent: ditto.
-        dropped: datagrams, claims and broadcasts dropped, by cause.
-        members: by state, this node included.
-        verdicts: DEAD verdicts given by this node, by rule.
-        probes_failed: probes that nobody answered in time.
-        pauses: times that this node noticed a pause of its own.
-        paused_seconds: their total length.
-        deaf: whether it hears nobody just now.
-        isolated: whether it has heard nobody for the stall tolerance.
-        superseded: whether another process owns its name.
-        watches: members watched just now.
-        pending: items waiting to be told.
-        retained_broadcasts: kept for repair.
-        broadcasts_delivered: handed to the application.
-        broadcasts_lost: given up on.
-        syncs: anti-entropy exchanges begun.
-        settings_differ: times that a node met in a join ran with other settings that should agree.
-        rtt_p50: seconds, over the last 256 round trips; None before the first.
-        rtt_p99: ditto.
-        cluster_time: ms.
+    datagrams_received: int = _counter("Datagrams received, dropped ones included")
+    bytes_received: int = _counter("UDP payload received, dropped datagrams included", unit="bytes")
+    datagrams_sent: int = _counter("Datagrams sent")
+    bytes_sent: int = _counter("UDP payload sent", unit="bytes")
+    messages_received: Mapping[str, int] = _counter(
+        "Valid datagrams received, by kind of message (ping, ack ..; gossip for none)", label="message"
+    )
+    message_bytes_received: Mapping[str, int] = _counter(
+        "UDP payload of valid datagrams received, by kind of message", unit="bytes", label="message"
+    )
+    messages_sent: Mapping[str, int] = _counter("Datagrams sent, by kind of message", label="message")
+    message_bytes_sent: Mapping[str, int] = _counter(
+        "UDP payload sent, by kind of message", unit="bytes", label="message"
+    )
+    dropped: Mapping[DropReason, int] = _counter(
+        "Datagrams, claims and broadcasts dropped, by cause", label="reason", keys=tuple(DropReason)
+    )
+    members: Mapping[State, int] = _gauge(
+        "Members known just now, by state, this node included", label="state", keys=tuple(State)
+    )
+    verdicts: Mapping[Rule, int] = _counter("DEAD verdicts given by this node, by rule", label="rule", keys=tuple(Rule))
+    refutations: int = _counter("Times that this node answered what was said against it with a higher claim")
+    probes_failed: int = _counter("Probes that nobody answered in time")
+    pauses: int = _counter("Times that this node noticed a pause of its own")
+    paused_seconds: float = _counter("Total length of the pauses of this node", unit="seconds")
+    deaf: bool = _gauge("Whether this node hears nobody just now", default=False)
+    isolated: bool = _gauge("Whether this node has heard nobody for the stall tolerance", default=False)
+    superseded: bool = _gauge("Whether another process owns the name of this node", default=False)
+    watches: int = _gauge("Members that this node watches just now, for it or others suspect them")
+    pending: int = _gauge("Claims, numbers and broadcasts that wait to be told")
+    retained_broadcasts: int = _gauge("Broadcasts kept for members that missed them")
+    broadcasts_sent: int = _counter("Broadcasts begun by this node")
+    broadcasts_resent: int = _counter("Broadcasts sent again to members that missed them, whoever began them")
+    broadcasts_delivered: int = _counter("Broadcasts of others handed to the application")
+    broadcasts_lost: int = _counter("Broadcasts that this node missed and nobody had any more")
+    syncs: int = _counter("Anti-entropy exchanges begun by this node")
+    settings_differ: int = _counter("Times that a node met in a join ran with other settings that should agree")
+    round_trips: Histogram = attrs.field(
+        default=Histogram(),
+        metadata={
+            "meaning": Meaning("Round trips of probes, from ping to ack, since the start", "histogram", "seconds")
+        },
+    )
+    rtt_p50: float | None = _gauge(
+        "Median of the last 256 round trips; none before the first", default=None, unit="seconds"
+    )
+    rtt_p99: float | None = _gauge(
+        "99th percentile of the last 256 round trips; none before the first", default=None, unit="seconds"
+    )
+    cluster_time: int = _gauge("What the members agree the time is, since 1970", unit="milliseconds")
+
+
+MEANINGS: Mapping[str, Meaning] = MappingProxyType(
+    {field.name: field.metadata["meaning"] for field in attrs.fields(Statistics)}
+)
+"""What each field of `Statistics` says, by name."""
+
+
+def _documented(name: str, meaning: Meaning) -> str:
+    unit = f", in {meaning.unit}" if meaning.unit else ""
+    return fill(f"{name}: {meaning.help}{unit}.", 116, initial_indent=" " * 8, subsequent_indent=" " * 12)
+
+
+Statistics.__doc__ = f"{Statistics.__doc__ or ''}\n\n    Attributes:\n" + "\n".join(
+    _documented(name, meaning) for name, meaning in MEANINGS.items()
+)
+
+
+class Counters(msgspec.Struct):
+    """What a node counts as it goes; shared by its components, read by ``statistics()``.
+
+    Each is a field of `Statistics` of the same name.
     """
 
     datagrams_received: int = 0
     bytes_received: int = 0
-    datagrams_sent: int = 0
-    bytes_sent: int = 0
-    messages_received: Mapping[str, int] = MappingProxyType({})
-    messages_sent: Mapping[str, int] = MappingProxyType({})
-    dropped: Mapping[DropReason, int] = MappingProxyType({})
-    members: Mapping[State, int] = MappingProxyType({})
-    verdicts: Mapping[Rule, int] = MappingProxyType({})
-    probes_failed: int = 0
-    pauses: int = 0
-    paused_seconds: float = 0.0
-    deaf: bool = False
-    isolated: bool = False
-    superseded: bool = False
-    watches: int = 0
-    pending: int = 0
-    retained_broadcasts: int = 0
-    broadcasts_delivered: int = 0
-    broadcasts_lost: int = 0
-    syncs: int = 0
-    settings_differ: int = 0
-    rtt_p50: float | None = None
-    rtt_p99: float | None = None
-    cluster_time: int = 0
-
-
-def _by_name(messages: Counter[type | str]) -> Mapping[str, int]:
-    """Counts by name, of message classes in snake case; a datagram without a message is "gossip"."""
-    return MappingProxyType({_name(kind): count for kind, count in messages.items()})
-
-
-def _name(kind: type | str) -> str:
-    if isinstance(kind, str):
-        return kind
-    return "gossip" if kind is type(None) else re.sub("(?<!^)([A-Z])", r"_\1", kind.__name__).lower()
-
-
-class Counters(msgspec.Struct):
-    """What a node counts as it goes; shared by its components, read by ``statistics()``."""
-
-    datagrams_received: int = 0
-    bytes_received: int = 0
-    bytes_sent: int = 0
     messages_received: Counter[type | str] = msgspec.field(default_factory=Counter)
+    message_bytes_received: Counter[type | str] = msgspec.field(default_factory=Counter)
     messages_sent: Counter[type | str] = msgspec.field(default_factory=Counter)
+    message_bytes_sent: Counter[type | str] = msgspec.field(default_factory=Counter)
     dropped: Counter[DropReason] = msgspec.field(default_factory=Counter)
     verdicts: Counter[Rule] = msgspec.field(default_factory=Counter)
+    refutations: int = 0
     probes_failed: int = 0
     pauses: int = 0
     paused_seconds: float = 0.0
+    broadcasts_sent: int = 0
+    broadcasts_resent: int = 0
     broadcasts_delivered: int = 0
     broadcasts_lost: int = 0
     syncs: int = 0
     settings_differ: int = 0
 
-    def snapshot(
-        self,
-        *,
-        members: Mapping[State, int],
-        deaf: bool,
-        isolated: bool,
-        superseded: bool,
-        watches: int,
-        pending: int,
-        retained_broadcasts: int,
-        rtt_p50: float | None,
-        rtt_p99: float | None,
-        cluster_time: int,
-    ) -> Statistics:
-        """The counters of this moment, with the sizes that the node knows."""
-        return Statistics(
-            datagrams_received=self.datagrams_received,
-            bytes_received=self.bytes_received,
-            datagrams_sent=self.messages_sent.total(),
-            bytes_sent=self.bytes_sent,
-            messages_received=_by_name(self.messages_received),
-            messages_sent=_by_name(self.messages_sent),
-            dropped=MappingProxyType(dict(self.dropped)),
-            verdicts=MappingProxyType(dict(self.verdicts)),
-            members=MappingProxyType(dict(members)),
-            probes_failed=self.probes_failed,
-            pauses=self.pauses,
-            paused_seconds=self.paused_seconds,
-            broadcasts_delivered=self.broadcasts_delivered,
-            broadcasts_lost=self.broadcasts_lost,
-            syncs=self.syncs,
-            settings_differ=self.settings_differ,
-            deaf=deaf,
-            isolated=isolated,
-            superseded=superseded,
-            watches=watches,
-            pending=pending,
-            retained_broadcasts=retained_broadcasts,
-            rtt_p50=rtt_p50,
-            rtt_p99=rtt_p99,
-            cluster_time=cluster_time,
-        )
+    def received(self, size: int) -> None:
+        """Count a datagram that arrived, whatever is in it."""
+        self.datagrams_received += 1
+        self.bytes_received += size
+
+    def accepted(self, kind: type | str, size: int) -> None:
+        """Count it again as a valid one.
+
+        Args:
+            kind: the class or the name of its message; NoneType for none.
+            size: bytes.
+        """
+        self.messages_received[kind] += 1
+        self.message_bytes_received[kind] += size
+
+    def sent(self, kind: type | str, size: int) -> None:
+        """Count a datagram that is to be sent; see `accepted`."""
+        self.messages_sent[kind] += 1
+        self.message_bytes_sent[kind] += size
 
     def drop(self, reason: DropReason) -> None:
         """Count one thing dropped."""
         self.dropped[reason] += 1
+
+    def snapshot(self) -> dict[str, Any]:
+        """The fields of `Statistics` that are counted, as of this moment."""
+        counted = msgspec.structs.asdict(self)
+        counted |= {name: _frozen(value) for name, value in counted.items() if isinstance(value, Counter)}
+        return counted | {
+            "datagrams_sent": self.messages_sent.total(),
+            "bytes_sent": self.message_bytes_sent.total(),
+        }
+
+
+def _frozen(counts: Counter[Any]) -> Mapping[Any, int]:
+    return MappingProxyType({_name(key): count for key, count in counts.items()})
+
+
+def _name(key: Enum | type | str) -> Enum | str:
+    """A member of an enumeration and a name stay; a class of messages gets its name in snake case."""
+    if isinstance(key, Enum | str):
+        return key
+    return "gossip" if key is type(None) else re.sub("(?<!^)([A-Z])", r"_\1", key.__name__).lower()

@@ -86,8 +86,7 @@ class Outbox:
 
     def _put(self, data: bytes, to: Address, kind: str) -> None:
         self._queue.append(Datagram(data, to))
-        self._counters.messages_sent[kind] += 1
-        self._counters.bytes_sent += len(data)
+        self._counters.sent(kind, len(data))
 
     def poll(self) -> Datagram | None:
         """The next datagram, or None."""
