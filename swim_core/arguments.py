@@ -72,9 +72,9 @@ def read_arguments(
     """Complete the arguments of a node from the environment and the defaults.
 
     Args:
-        bind: else ``SWIM_BIND``, else 127.0.0.1:7946.
+        bind: else the configuration's, else ``SWIM_BIND``, else 127.0.0.1:7946.
         name: else ``SWIM_NAME``, else the host's name and ``suffix``.
-        join: seeds, also as one comma-separated string; else ``SWIM_JOIN``, else none.
+        join: seeds, also as one comma-separated string; else the configuration's, else ``SWIM_JOIN``, else none.
         config: taken as it is; else `Config.from_env` on the lan preset.
         advertise: without a port, the bound one.
         metadata: strings that others see.
@@ -89,9 +89,9 @@ def read_arguments(
     """
     config = _config(config, cluster, environ)
     return Arguments(
-        bind=_host_port("bind", bind) if bind is not None else _bind_from(environ),
+        bind=_host_port("bind", bind) if bind is not None else config.listen or _bind_from(environ),
         name=_name(name, environ) or _default_name(hostname, suffix),
-        join=read_seeds("join", join) if join is not None else read_seeds("SWIM_JOIN", environ.get("SWIM_JOIN", "")),
+        join=read_seeds("join", join) if join is not None else config.seeds or _seeds_from(environ),
         config=config,
         advertise=None if advertise is None else _host_port("advertise", advertise, default_port=0),
         metadata=metadata,
@@ -188,6 +188,10 @@ def _host_port(source: str, value: HostPort, **default: int) -> tuple[str, int]:
     except (TypeError, ValueError):
         raise ConfigError(f'{source}: give "HOST:PORT" or (host, port), not {value!r}') from None
     return host, port
+
+
+def _seeds_from(environ: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
+    return read_seeds("SWIM_JOIN", environ.get("SWIM_JOIN", ""))
 
 
 def _bind_from(environ: Mapping[str, str]) -> tuple[str, int]:

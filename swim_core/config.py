@@ -189,6 +189,16 @@ class Config:
         return max(0.25 * self.probe_interval, 0.25)
 
     @property
+    def listen(self) -> tuple[str, int] | None:
+        """None: where a node of this protocol listens is no setting of a cluster (``bind=``, ``SWIM_BIND``)."""
+        return None
+
+    @property
+    def seeds(self) -> tuple[tuple[str, int], ...]:
+        """None of them: ditto (``join=``, ``SWIM_JOIN``)."""
+        return ()
+
+    @property
     def discovery(self) -> "Multicast | None":
         """None: a node of this protocol announces itself only where `open_node` is told so (``discover=``)."""
         return None

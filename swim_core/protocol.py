@@ -172,6 +172,14 @@ class ProtocolConfig(Protocol):
         """Events that a subscription holds."""
 
     @property
+    def listen(self) -> tuple[str, int] | None:
+        """Host and port where a node listens if its user doesn't say; None to leave it to ``SWIM_BIND``."""
+
+    @property
+    def seeds(self) -> tuple[tuple[str, int], ...]:
+        """Hosts and ports that a node joins if its user names none; empty to leave it to ``SWIM_JOIN``."""
+
+    @property
     def discovery(self) -> Multicast | None:
         """How a node finds others where its user says nothing of it; None for not at all."""
 

@@ -41,7 +41,7 @@ def open_node(
 
     Args:
         bind: where to listen, ``"host:port"`` or a pair; port 0 lets the system choose. Default ``SWIM_BIND``,
-            else 127.0.0.1:7946.
+            else 127.0.0.1:7946. A `SmudgeConfig` has defaults of its own for this and ``join``.
         name: unique in the cluster. Default ``SWIM_NAME``, else the host's name and a random suffix.
         join: seeds, addresses or names; asked, and names resolved anew, until each is a member. Default
             ``SWIM_JOIN`` (separated by commas), else none.

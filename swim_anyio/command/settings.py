@@ -16,8 +16,8 @@ __all__ = ["NodeSettings", "read_settings"]
 class NodeSettings:
     """What `open_node` takes; None leaves it to that."""
 
-    bind: str | tuple[str, int] | None
-    join: list[str] | list[tuple[str, int]] | None
+    bind: str | None
+    join: list[str] | None
     config: ProtocolConfig
     discover: Multicast | None = None
 
@@ -74,7 +74,7 @@ def _smudge(
     probe_interval: float | None,
     max_broadcast: int | None,
 ) -> NodeSettings:
-    """Smudge's own variables say where to listen, whom to join and which group to use, as in the original; options win.
+    """Smudge's own variables say all of that, as in the original; options win.
 
     It discovers by multicast unless a variable says no; ``discover`` says yes all the same.
     """
@@ -88,5 +88,4 @@ def _smudge(
         "max_broadcast_bytes": max_broadcast,
     }
     config = SmudgeConfig.from_env(**_given(overrides))
-    seeds = list(config.seeds)
-    return NodeSettings(bind or (config.listen_ip, config.listen_port), join or seeds or None, config)
+    return NodeSettings(bind, join or None, config)

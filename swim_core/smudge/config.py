@@ -118,8 +118,7 @@ class SmudgeConfig:
     """Settings of Smudge's protocol. Immutable; every value is checked when it is made.
 
     The first twelve are the original's, with its defaults and units; `from_env` reads its variables.
-    `create_node` takes the address from the socket that was bound: ``listen_port``, ``listen_ip`` and
-    ``initial_hosts`` are for whoever binds it and joins.
+    ``listen_port``, ``listen_ip`` and ``initial_hosts`` say what `open_node` does where its arguments don't.
 
     Attributes:
         cluster_name: at most 255 bytes; filters multicast announcements, and nothing else.
@@ -162,6 +161,11 @@ class SmudgeConfig:
     def interval(self) -> float:
         """Seconds between two pings."""
         return self.heartbeat_millis / 1000
+
+    @property
+    def listen(self) -> tuple[str, int]:
+        """``listen_ip`` and ``listen_port``."""
+        return self.listen_ip, self.listen_port
 
     @property
     def seeds(self) -> tuple[tuple[str, int], ...]:

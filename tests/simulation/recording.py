@@ -132,6 +132,8 @@ class RecordingConfig:
 
     event_buffer = 16
     discovery = None
+    listen = None
+    seeds = ()
 
     def create_node(
         self,

@@ -60,6 +60,8 @@ class HostileConfig:
     kind: type[OriginalNode]
     event_buffer: int = 16
     discovery: None = None
+    listen: None = None
+    seeds: tuple[tuple[str, int], ...] = ()
 
     def create_node(
         self,

@@ -252,6 +252,8 @@ class OriginalConfig:
     interval: float = 0.5
     event_buffer: int = 16
     discovery: None = None
+    listen: None = None
+    seeds: tuple[tuple[str, int], ...] = ()
 
     def create_node(
         self,

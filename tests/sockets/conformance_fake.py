@@ -141,6 +141,8 @@ class FakeConfig:
     """Makes fake nodes and keeps them in ``nodes``; what is in ``raises`` each node is born with."""
 
     event_buffer: int = 8
+    listen: tuple[str, int] | None = None
+    seeds: tuple[tuple[str, int], ...] = ()
     discovery: Multicast | None = None
     nodes: list[FakeNode] = attrs.Factory(list)
     raises: dict[str, Exception] = attrs.Factory(dict)

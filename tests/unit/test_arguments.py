@@ -4,6 +4,7 @@ import pytest
 
 from swim_core import Address, Config, ConfigError
 from swim_core.arguments import Arguments, advertised_address, exposure_warning, read_arguments
+from swim_core.smudge import SmudgeConfig
 
 
 def read(*bind: str | tuple[str, int], environ: dict[str, str] | None = None, **arguments: object) -> Arguments:
@@ -184,3 +185,15 @@ def test_only_listening_beyond_loopback_is_warned_of() -> None:
     assert exposure_warning(Address("::1", 1)) is None
     for host in ("0.0.0.0", "::", "10.0.0.1"):
         assert "forge membership" in (exposure_warning(Address(host, 1)) or "")
+
+
+def test_a_config_that_says_where_to_listen_and_whom_to_join_is_asked_before_the_environment() -> None:
+    environ = {"SWIM_BIND": "127.0.0.1:1", "SWIM_JOIN": "10.0.0.9:1"}
+    config = SmudgeConfig(listen_port=9_998, initial_hosts="10.0.0.1, 10.0.0.2:7")
+    arguments = read(config=config, environ=environ)
+    assert arguments.bind == ("127.0.0.1", 9_998)
+    assert arguments.join == (("10.0.0.1", 9_998), ("10.0.0.2", 7))
+    given = read("127.0.0.1:0", join=["10.0.0.3:8"], config=config, environ=environ)
+    assert (given.bind, given.join) == (("127.0.0.1", 0), (("10.0.0.3", 8),))
+    native = read(config=Config(), environ=environ)
+    assert (native.bind, native.join) == (("127.0.0.1", 1), (("10.0.0.9", 1),))
