@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack, get_args
 
 import attrs
 
@@ -14,10 +14,17 @@ if TYPE_CHECKING:
     from .discovery import Multicast
     from .node import Node
 
-__all__ = ["Config", "ConfigFields", "Duration"]
+__all__ = ["AnswerTools", "Config", "ConfigFields", "Duration"]
+
+AnswerTools = Literal["loopback", "anyone", "nobody"]
+"""Whose questions a node answers, of those that come from tools that are no members."""
 
 Duration = float | timedelta
 """Seconds, or a timedelta."""
+
+
+SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
+"""What environment variables may say of a setting that is on or off, in small or capital letters."""
 
 
 def seconds(value: Duration) -> float:
@@ -49,17 +56,30 @@ def _setting(
     )
 
 
+def _check_switch(_: "Config", attribute: "attrs.Attribute[Any]", value: object) -> None:
+    if not isinstance(value, bool):
+        raise ConfigError(f"{attribute.name} must be True or False, not {value!r}")
+
+
 def _check_label(_: "Config", attribute: "attrs.Attribute[Any]", value: object) -> None:
     if not isinstance(value, str) or not value.isprintable() or len(value.encode()) > 64:
         raise ConfigError(f"{attribute.name} must be at most 64 bytes of printable text, not {value!r}")
+
+
+def _check_answer_tools(_: "Config", attribute: "attrs.Attribute[Any]", value: object) -> None:
+    if value not in get_args(AnswerTools):
+        raise ConfigError(f"{attribute.name} must be one of {', '.join(get_args(AnswerTools))}, not {value!r}")
 
 
 class ConfigFields(TypedDict, total=False):
     """The fields of `Config`, for overrides by keyword; a test keeps the two alike."""
 
     cluster: str
+    answer_tools: AnswerTools
     probe_interval: Duration
     stall_tolerance: Duration
+    host_tolerance: Duration
+    tripwires: bool
     verdict_margin: Duration
     rings: int
     helpers: int
@@ -94,10 +114,20 @@ class Config:
     Attributes:
         cluster: label, at most 64 bytes; datagrams that carry another one are dropped, so that two
             clusters on one network never merge by accident. No protection: it is not secret.
+        answer_tools: "loopback", "anyone" or "nobody": who may ask this node for its members, the reasons of
+            its verdicts, and to broadcast a text on their behalf, without being a member (`swim members`,
+            `why`, `watch`, `broadcast`). "loopback" is whoever has a process on this host. With "anyone",
+            whoever reaches the port learns names, addresses and metadata, and speaks in this node's name; no
+            answer is longer than its question, so that even forged questions make this node flood nobody.
         probe_interval: T, seconds, 0.02 to 60. Each member is probed once in it; a crash shows after
             half of it on average.
         stall_tolerance: S, seconds, 0.1 to 3,600, at least 2 T. A process that stalls for up to S on a
             host and path that work is not declared dead; a hung one is found after about S + T/2.
+        host_tolerance: S_host, seconds, 0 to 3,600: a member whose kernel, too, answers no connection for so
+            long is declared dead before S is over; needs `tripwires`. A whole machine that stands still
+            longer (a live migration) is then taken for dead. 0, or anything not below S, is off.
+        tripwires: keep an idle TCP connection to each of K ring successors, on the same port number as the
+            datagrams, so that a crash is known within milliseconds; off, a node neither listens on TCP nor connects.
         verdict_margin: the least value of m, seconds, 0.05 to 60: what is waited beyond S, so that an
             answer given at the last moment still arrives.
         rings: K, 1 to 8. Each update is sent to the successors on K rings; what a flood misses is
@@ -130,8 +160,11 @@ class Config:
     """
 
     cluster: str = attrs.field(default="", validator=_check_label)
+    answer_tools: AnswerTools = attrs.field(default="loopback", validator=_check_answer_tools)
     probe_interval: float = _setting(1.0, 0.02, 60, "seconds")
     stall_tolerance: float = _setting(5.0, 0.1, 3_600, "seconds")
+    host_tolerance: float = _setting(3.0, 0, 3_600, "seconds")
+    tripwires: bool = attrs.field(default=True, validator=_check_switch, metadata={"unit": "true or false"})
     verdict_margin: float = _setting(0.25, 0.05, 60, "seconds")
     rings: int = _setting(4, 1, 8, "rings", whole=True)
     helpers: int = _setting(3, 1, 16, "members", whole=True)
@@ -205,18 +238,24 @@ class Config:
 
     @classmethod
     def local(cls, **overrides: Unpack[ConfigFields]) -> Self:
-        """For one machine: T 0.5 s, S 3 s. ``overrides`` are fields by keyword."""
-        return cls(**{"probe_interval": 0.5, "stall_tolerance": 3.0, **overrides})  # type: ignore[arg-type]
+        """For one machine: T 0.5 s, S 3 s, no S_host. ``overrides`` are fields by keyword."""
+        preset: ConfigFields = {"probe_interval": 0.5, "stall_tolerance": 3.0, "host_tolerance": 0.0}
+        return cls(**{**preset, **overrides})  # type: ignore[arg-type]
 
     @classmethod
     def lan(cls, **overrides: Unpack[ConfigFields]) -> Self:
-        """For a local network or one region, the defaults: T 1 s, S 5 s. ``overrides`` are fields by keyword."""
+        """For a local network or one region, the defaults: T 1 s, S 5 s, S_host 3 s. ``overrides`` are fields by keyword."""
         return cls(**overrides)  # type: ignore[arg-type]
 
     @classmethod
     def wan(cls, **overrides: Unpack[ConfigFields]) -> Self:
-        """For members far apart: T 2 s, S 10 s, m at least 1 s. ``overrides`` are fields by keyword."""
-        preset: ConfigFields = {"probe_interval": 2.0, "stall_tolerance": 10.0, "verdict_margin": 1.0}
+        """For members far apart: T 2 s, S 10 s, S_host 6 s, m at least 1 s. ``overrides`` are fields by keyword."""
+        preset: ConfigFields = {
+            "probe_interval": 2.0,
+            "stall_tolerance": 10.0,
+            "host_tolerance": 6.0,
+            "verdict_margin": 1.0,
+        }
         return cls(**{**preset, **overrides})  # type: ignore[arg-type]
 
     @classmethod
@@ -286,8 +325,12 @@ class Config:
 
 
 def _parse(field: "attrs.Attribute[Any]", variable: str, text: str) -> object:
-    if field.type is str:
+    if not field.metadata:  # no number
         return text
+    if field.type is bool:
+        if text.lower() not in SWITCH:
+            raise ConfigError(f"{variable} must be true or false, not {text!r}")
+        return SWITCH[text.lower()]
     try:
         return int(text) if field.type is int else float(text)
     except ValueError:

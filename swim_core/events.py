@@ -45,7 +45,7 @@ class Datagram(NamedTuple):
 
 
 class KernelEvidence(IntEnum):
-    """What the kernel at a member's address said; an adapter feeds it, a vote carries it."""
+    """What the kernel at a member's address said, for an adapter to feed."""
 
     NONE = 0
     REFUSED_UDP = 1
@@ -56,6 +56,10 @@ class KernelEvidence(IntEnum):
     """The kernel there accepted a connection: the host is up, and a refused datagram proves nothing."""
     KERNEL_SILENT = 4
     """An active test got no answer from the kernel there."""
+    CONNECTED = 5
+    """A tripwire to it was greeted by that very run: from now on a refused or unanswered connection means something."""
+    CONNECTION_LOST = 6
+    """Such a tripwire broke unannounced."""
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -64,14 +68,18 @@ class Observation(msgspec.Struct, frozen=True):
     Attributes:
         at: seconds on this node's clock (`now`).
         observer: the name of the member that saw it, or the hex of its short id while its name is unknown.
-        what: one of the field's words: "probe timed out", "refused", "vote", ...
-        detail: the rest, for reading.
+        what: one of the field's words: "probe timed out", "refused udp", "vote silent", ...
+        detail: the rest, for reading; of the last time, where the same was seen several times.
+        count: how often it was seen.
+        last: when for the last time; None if it was seen once.
     """
 
     at: float
     observer: str
     what: str
     detail: str = ""
+    count: int = 1
+    last: float | None = None
 
 
 class Evidence(msgspec.Struct, frozen=True):
@@ -279,6 +287,8 @@ class DropReason(Enum):
     """Meant for the application or asked of a helper, but the sender is no live member."""
     RATE_LIMITED = "rate_limited"
     """Answering it would exceed a limit on corrections, held-back claims or answers."""
+    NOT_ALLOWED = "not_allowed"
+    """A tool's question from where ``answer_tools`` doesn't allow it."""
     FORGED_EVIDENCE = "forged_evidence"
     """Kernel evidence that quotes nothing which was sent there."""
     DUPLICATE = "duplicate"

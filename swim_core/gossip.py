@@ -105,15 +105,6 @@ class Gossip:
 
     def _targets(self) -> list[Entry]:
         membership = self._membership
-        local = membership.local_name
         if membership.live_count - 1 <= SMALL:
             return list(membership.others())
-        me = membership.get(local)
-        assert me is not None
-        targets: list[Entry] = []
-        for ring, place in zip(membership.rings, me.identity.rings, strict=True):
-            for entry in ring.after(place):
-                if entry.name != local and entry not in targets:
-                    targets.append(entry)
-                    break
-        return targets
+        return membership.successors()

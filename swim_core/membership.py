@@ -184,6 +184,29 @@ class Membership:
         """The live members except this node, in the probe order."""
         return (entry for entry in self.order if entry.name != self.local_name)
 
+    def successors(self) -> list[Entry]:
+        """The next live member on each ring that is not chosen yet: at most K others, whom this node floods and wires."""
+        local = self.local_name
+        chosen: list[Entry] = []
+        for ring, place in zip(self.rings, self._entries[local].identity.rings, strict=True):
+            for entry in ring.after(place):
+                if entry.name != local and entry not in chosen:
+                    chosen.append(entry)
+                    break
+        return chosen
+
+    def predecessors(self, subject: Entry, limit: int) -> list[Entry]:
+        """The live members, besides this node, nearest before another one on the rings: at most ``limit``, by distance."""
+        walks = (ring.before(place) for ring, place in zip(self.rings, subject.identity.rings, strict=True))
+        found: dict[str, Entry] = {}
+        for step in zip(*walks, strict=True):
+            found.update((entry.name, entry) for entry in step)
+            found.pop(subject.name, None)
+            found.pop(self.local_name, None)
+            if len(found) >= limit:
+                break
+        return list(found.values())[:limit]
+
     def gone(self) -> Iterator[Entry]:
         """Dead and departed members, oldest news first."""
         return iter(self._gone.values())

@@ -58,6 +58,12 @@ class Ring(Generic[T]):
         for index in range(start, start + size):
             yield self._items[index % size]
 
+    def before(self, key: int) -> Iterator[T]:
+        """All items, once round against the order, beginning with the last one before ``key``."""
+        start, size = bisect_left(self._keys, key) - 1, len(self._items)
+        for index in range(start, start - size, -1):
+            yield self._items[index % size]
+
     def between(self, low: int, high: int) -> list[T]:
         """The items with low <= position < high, in order."""
         return self._items[bisect_left(self._keys, low) : bisect_left(self._keys, high)]
