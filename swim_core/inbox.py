@@ -7,7 +7,7 @@ from .common import Common
 from .errors import ConfigError
 from .events import DropReason
 from .sender import Sender
-from .wire import HEADER_SIZE, MAX_DATAGRAM, VERSION, Envelope, Flags, decode, unpack_header
+from .wire import HEADER_SIZE, MAX_DATAGRAM, VERSION, Ask, Envelope, Flags, decode, unpack_header
 
 __all__ = ["Inbox"]
 
@@ -51,5 +51,6 @@ class Inbox:
             envelope = decode(data)
         except (ValueError, RecursionError):
             return DropReason.UNDECODABLE
-        entry = self._membership.by_id(envelope.sender)
+        tool = type(envelope.message) is Ask  # no member, whatever short id it states
+        entry = None if tool else self._membership.by_id(envelope.sender)
         return Sender(address, envelope.sender, entry, flags, len(data)), envelope

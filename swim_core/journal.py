@@ -2,37 +2,62 @@
 
 from collections import OrderedDict, deque
 
+import msgspec
+from msgspec.structs import replace
+
 from .events import Evidence, Observation
 from .member import Claim
-from .membership import Membership
+from .membership import Change, Membership
+from .wire import Kernel, Vote, VoteKind
 
 __all__ = ["Journal", "Notes"]
 
 PER_MEMBER = 32  # observations kept of one member
 MEMBERS = 256  # members observed; both bound the memory when much fails at once
+MAX_DETAIL = 240  # characters of one observation: a few names of others
+BEGINNING = "watch began"
+
+
+class _Kept(msgspec.Struct):
+    """What is kept of one member, and how much older there was."""
+
+    notes: deque[Observation] = msgspec.field(default_factory=lambda: deque(maxlen=PER_MEMBER))
+    dropped: int = 0
 
 
 class Notes:
     """The latest observations of the members that gave reason for any."""
 
     def __init__(self) -> None:
-        self._notes: OrderedDict[str, deque[Observation]] = OrderedDict()
+        self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
     def add(self, subject: str, observation: Observation) -> None:
         """Keep what somebody saw of a subject."""
-        notes = self._notes.setdefault(subject, deque(maxlen=PER_MEMBER))
-        notes.append(observation)
-        self._notes.move_to_end(subject)
-        if len(self._notes) > MEMBERS:
-            self._notes.popitem(last=False)
+        kept = self._kept.setdefault(subject, _Kept())
+        kept.dropped += len(kept.notes) == PER_MEMBER
+        kept.notes.append(observation)
+        self._kept.move_to_end(subject)
+        if len(self._kept) > MEMBERS:
+            self._kept.popitem(last=False)
 
     def of(self, subject: str) -> tuple[Observation, ...]:
         """What is kept of a subject, oldest first."""
-        return tuple(self._notes.get(subject, ()))
+        kept = self._kept.get(subject)
+        return tuple(kept.notes) if kept is not None else ()
+
+    def since(self, subject: str, number: int) -> tuple[int, tuple[Observation, ...]]:
+        """What is kept of a subject from observation ``number`` on, counted from 0 for the first ever noted.
+
+        Returns:
+            The number of the first one returned, and those there are.
+        """
+        kept = self._kept.get(subject, _Kept())
+        first = max(number, kept.dropped)
+        return first, tuple(kept.notes)[first - kept.dropped :]
 
     def forget(self, subject: str) -> None:
         """Drop what was noted of a subject."""
-        self._notes.pop(subject, None)
+        self._kept.pop(subject, None)
 
 
 class Journal(Notes):
@@ -47,10 +72,62 @@ class Journal(Notes):
         entry = self._membership.by_id(short_id)
         return entry.name if entry is not None else f"{short_id:016x}"
 
-    def note(self, subject: str, what: str, now: float, *, by: int | None = None, detail: str = "") -> None:
-        """Record what this node, or the member with short id ``by``, saw of a subject."""
+    def note(
+        self,
+        subject: str,
+        what: str,
+        now: float,
+        *,
+        by: int | None = None,
+        detail: str = "",
+        repeats: bool = False,
+    ) -> None:
+        """Record what this node, or the member with short id ``by``, saw of a subject.
+
+        Args:
+            repeats: what comes again and again during a watch (votes, refusals) is one observation that
+                is counted, so that it doesn't push out how the watch began.
+        """
         observer = self._membership.local_name if by is None else self.name_of(by)
-        self.add(subject, Observation(now, observer, what, detail))
+        observation = Observation(now, observer, what, detail[:MAX_DETAIL])
+        if not repeats or not self._count_again(subject, observation):
+            self.add(subject, observation)
+
+    def note_vote(self, subject: str, vote: Vote, by: int, now: float) -> None:
+        """Record what a helper says of a subject."""
+        words = [] if vote.kind is VoteKind.ALIVE else [f"for {vote.silence / 1000:.2f} s"]
+        if vote.kernel is not Kernel.NONE:
+            words.append(f"kernel {vote.kernel.name.lower()}")
+        self.note(subject, f"vote {vote.kind.name.lower()}", now, by=by, detail=", ".join(words), repeats=True)
+
+    def _count_again(self, subject: str, again: Observation) -> bool:
+        kept = self._kept.get(subject)
+        if kept is None:
+            return False
+        notes = kept.notes
+        for index in range(len(notes) - 1, -1, -1):
+            first = notes[index]
+            if first.what == BEGINNING:
+                break
+            if (first.observer, first.what) == (again.observer, again.what):
+                notes[index] = replace(first, detail=again.detail, count=first.count + 1, last=again.at)
+                return True
+        return False
+
+    def note_change(self, change: Change, now: float) -> None:
+        """Record a claim that won: who made it, and by which rule.
+
+        That a member is ALIVE is of interest only where something was held against it: a cluster that
+        starts, or changes its metadata, would push out why others are dead.
+        """
+        claim = change.claim
+        if claim.verdict is not None:
+            accuser, how = self.name_of(claim.verdict.accuser), f"rule {claim.verdict.rule.name.lower()}"
+            if accuser != self._membership.local_name:  # what this node declares is noted with its reasons
+                self.add(claim.name, Observation(now, accuser, f"claimed {claim.state.name.lower()}", how))
+        elif claim.name in self._kept:
+            run = "a new run of it" if change.new_run else f"incarnation {claim.incarnation}"
+            self.add(claim.name, Observation(now, claim.name, "claimed alive", run))
 
     def evidence(self, claim: Claim) -> Evidence:
         """What stands behind a claim, as far as this node knows."""

@@ -79,6 +79,9 @@ class Jury:
             watch = self._begin(entry, self._health.awake(now) - (now - sent), now)
         if not watch.accusing:
             watch.accusing = True
+            limit = self._tolerance() + self._rtt.margin
+            detail = f"dead after {limit:.2f} s of silence, if others agree"
+            self._journal.note(entry.name, "accused", now, detail=detail)
             watch.candidates = self._rank(entry)
             self._ask_more(watch, self._config.helpers, now)
             watch.next_ask = now + ASK_AGAIN
@@ -108,7 +111,7 @@ class Jury:
         new = accuser.short_id not in watch.accusers
         watch.accusers[accuser.short_id] = now
         if new:
-            self._journal.note(entry.name, "accused", now, by=accuser.short_id)
+            self._journal.note(entry.name, "accused", now, by=accuser.short_id, detail="and asks for help")
             self._vote(watch, accuser, 0, now)
         self._run(watch, now)
 
@@ -190,7 +193,7 @@ class Jury:
             kernels.reachable = now
         elif kind is KernelEvidence.KERNEL_SILENT and kernels.silent is None:
             kernels.silent = now
-        self._journal.note(entry.name, kind.name.lower().replace("_", " "), now)
+        self._journal.note(entry.name, kind.name.lower().replace("_", " "), now, repeats=True)
         if kernels.verdict(reping, now)[0] is not before:
             for accuser in self._accusers(watch, now):
                 self._vote(watch, accuser, 0, now)
@@ -241,8 +244,7 @@ class Jury:
         if watch is None or helper is None:
             return
         helper.vote, helper.voted = vote, now
-        detail = f"{vote.kind.name.lower()} for {vote.silence / 1000:.2f} s, kernel {vote.kernel.name.lower()}"
-        self._journal.note(watch.entry.name, "vote", now, by=sender.short_id, detail=detail)
+        self._journal.note_vote(watch.entry.name, vote, sender.short_id, now)
         if vote.kind is VoteKind.ALIVE:
             self._end(watch)
             return
@@ -257,12 +259,15 @@ class Jury:
     # ------------------------------------------------------------------ accusing
 
     def _ask_more(self, watch: Watch, count: int, now: float) -> None:
-        while count and watch.candidates:
+        asked: list[str] = []
+        while len(asked) < count and watch.candidates:
             candidate = watch.candidates.pop()
             if candidate.live and candidate.name not in watch.helpers:
-                count -= 1
+                asked.append(candidate.name)
                 watch.helpers[candidate.name] = Helper(candidate, now)
                 self._request(watch, candidate, now)
+        if asked:
+            self._journal.note(watch.entry.name, "asked helpers", now, detail=", ".join(asked))
 
     def _request(self, watch: Watch, helper: Entry, now: float) -> None:
         self._outbox.send(PingReq(self._random.getrandbits(32), watch.entry.claim), helper, now)
@@ -302,13 +307,14 @@ class Jury:
     def _give_verdict(self, watch: Watch, rule: Rule, now: float) -> None:
         self._end(watch)
         self._counters.verdicts[rule] += 1
-        self._journal.note(watch.entry.name, "declared dead", now, detail=f"rule {rule.name.lower()}")
         self._accuse_publicly(watch, State.DEAD, rule, now)
 
     def _accuse_publicly(self, watch: Watch, state: State, rule: Rule, now: float) -> None:
         held = watch.entry.claim
         if held.state >= state or watch.entry.short_id != watch.short_id:
             return
+        grounds = watch.grounds(rule, self._age(watch, now), now)
+        self._journal.note(held.name, f"declared {state.name.lower()}", now, detail=grounds)
         verdict = Verdict(self._local.short_id, rule, self._clock.read(now))
         metadata = held.metadata if state.live else None
         self._declare(Claim(held.name, held.epoch, held.address, held.incarnation, state, metadata, verdict), now)
@@ -345,6 +351,8 @@ class Jury:
         for helper in list(watch.helpers.values()):
             if helper.vote is None and not helper.replaced and now - helper.asked >= patience:
                 helper.replaced = True
+                detail = f"of {helper.entry.name} in {patience:.2f} s"
+                self._journal.note(watch.entry.name, "no vote", now, detail=detail)
                 self._ask_more(watch, 1, now)
         if self._age(watch, now) >= self._tolerance() + self._rtt.margin and now >= watch.next_poll:
             watch.next_poll = now + max(POLL_EVERY, 2 * self._rtt.p99)
@@ -357,6 +365,7 @@ class Jury:
             self._ask_more(watch, 1, now)
         nonce = self._random.getrandbits(32) or 1
         watch.nonces.append(nonce)
+        self._journal.note(watch.entry.name, "polled", now, detail=", ".join(watch.helpers), repeats=True)
         for helper in watch.helpers.values():
             self._outbox.send(Poll(watch.short_id, watch.incarnation, nonce), helper.entry, now)
 

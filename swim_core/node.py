@@ -32,8 +32,9 @@ from .events import (
 )
 from .gossip import Gossip
 from .hashing import Hashes
-from .health import Health
+from .health import Health, Limits
 from .inbox import Inbox
+from .inquiry import Inquiry
 from .introductions import Introductions
 from .isolation import Isolation
 from .join import Joiner
@@ -56,7 +57,8 @@ from .transitions import transition
 
 __all__ = ["Node"]
 
-_INTRODUCTIONS = (wire.Join, wire.JoinAck, wire.ClaimOf, wire.NotMe)  # their senders are not asked who they are
+# their senders are not asked who they are: they say so themselves, or are no members
+_INTRODUCTIONS = (wire.Join, wire.JoinAck, wire.ClaimOf, wire.NotMe, wire.Ask, wire.Tell)
 Handler = Callable[[Any, Sender, float], None]
 
 GOODBYE = 0.25  # seconds until LEFT has been told three times
@@ -100,7 +102,8 @@ class Node:
         self._pending = Pending()
         self._common = common = self._make_common(config, now, entropy, unix_ms)
         self._membership = common.membership
-        self._health = Health(common, now, self._paused)
+        limits = Limits(config.probe_interval, config.pause_threshold, config.stall_tolerance)
+        self._health = Health(limits, common.counters, now, self._paused)
         self._local = Local(common, name, address, unix_ms=unix_ms, metadata=metadata or {}, now=now)
         self._inbox = Inbox(common)
         self._journal = Journal(common.membership)
@@ -117,8 +120,22 @@ class Node:
         self._broadcasts = Broadcasts(common, self._local, self._gossip)
         self._sync = Sync(common, number_of=self._broadcasts.number_of, receive=self._receive_paged)
         self._responder = Responder(common, self._local)
+        self._inquiry = Inquiry(
+            common,
+            self._local,
+            self._health,
+            self._journal,
+            broadcast=lambda payload, now: self.broadcast(payload, now=now),
+        )
         self._introductions = Introductions(common, self._claims, self._corrections, self._pings, self._jury)
-        self._isolation = Isolation(common, self._health, on_reconnect=self._sync.start_with_anyone)
+        self._isolation = Isolation(
+            name,
+            self._health,
+            others=lambda: [entry.member for entry in common.membership.others()],
+            cluster_time=common.clock.read,
+            emit=common.emit,
+            on_reconnect=self._sync.start_with_anyone,
+        )
         agreement = Agreement(common)
         secret = blake2b(entropy, digest_size=32, person=b"cookie").digest()
         self._admission = Admission(common, self._local, self._claims, secret, agreement)
@@ -169,6 +186,8 @@ class Node:
             wire.ClaimOf: self._introductions.claimed,
             wire.NotMe: self._introductions.not_me,
             wire.UserMessage: self._responder.messaged,
+            wire.Ask: self._inquiry.asked,
+            wire.Tell: lambda *_: self._common.counters.drop(DropReason.UNREQUESTED),  # for tools
             wire.Announce: lambda *_: self._common.counters.drop(DropReason.UNREQUESTED),  # its place is the group
         }
 
@@ -416,7 +435,7 @@ class Node:
             if isinstance(message, wire.Join):
                 self._joiner.met_itself(message, now)
             return
-        if self._local.rival is not None and not isinstance(message, wire.JoinAck):
+        if self._local.rival is not None and not isinstance(message, wire.JoinAck | wire.Ask):
             self._common.counters.drop(DropReason.SUPERSEDED)
             own = [claim for claim in envelope.claims if claim.name == self._local.name]
             envelope = wire.Envelope(sender.short_id, None, own)
@@ -481,7 +500,7 @@ class Node:
     def _changed(self, change: Change, now: float) -> None:
         """A claim about another member won."""
         claim = change.claim
-        self._journal.note(claim.name, f"claimed {claim.state.name.lower()}", now)
+        self._journal.note_change(change, now)
         self._jury.on_change(change, now)
         self._broadcasts.on_change(change, now)
         if claim.state is State.DEAD:
@@ -499,7 +518,7 @@ class Node:
             self._gossip.tell_claim(claim, now, originator=True)
 
     def _probe_failed(self, entry: Entry, sent: float, now: float) -> None:
-        self._journal.note(entry.name, "probe timed out", now)
+        self._journal.note(entry.name, "probe timed out", now, detail=f"sent {now - sent:.2f} s before, no answer")
         self._jury.accuse(entry, sent, now)
 
     def _tell_own_claim(self, now: float) -> None:
@@ -534,7 +553,7 @@ class Node:
         """Housekeeping, once per probe interval."""
         if not self._local.silent:
             self._revival.on_round(now)
-            self._isolation.on_round(now)
+            self._isolation.on_round(self._membership.live_count, now)
         self._broadcasts.on_round(now)
         for entry in self._membership.expire(now):
             self._forgotten(entry)

@@ -24,6 +24,7 @@ from .wire import (
     Join,
     Message,
     Number,
+    Tell,
     encode_item,
     pack,
 )
@@ -31,6 +32,7 @@ from .wire import (
 __all__ = ["Load", "Outbox", "Pending"]
 
 OVERHEAD = HEADER_SIZE + ENVELOPE_SIZE + LISTS_SIZE
+_UNSEEN = (Announce, Tell)  # what shows no member this node's claim
 
 
 class Load(msgspec.Struct):
@@ -149,9 +151,10 @@ class Outbox:
         self.sender = 0
         """This node's short id."""
         self.muted = False
-        """Superseded: say nothing but JOIN."""
+        """Superseded: say nothing to members but JOIN."""
         self.spoken = False
-        """Whether anything has left that may have shown this node's claim: all but announcements and first JOINs."""
+        """Whether anything has left that may have shown this node's claim: to members: all but announcements, answers
+        to tools and first JOINs."""
 
     def poll(self) -> Datagram | None:
         """The next datagram, or None."""
@@ -187,7 +190,7 @@ class Outbox:
         Returns:
             The datagram; None if nothing may be said, or not in so few bytes.
         """
-        if self.muted and type(message) is not Join:
+        if self.muted and type(message) is not Join and type(message) is not Tell:
             return None
         most = self._limit if limit is None else min(limit, self._limit)
         encoded = NIL if message is None else encode_item(message)
@@ -201,7 +204,7 @@ class Outbox:
             data = pack(self._label, flags, self.sender, encoded)
         if limit is not None and len(data) > limit:
             return None
-        if type(message) is not Announce and (type(message) is not Join or message.claim is not None):
+        if type(message) not in _UNSEEN and (type(message) is not Join or message.claim is not None):
             self.spoken = True
         self._counters.sent(type(message), len(data))
         self._queue.append(Datagram(data, to))

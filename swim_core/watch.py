@@ -10,7 +10,7 @@ from math import inf
 import msgspec
 
 from .config import Config
-from .member import MAX_INCARNATION
+from .member import MAX_INCARNATION, Rule
 from .membership import Entry
 from .wire import Kernel, Vote, VoteKind
 
@@ -132,6 +132,17 @@ class Watch(msgspec.Struct):
 
     def _confirms(self, helper: Helper, tolerance: float) -> bool:
         return any(helper.answers.get(nonce, -1.0) >= tolerance for nonce in self.nonces)
+
+    def grounds(self, rule: Rule, age: float, now: float) -> str:
+        """What a verdict by ``rule`` rests on, for people."""
+        if rule is Rule.GONE:
+            here = "refused here"
+            others = [f"at {name}" for name, helper in self.helpers.items() if helper.kernel(now) is Kernel.REFUSED]
+        else:
+            here = f"{age:.2f} s silent here"
+            seen = ((name, helper.silence(now)) for name, helper in self.helpers.items())
+            others = [f"{silence:.2f} s at {name}" for name, silence in seen if silence is not None]
+        return f"rule {rule.name.lower()}: {', '.join([here, *(others or ['nobody else to ask'])])}"
 
     def drop_answers(self) -> None:
         """This node paused: what was said before counts no longer."""

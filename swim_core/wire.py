@@ -4,7 +4,7 @@
 
 Bounds stand in the types, so decoding checks them. The three lists at the end are left out where all
 are empty: a bare ping takes 42 bytes and its ack 32. Struct tags are the numbers of the messages; ASK
-and TELL (12, 13) and a sealed body are kept free.
+and TELL (12, 13) stand in `questions`; a sealed body is kept free.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,10 +16,12 @@ import msgspec
 from msgspec import Meta, Raw
 
 from .member import U32, U64, Claim, Millis, check_claim, check_name
+from .questions import Ask, Tell
 
 __all__ = [
     "Ack",
     "Announce",
+    "Ask",
     "Broadcast",
     "ClaimOf",
     "Envelope",
@@ -37,6 +39,7 @@ __all__ = [
     "SyncPage",
     "SyncPush",
     "SyncReq",
+    "Tell",
     "UserMessage",
     "Vote",
     "VoteKind",
@@ -276,6 +279,8 @@ Message = (
     | Announce
     | ClaimOf
     | NotMe
+    | Ask
+    | Tell
 )
 
 

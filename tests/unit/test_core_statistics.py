@@ -91,9 +91,9 @@ def test_the_accuser_explains_its_verdict_with_what_it_and_its_helpers_saw() -> 
     assert (evidence.rule, evidence.accuser) == (Rule.SILENT, "me")
     assert evidence.cluster_time == pytest.approx(hand.cluster_time, abs=5)
     words = [observation.what for observation in evidence.observations]
-    assert "vote" in words
+    assert words[:2] == ["probe timed out", "watch began"]
     assert words[-1] in ("declared dead", "claimed dead")
-    voters = {observation.observer for observation in evidence.observations if observation.what == "vote"}
+    voters = {observation.observer for observation in evidence.observations if observation.what == "vote silent"}
     assert voters == {helper.name for helper in hand.helpers[:3]}
     assert [observation.at for observation in evidence.observations] == sorted(o.at for o in evidence.observations)
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from swim_core import Rule, State
 from swim_core.address import Address, canonical, pack, unpack
 from swim_core.member import Claim, Verdict, check_claim
+from swim_core.questions import Ask, Tell, What
 from swim_core.wire import (
     Ack,
     Announce,
@@ -98,6 +99,8 @@ MESSAGES: dict[type, st.SearchStrategy[Any]] = {
     Announce: st.builds(Announce, st.integers(1, 65_535), padding),
     UserMessage: st.builds(UserMessage, st.binary(max_size=300)),
     SyncPush: st.builds(SyncPush, st.lists(entries, max_size=4)),
+    Ask: st.builds(Ask, u32, st.sampled_from(What), u64, st.binary(max_size=64), padding),
+    Tell: st.builds(Tell, u32, st.none() | u64, st.binary(max_size=300)),
 }
 numbers = st.builds(Number, u64, u32)
 broadcasts = st.builds(Broadcast, names, u64, st.integers(1, U32), st.binary(max_size=300))

@@ -1,0 +1,174 @@
+"""The asking side of ASK and TELL: a tool that is no member, without sockets or clocks.
+
+After every input drain `poll_datagram`, look at `done`, then read `poll_deadline`: the order of a node.
+"""
+
+from collections import deque
+from enum import Enum
+from random import Random
+from struct import error as StructError
+
+from .address import Address
+from .events import Datagram
+from .hashing import Hashes
+from .questions import ASK_SIZE, PAGE_SPACING, Ask, Body, Tell, What, decode_body, is_loopback
+from .wire import VERSION, Flags, decode, encode_item, pack, unpack_header
+
+__all__ = ["PATIENCE", "Failure", "Inquirer"]
+
+PATIENCE = 2.0
+"""Seconds without an answer after which a node is given up."""
+FIRST_RETRY = 0.2  # seconds, doubled each time; above what a node makes a host wait for its next page
+PACE = 1.1 * PAGE_SPACING  # seconds from a page to the next request, beyond this host; clocks and queues jitter
+MAX_PAGES = 20_000  # of 1,200 bytes: more than the largest view takes; bounds what a hostile node can make us keep
+NOBODY = 0  # as sender: tools have no short id
+BIN_HEADER = 3  # bytes of a long binary's header; that of an empty one has 2
+
+
+class Failure(Enum):
+    """Why there is no answer."""
+
+    SILENT = "silent"
+    """Nothing came for `PATIENCE`."""
+    REFUSED = "refused"
+    """The kernel there says that nobody listens at that port."""
+    ENDLESS = "endless"
+    """The answer has more pages than any view."""
+
+
+class Inquirer:
+    """Asks one node one question until the answer is complete, or given up. Not thread-safe.
+
+    Args:
+        what: the question.
+        argument: of it.
+        destination: where the node listens; numeric.
+        cluster: its label; a node of another cluster does not answer.
+        now: seconds on the caller's monotonic clock, the same in every call.
+        random: gives nonces; seed it from real entropy, since they are what tells an answer from a forged one.
+        patience: seconds without an answer after which the node is given up.
+
+    Attributes:
+        pages: the answer, page by page, so far.
+        failure: why there will be no more; None while there may, and when the answer is complete.
+        complete: whether the answer is complete.
+    """
+
+    def __init__(
+        self,
+        what: What,
+        argument: bytes = b"",
+        *,
+        destination: Address,
+        cluster: str = "",
+        now: float,
+        random: Random,
+        patience: float = PATIENCE,
+    ) -> None:
+        self.pages: list[Body] = []
+        self.failure: Failure | None = None
+        self.complete = False
+        self._what = what
+        self._argument = argument
+        self._destination = destination
+        self._label = Hashes(cluster, 1).label
+        self._random = random
+        self._patience = patience
+        self._out: deque[Datagram] = deque()
+        self._cursor = 0
+        self._nonce = 0
+        self._request = b""
+        self._seen = now
+        self._retry = FIRST_RETRY
+        self._deadline = now + patience
+        self._next = now
+        self._prepare(0)
+        self.feed_tick(now=now)
+
+    @property
+    def done(self) -> bool:
+        """Whether there is nothing more to do: complete or failed."""
+        return self.complete or self.failure is not None
+
+    # ------------------------------------------------------------------ inputs
+
+    def feed_datagram(self, data: bytes, *, now: float) -> None:
+        """Bytes arrived, from wherever. Never raises; what is no answer to the question under way is ignored.
+
+        The nonce tells, not the source: a node on a host with several addresses may answer from another one.
+        """
+        now = self._advance(now)
+        told = self._open(data)
+        if told is None or self.done:
+            return
+        next_, body = told
+        self.pages.append(body)
+        if next_ is None:
+            self.complete = True
+        elif len(self.pages) >= MAX_PAGES or next_ <= self._cursor:
+            self.failure = Failure.ENDLESS
+        else:
+            self._deadline = now + PACE + self._patience
+            self._retry = FIRST_RETRY
+            self._next = now if is_loopback(self._destination) else now + PACE
+            self._prepare(next_)
+            self.feed_tick(now=now)
+
+    def feed_refused(self, destination: Address, quoted: bytes, *, now: float) -> None:
+        """The kernel says that nobody listens at ``destination``; ``quoted`` begins the datagram that it refused."""
+        self._advance(now)
+        if not self.done and destination == self._destination and quoted and self._request.startswith(quoted):
+            self.failure = Failure.REFUSED
+
+    def feed_tick(self, *, now: float) -> None:
+        """The clock reached `poll_deadline`, or any other time: ask, ask again, or give up."""
+        now = self._advance(now)
+        if self.done:
+            return
+        if now >= self._deadline:
+            self.failure = Failure.SILENT
+        elif now >= self._next:
+            self._out.append(Datagram(self._request, self._destination))
+            self._next = now + self._retry
+            self._retry *= 2
+
+    # ------------------------------------------------------------------ outputs
+
+    def poll_datagram(self) -> Datagram | None:
+        """The next datagram to send, or None."""
+        return self._out.popleft() if self._out and not self.done else None
+
+    def poll_deadline(self) -> float | None:
+        """When to call `feed_tick` at the latest, in seconds; None when done."""
+        return None if self.done else min(self._next, self._deadline)
+
+    # ------------------------------------------------------------------ inside
+
+    def _advance(self, now: float) -> float:
+        self._seen = max(self._seen, now)
+        return self._seen
+
+    def _prepare(self, cursor: int) -> None:
+        """Make the request for the page that begins at ``cursor``."""
+        self._cursor = cursor
+        self._nonce = self._random.getrandbits(32)
+        bare = self._pack(b"")
+        missing = ASK_SIZE - len(bare) - (BIN_HEADER - 2)
+        self._request = self._pack(bytes(missing)) if missing > 0xFF else bare
+
+    def _pack(self, padding: bytes) -> bytes:
+        ask = Ask(self._nonce, self._what, self._cursor, self._argument, padding)
+        return pack(self._label, 0, NOBODY, encode_item(ask))
+
+    def _open(self, data: bytes) -> tuple[int | None, Body] | None:
+        """Where the next page begins, and this one, if the datagram answers the question under way."""
+        try:
+            version, flags, label = unpack_header(data)
+            if version != VERSION or label != self._label or flags & Flags.SEALED:
+                return None
+            message = decode(data).message
+            if not isinstance(message, Tell) or message.nonce != self._nonce:
+                return None
+            return message.next, decode_body(self._what, message.body)
+        except (ValueError, RecursionError, StructError):
+            return None

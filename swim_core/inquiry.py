@@ -1,0 +1,244 @@
+"""Answers tools that are no members: the member list, the reason of a verdict, "broadcast this for me".
+
+What an ASK can do is bounded: it is answered on this host only unless `Config.answer_tools` says otherwise,
+no answer is longer than the question, other hosts get a page per 0.1 s, and none of it makes the asker a
+member, proves life, or moves the clock.
+"""
+
+from collections.abc import Callable, Iterable
+
+import msgspec
+from msgspec import Raw, msgpack
+from msgspec.structs import replace
+
+from .address import Address, pack
+from .common import Common
+from .errors import SwimError
+from .events import DropReason, Observation
+from .health import Health
+from .journal import Journal
+from .local import Local
+from .member import MAX_INCARNATION, MAX_MILLIS
+from .membership import Entry
+from .outbox import OVERHEAD
+from .questions import (
+    ASK_SIZE,
+    PAGE_SPACING,
+    Ask,
+    MembersPage,
+    Note,
+    ReasonPage,
+    Row,
+    Spoken,
+    Standing,
+    Tell,
+    Teller,
+    What,
+    is_loopback,
+)
+from .sender import Sender
+
+__all__ = ["Inquiry"]
+
+TELL_SIZE = 19  # bytes of a TELL but its body
+LIST_SIZE = 2  # bytes by which the header of a long list exceeds an empty one's
+MAX_POSITION = (1 << 64) - 1
+MAX_HOSTS = 4_096  # remembered for "not again so soon"
+MAX_SPOKEN = 256  # questions to broadcast remembered, lest one that is asked again is broadcast again
+MAX_DETAIL = 300  # bytes of a note's text: one always fits
+MAX_COUNT = MAX_INCARNATION  # what a field of 32 bits holds
+
+_encode = msgpack.encode
+
+
+class Inquiry:
+    """Answers ASK.
+
+    Args:
+        broadcast: broadcasts a payload at a time, and returns its number; raises like `ProtocolNode.broadcast`.
+    """
+
+    def __init__(
+        self,
+        common: Common,
+        local: Local,
+        health: Health,
+        journal: Journal,
+        *,
+        broadcast: Callable[[bytes, float], int],
+    ) -> None:
+        self._policy = common.config.answer_tools
+        self._membership = common.membership
+        self._clock = common.clock
+        self._outbox = common.outbox
+        self._counters = common.counters
+        self._local = local
+        self._health = health
+        self._journal = journal
+        self._broadcast = broadcast
+        self._last: dict[str, float] = {}
+        self._spoken: dict[tuple[Address, int], Spoken] = {}
+
+    def asked(self, ask: Ask, sender: Sender, now: float) -> None:
+        """Answer a tool, if it may ask."""
+        refusal = self._refusal(sender.address, now)
+        if refusal is not None:
+            self._counters.drop(refusal)
+            return
+        assert sender.budget is not None  # `Inbox` takes no tool for a member
+        room = min(sender.budget, ASK_SIZE) - OVERHEAD - TELL_SIZE
+        answer = self._answer(ask, sender, room, now)
+        if answer is None or not self._outbox.reply(Tell(ask.nonce, *answer), sender, now):
+            self._counters.drop(DropReason.RATE_LIMITED)  # too short a question for any answer
+
+    def _refusal(self, source: Address, now: float) -> DropReason | None:
+        """Why a question from there is not answered; None if it is."""
+        if self._policy == "nobody":
+            return DropReason.NOT_ALLOWED
+        if is_loopback(source):
+            return None
+        if self._policy == "loopback":
+            return DropReason.NOT_ALLOWED
+        if now - self._last.get(source.host, float("-inf")) < PAGE_SPACING:
+            return DropReason.RATE_LIMITED
+        self._last.pop(source.host, None)
+        self._last[source.host] = now
+        if len(self._last) > MAX_HOSTS:
+            del self._last[next(iter(self._last))]
+        return None
+
+    def _answer(self, ask: Ask, sender: Sender, room: int, now: float) -> tuple[int | None, bytes] | None:
+        """Where the next page begins, and this one; None if there is no room for one."""
+        if ask.what is What.BROADCAST:
+            return None, _encode(self._speak(ask, sender, now))
+        if ask.what is What.REASON:
+            return self._reason(ask, room, now)
+        return self._members(ask, room, now)
+
+    # ------------------------------------------------------------------ members
+
+    def _members(self, ask: Ask, room: int, now: float) -> tuple[int | None, bytes] | None:
+        """Members by phase: a place that stays the same, whoever comes and goes between two pages."""
+        ring = self._membership.order if ask.what is What.MEMBERS else self._membership.everyone
+        teller = self._teller(now)
+        start = ring.index(ask.cursor)
+        rows = _fit(room - _size(MembersPage(teller, [])), (self._row(ring[at], now) for at in range(start, len(ring))))
+        end = start + len(rows)
+        body = _encode(_Members(teller, rows))
+        if end == len(ring):
+            return None, body
+        if not rows:
+            return None
+        next_ = max(ring[end].identity.phase, ask.cursor + 1)  # names of one phase don't stop the rest
+        return (next_ if next_ <= MAX_POSITION else None), body
+
+    def _row(self, entry: Entry, now: float) -> Row:
+        contact, verdict = entry.contact(now), entry.claim.verdict
+        accuser = None if verdict is None else self._membership.by_id(verdict.accuser)
+        return Row(
+            entry.claim,
+            _whole(contact.age, 1e3),
+            None if contact.heard is None else _whole(contact.heard, 1e3),
+            None if contact.round_trip is None else _whole(contact.round_trip, 1e6),
+            min(contact.unanswered, MAX_COUNT),
+            "" if verdict is None else self._journal.name_of(verdict.accuser),
+            None if accuser is None else pack(accuser.address),
+        )
+
+    # ------------------------------------------------------------------ reasons
+
+    def _reason(self, ask: Ask, room: int, now: float) -> tuple[int | None, bytes] | None:
+        """What was observed of a member, from the one with number ``cursor`` on; numbers are never used again."""
+        entry = self._membership.get(ask.argument.decode(errors="replace"))
+        teller = self._teller(now)
+        if entry is None:
+            return None, _encode(ReasonPage(teller, None, []))
+        row = self._row(entry, now)
+        if row.claim.metadata:
+            row = replace(row, claim=replace(row.claim, metadata=b""))
+        start, observations = self._journal.since(entry.name, ask.cursor)
+        notes = _fit(room - _size(ReasonPage(teller, row, [])), (self._note(seen, now) for seen in observations))
+        body = _encode(_Reason(teller, row, notes))
+        if len(notes) == len(observations):
+            return None, body
+        return (start + len(notes), body) if notes else None
+
+    def _note(self, seen: Observation, now: float) -> Note:
+        detail = seen.detail.encode()[:MAX_DETAIL].decode(errors="ignore")
+        at, last = self._cluster_time(seen.at, now), self._cluster_time(seen.last or seen.at, now)
+        return Note(at, seen.observer, seen.what, detail, seen.count, last)
+
+    def _cluster_time(self, at: float, now: float) -> int:
+        return min(max(0, round(self._clock.exact(now) - (now - at) * 1e3)), MAX_MILLIS)
+
+    # ------------------------------------------------------------------ broadcasts
+
+    def _speak(self, ask: Ask, sender: Sender, now: float) -> Spoken:
+        """Broadcast for the asker; a question that is asked again, its answer being lost, is not broadcast again."""
+        key = sender.address, ask.nonce
+        spoken = self._spoken.get(key)
+        if spoken is None:
+            spoken = self._spoken[key] = self._try_to_speak(ask.argument, now)
+            if len(self._spoken) > MAX_SPOKEN:
+                del self._spoken[next(iter(self._spoken))]
+        return spoken
+
+    def _try_to_speak(self, payload: bytes, now: float) -> Spoken:
+        try:
+            return Spoken(self._teller(now), self._broadcast(payload, now))
+        except SwimError as error:
+            return Spoken(self._teller(now), None, str(error)[:MAX_DETAIL])
+
+    # ------------------------------------------------------------------ the node itself
+
+    def _teller(self, now: float) -> Teller:
+        table = self._membership
+        address = pack(self._local.address)
+        return Teller(
+            self._local.name, address, self._clock.read(now), table.live_count, table.gone_count, self._standing()
+        )
+
+    def _standing(self) -> Standing:
+        if self._local.left:
+            return Standing.LEFT
+        if self._local.rival is not None:
+            return Standing.SUPERSEDED
+        if self._health.isolated:
+            return Standing.ISOLATED
+        return Standing.DEAF if self._health.deaf else Standing.FINE
+
+
+class _Members(msgspec.Struct, array_like=True):
+    """A `MembersPage` of encoded rows."""
+
+    teller: Teller
+    rows: list[Raw]
+
+
+class _Reason(msgspec.Struct, array_like=True):
+    """A `ReasonPage` of encoded notes."""
+
+    teller: Teller
+    row: Row
+    notes: list[Raw]
+
+
+def _size(page: MembersPage | ReasonPage) -> int:
+    """Bytes of a page but for what its list holds."""
+    return len(_encode(page)) + LIST_SIZE
+
+
+def _fit(room: int, items: Iterable[Row | Note]) -> list[Raw]:
+    """As many items, encoded, as there is room for; no more are made than one too many."""
+    chosen: list[Raw] = []
+    for item in items:
+        encoded = Raw(_encode(item))
+        room -= len(encoded)
+        if room < 0:
+            break
+        chosen.append(encoded)
+    return chosen
+
+
+def _whole(seconds: float, unit: float) -> int:
+    return min(max(0, round(seconds * unit)), MAX_MILLIS)

@@ -1,0 +1,202 @@
+"""What tools that are no members ask a node, and what it tells them: ASK, TELL and what stands in them.
+
+A tool has no name and no short id: it is answered at the address that it asks from, page by page. Each ASK
+names where its page is to begin, as the TELL before it said, so a view that changes between two pages loses
+no member that stays and never makes anybody loop. No page is longer than the request for it; tools pad.
+"""
+
+from enum import IntEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from .address import Address, unpack
+from .member import U32, U64, Claim, Millis, Rule, check_claim, check_name
+
+__all__ = [
+    "ASK_SIZE",
+    "BODIES",
+    "PAGE_SPACING",
+    "Ask",
+    "Body",
+    "MembersPage",
+    "Note",
+    "ReasonPage",
+    "Row",
+    "Spoken",
+    "Standing",
+    "Tell",
+    "Teller",
+    "What",
+    "decode_body",
+    "is_loopback",
+]
+
+ASK_SIZE = 1_200
+"""Bytes that an ASK is padded to: the largest row fits in an answer of that size, and every path passes it."""
+PAGE_SPACING = 0.1
+"""Seconds between two pages to one host, other than this one."""
+MAX_DATAGRAM = 65_507  # UDP over IPv4 carries no more
+
+ShortText = Annotated[str, Meta(max_length=1_024)]
+PackedAddress = Annotated[bytes, Meta(min_length=6, max_length=18)]
+
+
+class What(IntEnum):
+    """The questions."""
+
+    MEMBERS = 0
+    """The live members."""
+    EVERYONE = 1
+    """Those, and the dead and departed ones that are still remembered."""
+    REASON = 2
+    """What stands behind the state of the member whose name is the argument."""
+    BROADCAST = 3
+    """Tell every member the argument, on the asker's behalf."""
+
+
+class Standing(IntEnum):
+    """What else to know of the node that answers, before its view is trusted."""
+
+    FINE = 0
+    DEAF = 1
+    """It hears nobody just now."""
+    ISOLATED = 2
+    """It has heard nobody for the stall tolerance."""
+    SUPERSEDED = 3
+    """Another live process owns its name."""
+    LEFT = 4
+    """It has said goodbye."""
+
+
+class _Base(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
+    pass
+
+
+class Ask(_Base, frozen=True, tag=12):
+    """A tool's question. ``cursor`` is 0, or where the last answer said that the next page begins."""
+
+    nonce: U32
+    what: What
+    cursor: U64
+    argument: Annotated[bytes, Meta(max_length=MAX_DATAGRAM)] = b""
+    padding: Annotated[bytes, Meta(max_length=MAX_DATAGRAM)] = b""
+
+
+class Tell(_Base, frozen=True, tag=13):
+    """A page of the answer: ``next`` is where the next one begins, None at the end; ``body`` one of `BODIES`."""
+
+    nonce: U32
+    next: U64 | None
+    body: Annotated[bytes, Meta(max_length=MAX_DATAGRAM)]
+
+
+class Teller(_Base, frozen=True):
+    """Who answers: its name and address, cluster time (ms) there, members live and gone in its view."""
+
+    name: ShortText
+    address: PackedAddress
+    time: Millis
+    live: U32
+    gone: U32
+    standing: Standing
+
+
+class Row(_Base, frozen=True):
+    """One member as the node that answers holds it.
+
+    Attributes:
+        claim: what it holds; in a `ReasonPage` without metadata, to leave room for the reasons.
+        age: ms since it learned that.
+        heard: ms since it heard the member itself; None for never.
+        round_trip: microseconds, of the last ping that the member answered; None for none yet.
+        unanswered: pings in a row that the member has not answered.
+        accuser: by name, who judged it; empty where nobody did.
+        accuser_address: where that one listens; None if it is not known.
+    """
+
+    claim: Claim
+    age: U64
+    heard: U64 | None
+    round_trip: U64 | None
+    unanswered: U32
+    accuser: ShortText = ""
+    accuser_address: PackedAddress | None = None
+
+    @property
+    def rule(self) -> Rule | None:
+        """By which rule it was judged."""
+        return None if self.claim.verdict is None else self.claim.verdict.rule
+
+
+class Note(_Base, frozen=True):
+    """An `Observation`, with times in ms of cluster time."""
+
+    at: Millis
+    observer: ShortText
+    what: ShortText
+    detail: ShortText
+    count: U32
+    last: Millis
+
+
+class MembersPage(_Base, frozen=True):
+    """Answers MEMBERS and EVERYONE."""
+
+    teller: Teller
+    rows: list[Row]
+
+
+class ReasonPage(_Base, frozen=True):
+    """Answers REASON: ``row`` is None for a name that is not known. Notes come oldest first."""
+
+    teller: Teller
+    row: Row | None
+    notes: list[Note]
+
+
+class Spoken(_Base, frozen=True):
+    """Answers BROADCAST: its number, or why it was refused."""
+
+    teller: Teller
+    number: U32 | None
+    refusal: ShortText = ""
+
+
+Body = MembersPage | ReasonPage | Spoken
+
+BODIES: dict[What, type[MembersPage] | type[ReasonPage] | type[Spoken]] = {
+    What.MEMBERS: MembersPage,
+    What.EVERYONE: MembersPage,
+    What.REASON: ReasonPage,
+    What.BROADCAST: Spoken,
+}
+_DECODERS = {what: msgspec.msgpack.Decoder(kind) for what, kind in BODIES.items()}
+
+
+def decode_body(what: What, data: bytes) -> Body:
+    """The body of an answer.
+
+    Raises:
+        ValueError: if it is not exactly one, within its bounds.
+        RecursionError: on deep nesting.
+    """
+    body: Body = _DECODERS[what].decode(data)
+    check_name(body.teller.name)
+    unpack(body.teller.address)
+    rows = body.rows if isinstance(body, MembersPage) else [body.row] if isinstance(body, ReasonPage) else []
+    for row in rows:
+        if row is not None:
+            check_claim(row.claim)
+            if row.accuser_address is not None:
+                unpack(row.accuser_address)
+    return body
+
+
+def is_loopback(address: Address) -> bool:
+    """Whether an address, in canonical text, belongs to this host alone.
+
+    As a source it can be forged on this host only: kernels drop what comes with it from a network.
+    """
+    return address.host.startswith("127.") or address.host == "::1"
