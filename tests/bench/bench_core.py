@@ -1,0 +1,221 @@
+"""What the core costs: `python -m pytest tests/bench/bench_core.py` prints medians; figures in docs/performance.md.
+
+Hot figures: the same code ran a moment ago. A node on a quiet cluster acts about twice a second, with cold caches;
+what that costs is what `cluster_bench.py` measures on processes.
+"""
+
+import gc
+import tracemalloc
+from collections.abc import Callable, Iterable, Iterator
+from itertools import count, cycle
+from typing import Any
+
+import pytest
+from msgspec import Raw
+
+from swim_core import Address, Config, Member, Node
+from swim_core.address import pack as pack_address
+from swim_core.hashing import Hashes
+from swim_core.member import Claim, State
+from swim_core.simulation import Simulation
+from swim_core.wire import NIL, Ack, Broadcast, Message, Ping, encode_item, pack
+
+UNIX_MS = 1_700_000_000_000
+EPOCH = UNIX_MS << 16
+HASHES = Hashes("", 4)
+MEMBERS = 128
+
+
+def address_of(number: int) -> Address:
+    return Address(f"10.{number >> 16}.{number >> 8 & 255}.{number & 255}", 7946)
+
+
+def short_id(number: int) -> int:
+    return HASHES.short_id(f"m{number}", EPOCH)
+
+
+def member(number: int) -> Member:
+    return Member(f"m{number}", address_of(number), epoch=EPOCH)
+
+
+def claim(number: int, incarnation: int = 0) -> Claim:
+    return Claim(f"m{number}", EPOCH, pack_address(address_of(number)), incarnation, State.ALIVE, b"", None)
+
+
+def node_knowing(members: int, **overrides: Any) -> Node:
+    """Node number 0, with members 1 to ``members``, its outputs drained."""
+    config = Config.lan(max_members=20_000, max_new_members_per_second=1_000_000, **overrides)
+    node = Node("m0", address_of(0), config=config, now=0.0, entropy=bytes(32), unix_ms=UNIX_MS)
+    node.adopt([member(number) for number in range(1, members + 1)], now=0.0)
+    drain(node)
+    return node
+
+
+def drain(node: Node) -> list[tuple[bytes, Address]]:
+    """What an adapter does after every input."""
+    sent: list[tuple[bytes, Address]] = []
+    while (datagram := node.poll_datagram()) is not None:
+        sent.append(datagram)
+    while node.poll_event() is not None:
+        pass
+    node.poll_deadline()
+    return sent
+
+
+def datagram(sender: int, message: Message | None = None, **items: Iterable[Claim | Broadcast]) -> bytes:
+    lists = {kind: [encode_item(item) for item in values] for kind, values in items.items()}
+    encoded: Raw = NIL if message is None else encode_item(message)
+    return pack(HASHES.label, 2, short_id(sender), encoded, **lists)
+
+
+def pinged(node: Node) -> Callable[[], None]:
+    """Feeds the ping of another member each time, a little later, and drains the ack."""
+    target = node._local.short_id
+    inputs = cycle([(datagram(1 + n, Ping(n, target, UNIX_MS)), address_of(1 + n)) for n in range(min(MEMBERS, 16))])
+    clock = count(1)
+
+    def feed() -> None:
+        data, source = next(inputs)
+        node.feed_datagram(data, source, now=next(clock) * 1e-4)
+        assert drain(node)
+
+    feed()
+    assert node.statistics().messages_sent == {"ack": 1}
+    return feed
+
+
+def test_a_steady_ping(benchmark: Any) -> None:
+    benchmark(pinged(node_knowing(MEMBERS)))
+
+
+def test_a_steady_ack(benchmark: Any) -> None:
+    """The node's own ping out, then its ack in: of both, only the ack is timed."""
+    node = node_knowing(MEMBERS)
+    digest = node._membership.digest
+    clock = count(1)
+
+    def ping() -> tuple[tuple[Any, ...], dict[str, Any]]:
+        number = next(clock)
+        entry = node._membership.get(f"m{1 + number % MEMBERS}")
+        assert entry is not None
+        now = number * 1e-4
+        node._prober.probe(entry, now)
+        drain(node)
+        seq = next(reversed(node._pings._sent))
+        return (datagram(1 + number % MEMBERS, Ack(seq, digest)), entry.address, now + 5e-5), {}
+
+    def ack(data: bytes, source: Address, now: float) -> None:
+        node.feed_datagram(data, source, now=now)
+        drain(node)
+
+    benchmark.pedantic(ack, setup=ping, rounds=5_000)
+    assert node.statistics().messages_received["ack"] == 5_000
+
+
+def test_a_turn(benchmark: Any) -> None:
+    """A tick that takes this node's turn: one ping out, the next turn planned."""
+    node = node_knowing(MEMBERS)
+    clock = count(1)
+
+    def due() -> tuple[tuple[Any, ...], dict[str, Any]]:
+        entry = node._membership.get(f"m{1 + next(clock) % MEMBERS}")
+        assert entry is not None
+        node._prober.drop()
+        node._pings.drop()
+        while (deadline := node.poll_deadline()) is None or deadline < node._prober._taken:
+            node.feed_tick(now=deadline or 0.0)
+        node._health.hear(deadline)
+        return (deadline,), {}
+
+    def tick(now: float) -> None:
+        node.feed_tick(now=now)
+        drain(node)
+
+    benchmark.pedantic(tick, setup=due, rounds=2_000)
+
+
+def test_gossip_of_8_new_claims(benchmark: Any) -> None:
+    node = node_knowing(MEMBERS)
+    rising = count(1)
+
+    def inputs() -> Iterator[tuple[bytes, Address]]:
+        for incarnation in rising:
+            news = [claim(2 + (8 * incarnation + n) % (MEMBERS - 2), incarnation) for n in range(8)]
+            yield datagram(1, claims=news), address_of(1)
+
+    prepared = inputs()
+    clock = count(1)
+
+    def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:
+        node._pending.clear()
+        return (*next(prepared), next(clock) * 0.1), {}
+
+    def feed(data: bytes, source: Address, now: float) -> None:
+        node.feed_datagram(data, source, now=now)
+
+    benchmark.pedantic(feed, setup=setup, rounds=3_000)
+
+
+def test_a_flood_of_one_broadcast(benchmark: Any) -> None:
+    """A broadcast arrives, is delivered, and is pushed to the successors on 4 rings."""
+    node = node_knowing(MEMBERS)
+    numbers = count(1)
+
+    def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:
+        number = next(numbers)
+        news = Broadcast("m2", EPOCH, number, b"x" * 64)
+        return (datagram(1, broadcasts=[news]), address_of(1), number * 0.1), {}
+
+    def feed(data: bytes, source: Address, now: float) -> None:
+        node.feed_datagram(data, source, now=now)
+        drain(node)
+
+    benchmark.pedantic(feed, setup=setup, rounds=3_000)
+
+
+def test_merging_10_000_claims(benchmark: Any) -> None:
+    def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:
+        return (node_knowing(1), [claim(number) for number in range(2, 10_002)]), {}
+
+    def merge(node: Node, claims: list[Claim]) -> None:
+        for item in claims:
+            node._membership.merge(item, 1.0)
+
+    benchmark.pedantic(merge, setup=setup, rounds=5)
+
+
+@pytest.mark.parametrize("members", [16, 1_000, 10_000])
+def test_a_ping_at_any_size(benchmark: Any, members: int) -> None:
+    benchmark(pinged(node_knowing(members)))
+
+
+def test_memory_of_10_000_members() -> None:
+    """Prints MB over an empty node, as the allocator counts them."""
+    members = [member(number) for number in range(1, 10_001)]
+    empty = node_knowing(0)
+    gc.collect()
+    tracemalloc.start()
+    empty.adopt(members, now=0.0)
+    drain(empty)
+    gc.collect()
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    print(f"\n10,000 known members: {size / 1e6:.1f} MB over an empty node")
+    assert len(empty.members()) == 10_001
+
+
+def test_simulated_datagrams_per_second(benchmark: Any) -> None:
+    """A formed cluster of 1,000 for 5 s of virtual time; the extra info says how many datagrams."""
+
+    def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:
+        simulation = Simulation(seed=1)
+        simulation.start_formed(1_000)
+        simulation.run_for(2.0)
+        return (simulation,), {}
+
+    def run(simulation: Simulation) -> None:
+        before = simulation.network.traffic.sent
+        simulation.run_for(5.0)
+        benchmark.extra_info["datagrams"] = simulation.network.traffic.sent - before
+
+    benchmark.pedantic(run, setup=setup, rounds=1)
