@@ -4,7 +4,7 @@ import sys
 
 __all__ = ["main"]
 
-EXTRAS = {"anyio", "rich", "trio", "typer"}  # what only the cli extra brings
+EXTRAS = {"anyio", "prometheus_client", "rich", "trio", "typer"}  # what only the cli extra brings
 
 
 def main() -> int:

@@ -6,8 +6,9 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 import attrs
@@ -22,6 +23,9 @@ from .commands import Broadcast, CommandError, Leave, Members, Send, parse
 from .output import Output
 from .stdin import ignore_terminal_stops, serve_lines
 
+if TYPE_CHECKING:
+    from .metrics import MetricsServer
+
 __all__ = ["Settings", "run_agent"]
 
 OUTPUT_PATIENCE = 0.25  # seconds for the last line to be taken by a reader that is slow
@@ -33,6 +37,8 @@ class Settings:
     """What the command line says of an agent; None leaves it to `open_node`.
 
     Attributes:
+        metrics: where to serve metrics and health, if anywhere.
+        backend: the event loop, in anyio's words.
         lifeline: a pipe's reading end: when the writing end closes, the agent leaves. For parents
             that must not leave agents behind, however they die.
     """
@@ -45,6 +51,8 @@ class Settings:
     discover: Multicast | None
     config: ProtocolConfig
     json: bool
+    metrics: tuple[str, int] | None
+    backend: str
     lifeline: int | None
 
 
@@ -83,12 +91,14 @@ async def run_agent(settings: Settings) -> int:
         metadata=settings.metadata or None,
         discover=settings.discover,
     )
-    async with opened as node:
+    async with _metrics_server(settings) as server, opened as node:
         name = node.local.name
+        if server is not None:
+            server.observe(node)
         ignore_terminal_stops()
         async with anyio.create_task_group() as tasks:
             await tasks.start(_watch_signals, ending)
-            tasks.start_soon(_report, node, output)
+            tasks.start_soon(_report, node, output, server)
             tasks.start_soon(_watch_output, output, ending)
             if sys.stdin is not None:
                 tasks.start_soon(serve_lines, sys.stdin.fileno(), partial(_obey, node, output, ending))
@@ -111,8 +121,18 @@ def _renderer(json: bool) -> text.Renderer:
     return text.terminal_renderer(sys.stdout.fileno()) if sys.stdout.isatty() else text.plain
 
 
-async def _report(node: AsyncNode, output: Output) -> None:
-    await output.write(records.started(node.local, t=time.time()))
+def _metrics_server(settings: Settings) -> "AbstractAsyncContextManager[MetricsServer | None]":
+    """Opened before the node: an address that can't be had is found out before others hear of the node."""
+    if settings.metrics is None:
+        return nullcontext()
+    from .metrics import MetricsServer  # takes its time, and an extra
+
+    return MetricsServer(*settings.metrics, settings.backend)
+
+
+async def _report(node: AsyncNode, output: Output, server: "MetricsServer | None") -> None:
+    metrics = None if server is None else server.address
+    await output.write(records.started(node.local, t=time.time(), metrics=metrics))
     with node.subscribe(current=True) as events, suppress(NodeCrashed):  # that, `open_node` raises itself
         async for event in events:
             record = records.from_event(event, t=time.time())

@@ -30,6 +30,9 @@ def swim(
       swim demo
       swim agent --name n1
       swim agent --name n2 --bind 127.0.0.1:0 --join 127.0.0.1:7946
+    \b
+    Variables:  SWIM_BIND, SWIM_JOIN, SWIM_NAME, SWIM_PROBE_INTERVAL ...
+    Status:     0 as told, 130 Ctrl-C, 2 bad usage or settings, 1 other failures
     """
     if version:
         from importlib.metadata import version as version_of
@@ -59,14 +62,13 @@ def agent(
     backend: Annotated[Backend, Option(help="The event loop.")] = Backend.ASYNCIO,
     format: Annotated[Format, Option(help="For people or for programs.")] = Format.TEXT,
     log_level: Annotated[LogLevel, Option(metavar="LEVEL", help="debug, info, warning, error.")] = LogLevel.WARNING,
+    log_format: Annotated[Format, Option(help="On standard error.")] = Format.TEXT,
+    metrics: Annotated[str | None, Option(metavar="HOST:PORT", help="Serve /metrics and /healthz here.")] = None,
     lifeline: Annotated[int | None, Option(hidden=True)] = None,
 ) -> int:
-    """Run one member. Type: broadcast TEXT, send NAME TEXT, members or leave.
-
-    \b
-    Example:   swim agent --name n2 --bind 127.0.0.1:0 --join 127.0.0.1:7946
-    Settings:  also SWIM_BIND, SWIM_JOIN, SWIM_PRESET, SWIM_PROBE_INTERVAL ...
-    Status:    0 left as told, 130 Ctrl-C, 2 bad settings, 1 other failures
+    """\b
+    Run one member. Type: broadcast TEXT, send NAME TEXT, members or leave.
+    Example: swim agent --name n2 --bind 127.0.0.1:0 --join 127.0.0.1:7946
     """
     return launch_agent(
         bind=bind,
@@ -84,6 +86,8 @@ def agent(
         backend=backend,
         format=format,
         log_level=log_level,
+        log_format=log_format,
+        metrics=metrics,
         lifeline=lifeline,
     )
 

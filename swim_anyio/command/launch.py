@@ -1,15 +1,16 @@
 """From options to a running agent: settings over those of the environment, the log, the event loop."""
 
-import logging
-import sys
 from importlib import import_module
 
 from swim_core import ConfigError
+from swim_core.address import split_host_port
 
 from .choices import Backend, Discovery, Format, LogLevel, Preset, Protocol
 from .settings import read_settings
 
 __all__ = ["launch_agent"]
+
+NO_PORT = -1
 
 
 def launch_agent(
@@ -29,6 +30,8 @@ def launch_agent(
     backend: Backend = Backend.ASYNCIO,
     format: Format = Format.TEXT,
     log_level: LogLevel = LogLevel.WARNING,
+    log_format: Format = Format.TEXT,
+    metrics: str | None = None,
     lifeline: int | None = None,
 ) -> int:
     """Run `swim agent` with these options; returns the exit status.
@@ -42,6 +45,7 @@ def launch_agent(
     import anyio
 
     from .agent import Settings, run_agent
+    from .logs import start_logging
 
     node = read_settings(
         protocol,
@@ -63,11 +67,25 @@ def launch_agent(
         discover=node.discover,
         config=node.config,
         json=format is Format.JSON,
+        metrics=_metrics(metrics),
+        backend=backend.value,
         lifeline=lifeline,
     )
-    logging.basicConfig(level=log_level.upper(), format="swim: %(levelname)s: %(message)s", stream=sys.stderr)
+    start_logging(log_level, log_format)
     import_module(backend.value)  # anyio would only say that there is no such backend
     return anyio.run(run_agent, settings, backend=backend.value)
+
+
+def _metrics(text: str | None) -> tuple[str, int] | None:
+    if text is None:
+        return None
+    try:
+        host, port = split_host_port(text, NO_PORT)
+    except ConfigError as error:
+        raise ConfigError(f"--metrics: {error}") from None
+    if port == NO_PORT:
+        raise ConfigError(f"--metrics takes HOST:PORT or [IPv6]:PORT, not {text!r}; port 0 takes any free one")
+    return host, port
 
 
 def _metadata(pairs: list[str]) -> dict[str, str]:

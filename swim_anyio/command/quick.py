@@ -28,6 +28,8 @@ OPTIONS: dict[str, Callable[[str], object]] = {
     "backend": Backend,
     "format": Format,
     "log_level": LogLevel,
+    "log_format": Format,
+    "metrics": str,
     "lifeline": int,
 }
 REPEATABLE = {"join", "metadata"}

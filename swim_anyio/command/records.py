@@ -11,6 +11,7 @@ from typing import TypeAlias
 import msgspec
 
 from swim_core import (
+    Address,
     BroadcastReceived,
     BroadcastsLost,
     Event,
@@ -78,9 +79,9 @@ def from_event(event: Event, *, t: float) -> Record | None:
             return None
 
 
-def started(local: Member, *, t: float) -> Record:
-    """The first record: the node listens, at ``address`` as bound."""
-    return {"t": t, "event": "started", **_who(local)}
+def started(local: Member, *, t: float, metrics: Address | None = None) -> Record:
+    """The first record: the node listens, at ``address`` as bound; and its metrics are at ``metrics``, if anywhere."""
+    return {"t": t, "event": "started", **_who(local), **({"metrics": str(metrics)} if metrics else {})}
 
 
 def stopped(name: str, reason: str, *, t: float) -> Record:

@@ -90,6 +90,8 @@ def printable_lines(lines: Iterable[str]) -> str:
 def _words(record: Mapping[str, Any]) -> list[str]:
     event, member, address = record["event"], record.get("member"), record.get("address")
     match event:
+        case "started" if "metrics" in record:
+            return [f"{member} at {address}, metrics at http://{record['metrics']}/metrics"]
         case "started" | "forgotten":
             return [f"{member} at {address}"]
         case "alive" | "updated":

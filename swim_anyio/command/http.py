@@ -1,0 +1,145 @@
+"""As much of HTTP/1.1 as serving two pages to a monitor takes: one request a connection, bounded in size and time.
+
+The standard library's servers wake up twice a second to see whether they are to end, wait for a slow client as long
+as it likes, and start a thread for each.
+"""
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from http import HTTPStatus
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import anyio
+from anyio.abc import SocketListener, SocketStream, TaskGroup
+
+__all__ = ["MAX_CONNECTIONS", "Page", "Pages", "plain", "serve"]
+
+log = logging.getLogger("swim_anyio.metrics")
+
+MAX_HEAD = 8_192  # bytes of a request, as most servers allow; against floods
+MAX_CONNECTIONS = 32  # at once, far more than monitors need; against floods
+PATIENCE = 5.0  # seconds for the whole of an exchange, as fast clients need milliseconds; against slow ones
+RETRY = 0.1  # seconds until the next try where no connection could be taken (no descriptors left)
+
+END = re.compile(rb"\r?\n\r?\n")
+REQUEST_LINE = re.compile(rb"([A-Z]{1,20}) ([!-~]+) HTTP/1\.[0-9]\r?\n")
+ACCEPT = re.compile(rb"^accept:[ \t]*([ -~]*)", re.IGNORECASE | re.MULTILINE)
+
+
+class Page(NamedTuple):
+    """What is answered."""
+
+    status: HTTPStatus
+    content_type: str
+    body: bytes
+    headers: tuple[str, ...] = ()
+
+
+Pages = Mapping[str, Callable[[str], Page]]
+"""By path: what makes the page, given the types that the client accepts. If it raises, that is logged, and told."""
+
+
+class _Refused(Exception):
+    """The request can't be answered but with this page."""
+
+    def __init__(self, page: Page) -> None:
+        super().__init__(page.status)
+        self.page = page
+
+
+def plain(status: HTTPStatus, text: str, *headers: str) -> Page:
+    """A page of one line of text."""
+    return Page(status, "text/plain; charset=utf-8", f"{text}\n".encode(), headers)
+
+
+async def serve(listener: SocketListener, pages: Pages) -> None:
+    """Answer requests until cancelled. More connections at once than `MAX_CONNECTIONS` are closed unanswered."""
+    limiter = anyio.CapacityLimiter(MAX_CONNECTIONS)
+    async with anyio.create_task_group() as connections:
+        while True:
+            try:
+                stream = await listener.accept()
+            except OSError:
+                await anyio.sleep(RETRY)
+            else:
+                await _take(stream, pages, limiter, connections)
+
+
+async def _take(stream: SocketStream, pages: Pages, limiter: anyio.CapacityLimiter, connections: TaskGroup) -> None:
+    try:
+        limiter.acquire_on_behalf_of_nowait(stream)
+    except anyio.WouldBlock:
+        await anyio.aclose_forcefully(stream)
+    else:
+        connections.start_soon(_converse, stream, pages, limiter)
+
+
+async def _converse(stream: SocketStream, pages: Pages, limiter: anyio.CapacityLimiter) -> None:
+    try:
+        with suppress(anyio.BrokenResourceError, anyio.EndOfStream, OSError), anyio.move_on_after(PATIENCE):
+            await stream.send(await _reply(stream, pages))
+            await stream.send_eof()
+            while True:  # closing with something unread would reset the connection, and the reply with it
+                await stream.receive()
+    finally:
+        await anyio.aclose_forcefully(stream)
+        limiter.release_on_behalf_of(stream)
+
+
+async def _reply(stream: SocketStream, pages: Pages) -> bytes:
+    try:
+        method, path, accepted = _parse(await _head(stream))
+        return _encode(_find(method, path, pages)(accepted), with_body=method == "GET")
+    except _Refused as refused:
+        return _encode(refused.page)
+    except (anyio.BrokenResourceError, anyio.EndOfStream, OSError):
+        raise
+    except Exception:  # a bug ends no server
+        log.exception("a page could not be made")
+        return _encode(plain(HTTPStatus.INTERNAL_SERVER_ERROR, "this page could not be made"))
+
+
+async def _head(stream: SocketStream) -> bytes:
+    """The request without its body, which nothing here needs."""
+    head = b""
+    while not END.search(head):
+        if len(head) > MAX_HEAD:
+            raise _Refused(plain(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"at most {MAX_HEAD} bytes"))
+        head += await stream.receive(MAX_HEAD)
+    return head
+
+
+def _parse(head: bytes) -> tuple[str, str, str]:
+    """Method, path, and what is accepted ("" for anything)."""
+    line = REQUEST_LINE.match(head)
+    if line is None:
+        raise _Refused(plain(HTTPStatus.BAD_REQUEST, "this is no request of HTTP/1"))
+    accept = ACCEPT.search(head)
+    try:
+        path = urlsplit(line[2].decode("ascii")).path
+    except ValueError:
+        raise _Refused(plain(HTTPStatus.BAD_REQUEST, "the target is no URL")) from None
+    return line[1].decode("ascii"), path, accept[1].decode("ascii") if accept else ""
+
+
+def _find(method: str, path: str, pages: Pages) -> Callable[[str], Page]:
+    if path not in pages:
+        raise _Refused(plain(HTTPStatus.NOT_FOUND, f"there is nothing here; try {' or '.join(pages)}"))
+    if method not in ("GET", "HEAD"):
+        raise _Refused(plain(HTTPStatus.METHOD_NOT_ALLOWED, "GET and HEAD only", "Allow: GET, HEAD"))
+    return pages[path]
+
+
+def _encode(page: Page, *, with_body: bool = True) -> bytes:
+    lines = [
+        f"HTTP/1.1 {page.status.value} {page.status.phrase}",
+        f"Content-Type: {page.content_type}",
+        f"Content-Length: {len(page.body)}",
+        "Cache-Control: no-store",
+        "Connection: close",
+        *page.headers,
+    ]
+    return "\r\n".join([*lines, "", ""]).encode("ascii") + (page.body if with_body else b"")

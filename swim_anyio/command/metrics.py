@@ -1,0 +1,160 @@
+"""`swim agent --metrics ADDR`: ``/metrics`` for Prometheus and ``/healthz``, served by a thread with a loop of its own.
+
+So no client, however slow or odd, holds up the node; and when the node's loop is what hangs, there is somebody
+left to say so.
+"""
+
+import errno
+import socket
+import threading
+from contextlib import suppress
+from http import HTTPStatus
+from types import TracebackType
+from typing import Self
+
+import anyio
+from anyio.abc import SocketAttribute, SocketListener
+from anyio.streams.stapled import MultiListener
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.exposition import choose_encoder
+
+from swim_core import Address, BindError, Statistics
+
+from ..crossing import Crossing
+from ..node import AsyncNode
+from ..prometheus import NodeCollector
+from .http import MAX_CONNECTIONS, Page, plain, serve
+
+__all__ = ["MetricsServer"]
+
+
+class MetricsServer:
+    """Serves the pages of one node for the length of an ``async with`` block. It listens before there is a node.
+
+    Args:
+        host: to listen on, a name or a number.
+        port: 0 lets the system choose.
+        backend: the event loop of the server, in anyio's words; best that of the node, which is loaded already.
+
+    Attributes:
+        address: as bound; inside the block.
+
+    Raises:
+        BindError: on entering, if the address can't be had. Nothing is left open.
+    """
+
+    address: Address
+
+    def __init__(self, host: str, port: int, backend: str) -> None:
+        self._host, self._port = host, port
+        self._collector: NodeCollector | None = None
+        self._registry = CollectorRegistry(auto_describe=True)
+        self._failure: OSError | None = None
+        self._thread = threading.Thread(target=self._run, args=(backend,), name="swim metrics", daemon=True)
+
+    async def __aenter__(self) -> Self:
+        self._home = Crossing()
+        self._started, self._ended = anyio.Event(), anyio.Event()
+        self._thread.start()
+        await self._started.wait()  # a cancellation ends the process: the thread is a daemon
+        if self._failure is not None:
+            await self._ended.wait()
+            raise self._failure
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        with anyio.CancelScope(shield=True):  # the loop stays free to answer a scrape that is under way
+            with suppress(RuntimeError):
+                self._inside.tell(self._scope.cancel)
+            await self._ended.wait()
+        self._thread.join()
+
+    def observe(self, node: AsyncNode) -> None:
+        """Serve this node from now on. Called in its loop, once."""
+        self._collector = NodeCollector(node)
+        self._registry.register(self._collector)
+        for add in (ProcessCollector, PlatformCollector, GCCollector):
+            add(registry=self._registry)
+
+    # In the server's thread
+
+    def _run(self, backend: str) -> None:
+        try:
+            anyio.run(self._serve, backend=backend)
+        finally:
+            self._tell(self._ended)
+
+    async def _serve(self) -> None:
+        try:
+            listeners = await _listen(self._host, self._port)
+        except OSError as error:
+            self._failure = error
+            self._tell(self._started)
+            return
+        self._inside = Crossing()
+        pages = {"/metrics": self._metrics, "/healthz": self._health}
+        async with MultiListener(listeners), anyio.create_task_group() as group:
+            self._scope = group.cancel_scope
+            for listener in listeners:
+                group.start_soon(serve, listener, pages)
+            self.address = Address(*listeners[0].extra(SocketAttribute.raw_socket).getsockname()[:2])
+            self._tell(self._started)
+
+    def _tell(self, event: anyio.Event) -> None:
+        with suppress(RuntimeError):  # the node's loop has ended, and nobody waits
+            self._home.tell(event.set)
+
+    def _metrics(self, accepted: str) -> Page:
+        if self._collector is None:
+            return STARTING
+        try:
+            encode, content_type = choose_encoder(accepted)
+        except (ValueError, TypeError):  # asked for a version that is none
+            encode, content_type = choose_encoder("")
+        return Page(HTTPStatus.OK, content_type, encode(self._registry))
+
+    def _health(self, accepted: str) -> Page:
+        if self._collector is None:
+            return STARTING
+        trouble = _trouble([*self._collector.read().values()])
+        return plain(HTTPStatus.SERVICE_UNAVAILABLE, trouble) if trouble else plain(HTTPStatus.OK, "ok")
+
+
+STARTING = plain(HTTPStatus.SERVICE_UNAVAILABLE, "starting: there is no node yet")
+
+
+def _trouble(found: list[Statistics]) -> str:
+    """What keeps the node from doing its work; "" if nothing does."""
+    if not found:
+        return "stuck: the event loop of the node does not answer"
+    if found[0].superseded:
+        return "superseded: another process owns the name of this node, which keeps silent"
+    if found[0].isolated:
+        return "isolated: no member was heard for the stall tolerance"
+    return ""
+
+
+async def _listen(host: str, port: int) -> list[SocketListener]:
+    try:
+        listener = await anyio.create_tcp_listener(local_host=host, local_port=port, backlog=MAX_CONNECTIONS)
+    except UnicodeError as error:
+        raise BindError(errno.EINVAL, f"metrics: {host!r} is no host name") from error
+    except socket.gaierror as error:
+        raise BindError(error.errno, f"metrics: {host!r} does not resolve: {error.strerror}") from error
+    except OSError as error:
+        raise BindError(error.errno, f"metrics: {_refusal(Address(host, port), error)}") from error
+    return [one for one in listener.listeners if isinstance(one, SocketListener)]
+
+
+def _refusal(address: Address, error: OSError) -> str:
+    match error.errno:
+        case errno.EADDRINUSE:
+            return f"{address} is in use: choose another port, or port 0 to let the system choose a free one"
+        case errno.EADDRNOTAVAIL:
+            return f"{address} is no address of this host"
+        case errno.EACCES | errno.EPERM:
+            return f"binding {address} is not permitted: ports below 1024 often need privileges"
+        case _:
+            return f"{address} can't be bound: {error.strerror or error}"
