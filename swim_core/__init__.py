@@ -46,6 +46,7 @@ from .member import Contact, Member, Rule, State
 from .node import Node
 from .protocol import AddressLike, ProtocolConfig, ProtocolNode
 from .statistics import Statistics
+from .wiring import Tripwire, Wiring
 
 __all__ = [
     "DEFAULT_PORT",
@@ -93,6 +94,8 @@ __all__ = [
     "State",
     "Statistics",
     "SwimError",
+    "Tripwire",
     "UnknownMember",
+    "Wiring",
     "WrongThread",
 ]

@@ -244,7 +244,7 @@ class Config:
 
     @classmethod
     def lan(cls, **overrides: Unpack[ConfigFields]) -> Self:
-        """For a local network or one region, the defaults: T 1 s, S 5 s, S_host 3 s. ``overrides`` are fields by keyword."""
+        """For a local network or one region, the defaults: T 1 s, S 5 s, S_host 3 s. ``overrides`` are fields."""
         return cls(**overrides)  # type: ignore[arg-type]
 
     @classmethod

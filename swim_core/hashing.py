@@ -81,7 +81,3 @@ class Hashes:
     def view(self, name: str, epoch: int, incarnation: int) -> int:
         """What a live member adds (XOR) to the view digest."""
         return _view(self._key, name, epoch, incarnation)
-
-    def jury(self, subject: str, member: str) -> int:
-        """The rank of a member among the helpers for a subject; the lowest are asked first."""
-        return _digest(self._key, b"jury", subject.encode() + b"\0" + member.encode())

@@ -1,19 +1,20 @@
 """Watches, helpers, votes, polls and the verdict (docs/protocol.md, section 4)."""
 
 from collections.abc import Callable
-from heapq import nsmallest
 
 from .common import Common
 from .corrections import Corrections
 from .events import DropReason, KernelEvidence
 from .health import Health
 from .journal import Journal
+from .kernels import Kernels
 from .local import Local
 from .member import Claim, Rule, State, Verdict
 from .membership import Change, Entry
 from .pings import Pings
 from .sender import Sender
 from .timers import Timer
+from .tripwires import Tripwires
 from .watch import NONCES, Helper, Watch
 from .wire import PingReq, Poll, Vote, VoteKind
 
@@ -23,6 +24,7 @@ ASK_AGAIN = 2.0  # seconds between two PING_REQs to one helper
 ACCUSER_LIFE = 5.0  # seconds after which an accuser that asked no more is forgotten
 HELPER_PATIENCE = 0.2  # seconds beyond the probe timeout for a first vote
 POLL_EVERY = 0.3  # seconds, at least
+POLL_LATER = 0.05  # seconds, at least, that helpers are given to see a silent kernel for as long as this node
 BRAKE = 3  # times S while most others are under watch
 TICK = 0.001  # seconds: the least until the next look, lest rounding makes one tick follow another for ever
 MAX_ASKED = 64  # watches kept for one accuser
@@ -40,6 +42,7 @@ class Jury:
         pings: Pings,
         health: Health,
         journal: Journal,
+        tripwires: Tripwires,
         *,
         declare: Callable[[Claim, float], None],
     ) -> None:
@@ -55,6 +58,7 @@ class Jury:
         self._rtt = common.rtt
         self._health = health
         self._journal = journal
+        self._tripwires = tripwires
         self._random = common.random
         self._counters = common.counters
         self._declare = declare
@@ -116,16 +120,16 @@ class Jury:
         self._run(watch, now)
 
     def _begin(self, entry: Entry, since: float, now: float) -> Watch:
-        watch = Watch(entry, entry.short_id, entry.claim.incarnation, since)
-        self._watches[entry.short_id] = watch
+        short_id = entry.short_id
+        kernels = Kernels(contact=self._tripwires.has_greeted(short_id), lost=self._tripwires.lost_at(short_id))
+        watch = Watch(entry, short_id, entry.claim.incarnation, since, kernels=kernels)
+        self._watches[short_id] = watch
         self._journal.note(entry.name, "watch began", now)
         return watch
 
     def _rank(self, subject: Entry) -> list[Entry]:
-        """Who may help, best rank last: the live members with the lowest hash of (subject, member)."""
-        others = (entry for entry in self._membership.others() if entry is not subject)
-        ranked = nsmallest(self._config.max_helpers, others, key=lambda e: self._hashes.jury(subject.name, e.name))
-        return ranked[::-1]
+        """Who may help, best rank last: those nearest before the subject on the rings, whose tripwires lead to it."""
+        return self._membership.predecessors(subject, self._config.max_helpers)[::-1]
 
     def _end(self, watch: Watch) -> None:
         self._watches.pop(watch.short_id, None)
@@ -140,7 +144,7 @@ class Jury:
             return
         self._journal.note(watch.entry.name, "answered", now)
         self._end(watch)
-        vote = watch.vote(VoteKind.ALIVE, 0, 0.0, self._config, now)
+        vote = watch.vote(VoteKind.ALIVE, 0, 0.0, self._config, now, self._health.awake(now))
         for accuser in self._accusers(watch, now):
             self._outbox.send(vote, accuser, now)
 
@@ -169,41 +173,47 @@ class Jury:
 
     # ------------------------------------------------------------------ evidence
 
-    def refused(self, entry: Entry, now: float) -> None:
-        """The kernel at a member's address refused a ping."""
-        watch = self._watches.get(entry.short_id)
-        if watch is None:
-            self.accuse(entry, now, now)
-            watch = self._watches.get(entry.short_id)
-        if watch is not None:
-            self.evidence(watch.entry, KernelEvidence.REFUSED_UDP, now)
-
     def evidence(self, entry: Entry, kind: KernelEvidence, now: float) -> None:
-        """The kernel at a watched member's address said something: vote, and judge."""
+        """The kernel at a member's address said something: watch it if that is bad, vote, and judge."""
+        short_id = entry.short_id
+        in_touch = self._tripwires.has_greeted(short_id)
+        refused = kind is KernelEvidence.REFUSED_UDP or (kind is KernelEvidence.REFUSED_TCP and in_touch)
+        if refused and (short_id not in self._watches or self._tripwires.lost_at(short_id) is not None):
+            self.accuse(entry, now, now)
+        watch = self._watches.get(short_id)
+        if watch is not None:
+            self._journal.note(entry.name, kind.name.lower().replace("_", " "), now, repeats=True)
+            self._weigh(watch, kind, now)
+
+    def other_run_answered(self, entry: Entry, now: float) -> None:
+        """Another run answers at the member's address: the one watched has lost its socket, whoever accepts there."""
         watch = self._watches.get(entry.short_id)
-        if watch is None:
-            return
-        kernels, reping = watch.kernels, self._config.reping_interval
-        before = kernels.verdict(reping, now)[0]
-        if kind is KernelEvidence.REFUSED_UDP:
-            kernels.refuse(now)
+        if watch is not None:
+            self._journal.note(entry.name, "another run answered", now, repeats=True)
+            self._weigh(watch, None, now)
+
+    def _weigh(self, watch: Watch, kind: KernelEvidence | None, now: float) -> None:
+        kernels, awake = watch.kernels, self._health.awake(now)
+        before = kernels.verdict(self._config.reping_interval, now, awake)[0]
+        if kind is None:
+            kernels.replaced = now
+        elif kind is KernelEvidence.REFUSED_UDP:
+            kernels.refuse_udp(now)
         elif kind is KernelEvidence.REFUSED_TCP:
-            kernels.refused_tcp = now
+            kernels.refuse_tcp(now)
         elif kind is KernelEvidence.REACHABLE:
-            kernels.reachable = now
-        elif kind is KernelEvidence.KERNEL_SILENT and kernels.silent is None:
-            kernels.silent = now
-        self._journal.note(entry.name, kind.name.lower().replace("_", " "), now, repeats=True)
-        if kernels.verdict(reping, now)[0] is not before:
+            kernels.reach(now)
+        elif kind is KernelEvidence.KERNEL_SILENT:
+            kernels.hear_nothing(awake)
+        elif kind is KernelEvidence.CONNECTION_LOST:
+            kernels.lost = now
+        if kernels.verdict(self._config.reping_interval, now, awake)[0] is not before:
             for accuser in self._accusers(watch, now):
                 self._vote(watch, accuser, 0, now)
         if watch.accusing:
             self._judge(watch, now)
-
-    def other_run_answered(self, entry: Entry, now: float) -> None:
-        """Another run answers at the member's address: the one watched has lost its socket."""
-        self.evidence(entry, KernelEvidence.REFUSED_UDP, now)
-        self.evidence(entry, KernelEvidence.REFUSED_TCP, now)
+        if watch.short_id in self._watches:
+            self._plan(watch, now)
 
     # ------------------------------------------------------------------ voting
 
@@ -217,8 +227,8 @@ class Jury:
     def _vote(self, watch: Watch, accuser: Entry, nonce: int, now: float) -> None:
         paused = now - self._health.last_pause < self._config.stall_tolerance
         kind = VoteKind.PAUSED if paused else VoteKind.SILENT
-        age = self._health.awake(now) - watch.since
-        self._outbox.send(watch.vote(kind, nonce, age, self._config, now), accuser, now)
+        awake = self._health.awake(now)
+        self._outbox.send(watch.vote(kind, nonce, awake - watch.since, self._config, now, awake), accuser, now)
 
     def polled(self, poll: Poll, sender: Sender, now: float) -> None:
         """An accuser asks for the last word."""
@@ -249,8 +259,8 @@ class Jury:
             self._end(watch)
             return
         if vote.nonce in watch.nonces:
-            helper.answers = {nonce: silence for nonce, silence in helper.answers.items() if nonce in watch.nonces}
-            helper.answers[vote.nonce] = vote.silence / 1000.0
+            helper.answers = {nonce: answer for nonce, answer in helper.answers.items() if nonce in watch.nonces}
+            helper.answers[vote.nonce] = vote
         if vote.kind is VoteKind.PAUSED and not helper.replaced:
             helper.replaced = True
             self._ask_more(watch, 1, now)
@@ -282,10 +292,16 @@ class Jury:
 
     def _tolerance(self) -> float:
         """S, threefold while over half of the others are under own watch: the trouble may be this node's."""
+        return self._config.stall_tolerance * self._brake()
+
+    def _host_tolerance(self) -> float:
+        """S_host, in the same manner; S where that is off."""
+        config = self._config
+        return min(config.host_tolerance or config.stall_tolerance, config.stall_tolerance) * self._brake()
+
+    def _brake(self) -> int:
         live = self._membership.live_count
-        under_watch = len(self._watches)
-        braked = live > 3 and under_watch > (live - 1) / 2
-        return self._config.stall_tolerance * (BRAKE if braked else 1)
+        return BRAKE if live > 3 and len(self._watches) > (live - 1) / 2 else 1
 
     def _age(self, watch: Watch, now: float) -> float:
         return self._health.awake(now) - watch.since
@@ -295,12 +311,15 @@ class Jury:
         if self._health.deaf or watch.short_id not in self._watches:
             return
         quorum = self._quorum(watch, now)
-        if watch.gone(quorum, self._config, now):
+        awake = self._health.awake(now)
+        if watch.gone(quorum, self._config, now, awake):
             self._give_verdict(watch, Rule.GONE, now)
             return
         age, tolerance = self._age(watch, now), self._tolerance()
         if age >= tolerance + self._rtt.margin and watch.silent(quorum, tolerance):
             self._give_verdict(watch, Rule.SILENT, now)
+        elif self._until_poll(watch, now) <= 0 and watch.host_gone(quorum, self._host_tolerance(), now, awake):
+            self._give_verdict(watch, Rule.HOST_GONE, now)
         elif age >= tolerance / 2 and watch.suspicious(quorum, now):
             self._accuse_publicly(watch, State.SUSPECT, Rule.SUSPICION, now)
 
@@ -338,8 +357,26 @@ class Jury:
     def _ping(self, watch: Watch, now: float) -> None:
         watch.next_ping = now + self._config.reping_interval
         self._pings.send(watch.entry, now, accused=watch.incarnation)
+        self._test(watch, now)
         for accuser in self._accusers(watch, now):
             self._vote(watch, accuser, 0, now)
+
+    def _test(self, watch: Watch, now: float) -> None:
+        awake = self._health.awake(now)
+        if self._tripwires.enabled and watch.kernels.wants_test(now, awake):
+            watch.kernels.tested = awake
+            self._tripwires.connect(watch.entry)
+
+    def _until_poll(self, watch: Watch, now: float) -> float:
+        """Seconds until the age of the watch, or the silence of the kernel there, is enough for a verdict."""
+        age = self._age(watch, now)
+        left = self._tolerance() + self._rtt.margin - age
+        silence = watch.kernel_silence(now, self._health.awake(now))
+        if silence is None:
+            return left
+        host = self._host_tolerance()
+        started_later = max(2 * self._rtt.p99, POLL_LATER)  # helpers' connections, by a round trip
+        return min(left, max(host + self._rtt.margin - age, host + started_later - silence))
 
     def _press(self, watch: Watch, now: float) -> None:
         """As the accuser: replace helpers that say nothing, repeat requests, poll for the verdict."""
@@ -354,7 +391,7 @@ class Jury:
                 detail = f"of {helper.entry.name} in {patience:.2f} s"
                 self._journal.note(watch.entry.name, "no vote", now, detail=detail)
                 self._ask_more(watch, 1, now)
-        if self._age(watch, now) >= self._tolerance() + self._rtt.margin and now >= watch.next_poll:
+        if self._until_poll(watch, now) <= 0 and now >= watch.next_poll:
             watch.next_poll = now + max(POLL_EVERY, 2 * self._rtt.p99)
             self._poll(watch, now)
 
@@ -375,9 +412,10 @@ class Jury:
             times.append(watch.next_ask)
             patience = self._rtt.probe_timeout + HELPER_PATIENCE
             times += [h.asked + patience for h in watch.helpers.values() if h.vote is None and not h.replaced]
-            age, tolerance = self._age(watch, now), self._tolerance()
-            marks = (tolerance / 2 - age, tolerance + self._rtt.margin - age)
-            times += [now + mark for mark in marks if mark > 0] or [watch.next_poll]
+            until_suspicion, until_poll = self._tolerance() / 2 - self._age(watch, now), self._until_poll(watch, now)
+            times.append(now + until_poll if until_poll > 0 else watch.next_poll)
+            if until_suspicion > 0:
+                times.append(now + until_suspicion)
         timer = self._timer_of.get(watch.short_id)
         if timer is not None:
             timer.cancel()

@@ -185,7 +185,7 @@ class Membership:
         return (entry for entry in self.order if entry.name != self.local_name)
 
     def successors(self) -> list[Entry]:
-        """The next live member on each ring that is not chosen yet: at most K others, whom this node floods and wires."""
+        """The next live member on each ring that is not chosen yet: at most K others, to flood and to wire."""
         local = self.local_name
         chosen: list[Entry] = []
         for ring, place in zip(self.rings, self._entries[local].identity.rings, strict=True):
@@ -196,13 +196,15 @@ class Membership:
         return chosen
 
     def predecessors(self, subject: Entry, limit: int) -> list[Entry]:
-        """The live members, besides this node, nearest before another one on the rings: at most ``limit``, by distance."""
-        walks = (ring.before(place) for ring, place in zip(self.rings, subject.identity.rings, strict=True))
+        """The other live members nearest before ``subject`` on the rings: at most ``limit``, in order of distance."""
+        apart = (subject.name, self.local_name)
+        walks = [
+            (entry for entry in ring.before(place) if entry.name not in apart)
+            for ring, place in zip(self.rings, subject.identity.rings, strict=True)
+        ]
         found: dict[str, Entry] = {}
         for step in zip(*walks, strict=True):
             found.update((entry.name, entry) for entry in step)
-            found.pop(subject.name, None)
-            found.pop(self.local_name, None)
             if len(found) >= limit:
                 break
         return list(found.values())[:limit]

@@ -54,6 +54,8 @@ from .statistics import Counters, Statistics
 from .sync import STABLE, Sync
 from .timers import Timers
 from .transitions import transition
+from .tripwires import Tripwires
+from .wiring import Wiring
 
 __all__ = ["Node"]
 
@@ -114,8 +116,18 @@ class Node:
         self._claims = Claims(
             common, self._local, self._corrections, on_change=self._changed, on_hearing=self._heard_of_itself
         )
+        self._tripwires = Tripwires(
+            common, self._local, self._health, self._journal, probe=lambda entry, at: self._prober.probe(entry, at)
+        )
         self._jury = Jury(
-            common, self._local, self._corrections, self._pings, self._health, self._journal, declare=self._declare
+            common,
+            self._local,
+            self._corrections,
+            self._pings,
+            self._health,
+            self._journal,
+            self._tripwires,
+            declare=self._declare,
         )
         self._broadcasts = Broadcasts(common, self._local, self._gossip)
         self._sync = Sync(common, number_of=self._broadcasts.number_of, receive=self._receive_paged)
@@ -223,7 +235,12 @@ class Node:
             if short_id is None:
                 self._common.counters.drop(DropReason.FORGED_EVIDENCE)
             elif entry is not None and entry.live:
-                self._jury.refused(entry, now)
+                self._jury.evidence(entry, kind, now)
+        elif kind in (KernelEvidence.CONNECTED, KernelEvidence.CONNECTION_LOST):
+            entry = self._tripwires.entry_of(quoted, address)
+            if entry is not None:
+                self._tripwires.feed(entry, kind, now)
+                self._jury.evidence(entry, kind, now)
         elif (entry := self._membership.live_at(address)) is not None:
             self._jury.evidence(entry, kind, now)
         self._settle(now)
@@ -252,6 +269,11 @@ class Node:
         now = self._advance(now)
         self._announcer.start(multicast, now)
         self._settle(now)
+
+    def enable_tripwires(self, *, now: float) -> None:
+        """Keep connections and have some tried; see `ProtocolNode.enable_tripwires`."""
+        self._advance(now)
+        self._tripwires.enabled = self._config.tripwires
 
     def broadcast(self, payload: bytes, *, now: float) -> int:
         """Tell every member; see `ProtocolNode.broadcast`."""
@@ -362,7 +384,16 @@ class Node:
         """When to tick at the latest, in seconds, or None."""
         return self._common.timers.deadline()
 
+    def poll_connect(self) -> Address | None:
+        """The next address to try a TCP connection to, or None; see `ProtocolNode.poll_connect`."""
+        return self._tripwires.poll()
+
     # ------------------------------------------------------------------ views
+
+    @property
+    def wiring(self) -> Wiring:
+        """Whom to keep a TCP connection to; see `ProtocolNode.wiring`."""
+        return self._tripwires.wiring
 
     @property
     def local(self) -> Member:
@@ -478,6 +509,7 @@ class Node:
         if not self._pings.acked(ack.seq, sender.short_id, sender.address, now):
             self._common.counters.drop(DropReason.UNREQUESTED)
         elif not self._local.left:
+            self._tripwires.answered(sender.short_id)
             if self._health.isolated:
                 self._isolation.answered(now)
             self._sync.compare(ack.digest, sender, now)
@@ -502,6 +534,7 @@ class Node:
         claim = change.claim
         self._journal.note_change(change, now)
         self._jury.on_change(change, now)
+        self._tripwires.on_change(change)
         self._broadcasts.on_change(change, now)
         if claim.state is State.DEAD:
             self._revival.add(change.entry, now)

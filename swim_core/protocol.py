@@ -13,6 +13,7 @@ from .discovery import Multicast
 from .events import Datagram, Event, Evidence, KernelEvidence
 from .member import Contact, Member, State
 from .statistics import Statistics
+from .wiring import Wiring
 
 __all__ = ["ProtocolConfig", "ProtocolNode"]
 
@@ -41,7 +42,8 @@ class ProtocolNode(Protocol):
         Args:
             kind: what it said.
             destination: where the datagram or connection went.
-            quoted: for REFUSED_UDP the bytes, or their beginning, of the datagram that was refused.
+            quoted: for REFUSED_UDP the bytes, or their beginning, of the datagram that was refused; for CONNECTED
+                and CONNECTION_LOST the greeting of that tripwire.
             now: seconds.
         """
 
@@ -67,6 +69,13 @@ class ProtocolNode(Protocol):
 
         Raises:
             NotRunning: after `leave`.
+        """
+
+    def enable_tripwires(self, *, now: float) -> None:
+        """The caller speaks TCP for this node: from now on `wiring` and `poll_connect` say what to do there.
+
+        Call it once, and only if a listener accepts connections at this node's address, on the same port number
+        as for datagrams. Nothing comes of it where the settings, or the protocol, know no tripwires.
         """
 
     def broadcast(self, payload: bytes, *, now: float) -> int:
@@ -131,12 +140,27 @@ class ProtocolNode(Protocol):
     def poll_event(self) -> Event | None:
         """The next event for the application, or None."""
 
+    def poll_connect(self) -> Address | None:
+        """The next address to try a TCP connection to, or None; drain it where you drain `poll_event`.
+
+        Tell the outcome by `feed_evidence`: REACHABLE, REFUSED_TCP, or KERNEL_SILENT after 1.5 s or more; nothing if
+        the trouble is local. One attempt to an address at a time is enough.
+        """
+
     def poll_deadline(self) -> float | None:
         """When to call `feed_tick` at the latest, in seconds on the clock of ``now``; None for never."""
 
     @property
     def local(self) -> Member:
         """This node itself."""
+
+    @property
+    def wiring(self) -> Wiring:
+        """Whom to keep an idle TCP connection to, and what to greet with; the same object until that changes.
+
+        It changes only with events about members, so look after these. Tell by `feed_evidence` when one is greeted as
+        it should be (CONNECTED) and when it breaks after that (CONNECTION_LOST), unless the other side announced it.
+        """
 
     @property
     def has_left(self) -> bool:
@@ -178,6 +202,10 @@ class ProtocolConfig(Protocol):
     @property
     def seeds(self) -> tuple[tuple[str, int], ...]:
         """Hosts and ports that a node joins if its user names none; empty to leave it to ``SWIM_JOIN``."""
+
+    @property
+    def tripwires(self) -> bool:
+        """Whether nodes are to listen on TCP too; see `ProtocolNode.enable_tripwires`."""
 
     @property
     def discovery(self) -> Multicast | None:

@@ -10,54 +10,15 @@ from math import inf
 import msgspec
 
 from .config import Config
+from .kernels import Kernels
 from .member import MAX_INCARNATION, Rule
 from .membership import Entry
 from .wire import Kernel, Vote, VoteKind
 
-__all__ = ["Helper", "Kernels", "Watch"]
+__all__ = ["Helper", "Watch"]
 
 VOTE_LIFE = 1.3  # seconds that a vote counts
-EVIDENCE_LIFE = 2.0  # seconds that kernel evidence counts
-APART = 0.8  # re-ping intervals between two refusals that count as two
 NONCES = 3  # polls whose answers count
-
-
-class Kernels(msgspec.Struct):
-    """What this node's kernel said of the member's address, by time."""
-
-    first_refused: float | None = None
-    refused: float | None = None
-    refused_tcp: float | None = None
-    reachable: float | None = None
-    silent: float | None = None
-
-    def refuse(self, now: float) -> None:
-        """A datagram was refused."""
-        if self.refused is None or now - self.refused > EVIDENCE_LIFE:
-            self.first_refused = now
-        self.refused = now
-
-    def verdict(self, reping: float, now: float) -> tuple[Kernel, float]:
-        """What it comes to, and since when it has been so, in seconds.
-
-        REFUSED takes a refusal by UDP and one by TCP within 2 s of each other, or two by UDP that are not
-        one burst: a firewall's REJECT looks like a dead process, so one refusal never kills. A kernel
-        that accepts a connection vetoes it.
-        """
-        if _recent(self.reachable, now):
-            return Kernel.REACHABLE, now - (self.reachable or now)
-        if self.refused is not None and self.first_refused is not None and _recent(self.refused, now):
-            twice = self.refused - self.first_refused >= APART * reping
-            both = self.refused_tcp is not None and abs(self.refused - self.refused_tcp) <= EVIDENCE_LIFE
-            if both or twice:
-                return Kernel.REFUSED, now - self.refused
-        if self.silent is not None:
-            return Kernel.SILENT, now - self.silent
-        return Kernel.NONE, 0.0
-
-
-def _recent(at: float | None, now: float) -> bool:
-    return at is not None and now - at <= EVIDENCE_LIFE
 
 
 class Helper(msgspec.Struct):
@@ -67,7 +28,7 @@ class Helper(msgspec.Struct):
     asked: float
     vote: Vote | None = None
     voted: float = 0.0
-    answers: dict[int, float] = msgspec.field(default_factory=dict)
+    answers: dict[int, Vote] = msgspec.field(default_factory=dict)
     replaced: bool = False
 
     def silence(self, now: float) -> float | None:
@@ -109,18 +70,36 @@ class Watch(msgspec.Struct):
     next_ask: float = -inf
     next_poll: float = -inf
 
-    def vote(self, kind: VoteKind, nonce: int, age: float, config: Config, now: float) -> Vote:
+    def vote(self, kind: VoteKind, nonce: int, age: float, config: Config, now: float, awake: float) -> Vote:
         """What this node says of the member."""
-        kernel, kernel_age = self.kernels.verdict(config.reping_interval, now)
+        kernel, kernel_age = self.kernels.verdict(config.reping_interval, now, awake)
         return Vote(self.short_id, self.incarnation, nonce, kind, _ms(age), kernel, _ms(kernel_age))
 
-    def gone(self, quorum: int, config: Config, now: float) -> bool:
+    def gone(self, quorum: int, config: Config, now: float, awake: float) -> bool:
         """Rule 1: refused here and at min(1, q) helpers; a kernel there that accepts vetoes."""
-        own, _ = self.kernels.verdict(config.reping_interval, now)
-        votes = [helper.kernel(now) for helper in self.helpers.values()]
+        own, _ = self.kernels.verdict(config.reping_interval, now, awake)
+        votes = self._kernel_votes(now)
         if own is not Kernel.REFUSED or Kernel.REACHABLE in votes:
             return False
         return votes.count(Kernel.REFUSED) >= min(1, quorum)
+
+    def kernel_silence(self, now: float, awake: float) -> float | None:
+        """For how long no connection was answered here, while no helper says that one was; else None."""
+        since = self.kernels.silent
+        return None if since is None or Kernel.REACHABLE in self._kernel_votes(now) else awake - since
+
+    def host_gone(self, quorum: int, tolerance: float, now: float, awake: float) -> bool:
+        """Rule 3, once the watch is old enough: rule 2 by kernels, at helpers that were in touch with that one before.
+
+        The connections of this node may never have got through, if theirs did: it is the judge, they are witnesses.
+        """
+        silence = self.kernel_silence(now, awake)
+        if silence is None or silence < tolerance or not (quorum or self.kernels.contact):
+            return False
+        return sum(self._confirms(helper, tolerance, by_kernel=True) for helper in self.helpers.values()) >= quorum
+
+    def _kernel_votes(self, now: float) -> list[Kernel]:
+        return [helper.kernel(now) for helper in self.helpers.values()]
 
     def suspicious(self, quorum: int, now: float) -> bool:
         """Whether min(1, q) helpers confirm a silence."""
@@ -130,8 +109,11 @@ class Watch(msgspec.Struct):
         """Rule 2, once the watch is old enough: q helpers answered a recent poll with such a silence of their own."""
         return sum(self._confirms(helper, tolerance) for helper in self.helpers.values()) >= quorum
 
-    def _confirms(self, helper: Helper, tolerance: float) -> bool:
-        return any(helper.answers.get(nonce, -1.0) >= tolerance for nonce in self.nonces)
+    def _confirms(self, helper: Helper, tolerance: float, *, by_kernel: bool = False) -> bool:
+        answers = [helper.answers[nonce] for nonce in self.nonces if nonce in helper.answers]
+        if by_kernel:
+            answers = [a for a in answers if a.kernel is Kernel.SILENT and a.kernel_age >= tolerance * 1000]
+        return any(answer.silence >= tolerance * 1000 for answer in answers)
 
     def grounds(self, rule: Rule, age: float, now: float) -> str:
         """What a verdict by ``rule`` rests on, for people."""
@@ -147,6 +129,7 @@ class Watch(msgspec.Struct):
     def drop_answers(self) -> None:
         """This node paused: what was said before counts no longer."""
         self.nonces.clear()
+        self.kernels.forget_tests()
         for helper in self.helpers.values():
             helper.vote = None
             helper.answers.clear()

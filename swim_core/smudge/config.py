@@ -173,6 +173,11 @@ class SmudgeConfig:
         return tuple((host, port or self.listen_port or DEFAULT_PORT) for host, port in self.initial_hosts)
 
     @property
+    def tripwires(self) -> bool:
+        """False: this protocol knows none."""
+        return False
+
+    @property
     def discovery(self) -> Multicast | None:
         """Where nodes announce themselves; None if ``multicast_enabled`` is not set."""
         if not self.multicast_enabled:

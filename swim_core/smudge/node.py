@@ -13,6 +13,7 @@ from swim_core.events import Datagram, DropReason, Event, Evidence, KernelEviden
 from swim_core.member import Contact, Member, State
 from swim_core.statistics import Counters, Statistics
 from swim_core.timers import Timers
+from swim_core.wiring import NO_WIRING, Wiring
 
 from .broadcasts import Broadcasts
 from .codec import BroadcastRecord, verb_of
@@ -159,6 +160,9 @@ class SmudgeNode:
         if not started:
             self._timers.at(self._advance(now), self._announce)
 
+    def enable_tripwires(self, *, now: float) -> None:
+        """Nothing comes of it: this protocol knows no tripwires."""
+
     def broadcast(self, payload: bytes, *, now: float) -> int:
         """Tell every member; see `ProtocolNode.broadcast`.
 
@@ -234,6 +238,10 @@ class SmudgeNode:
         """The next datagram to send, or None."""
         return self._outbox.poll()
 
+    def poll_connect(self) -> Address | None:
+        """None: this protocol knows no tripwires."""
+        return None
+
     def poll_event(self) -> Event | None:
         """The next event, or None."""
         return self._events.popleft() if self._events else None
@@ -248,6 +256,11 @@ class SmudgeNode:
     def local(self) -> Member:
         """This node itself; always ALIVE, whatever others claim."""
         return Member(str(self._local), self._local)
+
+    @property
+    def wiring(self) -> Wiring:
+        """Nobody: this protocol knows no tripwires."""
+        return NO_WIRING
 
     @property
     def has_left(self) -> bool:

@@ -15,7 +15,9 @@ from swim_core import (
     Multicast,
     State,
     Statistics,
+    Wiring,
 )
+from swim_core.wiring import NO_WIRING
 
 
 class RecordingNode:
@@ -100,8 +102,18 @@ class RecordingNode:
     def poll_event(self) -> Event | None:
         return self.told.pop(0) if self.told else None
 
+    def enable_tripwires(self, *, now: float) -> None:
+        self._called("tripwires", now)
+
+    def poll_connect(self) -> Address | None:
+        return None
+
     def poll_deadline(self) -> float | None:
         return self.deadline
+
+    @property
+    def wiring(self) -> Wiring:
+        return NO_WIRING
 
     @property
     def local(self) -> Member:
@@ -131,6 +143,7 @@ class RecordingConfig:
     """Makes recording nodes."""
 
     event_buffer = 16
+    tripwires = False
     discovery = None
     listen = None
     seeds = ()

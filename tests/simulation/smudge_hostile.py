@@ -59,6 +59,7 @@ class HostileConfig:
 
     kind: type[OriginalNode]
     event_buffer: int = 16
+    tripwires: bool = False
     discovery: None = None
     listen: None = None
     seeds: tuple[tuple[str, int], ...] = ()

@@ -251,6 +251,7 @@ class OriginalConfig:
 
     interval: float = 0.5
     event_buffer: int = 16
+    tripwires: bool = False
     discovery: None = None
     listen: None = None
     seeds: tuple[tuple[str, int], ...] = ()

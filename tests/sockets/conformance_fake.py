@@ -1,5 +1,6 @@
 """A node that does nothing of its own: tests script what it sends, tells and raises, and read what it was fed."""
 
+import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 
@@ -19,6 +20,7 @@ from swim_core import (
     State,
     Statistics,
 )
+from swim_core.wiring import NO_WIRING
 
 __all__ = ["FakeConfig", "FakeNode"]
 
@@ -35,6 +37,10 @@ class FakeNode:
         self.datagrams: list[tuple[bytes, Address, float]] = []
         self.announcements: list[tuple[bytes, Address]] = []
         self.refused: list[tuple[Address, bytes]] = []
+        self.connections: list[tuple[KernelEvidence, Address, bytes]] = []
+        self.connects: deque[Address] = deque()
+        self.wiring = NO_WIRING
+        self.speaks_tcp = False
         self.ticks: list[float] = []
         self.order: list[str] = []
         self.joins: list[list[AddressLike]] = []
@@ -46,6 +52,11 @@ class FakeNode:
         self.deadline: float | None = None
         self.raises: dict[str, Exception] = {}
         self.goodbye_to: list[Address] = []
+        self._ahead = now - time.monotonic()
+
+    def time(self) -> float:
+        """Now, on the clock that it is fed."""
+        return time.monotonic() + self._ahead
 
     def feed_datagram(self, data: bytes, source: AddressLike, *, now: float) -> None:
         self._maybe_raise("feed_datagram")
@@ -59,8 +70,10 @@ class FakeNode:
         self.announcements.append((data, Address(*source)))
 
     def feed_evidence(self, kind: KernelEvidence, destination: AddressLike, quoted: bytes = b"", *, now: float) -> None:
-        assert kind is KernelEvidence.REFUSED_UDP
-        self.refused.append((Address(*destination), quoted))
+        if kind is KernelEvidence.REFUSED_UDP:
+            self.refused.append((Address(*destination), quoted))
+        else:
+            self.connections.append((kind, Address(*destination), quoted))
 
     def feed_tick(self, *, now: float) -> None:
         self._maybe_raise("feed_tick")
@@ -113,6 +126,12 @@ class FakeNode:
     def poll_event(self) -> Event | None:
         return self.events.popleft() if self.events else None
 
+    def enable_tripwires(self, *, now: float) -> None:
+        self.speaks_tcp = True
+
+    def poll_connect(self) -> Address | None:
+        return self.connects.popleft() if self.connects else None
+
     def poll_deadline(self) -> float | None:
         return self.deadline
 
@@ -144,6 +163,7 @@ class FakeConfig:
     listen: tuple[str, int] | None = None
     seeds: tuple[tuple[str, int], ...] = ()
     discovery: Multicast | None = None
+    tripwires: bool = False
     nodes: list[FakeNode] = attrs.Factory(list)
     raises: dict[str, Exception] = attrs.Factory(dict)
 

@@ -34,6 +34,7 @@ from swim_core.wire import (
     unpack_header,
 )
 from swim_core.wire import pack as pack_datagram
+from swim_core.wiring import greeting_of
 
 UNIX_MS = 1_700_000_000_000
 EPOCH = UNIX_MS << 16
@@ -196,6 +197,23 @@ class Hand:
     def evidence(self, kind: KernelEvidence, about: Address, quoted: bytes = b"") -> list[Sent]:
         self.node.feed_evidence(kind, about, quoted, now=self.now)
         return self.collect()
+
+    def greet(self, who: Peer) -> None:
+        """A tripwire of the node is greeted by a peer."""
+        self.node.enable_tripwires(now=self.now)
+        self.evidence(KernelEvidence.CONNECTED, who.address, self.greeting(who))
+
+    def lose(self, who: Peer) -> list[Sent]:
+        """That tripwire breaks."""
+        return self.evidence(KernelEvidence.CONNECTION_LOST, who.address, self.greeting(who))
+
+    def greeting(self, who: Peer) -> bytes:
+        """What a peer says first on a connection."""
+        return greeting_of(self.hashes.label, who.short_id)
+
+    def connects(self) -> list[Address]:
+        """Where connections are to be tried, since the last call."""
+        return list(iter(self.node.poll_connect, None))
 
     def run(self, seconds: float, *, watch: Callable[[], bool] | None = None) -> bool:
         """Let time pass, tick by tick and ack by ack; stops early, and returns True, when ``watch`` holds."""

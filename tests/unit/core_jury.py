@@ -16,7 +16,17 @@ SILENT = VoteKind.SILENT
 def ranked(subject: Peer, members: Iterable[Peer]) -> list[Peer]:
     """The members by their rank as helpers for a subject, first rank first."""
     others = [member for member in members if member is not subject]
-    return sorted(others, key=lambda member: HASHES.jury(subject.name, member.name))
+    place = HASHES.identity(subject.name, subject.epoch).rings
+    walks = [
+        sorted(others, key=lambda member: (place[ring] - rings_of(member)[ring]) % 2**64)
+        for ring in range(len(place))
+    ]
+    return list({member.name: member for step in zip(*walks, strict=True) for member in step}.values())
+
+
+def rings_of(member: Peer) -> tuple[int, ...]:
+    """Its place on each ring."""
+    return HASHES.identity(member.name, member.epoch).rings
 
 
 class Accuser(Hand):

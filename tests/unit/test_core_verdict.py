@@ -311,6 +311,7 @@ def refuse(hand: Accuser) -> None:
 def refused_here(others: int = 6) -> Accuser:
     """REFUSED by UDP and TCP here; the helpers have said nothing yet."""
     hand = Accuser(others, votes=False)
+    hand.greet(hand.subject)
     hand.accuse()
     refuse(hand)
     hand.evidence(KernelEvidence.REFUSED_TCP, hand.subject.address)
@@ -394,6 +395,7 @@ def test_a_burst_of_refusals_is_one() -> None:
 @pytest.mark.parametrize(("apart", "dead"), [(1.9, True), (2.1, False)])
 def test_refusals_by_udp_and_tcp_count_within_2_s_of_each_other(apart: float, dead: bool) -> None:
     hand = Accuser(votes=False)
+    hand.greet(hand.subject)
     hand.accuse()
     hand.evidence(KernelEvidence.REFUSED_TCP, hand.subject.address)
     hand.run(apart)

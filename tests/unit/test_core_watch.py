@@ -55,7 +55,7 @@ def test_the_accused_is_pinged_again_at_once_with_the_accusation() -> None:
 
 
 @pytest.mark.parametrize("others", [4, 6, 12, 40])
-def test_the_three_live_members_lowest_by_jury_hash_are_asked(others: int) -> None:
+def test_the_three_live_members_nearest_before_it_on_the_rings_are_asked(others: int) -> None:
     hand = Accuser(others, votes=False)
     hand.accuse()
     asked = [sent.to for sent in hand.sent if isinstance(sent.message, PingReq)]
@@ -178,12 +178,14 @@ def test_votes_of_those_not_asked_and_of_strangers_are_nothing() -> None:
 # ------------------------------------------------------------------ the helper
 
 
-def helping(*, t: float = 1.0) -> Hand:
-    """A node that A has asked to watch B, who is silent."""
+def helping(*, t: float = 1.0, in_touch: bool = False) -> Hand:
+    """A node that A has asked to watch B, who is silent; ``in_touch``: and to whom it has a tripwire."""
     hand = Hand(knows=[A, B, C], config=Config.lan(probe_interval=t, stall_tolerance=5 * t))
     hand.answering = [A, C]
     hand.run(0.7)
     hand.clear()
+    if in_touch:
+        hand.greet(B)
     hand.feed(A, PingReq(1, B.claim()))
     return hand
 
@@ -312,7 +314,7 @@ def test_a_helper_votes_on_a_change_of_its_kernel_evidence() -> None:
 
 def test_a_helper_states_a_refusal_by_the_rule_for_gone() -> None:
     """One refusal is none; with one by TCP within 2 s it is."""
-    hand = helping()
+    hand = helping(in_touch=True)
     hand.evidence(KernelEvidence.REFUSED_UDP, B.address, accusations(hand.sent, B)[0].payload)
     hand.feed(A, Poll(B.short_id, 0, 1))
     assert votes(hand)[-1].kernel is Kernel.NONE

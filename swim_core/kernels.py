@@ -1,0 +1,116 @@
+"""What kernels say of one silent member, as one observer has it, and what it comes to."""
+
+import msgspec
+
+from .wire import Kernel
+
+__all__ = ["EVIDENCE_LIFE", "Kernels"]
+
+EVIDENCE_LIFE = 2.0  # seconds that kernel evidence counts
+APART = 0.8  # re-ping intervals between two refusals by UDP that count as two
+SETTLED = 0.05  # seconds between two refusals by TCP that count, with a lost connection, where UDP says nothing
+TEST_LIFE = 3.0  # seconds awake after which a test whose outcome was never told is asked for again
+
+
+class Kernels(msgspec.Struct):
+    """What this node's kernel said of the member's address.
+
+    ``silent`` and ``tested`` are on the clock that counts time awake (`Health.awake`), all else on the local one.
+
+    Attributes:
+        contact: whether a tripwire was greeted by this very run before: without that a refused or unanswered
+            connection says nothing, since perhaps nobody ever listened there, or a firewall lets only datagrams pass.
+        lost: when such a tripwire broke.
+        replaced: when another run answered at the address.
+        reachable: when a connection was accepted; a later refusal by TCP takes it back, as from a kernel that was
+            still tearing the process down.
+        silent: since when connections stay unanswered.
+        tested: since when the present one is.
+    """
+
+    contact: bool = False
+    lost: float | None = None
+    replaced: float | None = None
+    first_refused: float | None = None
+    refused: float | None = None
+    first_refused_tcp: float | None = None
+    refused_tcp: float | None = None
+    reachable: float | None = None
+    silent: float | None = None
+    tested: float | None = None
+
+    def refuse_udp(self, now: float) -> None:
+        """A datagram was refused."""
+        if not _recent(self.refused, now):
+            self.first_refused = now
+        self.refused = now
+        self.silent = None
+
+    def refuse_tcp(self, now: float) -> None:
+        """A connection was refused."""
+        self.forget_tests()
+        self.reachable = None
+        if not self.contact:
+            return
+        if not _recent(self.refused_tcp, now):
+            self.first_refused_tcp = now
+        self.refused_tcp = now
+
+    def reach(self, now: float) -> None:
+        """A connection was accepted."""
+        self.forget_tests()
+        self.first_refused_tcp = self.refused_tcp = None
+        self.reachable = now
+
+    def hear_nothing(self, awake: float) -> None:
+        """A connection was not answered in time: the silence counts from when it was begun."""
+        if self.silent is None:
+            self.silent = awake if self.tested is None else self.tested
+        self.tested = None
+
+    def forget_tests(self) -> None:
+        """What was not answered so far proves nothing."""
+        self.silent = self.tested = None
+
+    def wants_test(self, now: float, awake: float) -> bool:
+        """Whether another connection would tell anything new: none is under way, and none was accepted just now.
+
+        A stalled process takes no connection from its backlog, and a full backlog would look like silence.
+        """
+        under_way = self.tested is not None and awake - self.tested < TEST_LIFE
+        return not under_way and not _recent(self.reachable, now)
+
+    def verdict(self, reping: float, now: float, awake: float) -> tuple[Kernel, float]:
+        """What it comes to, and since when it has been so, in seconds.
+
+        REFUSED takes a refusal by UDP and one by TCP, or two by UDP that are not one burst: a firewall's REJECT
+        looks like a dead process, so one refusal never kills. Where UDP says nothing (a limit on ICMP, or another
+        system than Linux), a lost connection and two refusals by TCP do, apart enough for a live process to have
+        answered the pings that went with them. A kernel that accepts a connection vetoes all of it.
+        """
+        if self.replaced is not None and _recent(self.replaced, now):
+            return Kernel.REFUSED, now - self.replaced
+        if self.reachable is not None and _recent(self.reachable, now):
+            return Kernel.REACHABLE, now - self.reachable
+        since = self._refused_since(reping, now)
+        if since is not None:
+            return Kernel.REFUSED, now - since
+        if self.silent is not None and self.contact:
+            return Kernel.SILENT, awake - self.silent
+        return Kernel.NONE, 0.0
+
+    def _refused_since(self, reping: float, now: float) -> float | None:
+        by_udp, by_tcp = _recent(self.refused, now), _recent(self.refused_tcp, now)
+        if by_udp and (by_tcp or _apart(self.first_refused, self.refused, APART * reping)):
+            return self.refused
+        if by_tcp and _recent(self.lost, now) and _apart(self.first_refused_tcp, self.refused_tcp, SETTLED):
+            return self.refused_tcp
+        return None
+
+
+def _recent(at: float | None, now: float) -> bool:
+    return at is not None and now - at <= EVIDENCE_LIFE
+
+
+def _apart(first: float | None, last: float | None, seconds: float) -> bool:
+    return first is not None and last is not None and last - first >= seconds

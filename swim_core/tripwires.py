@@ -1,0 +1,139 @@
+"""Tripwires: connections that break when a process dies, and connections made to ask a kernel (docs/protocol.md).
+
+The core opens none. It says whom to wire (`Wiring`) and where to try a connection (`Tripwires.poll`); an adapter
+does so and feeds back what the kernels said. A broken tripwire is a reason to test, never a verdict.
+"""
+
+from collections.abc import Callable
+
+from .address import Address
+from .common import Common
+from .events import KernelEvidence
+from .health import Health
+from .journal import Journal
+from .kernels import EVIDENCE_LIFE
+from .local import Local
+from .membership import Change, Entry
+from .wiring import NO_WIRING, Tripwire, Wiring, greeting_of, run_greeted
+
+__all__ = ["Tripwires"]
+
+RETESTS = (0.01, 0.03, 0.07, 0.15)
+"""Seconds after a loss at which the tests are repeated. A kernel takes a process down one socket after the other: for
+some ms its listener may still accept, or its UDP socket swallow a ping."""
+
+
+class Tripwires:
+    """Knows whom to wire, who was greeted, and which connections are to be tried.
+
+    Attributes:
+        enabled: whether the adapter speaks TCP for this node.
+    """
+
+    def __init__(
+        self, common: Common, local: Local, health: Health, journal: Journal, *, probe: Callable[[Entry, float], None]
+    ) -> None:
+        self._timers = common.timers
+        self._membership = common.membership
+        self._hashes = common.hashes
+        self._local = local
+        self._health = health
+        self._journal = journal
+        self._probe = probe
+        self._greeted: set[int] = set()  # short ids
+        self._lost: dict[int, float] = {}  # short ids of those whose connection broke lately
+        self._connects: dict[Address, None] = {}
+        self._wiring = NO_WIRING
+        self._wired: tuple[int, int, bool] | None = None  # of which members, as whom, and whether at all
+        self.enabled = False
+
+    # ------------------------------------------------------------------ what the adapter asks
+
+    @property
+    def wiring(self) -> Wiring:
+        """Whom to wire; the same object until that changes."""
+        wired = (self._membership.version, self._local.short_id, self._local.silent)
+        if self.enabled and wired != self._wired:
+            self._wired = wired
+            peers = [] if wired[2] else self._membership.successors()
+            wiring = Wiring(
+                self._greeting(self._local.short_id),
+                tuple(Tripwire(entry.address, self._greeting(entry.short_id)) for entry in peers),
+            )
+            if wiring != self._wiring:
+                self._wiring = wiring
+        return self._wiring
+
+    def _greeting(self, short_id: int) -> bytes:
+        return greeting_of(self._hashes.label, short_id)
+
+    def poll(self) -> Address | None:
+        """The next address to try a connection to."""
+        if not self._connects:
+            return None
+        address = next(iter(self._connects))
+        del self._connects[address]
+        return address
+
+    # ------------------------------------------------------------------ what the adapter tells
+
+    def entry_of(self, greeting: bytes, address: Address) -> Entry | None:
+        """The live member that a tripwire to ``address`` with that greeting leads to; None if it is none any more."""
+        short_id = run_greeted(greeting) if self.enabled else None
+        entry = None if short_id is None else self._membership.by_id(short_id)
+        return entry if entry is not None and entry.live and entry.address == address else None
+
+    def feed(self, entry: Entry, kind: KernelEvidence, now: float) -> None:
+        """A tripwire to that member was greeted, or broke."""
+        if kind is KernelEvidence.CONNECTED:
+            self._greeted.add(entry.short_id)
+        else:
+            self._test_after_loss(entry, now)
+
+    def _test_after_loss(self, entry: Entry, now: float) -> None:
+        """Ping the member and have a connection tried, now and a few times more."""
+        short_id = entry.short_id
+        self._journal.note(entry.name, "connection lost", now)
+        self._lost[short_id] = now
+        self._test(entry, now)
+        for delay in RETESTS:
+            self._timers.at(now + delay, lambda at: self._test_again(entry, short_id, at))
+        self._timers.at(now + EVIDENCE_LIFE, lambda at: self._forget_loss(short_id, now))
+
+    def _test_again(self, entry: Entry, short_id: int, now: float) -> None:
+        if short_id in self._lost and entry.short_id == short_id:
+            self._test(entry, now)
+
+    def _test(self, entry: Entry, now: float) -> None:
+        if entry.live and not (self._health.deaf or self._local.silent):
+            self._probe(entry, now)
+            self.connect(entry)
+
+    def _forget_loss(self, short_id: int, lost: float) -> None:
+        if self._lost.get(short_id) == lost:
+            del self._lost[short_id]
+
+    # ------------------------------------------------------------------ what other components ask and tell
+
+    def connect(self, entry: Entry) -> None:
+        """Have a connection tried to the member's address."""
+        if self.enabled:
+            self._connects[entry.address] = None
+
+    def has_greeted(self, short_id: int) -> bool:
+        """Whether that run ever greeted a tripwire of this node."""
+        return short_id in self._greeted
+
+    def lost_at(self, short_id: int) -> float | None:
+        """When a tripwire to that run broke, if that was lately and it has answered no ping since."""
+        return self._lost.get(short_id)
+
+    def answered(self, short_id: int) -> None:
+        """That run answered a ping: whatever broke the connection, it was not its end."""
+        self._lost.pop(short_id, None)
+
+    def on_change(self, change: Change) -> None:
+        """A claim about a member changed: what is known of a run that has ended is of no use."""
+        before = change.before
+        if before is not None and (change.new_run or not change.claim.state.live):
+            self._greeted.discard(self._hashes.short_id(before.name, before.epoch))
