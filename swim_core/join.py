@@ -67,6 +67,7 @@ class Joiner:
         self._seeds: dict[Address, _Seed] = {}
         self._announced: dict[Address, _Seed] = {}
         self._own = local.address
+        self._members_due = 0.0
         self._timer: Timer | None = None
         self._answering = False
 
@@ -107,14 +108,19 @@ class Joiner:
         return self._local.rival is not None or self._membership.live_at(seed.address) is None
 
     def superseded(self, now: float) -> None:
-        """Another process owns the name: go on asking whether it still lives, some members if there are no seeds."""
-        if not self.addresses:
-            others = [entry.address for entry in self._membership.others()]
-            for address in self._random.sample(others, min(AT_A_TIME, len(others))):
-                self._seeds[address] = _Seed(address, FIRST_BACKOFF, now)
+        """Another process owns the name: go on asking whether it still lives."""
         for seed in self._seeds.values():
             seed.due = now + SUPERSEDED_BACKOFF
+        self._members_due = now + SUPERSEDED_BACKOFF
         self._plan(now)
+
+    def _ask_members(self, now: float) -> None:
+        """While superseded ask some members too: the seeds may be gone for good, and nobody tells of others."""
+        if self._local.rival is not None and self._members_due <= now:
+            self._members_due = now + SUPERSEDED_BACKOFF
+            others = [entry.address for entry in self._membership.others()]
+            for address in self._random.sample(others, min(AT_A_TIME, len(others))):
+                self.ask_once(address, now)
 
     def _attempt(self, now: float) -> None:
         self._answering = False
@@ -122,6 +128,7 @@ class Joiner:
             self._emit(JoinAttempt(tuple(self._seeds)))
             self._answering = True
         self._ask_due(now)
+        self._ask_members(now)
         self._plan(now)
 
     def _ask_due(self, now: float) -> None:
@@ -154,6 +161,8 @@ class Joiner:
             self._timer.cancel()
             self._timer = None
         dues = [seed.due for seed in self._seeds.values() if seed.address != self._own]
+        if self._local.rival is not None:
+            dues.append(self._members_due)
         if dues:
             self._timer = self._timers.at(max(min(dues), now), self._attempt)
 

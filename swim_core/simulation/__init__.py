@@ -10,24 +10,31 @@
 
 from .chaos import Chaos, Report
 from .cluster import Cluster
+from .harm import Act, Acts, Harm
 from .invariants import Bounds, InvariantViolated, watch_all
 from .link import Link
 from .network import Network, Traffic
 from .observer import Observer, Stop
 from .process import Process, SimulationError
+from .scenarios import SCENARIOS, Scenario
 from .simulation import Simulation
 from .timeline import Timeline
 
 __all__ = [
+    "SCENARIOS",
+    "Act",
+    "Acts",
     "Bounds",
     "Chaos",
     "Cluster",
+    "Harm",
     "InvariantViolated",
     "Link",
     "Network",
     "Observer",
     "Process",
     "Report",
+    "Scenario",
     "Simulation",
     "SimulationError",
     "Stop",

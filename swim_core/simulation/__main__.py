@@ -1,40 +1,95 @@
 """``python -m swim_core.simulation --seed A --runs N --members M``: chaos from one seed after another.
 
-Prints a line a run, and last ``runs=.. steps=..`` with the count of each fault. Exits with 1 at the
-first run that fails, after printing why and the command that replays it.
+Seeds are A to A + N - 1. Prints a line a run, and last ``runs=.. steps=..`` with the count of each fault. A run that
+fails says why, and prints the command that replays it; the sweep ends there, unless it is told to keep going, with
+exit code 1.
 """
 
 import argparse
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from itertools import cycle, islice
 
-from .chaos import Chaos
+import attrs
+
+from .chaos import Chaos, Report
+from .scenarios import SCENARIOS
+
+ALL = "all"
+AHEAD = 4  # runs handed to each process at a time, so that a failure stops the sweep soon
+
+
+@attrs.frozen
+class Failure:
+    """Why a run failed, as text: exceptions with notes don't survive the way between processes."""
+
+    why: str
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    number, steps, faults, failures = 0, 0, Counter[str](), 0
+    runs = list(_runs(options))
+    for number, (chaos, outcome) in enumerate(zip(runs, _outcomes(runs, options.jobs), strict=True), 1):
+        start = f"{number}/{options.runs} seed {chaos.seed} {chaos.scenario.name}"
+        if isinstance(outcome, Failure):
+            print(f"{start}: {outcome.why}", f"replay: {chaos.replay}", sep="\n", flush=True)
+            failures += 1
+            if not options.keep_going:
+                break
+            continue
+        steps += outcome.steps
+        faults += outcome.faults
+        print(f"{start}: {outcome.steps} steps, agreed after {outcome.recovery:.2f} s of calm", flush=True)
+    counts = "".join(f" {kind.replace(' ', '_')}={faults[kind]}" for kind in sorted(faults))
+    print(f"runs={number} steps={steps}{counts}")
+    return 1 if failures else 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m swim_core.simulation", description="Seeded chaos, then calm.")
     parser.add_argument("--seed", type=int, default=1, help="of the first run; each next one takes the next")
-    parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--members", type=int, default=8)
-    parser.add_argument("--seconds", type=float, default=60.0, help="of virtual time in which harm is done")
-    options = parser.parse_args(arguments)
-    steps, faults = 0, Counter[str]()
+    parser.add_argument("--runs", type=int, default=2 * len(SCENARIOS))
+    parser.add_argument("--members", type=int, default=8, help="over 64 start formed")
+    parser.add_argument("--seconds", type=float, default=30.0, help="of virtual time in which harm is done")
+    parser.add_argument(
+        "--scenario",
+        choices=(ALL, *SCENARIOS),
+        default=ALL,
+        help=f"what happens; with {ALL}, the seeds take them in turn",
+    )
+    parser.add_argument("--jobs", type=int, default=1, help="processes that share the runs")
+    parser.add_argument("--keep-going", action="store_true", help="go on after a run that failed")
+    return parser
+
+
+def _runs(options: argparse.Namespace) -> Iterator[Chaos]:
+    """The scenario of a seed does not depend on the seed that a sweep begins with."""
     for seed in range(options.seed, options.seed + options.runs):
-        chaos = Chaos(seed=seed, members=options.members, seconds=options.seconds)
-        try:
-            report = chaos.run()
-        except Exception as error:
-            print(f"seed {seed}: {type(error).__name__}: {error}", *getattr(error, "__notes__", ()), sep="\n")
-            print(f"replay: {chaos.replay}")
-            return 1
-        steps += report.steps
-        faults += report.faults
-        print(f"seed {seed}: {report.steps} steps, agreed after {report.recovery:.2f} s of calm", flush=True)
-    counts = "".join(f" {kind.replace(' ', '_')}={faults[kind]}" for kind in sorted(faults))
-    print(f"runs={options.runs} steps={steps}{counts}")
-    return 0
+        scenario = options.scenario
+        if scenario == ALL:
+            scenario = next(islice(cycle(SCENARIOS), seed % len(SCENARIOS), None))
+        yield Chaos(seed=seed, members=options.members, seconds=options.seconds, scenario=scenario)
+
+
+def _outcomes(runs: Sequence[Chaos], jobs: int) -> Iterator[Report | Failure]:
+    if jobs == 1:
+        yield from map(_run, runs)
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        for start in range(0, len(runs), jobs * AHEAD):
+            yield from pool.map(_run, runs[start : start + jobs * AHEAD])
+
+
+def _run(chaos: Chaos) -> Report | Failure:
+    try:
+        return chaos.run()
+    except Exception as error:
+        notes = getattr(error, "__notes__", ())
+        return Failure("\n".join((f"{type(error).__name__}: {error}", *notes)))
 
 
 if __name__ == "__main__":

@@ -73,6 +73,7 @@ class Cluster:
         self._observers = Observers()
         self._clock_skew = clock_skew
         self._wall_offset: dict[str, float] = {}
+        self._by_name: dict[str, dict[Process, None]] = {}
         self._hosts = 0
 
     def __enter__(self) -> Self:
@@ -116,11 +117,18 @@ class Cluster:
             raise SimulationError(f"no process {label} is running")
         return process
 
+    def named(self, name: str) -> tuple[Process, ...]:
+        """The running processes whose node has that name, oldest first: one, unless names were given twice."""
+        return tuple(self._by_name.get(name, ()))
+
     def agreed(self) -> bool:
         """Whether every running node holds exactly the running ones for live, each at the claim it makes of itself."""
         running = [process for process in self.running() if not process.leaving]
+        views = [process.node.members() for process in running]
+        if any(len(view) != len(running) for view in views):
+            return False  # seen at a glance while a large cluster still learns
         truth = sorted(identity(process.node.local) for process in running)
-        return all(sorted(map(identity, process.node.members())) == truth for process in running)
+        return all(sorted(map(identity, view)) == truth for view in views)
 
     def watch(self, *observers: Observer) -> None:
         """Call the hooks of ``observers`` from now on; those for processes that run already are made up for."""
@@ -205,7 +213,7 @@ class Cluster:
         if previous is not None and previous.running:
             raise SimulationError(f"{label} is running")
         config = config or self.config
-        bound = canonical(*address) if address else self._new_address()
+        bound = canonical(*address) if address else self.new_address()
         run = previous.run + 1 if previous else 0
         random = Random(f"{self.seed}/{label}/{run}")
         if label not in self._wall_offset:
@@ -230,6 +238,7 @@ class Cluster:
         )
         self.network.bind(bound, process)
         self.processes[label] = process
+        self._by_name.setdefault(process.name, {})[process] = None  # Smudge names its nodes itself
         for hook in self._observers.on_start:
             hook(process)
         process.do(lambda node, now: node.join(seeds, now=now) if seeds else None)
@@ -270,7 +279,8 @@ class Cluster:
     def _names(self, count: int) -> list[str]:
         return [f"node-{number}" for number in range(len(self.processes), len(self.processes) + count)]
 
-    def _new_address(self) -> Address:
+    def new_address(self) -> Address:
+        """An address on a host that nothing runs on yet."""
         self._hosts += 1
         return Address(f"10.{self._hosts >> 16 & 255}.{self._hosts >> 8 & 255}.{self._hosts & 255}", PORT)
 
@@ -306,6 +316,7 @@ class Cluster:
     def _ended(self, process: Process, how: Stop) -> None:
         self.faults[how.value] += 1
         process.stop()
+        del self._by_name[process.name][process]
         for hook in self._observers.on_stop:
             hook(process, how)
 

@@ -1,8 +1,10 @@
 """Broadcasts: delivered at most once, never to their origin, and to all that stayed connected."""
 
+from collections import Counter
+
 import attrs
 
-from swim_core.events import BroadcastReceived, Event, MemberDied
+from swim_core.events import BroadcastReceived, BroadcastsLost, Event, MemberDied
 
 from .cluster import Cluster
 from .observer import Observer, Stop
@@ -30,7 +32,7 @@ class DeliveredOnce(Observer):
             return
         key = (event.origin.name, event.origin.epoch, event.number)
         require(self._sent.get(key) == event.payload, f"{process.label} got what nobody broadcast: {event}")
-        require(event.origin.name != process.name, f"{process.label} got its own: {event}")
+        require(key != _key(process, event.number), f"{process.label} got its own: {event}")
         require((process, key) not in self._seen, f"{process.label} got it twice: {event}")
         self._seen[process, key] = None
 
@@ -47,12 +49,17 @@ class DeliveredToAll(Observer):
 
     Connected means: both ran and held each other for live when it was sent, the origin ran for ``repair``
     seconds more, and neither was cut off, or declared dead by anyone, since shortly before. Stalls are no excuse.
+    Unless ``lossless``, a node may also have said `BroadcastsLost` of as many.
     """
 
-    def __init__(self, cluster: Cluster, obstructions: Obstructions, *, repair: float = 3.0) -> None:
+    def __init__(
+        self, cluster: Cluster, obstructions: Obstructions, *, repair: float = 3.0, lossless: bool = True
+    ) -> None:
         self._cluster = cluster
         self._obstructions = obstructions
         self._repair = repair
+        self._lossless = lossless
+        self._given_up: Counter[tuple[Process, str, int]] = Counter()
         self._sent: dict[Key, _Sent] = {}
         self._got: dict[tuple[Process, Key], None] = {}
         self._ended: dict[Process, float] = {}
@@ -81,6 +88,8 @@ class DeliveredToAll(Observer):
             self._declared_dead[event.member.name] = self._cluster.now
         elif isinstance(event, BroadcastReceived):
             self._got[process, (event.origin.name, event.origin.epoch, event.number)] = None
+        elif isinstance(event, BroadcastsLost) and not self._lossless:
+            self._given_up[process, event.origin.name, event.origin.epoch] += event.count
 
     def on_stop(self, process: Process, how: Stop) -> None:
         self._ended[process] = self._cluster.now
@@ -91,8 +100,13 @@ class DeliveredToAll(Observer):
                 continue
             for process in sent.due:
                 if process.running and self._stayed(process, sent.time):
-                    got = (process, key) in self._got
+                    got = (process, key) in self._got or self._gave_up(process, key)
                     require(got, f"{process.label} never got broadcast {key[2]} of {key[0]}, sent at {sent.time:.3f} s")
+
+    def _gave_up(self, process: Process, key: Key) -> bool:
+        """Whether it said so: which ones are lost it does not say, only how many."""
+        self._given_up[process, *key[:2]] -= 1
+        return self._given_up[process, *key[:2]] >= 0
 
     def _was_cut_short(self, sent: _Sent) -> bool:
         ended = self._ended.get(sent.origin, float("inf"))

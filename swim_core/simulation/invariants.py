@@ -4,12 +4,10 @@ They look at what changed only, so they may watch every step; `Observer.on_calm`
 look at everything. `watch_all` sets all of them on a simulation.
 """
 
-from collections.abc import Iterator
-
 import attrs
 
 from swim_core.events import MemberDied
-from swim_core.member import Member
+from swim_core.member import Member, Rule
 
 from .cluster import Cluster, identity
 from .deliveries import DeliveredOnce, DeliveredToAll
@@ -27,6 +25,8 @@ __all__ = [
     "QueuesBounded",
     "ViewsAgree",
     "watch_all",
+    "watch_deliveries",
+    "watch_nodes",
 ]
 
 
@@ -49,7 +49,10 @@ class Bounds:
 
 
 class NoFalseDeath(Observer):
-    """No member that runs is declared dead, unless it, its accuser, or the node told was obstructed for too long."""
+    """No member that runs is declared dead, unless it, its accuser, or the node told was obstructed for too long.
+
+    Where two processes have one name, the older run gives way to the newer one, which is no mistake.
+    """
 
     def __init__(self, cluster: Cluster, obstructions: Obstructions, bounds: Bounds) -> None:
         self._cluster = cluster
@@ -60,12 +63,16 @@ class NoFalseDeath(Observer):
         if not isinstance(event, MemberDied):
             return
         subject = _runner(self._cluster, event.member)
-        if subject is None:
+        if subject is None or self._gave_way(subject, event):
             return
         accuser = event.evidence.accuser if event.evidence else ""
-        accusers = [other for other in self._cluster.running() if other.name == accuser]
-        excused = [party for party in (subject, process, *accusers) if self._excuses(party)]
+        parties = (subject, process, *self._cluster.named(accuser))
+        excused = [party for party in parties if self._excuses(party)]
         require(excused, f"{process.label} was told that {subject.label} died, which runs: {event}")
+
+    def _gave_way(self, subject: Process, event: MemberDied) -> bool:
+        restarted = event.evidence is not None and event.evidence.rule is Rule.RESTARTED
+        return restarted and len(self._cluster.named(subject.name)) > 1
 
     def _excuses(self, process: Process) -> bool:
         longest = self._obstructions.longest(process, within=self._bounds.after_obstruction)
@@ -73,7 +80,7 @@ class NoFalseDeath(Observer):
 
 
 class DeathsKnown(Observer):
-    """Every end of a process is known, within the bound, to all that run on undisturbed.
+    """Every end of a process is known, within the bound, to all that run on undisturbed and own their names.
 
     Disturbances start the bound anew, since what they cost can't be told in general.
     """
@@ -108,7 +115,9 @@ class DeathsKnown(Observer):
                 continue
             held = process.node.member(name)
             gone = held is None or held.epoch != epoch or not held.state.live
-            require(gone, f"{name}, epoch {epoch}, ended at {ended:.3f} s, and {process.label} still holds {held}")
+            if gone or process.node.statistics().superseded:  # one that gave way to a namesake listens to nobody
+                continue
+            require(False, f"{name}, epoch {epoch}, ended at {ended:.3f} s, and {process.label} still holds {held}")
 
 
 class ViewsAgree(Observer):
@@ -188,27 +197,48 @@ class QueuesBounded(Observer):
             require(statistics.watches == 0, f"{process.label} still watches {statistics.watches} members")
 
 
-def watch_all(cluster: Cluster, bounds: Bounds | None = None) -> None:
-    """Set every invariant of this library on ``cluster``; `Cluster.calm` asks for those that hold in the end."""
-    cluster.watch(*_all(cluster, bounds or Bounds()))
+def watch_all(cluster: Cluster, bounds: Bounds | None = None, *, lossless: bool = True) -> None:
+    """Set every invariant of this library on ``cluster``; `Cluster.calm` asks for those that hold in the end.
 
-
-def _all(cluster: Cluster, bounds: Bounds) -> Iterator[Observer]:
+    Args:
+        cluster: whose nodes all keep to the protocol.
+        bounds: what it promises; the native protocol's by default.
+        lossless: whether no broadcast may be given up, not even with `BroadcastsLost`.
+    """
+    bounds = bounds or Bounds()
     obstructions = Obstructions(cluster)
-    yield obstructions
-    yield NoFalseDeath(cluster, obstructions, bounds)
-    yield DeathsKnown(cluster, obstructions, bounds)
-    yield ViewsAgree(cluster)
-    yield IncarnationsOwned(cluster)
-    yield QueuesBounded(cluster, bounds)
-    yield DeliveredOnce()
-    yield DeliveredToAll(cluster, obstructions)
+    cluster.watch(
+        obstructions,
+        NoFalseDeath(cluster, obstructions, bounds),
+        DeathsKnown(cluster, obstructions, bounds),
+        IncarnationsOwned(cluster),
+    )
+    watch_nodes(cluster, bounds)
+    watch_deliveries(cluster, obstructions, lossless=lossless)
+
+
+def watch_nodes(cluster: Cluster, bounds: Bounds | None = None) -> None:
+    """Set those that hold whatever other members say: queues stay bounded, and in the end views agree."""
+    cluster.watch(ViewsAgree(cluster), QueuesBounded(cluster, bounds or Bounds()))
+
+
+def watch_deliveries(cluster: Cluster, obstructions: Obstructions | None = None, *, lossless: bool = True) -> None:
+    """Set those about broadcasts that are made from now on.
+
+    Args:
+        cluster: nobody may broadcast in another's name.
+        obstructions: that watch it already.
+        lossless: whether no broadcast may be given up, not even with `BroadcastsLost`.
+    """
+    if obstructions is None:
+        obstructions = Obstructions(cluster)
+        cluster.watch(obstructions)
+    cluster.watch(DeliveredOnce(), DeliveredToAll(cluster, obstructions, lossless=lossless))
 
 
 def _runner(cluster: Cluster, member: Member) -> Process | None:
     """The process that is this very run of a member, if it runs and has not said goodbye."""
-    for process in cluster.running():
-        local = process.node.local
-        if local.name == member.name and local.epoch == member.epoch and not process.leaving:
+    for process in cluster.named(member.name):
+        if process.node.local.epoch == member.epoch and not process.leaving:
             return process
     return None

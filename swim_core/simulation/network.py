@@ -81,7 +81,7 @@ class Network:
         self._random = Random(f"{seed}/network")
         self._endpoints: dict[Address, Endpoint] = {}
         self._hosts: dict[str, _Host] = {}
-        self._links: dict[tuple[Address, Address], Link] = {}
+        self._links: dict[tuple[Address | None, Address | None], Link] = {}
         self._cuts: dict[tuple[Address, Address], None] = {}
         self._group_of: dict[Address, int] = {}
         self._history = blake2b(digest_size=16)
@@ -119,12 +119,22 @@ class Network:
 
     # links
 
-    def set_link(self, source: Address, destination: Address, link: Link | None) -> None:
-        """Give one direction a link of its own; None takes it away again."""
+    def set_link(self, source: Address | None, destination: Address | None, link: Link | None) -> None:
+        """Give one direction a link of its own; ``link=None`` takes it away again.
+
+        An end that is None stands for every address; a link between two goes before what leaves one of them, and
+        that before what arrives at the other.
+        """
         if link is None:
             self._links.pop((source, destination), None)
         else:
             self._links[source, destination] = link
+
+    def _link(self, source: Address, destination: Address) -> Link:
+        for ends in ((source, destination), (source, None), (None, destination)):
+            if (link := self._links.get(ends)) is not None:
+                return link
+        return self.link
 
     def cut(self, source: Address, destination: Address) -> None:
         """Nothing more leaves ``source`` for ``destination``; the other direction is as before."""
@@ -169,9 +179,7 @@ class Network:
         traffic.sent += 1
         if self.tap:
             self.tap("sent", source, destination, payload)
-        link = self.link
-        if self._links:
-            link = self._links.get((source, destination), link)
+        link = self._link(source, destination) if self._links else self.link
         if (self._cuts or self._group_of) and self.blocked(source, destination):
             traffic.blocked += 1
             if self.tap:
@@ -219,7 +227,7 @@ class Network:
             self.traffic.vanished += 1
             return
         self.traffic.refused += 1
-        link = self._links.get((destination, source), self.link)
+        link = self._link(destination, source)
         if self.blocked(destination, source) or (link.loss and self._random.random() < link.loss):
             return
         arrival = self.timeline.now + self._latency(link)

@@ -57,6 +57,19 @@ class Simulation(Cluster):
             old.name, label=old.label, address=address or old.address, join=tuple(join) or old.seeds, config=old.config
         )
 
+    def move(
+        self, label: Label, *, address: AddressLike | None = None, join: Iterable[Label | AddressLike] = ()
+    ) -> Process:
+        """Start a process anew at another address, as a container is that was scheduled elsewhere; see `restart`.
+
+        Args:
+            label: of the process; it keeps its name.
+            address: by default on a new host of its own.
+            join: its seeds, by default the ones it had.
+        """
+        self.faults["move"] += 1
+        return self.restart(label, address=address or self.new_address(), join=join)
+
     def pause(self, label: Label, seconds: float = float("inf")) -> None:
         """Stall a process: its datagrams queue, and nothing of it runs until it wakes. A longer stall wins."""
         process = self.process(label)

@@ -3,33 +3,60 @@
 import os
 import subprocess
 import sys
-from collections import deque
+from collections import Counter, deque
 from typing import Any, cast
 
 import pytest
 
 from swim_core import BroadcastReceived, Config, Event, ProtocolConfig
-from swim_core.simulation import Chaos, InvariantViolated
+from swim_core.simulation import SCENARIOS, Chaos, InvariantViolated
 from swim_core.simulation.__main__ import main
 
+PROOF = {
+    "mixed": ["broadcast"],
+    "churn": ["crashed", "left", "join", "restart"],
+    "partition": ["partition", "heal", "datagrams blocked"],
+    "one-way": ["cut", "mend", "deafened", "muted", "datagrams blocked"],
+    "stall": ["pause"],
+    "mass-restart": ["mass restart", "restart"],
+    "mass-crash": ["mass crash", "crashed", "crashed silently"],
+    "clock": ["clock step"],
+    "move": ["move"],
+    "duplicate-name": ["duplicate name"],
+    "loss": ["loss fifth", "datagrams lost"],
+    "slow-join": ["slow join", "datagrams lost"],
+    "hostile": ["lie"],
+}
+"""What must have been counted, over a few seeds, for a scenario to have happened."""
 
-@pytest.mark.parametrize("seed", range(1, 7))
-def test_after_chaos_comes_calm(seed: int) -> None:
-    report = Chaos(seed=seed, members=8, seconds=40.0).run()
-    assert report.faults.total() > 10
+
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_after_chaos_comes_calm(scenario: str) -> None:
+    faults: Counter[str] = sum(
+        (Chaos(seed=seed, scenario=SCENARIOS[scenario]).run().faults for seed in (1, 2)), Counter()
+    )
+    assert all(faults[kind] for kind in PROOF[scenario]), faults
 
 
 @pytest.mark.parametrize("members", [2, 3, 24])
 def test_chaos_in_clusters_of_other_sizes(members: int) -> None:
-    Chaos(seed=members, members=members, seconds=30.0).run()
+    Chaos(seed=members, members=members).run()
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3_600)
-@pytest.mark.parametrize("members", [3, 5, 8, 32])
-@pytest.mark.parametrize("seed", range(100, 125))
-def test_much_chaos(seed: int, members: int) -> None:
-    Chaos(seed=seed, members=members, seconds=120.0).run()
+@pytest.mark.parametrize("members", [3, 8, 32])
+@pytest.mark.parametrize("scenario", SCENARIOS)
+def test_much_chaos(scenario: str, members: int) -> None:
+    for seed in range(100, 125):
+        Chaos(seed=seed, members=members, seconds=120.0, scenario=SCENARIOS[scenario]).run()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3_600)
+@pytest.mark.parametrize("scenario", ["slow-join", "mass-crash", "loss"])
+def test_chaos_among_a_thousand(scenario: str) -> None:
+    Chaos(seed=1, members=1_000, scenario=SCENARIOS[scenario]).run()
 
 
 def test_a_run_is_a_function_of_its_seed() -> None:
@@ -87,25 +114,58 @@ def test_a_bug_is_found_and_can_be_replayed(copies: int, found: str) -> None:
     config = cast(ProtocolConfig, Mutant(copies))
     with pytest.raises(InvariantViolated, match=found) as caught:
         Chaos(seed=4, members=5, seconds=20.0, config=config).run()
-    assert "python -m swim_core.simulation --runs 1 --seed 4 --members 5 --seconds 20" in caught.value.__notes__[-1]
+    replay = "python -m swim_core.simulation --scenario mixed --runs 1 --seed 4 --members 5 --seconds 20"
+    assert replay in caught.value.__notes__[-1]
 
 
 def test_the_command_counts_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--runs", "2", "--seed", "7", "--members", "4", "--seconds", "10"]) == 0
+    assert main(["--runs", "2", "--seed", "7", "--members", "4", "--seconds", "10", "--scenario", "loss"]) == 0
     *runs, last = capsys.readouterr().out.splitlines()
-    assert [line.split(":")[0] for line in runs] == ["seed 7", "seed 8"]
+    assert [line.split(":")[0] for line in runs] == ["1/2 seed 7 loss", "2/2 seed 8 loss"]
     assert last.startswith("runs=2 steps=")
-    assert "broadcast=" in last
+    assert " broadcast=" in last
+    assert " datagrams_lost=" in last
 
 
-def test_the_command_stops_at_a_failure_and_says_how_to_replay_it(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_seeds_take_the_scenarios_in_turn_wherever_a_sweep_begins(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--runs", "13", "--seed", "5", "--members", "3", "--seconds", "1"]) == 0
+    longer = capsys.readouterr().out.splitlines()[:-1]
+    assert {line.split()[3] for line in longer} == {f"{name}:" for name in SCENARIOS}
+    assert main(["--runs", "1", "--seed", "9", "--members", "3", "--seconds", "1"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].split()[1:] == longer[4].split()[1:]
+
+
+@pytest.mark.processes
+def test_processes_can_share_the_runs(capsys: pytest.CaptureFixture[str]) -> None:
+    sweep = ["--runs", "6", "--seed", "5", "--members", "3", "--seconds", "3"]
+    assert main([*sweep, "--jobs", "2"]) == 0
+    shared = capsys.readouterr().out
+    assert main(sweep) == 0
+    assert capsys.readouterr().out == shared
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(chaos: Chaos) -> None:
         raise InvariantViolated("two and two make five")
 
     monkeypatch.setattr(Chaos, "run", fails)
-    assert main(["--runs", "5", "--seed", "3", "--members", "4", "--seconds", "10"]) == 1
+
+
+@pytest.mark.usefixtures("broken")
+def test_the_command_stops_at_a_failure_and_says_how_to_replay_it(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--runs", "5", "--seed", "3", "--members", "4", "--seconds", "10", "--scenario", "stall"]) == 1
+    replay = "replay: python -m swim_core.simulation --scenario stall --runs 1 --seed 3 --members 4 --seconds 10"
+    assert capsys.readouterr().out.splitlines() == [
+        "1/5 seed 3 stall: InvariantViolated: two and two make five",
+        replay,
+        "runs=1 steps=0",
+    ]
+
+
+@pytest.mark.usefixtures("broken")
+def test_the_command_can_keep_going(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--runs", "5", "--keep-going"]) == 1
     out = capsys.readouterr().out
-    assert "two and two make five" in out
-    assert out.endswith("replay: python -m swim_core.simulation --runs 1 --seed 3 --members 4 --seconds 10\n")
+    assert out.count("replay: ") == 5
+    assert out.endswith("runs=5 steps=0\n")

@@ -170,3 +170,14 @@ def test_new_metadata_reaches_all() -> None:
         assert knew(simulation, MemberUpdated, "node-2", changed, limit=1.0)[-1] < 0.1
         held = [p.node.member("node-2") for p in simulation.running()]
         assert all(member is not None and member.metadata == {"role": "draining"} for member in held)
+
+
+def test_a_superseded_member_whose_seed_is_gone_for_good_learns_from_others_that_its_rival_ended() -> None:
+    with Simulation(1) as simulation:
+        simulation.form(6)
+        loser = simulation.process("node-1")  # its only seed is node-0
+        rival = simulation.add("node-1", label="rival", join=["node-3"])
+        simulation.run_until(lambda: bool(loser.times(NameConflict)), limit=5.0)
+        simulation.lose_host("node-0")
+        simulation.lose_host(rival)
+        simulation.run_until(simulation.agreed, limit=150.0, every=0.5)
