@@ -17,20 +17,7 @@ from swim_core.placement import Placement, moved
 from swim_core.smudge import SmudgeConfig
 
 KEYS = [f"user:{number}" for number in range(2_000)]
-GOLDEN_OWNERS = [
-    "cache-2",
-    "cache-7",
-    "cache-6",
-    "cache-3",
-    "cache-5",
-    "cache-0",
-    "cache-2",
-    "cache-4",
-    "cache-9",
-    "cache-7",
-    "cache-3",
-    "cache-3",
-]
+GOLDEN_OWNERS = [f"cache-{number}" for number in (2, 7, 6, 3, 5, 0, 2, 4, 9, 7, 3, 3)]
 GOLDEN_REPLICAS = ["cache-6", "cache-9", "cache-8", "cache-4"]
 GOLDEN_OF_ALL = "73bce235eeb31d84"
 

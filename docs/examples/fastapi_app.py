@@ -1,0 +1,89 @@
+"""A FastAPI app whose processes know each other: one node for the lifespan of the app.
+
+    pip install fastapi uvicorn; cd docs/examples
+    SWIM_BIND=127.0.0.1:7946 uvicorn fastapi_app:app --port 8000                                # first terminal
+    SWIM_BIND=127.0.0.1:0 SWIM_JOIN=127.0.0.1:7946 uvicorn fastapi_app:app --port 8001          # second
+    curl localhost:8000/members; curl -d text=hello localhost:8000/broadcast; curl localhost:8001/heard   # third
+
+The node takes its settings from the environment, so the app is the same everywhere. With `--workers 2` let
+SWIM_BIND be port 0: each worker has a node of its own, and they need a seed to join (`swim agent`).
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Annotated, TypedDict
+from urllib.parse import parse_qs
+
+from fastapi import Depends, FastAPI, HTTPException, Request
+
+import swim_anyio
+from swim_core import BroadcastReceived, PayloadTooLarge
+
+
+class State(TypedDict):
+    """What the lifespan gives to every request, as `request.state`."""
+
+    node: swim_anyio.AsyncNode
+    heard: deque[str]
+
+
+async def listen(events: swim_anyio.Subscription, heard: deque[str]) -> None:
+    """Keep what the others broadcast."""
+    async for event in events:
+        if isinstance(event, BroadcastReceived):
+            heard.append(f"{event.origin.name}: {event.payload.decode(errors='replace')}")
+
+
+@asynccontextmanager
+async def lifespan(app: FastAPI) -> AsyncIterator[State]:
+    """Be a member while the app runs. A port in use ends the start with a message that says so."""
+    heard = deque[str](maxlen=100)
+    async with swim_anyio.open_node() as node, asyncio.TaskGroup() as tasks:
+        with node.subscribe() as events:  # the end of this block also ends the task, and that of the first says goodbye
+            tasks.create_task(listen(events, heard))
+            yield {"node": node, "heard": heard}
+
+
+# The node belongs to the event loop. So these are all `async def`: FastAPI runs plain functions in other threads,
+# where the node would raise WrongThread. Nothing here waits for the network.
+
+
+async def the_node(request: Request) -> swim_anyio.AsyncNode:
+    """The node of this process."""
+    node: swim_anyio.AsyncNode = request.state.node
+    return node
+
+
+Node = Annotated[swim_anyio.AsyncNode, Depends(the_node)]
+
+app = FastAPI(lifespan=lifespan)
+
+
+@app.get("/members")
+async def members(node: Node) -> list[dict[str, str]]:
+    """Everyone who lives, in the view of this process."""
+    return [
+        {"name": member.name, "address": str(member.address), "state": member.state.name} for member in node.members()
+    ]
+
+
+@app.post("/broadcast")
+async def broadcast(request: Request, node: Node) -> dict[str, int]:
+    """Tell all others; `number` counts the broadcasts of this process."""
+    text = parse_qs((await request.body()).decode(errors="replace")).get("text", [""])[0]
+    try:
+        return {"number": node.broadcast(text.encode())}
+    except PayloadTooLarge as error:
+        raise HTTPException(413, str(error)) from error
+
+
+@app.get("/heard")
+async def heard(request: Request) -> list[str]:
+    """The last hundred broadcasts of the others."""
+    return list(request.state.heard)
+
+
+if __name__ == "__main__":
+    print(__doc__)
