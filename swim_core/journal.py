@@ -5,7 +5,7 @@ from collections import OrderedDict, deque
 import msgspec
 from msgspec.structs import replace
 
-from .events import Evidence, Observation
+from .events import Evidence, KernelEvidence, Observation
 from .member import Claim
 from .membership import Change, Membership
 from .wire import Kernel, Vote, VoteKind
@@ -16,6 +16,13 @@ PER_MEMBER = 32  # observations kept of one member
 MEMBERS = 256  # members observed; both bound the memory when much fails at once
 MAX_DETAIL = 240  # characters of one observation: a few names of others
 BEGINNING = "watch began"
+
+_KERNELS = {
+    KernelEvidence.REFUSED_UDP: "nobody listens there, says its kernel",
+    KernelEvidence.REFUSED_TCP: "nor takes connections",
+    KernelEvidence.REACHABLE: "its kernel takes connections: the host is up",
+    KernelEvidence.KERNEL_SILENT: "its kernel doesn't answer either",
+}
 
 
 class _Kept(msgspec.Struct):
@@ -92,6 +99,10 @@ class Journal(Notes):
         observation = Observation(now, observer, what, detail[:MAX_DETAIL])
         if not repeats or not self._count_again(subject, observation):
             self.add(subject, observation)
+
+    def note_kernel(self, subject: str, kind: KernelEvidence, now: float) -> None:
+        """Record what the kernel at a subject's address said to this node."""
+        self.note(subject, kind.name.lower().replace("_", " "), now, detail=_KERNELS.get(kind, ""), repeats=True)
 
     def note_vote(self, subject: str, vote: Vote, by: int, now: float) -> None:
         """Record what a helper says of a subject."""

@@ -182,7 +182,7 @@ class Jury:
             self.accuse(entry, now, now)
         watch = self._watches.get(short_id)
         if watch is not None:
-            self._journal.note(entry.name, kind.name.lower().replace("_", " "), now, repeats=True)
+            self._journal.note_kernel(entry.name, kind, now)
             self._weigh(watch, kind, now)
 
     def other_run_answered(self, entry: Entry, now: float) -> None:

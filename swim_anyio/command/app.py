@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 from typer import Option
 
-from .choices import Backend, Discovery, Format, LogLevel, Preset, Protocol
+from .choices import AnswerTools, Backend, Discovery, Format, LogLevel, Preset, Protocol
 from .launch import launch_agent
+from .tools.options import add_tools
 
 __all__ = ["app"]
 
@@ -30,6 +31,7 @@ def swim(
       swim demo
       swim agent --name n1
       swim agent --name n2 --bind 127.0.0.1:0 --join 127.0.0.1:7946
+      swim members; swim why n2; swim watch
     \b
     Variables:  SWIM_BIND, SWIM_JOIN, SWIM_NAME, SWIM_PROBE_INTERVAL ...
     Status:     0 as told, 130 Ctrl-C, 2 bad usage or settings, 1 other failures
@@ -59,6 +61,9 @@ def agent(
     probe_interval: Annotated[float | None, Option(metavar="SECONDS", help="Each member is probed once in it.")] = None,
     stall_tolerance: Annotated[float | None, Option(metavar="SECONDS", help="A process may hang so long.")] = None,
     max_broadcast: Annotated[int | None, Option(hidden=True)] = None,
+    answer_tools: Annotated[
+        AnswerTools | None, Option(metavar="WHOM", help="Who may ask it: loopback, anyone, nobody.")
+    ] = None,
     backend: Annotated[Backend, Option(help="The event loop.")] = Backend.ASYNCIO,
     format: Annotated[Format, Option(help="For people or for programs.")] = Format.TEXT,
     log_level: Annotated[LogLevel, Option(metavar="LEVEL", help="debug, info, warning, error.")] = LogLevel.WARNING,
@@ -83,6 +88,7 @@ def agent(
         probe_interval=probe_interval,
         stall_tolerance=stall_tolerance,
         max_broadcast=max_broadcast,
+        answer_tools=answer_tools,
         backend=backend,
         format=format,
         log_level=log_level,
@@ -107,3 +113,6 @@ def demo(
     from .demo import run_demo
 
     return run_demo(count, json=format is Format.JSON)
+
+
+add_tools(app)

@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-__all__ = ["Backend", "Discovery", "Format", "LogLevel", "Preset", "Protocol"]
+__all__ = ["AnswerTools", "Backend", "Discovery", "Format", "LogLevel", "Preset", "Protocol"]
 
 
 class Preset(StrEnum):
@@ -11,6 +11,14 @@ class Preset(StrEnum):
     LOCAL = "local"
     LAN = "lan"
     WAN = "wan"
+
+
+class AnswerTools(StrEnum):
+    """Whose questions a member answers, of tools that are no members."""
+
+    LOOPBACK = "loopback"
+    ANYONE = "anyone"
+    NOBODY = "nobody"
 
 
 class Backend(StrEnum):

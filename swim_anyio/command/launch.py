@@ -5,7 +5,7 @@ from importlib import import_module
 from swim_core import ConfigError
 from swim_core.address import split_host_port
 
-from .choices import Backend, Discovery, Format, LogLevel, Preset, Protocol
+from .choices import AnswerTools, Backend, Discovery, Format, LogLevel, Preset, Protocol
 from .settings import read_settings
 
 __all__ = ["launch_agent"]
@@ -27,6 +27,7 @@ def launch_agent(
     probe_interval: float | None = None,
     stall_tolerance: float | None = None,
     max_broadcast: int | None = None,
+    answer_tools: AnswerTools | None = None,
     backend: Backend = Backend.ASYNCIO,
     format: Format = Format.TEXT,
     log_level: LogLevel = LogLevel.WARNING,
@@ -57,6 +58,7 @@ def launch_agent(
         probe_interval=probe_interval,
         stall_tolerance=stall_tolerance,
         max_broadcast=max_broadcast,
+        answer_tools=answer_tools,
     )
     settings = Settings(
         bind=node.bind,

@@ -8,7 +8,7 @@ needs no judgement is read, and a test keeps the two alike.
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .choices import Backend, Discovery, Format, LogLevel, Preset, Protocol
+from .choices import AnswerTools, Backend, Discovery, Format, LogLevel, Preset, Protocol
 
 __all__ = ["OPTIONS", "REPEATABLE", "read_agent_options"]
 
@@ -25,6 +25,7 @@ OPTIONS: dict[str, Callable[[str], object]] = {
     "probe_interval": float,
     "stall_tolerance": float,
     "max_broadcast": int,
+    "answer_tools": AnswerTools,
     "backend": Backend,
     "format": Format,
     "log_level": LogLevel,

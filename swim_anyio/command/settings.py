@@ -7,7 +7,7 @@ import attrs
 
 from swim_core import Config, ConfigError, Multicast, ProtocolConfig
 
-from .choices import Discovery, Preset, Protocol
+from .choices import AnswerTools, Discovery, Preset, Protocol
 
 __all__ = ["NodeSettings", "read_settings"]
 
@@ -33,6 +33,7 @@ def read_settings(
     probe_interval: float | None,
     stall_tolerance: float | None,
     max_broadcast: int | None,
+    answer_tools: AnswerTools | None = None,
 ) -> NodeSettings:
     """The settings of a node of that protocol.
 
@@ -40,14 +41,15 @@ def read_settings(
         ConfigError: if an option or a variable can't be used; it is named.
     """
     if protocol is Protocol.SMUDGE:
-        if preset is not None or stall_tolerance is not None:
-            raise ConfigError("--preset and --stall-tolerance are settings of the native protocol")
+        if preset is not None or stall_tolerance is not None or answer_tools is not None:
+            raise ConfigError("--preset, --stall-tolerance and --answer-tools are settings of the native protocol")
         return _smudge(bind, join, cluster, discover, probe_interval, max_broadcast)
     overrides = {
         "cluster": cluster,
         "probe_interval": probe_interval,
         "stall_tolerance": stall_tolerance,
         "max_broadcast": max_broadcast,
+        "answer_tools": None if answer_tools is None else answer_tools.value,
     }
     multicast = None if discover is None else Multicast()
     return NodeSettings(bind, join or None, _native(preset, _given(overrides)), multicast)

@@ -1,0 +1,1 @@
+"""Commands that ask a running member without being one: `swim members`, `why`, `broadcast` and `watch`."""

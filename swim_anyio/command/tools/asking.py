@@ -1,0 +1,169 @@
+"""Puts a question to a member: where it listens, a socket, and what to say when no answer comes."""
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Sequence
+from random import SystemRandom
+
+import anyio
+import msgspec
+
+from swim_core import Address, Config, ConfigError, SwimError
+from swim_core.address import canonical
+from swim_core.arguments import read_seeds
+from swim_core.inquirer import PATIENCE, Failure, Inquirer
+from swim_core.questions import Body, What, is_loopback
+from swim_threads.udp import UdpSocket
+
+__all__ = ["NoAnswer", "Target", "ask", "read_target"]
+
+DEFAULT = "127.0.0.1:7946"
+MAX_TRIED = 4  # addresses, which share the two seconds
+
+
+class NoAnswer(SwimError):
+    """Nobody answered; the message says who was asked, and what may be the reason."""
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Whom to ask.
+
+    Attributes:
+        addresses: asked one after the other until one answers.
+        zone: of link-local addresses; "" for none.
+        cluster: the label.
+    """
+
+    addresses: tuple[Address, ...]
+    zone: str
+    cluster: str
+
+
+def read_target(join: str | None, cluster: str | None) -> Target:
+    """Whom to ask, resolved: the options, else ``SWIM_JOIN`` and ``SWIM_CLUSTER``, else 127.0.0.1:7946 and no label.
+
+    Raises:
+        ConfigError: if an option or a variable can't be used; it is named.
+        NoAnswer: if a host can't be resolved within `PATIENCE`.
+    """
+    label = _read_cluster("--cluster", cluster) if cluster is not None else _read_cluster("SWIM_CLUSTER", None)
+    seeds = read_seeds("--join", join) if join is not None else read_seeds("SWIM_JOIN", os.environ.get("SWIM_JOIN", ""))
+    if join is not None and not seeds:
+        raise ConfigError("--join: give HOST:PORT")
+    found: dict[Address, None] = {}
+    for host, port in seeds or read_seeds("default", DEFAULT):
+        found |= dict.fromkeys(_resolve(host, port))
+    zones = [host.partition("%")[2] for host, _ in seeds]
+    return Target(tuple(found)[:MAX_TRIED], "".join(zones[:1]), label)
+
+
+def _read_cluster(source: str, label: str | None) -> str:
+    label = os.environ.get(source, "") if label is None else label
+    try:
+        return Config(cluster=label).cluster
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+
+
+def _resolve(host: str, port: int) -> list[Address]:
+    try:
+        return [canonical(host, port)]
+    except ConfigError:
+        pass
+    found: list[Address] = []
+    reasons = [f"no answer of a name server within {PATIENCE:g} s"]
+
+    def look_up() -> None:
+        try:
+            answers = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+            found.extend(canonical(str(answer[4][0]), port) for answer in answers)
+        except (OSError, UnicodeError) as error:
+            reasons[0] = getattr(error, "strerror", None) or str(error)
+
+    thread = threading.Thread(target=look_up, daemon=True)  # a name server may take longer than anybody waits
+    thread.start()
+    thread.join(PATIENCE)
+    if not found:
+        raise NoAnswer(f"the host {host!r} can't be resolved: {reasons[0]}")
+    return list(found)
+
+
+async def ask(target: Target, what: What, argument: bytes = b"") -> Sequence[Body]:
+    """The pages of the answer.
+
+    Raises:
+        NoAnswer: if none came.
+    """
+    reasons = []
+    for address in target.addresses:
+        patience = max(PATIENCE / len(target.addresses), 0.5)
+        reason = await _ask_at(address, target, what, argument, patience)
+        if not isinstance(reason, str):
+            return reason
+        reasons.append(reason)
+    raise NoAnswer("; ".join(reasons))
+
+
+async def _ask_at(
+    address: Address, target: Target, what: What, argument: bytes, patience: float
+) -> Sequence[Body] | str:
+    """The answer from one address, or why there is none."""
+    inquirer = Inquirer(
+        what,
+        argument,
+        destination=address,
+        cluster=target.cluster,
+        now=time.monotonic(),
+        random=SystemRandom(),
+        patience=patience,
+    )
+    wildcard = "::" if ":" in address.host else "0.0.0.0"
+    sock = UdpSocket.open(f"{wildcard}%{target.zone}" if target.zone else wildcard, 0)
+    try:
+        while not inquirer.done:
+            if not _send(sock, inquirer):
+                return f"{address} can't be reached from here: no route leads there"
+            await _listen(sock, inquirer)
+    finally:
+        sock.close()
+    return inquirer.pages if inquirer.complete else _explain(inquirer.failure, address, target.cluster, patience)
+
+
+def _send(sock: UdpSocket, inquirer: Inquirer) -> bool:
+    while (datagram := inquirer.poll_datagram()) is not None:
+        if not sock.send(*datagram, _refusal_to(inquirer)) and not inquirer.done:
+            return False
+    return True
+
+
+def _refusal_to(inquirer: Inquirer) -> Callable[[Address, bytes], None]:
+    return lambda destination, quoted: inquirer.feed_refused(destination, quoted, now=time.monotonic())
+
+
+async def _listen(sock: UdpSocket, inquirer: Inquirer) -> None:
+    deadline = inquirer.poll_deadline()
+    if deadline is not None:
+        with anyio.move_on_after(max(0.0, deadline - time.monotonic())):
+            await anyio.wait_readable(sock.fileno())
+    sock.receive(lambda data, _: inquirer.feed_datagram(data, now=time.monotonic()), _refusal_to(inquirer))
+    inquirer.feed_tick(now=time.monotonic())
+
+
+def _explain(failure: Failure | None, address: Address, cluster: str, patience: float) -> str:
+    if failure is Failure.REFUSED:
+        return (
+            f"nothing listens at {address}: start a member there (swim agent --bind {address}),"
+            " or name another one with --join or SWIM_JOIN"
+        )
+    if failure is Failure.ENDLESS:
+        return f"what {address} answers has no end"
+    label = f"the cluster label {cluster!r}" if cluster else "no cluster label"
+    remedy = (
+        "is it a member, of the native protocol and of that cluster (--cluster)?"
+        if is_loopback(address)
+        else "a member answers tools on its own host only, at 127.0.0.1 or ::1, unless it runs with"
+        " --answer-tools anyone; or it is of another cluster (--cluster)"
+    )
+    return f"no answer from {address} within {patience:g} s, asked with {label}: {remedy}"

@@ -1,0 +1,143 @@
+"""Pages of an answer put together: a view of members, the reasons of a verdict."""
+
+import time
+from collections.abc import Sequence
+from typing import Any, cast
+
+import msgspec
+
+from swim_core import Address, Evidence, Member
+from swim_core.address import unpack
+from swim_core.membership import as_member
+from swim_core.questions import Body, MembersPage, Note, ReasonPage, Row, Standing, Teller
+
+from ..records import Record
+from .writing import ago, span
+
+__all__ = ["HEADER", "Reasons", "Seen", "View", "asked_record", "read_reasons", "read_view", "standing_words"]
+
+HEADER = ("NAME", "ADDRESS", "STATE", "AGE", "ROUND TRIP", "METADATA")
+STANDINGS = {
+    Standing.DEAF: "hears nobody just now: what it shows may be old",
+    Standing.ISOLATED: "has heard nobody for the stall tolerance: the trouble is likely its own, its view old",
+    Standing.SUPERSEDED: "keeps silent, since another live process owns its name",
+    Standing.LEFT: "has left: what it shows grows old",
+}
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """One member as the asked one sees it: `Row` in the units and types of the library."""
+
+    row: Row
+    member: Member
+
+    @property
+    def age(self) -> float:
+        """Seconds since the asked member learned what it holds of this one."""
+        return self.row.age / 1e3
+
+    @property
+    def heard(self) -> float | None:
+        """Seconds since it heard this one."""
+        return None if self.row.heard is None else self.row.heard / 1e3
+
+    @property
+    def round_trip(self) -> float | None:
+        """Seconds."""
+        return None if self.row.round_trip is None else self.row.round_trip / 1e6
+
+    @property
+    def accuser_address(self) -> Address | None:
+        """Where the accuser listens."""
+        return None if self.row.accuser_address is None else unpack(self.row.accuser_address)
+
+    @property
+    def evidence(self) -> Evidence:
+        """The verdict, without what was observed."""
+        verdict = self.row.claim.verdict
+        return Evidence(None, "", 0) if verdict is None else Evidence(verdict.rule, self.row.accuser, verdict.time)
+
+    def cells(self) -> tuple[str, ...]:
+        """For people: name, address, state, age, round trip, metadata. Not yet made printable."""
+        member = self.member
+        metadata = ", ".join(f"{key}={value}" for key, value in sorted(member.metadata.items()))
+        state = member.state.name.lower()
+        return (member.name, str(member.address), state, ago(self.age), span(self.round_trip), metadata)
+
+    def record(self) -> Record:
+        """For programs: durations in seconds, null for unknown; ``rule`` and ``accuser`` of who was judged."""
+        member, rule = self.member, self.row.rule
+        record: Record = {
+            "name": member.name,
+            "address": str(member.address),
+            "state": member.state.name.lower(),
+            "age": self.age,
+            "heard": self.heard,
+            "round_trip": self.round_trip,
+            "unanswered": self.row.unanswered,
+            "epoch": member.epoch,
+            "incarnation": member.incarnation,
+            "metadata": dict(member.metadata),
+        }
+        return record if rule is None else record | {"rule": rule.name.lower(), "accuser": self.row.accuser}
+
+
+class View(msgspec.Struct, frozen=True):
+    """What the asked member, ``teller``, sees: ``members`` by name, as of ``t`` (seconds since 1970)."""
+
+    teller: Teller
+    members: dict[str, Seen]
+    t: float
+
+    @property
+    def live(self) -> list[Seen]:
+        """The live ones."""
+        return [seen for seen in self.members.values() if seen.member.state.live]
+
+
+class Reasons(msgspec.Struct, frozen=True):
+    """What the asked member tells of one other: None if it does not know it. ``t`` as in `View`."""
+
+    teller: Teller
+    seen: Seen | None
+    notes: list[Note]
+    t: float
+
+    def unix(self, cluster_ms: int) -> float:
+        """A moment of cluster time on this host's clock, seconds since 1970."""
+        return self.t - (self.teller.time - cluster_ms) / 1e3
+
+
+def read_view(pages: Sequence[Body]) -> View:
+    """The pages of MEMBERS or EVERYONE as one view; of a member that changed meanwhile the later row counts."""
+    told = cast(Sequence[MembersPage], pages)
+    seen = {row.claim.name: _seen(row) for page in told for row in page.rows}
+    return View(told[-1].teller, dict(sorted(seen.items())), time.time())
+
+
+def read_reasons(pages: Sequence[Body]) -> Reasons:
+    """The pages of REASON as one."""
+    told = cast(Sequence[ReasonPage], pages)
+    last = told[-1]
+    notes = [note for page in told for note in page.notes]
+    return Reasons(last.teller, None if last.row is None else _seen(last.row), notes, time.time())
+
+
+def _seen(row: Row) -> Seen:
+    return Seen(row, as_member(row.claim))
+
+
+def asked_record(teller: Teller) -> dict[str, Any]:
+    """Who answered, for programs."""
+    return {
+        "name": teller.name,
+        "address": str(unpack(teller.address)),
+        "standing": teller.standing.name.lower(),
+        "live": teller.live,
+        "gone": teller.gone,
+    }
+
+
+def standing_words(teller: Teller) -> str:
+    """What to know of the member that answered before its view is trusted; "" for nothing."""
+    return f"{teller.name} {STANDINGS[teller.standing]}" if teller.standing in STANDINGS else ""

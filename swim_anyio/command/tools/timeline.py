@@ -1,0 +1,97 @@
+"""Why a member is held for what it is: the verdict in words, and what led to it in the order of time."""
+
+from collections.abc import Iterator
+from typing import cast
+
+from swim_core.address import unpack
+from swim_core.questions import Note
+
+from ..records import Record
+from ..text import RULES, printable
+from .reading import Reasons, Seen, asked_record, standing_words
+from .writing import ago, clock_time, span
+
+__all__ = ["reasons_record", "tell_reasons", "unknown"]
+
+
+def reasons_record(reasons: Reasons) -> Record:
+    """For programs: ``t`` of the answer, ``asked``, ``member``, the verdict's ``at``, ``accuser_address``, and
+    ``observations``, each with ``t`` and, where it was seen ``count`` times, with ``last``."""
+    seen = cast(Seen, reasons.seen)
+    record: Record = {"t": reasons.t, "event": "why", "asked": asked_record(reasons.teller), "member": seen.record()}
+    if seen.row.claim.verdict is not None:
+        address = seen.accuser_address
+        record["at"] = reasons.unix(seen.row.claim.verdict.time)
+        record["accuser_address"] = None if address is None else str(address)
+    return record | {"observations": [_observation(reasons, note) for note in reasons.notes]}
+
+
+def _observation(reasons: Reasons, note: Note) -> Record:
+    record: Record = {"t": reasons.unix(note.at), "observer": note.observer, "what": note.what, "detail": note.detail}
+    return record if note.count == 1 else record | {"count": note.count, "last": reasons.unix(note.last)}
+
+
+def tell_reasons(reasons: Reasons) -> str:
+    """For people."""
+    return "\n".join(printable(line) for line in _lines(reasons, cast(Seen, reasons.seen)))
+
+
+def _lines(reasons: Reasons, seen: Seen) -> Iterator[str]:
+    member, asked = seen.member, reasons.teller.name
+    who = f"{member.name} at {member.address}"
+    verdict = seen.row.claim.verdict
+    if verdict is None:
+        yield f"{who} is {member.state.name.lower()}, as {asked} sees it."
+        yield _contact(seen, asked)
+    else:
+        when = reasons.unix(verdict.time)
+        yield f"{who} is {member.state.name.lower()}, as {asked} sees it: {RULES[verdict.rule.name.lower()]}."
+        judge = "It" if seen.row.accuser == member.name else seen.row.accuser
+        yield f"{judge} said so at {clock_time(when, date=True)}, {ago(max(0.0, reasons.t - when))} ago."
+    if standing := standing_words(reasons.teller):
+        yield f"But {standing}."
+    if reasons.notes:
+        yield ""
+        yield from _timeline(reasons)
+    elif verdict is None:
+        yield "Nothing is held against it."
+    yield from _advice(reasons, seen)
+
+
+def _contact(seen: Seen, asked: str) -> str:
+    if seen.member.name == asked:
+        return "It is the member that was asked."
+    heard = "has not been heard itself yet" if seen.heard is None else f"was last heard {ago(seen.heard)} ago"
+    round_trip = "" if seen.round_trip is None else f", and answered its last ping in {span(seen.round_trip)}"
+    return f"It {heard}{round_trip}."
+
+
+def _timeline(reasons: Reasons) -> Iterator[str]:
+    """A line for each observation: when, how long after the first one, who, what."""
+    notes, began = reasons.notes, reasons.notes[0].at
+    observers = max(len(note.observer) for note in notes)
+    whats = max(len(note.what) for note in notes)
+    for note in notes:
+        after = f"{(note.at - began) / 1e3:+.3f}"
+        line = f"{clock_time(reasons.unix(note.at))} {after:>8}  {note.observer:<{observers}}  {note.what:<{whats}}"
+        again = f" ({note.count} times, last at {(note.last - began) / 1e3:+.3f})" if note.count > 1 else ""
+        yield f"{line}  {note.detail}{again}".rstrip()
+
+
+def _advice(reasons: Reasons, seen: Seen) -> Iterator[str]:
+    accuser, address = seen.row.accuser, seen.accuser_address
+    if accuser in ("", seen.member.name, reasons.teller.name):
+        return
+    yield ""
+    if address is None:
+        yield f"{reasons.teller.name} only heard of the verdict; {accuser}, who gave it, is not known here any more."
+    else:
+        yield f"{reasons.teller.name} only heard of the verdict; {accuser}, who gave it, knows more:"
+        yield f"  swim why --join {address} {seen.member.name}"
+
+
+def unknown(reasons: Reasons, name: str) -> str:
+    """What to say of a name that the asked member does not know."""
+    teller = reasons.teller
+    address = unpack(teller.address)
+    return f"{teller.name} knows no member called {name!r}: swim members --gone --join {address} lists those it knows"

@@ -1,0 +1,180 @@
+"""`swim watch`: a member's view again and again, and what changed between two of them."""
+
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Protocol
+
+import anyio
+from anyio.abc import TaskStatus
+
+from swim_core import Event, Evidence, MemberForgotten
+from swim_core.member import Claim
+from swim_core.questions import Standing, What
+from swim_core.transitions import transition
+
+from ..output import Output
+from ..records import Record, from_event, to_json
+from ..text import plain
+from .asking import NoAnswer, Target, ask, read_target
+from .reading import Seen, View, asked_record, read_view
+from .writing import for_people
+
+__all__ = ["changes", "run_watch"]
+
+PACE = 0.5  # seconds between two views, at least
+SHARE = 10  # times what a view took to get, at least: a large one must not keep the member busy
+SIGNALLED = 128  # and the number of the signal: the status that shells give
+
+
+class _Shower(Protocol):
+    """What shows views and events."""
+
+    async def show(self, view: View | None, events: Sequence[Record], trouble: str = "") -> None:
+        """``view`` is None, and ``trouble`` says why, while the member does not answer."""
+
+
+class _Ending:
+    """How the watch ends: the first reason counts."""
+
+    def __init__(self, scope: anyio.CancelScope) -> None:
+        self._scope = scope
+        self.status = 0
+        self.failure: OSError | None = None
+
+    def say(self, *, status: int = 1, failure: OSError | None = None) -> None:
+        if not self.status:
+            self.status, self.failure = status, failure
+            self._scope.cancel()
+
+
+def run_watch(join: str | None, cluster: str | None, *, json: bool) -> int:
+    """Show a member's view and what happens, until a signal comes; returns the exit status, 128 and its number.
+
+    Raises:
+        ConfigError: if an option or a variable can't be used.
+        NoAnswer: if nobody answers the first time; later the watch goes on and says so.
+        OSError: if standard output can't take it.
+    """
+    target = read_target(join, cluster)
+    return anyio.run(partial(_run, target, json=json), backend="asyncio")
+
+
+async def _run(target: Target, *, json: bool) -> int:
+    view = read_view(await ask(target, What.EVERYONE))  # before anything is drawn
+    async with anyio.create_task_group() as tasks:
+        ending = _Ending(tasks.cancel_scope)
+        await tasks.start(_watch_signals, ending)
+        try:
+            if not json and for_people():
+                from .drawing import LiveView
+
+                with LiveView() as live:
+                    await _follow(target, view, live)
+            else:
+                lines = _Lines(json)
+                tasks.start_soon(_watch_output, lines.output, ending)
+                await _follow(target, view, lines)
+        except OSError as error:  # here, or it would come out of the group as another type
+            ending.say(failure=error)
+    if ending.failure is not None:
+        raise ending.failure
+    return ending.status
+
+
+async def _follow(target: Target, view: View, shower: _Shower) -> None:
+    """Ask and show until cancelled. A member that stops answering is said once, and asked on."""
+    await shower.show(view, [])
+    silent, took = False, 0.0
+    while True:
+        await anyio.sleep(max(PACE, SHARE * took))
+        asked = time.monotonic()
+        try:
+            latest = read_view(await ask(target, What.EVERYONE))
+        except NoAnswer as error:
+            await shower.show(None, [] if silent else [_said("unanswered", error)], str(error))
+            silent = True
+            continue
+        took = time.monotonic() - asked
+        events = [_said("answered", f"{latest.teller.name} answers again")] if silent else []
+        events += changes(view, latest)
+        silent, view = False, latest
+        await shower.show(view, events)
+
+
+def changes(before: View, after: View) -> list[Record]:
+    """What happened between two views, as the agent reports it; each name's events in order, names sorted."""
+    events = [*_standing(before, after)]
+    for name in sorted(before.members.keys() | after.members.keys()):
+        events += _happened(name, before, after)
+    return events
+
+
+def _happened(name: str, before: View, after: View) -> Iterator[Record]:
+    for event in _events(before.members.get(name), after.members.get(name)):
+        record = from_event(event, t=after.t)
+        if record is not None:
+            yield record
+
+
+def _events(old: Seen | None, new: Seen | None) -> list[Event]:
+    """What the asked member itself must have raised, had it raised events about all."""
+    if new is None:
+        return [] if old is None else [MemberForgotten(old.member)]
+
+    def witness(_: Claim) -> Evidence:
+        return new.evidence
+
+    return transition(None if old is None else old.row.claim, new.row.claim, witness)
+
+
+def _standing(before: View, after: View) -> Iterator[Record]:
+    isolated = [view.teller.standing is Standing.ISOLATED for view in (before, after)]
+    if isolated[0] is not isolated[1]:
+        yield {"t": after.t, "event": "isolated" if isolated[1] else "reconnected"}
+
+
+def _said(event: str, reason: object) -> Record:
+    return {"t": time.time(), "event": event, "reason": str(reason)}
+
+
+class _Lines:
+    """A line for each member at first, and one for each event."""
+
+    def __init__(self, json: bool) -> None:
+        self.output = Output(sys.stdout.fileno(), to_json if json else plain)
+        self._begun = False
+
+    async def show(self, view: View | None, events: Sequence[Record], trouble: str = "") -> None:
+        if not self._begun and view is not None:
+            self._begun = True
+            members = [seen.record() for seen in view.members.values() if seen.member.state.live]
+            await self.output.write(
+                {"t": view.t, "event": "members", "asked": asked_record(view.teller), "members": members}
+            )
+        for record in events:
+            await self.output.write(record)
+
+
+async def _watch_output(output: Output, ending: _Ending) -> None:
+    await output.wait_closed()
+    ending.say(failure=output.failure or OSError("standard output was closed"))
+
+
+async def _watch_signals(ending: _Ending, *, task_status: TaskStatus[None]) -> None:
+    """End at the first signal; another one ends the process at once. One that was ignored at the start stays so."""
+    present = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    wanted = [number for number in present if signal.getsignal(number) is not signal.SIG_IGN]
+    try:
+        with anyio.open_signal_receiver(*wanted) as received:
+            task_status.started()
+            async for number in received:
+                ending.say(status=SIGNALLED + number)
+                break
+    except NotImplementedError:  # asyncio on Windows, where Ctrl-C is a KeyboardInterrupt
+        task_status.started()
+    finally:
+        for number in wanted:
+            signal.signal(number, signal.SIG_DFL)
