@@ -5,6 +5,7 @@ left to say so.
 """
 
 import errno
+import logging
 import socket
 import threading
 from contextlib import suppress
@@ -26,6 +27,8 @@ from ..prometheus import NodeCollector
 from .http import MAX_CONNECTIONS, Page, plain, serve
 
 __all__ = ["MetricsServer"]
+
+log = logging.getLogger("swim_anyio.metrics")
 
 
 class MetricsServer:
@@ -49,7 +52,7 @@ class MetricsServer:
         self._host, self._port = host, port
         self._collector: NodeCollector | None = None
         self._registry = CollectorRegistry(auto_describe=True)
-        self._failure: OSError | None = None
+        self._failure: BindError | None = None
         self._thread = threading.Thread(target=self._run, args=(backend,), name="swim metrics", daemon=True)
 
     async def __aenter__(self) -> Self:
@@ -58,7 +61,7 @@ class MetricsServer:
         self._thread.start()
         await self._started.wait()  # a cancellation ends the process: the thread is a daemon
         if self._failure is not None:
-            await self._ended.wait()
+            self._thread.join()
             raise self._failure
         return self
 
@@ -83,16 +86,16 @@ class MetricsServer:
     def _run(self, backend: str) -> None:
         try:
             anyio.run(self._serve, backend=backend)
+        except BindError as error:
+            self._failure = error
+        except Exception:
+            log.exception("metrics are served no more")
         finally:
+            self._tell(self._started)
             self._tell(self._ended)
 
     async def _serve(self) -> None:
-        try:
-            listeners = await _listen(self._host, self._port)
-        except OSError as error:
-            self._failure = error
-            self._tell(self._started)
-            return
+        listeners = await _listen(self._host, self._port)
         self._inside = Crossing()
         pages = {"/metrics": self._metrics, "/healthz": self._health}
         async with MultiListener(listeners), anyio.create_task_group() as group:

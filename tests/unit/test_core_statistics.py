@@ -6,7 +6,8 @@ from core_driver import UNIX_MS, Hand, Peer, peer, peers
 from core_jury import Accuser
 
 from swim_core import Config, Evidence, Observation, Rule, State, Statistics
-from swim_core.wire import Broadcast, JoinAck, Ping, UserMessage
+from swim_core.rtt import RoundTrips
+from swim_core.wire import Broadcast, JoinAck, Ping, UserMessage, Want
 
 A, B, C = peers(3)
 
@@ -36,6 +37,11 @@ def test_datagrams_and_bytes_are_counted_both_ways() -> None:
     assert after.bytes_received - before.bytes_received == len(ping) + len(junk)
     assert after.datagrams_sent - before.datagrams_sent == 1
     assert after.bytes_sent - before.bytes_sent == ack.size
+    assert after.messages_received["ping"] - before.messages_received.get("ping", 0) == 1
+    assert after.message_bytes_received["ping"] - before.message_bytes_received.get("ping", 0) == len(ping)
+    assert after.messages_sent["ack"] - before.messages_sent.get("ack", 0) == 1
+    assert after.message_bytes_sent["ack"] - before.message_bytes_sent.get("ack", 0) == ack.size
+    assert sum(after.message_bytes_sent.values()) == after.bytes_sent
 
 
 def test_broadcasts_are_counted() -> None:
@@ -44,7 +50,26 @@ def test_broadcasts_are_counted() -> None:
     hand.node.broadcast(b"z", now=hand.now)
     statistics = hand.node.statistics()
     assert statistics.broadcasts_delivered == 2
+    assert statistics.broadcasts_sent == 1
     assert statistics.retained_broadcasts == 3
+
+
+def test_broadcasts_sent_again_are_counted() -> None:
+    hand = Hand(knows=[A, B])
+    for _ in range(3):
+        hand.node.broadcast(b"z", now=hand.now)
+    hand.feed(A, Want(hand.short_id, [(2, 3)], bytes(200)))
+    assert hand.node.statistics().broadcasts_resent == 2
+
+
+def test_refutations_are_counted() -> None:
+    hand = Hand(knows=[A, B])
+    own = hand.node.local
+    accusation = Peer("me", own.address, own.epoch).claim(State.SUSPECT, time=hand.cluster_time)
+    hand.feed(A, claims=[accusation])
+    hand.feed(B, claims=[accusation])  # answered already
+    assert hand.node.local.incarnation == 1
+    assert hand.node.statistics().refutations == 1
 
 
 def test_differing_settings_are_counted() -> None:
@@ -62,6 +87,20 @@ def test_round_trips_are_summed_up() -> None:
     statistics = hand.node.statistics()
     assert statistics.rtt_p50 == pytest.approx(0.001)
     assert statistics.rtt_p99 == pytest.approx(0.001)
+    assert statistics.round_trips.count > 30
+    assert statistics.round_trips.sum == pytest.approx(0.001 * statistics.round_trips.count)
+
+
+def test_a_stall_is_seen_in_the_histogram_as_long_as_it_was() -> None:
+    """The estimate takes it for half a probe interval, lest it stretch deadlines."""
+    trips = RoundTrips(Config.lan())
+    for seconds in (0.001, 0.002, 4.0):
+        trips.add(seconds)
+    assert dict(trips.histogram.buckets)[0.0025] == 2
+    assert dict(trips.histogram.buckets)[2.5] == 2
+    assert dict(trips.histogram.buckets)[5.0] == 3
+    assert trips.histogram.sum == pytest.approx(4.003)
+    assert trips.quantile(1.0) == 0.5
 
 
 def test_a_snapshot_is_of_its_moment() -> None:
