@@ -8,6 +8,7 @@
 `watch_all` sets every invariant of this library on a simulation, and `Chaos` does harm from a seed.
 """
 
+from .application import Application, Program, SimulatedNode
 from .chaos import Chaos, Report
 from .cluster import Cluster
 from .harm import Act, Acts, Harm
@@ -24,6 +25,7 @@ __all__ = [
     "SCENARIOS",
     "Act",
     "Acts",
+    "Application",
     "Bounds",
     "Chaos",
     "Cluster",
@@ -33,8 +35,10 @@ __all__ = [
     "Network",
     "Observer",
     "Process",
+    "Program",
     "Report",
     "Scenario",
+    "SimulatedNode",
     "Simulation",
     "SimulationError",
     "Stop",

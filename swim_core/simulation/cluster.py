@@ -12,6 +12,7 @@ from swim_core.config import Config
 from swim_core.member import Member
 from swim_core.protocol import AddressLike, ProtocolConfig
 
+from .application import Program
 from .link import Link
 from .network import Network
 from .observer import Observer, Observers, Stop
@@ -41,6 +42,7 @@ class Cluster:
     Attributes:
         seed: what it was made with.
         config: for nodes that are given none of their own.
+        application: what runs on nodes that are given nothing of their own.
         network: links, cuts and traffic, by address.
         processes: by label, in order of first start; the latest run of each, which may have ended.
         faults: how often each kind of harm was done, and how often members left.
@@ -52,6 +54,7 @@ class Cluster:
         seed: object = 0,
         *,
         config: ProtocolConfig | None = None,
+        application: Program | None = None,
         link: Link | None = None,
         clock_skew: float = 0.02,
     ) -> None:
@@ -60,11 +63,14 @@ class Cluster:
         Args:
             seed: anything whose text tells it from others.
             config: settings of the nodes; the native protocol on a local network by default.
+            application: called with the `SimulatedNode` of each process that starts, at each start, and makes what
+                is told its events; without one, nothing runs on the nodes.
             link: between any two addresses; a local network in good order by default.
             clock_skew: seconds by which wall clocks are off, at most, either way.
         """
         self.seed = seed
         self.config: ProtocolConfig = config or Config.lan()
+        self.application = application
         self.network = Network(seed, link=link)
         self.processes: dict[str, Process] = {}
         self.faults: Counter[str] = Counter()
@@ -194,6 +200,7 @@ class Cluster:
         join: Iterable[Label | AddressLike] = (),
         config: ProtocolConfig | None = None,
         metadata: Mapping[str, str] | None = None,
+        application: Program | None = None,
     ) -> Process:
         """Start a process.
 
@@ -204,15 +211,28 @@ class Cluster:
             join: seeds, as labels or addresses.
             config: its own settings.
             metadata: what its node tells of itself.
+            application: what runs on it, in place of the simulation's.
 
         Raises:
             SimulationError: if a process of that label is running.
         """
-        label = label or name
+        process = self._start(name, label or name, address, join, config or self.config, metadata)
+        self._run_program(process, application or self.application)
+        process.do(lambda node, now: node.join(process.seeds, now=now) if process.seeds else None)
+        return process
+
+    def _start(
+        self,
+        name: str,
+        label: str,
+        address: AddressLike | None,
+        join: Iterable[Label | AddressLike],
+        config: ProtocolConfig,
+        metadata: Mapping[str, str] | None,
+    ) -> Process:
         previous = self.processes.get(label)
         if previous is not None and previous.running:
             raise SimulationError(f"{label} is running")
-        config = config or self.config
         bound = canonical(*address) if address else self.new_address()
         run = previous.run + 1 if previous else 0
         random = Random(f"{self.seed}/{label}/{run}")
@@ -241,8 +261,11 @@ class Cluster:
         self._by_name.setdefault(process.name, {})[process] = None  # Smudge names its nodes itself
         for hook in self._observers.on_start:
             hook(process)
-        process.do(lambda node, now: node.join(seeds, now=now) if seeds else None)
         return process
+
+    def _run_program(self, process: Process, program: Program | None) -> None:
+        if program is not None:
+            process.start_program(program, Random(f"{self.seed}/{process.label}/{process.run}/application"))
 
     def form(self, count: int, *, limit: float = 60.0, spacing: float = 0.01) -> list[Process]:
         """Start ``count`` processes that really join, by way of the first ones, and run until all agree.
@@ -260,18 +283,19 @@ class Cluster:
     def start_formed(self, count: int) -> list[Process]:
         """Start ``count`` processes that have known each other for long, without a datagram.
 
-        Needs a node with a method ``adopt(members, *, now)`` (`swim_core.Node` has it), which holds the
-        members given for live and raises no events.
+        Their applications find all members there when they start, and are told no events of them. Needs a node
+        with a method ``adopt(members, *, now)`` (`swim_core.Node` has it), which holds the members given for live.
 
         Raises:
             SimulationError: if the protocol's nodes have no such method.
         """
-        processes = [self.add(name) for name in self._names(count)]
+        processes = [self._start(name, name, None, (), self.config, None) for name in self._names(count)]
         members = tuple(process.node.local for process in processes)
         for process in processes:
             if not hasattr(process.node, "adopt"):
                 raise SimulationError("nodes of this protocol can't start formed: use form()")
             process.do(lambda node, now: cast(_CanAdopt, node).adopt(members, now=now))
+            self._run_program(process, self.application)
             process.seeds = tuple(p.address for p in processes[: SEEDS + 1] if p is not process)[:SEEDS]
             process.do(lambda node, now, seeds=process.seeds: node.join(seeds, now=now))  # type: ignore[misc]
         return processes
@@ -293,11 +317,7 @@ class Cluster:
 
     def broadcast(self, label: Label, payload: bytes) -> int:
         """Have a node broadcast; returns the number of it."""
-        process = self.process(label)
-        number = process.do(lambda node, now: node.broadcast(payload, now=now))
-        for hook in self._observers.on_broadcast:
-            hook(process, number, payload)
-        return number
+        return self.process(label).broadcast(payload)
 
     def send(self, label: Label, to: str | Member, payload: bytes) -> None:
         """Have a node send a message to one member."""
@@ -309,9 +329,7 @@ class Cluster:
 
     def leave(self, label: Label) -> None:
         """Have a node say goodbye; its process ends when that has been told."""
-        process = self.process(label)
-        process.leaving = True
-        process.do(lambda node, now: node.leave(now=now))
+        self.process(label).leave()
 
     def _ended(self, process: Process, how: Stop) -> None:
         self.faults[how.value] += 1

@@ -3,12 +3,15 @@
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import TypeVar
+from random import Random
+from typing import Any, TypeVar
 
 from swim_core.address import Address
 from swim_core.events import Event, KernelEvidence
 from swim_core.protocol import ProtocolConfig, ProtocolNode
+from swim_core.timers import Timer, Timers
 
+from .application import Program, SimulatedNode
 from .network import Network
 from .observer import Observers
 
@@ -38,6 +41,8 @@ class Process:
         config: its settings.
         address: what it is bound to.
         seeds: what it was told to join.
+        program: what makes the application of each run; None if nothing runs on the node.
+        application: what ``program`` made for this run, or None.
         events: everything that the node told, with virtual times, oldest first.
         started: when, in virtual time.
         running: False once crashed or left.
@@ -55,15 +60,20 @@ class Process:
         "_offset",
         "_on_left",
         "_queue",
+        "_telling",
         "_ticks",
         "_timeline",
+        "_timers",
+        "_untold",
         "address",
+        "application",
         "config",
         "events",
         "label",
         "leaving",
         "node",
         "paused",
+        "program",
         "run",
         "running",
         "seeds",
@@ -91,6 +101,8 @@ class Process:
         self.config = config
         self.address = address
         self.seeds = seeds
+        self.program: Program | None = None
+        self.application: Any = None
         self.events: list[tuple[float, Event]] = []
         self.started = network.timeline.now
         self.running = True
@@ -107,6 +119,9 @@ class Process:
         self._armed: float | None = None
         self._last_tick = -1.0
         self._ticks = 0
+        self._timers: Timers | None = None
+        self._untold: deque[Event] = deque()
+        self._telling = False
 
     def __repr__(self) -> str:
         return f"<Process {self.label} run {self.run} at {self.address}>"
@@ -136,6 +151,49 @@ class Process:
     def times(self, kind: type[Event], name: str | None = None) -> list[float]:
         """When events of that class came, of the member called ``name`` if one is given."""
         return [time for time, event in self.events if isinstance(event, kind) and (not name or _about(event) == name)]
+
+    # what runs on it
+
+    def start_program(self, program: Program, random: Random) -> None:
+        """Start the application of this run; it is told every event from now on."""
+        self.program = program
+        self.application = program(SimulatedNode(self, random))
+
+    def broadcast(self, payload: bytes) -> int:
+        """Have its node broadcast; returns the number of it."""
+        number = self.do(lambda node, now: node.broadcast(payload, now=now))
+        for hook in self._observers.on_broadcast:
+            hook(self, number, payload)
+        return number
+
+    def leave(self) -> None:
+        """Have its node say goodbye; the process ends when that has been told."""
+        self.leaving = True
+        self.do(lambda node, now: node.leave(now=now))
+
+    def after(self, seconds: float, call: Callable[..., object], *arguments: Any) -> Timer:
+        """Have ``call(*arguments)`` happen that much later by its own clock, if it still runs then."""
+        if self._timers is None:
+            self._timers = Timers()
+        timer = self._timers.at(self.clock + seconds, lambda now: self._call(call, arguments))
+        if self.running and not self.paused:
+            self._arm()
+        return timer
+
+    def _call(self, call: Callable[..., object], arguments: tuple[Any, ...]) -> None:
+        if self.running:  # else the application ended it in the timer before
+            call(*arguments)
+
+    def _tell(self) -> None:
+        """Tell the application what its node has told; what it does about it may bring more, which waits its turn."""
+        if self._telling:
+            return
+        self._telling = True
+        try:
+            while self._untold and self.running:
+                self.application.on_event(self._untold.popleft())
+        finally:
+            self._telling = False
 
     # what the network and the clock do to it
 
@@ -172,6 +230,7 @@ class Process:
         """End at once, telling nobody."""
         self.running = False
         self._queue.clear()
+        self._timers = None
 
     def step_clock(self, seconds: float) -> None:
         """Move its monotonic clock."""
@@ -191,22 +250,29 @@ class Process:
         self._arm()
         for hook in self._observers.on_turn:
             hook(self)
+        if self._untold:
+            self._tell()
         if self.leaving and self.running and node.has_left:
             self._on_left(self)
 
     def _record(self, event: Event) -> None:
         self.events.append((self._timeline.now, event))
+        if self.application is not None:
+            self._untold.append(event)
         self._network.note(f"{self.label} {type(event).__name__} {_about(event)}".encode())
         for hook in self._observers.on_event:
             hook(self, event)
 
     def _arm(self) -> None:
-        """See that a tick is scheduled no later than the node's deadline.
+        """See that a tick is scheduled no later than the deadline of the node, and of its application's timers.
 
         A deadline that moves later leaves the scheduled tick where it is: on its way it finds that nothing
         is due and goes on to the true one. Most datagrams move a deadline later, and so cost nothing here.
         """
-        self._deadline = deadline = self.node.poll_deadline()
+        deadline = self.node.poll_deadline()
+        if self._timers is not None and (due := self._timers.deadline()) is not None:
+            deadline = due if deadline is None or due < deadline else deadline
+        self._deadline = deadline
         if deadline is None:
             return
         time = max(deadline - self._offset, self._timeline.now)
@@ -230,8 +296,12 @@ class Process:
         self._last_tick = now
         if self._ticks > MAX_TICKS_AT_ONCE:
             raise SimulationError(f"{self.label} wants tick after tick: its deadline {deadline} never moves on")
-        self.node.feed_tick(now=max(deadline, now + self._offset))  # rounding must not make a tick early
+        clock = max(deadline, now + self._offset)  # rounding must not make a tick early
+        self.node.feed_tick(now=clock)
         self._turn()
+        if self._timers is not None and self.running:
+            self._timers.run(clock)
+            self._arm()
 
 
 def _about(event: Event) -> str:

@@ -45,7 +45,7 @@ class Simulation(Cluster):
         """Start a process anew, killing it first if it runs: a new epoch, by the wall clock of its host.
 
         Args:
-            label: of the process; its node keeps its name and settings.
+            label: of the process; its node keeps its name and settings, and its application starts anew.
             address: the one it had, by default.
             join: its seeds, by default the ones it had.
         """
@@ -54,7 +54,12 @@ class Simulation(Cluster):
             self.crash(old)
         self.faults["restart"] += 1
         return self.add(
-            old.name, label=old.label, address=address or old.address, join=tuple(join) or old.seeds, config=old.config
+            old.name,
+            label=old.label,
+            address=address or old.address,
+            join=tuple(join) or old.seeds,
+            config=old.config,
+            application=old.program,
         )
 
     def move(
