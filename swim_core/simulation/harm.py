@@ -14,6 +14,7 @@ from .simulation import Simulation
 __all__ = ["Act", "Acts", "Harm"]
 
 Act = Callable[["Harm"], None]
+"""Does one kind of harm, once."""
 Acts = Sequence[tuple[int, Act]]
 """Acts by weight: how often each is done, compared with the others."""
 
