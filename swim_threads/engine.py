@@ -5,12 +5,15 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from math import inf
 
 from swim_core import Address, Event, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode, SettingsDiffer
 from swim_core.subscription import EventQueue
 
 from .multicast import MulticastSocket
 from .poller import Poller
+from .tcp import TcpListener
+from .tripwires import Tripwires
 from .udp import UdpSocket
 
 __all__ = ["Engine", "clock"]
@@ -58,10 +61,11 @@ class Engine:
         on_event: Callable[[Event], None],
         *,
         multicast: MulticastSocket | None = None,
+        listener: TcpListener | None = None,
         on_change: Callable[[], None] | None = None,
         log: logging.Logger = logger,
     ) -> None:
-        """Take over ``sock`` and ``multicast``, with which the node is to discover others.
+        """Take over ``sock``, ``multicast`` (to discover others with) and ``listener`` (for tripwires).
 
         ``on_event`` is called under the lock with each event, before subscribers see it; ``on_change`` is too,
         whenever ``changed`` is notified and when all is done.
@@ -79,13 +83,18 @@ class Engine:
         self._group = None if multicast is None else multicast.group
         self._fd = sock.fileno()
         self._poller = Poller(self._fd) if multicast is None else Poller(self._fd, multicast.fileno())
+        self._tripwires = None if listener is None else self._lay_tripwires(listener)
         self._queues: list[EventQueue] = []
-        self._sleeps_until = float("-inf")
+        self._sleeps_until = -inf
         self._settling = False
         self._leaving = False
         self.forked = False
         self._unlogged: list[str] = []
         self._thread = threading.Thread(target=self._run, name=f"swim {node.local.name}", daemon=True)
+
+    def _lay_tripwires(self, listener: TcpListener) -> Tripwires:
+        self.node.enable_tripwires(now=clock())
+        return Tripwires(listener, self._poller, self.node.wiring, self._connection_says)
 
     def start(self) -> None:
         """Start the protocol thread, and the node's announcements."""
@@ -127,11 +136,11 @@ class Engine:
             yield self.node, clock()
             try:
                 self._settle()
-                deadline = self.node.poll_deadline()
+                deadline = self._deadline()
             except Exception as error:
                 self._fail(error)
                 self.check_usable()
-            if deadline is not None and deadline < self._sleeps_until:
+            if deadline < self._sleeps_until:
                 self._poller.wake()
         self._log()
 
@@ -160,6 +169,10 @@ class Engine:
     def stop(self) -> None:
         """End the thread and close the socket, at once. A second call waits for the same."""
         self.halt()
+        self.join()
+
+    def join(self) -> None:
+        """Wait for the thread, if it ever started; follows `halt`."""
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join()
 
@@ -201,12 +214,13 @@ class Engine:
                 if ready:
                     rounds += 1
                     self._receive(ready, 1 if rounds <= SINGLES else MANY)
+                    if self._tripwires is not None:
+                        self._serve_connections(self._tripwires, ready)
                 if not ready or rounds >= MAX_ROUNDS:  # drained: an answer that waited is no missing one
                     rounds = 0
                     self._tick()
-                deadline = self.node.poll_deadline()
-                self._sleeps_until = float("inf") if deadline is None else deadline
-                timeout = None if deadline is None else deadline - clock()
+                self._sleeps_until = deadline = self._deadline()
+                timeout = None if deadline == inf else deadline - clock()
             self._log()
 
     def _receive(self, ready: list[int], limit: int) -> None:
@@ -215,11 +229,22 @@ class Engine:
         if self._multicast is not None and self._multicast.fileno() in ready:
             self._multicast.receive(self._feed_announcement, limit)
 
+    def _serve_connections(self, tripwires: Tripwires, ready: list[int]) -> None:
+        for fd in ready:
+            tripwires.ready(fd, clock())
+
     def _tick(self) -> None:
         deadline, now = self.node.poll_deadline(), clock()
         if deadline is not None and now >= deadline:
             self.node.feed_tick(now=now)
             self._settle()
+        if self._tripwires is not None and now >= self._tripwires.deadline:
+            self._tripwires.turn(now)
+
+    def _deadline(self) -> float:
+        deadline = self.node.poll_deadline()
+        own = inf if deadline is None else deadline
+        return own if self._tripwires is None else min(own, self._tripwires.deadline)
 
     def _feed(self, data: bytes, source: Address) -> None:
         self.node.feed_datagram(data, source, now=clock())
@@ -231,6 +256,10 @@ class Engine:
 
     def _refused(self, destination: Address, quoted: bytes) -> None:
         self.node.feed_evidence(KernelEvidence.REFUSED_UDP, destination, quoted, now=clock())
+        self._settle()
+
+    def _connection_says(self, kind: KernelEvidence, address: Address, greeting: bytes) -> None:
+        self.node.feed_evidence(kind, address, greeting, now=clock())
         self._settle()
 
     def _settle(self) -> None:
@@ -253,6 +282,11 @@ class Engine:
         while (event := node.poll_event()) is not None:
             news = True
             self._publish(event)
+        if self._tripwires is not None:
+            while (address := node.poll_connect()) is not None:
+                self._tripwires.test(address)
+            if news:
+                self._tripwires.rewire(node.wiring, clock())
         if news or (self._leaving and node.has_left):
             self._notify()
 
@@ -300,4 +334,6 @@ class Engine:
         self._socket.close()
         if self._multicast is not None:
             self._multicast.close()
+        if self._tripwires is not None:  # whoever finds the connection closed unannounced takes this for a crash
+            self._tripwires.close(announce=self.failure is None and not self.forked)
         self._poller.close()

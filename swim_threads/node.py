@@ -34,6 +34,7 @@ from .listeners import Dispatcher, Listener
 from .multicast import MulticastSocket
 from .resolver import Resolver, Seed, numeric
 from .subscription import Subscription
+from .tcp import TcpListener
 from .udp import UdpSocket, family_of
 
 __all__ = ["ThreadNode"]
@@ -69,11 +70,12 @@ class ThreadNode:
         seeds: Sequence[Seed],
         event_buffer: int,
         multicast: MulticastSocket | None = None,
+        listener: TcpListener | None = None,
     ) -> None:
         """For `open_node`, which see; takes over the sockets."""
         self._event_buffer = event_buffer
         self._families = sock.reachable_families
-        self._engine = Engine(node, sock, self._on_event, multicast=multicast)
+        self._engine = Engine(node, sock, self._on_event, multicast=multicast, listener=listener)
         self._dispatcher = Dispatcher(self._engine, event_buffer)
         self._resolver = Resolver(self._engine.lock, self._families, self._rejoin)
         try:

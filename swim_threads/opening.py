@@ -15,6 +15,7 @@ from .engine import clock
 from .multicast import MulticastSocket
 from .node import ThreadNode
 from .resolver import numeric, resolve
+from .tcp import open_pair
 from .udp import UdpSocket, route_source
 
 __all__ = ["open_node"]
@@ -72,14 +73,18 @@ def open_node(
         suffix=secrets.token_hex(4),
     )
     with ExitStack() as undo:
-        sock = UdpSocket.open(*_bind_address(*arguments.bind))
+        sock, listener, notice = open_pair(*_bind_address(*arguments.bind), tcp=arguments.config.tripwires)
         undo.callback(sock.close)
+        if listener is not None:
+            undo.callback(listener.close)
+        if notice is not None:
+            logger.warning("%s: no tripwires, so that crashes are found later: %s", arguments.name, notice)
         core = _create(arguments, sock)
         multicast = _multicast(arguments, sock, core.local.address)
         if multicast is not None:
             undo.callback(multicast.close)
         buffer = arguments.config.event_buffer
-        node = ThreadNode(core, sock, seeds=arguments.join, event_buffer=buffer, multicast=multicast)
+        node = ThreadNode(core, sock, seeds=arguments.join, event_buffer=buffer, multicast=multicast, listener=listener)
         undo.pop_all()
     return node
 

@@ -1,0 +1,149 @@
+"""The listening end of tripwires: bounded, patient with nobody, and silent.
+
+A connection that greets is greeted and then left alone until it ends; nothing is concluded from its end. What opens
+and closes, says nothing, says something else or never reads gets nothing and costs next to nothing.
+"""
+
+import socket
+from collections import Counter
+from contextlib import suppress
+from typing import Protocol
+
+from swim_core import Wiring
+from swim_core.rate import RateLimit
+
+from .alarms import Alarms
+from .tcp import TcpListener, keep_alive
+
+__all__ = ["BYE", "Inbound", "Watcher"]
+
+BYE = b"\x04"
+"""Said before closing: without it the end of a connection looks like the end of the process."""
+
+MAX_CONNECTIONS = 256  # about K are in use; bounds what strangers can make this process hold open
+MAX_PER_HOST = 64  # many members may share one host, but each makes only a few
+GREETING_TIMEOUT = 5.0  # seconds
+ACCEPTS_PER_SECOND, ACCEPTS_AT_ONCE = 100, 200  # a cluster of 200 that is killed comes at once; a flood waits in line
+BREATHER = 1.0  # seconds without accepting, when this process is out of file descriptors
+MOST = 16  # connections accepted in one go: datagrams come first
+
+
+class Watcher(Protocol):
+    """Knows when a socket is ready."""
+
+    def watch(self, fd: int, *, writable: bool = False) -> None:
+        """Report when ``fd`` is readable or, in place of that, writable; a failed connection is both."""
+
+    def unwatch(self, fd: int) -> None:
+        """No more; before it is closed."""
+
+
+class _Connection:
+    def __init__(self, sock: socket.socket, host: str) -> None:
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.host = host
+        self.heard = b""
+        self.greeted = False
+
+
+class Inbound:
+    """Accepts connections, exchanges greetings, and says goodbye."""
+
+    def __init__(self, listener: TcpListener, watcher: Watcher, alarms: Alarms, wiring: Wiring) -> None:
+        self._listener = listener
+        self._fd = listener.fileno()
+        self._watcher = watcher
+        self._alarms = alarms
+        self._rate = RateLimit(ACCEPTS_PER_SECOND, ACCEPTS_AT_ONCE)
+        self._connections: dict[int, _Connection] = {}
+        self._per_host: Counter[str] = Counter()
+        self.wiring = wiring
+        """What stands there is what it greets with."""
+        watcher.watch(self._fd)
+
+    def __len__(self) -> int:
+        return len(self._connections)
+
+    def ready(self, fd: int, now: float) -> bool:
+        """Something happened at a socket; False if it is none of these."""
+        if fd == self._fd:
+            self._accept(now)
+            return True
+        connection = self._connections.get(fd)
+        if connection is None:
+            return False
+        self._read(connection)
+        return True
+
+    def close(self, *, announce: bool) -> None:
+        """Close all; with ``announce`` whoever is connected learns that this is no crash."""
+        self._listener.close()
+        for connection in self._connections.values():
+            if announce and connection.greeted:
+                with suppress(OSError):
+                    connection.sock.send(BYE)
+            connection.sock.close()
+        self._connections.clear()
+
+    def _accept(self, now: float) -> None:
+        for _ in range(MOST):
+            if not self._rate.allow(now):
+                self._rest(now + self._rate.wait(now, share=0.1))
+                return
+            try:
+                accepted = self._listener.accept()
+            except OSError:
+                self._rest(now + BREATHER)
+                return
+            if accepted is None:
+                return
+            sock, host = accepted
+            if len(self._connections) >= MAX_CONNECTIONS or self._per_host[host] >= MAX_PER_HOST:
+                sock.close()
+            else:
+                self._add(_Connection(sock, host), now)
+
+    def _rest(self, until: float) -> None:
+        """Leave connections in the kernel's queue for a while: a listener that can't be served stays ready for ever."""
+        self._watcher.unwatch(self._fd)
+        self._alarms.set("accept", until, lambda _: self._watcher.watch(self._fd))
+
+    def _add(self, connection: _Connection, now: float) -> None:
+        self._connections[connection.fd] = connection
+        self._per_host[connection.host] += 1
+        self._watcher.watch(connection.fd)
+        self._alarms.set(connection, now + GREETING_TIMEOUT, lambda _: self._drop(connection))
+
+    def _drop(self, connection: _Connection) -> None:
+        self._alarms.drop(connection)
+        del self._connections[connection.fd]
+        self._per_host -= Counter([connection.host])
+        self._watcher.unwatch(connection.fd)
+        connection.sock.close()
+
+    def _read(self, connection: _Connection) -> None:
+        size = len(self.wiring.greeting)
+        try:
+            data = connection.sock.recv(max(1, size - len(connection.heard)))
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        connection.heard += data
+        if not data or connection.greeted:  # nothing is said after the greeting
+            self._drop(connection)
+        elif self.wiring.admits(connection.heard):
+            self._answer(connection)
+        elif len(connection.heard) >= size:
+            self._drop(connection)
+
+    def _answer(self, connection: _Connection) -> None:
+        try:
+            connection.sock.send(self.wiring.greeting)
+        except OSError:
+            self._drop(connection)
+            return
+        keep_alive(connection.sock)
+        connection.greeted = True
+        self._alarms.drop(connection)

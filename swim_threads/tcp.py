@@ -1,0 +1,173 @@
+"""TCP beside a UDP socket: a listener on the same address, and connections to others that never block."""
+
+import errno
+import socket
+import sys
+from contextlib import suppress
+
+from swim_core import Address, KernelEvidence
+from swim_core.address import canonical
+
+from .udp import UdpSocket, family_of
+
+__all__ = ["Dial", "TcpListener", "keep_alive", "open_pair"]
+
+BACKLOG = 1_024  # connections the kernel accepts for a process that stalls: a full one would look like a dead host
+PORTS_TRIED = 8  # where the system chooses the port: each number may be taken for TCP by some other program
+
+# Seconds, and how often. A tripwire is idle for ever, so without these a middlebox would forget it, and so would
+# nobody where the other host is gone. The peer's kernel answers; no process is woken.
+KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 60, 15, 4
+
+_UNDER_WAY = {0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY, errno.EINTR}
+_SILENT = {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.EHOSTDOWN}
+
+
+class TcpListener:
+    """A listening TCP socket at the address and port number of a UDP socket.
+
+    Attributes:
+        scope_id: of the UDP socket.
+        families: of which addresses it makes sense to connect to.
+    """
+
+    def __init__(self, sock: socket.socket, beside: UdpSocket) -> None:
+        self._socket = sock
+        self.scope_id = beside.scope_id
+        self.families = beside.reachable_families
+
+    @classmethod
+    def open(cls, beside: UdpSocket) -> "TcpListener":
+        """Listen where ``beside`` is bound.
+
+        Raises:
+            OSError: if that can't be had. Nothing is left open.
+        """
+        host, port = beside.address
+        sock = socket.socket(beside.family, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            if sys.platform == "win32":  # where SO_REUSEADDR would let two processes listen at once
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+            else:  # connections of a process that has ended would hold up the next one
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if beside.family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not beside.dual_stack)
+                sock.bind((host, port, 0, beside.scope_id))
+            else:
+                sock.bind((host, port))
+            sock.listen(BACKLOG)
+            return cls(sock, beside)
+        except BaseException:
+            sock.close()
+            raise
+
+    def fileno(self) -> int:
+        """The file descriptor; -1 once closed."""
+        return self._socket.fileno()
+
+    def accept(self) -> tuple[socket.socket, str] | None:
+        """The next connection and the host that it comes from; None if none waits.
+
+        Raises:
+            OSError: if this process or the system has no room for one more, or anything else is amiss.
+        """
+        while True:
+            try:
+                sock, source = self._socket.accept()
+            except BlockingIOError:
+                return None
+            except ConnectionAbortedError:
+                continue  # it broke while it waited
+            sock.setblocking(False)
+            return sock, canonical(source[0], source[1]).host
+
+    def close(self) -> None:
+        """Close it. A second call does nothing."""
+        self._socket.close()
+
+
+class Dial:
+    """One connection in the making, to learn what the kernel there says, or to keep."""
+
+    def __init__(self, address: Address, scope_id: int) -> None:
+        """Begin to connect.
+
+        Raises:
+            OSError: if this process may have no more sockets.
+        """
+        self.sock = socket.socket(family_of(address.host), socket.SOCK_STREAM)
+        self._failed: KernelEvidence | None = None
+        try:
+            self.sock.setblocking(False)
+            target = (*address, 0, scope_id) if address.host.startswith("fe80:") else tuple(address)
+            number = self.sock.connect_ex(target)
+        except OSError as error:
+            number = error.errno or errno.EINVAL
+        if number not in _UNDER_WAY:
+            self._failed = _meaning(number)
+
+    def outcome(self) -> KernelEvidence | None:
+        """REACHABLE, REFUSED_TCP, KERNEL_SILENT, or NONE for local trouble; None as long as it is open."""
+        if self._failed is not None:
+            return self._failed
+        number = self.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        if number:
+            return _meaning(number)
+        try:
+            peer = self.sock.getpeername()
+        except OSError:
+            return None
+        # Connecting to a port that nobody listens on, this host may choose the very same one to come from, and TCP
+        # then connects it to itself.
+        return KernelEvidence.REFUSED_TCP if peer == self.sock.getsockname() else KernelEvidence.REACHABLE
+
+    def close(self) -> None:
+        """Give it up. A second call does nothing."""
+        self.sock.close()
+
+
+def _meaning(number: int) -> KernelEvidence:
+    if number in (errno.ECONNREFUSED, errno.ECONNRESET):
+        return KernelEvidence.REFUSED_TCP
+    return KernelEvidence.KERNEL_SILENT if number in _SILENT else KernelEvidence.NONE
+
+
+def keep_alive(sock: socket.socket) -> None:
+    """Have the kernels ask each other now and then whether a connection still stands."""
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (
+            ("TCP_KEEPIDLE", KEEPALIVE_IDLE),
+            ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL),
+            ("TCP_KEEPCNT", KEEPALIVE_COUNT),
+        ):
+            if hasattr(socket, option):
+                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+
+
+def open_pair(host: str, port: int, *, tcp: bool) -> tuple[UdpSocket, TcpListener | None, str | None]:
+    """Bind a UDP socket and, with ``tcp``, listen on TCP at the same address and number.
+
+    Returns:
+        Both, and where the number can't be had for TCP no listener but the reason. If the system chooses the port,
+        some are tried.
+
+    Raises:
+        ConfigError, BindError: as `UdpSocket.open`.
+    """
+    for attempt in range(PORTS_TRIED):
+        sock = UdpSocket.open(host, port)
+        if not tcp:
+            return sock, None, None
+        try:
+            return sock, TcpListener.open(sock), None
+        except OSError as error:
+            if port or attempt == PORTS_TRIED - 1:
+                reason = f"{sock.address} can't be had for TCP: {error.strerror or error}"
+                return sock, None, reason
+            sock.close()
+        except BaseException:
+            sock.close()
+            raise
+    raise AssertionError("unreachable")

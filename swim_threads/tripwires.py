@@ -1,0 +1,233 @@
+"""Tripwires on real sockets: idle connections to ring successors, and connections made to ask a kernel.
+
+The core says whom to wire and where to try (`swim_core.Wiring`, `ProtocolNode.poll_connect`); what the kernels say
+goes back to it. All sockets here are non-blocking and belong to one thread, which calls `ready` and `turn`.
+"""
+
+import random
+from collections import deque
+from collections.abc import Callable
+from math import inf
+
+from swim_core import Address, KernelEvidence, Tripwire, Wiring
+
+from .alarms import Alarms
+from .inbound import Inbound, Watcher
+from .tcp import Dial, TcpListener, keep_alive
+from .udp import family_of
+
+__all__ = ["OnEvidence", "Tripwires"]
+
+OnEvidence = Callable[[KernelEvidence, Address, bytes], None]
+"""Called with what a kernel said, of which address, and with the greeting of the tripwire that it concerns."""
+
+TEST_TIMEOUT = 1.5  # seconds for a connection to be answered: a lost SYN is sent again after 1 s
+GREETING_TIMEOUT = 10.0  # seconds for a connection to be greeted: the process there may stall
+SETTLE = 1.0  # seconds from a change of the rings to the rewiring, so that a cluster that starts rewires once
+BACKOFF, LONGEST_BACKOFF = 1.0, 60.0  # seconds until a connection that failed is tried again, doubled each time
+LONG = 60.0  # seconds that a connection must have stood for its end to be no failure: middleboxes drop idle ones
+MAX_TESTS = 128  # under way at once; a mass crash asks again
+
+
+class _Wire:
+    """One connection to keep, in its present attempt."""
+
+    def __init__(self, tripwire: Tripwire, dial: Dial) -> None:
+        self.tripwire = tripwire
+        self.dial = dial
+        self.fd = dial.sock.fileno()
+        self.connected = False
+        self.heard = b""
+        self.greeted_at = inf
+
+
+class Tripwires:
+    """Keeps the connections of one node, and accepts those of others."""
+
+    def __init__(self, listener: TcpListener, watcher: Watcher, wiring: Wiring, on_evidence: OnEvidence) -> None:
+        self._families = listener.families
+        self._scope_id = listener.scope_id
+        self._watcher = watcher
+        self._on_evidence = on_evidence
+        self._alarms = Alarms()
+        self._inbound = Inbound(listener, watcher, self._alarms, wiring)
+        self._wiring = wiring
+        self._wires: dict[Tripwire, _Wire] = {}
+        self._backoff: dict[Tripwire, float] = {}
+        self._tests: dict[Address, Dial] = {}
+        self._handlers: dict[int, Callable[[float], None]] = {}
+        self._wanted: deque[Address] = deque()
+
+    @property
+    def deadline(self) -> float:
+        """When to call `turn` at the latest."""
+        return -inf if self._wanted else self._alarms.next
+
+    @property
+    def connected(self) -> int:
+        """Connections kept that were greeted."""
+        return sum(wire.greeted_at < inf for wire in self._wires.values())
+
+    # ------------------------------------------------------------------ what the node wants; for any thread
+
+    def test(self, address: Address) -> None:
+        """Try a connection in the next `turn`."""
+        self._wanted.append(address)
+
+    def rewire(self, wiring: Wiring, now: float) -> None:
+        """Keep other connections, a little later."""
+        if wiring is not self._wiring:
+            self._wiring = self._inbound.wiring = wiring
+            if "rewire" not in self._alarms:
+                self._alarms.set("rewire", now + SETTLE, self._rewire)
+
+    # ------------------------------------------------------------------ what the thread does
+
+    def ready(self, fd: int, now: float) -> None:
+        """A watched socket is ready, or was a moment ago."""
+        if not self._inbound.ready(fd, now):
+            handler = self._handlers.get(fd)
+            if handler is not None:
+                handler(now)
+
+    def turn(self, now: float) -> None:
+        """Do what is wanted and due."""
+        for _ in range(len(self._wanted)):
+            self._begin_test(self._wanted.popleft(), now)
+        if now >= self._alarms.next:
+            self._alarms.run(now)
+
+    def close(self, *, announce: bool) -> None:
+        """Close all; with ``announce`` those who are connected learn that this is no crash."""
+        self._inbound.close(announce=announce)
+        for wire in self._wires.values():
+            wire.dial.close()
+        for dial in self._tests.values():
+            dial.close()
+        self._wires.clear()
+        self._tests.clear()
+
+    # ------------------------------------------------------------------ asking a kernel
+
+    def _begin_test(self, address: Address, now: float) -> None:
+        if address in self._tests or len(self._tests) >= MAX_TESTS or family_of(address.host) not in self._families:
+            return
+        dial = self._dial(address)
+        if dial is None:
+            return
+        self._tests[address] = dial
+        self._watch(dial, lambda _: self._check_test(address, dial))
+        self._alarms.set(
+            dial, now + TEST_TIMEOUT, lambda _: self._end_test(address, dial, KernelEvidence.KERNEL_SILENT)
+        )
+        self._check_test(address, dial)  # a kernel on this very host has answered already
+
+    def _check_test(self, address: Address, dial: Dial) -> None:
+        outcome = dial.outcome()
+        if outcome is not None:
+            self._end_test(address, dial, outcome)
+
+    def _end_test(self, address: Address, dial: Dial, outcome: KernelEvidence) -> None:
+        del self._tests[address]
+        self._forget(dial)
+        if outcome is not KernelEvidence.NONE:
+            self._on_evidence(outcome, address, b"")
+
+    # ------------------------------------------------------------------ keeping connections
+
+    def _rewire(self, now: float) -> None:
+        wanted = [peer for peer in self._wiring.peers if family_of(peer.address.host) in self._families]
+        for tripwire in [tripwire for tripwire in self._wires if tripwire not in wanted]:
+            self._forget(self._wires.pop(tripwire).dial)
+        for tripwire in [tripwire for tripwire in self._backoff if tripwire not in wanted]:
+            del self._backoff[tripwire]
+            self._alarms.drop(tripwire)
+        for tripwire in wanted:
+            if tripwire not in self._wires and tripwire not in self._alarms:
+                self._connect(tripwire, now)
+
+    def _connect(self, tripwire: Tripwire, now: float) -> None:
+        dial = self._dial(tripwire.address)
+        if dial is None:
+            self._retry(tripwire, now)
+            return
+        wire = self._wires[tripwire] = _Wire(tripwire, dial)
+        self._watch(dial, lambda now: self._advance(wire, now))
+        self._alarms.set(dial, now + GREETING_TIMEOUT, lambda now: self._fail(wire, now))
+        self._advance(wire, now)
+
+    def _advance(self, wire: _Wire, now: float) -> None:
+        """The socket of a wire is ready: it connected, was greeted, or broke."""
+        if not wire.connected:
+            outcome = wire.dial.outcome()
+            if outcome is KernelEvidence.REACHABLE:
+                self._greet(wire, now)
+            elif outcome is not None:
+                self._fail(wire, now)
+            return
+        try:
+            data = wire.dial.sock.recv(len(wire.tripwire.greeting) + 1)
+        except BlockingIOError:
+            return
+        except OSError:
+            data = b""
+        if wire.greeted_at == inf:
+            self._take_greeting(wire, data, now)
+        else:
+            self._fail(wire, now, lost=not data)  # announced, or no manner of ours
+
+    def _greet(self, wire: _Wire, now: float) -> None:
+        wire.connected = True
+        try:
+            wire.dial.sock.send(self._wiring.greeting)
+        except OSError:
+            self._fail(wire, now)
+            return
+        self._watcher.watch(wire.fd)
+
+    def _take_greeting(self, wire: _Wire, data: bytes, now: float) -> None:
+        tripwire = wire.tripwire
+        wire.heard += data
+        if wire.heard == tripwire.greeting:
+            wire.greeted_at = now
+            self._alarms.drop(wire.dial)
+            keep_alive(wire.dial.sock)
+            self._on_evidence(KernelEvidence.CONNECTED, tripwire.address, tripwire.greeting)
+        elif not data or not tripwire.greeting.startswith(wire.heard):
+            self._fail(wire, now)
+
+    def _fail(self, wire: _Wire, now: float, *, lost: bool = False) -> None:
+        """The connection is none, or no more: try again later, and if it was lost unannounced say so."""
+        tripwire = wire.tripwire
+        del self._wires[tripwire]
+        self._forget(wire.dial)
+        if now - wire.greeted_at >= LONG:
+            self._backoff.pop(tripwire, None)
+        self._retry(tripwire, now)
+        if lost:
+            self._on_evidence(KernelEvidence.CONNECTION_LOST, tripwire.address, tripwire.greeting)
+
+    def _retry(self, tripwire: Tripwire, now: float) -> None:
+        wait = self._backoff.get(tripwire, BACKOFF)
+        self._backoff[tripwire] = min(2 * wait, LONGEST_BACKOFF)
+        self._alarms.set(tripwire, now + wait * random.uniform(0.75, 1.25), lambda now: self._connect(tripwire, now))
+
+    # ------------------------------------------------------------------ sockets
+
+    def _dial(self, address: Address) -> Dial | None:
+        try:
+            return Dial(address, self._scope_id)
+        except OSError:  # no more file descriptors: no evidence of anybody's death
+            return None
+
+    def _watch(self, dial: Dial, handler: Callable[[float], None]) -> None:
+        fd = dial.sock.fileno()
+        self._handlers[fd] = handler
+        self._watcher.watch(fd, writable=True)
+
+    def _forget(self, dial: Dial) -> None:
+        fd = dial.sock.fileno()
+        self._handlers.pop(fd, None)
+        self._watcher.unwatch(fd)
+        self._alarms.drop(dial)
+        dial.close()
