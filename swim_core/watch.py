@@ -121,7 +121,7 @@ class Watch(msgspec.Struct):
             here = "refused here"
             others = [f"at {name}" for name, helper in self.helpers.items() if helper.kernel(now) is Kernel.REFUSED]
         else:
-            here = f"{age:.2f} s silent here"
+            here = f"{age:.2f} s silent here" + (", its kernel too" if rule is Rule.HOST_GONE else "")
             seen = ((name, helper.silence(now)) for name, helper in self.helpers.items())
             others = [f"{silence:.2f} s at {name}" for name, silence in seen if silence is not None]
         return f"rule {rule.name.lower()}: {', '.join([here, *(others or ['nobody else to ask'])])}"

@@ -1,0 +1,85 @@
+"""A tool's `Inquirer` and a `Hand`'s node put together, without sockets."""
+
+from collections.abc import Callable, Sequence
+from random import Random
+from typing import Any
+
+from core_driver import Hand
+
+from swim_core import Address
+from swim_core.inquirer import Inquirer
+from swim_core.questions import Ask, Body, What
+from swim_core.wire import encode_item
+from swim_core.wire import pack as pack_datagram
+
+LOCAL = Address("127.0.0.1", 40_001)
+REMOTE = Address("198.51.100.7", 40_001)
+
+
+def ask_bytes(hand: Hand, ask: Ask, *, size: int = 1_200, sender: int = 0, **lists: Any) -> bytes:
+    """A question as a datagram of exactly so many bytes, if it is not longer anyway."""
+    encoded = {kind: [encode_item(item) for item in items] for kind, items in lists.items()}
+
+    def packed(padding: int) -> bytes:
+        padded = Ask(ask.nonce, ask.what, ask.cursor, ask.argument, bytes(padding))
+        return pack_datagram(hand.hashes.label, 0, sender, encode_item(padded), **encoded)
+
+    spare = size - len(packed(0))
+    return packed(max(0, spare - 1)) if spare < 0x101 else packed(spare - 1)
+
+
+def inquirer(hand: Hand, what: What, argument: bytes = b"", *, seed: int = 1, cluster: str | None = None) -> Inquirer:
+    """One that asks the node of ``hand``, at an address of this host."""
+    return Inquirer(
+        what,
+        argument,
+        destination=Address("127.0.0.1", 7946),
+        cluster=hand.config.cluster if cluster is None else cluster,
+        now=hand.now,
+        random=Random(seed),
+    )
+
+
+def converse(
+    hand: Hand,
+    asking: Inquirer,
+    *,
+    source: Address = LOCAL,
+    deliver: Callable[[bytes], Sequence[bytes]] = lambda data: [data],
+    between: Callable[[], object] = lambda: None,
+) -> int:
+    """Carry datagrams to and fro until the inquirer is done; returns how many it sent.
+
+    Args:
+        source: where the node sees the questions come from.
+        deliver: what arrives of a datagram, in either direction: nothing, itself, or other things.
+        between: done after each question that was sent.
+    """
+    sent = 0
+    while not asking.done:
+        datagram = asking.poll_datagram()
+        if datagram is None:
+            deadline = asking.poll_deadline()
+            assert deadline is not None
+            hand.run(max(0.0, deadline - hand.now))
+            asking.feed_tick(now=hand.now)
+            continue
+        sent += 1
+        for question in deliver(datagram.payload):
+            for answer in hand.feed_bytes(question, source):
+                if answer.to == source:
+                    assert answer.size <= len(question)
+                    for arrived in deliver(answer.payload):
+                        asking.feed_datagram(arrived, now=hand.now)
+        between()
+    assert asking.poll_datagram() is None
+    assert asking.poll_deadline() is None
+    return sent
+
+
+def told(hand: Hand, what: What, argument: bytes = b"", *, seed: int = 1, **options: Any) -> list[Body]:
+    """The pages of a complete answer."""
+    asking = inquirer(hand, what, argument, seed=seed)
+    converse(hand, asking, **options)
+    assert asking.complete
+    return asking.pages
