@@ -12,25 +12,43 @@ and Go programs that use it can take part (its ports are 9999 for members, 9998 
 
 import argparse
 import sys
+import threading
 from collections.abc import Sequence
 
 import swim_threads
-from swim_core import BroadcastReceived, Config, Member, ProtocolConfig, State, SwimError
+from swim_core import (
+    BroadcastReceived,
+    Config,
+    EventsLost,
+    MemberDied,
+    MemberJoined,
+    MemberLeft,
+    MemberRecovered,
+    ProtocolConfig,
+    SwimError,
+)
 from swim_core.smudge import SmudgeConfig
 
-NEWS = {State.ALIVE: "is here", State.DEAD: "is gone", State.LEFT: "has left"}
+
+def listen(events: swim_threads.Subscription) -> None:
+    """Print what happens, until the subscription is closed. Suspicions pass, or end in a death: not worth a line."""
+    for event in events:
+        match event:
+            case BroadcastReceived(payload=payload):
+                print(printable(payload.decode(errors="replace")))
+            case MemberJoined(member=member) | MemberRecovered(member=member):
+                print(f"* {member.name} is here")
+            case MemberDied(member=member):
+                print(f"* {member.name} is gone")
+            case MemberLeft(member=member):
+                print(f"* {member.name} has left")
+            case EventsLost(count=count):
+                print(f"* {count} lines were lost: this terminal is too slow")
 
 
-def hear(broadcast: BroadcastReceived) -> None:
-    """Print what somebody said, but no control codes: whoever sends them would play with this terminal."""
-    text = broadcast.payload.decode(errors="replace")
-    print("".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text))
-
-
-def notice(member: Member, state: State) -> None:
-    """Print who comes and goes. Suspicions pass, or end in a death: they are not worth a line."""
-    if state in NEWS:
-        print(f"* {member.name} {NEWS[state]}")
+def printable(text: str) -> str:
+    """The text without control codes: whoever sends them would play with this terminal."""
+    return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 
 def talk(node: swim_threads.ThreadNode, nick: str) -> None:
@@ -39,7 +57,7 @@ def talk(node: swim_threads.ThreadNode, nick: str) -> None:
         if line.strip():
             try:
                 # The nick travels in the text: under Smudge's protocol members are called by their addresses.
-                node.broadcast(f"{nick}: {line.strip()}".encode())
+                node.broadcast(f"{nick}: {line.strip()}".encode(errors="replace"))
             except SwimError as error:  # PayloadTooLarge: a broadcast has at most 256 bytes
                 print(f"* {error}")
 
@@ -60,9 +78,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             bind, name = bind or (smudge.listen_ip, smudge.listen_port), None
         with swim_threads.open_node(bind, name=name, join=options.join, config=config) as node:
             print(f"* {node.local.name} at {node.local.address}: type away")
-            node.add_status_listener(notice)
-            node.add_broadcast_listener(hear)
-            talk(node, options.nick)
+            # `current` begins with those who are there already: one may have joined since open_node returned.
+            with node.subscribe(current=True) as events:
+                threading.Thread(target=listen, args=[events]).start()
+                talk(node, options.nick)
     except KeyboardInterrupt:
         pass
     except SwimError as error:  # the port is in use, the nick can't be a name ..

@@ -115,9 +115,9 @@ async def open_shard(bind: str | None, *, join: str | None = None, name: str | N
         shard = Shard(node)
         port = listener.extra(SocketAttribute.local_port)
         node.update_metadata({"role": "cache", "port": str(port)})  # who sees it can connect: the port is open
+        print(f"{node.local.name} serves on {node.local.address.host}:{port}, its node is at {node.local.address}")
         await tasks.start(shard.follow)
         tasks.start_soon(listener.serve, shard.serve)
-        print(f"{node.local.name} serves on {node.local.address.host}:{port}, its node is at {node.local.address}")
         yield shard
         tasks.cancel_scope.cancel()
 

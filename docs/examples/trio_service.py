@@ -40,8 +40,8 @@ async def answer(stream: trio.SocketStream) -> None:
 
 async def report(node: swim_anyio.AsyncNode) -> None:
     """Print who serves whenever that changes."""
-    with node.subscribe() as events:
-        last = serving(node.members())
+    last: list[str] = []
+    with node.subscribe(current=True) as events:  # `current` begins with those who are there already
         async for _ in events:  # whatever happened, `members()` is the state after it
             if (now := serving(node.members())) != last:
                 print("serving:", ", ".join(now) or "nobody")

@@ -308,9 +308,8 @@ def test_the_flask_worker_ends_by_ctrl_c(start: Start, seed: swim_threads.Thread
     with seed.subscribe() as events:
         worker = start("flask_worker", "--port", "0", "--bind", "127.0.0.1:0", "--join", str(seed.local.address))
         page = worker.wait_for(r"Running on (http://\S+)")[1]
-        worker.wait_for("seed is alive")
-        assert "seed" in urllib.request.urlopen(f"{page}/members", timeout=PATIENCE).read().decode()
         assert isinstance(events.get(PATIENCE), MemberJoined)
+        wait_until(lambda: b"seed" in urllib.request.urlopen(f"{page}/members", timeout=PATIENCE).read())
         worker.end()
         assert isinstance(events.get(PATIENCE), MemberLeft)
 
@@ -340,12 +339,12 @@ def test_each_prefork_worker_is_a_member(start: Start, seed: swim_threads.Thread
 
 
 @processes
-def test_the_hooks_serve_gunicorn(start: Start, seed: swim_threads.ThreadNode) -> None:
+def test_the_hooks_serve_gunicorn(start: Start, seed: swim_threads.ThreadNode, tmp_path: Path) -> None:
     pytest.importorskip("gunicorn")
     folder = str(DOCS / "examples")
     command = [sys.executable, "-m", "gunicorn", "-c", str(EXAMPLES["prefork"]), "--chdir", folder]
-    options = ("--bind", "127.0.0.1:0", "--no-control-socket", "prefork:application")
-    server = start("prefork", *options, command=command, SWIM_JOIN=str(seed.local.address))
+    options = ("--bind", "127.0.0.1:0", "prefork:application")
+    server = start("prefork", *options, command=command, SWIM_JOIN=str(seed.local.address), HOME=str(tmp_path))
     page = server.wait_for(r"Listening at: (\S+)")[1]
     wait_until(lambda: len(worker_ids(seed)) == 2)
     wait_until(lambda: len(urllib.request.urlopen(page, timeout=PATIENCE).read().splitlines()) == 3)
