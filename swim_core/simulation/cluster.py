@@ -17,6 +17,8 @@ from .link import Link
 from .network import Network
 from .observer import Observer, Observers, Stop
 from .process import Process, SimulationError
+from .timeline import Timeline
+from .tripwires import Wires
 
 __all__ = ["Cluster", "Label", "identity"]
 
@@ -57,6 +59,7 @@ class Cluster:
         application: Program | None = None,
         link: Link | None = None,
         clock_skew: float = 0.02,
+        tripwires: bool = False,
     ) -> None:
         """Make an empty simulation.
 
@@ -67,16 +70,21 @@ class Cluster:
                 is told its events; without one, nothing runs on the nodes.
             link: between any two addresses; a local network in good order by default.
             clock_skew: seconds by which wall clocks are off, at most, either way.
+            tripwires: let nodes whose settings say so keep TCP connections too, as the adapters do; costs a little.
         """
         self.seed = seed
         self.config: ProtocolConfig = config or Config.lan()
         self.application = application
-        self.network = Network(seed, link=link)
+        self._timeline = Timeline()
+        self.network = Network(seed, link=link, timeline=self._timeline)
         self.processes: dict[str, Process] = {}
         self.faults: Counter[str] = Counter()
         self.replay = f"Simulation(seed={seed!r})"
-        self._timeline = self.network.timeline
         self._observers = Observers()
+        self.wires = Wires(self) if tripwires else None
+        """The TCP connections of all processes, or None: nodes then do without."""
+        if self.wires is not None:
+            self.watch(self.wires)
         self._clock_skew = clock_skew
         self._wall_offset: dict[str, float] = {}
         self._by_name: dict[str, dict[Process, None]] = {}

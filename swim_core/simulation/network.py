@@ -12,7 +12,7 @@ import attrs
 from swim_core.address import Address, pack
 
 from .link import Link
-from .timeline import Timeline
+from .timeline import Schedule, Timeline
 
 __all__ = ["Endpoint", "Network", "Tap", "Traffic"]
 
@@ -72,8 +72,8 @@ class Network:
         tap: called for every datagram at each turn of its fate, for tests and for looking on; or None.
     """
 
-    def __init__(self, seed: object = 0, *, link: Link | None = None, timeline: Timeline | None = None) -> None:
-        self.timeline = timeline or Timeline()
+    def __init__(self, seed: object = 0, *, link: Link | None = None, timeline: Schedule | None = None) -> None:
+        self.timeline: Schedule = timeline or Timeline()
         self.link = link or Link()
         self.traffic = Traffic()
         self.limit_refusals = True
@@ -170,6 +170,24 @@ class Network:
         """Whether a cut or the partition lies between."""
         group_of = self._group_of
         return (source, destination) in self._cuts or group_of.get(source, 0) != group_of.get(destination, 0)
+
+    # what is no datagram
+
+    def transit(self, source: Address, destination: Address) -> float | None:
+        """How long one packet of another protocol would take, in seconds; None if it would not arrive. Not counted."""
+        link = self._links.get((source, destination), self.link)
+        if self.blocked(source, destination) or (link.loss and self._random.random() < link.loss):
+            return None
+        return self._latency(link)
+
+    def listens(self, address: Address) -> bool:
+        """Whether a process is bound to ``address``, stalled or not."""
+        return address in self._endpoints
+
+    def refuses(self, address: Address) -> bool:
+        """Whether the host of ``address`` is up and refuses what nobody there listens for."""
+        host = self._hosts.get(address.host)
+        return host is not None and host.up and host.refuses
 
     # datagrams
 

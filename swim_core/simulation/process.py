@@ -207,11 +207,15 @@ class Process:
 
     def refused(self, destination: Address, quoted: bytes) -> None:
         """The kernel reports that what was sent to ``destination`` found nobody."""
-        if not self.paused:
-            self.node.feed_evidence(KernelEvidence.REFUSED_UDP, destination, quoted, now=self.clock)
+        self.evidence(KernelEvidence.REFUSED_UDP, destination, quoted)
+
+    def evidence(self, kind: KernelEvidence, destination: Address, quoted: bytes = b"") -> None:
+        """The kernel reports something; a stalled process learns it when it wakes, if the buffer has room."""
+        if not self.paused and self.running:
+            self.node.feed_evidence(kind, destination, quoted, now=self.clock)
             self._turn()
         elif len(self._queue) < RECEIVE_BUFFER:
-            self._queue.append(partial(self.refused, destination, quoted))
+            self._queue.append(partial(self.evidence, kind, destination, quoted))
 
     def pause(self, until: float) -> None:
         """Stop running, as by SIGSTOP: nothing is sent, nothing read, no timer fires."""

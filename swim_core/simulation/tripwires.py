@@ -1,0 +1,173 @@
+"""TCP as far as tripwires need it: kernels that accept, refuse or say nothing, and connections that break.
+
+Stands in for the TCP side of an adapter. What the models leave out: a backlog that fills, and greetings that wait at
+a stalled process (the connection is tried again instead).
+"""
+
+from collections.abc import Iterator
+from random import Random
+from typing import TYPE_CHECKING
+
+from swim_core.address import Address
+from swim_core.events import KernelEvidence
+from swim_core.wiring import NO_WIRING, Tripwire, Wiring
+
+from .observer import Observer, Stop
+from .process import Process
+
+if TYPE_CHECKING:
+    from .cluster import Cluster
+
+__all__ = ["Wires"]
+
+TEARDOWN = (0.001, 0.002)  # seconds from a kill to the FIN, measured: 0.8 ms at the median, 1.7 at most
+TEST_TIMEOUT = 1.5  # seconds, as in the adapters
+RESENDS = (0.0, 1.0)  # seconds at which a SYN is sent
+FIN_RESENDS = (0.0, 0.2, 0.6, 1.4)  # seconds at which the kernel of a killed process says so
+SETTLE = 1.0  # seconds until a change of the rings is acted on
+BACKOFF, LONGEST_BACKOFF = 1.0, 60.0  # seconds until a connection that failed is tried again
+
+
+class Wires(Observer):
+    """The connections of all processes whose settings have tripwires on."""
+
+    def __init__(self, cluster: "Cluster") -> None:
+        self._cluster = cluster
+        self._network = cluster.network
+        self._random = Random(f"{cluster.seed}/wires")
+        self._wiring: dict[Process, Wiring] = {}
+        self._kept: dict[Process, dict[Tripwire, Process]] = {}
+        self._trying: dict[tuple[Process, Tripwire], float] = {}  # those not kept, with the wait before the next try
+        self._tests: dict[tuple[Process, Address], int] = {}  # under way, by number
+        self._count = 0
+
+    def kept(self, process: Process) -> tuple[Process, ...]:
+        """Whom a process has a tripwire to."""
+        return tuple(self._kept.get(process, {}).values())
+
+    def reset(self, *processes: Process) -> None:
+        """Break the connections of these processes, or all, as a middlebox does that forgets them or restarts."""
+        self._cluster.faults["connection reset"] += 1
+        for owner, tripwire, other in list(self._connections()):
+            if not processes or owner in processes or other in processes:
+                del self._kept[owner][tripwire]
+                self._cluster.after(self._random.uniform(0.0, 0.01), self._lose, owner, tripwire)
+
+    def _connections(self) -> Iterator[tuple[Process, Tripwire, Process]]:
+        for owner, kept in self._kept.items():
+            for tripwire, other in kept.items():
+                yield owner, tripwire, other
+
+    # ------------------------------------------------------------------ hooks
+
+    def on_start(self, process: Process) -> None:
+        if process.config.tripwires:
+            self._wiring[process], self._kept[process] = NO_WIRING, {}
+            process.do(lambda node, now: node.enable_tripwires(now=now))
+
+    def on_turn(self, process: Process) -> None:
+        if process not in self._wiring:
+            return
+        while (address := process.node.poll_connect()) is not None:
+            self._test(process, address)
+        wiring = process.node.wiring
+        if wiring is not self._wiring[process]:
+            self._wiring[process] = wiring
+            self._cluster.after(SETTLE, self._rewire, process, wiring)
+
+    def on_stop(self, process: Process, how: Stop) -> None:
+        self._wiring.pop(process, None)
+        self._kept.pop(process, None)
+        silent = how in (Stop.HOST_LOST, Stop.CRASHED_SILENTLY)  # those at the other end notice nothing
+        for owner, tripwire, _ in [found for found in self._connections() if found[2] is process and not silent]:
+            del self._kept[owner][tripwire]
+            if how is Stop.LEFT:  # announced
+                self._retry(owner, tripwire)
+            else:
+                self._tell_end(process.address, owner, tripwire)
+
+    # ------------------------------------------------------------------ asking a kernel
+
+    def _test(self, process: Process, address: Address) -> None:
+        if (process, address) in self._tests:
+            return
+        self._count += 1
+        test = self._tests[process, address] = self._count
+        for delay in RESENDS:
+            self._cluster.after(delay, self._send_syn, process, address, test)
+        self._cluster.after(TEST_TIMEOUT, self._end_test, process, address, test, KernelEvidence.KERNEL_SILENT)
+
+    def _send_syn(self, process: Process, address: Address, test: int) -> None:
+        there = self._network.transit(process.address, address)
+        if there is not None and self._tests.get((process, address)) == test:
+            self._cluster.after(there, self._answer_syn, process, address, test)
+
+    def _answer_syn(self, process: Process, address: Address, test: int) -> None:
+        outcome = self._kernel_at(address)
+        back = self._network.transit(address, process.address)
+        if outcome is not None and back is not None:
+            self._cluster.after(back, self._end_test, process, address, test, outcome)
+
+    def _kernel_at(self, address: Address) -> KernelEvidence | None:
+        if self._network.listens(address):
+            return KernelEvidence.REACHABLE
+        return KernelEvidence.REFUSED_TCP if self._network.refuses(address) else None
+
+    def _end_test(self, process: Process, address: Address, test: int, outcome: KernelEvidence) -> None:
+        if self._tests.get((process, address)) == test:
+            del self._tests[process, address]
+            process.evidence(outcome, address)
+
+    # ------------------------------------------------------------------ keeping connections
+
+    def _rewire(self, process: Process, wiring: Wiring) -> None:
+        if self._wiring.get(process) is not wiring:  # it changed again, or the process ended
+            return
+        kept = self._kept[process]
+        for tripwire in [tripwire for tripwire in kept if tripwire not in wiring.peers]:
+            del kept[tripwire]
+        for tripwire in wiring.peers:
+            if tripwire not in kept and (process, tripwire) not in self._trying:
+                self._trying[process, tripwire] = BACKOFF
+                self._connect(process, tripwire)
+
+    def _connect(self, process: Process, tripwire: Tripwire) -> None:
+        if tripwire not in self._wiring.get(process, NO_WIRING).peers:
+            del self._trying[process, tripwire]
+            return
+        there = self._network.transit(process.address, tripwire.address)
+        back = self._network.transit(tripwire.address, process.address)
+        if process.paused or there is None or back is None:
+            self._retry(process, tripwire)
+        else:
+            self._cluster.after(2 * (there + back), self._greet, process, tripwire)
+
+    def _greet(self, process: Process, tripwire: Tripwire) -> None:
+        other = next((p for p in self._cluster.running() if p.address == tripwire.address), None)
+        greeted = other is not None and not other.paused and other.node.wiring.greeting == tripwire.greeting
+        if other is None or not greeted or tripwire not in self._wiring.get(process, NO_WIRING).peers:
+            self._retry(process, tripwire)
+            return
+        del self._trying[process, tripwire]
+        self._kept[process][tripwire] = other
+        process.evidence(KernelEvidence.CONNECTED, tripwire.address, tripwire.greeting)
+
+    def _retry(self, process: Process, tripwire: Tripwire) -> None:
+        wait = self._trying.get((process, tripwire), BACKOFF)
+        self._trying[process, tripwire] = min(2 * wait, LONGEST_BACKOFF)
+        self._cluster.after(wait, self._connect, process, tripwire)
+
+    def _tell_end(self, source: Address, owner: Process, tripwire: Tripwire) -> None:
+        """The kernel of a killed process tells the other end, several times if need be."""
+        teardown = self._random.uniform(*TEARDOWN)
+        for delay in FIN_RESENDS:
+            there = self._network.transit(source, owner.address)
+            if there is not None:
+                self._cluster.after(teardown + delay + there, self._lose, owner, tripwire)
+                return
+        self._retry(owner, tripwire)
+
+    def _lose(self, owner: Process, tripwire: Tripwire) -> None:
+        if owner.running:
+            self._retry(owner, tripwire)
+            owner.evidence(KernelEvidence.CONNECTION_LOST, tripwire.address, tripwire.greeting)
