@@ -1,20 +1,25 @@
 """The seam between a node and an event loop: what a node needs of a loop, and asyncio's way to give it.
 
 A driver owns no protocol and no socket. It says what time it is, calls when the socket is readable or the
-deadline has come, runs background work, and stops. Another kind (a thread of its own, a simulated network) only
-has to keep the same promises. trio's driver stands in its own module, so that asyncio programs need no trio.
+deadline has come, runs background work, and stops. Another kind (a simulated network) only has to keep the same
+promises. A node in a thread of its own needs less, a `ThreadsafeLoop`; each driver here is one, too. trio's driver
+stands in its own module, so that asyncio programs need no trio.
 """
 
 import asyncio
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from types import TracebackType
-from typing import Protocol, Self
+from typing import TYPE_CHECKING, Protocol, Self
 
 import anyio
 
-__all__ = ["AsyncioDriver", "Block", "Driver", "Reactor", "current_driver"]
+if TYPE_CHECKING:
+    from .trio_driver import TrioDriver
+
+__all__ = ["AsyncioDriver", "Block", "Driver", "Loop", "Reactor", "ThreadsafeLoop", "current_driver"]
 
 
 class Reactor(Protocol):
@@ -46,26 +51,14 @@ class Block(Protocol):
         """Cancel the block, if it still runs. For the loop's callbacks and tasks."""
 
 
-class Driver(Protocol):
-    """What a node needs of an event loop. Use it from within that loop only."""
-
-    def clock(self) -> float:
-        """The loop's time, seconds."""
+class Loop(Protocol):
+    """What a node needs of the event loop that it is used from. For that loop only, save `is_current`."""
 
     def is_current(self) -> bool:
         """Whether the caller runs inside this very loop."""
 
-    def block(self) -> "Block":
+    def block(self) -> Block:
         """What surrounds the application's block, in the task that calls."""
-
-    def start(self, reactor: Reactor) -> None:
-        """Begin to watch the socket of ``reactor``."""
-
-    def watch(self, fileno: int, readable: Callable[[], None]) -> None:
-        """Call ``readable``, which must not raise, whenever this further socket has something. Follows `start`."""
-
-    def set_deadline(self, deadline: float | None) -> None:
-        """Call `Reactor.expired` once at ``deadline`` (None: never), in place of what was set before."""
 
     def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run ``work`` in the background until it is done or `halt` cancels it."""
@@ -77,12 +70,40 @@ class Driver(Protocol):
         """Wait, whatever is cancelled meanwhile, until everything that was started has ended; follows `halt`."""
 
 
+class ThreadsafeLoop(Loop, Protocol):
+    """A loop that other threads may call into."""
+
+    def post(self, callback: Callable[[], object]) -> None:
+        """Have the loop call ``callback``, which must not raise, soon; for any thread. A loop that has ended won't."""
+
+
+class Driver(Loop, Protocol):
+    """What a node that runs within the loop needs of it."""
+
+    def clock(self) -> float:
+        """The loop's time, seconds."""
+
+    def start(self, reactor: Reactor) -> None:
+        """Begin to watch the socket of ``reactor``."""
+
+    def watch(self, fileno: int, readable: Callable[[], None]) -> None:
+        """Call ``readable``, which must not raise, whenever this further socket has something. Follows `start`."""
+
+    def set_deadline(self, deadline: float | None) -> None:
+        """Call `Reactor.expired` once at ``deadline`` (None: never), in place of what was set before."""
+
+
 class AsyncioDriver:
     """A reader callback and one timer: no task at all, save for background work.
 
     The timer is moved whenever the deadline changes. Leaving it where it is when the deadline has only moved on
     would save two microseconds for a cancelled handle and cost a wake-up of about fifty.
+
+    Attributes:
+        real_time: whether the loop's clock is the machine's.
     """
+
+    real_time = True
 
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -101,6 +122,10 @@ class AsyncioDriver:
 
     def block(self) -> Block:
         return AsyncioBlock()
+
+    def post(self, callback: Callable[[], object]) -> None:
+        with suppress(RuntimeError):  # it is closed
+            self._loop.call_soon_threadsafe(callback)
 
     def start(self, reactor: Reactor) -> None:
         self._reactor = reactor
@@ -191,7 +216,7 @@ class AsyncioBlock:
         return self._task is None or self._task.done()
 
 
-def current_driver() -> Driver:
+def current_driver() -> "AsyncioDriver | TrioDriver":
     """A driver for the loop that the caller runs in.
 
     Raises:

@@ -1,29 +1,15 @@
-"""Between a protocol node and an event loop: feeds the node, sends what it says, hands its events out."""
+"""A node within the event loop itself: feeds the node, sends what it says, hands its events out."""
 
 import logging
-import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from typing import Protocol
-from weakref import WeakSet
 
-import anyio
+from swim_core import Address, Event, JoinAttempt, KernelEvidence, Multicast, ProtocolNode
+from swim_core.notices import WARNING, Notice, Notices
 
-from swim_core import (
-    Address,
-    Event,
-    JoinAttempt,
-    KernelEvidence,
-    MemberJoined,
-    Multicast,
-    NodeCrashed,
-    NotRunning,
-    ProtocolNode,
-    SettingsDiffer,
-    WrongThread,
-)
-
+from .base import BaseEngine
 from .drivers import Driver
-from .subscription import Subscription
 
 __all__ = ["DatagramSocket", "Engine"]
 
@@ -70,18 +56,8 @@ class GroupSocket(Protocol):
     def close(self) -> None: ...
 
 
-class Engine:
-    """Runs one node on one loop: nothing here waits, and everything is called from that loop.
-
-    Attributes:
-        core: the node; after an intent call `settle`.
-        clock: the loop's time, seconds.
-        spawn: runs a coroutine function in the background, until the node ends; an exception breaks the node.
-        failure: what broke the node, or None.
-        left: set once the goodbye has been said often enough.
-        on_join_attempt: called before each attempt at a seed.
-        on_failure: called once, when the node breaks.
-    """
+class Engine(BaseEngine):
+    """Runs one node on one loop, through a driver: so no lock is needed, and the loop's time is the node's."""
 
     def __init__(
         self,
@@ -92,76 +68,35 @@ class Engine:
         event_buffer: int,
         multicast: GroupSocket | None = None,
     ) -> None:
-        self.core = core
-        self.clock = driver.clock
-        self.spawn = driver.spawn
-        self.failure: Exception | None = None
-        self.left = anyio.Event()
-        self.on_join_attempt: Callable[[], None] = _nothing
-        self.on_failure: Callable[[], None] = _nothing
+        super().__init__(core, driver, lock=nullcontext(), clock=driver.clock, event_buffer=event_buffer)
         self._name = core.local.name
+        self._notices = Notices()
         self._socket = socket
         self._multicast = multicast
         self._group = None if multicast is None else multicast.group
         self._driver = driver
-        self._event_buffer = event_buffer
         self._deadline: float | None = None
-        self._subscriptions: list[Subscription] = []
-        self._closed = False
-        self._disowned = False
 
     def start(self) -> None:
-        """Begin to listen, to keep time and, with a group, to discover others."""
-        _running.add(self)
+        self._started()
         self._driver.start(self)
         if self._multicast is not None:
             self._driver.watch(self._multicast.fileno(), self._group_readable)
             self.core.discover(self._multicast.settings, now=self.clock())
         self.settle()
 
-    @property
-    def running(self) -> bool:
-        """Whether it has neither been closed nor failed, here or in the process that forked this one."""
-        return not self._closed
+    @contextmanager
+    def intent(self) -> Iterator[tuple[ProtocolNode, float]]:
+        self.check_running()
+        yield self.core, self.clock()
+        self.settle()
 
-    def check_loop(self) -> None:
-        """Refuse to go on outside the node's loop, or after a fork.
+    def leave(self) -> None:
+        with self.intent() as (core, now):
+            core.leave(now=now)
 
-        Raises:
-            NotRunning: in the child of a fork.
-            WrongThread: outside the loop, unless the node is closed and nothing changes any more.
-        """
-        if self._disowned:
-            raise NotRunning("this node belongs to the process that forked this one: open another one here")
-        if not self._closed and not self._driver.is_current():
-            raise WrongThread("an asynchronous node is used from within its own event loop only")
-
-    def check_running(self) -> None:
-        """The same, and refuse if the node is closed.
-
-        Raises:
-            NodeCrashed: if it failed.
-            NotRunning: if it was closed, or in the child of a fork.
-            WrongThread: outside the loop.
-        """
-        self.check_loop()
-        if self.failure is not None:
-            raise NodeCrashed("the node failed") from self.failure
-        if self._closed:
-            raise NotRunning("this node is closed")
-
-    def subscribe(self, *, current: bool) -> Subscription:
-        """A new subscription; with ``current``, `MemberJoined` for each other live member comes first."""
-        own = self.core.local.name
-        members = self.core.members() if current else ()
-        subscription = Subscription(
-            self._event_buffer,
-            [MemberJoined(member) for member in members if member.name != own],
-            check=self.check_loop,
-            on_close=self._unsubscribe,
-        )
-        self._subscriptions.append(subscription)
-        return subscription
+    def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
+        self._driver.spawn(work)
 
     def settle(self) -> None:
         """After every input or intent: send, hand events out, move the deadline."""
@@ -179,7 +114,6 @@ class Engine:
             self.failed(error)
 
     def close(self) -> None:
-        """Say goodbye once, unless that was done, and end everything. Waits for nothing."""
         if self._closed:
             return
         try:
@@ -191,17 +125,12 @@ class Engine:
             self._end()
 
     async def stopped(self) -> None:
-        """Wait until nothing of the node runs any more; follows `close`."""
         if not self._disowned:  # what was started runs in the parent
             await self._driver.stopped()
 
     def disown(self) -> None:
-        """In the child of a fork: close its copy of the socket and touch nothing else.
-
-        A copy would keep the port of a parent that was killed, and so hide its death from the others.
-        """
-        self._disowned = self._closed = True
-        self._close_sockets()
+        super().disown()
+        self._release()
 
     # What the driver calls
 
@@ -280,52 +209,19 @@ class Engine:
     def _announce(self, payload: bytes) -> None:
         trouble = self._multicast.send(payload) if self._multicast is not None else None
         if trouble is not None:
-            log.warning("%s: %s", self._name, trouble)
+            Notice(WARNING, "multicast", trouble).write(log, self._name)
 
     def _hand_out(self, event: Event) -> None:
+        self._keep(event)
         for subscription in self._subscriptions:
-            subscription.push(event)
-        match event:
-            case JoinAttempt():
-                self.on_join_attempt()
-            case SettingsDiffer(address=address, theirs=theirs, ours=ours):
-                log.warning(
-                    "the node at %s runs with other settings, which should agree in a cluster: %s; here: %s",
-                    address,
-                    dict(theirs),
-                    dict(ours),
-                )
+            subscription.wake()
+        notice = self._notices.of(event)
+        if notice is not None:
+            notice.write(log, self._name)
+        if isinstance(event, JoinAttempt) and self.on_join_attempt is not None:
+            self.on_join_attempt()
 
-    def _unsubscribe(self, subscription: Subscription) -> None:
-        if subscription in self._subscriptions:
-            self._subscriptions.remove(subscription)
-
-    def _close_sockets(self) -> None:
+    def _release(self) -> None:
         self._socket.close()
         if self._multicast is not None:
             self._multicast.close()
-
-    def _end(self) -> None:
-        self._closed = True
-        _running.discard(self)
-        self._driver.halt()
-        self._close_sockets()
-        self.left.set()
-        for subscription in self._subscriptions:
-            subscription.end(self.failure)
-
-
-def _nothing() -> None:
-    pass
-
-
-_running: WeakSet[Engine] = WeakSet()
-
-
-def _disown_all() -> None:
-    for engine in list(_running):
-        engine.disown()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_disown_all)

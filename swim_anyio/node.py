@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from swim_core import Contact, EventsLost, Evidence, Member, MemberPinged, State, Statistics
 from swim_core.arguments import HostPort, read_seeds
 
-from .engine import Engine
+from .base import BaseEngine
 from .seeds import Seeds
 from .subscription import Subscription
 
@@ -19,7 +19,7 @@ class AsyncNode:
     last moment, and what acts raises `NotRunning`, or `NodeCrashed` if the node failed.
     """
 
-    def __init__(self, engine: Engine, seeds: Seeds) -> None:
+    def __init__(self, engine: BaseEngine, seeds: Seeds) -> None:
         self._engine = engine
         self._seeds = seeds
 
@@ -30,36 +30,36 @@ class AsyncNode:
     @property
     def local(self) -> Member:
         """This node itself; ``local.address`` is where others reach it, its port resolved."""
-        self._engine.check_loop()
-        return self._engine.core.local
+        with self._engine.view() as core:
+            return core.local
 
     def members(self, *, gone: bool = False) -> tuple[Member, ...]:
         """The live members (ALIVE, SUSPECT), this node included, by name; with ``gone`` DEAD and LEFT ones too."""
-        self._engine.check_loop()
-        return self._engine.core.members(gone=gone)
+        with self._engine.view() as core:
+            return core.members(gone=gone)
 
     def member(self, name: str) -> Member | None:
         """The member of that name, live or gone, or None."""
-        self._engine.check_loop()
-        return self._engine.core.member(name)
+        with self._engine.view() as core:
+            return core.member(name)
 
     def statistics(self) -> Statistics:
         """Counters and sizes of this moment, immutable."""
-        self._engine.check_loop()
-        return self._engine.core.statistics()
+        with self._engine.view() as core:
+            return core.statistics()
 
     def explain(self, name: str) -> Evidence | None:
         """What stands behind the state of a member: the verdict, and what was observed here. None if unknown."""
-        self._engine.check_loop()
-        return self._engine.core.explain(name)
+        with self._engine.view() as core:
+            return core.explain(name)
 
     def contact(self, name: str) -> Contact | None:
         """What this node has had to do with another member: when it was heard, how long a ping took. None if unknown.
 
         Who judged it, and why, `explain` says.
         """
-        self._engine.check_loop()
-        return self._engine.core.contact(name, now=self._engine.clock())
+        with self._engine.view() as core:
+            return core.contact(name, now=self._engine.clock())
 
     def subscribe(self, *, current: bool = False) -> Subscription:
         """Events from this call on: ``with node.subscribe() as events: async for event in events``.
@@ -93,10 +93,8 @@ class AsyncNode:
             PayloadTooLarge: if it is over ``max_broadcast``, or too much waits to be sent already.
             NotRunning: after `leave`.
         """
-        engine = self._acting()
-        number = engine.core.broadcast(payload, now=engine.clock())
-        engine.settle()
-        return number
+        with self._engine.intent() as (core, now):
+            return core.broadcast(payload, now=now)
 
     def send(self, to: str | Member, payload: bytes) -> None:
         """Tell one member ``payload``, best effort: a name means whichever run lives, a `Member` that run only.
@@ -106,9 +104,8 @@ class AsyncNode:
             PayloadTooLarge: if it is over ``max_broadcast``.
             NotRunning: after `leave`.
         """
-        engine = self._acting()
-        engine.core.send(to, payload, now=engine.clock())
-        engine.settle()
+        with self._engine.intent() as (core, now):
+            core.send(to, payload, now=now)
 
     def update_metadata(self, metadata: Mapping[str, str]) -> None:
         """Replace this node's metadata and tell everyone.
@@ -117,9 +114,8 @@ class AsyncNode:
             PayloadTooLarge: if it is over ``max_metadata``, packed.
             NotRunning: after `leave`.
         """
-        engine = self._acting()
-        engine.core.update_metadata(metadata, now=engine.clock())
-        engine.settle()
+        with self._engine.intent() as (core, now):
+            core.update_metadata(metadata, now=now)
 
     def join(self, seeds: str | Iterable[HostPort]) -> None:
         """Ask ``seeds`` to let this node in, again and again until each is a live member's. Replaces earlier seeds.
@@ -134,7 +130,7 @@ class AsyncNode:
             ConfigError: if one can't be an address.
             NotRunning: after `leave`.
         """
-        self._acting()
+        self._engine.check_running()
         self._seeds.replace(read_seeds("join", seeds))
 
     async def ping(self, name: str) -> float | None:
@@ -150,9 +146,8 @@ class AsyncNode:
         """
         with self.subscribe() as events:
             while True:
-                engine = self._acting()
-                engine.core.ping(name, now=engine.clock())
-                engine.settle()
+                with self._engine.intent() as (core, now):
+                    core.ping(name, now=now)
                 while not isinstance(event := await events.get(), EventsLost):
                     if isinstance(event, MemberPinged) and event.member.name == name:
                         return event.round_trip
@@ -167,9 +162,8 @@ class AsyncNode:
             UnknownMember: if there is no such other member, or (native protocol) it is live.
             NotRunning: after `leave`.
         """
-        engine = self._acting()
-        engine.core.remove(name, now=engine.clock())
-        engine.settle()
+        with self._engine.intent() as (core, now):
+            core.remove(name, now=now)
 
     def set_state(self, name: str, state: State) -> None:
         """Force a member's state and tell the others, which Smudge's protocol allows; if it lives it will object.
@@ -179,9 +173,8 @@ class AsyncNode:
             UnknownMember: if there is no such other member.
             NotRunning: after `leave`.
         """
-        engine = self._acting()
-        engine.core.set_state(name, state, now=engine.clock())
-        engine.settle()
+        with self._engine.intent() as (core, now):
+            core.set_state(name, state, now=now)
 
     async def leave(self) -> None:
         """Say goodbye and wait until it was said often enough, about 250 ms. Final; the end of the block does it too.
@@ -189,13 +182,7 @@ class AsyncNode:
         Raises:
             NodeCrashed: if the node fails meanwhile.
         """
-        engine = self._acting()
-        engine.core.leave(now=engine.clock())
-        engine.settle()
-        await engine.left.wait()
-        if engine.failure is not None:
-            engine.check_running()
-
-    def _acting(self) -> Engine:
-        self._engine.check_running()
-        return self._engine
+        self._engine.leave()
+        await self._engine.left.wait()
+        if self._engine.failure is not None:
+            self._engine.check_running()

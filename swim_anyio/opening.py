@@ -9,23 +9,30 @@ import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from types import TracebackType
+from typing import Literal
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from swim_core import Address, BindError, ConfigError, Multicast, NodeCrashed, ProtocolConfig, ProtocolNode
 from swim_core.arguments import Arguments, HostPort, advertised_address, exposure_warning, is_wildcard, read_arguments
+from swim_threads import engine as threads
 from swim_threads.multicast import MulticastSocket
 from swim_threads.udp import UdpSocket, route_source
 
+from .base import BaseEngine
 from .drivers import current_driver
 from .engine import Engine
 from .node import AsyncNode
 from .seeds import Seeds, look_up, numeric
+from .threaded import ThreadedEngine
 
-__all__ = ["open_node"]
+__all__ = ["DriverName", "open_node"]
 
 log = logging.getLogger("swim_anyio")
+
+DriverName = Literal["thread", "loop"]
+"""What runs the protocol of a node: a thread of its own, or the event loop itself."""
 
 FIRST_LOOK_UP = 2.0  # seconds that a wildcard bind waits for its first seed's name, which tells the route to advertise
 
@@ -50,6 +57,10 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
         cluster: label, over the one in ``config``; else ``SWIM_CLUSTER``.
         discover: find others by `Multicast`, without seeds or beside them; else what ``config`` says, which for the
             native protocol is not to. Where the host can't, that is logged once.
+        driver: what runs the protocol; else ``SWIM_DRIVER``, else "thread": a thread of its own, which wakes the loop
+            only when somebody waits for what has come. It costs less, and it goes on while the program keeps the loop
+            busy. "loop" runs it within the loop: no other thread, the loop's own time, and to the others the node is
+            dead when the loop hangs. A loop in virtual time (trio's ``MockClock``) is always run so by default.
 
     Raises:
         ConfigError: if an argument or an environment variable can't be used; it is named.
@@ -68,6 +79,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
         metadata: Mapping[str, str] | None = None,
         cluster: str | None = None,
         discover: Multicast | None = None,
+        driver: DriverName | None = None,
     ) -> None:
         arguments = read_arguments(
             bind,
@@ -82,7 +94,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
             hostname=socket.gethostname(),
             suffix=secrets.token_hex(4),
         )
-        self._running = _run(arguments)
+        self._running = _run(arguments, _driver_name(driver))
         self._entered = False
 
     async def __aenter__(self) -> AsyncNode:
@@ -98,20 +110,27 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
 
 
 @asynccontextmanager
-async def _run(arguments: Arguments) -> AsyncIterator[AsyncNode]:
+async def _run(arguments: Arguments, driver: DriverName | None) -> AsyncIterator[AsyncNode]:
     """The life of a node. A cancel scope surrounds the block, and no task group, which would wrap exceptions."""
     await checkpoint()
     with ExitStack() as undo:
         sock = UdpSocket.open(*await _bindable(*arguments.bind))
         undo.callback(sock.close)
-        driver = current_driver()
-        core = _create(arguments, await _advertised(arguments, sock), driver.clock())
-        multicast = _multicast(arguments, sock, core.local.address)
+        address = await _advertised(arguments, sock)
+        multicast = _multicast(arguments, sock, address)
         if multicast is not None:
             undo.callback(multicast.close)
-        engine = Engine(core, sock, driver, event_buffer=arguments.config.event_buffer, multicast=multicast)
+        loop = current_driver()
+        engine: BaseEngine
+        buffer = arguments.config.event_buffer
+        if driver == "loop" or (driver is None and not loop.real_time):
+            core = _create(arguments, address, loop.clock())
+            engine = Engine(core, sock, loop, event_buffer=buffer, multicast=multicast)
+        else:
+            core = _create(arguments, address, threads.clock())
+            engine = ThreadedEngine(core, sock, loop, event_buffer=buffer, multicast=multicast)
         undo.pop_all()
-    block = driver.block()
+    block = loop.block()
     engine.on_failure = block.cancel
     with block:
         try:
@@ -127,6 +146,18 @@ async def _run(arguments: Arguments) -> AsyncIterator[AsyncNode]:
             await engine.stopped()
     if engine.failure is not None:
         raise NodeCrashed(f"the node {core.local.name} failed") from engine.failure
+
+
+def _driver_name(driver: DriverName | None) -> DriverName | None:
+    """What runs the protocol, after argument and environment; None where the loop is to decide."""
+    what, value = ("driver", driver) if driver is not None else ("SWIM_DRIVER", os.environ.get("SWIM_DRIVER"))
+    if value == "thread":
+        return "thread"
+    if value == "loop":
+        return "loop"
+    if value:
+        raise ConfigError(f"{what}: {value!r} is neither 'thread' nor 'loop'")
+    return None
 
 
 def _create(arguments: Arguments, address: Address, now: float) -> ProtocolNode:

@@ -9,11 +9,11 @@ from functools import partial
 
 import anyio
 
-from swim_core import Address, ConfigError, NotRunning
+from swim_core import Address, ConfigError, NodeCrashed, NotRunning
 from swim_core.address import canonical
 from swim_threads.udp import family_of
 
-from .engine import Engine
+from .base import BaseEngine
 
 __all__ = ["Seeds", "look_up", "numeric"]
 
@@ -35,10 +35,9 @@ class Seeds:
         engine: whose node joins them.
     """
 
-    def __init__(self, families: Families, engine: Engine) -> None:
+    def __init__(self, families: Families, engine: BaseEngine) -> None:
         self._families = families
         self._engine = engine
-        engine.on_join_attempt = self.refresh
         self._numeric: list[Address] = []
         self._names: dict[Seed, list[Address]] = {}  # and what each was last resolved to
         self._resolved_at: dict[Seed, float] = {}
@@ -56,6 +55,7 @@ class Seeds:
             else:
                 log.warning("the seed %s is out of reach of this node's socket: another IP version", address)
         self._names = names
+        self._engine.on_join_attempt = self.refresh if names else None
         self._join()
         self.refresh()
 
@@ -70,8 +70,8 @@ class Seeds:
     def _join(self) -> None:
         """Tell the node the addresses known so far, each once."""
         found = [address for addresses in self._names.values() for address in addresses]
-        self._engine.core.join(dict.fromkeys(self._numeric + found), now=self._engine.clock())
-        self._engine.settle()
+        with self._engine.intent() as (core, now):
+            core.join(dict.fromkeys(self._numeric + found), now=now)
 
     async def _look_up(self, seed: Seed) -> None:
         delay = RETRY_FIRST
@@ -93,7 +93,7 @@ class Seeds:
         self._resolved_at[seed] = self._engine.clock()
         if seed in self._names and self._names[seed] != found:
             self._names[seed] = found
-            with contextlib.suppress(NotRunning):  # it has left meanwhile
+            with contextlib.suppress(NotRunning, NodeCrashed):  # it has left meanwhile
                 self._join()
 
 

@@ -1,15 +1,18 @@
 """A subscriber's own bounded queue of events, read with `async for`."""
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import anyio
 from anyio.lowlevel import checkpoint
 
 from swim_core import Event, NodeCrashed, NotRunning
 from swim_core.subscription import EventQueue
+
+if TYPE_CHECKING:
+    from .base import BaseEngine
 
 __all__ = ["Subscription"]
 
@@ -22,21 +25,13 @@ class Subscription:
     Several tasks may read one subscription; each event goes to one of them.
     """
 
-    def __init__(
-        self,
-        limit: int,
-        current: Iterable[Event],
-        *,
-        check: Callable[[], None],
-        on_close: Callable[["Subscription"], None],
-    ) -> None:
+    def __init__(self, engine: "BaseEngine", current: Iterable[Event]) -> None:
+        self._engine = engine
         self._current = deque(current)  # outside the bounded queue: a large cluster must not lose its own snapshot
-        self._queue = EventQueue(limit)
-        self._check = check
-        self._on_close = on_close
+        self._queue = EventQueue(engine.event_buffer)
         self._arrival: anyio.Event | None = None
         self._ended = False
-        self._failure: Exception | None = None
+        self._failure: BaseException | None = None
 
     async def get(self) -> Event:
         """The next event, waiting for it. A cancellation loses none.
@@ -46,44 +41,57 @@ class Subscription:
             NodeCrashed: the same, if the node failed.
             WrongThread: outside the node's event loop.
         """
-        self._check()
+        self._engine.check_loop()
         await checkpoint()
-        while (event := self._pop()) is None:
+        while True:
+            with self._engine.lock:  # also around the wish to be woken: what comes next must find it
+                if (event := self._pop()) is not None:
+                    return event
+                arrival = self._arrival = self._arrival or anyio.Event()
             if self._failure is not None:
                 raise NodeCrashed("the node failed, so there are no more events") from self._failure
             if self._ended:
                 raise NotRunning("this subscription has ended, or its node was closed")
-            self._arrival = self._arrival or anyio.Event()
-            await self._arrival.wait()
-        return event
+            await arrival.wait()
 
     def clear(self) -> None:
         """Drop what is held just now."""
-        while self._pop() is not None:
-            pass
+        with self._engine.lock:
+            while self._pop() is not None:
+                pass
 
     def close(self) -> None:
         """Receive no more, and end whoever iterates, after what is still held. A second call does nothing."""
-        self._on_close(self)
+        self._engine.unsubscribe(self)
         if not self._ended:
             self.end(None)
 
     def push(self, event: Event) -> None:
-        """Add an event; the node does."""
+        """Add an event; the node does, under its lock."""
         self._queue.push(event)
-        self._wake()
 
-    def end(self, failure: Exception | None) -> None:
-        """Say that nothing more will come, and why if the node failed; the node does."""
+    @property
+    def awaited(self) -> bool:
+        """Whether a reader is to be woken because something has come."""
+        return self._arrival is not None and len(self._queue) > 0
+
+    def wake(self) -> None:
+        """Have who waits look again; from within the loop."""
+        if self._arrival is not None:
+            self._arrival.set()
+            self._arrival = None
+
+    def end(self, failure: BaseException | None) -> None:
+        """Say that nothing more will come, and why if the node failed; from within the loop."""
         self._ended = True
         self._failure = failure
-        self._wake()
+        self.wake()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> Event:
-        self._check()  # outside: a fork is no end
+        self._engine.check_loop()  # outside: a fork is no end
         try:
             return await self.get()
         except NotRunning:
@@ -99,8 +107,3 @@ class Subscription:
 
     def _pop(self) -> Event | None:
         return self._current.popleft() if self._current else self._queue.pop()
-
-    def _wake(self) -> None:
-        if self._arrival is not None:
-            self._arrival.set()
-            self._arrival = None

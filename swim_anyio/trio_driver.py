@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 
 import trio
@@ -18,11 +19,16 @@ class TrioDriver:
     A nursery around the body would wrap what the body raises in a group, and its cancellation would stop the node
     before the goodbye. System tasks are outside the user's cancel scopes and protected from KeyboardInterrupt, which
     therefore always reaches the body. They must not raise, so everything is caught and handed to the reactor.
+
+    Attributes:
+        real_time: whether trio's clock is the machine's, and no `MockClock`.
     """
 
     def __init__(self) -> None:
         self._token = current_trio_token()
-        self.clock = trio.lowlevel.current_clock().current_time
+        clock = trio.lowlevel.current_clock()
+        self.clock = clock.current_time
+        self.real_time = type(clock).__name__ == "SystemClock"  # trio has no public name for it
         self._reactor: Reactor
         self._deadline = math.inf
         self._waiting: trio.CancelScope | None = None
@@ -38,6 +44,10 @@ class TrioDriver:
 
     def block(self) -> Block:
         return trio.CancelScope()
+
+    def post(self, callback: Callable[[], object]) -> None:
+        with suppress(trio.RunFinishedError):
+            self._token.run_sync_soon(callback)
 
     def start(self, reactor: Reactor) -> None:
         self._reactor = reactor

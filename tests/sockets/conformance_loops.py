@@ -1,18 +1,23 @@
-"""Runs a coroutine function under each event loop that swim_anyio serves, and sees that nothing is left behind."""
+"""Runs a coroutine function under each event loop that swim_anyio serves, with what runs a node there.
+
+And sees that nothing is left behind.
+"""
 
 import asyncio
 import inspect
 import os
 import sys
+import threading
 from collections.abc import Awaitable, Callable
 from functools import cache, partial, wraps
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import trio
 from anyio.lowlevel import checkpoint
 
-__all__ = ["LOOPS", "on_every_loop", "run_clean"]
+__all__ = ["DRIVERS", "LOOPS", "on_every_loop", "run_clean"]
 
 Main = Callable[[], Awaitable[None]]
 
@@ -32,8 +37,11 @@ if sys.platform == "win32":
     del LOOPS["uvloop"]
 
 
-def run_clean(loop: str, main: Main) -> None:
-    """Run ``main``; afterwards no task lives within the loop, and no file is open that was not before."""
+DRIVERS = ("thread", "loop")
+
+
+def run_clean(loop: str, main: Main, driver: str) -> None:
+    """Run ``main``; afterwards no task or thread of it lives, and no file is open that was not before."""
 
     async def watched() -> None:
         before = _tasks()
@@ -45,23 +53,28 @@ def run_clean(loop: str, main: Main) -> None:
     _warm(loop)
     files = _open_files()
     try:
-        LOOPS[loop](watched)
+        with patch.dict(os.environ, SWIM_DRIVER=driver):
+            LOOPS[loop](watched)
     finally:
+        assert not any(thread.name.startswith("swim") for thread in threading.enumerate()), "a thread is left"
         assert _open_files() == files, "a socket is left"
 
 
 def on_every_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
-    """Make of an async function a test that `run_clean` runs under each loop; it may take fixtures."""
+    """Make of an async function a test that `run_clean` runs under each loop and driver; it may take fixtures."""
 
+    @pytest.mark.sockets
+    @pytest.mark.parametrize("driver", DRIVERS)
+    @pytest.mark.parametrize("loop", list(LOOPS))
     @wraps(test)
-    def run(loop: str, **fixtures: Any) -> None:
-        run_clean(loop, partial(test, **fixtures))
+    def run(loop: str, driver: str, **fixtures: Any) -> None:
+        run_clean(loop, partial(test, **fixtures), driver)
 
     parameters = inspect.signature(test).parameters.values()
-    own = inspect.Parameter("loop", inspect.Parameter.KEYWORD_ONLY)
+    own = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in ("loop", "driver")]
     keywords = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in parameters]
-    run.__signature__ = inspect.Signature([own, *keywords])  # type: ignore[attr-defined]
-    marked: Callable[..., None] = pytest.mark.sockets(pytest.mark.parametrize("loop", list(LOOPS))(run))
+    run.__signature__ = inspect.Signature([*own, *keywords])
+    marked: Callable[..., None] = run
     return marked
 
 

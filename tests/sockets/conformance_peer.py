@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from swim_anyio import AsyncNode
+from swim_anyio.threaded import ThreadedEngine
 from swim_core import Address
+from swim_threads.udp import UdpSocket
 
-__all__ = ["HERE", "nobody", "peer", "provoke", "received"]
+__all__ = ["HERE", "nobody", "peer", "provoke", "received", "socket_of"]
 
 HERE = ("127.0.0.1", 0)
 
@@ -41,3 +43,11 @@ def provoke(node: AsyncNode) -> None:
     """Send the node a datagram."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.sendto(b"hello", node.local.address)
+
+
+def socket_of(node: AsyncNode) -> UdpSocket:
+    """The node's own socket, whatever runs it."""
+    engine = node._engine
+    sock = engine._engine._socket if isinstance(engine, ThreadedEngine) else engine._socket  # type: ignore[attr-defined]
+    assert isinstance(sock, UdpSocket)
+    return sock

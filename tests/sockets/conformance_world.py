@@ -8,14 +8,25 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from typing import Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import anyio
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 import swim_anyio
 import swim_threads
-from swim_core import Address, Config, Contact, Event, Evidence, Member, MemberJoined, MemberPinged, NotRunning, Statistics
+from swim_core import (
+    Address,
+    Config,
+    Contact,
+    Event,
+    Evidence,
+    Member,
+    MemberJoined,
+    MemberPinged,
+    NotRunning,
+    Statistics,
+)
 from swim_core.arguments import HostPort
 from swim_core.simulation import Process, Simulation
 from swim_core.subscription import EventQueue
@@ -143,12 +154,14 @@ class ThreadsWorld(World):
 class LoopWorld(World):
     """swim_anyio, its loop running on another thread."""
 
-    def __init__(self, backend: str, **options: Any) -> None:
+    def __init__(self, backend: str, driver: Literal["thread", "loop"], **options: Any) -> None:
         super().__init__()
+        self._driver = driver
         self._portal = self._stack.enter_context(start_blocking_portal(backend, options))
 
     def _open(self, bind: HostPort | None, **arguments: Any) -> Node:
-        return LoopNode(self._portal, self._portal.call(lambda: swim_anyio.open_node(bind, **arguments)))
+        driver = self._driver
+        return LoopNode(self._portal, self._portal.call(lambda: swim_anyio.open_node(bind, driver=driver, **arguments)))
 
 
 class LoopNode:
@@ -375,7 +388,10 @@ class SimulatedSubscription:
 WORLDS: dict[str, Callable[[], World]] = {
     "simulation": SimulatedWorld,
     "threads": ThreadsWorld,
-    "asyncio": lambda: LoopWorld("asyncio"),
-    "uvloop": lambda: LoopWorld("asyncio", use_uvloop=True),
-    "trio": lambda: LoopWorld("trio"),
+    "asyncio": lambda: LoopWorld("asyncio", "thread"),
+    "uvloop": lambda: LoopWorld("asyncio", "thread", use_uvloop=True),
+    "trio": lambda: LoopWorld("trio", "thread"),
+    "asyncio-loop": lambda: LoopWorld("asyncio", "loop"),
+    "uvloop-loop": lambda: LoopWorld("asyncio", "loop", use_uvloop=True),
+    "trio-loop": lambda: LoopWorld("trio", "loop"),
 }

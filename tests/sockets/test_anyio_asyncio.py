@@ -7,13 +7,17 @@ from typing import Any
 
 import pytest
 from conformance_fake import FakeConfig
-from conformance_loops import run_clean
+from conformance_loops import DRIVERS, run_clean
 from conformance_peer import HERE, provoke
 
 from swim_anyio import open_node
 from swim_core import NodeCrashed
 
-pytestmark = [pytest.mark.sockets, pytest.mark.parametrize("loop", ["asyncio", "uvloop"])]
+pytestmark = [
+    pytest.mark.sockets,
+    pytest.mark.parametrize("loop", ["asyncio", "uvloop"]),
+    pytest.mark.parametrize("driver", DRIVERS),
+]
 
 
 async def fail_inside(config: FakeConfig) -> None:
@@ -24,7 +28,7 @@ async def fail_inside(config: FakeConfig) -> None:
         await asyncio.sleep(60)
 
 
-def test_a_task_that_is_cancelled_is_cancelled(loop: str) -> None:
+def test_a_task_that_is_cancelled_is_cancelled(loop: str, driver: str) -> None:
     config = FakeConfig()
 
     async def serve() -> None:
@@ -43,20 +47,20 @@ def test_a_task_that_is_cancelled_is_cancelled(loop: str) -> None:
         assert not config.node.has_left
 
     entered = asyncio.Event()
-    run_clean(loop, main)
+    run_clean(loop, main, driver)
 
 
-def test_a_timeout_around_the_block(loop: str) -> None:
+def test_a_timeout_around_the_block(loop: str, driver: str) -> None:
     async def main() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.02):
                 async with open_node(HERE, config=FakeConfig()):
                     await asyncio.sleep(60)
 
-    run_clean(loop, main)
+    run_clean(loop, main, driver)
 
 
-def test_a_timeout_inside_the_block(loop: str) -> None:
+def test_a_timeout_inside_the_block(loop: str, driver: str) -> None:
     async def main() -> None:
         async with open_node(HERE, config=FakeConfig()):
             with pytest.raises(TimeoutError):
@@ -64,10 +68,10 @@ def test_a_timeout_inside_the_block(loop: str) -> None:
                     await asyncio.sleep(60)
             await asyncio.sleep(0)
 
-    run_clean(loop, main)
+    run_clean(loop, main, driver)
 
 
-def test_a_crash_leaves_no_cancellation_behind(loop: str) -> None:
+def test_a_crash_leaves_no_cancellation_behind(loop: str, driver: str) -> None:
     async def main() -> None:
         with pytest.raises(NodeCrashed):
             await fail_inside(FakeConfig())
@@ -76,10 +80,10 @@ def test_a_crash_leaves_no_cancellation_behind(loop: str) -> None:
         assert task.cancelling() == 0
         await asyncio.sleep(0)
 
-    run_clean(loop, main)
+    run_clean(loop, main, driver)
 
 
-def test_a_crash_inside_a_task_group_is_that_tasks_exception(loop: str) -> None:
+def test_a_crash_inside_a_task_group_is_that_tasks_exception(loop: str, driver: str) -> None:
     async def main() -> None:
         with pytest.raises(ExceptionGroup) as caught:
             async with asyncio.TaskGroup() as tasks:
@@ -87,10 +91,10 @@ def test_a_crash_inside_a_task_group_is_that_tasks_exception(loop: str) -> None:
                 tasks.create_task(asyncio.sleep(60))
         assert [type(error) for error in caught.value.exceptions] == [NodeCrashed]
 
-    run_clean(loop, main)
+    run_clean(loop, main, driver)
 
 
-def test_a_crash_cancels_a_task_group_inside_the_block(loop: str) -> None:
+def test_a_crash_cancels_a_task_group_inside_the_block(loop: str, driver: str) -> None:
     config = FakeConfig()
 
     async def main() -> None:
@@ -100,10 +104,10 @@ def test_a_crash_cancels_a_task_group_inside_the_block(loop: str) -> None:
                 config.node.raises["feed_datagram"] = ZeroDivisionError("a bug")
                 provoke(node)
 
-    run_clean(loop, main)
+    run_clean(loop, main, driver)
 
 
-def test_a_cancellation_from_outside_outweighs_a_crash(loop: str) -> None:
+def test_a_cancellation_from_outside_outweighs_a_crash(loop: str, driver: str) -> None:
     config = FakeConfig()
 
     async def serve() -> None:
@@ -121,10 +125,10 @@ def test_a_cancellation_from_outside_outweighs_a_crash(loop: str) -> None:
             await tasks[0]
 
     tasks: list[asyncio.Task[None]] = []
-    run_clean(loop, main)
+    run_clean(loop, main, driver)
 
 
-def test_entering_and_leaving_in_tasks_of_their_own(loop: str) -> None:
+def test_entering_and_leaving_in_tasks_of_their_own(loop: str, driver: str) -> None:
     """As the fixtures of pytest-asyncio and unittest's set-up do."""
     config = FakeConfig()
 
@@ -145,4 +149,4 @@ def test_entering_and_leaving_in_tasks_of_their_own(loop: str) -> None:
         with pytest.raises(NodeCrashed):
             await in_a_task(opening.__aexit__(None, None, None))
 
-    run_clean(loop, main)
+    run_clean(loop, main, driver)

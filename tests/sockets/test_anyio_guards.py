@@ -14,7 +14,7 @@ import pytest
 import trio
 from conformance_fake import FakeConfig
 from conformance_loops import on_every_loop
-from conformance_peer import HERE, peer, received
+from conformance_peer import HERE, peer, received, socket_of
 
 import swim_anyio
 from swim_anyio import AsyncNode, open_node
@@ -88,7 +88,7 @@ async def test_the_child_of_a_fork_gives_up_its_copy() -> None:
     with peer() as (address, sock):
         async with open_node(HERE, config=config) as node:
             config.node.goodbye_to = [address]
-            fileno = node._engine.fileno()
+            fileno = socket_of(node).fileno()
             child = os.fork()
             if not child:
                 os._exit(_child(node, fileno))

@@ -8,7 +8,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 from conformance_fake import GOODBYE, FakeConfig
-from conformance_loops import LOOPS, on_every_loop, run_clean
+from conformance_loops import DRIVERS, LOOPS, on_every_loop, run_clean
 from conformance_peer import HERE, peer, provoke, received
 
 from swim_anyio import open_node
@@ -178,7 +178,7 @@ async def test_wherever_the_node_fails(method: str) -> None:
 
     with pytest.raises(NodeCrashed) as caught:
         async with open_node(HERE, config=config) as node:
-            config.node.deadline = anyio.current_time()
+            config.node.deadline = config.node.time()
             setattr(config.node, method, lambda **_: fail())
             provoke(node)
             await anyio.sleep_forever()
@@ -269,8 +269,9 @@ async def test_a_task_group_around_and_inside() -> None:
 
 
 @pytest.mark.sockets
+@pytest.mark.parametrize("driver", DRIVERS)
 @pytest.mark.parametrize("loop", list(LOOPS))
-def test_control_c(loop: str) -> None:
+def test_control_c(loop: str, driver: str) -> None:
     config = FakeConfig()
 
     async def main() -> None:
@@ -281,7 +282,7 @@ def test_control_c(loop: str) -> None:
 
     with peer() as (address, sock):
         with pytest.raises(KeyboardInterrupt):
-            run_clean(loop, main)
+            run_clean(loop, main, driver)
         assert received(sock) == [GOODBYE]
 
 

@@ -73,6 +73,7 @@ def test_ctrl_c_leaves(start: Start, backend: str) -> None:
     n1 = start("n1")
     n2 = start("n2", "--backend", backend, join=n1)
     n1.wait_for("alive", member="n2")
+    n2.wait_for("alive", member="n1")  # it answers others before it watches for signals
     assert n2.end(signal.SIGINT) == 130
     assert n2.records[-1]["reason"] == "SIGINT"
     n1.wait_for("left", member="n2")

@@ -1,4 +1,4 @@
-"""The same scenarios over every way to run a node: simulator, threads, asyncio, uvloop and trio."""
+"""The same scenarios over every way to run a node: simulator, threads, asyncio, uvloop and trio, with both drivers."""
 
 import socket
 from collections.abc import Callable, Iterator

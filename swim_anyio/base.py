@@ -1,0 +1,181 @@
+"""What runs a node, as its asynchronous face sees it; whether in the event loop or in a thread of its own."""
+
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from weakref import WeakSet
+
+import anyio
+
+from swim_core import Event, MemberJoined, NodeCrashed, NotRunning, ProtocolNode, WrongThread
+
+from .drivers import Loop
+from .subscription import Subscription
+
+__all__ = ["BaseEngine"]
+
+
+class BaseEngine(ABC):
+    """Runs one node for one event loop: nothing here waits but `stopped`, and everything is called from that loop.
+
+    Attributes:
+        core: the node; to be used in `view` and `intent` only, save what never changes.
+        lock: held while the node is used.
+        clock: the node's time, seconds.
+        event_buffer: events that a subscription holds.
+        failure: what broke the node, or None.
+        left: set once the goodbye has been said often enough, or the node is closed.
+        on_join_attempt: called before each attempt at a seed; None while there is nothing to be done about it.
+        on_failure: called once, when the node breaks.
+    """
+
+    def __init__(
+        self,
+        core: ProtocolNode,
+        loop: Loop,
+        *,
+        lock: AbstractContextManager[object],
+        clock: Callable[[], float],
+        event_buffer: int,
+    ) -> None:
+        self.core = core
+        self.lock = lock
+        self.clock = clock
+        self.event_buffer = event_buffer
+        self.failure: BaseException | None = None
+        self.left = anyio.Event()
+        self.on_join_attempt: Callable[[], None] | None = None
+        self.on_failure: Callable[[], None] = _nothing
+        self._loop = loop
+        self._subscriptions: list[Subscription] = []
+        self._closed = False
+        self._disowned = False
+
+    @abstractmethod
+    def start(self) -> None:
+        """Begin to listen, to keep time and, with a group, to discover others."""
+
+    @abstractmethod
+    def intent(self) -> AbstractContextManager[tuple[ProtocolNode, float]]:
+        """The node and the time, to tell it something; what it has to say is sent before the block is left.
+
+        Raises:
+            NodeCrashed: if it failed.
+            NotRunning: if it was closed, or in the child of a fork.
+            WrongThread: outside the loop.
+        """
+
+    @abstractmethod
+    def leave(self) -> None:
+        """Begin to say goodbye; `left` says when that is done. Raises as `intent` does."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Say goodbye once, unless that was done, and end everything. Waits for nothing."""
+
+    @abstractmethod
+    async def stopped(self) -> None:
+        """Wait until nothing of the node runs any more; follows `close`."""
+
+    @abstractmethod
+    def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Run ``work`` in the background, until the node ends; an exception breaks the node."""
+
+    @abstractmethod
+    def _release(self) -> None:
+        """Close the sockets, or have them closed soon."""
+
+    @property
+    def running(self) -> bool:
+        """Whether it has neither been closed nor failed, here or in the process that forked this one."""
+        return not self._closed
+
+    def check_loop(self) -> None:
+        """Refuse to go on outside the node's loop, or after a fork.
+
+        Raises:
+            NotRunning: in the child of a fork.
+            WrongThread: outside the loop, unless the node is closed and nothing changes any more.
+        """
+        if self._disowned:
+            raise NotRunning("this node belongs to the process that forked this one: open another one here")
+        if not self._closed and not self._loop.is_current():
+            raise WrongThread("an asynchronous node is used from within its own event loop only")
+
+    def check_running(self) -> None:
+        """The same, and refuse if the node is closed.
+
+        Raises:
+            NodeCrashed: if it failed.
+            NotRunning: if it was closed, or in the child of a fork.
+            WrongThread: outside the loop.
+        """
+        self.check_loop()
+        if self.failure is not None:
+            raise NodeCrashed("the node failed") from self.failure
+        if self._closed:
+            raise NotRunning("this node is closed")
+
+    @contextmanager
+    def view(self) -> Iterator[ProtocolNode]:
+        """The node, to look at; also after the end. Raises as `check_loop` does."""
+        self.check_loop()
+        with self.lock:
+            yield self.core
+
+    def subscribe(self, *, current: bool) -> Subscription:
+        """A new subscription; with ``current``, `MemberJoined` for each other live member comes first."""
+        self.check_running()
+        with self.lock:
+            own = self.core.local.name
+            members = self.core.members() if current else ()
+            subscription = Subscription(self, [MemberJoined(member) for member in members if member.name != own])
+            self._subscriptions.append(subscription)
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Hand it no more events. A second call does nothing."""
+        with self.lock:
+            self._subscriptions = [other for other in self._subscriptions if other is not subscription]
+
+    def disown(self) -> None:
+        """In the child of a fork: close its copy of the sockets and touch nothing else.
+
+        A copy would keep the port of a parent that was killed, and so hide its death from the others.
+        """
+        self._disowned = self._closed = True
+
+    def _started(self) -> None:
+        _running.add(self)
+
+    def _keep(self, event: Event) -> None:
+        """Give every subscription the event. Under the lock."""
+        for subscription in self._subscriptions:
+            subscription.push(event)
+
+    def _end(self) -> None:
+        """End everything at once, without a goodbye."""
+        self._closed = True
+        _running.discard(self)
+        self._loop.halt()
+        self._release()
+        self.left.set()
+        for subscription in self._subscriptions:
+            subscription.end(self.failure)
+
+
+def _nothing() -> None:
+    pass
+
+
+_running: WeakSet[BaseEngine] = WeakSet()
+
+
+def _disown_all() -> None:
+    for engine in list(_running):
+        engine.disown()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_disown_all)

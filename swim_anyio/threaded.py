@@ -1,0 +1,141 @@
+"""A node in a thread of its own, for an event loop: its events come to the loop, and only when somebody waits."""
+
+import contextlib
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
+
+import anyio
+
+from swim_core import Event, JoinAttempt, NodeCrashed, NotRunning, ProtocolNode
+from swim_threads import engine as threads
+from swim_threads.multicast import MulticastSocket
+from swim_threads.udp import UdpSocket
+
+from .base import BaseEngine
+from .drivers import ThreadsafeLoop
+
+__all__ = ["ThreadedEngine"]
+
+log = logging.getLogger("swim_anyio")
+
+
+class ThreadedEngine(BaseEngine):
+    """Runs a node in the protocol thread of `swim_threads`.
+
+    Views and intents take the thread's lock, which it holds for no longer than it takes to answer what has just
+    arrived. The loop sleeps through all that: it is woken, once for whatever has come up since, when a reader waits
+    for an event, when the goodbye has been said, when a seed's name is to be looked up, at a failure and at the end.
+    """
+
+    def __init__(
+        self,
+        core: ProtocolNode,
+        sock: UdpSocket,
+        loop: ThreadsafeLoop,
+        *,
+        event_buffer: int,
+        multicast: MulticastSocket | None = None,
+    ) -> None:
+        self._post = loop.post
+        self._posted = False  # guarded by the lock, as the next
+        self._attempts = False
+        self._done = anyio.Event()
+        self._engine = threads.Engine(
+            core, sock, self._on_event, multicast=multicast, on_change=self._on_change, log=log
+        )
+        super().__init__(core, loop, lock=self._engine.lock, clock=threads.clock, event_buffer=event_buffer)
+
+    def start(self) -> None:
+        self._started()
+        self._engine.start()
+
+    @contextlib.contextmanager
+    def intent(self) -> Iterator[tuple[ProtocolNode, float]]:
+        self.check_running()
+        with self._engine.intent() as both:
+            yield both
+
+    def leave(self) -> None:
+        self.check_running()
+        self._engine.leave(wait=False)
+
+    def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
+        self._loop.spawn(partial(self._contain, work))
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        try:
+            with contextlib.suppress(NotRunning, NodeCrashed):
+                self._engine.leave(wait=False)
+        except Exception:
+            log.exception("the node could not say goodbye")
+        finally:
+            self._end()
+
+    async def stopped(self) -> None:
+        if self._disowned:  # the thread runs in the parent
+            return
+        try:
+            await self._loop.stopped()
+            with anyio.CancelScope(shield=True):
+                await self._done.wait()
+        finally:
+            self._engine.join()  # its last instructions, or, if this wait was broken off, its last millisecond
+
+    def disown(self) -> None:
+        super().disown()
+        self._engine.after_fork_in_child()
+        self.lock = self._engine.lock  # the old one may be held for ever
+
+    # What the protocol thread calls, and an intent in the loop, under the lock
+
+    def _on_event(self, event: Event) -> None:
+        self._keep(event)
+        if isinstance(event, JoinAttempt) and self.on_join_attempt is not None:
+            self._attempts = True
+
+    def _on_change(self) -> None:
+        if not self._posted and self._awaited():
+            self._posted = True
+            self._post(self._catch_up)
+
+    def _awaited(self) -> bool:
+        return (
+            self._engine.ended
+            or self._attempts
+            or (self.core.has_left and not self.left.is_set())
+            or any(subscription.awaited for subscription in self._subscriptions)
+        )
+
+    # In the loop
+
+    def _catch_up(self) -> None:
+        """Act on what has come up since this was asked for."""
+        with self.lock:
+            self._posted = False
+            attempts, self._attempts = self._attempts, False
+            left, failure, done = self.core.has_left, self._engine.failure, self._engine.done
+            awaited = [subscription for subscription in self._subscriptions if subscription.awaited]
+        for subscription in awaited:
+            subscription.wake()
+        if left:
+            self.left.set()
+        if failure is not None and not self._closed:
+            self.failure = failure
+            self._end()
+            self.on_failure()
+        if attempts and not self._closed and self.on_join_attempt is not None:
+            self.on_join_attempt()
+        if done:
+            self._done.set()
+
+    async def _contain(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except Exception as error:
+            self._engine.fail(error)
+
+    def _release(self) -> None:
+        self._engine.halt()
