@@ -15,6 +15,7 @@ from .errors import ConfigError
 __all__ = ["DEFAULT_PORT", "Address", "canonical", "pack", "reachable", "split_host_port", "unpack"]
 
 DEFAULT_PORT = 7946
+"""Where a node listens, and where a seed is asked, unless a port is given."""
 
 
 class Address(NamedTuple):

@@ -115,8 +115,8 @@ class Config:
         cluster: label, at most 64 bytes; datagrams that carry another one are dropped, so that two
             clusters on one network never merge by accident. No protection: it is not secret.
         answer_tools: "loopback", "anyone" or "nobody": who may ask this node for its members, the reasons of
-            its verdicts, and to broadcast a text on their behalf, without being a member (`swim members`,
-            `why`, `watch`, `broadcast`). "loopback" is whoever has a process on this host. With "anyone",
+            its verdicts, and to broadcast a text on their behalf, without being a member (``swim members``,
+            ``why``, ``watch``, ``broadcast``). "loopback" is whoever has a process on this host. With "anyone",
             whoever reaches the port learns names, addresses and metadata, and speaks in this node's name; no
             answer is longer than its question, so that even forged questions make this node flood nobody.
         probe_interval: T, seconds, 0.02 to 60. Each member is probed once in it; a crash shows after

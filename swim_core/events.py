@@ -66,7 +66,7 @@ class Observation(msgspec.Struct, frozen=True):
     """One thing that one member saw of another.
 
     Attributes:
-        at: seconds on this node's clock (`now`).
+        at: seconds on this node's clock (``now``).
         observer: the name of the member that saw it, or the hex of its short id while its name is unknown.
         what: one of the field's words: "probe timed out", "refused udp", "vote silent", ...
         detail: the rest, for reading; of the last time, where the same was seen several times.
@@ -204,9 +204,15 @@ class Reconnected(msgspec.Struct, frozen=True):
 
 
 class JoinAttempt(msgspec.Struct, frozen=True):
-    """Seeds are about to be asked (again): the moment to resolve their names anew and call ``join``."""
+    """Seeds are about to be asked (again): the moment to resolve their names anew and call ``join``.
+
+    Attributes:
+        addresses: of all seeds.
+        unanswered: of those that were asked twice or more, and are still no live members.
+    """
 
     addresses: tuple[Address, ...]
+    unanswered: tuple[Address, ...] = ()
 
 
 class SettingsDiffer(msgspec.Struct, frozen=True):
@@ -248,6 +254,7 @@ Event = (
     | SettingsDiffer
     | EventsLost
 )
+"""Anything that a node tells its application."""
 
 
 class DropReason(Enum):

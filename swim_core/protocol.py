@@ -18,6 +18,7 @@ from .wiring import Wiring
 __all__ = ["ProtocolConfig", "ProtocolNode"]
 
 AddressLike = Address | tuple[str, int]
+"""An address, or a pair of a numeric host and a port."""
 
 
 class ProtocolNode(Protocol):

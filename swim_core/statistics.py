@@ -40,7 +40,7 @@ class Histogram(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, counts: list[int], total: float) -> "Histogram":
-        """Of the counts between the `BOUNDS`, and those above the last."""
+        """Of the counts between the ``BOUNDS``, and those above the last."""
         return cls(tuple(zip((*BOUNDS, inf), accumulate(counts), strict=True)), total)
 
     @property

@@ -26,7 +26,7 @@ class Stop(Enum):
 
 
 class Observer:
-    """Hooks, none of which does anything here: override what is needed, and `Simulation.watch` the object.
+    """Hooks, none of which does anything here: override what is needed, and hand the object to `Cluster.watch`.
 
     An exception raised in one ends the run, with the seed and the time added to it.
     """

@@ -1,0 +1,81 @@
+"""The table of a configuration's fields, from the fields themselves and from the docstring of their class.
+
+Nothing is written twice: default, bounds and unit are those that the validators use, the reason is the class's
+``Attributes:`` section, and presets are asked for their values. A field without a description is an error.
+"""
+
+import inspect
+import re
+from importlib import import_module
+from typing import Any
+
+import attrs
+from sphinx.application import Sphinx
+
+from .markdown import MarkdownDirective, table
+
+__all__ = ["Settings", "descriptions", "setup"]
+
+
+def descriptions(cls: type) -> dict[str, str]:
+    """What the ``Attributes:`` section of a class says of each name, as one line."""
+    text = inspect.getdoc(cls) or ""
+    section = re.search(r"^Attributes:\n((?:(?: .*)?\n?)*)", text, re.MULTILINE)
+    entries = re.split(r"^    (?=\w+:)", section[1] if section else "", flags=re.MULTILINE)[1:]
+    return {name: " ".join(said.split()) for name, _, said in (entry.partition(":") for entry in entries)}
+
+
+def _number(value: object) -> str:
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else f"{value:g}"
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return _number(value)
+    return f"`{value!r}`"
+
+
+def _default(cls: Any, name: str) -> str:
+    """The value in each preset where they differ, and else the one of them all."""
+    presets = {preset: getattr(cls, preset) for preset in ("local", "lan", "wan") if hasattr(cls, preset)}
+    values = {preset: _shown(getattr(make(), name)) for preset, make in presets.items()}
+    if len(set(values.values())) > 1:
+        return ", ".join(f"{value} ({preset})" for preset, value in values.items())
+    return values["lan"] if values else _shown(getattr(cls(), name))
+
+
+def _bounds(field: "attrs.Attribute[Any]") -> str:
+    if "low" not in field.metadata:
+        return ""
+    return f"{_number(field.metadata['low'])} to {_number(field.metadata['high'])}"
+
+
+def _prose(text: str) -> str:
+    """Docstring markup as Markdown: names in single backticks stay code, double ones become it."""
+    return text.replace("``", "`")
+
+
+class Settings(MarkdownDirective):
+    """``settings:: module.Class PREFIX_``: a row for each field; with a prefix, the variable of each."""
+
+    required_arguments = 1
+    optional_arguments = 1
+
+    def markdown(self) -> str:
+        """The table."""
+        module, _, name = self.arguments[0].rpartition(".")
+        cls = getattr(import_module(module), name)
+        said = descriptions(cls)
+        rows = []
+        for field in attrs.fields(cls):
+            if not said.get(field.name):
+                raise self.error(f"{self.arguments[0]}.{field.name} is not described in the docstring of its class")
+            unit = field.metadata.get("unit", "")
+            rows.append([f"`{field.name}`", _default(cls, field.name), unit, _bounds(field), _prose(said[field.name])])
+        return table(["field", "default", "unit", "bounds", "what it is, and why so"], rows)
+
+
+def setup(app: Sphinx) -> dict[str, bool]:
+    """For Sphinx."""
+    app.add_directive("settings", Settings)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}

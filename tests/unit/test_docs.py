@@ -1,0 +1,103 @@
+"""The documentation builds without a warning, is complete, and is spelled as English is."""
+
+import inspect
+import subprocess
+import sys
+from enum import Enum
+from importlib import import_module
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from documents import ROOT
+from sphinx.util.inventory import InventoryFile
+
+PUBLIC = [
+    "swim_core",
+    "swim_core.placement",
+    "swim_core.simulation",
+    "swim_core.smudge",
+    "swim_anyio",
+    "swim_anyio.prometheus",
+    "swim_threads",
+    "swim_threads.prometheus",
+]
+NAMES = [(module, name) for module in PUBLIC for name in import_module(module).__all__]
+PICTURES = ["probe_round", "watch", "flood"]
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The documentation, built as a reader would, but with warnings as errors."""
+    out = tmp_path_factory.mktemp("docs")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "docs", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_it_builds_without_a_warning_and_shows_the_pictures(built: Path) -> None:
+    assert (built / "concepts.html").read_text().count("<svg") >= len(PICTURES)
+
+
+def test_every_public_name_stands_in_the_reference(built: Path) -> None:
+    inventory = InventoryFile.loads((built / "objects.inv").read_bytes(), uri="").data
+    documented = {name for kind, names in inventory.items() if kind.startswith("py:") for name in names}
+    missing = [f"{module}.{name}" for module, name in NAMES if f"{module}.{name}" not in documented]
+    assert missing == [], "add them to a page under docs/reference, or to docs/events.md"
+
+
+@pytest.mark.parametrize(("module", "name"), NAMES)
+def test_every_public_name_has_a_docstring(module: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    thing = getattr(import_module(module), name)
+    if not inspect.isclass(thing) and not inspect.isfunction(thing):
+        assert import_module("_ext.data").docstring_of_data(module, name), f"{name} has no docstring below it"
+        return
+    assert thing.__doc__
+    if inspect.isclass(thing) and not issubclass(thing, Enum):
+        assert [member for member, value in vars(thing).items() if _silent(member, value)] == []
+
+
+def _silent(member: str, value: object) -> bool:
+    if isinstance(value, staticmethod | classmethod):
+        value = value.__func__
+    return (
+        not member.startswith("_")
+        and (inspect.isfunction(value) or isinstance(value, property))
+        and not inspect.getdoc(value)
+    )
+
+
+def test_no_word_is_misspelled() -> None:
+    done = subprocess.run([sys.executable, "-m", "codespell_lib"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_well_formed_and_always_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    draw = import_module(f"pictures.{name}").draw
+    picture = draw()
+    assert picture == draw()
+    assert ElementTree.fromstring(picture).get("aria-label")
+
+
+def test_the_picture_of_probing_shows_each_member_pinged_once_by_one_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    for pings in import_module("pictures.probe_round").rounds():
+        assert len({a for a, _, _ in pings}) == len({b for _, b, _ in pings}) == len(pings) == 8
+
+
+def test_the_picture_of_a_watch_shows_what_the_text_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    told = import_module("pictures.watch").story()
+    began = min(datagram.time for datagram in told.about)
+    assert len(told.helpers) == 3
+    assert 2.4 < told.suspected - began < 3.0
+    assert 5.0 < told.died - began < 6.0
+
+
+def test_the_picture_of_a_flood_shows_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    assert len({datagram.destination for datagram in import_module("pictures.flood").arrivals()}) == 32
