@@ -17,7 +17,7 @@ from .base import BaseEngine
 
 __all__ = ["Seeds", "look_up", "numeric"]
 
-log = logging.getLogger("swim_anyio")
+log = logging.getLogger("swim_anyio.seeds")
 
 Seed = tuple[str, int]
 Families = tuple[socket.AddressFamily, ...]
@@ -33,10 +33,12 @@ class Seeds:
     Args:
         families: of the addresses that the node's socket reaches.
         engine: whose node joins them.
+        look_up: resolves names; the function of this module by default.
     """
 
-    def __init__(self, families: Families, engine: BaseEngine) -> None:
+    def __init__(self, families: Families, engine: BaseEngine, *, look_up: "LookUp | None" = None) -> None:
         self._families = families
+        self._resolve = look_up or globals()["look_up"]
         self._engine = engine
         self._numeric: list[Address] = []
         self._names: dict[Seed, list[Address]] = {}  # and what each was last resolved to
@@ -53,7 +55,8 @@ class Seeds:
             elif family_of(address.host) in self._families:
                 self._numeric.append(address)
             else:
-                log.warning("the seed %s is out of reach of this node's socket: another IP version", address)
+                extra = {"event": "unreachable", "seeds": [str(address)]}
+                log.warning("the seed %s is out of reach of this node: another IP version", address, extra=extra)
         self._names = names
         self._engine.on_join_attempt = self.refresh if names else None
         self._join()
@@ -78,9 +81,11 @@ class Seeds:
         try:
             while seed in self._names:
                 try:
-                    found = await look_up(*seed, self._families)
+                    found = await self._resolve(*seed, self._families)
                 except OSError as error:
-                    log.warning("the seed %s can't be resolved (%s); next try in %g s", seed[0], error, delay)
+                    level = logging.WARNING if delay == RETRY_FIRST else logging.DEBUG
+                    extra = {"event": "unresolved", "seeds": [seed[0]]}
+                    log.log(level, "the seed %r does not resolve, retrying: %s", seed[0], error, extra=extra)
                 else:
                     self._found(seed, found)
                     return

@@ -4,7 +4,7 @@ JOIN -> JOIN_ACK(cookie) -> JOIN(cookie, claim) -> JOIN_ACK -> sync. The cookie 
 receives at the address it asks from (docs/protocol.md, section 7).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -26,6 +26,7 @@ SUPERSEDED_BACKOFF = 60.0
 OWN_AGAIN = 3_600.0  # seconds until a seed that seemed to be this node itself is asked again: it may have reflected
 AT_A_TIME = 3
 ANNOUNCED = 16  # addresses asked once each, of which answers are awaited
+VAIN = 2  # askings of a seed after which it counts as unanswered: 3 s, later than members that start together
 TRIES = 3  # per step, a probe timeout apart
 PADDED = 800  # bytes of a JOIN, so that the longest answer (a held claim with full metadata) may come back
 
@@ -37,6 +38,7 @@ class _Seed(msgspec.Struct):
     seq: int | None = None
     cookie: bytes | None = None
     tries: int = 0
+    asked: int = 0
     timer: Timer | None = None
 
 
@@ -125,11 +127,14 @@ class Joiner:
     def _attempt(self, now: float) -> None:
         self._answering = False
         if any(seed.due <= now and self._wanted(seed) for seed in self._seeds.values()):
-            self._emit(JoinAttempt(tuple(self._seeds)))
+            self._emit(JoinAttempt(tuple(self._seeds), tuple(self._unanswered())))
             self._answering = True
         self._ask_due(now)
         self._ask_members(now)
         self._plan(now)
+
+    def _unanswered(self) -> Iterator[Address]:
+        return (seed.address for seed in self._seeds.values() if seed.asked >= VAIN and self._wanted(seed))
 
     def _ask_due(self, now: float) -> None:
         due = [seed for seed in self._seeds.values() if seed.due <= now and seed.address != self._own]
@@ -138,10 +143,12 @@ class Joiner:
         for seed in due:
             if not self._wanted(seed):
                 seed.due, seed.backoff = now + self._config.join_backoff_max, FIRST_BACKOFF
+                seed.asked = 0
             elif asked < AT_A_TIME:
                 asked += 1
                 seed.due = now + self._backoff(seed)
                 seed.tries = 0
+                seed.asked += 1
                 if seed.seq is None:  # else a slow answer may still come to the step under way
                     seed.cookie = None
                 self._ask(seed, now)

@@ -4,10 +4,12 @@ import contextlib
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterator
 from math import inf
 
-from swim_core import Address, Event, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode, SettingsDiffer
+from swim_core import Address, Event, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode
+from swim_core.notices import WARNING, Notice, Notices
 from swim_core.subscription import EventQueue
 
 from .multicast import MulticastSocket
@@ -89,7 +91,9 @@ class Engine:
         self._settling = False
         self._leaving = False
         self.forked = False
-        self._unlogged: list[str] = []
+        self._name = node.local.name
+        self._notices = Notices()
+        self._unlogged: deque[Notice] = deque()
         self._thread = threading.Thread(target=self._run, name=f"swim {node.local.name}", daemon=True)
 
     def _lay_tripwires(self, listener: TcpListener) -> Tripwires:
@@ -293,22 +297,24 @@ class Engine:
     def _announce(self, payload: bytes) -> None:
         trouble = self._multicast.send(payload) if self._multicast is not None else None
         if trouble is not None:
-            self._unlogged.append(trouble)
+            self._unlogged.append(Notice(WARNING, "multicast", trouble))
 
     def _publish(self, event: Event) -> None:
         self._on_event(event)
         for queue in self._queues:
             queue.push(event)
-        if isinstance(event, SettingsDiffer):
-            self._unlogged.append(
-                f"the node at {event.address} runs with other settings, which should agree in a cluster:"
-                f" {dict(event.theirs)}; here: {dict(event.ours)}"
-            )
+        notice = self._notices.of(event)
+        if notice is not None:
+            self._unlogged.append(notice)
 
     def _log(self) -> None:
         """Log what came up under the lock, outside it: a log handler may do anything."""
         while self._unlogged:
-            self._logger.warning("%s: %s", self.node.local.name, self._unlogged.pop(0))
+            try:
+                notice = self._unlogged.popleft()
+            except IndexError:  # another thread was quicker
+                return
+            notice.write(self._logger, self._name)
 
     def _fail(self, error: BaseException) -> None:
         if not self.ended:

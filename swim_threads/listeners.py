@@ -11,7 +11,7 @@ from .subscription import Subscription
 
 __all__ = ["Dispatcher", "Listener"]
 
-logger = logging.getLogger("swim_threads")
+logger = logging.getLogger("swim_threads.listeners")
 
 # seconds that closing waits for a listener that is running, normally and after an exception (whose deadline is
 # not to be overrun by more than 50 ms); a listener that itself waits for the closing thread must not hang it
@@ -34,13 +34,20 @@ class Listener:
         try:
             self._call(event)
         except BaseException:  # SystemExit too: one listener's end is not the end of the others
-            logger.exception("a listener raised, on %s", type(event).__name__)
+            name = self._dispatcher.node_name
+            kind = type(event).__name__
+            logger.exception("%s: a listener raised, on %s", name, kind, extra={"node": name, "event": kind})
 
 
 class Dispatcher:
-    """Calls the listeners of one node, one after the other, in a thread that starts with the first of them."""
+    """Calls the listeners of one node, one after the other, in a thread that starts with the first of them.
+
+    Attributes:
+        node_name: for the log.
+    """
 
     def __init__(self, engine: Engine, limit: int) -> None:
+        self.node_name = engine.node.local.name
         self._engine = engine
         self._limit = limit
         self._lock = threading.Lock()
@@ -86,7 +93,12 @@ class Dispatcher:
             except (NotRunning, NodeCrashed):
                 return
             if isinstance(event, EventsLost):
-                logger.warning("listeners fell behind: %d events were lost", event.count)
+                logger.warning(
+                    "%s: listeners fell behind: %d events were lost",
+                    self.node_name,
+                    event.count,
+                    extra={"node": self.node_name, "event": "lost", "count": event.count},
+                )
             with self._lock:  # so that the first listener misses nothing
                 listeners = self._listeners
             for listener in listeners:

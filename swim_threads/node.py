@@ -39,7 +39,7 @@ from .udp import UdpSocket, family_of
 
 __all__ = ["ThreadNode"]
 
-logger = logging.getLogger("swim_threads")
+logger = logging.getLogger("swim_threads.seeds")
 
 STATES = {
     MemberJoined: State.ALIVE,
@@ -351,7 +351,8 @@ class ThreadNode:
         for seed in seeds:
             address = numeric(*seed)
             if address and family_of(address.host) not in self._families:
-                logger.warning("the seed %s is out of reach from %s: another IP version", address, self.local.address)
+                extra = {"event": "unreachable", "seeds": [str(address)]}
+                logger.warning("the seed %s is out of reach of this node: another IP version", address, extra=extra)
             else:
                 reachable.append(seed)
         return reachable

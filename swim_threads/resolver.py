@@ -17,7 +17,7 @@ from .engine import clock
 
 __all__ = ["Resolver", "numeric", "resolve"]
 
-logger = logging.getLogger("swim_threads")
+logger = logging.getLogger("swim_threads.seeds")
 
 Seed = tuple[str, int]
 ANY_FAMILY = (socket.AF_INET, socket.AF_INET6)
@@ -133,7 +133,8 @@ class Resolver:
                 first_failure = isinstance(outcome, OSError) and not name.failures
                 news = self._record(name, outcome) and not self._stopped
             if first_failure:
-                logger.warning("the seed %r does not resolve, retrying: %s", name.seed[0], outcome)
+                extra = {"event": "unresolved", "seeds": [name.seed[0]]}
+                logger.warning("the seed %r does not resolve, retrying: %s", name.seed[0], outcome, extra=extra)
             if news:
                 self._apply()
 

@@ -16,11 +16,13 @@ __all__ = ["Seeds"]
 
 FIRST_BACKOFF = 1.0  # seconds
 LAST_BACKOFF = 60.0
+VAIN = 2  # askings after which a seed counts as unanswered, as in the native protocol
 
 
 class _Seed(msgspec.Struct):
     due: float
     backoff: float = FIRST_BACKOFF
+    asked: int = 0
 
 
 class Seeds:
@@ -61,7 +63,8 @@ class Seeds:
     def _attempt(self, now: float) -> None:
         self._answering = False
         if any(seed.due <= now and self._wanted(address) for address, seed in self._seeds.items()):
-            self._emit(JoinAttempt(tuple(self._seeds)))
+            vain = [a for a, seed in self._seeds.items() if seed.asked >= VAIN and self._wanted(a)]
+            self._emit(JoinAttempt(tuple(self._seeds), tuple(vain)))
             self._answering = True
         self._ask(now)
 
@@ -71,10 +74,11 @@ class Seeds:
                 continue
             if self._wanted(address):
                 self._detector.ping(address, now)
+                seed.asked += 1
                 seed.due = now + seed.backoff * self._random.uniform(0.75, 1.25)
                 seed.backoff = min(2 * seed.backoff, LAST_BACKOFF)
             else:
-                seed.due, seed.backoff = now + LAST_BACKOFF, FIRST_BACKOFF
+                seed.due, seed.backoff, seed.asked = now + LAST_BACKOFF, FIRST_BACKOFF, 0
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -1,0 +1,152 @@
+"""What an operator wants to read of events in a log: how urgent, under which heading, in words and in fields.
+
+The core logs nothing. Adapters write each notice to the logger named after themselves and its topic, as in
+``swim_threads.events``, with the node's name before the words and its fields beside them. Broadcasts and messages
+make no notices: they are the application's.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Protocol
+
+import msgspec
+
+from .address import Address
+from .events import (
+    BroadcastsLost,
+    Event,
+    Evidence,
+    Isolated,
+    JoinAttempt,
+    MemberDied,
+    MemberForgotten,
+    MemberJoined,
+    MemberLeft,
+    MemberRecovered,
+    MemberSuspected,
+    MemberUpdated,
+    NameConflict,
+    Reconnected,
+    SettingsDiffer,
+)
+from .member import Member
+
+__all__ = ["DEBUG", "INFO", "WARNING", "Notice", "Notices"]
+
+DEBUG, INFO, WARNING = 10, 20, 30
+"""Levels, as everywhere in Python."""
+
+
+class Logger(Protocol):
+    """What is needed of `logging.Logger`."""
+
+    def getChild(self, suffix: str, /) -> "Logger": ...
+
+    def log(self, level: int, msg: str, /, *args: object, extra: Mapping[str, object]) -> None: ...
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """One line of a log.
+
+    Attributes:
+        level: `DEBUG`, `INFO` or `WARNING`.
+        topic: "events" is what the application is told too, of members and of this node's own state; "seeds",
+            "settings" and "multicast" are what only the operator can mend.
+        text: what happened, without this node's name.
+        fields: the same for programs.
+    """
+
+    level: int
+    topic: Literal["events", "multicast", "seeds", "settings"]
+    text: str
+    fields: Mapping[str, object] = {}
+
+    def write(self, logger: Logger, node: str) -> None:
+        """Log it under a child of an adapter's logger, named after the topic."""
+        extra = {"node": node, **self.fields}
+        logger.getChild(self.topic).log(self.level, "%s: %s", node, self.text, extra=extra)
+
+
+class Notices:
+    """Makes notices of the events of one node. It remembers which seeds it has warned of."""
+
+    def __init__(self) -> None:
+        self._unanswered: frozenset[Address] = frozenset()
+        self._makers: dict[type, Callable[[Any], Notice]] = {**_MAKERS, JoinAttempt: self._attempt}
+
+    def of(self, event: Event) -> Notice | None:
+        """The notice of an event, if it makes one."""
+        maker = self._makers.get(type(event))
+        return maker(event) if maker is not None else None
+
+    def _attempt(self, event: JoinAttempt) -> Notice:
+        """Each spell of silence of a seed is warned of once."""
+        unanswered = [str(address) for address in event.unanswered if address not in self._unanswered]
+        self._unanswered = frozenset(event.unanswered)
+        if unanswered:
+            text = f"no answer from {', '.join(unanswered)}: still asking, less and less often"
+            return Notice(WARNING, "seeds", text, {"event": "unanswered", "seeds": unanswered})
+        seeds = [str(address) for address in event.addresses]
+        return Notice(DEBUG, "seeds", f"asking {', '.join(seeds)}", {"event": "asking", "seeds": seeds})
+
+
+def _of_member(level: int, event: str, words: str) -> Callable[[Any], Notice]:
+    """What makes notices of events with a member, and perhaps with evidence."""
+
+    def make(happened: Any) -> Notice:
+        member: Member = happened.member
+        evidence: Evidence | None = getattr(happened, "evidence", None)
+        fields: dict[str, object] = {"event": event, "member": member.name, "address": str(member.address)}
+        why = ""
+        if evidence is not None and evidence.rule is not None:
+            fields |= {"rule": evidence.rule.name.lower(), "accuser": evidence.accuser}
+            why = f" ({fields['rule']}, says {evidence.accuser})"
+        return Notice(level, "events", f"{member.name} at {member.address} {words}{why}", fields)
+
+    return make
+
+
+def _conflict(event: NameConflict) -> Notice:
+    address = str(event.member.address)
+    text = f"another process at {address} has the same name: this node keeps silent until that one is gone"
+    return Notice(WARNING, "events", text, {"event": "conflict", "address": address})
+
+
+def _lost(event: BroadcastsLost) -> Notice:
+    name, count = event.origin.name, event.count
+    text = f"{count} broadcasts of {name} are lost: nobody has them any more"
+    return Notice(WARNING, "events", text, {"event": "lost", "member": name, "count": count})
+
+
+def _settings(event: SettingsDiffer) -> Notice:
+    theirs, ours = dict(event.theirs), dict(event.ours)
+    text = (
+        f"the node at {event.address} runs with other settings, which should agree in a cluster: {theirs}; here: {ours}"
+    )
+    fields = {"event": "settings", "address": str(event.address), "theirs": theirs, "ours": ours}
+    return Notice(WARNING, "settings", text, fields)
+
+
+def _isolated(_: Isolated) -> Notice:
+    text = "no member was heard for the stall tolerance: the trouble is likely here"
+    return Notice(WARNING, "events", text, {"event": "isolated"})
+
+
+def _reconnected(_: Reconnected) -> Notice:
+    """As loud as what it ends."""
+    return Notice(WARNING, "events", "members are heard again", {"event": "reconnected"})
+
+
+_MAKERS: dict[type, Callable[[Any], Notice]] = {
+    MemberJoined: _of_member(INFO, "joined", "joined"),
+    MemberSuspected: _of_member(INFO, "suspected", "is suspected"),
+    MemberRecovered: _of_member(INFO, "recovered", "is alive after all"),
+    MemberDied: _of_member(INFO, "died", "is dead"),
+    MemberLeft: _of_member(INFO, "left", "left"),
+    MemberUpdated: _of_member(DEBUG, "updated", "changed its metadata"),
+    MemberForgotten: _of_member(DEBUG, "forgotten", "is forgotten"),
+    NameConflict: _conflict,
+    BroadcastsLost: _lost,
+    SettingsDiffer: _settings,
+    Isolated: _isolated,
+    Reconnected: _reconnected,
+}

@@ -1,0 +1,136 @@
+"""What operators read of events in logs, and how loud it is."""
+
+import logging
+from typing import get_args
+
+import pytest
+from core_driver import Hand, peers
+
+from swim_core import (
+    Address,
+    BroadcastReceived,
+    BroadcastsLost,
+    Config,
+    Event,
+    EventsLost,
+    Evidence,
+    Isolated,
+    JoinAttempt,
+    Member,
+    MemberDied,
+    MemberForgotten,
+    MemberJoined,
+    MemberLeft,
+    MemberPinged,
+    MemberRecovered,
+    MemberSuspected,
+    MemberUpdated,
+    MessageReceived,
+    NameConflict,
+    Origin,
+    Reconnected,
+    Rule,
+    SettingsDiffer,
+    State,
+)
+from swim_core.notices import DEBUG, INFO, WARNING, Notice, Notices
+
+SEED, OTHER = Address("10.0.0.9", 7946), Address("10.0.0.10", 7946)
+BOB = Member("bob", Address("10.0.0.2", 7946), 1, 0, State.ALIVE, {})
+ORIGIN = Origin("bob", 1, BOB.address)
+WHY = Evidence(Rule.GONE, "eve", 0)
+
+EXPECTED: list[tuple[Event, int, str]] = [
+    (MemberJoined(BOB), INFO, "bob at 10.0.0.2:7946 joined"),
+    (MemberSuspected(BOB), INFO, "bob at 10.0.0.2:7946 is suspected"),
+    (MemberRecovered(BOB), INFO, "bob at 10.0.0.2:7946 is alive after all"),
+    (MemberDied(BOB, WHY), INFO, "bob at 10.0.0.2:7946 is dead (gone, says eve)"),
+    (MemberDied(BOB, Evidence(None, "", 0)), INFO, "bob at 10.0.0.2:7946 is dead"),
+    (MemberLeft(BOB), INFO, "bob at 10.0.0.2:7946 left"),
+    (MemberUpdated(BOB), DEBUG, "bob at 10.0.0.2:7946 changed its metadata"),
+    (MemberForgotten(BOB), DEBUG, "bob at 10.0.0.2:7946 is forgotten"),
+    (BroadcastsLost(ORIGIN, 3), WARNING, "3 broadcasts of bob are lost: nobody has them any more"),
+    (
+        NameConflict(BOB),
+        WARNING,
+        "another process at 10.0.0.2:7946 has the same name: this node keeps silent until that one is gone",
+    ),
+    (Isolated(), WARNING, "no member was heard for the stall tolerance: the trouble is likely here"),
+    (Reconnected(), WARNING, "members are heard again"),
+    (JoinAttempt((SEED,)), DEBUG, "asking 10.0.0.9:7946"),
+    (
+        SettingsDiffer(SEED, {"rings": 3}, {"rings": 4}),
+        WARNING,
+        "the node at 10.0.0.9:7946 runs with other settings, which should agree in a cluster: {'rings': 3};"
+        " here: {'rings': 4}",
+    ),
+]
+SILENT: list[Event] = [BroadcastReceived(ORIGIN, 1, b"x"), MessageReceived(ORIGIN, b"x"), EventsLost(1)]
+
+
+def of(event: Event) -> Notice:
+    notice = Notices().of(event)
+    assert notice is not None
+    return notice
+
+
+@pytest.mark.parametrize(("event", "level", "text"), EXPECTED, ids=lambda value: type(value).__name__)
+def test_what_is_said(event: Event, level: int, text: str) -> None:
+    notice = of(event)
+    assert (notice.level, notice.text) == (level, text)
+    assert notice.fields["event"]
+
+
+@pytest.mark.parametrize("event", SILENT, ids=lambda event: type(event).__name__)
+def test_what_is_the_applications_is_not_told(event: Event) -> None:
+    assert Notices().of(event) is None
+
+
+def test_every_event_is_decided_on() -> None:
+    decided = {type(event) for event, _, _ in EXPECTED} | {type(event) for event in SILENT} | {MemberPinged}
+    assert decided == set(get_args(Event))
+
+
+def test_levels_are_those_of_logging() -> None:
+    assert (DEBUG, INFO, WARNING) == (logging.DEBUG, logging.INFO, logging.WARNING)
+
+
+def test_fields_are_for_programs() -> None:
+    assert of(MemberDied(BOB, WHY)).fields == {
+        "event": "died",
+        "member": "bob",
+        "address": "10.0.0.2:7946",
+        "rule": "gone",
+        "accuser": "eve",
+    }
+    taken = set(vars(logging.makeLogRecord({}))) | {"message", "asctime"}
+    for event, _, _ in EXPECTED:
+        assert not taken & of(event).fields.keys(), "logging refuses such fields"
+
+
+def test_each_spell_of_silence_of_a_seed_is_warned_of_once() -> None:
+    notices = Notices()
+
+    def said(*unanswered: Address) -> tuple[int, str]:
+        notice = notices.of(JoinAttempt((SEED, OTHER), unanswered))
+        assert notice is not None
+        return notice.level, notice.text.partition(":7946")[0]
+
+    asking, warned = (DEBUG, "asking 10.0.0.9"), (WARNING, "no answer from 10.0.0.9")
+    assert [said(), said(SEED), said(SEED), said(SEED, OTHER)] == [
+        asking,
+        warned,
+        asking,
+        (WARNING, "no answer from 10.0.0.10"),
+    ]
+    assert [said(), said(SEED)] == [asking, warned]
+
+
+def test_a_seed_that_does_not_answer_is_named_at_the_third_attempt_and_one_that_does_never() -> None:
+    (answering,) = peers(1)
+    hand = Hand(knows=[answering], config=Config.lan())
+    hand.node.join([SEED, answering.address], now=hand.now)
+    hand.run(30.0)
+    attempts = [event.unanswered for event in hand.events if isinstance(event, JoinAttempt)]
+    assert attempts[:3] == [(), (), (SEED,)]
+    assert set(attempts[2:]) == {(SEED,)}
