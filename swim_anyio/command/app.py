@@ -6,6 +6,7 @@ import typer
 from typer import Option
 
 from .choices import AnswerTools, Backend, Discovery, Format, LogLevel, Preset, Protocol
+from .experiments.options import add_experiments
 from .launch import launch_agent
 from .tools.options import add_tools
 
@@ -116,3 +117,4 @@ def demo(
 
 
 add_tools(app)
+add_experiments(app)

@@ -1,0 +1,40 @@
+"""The settings that an experiment is done with: a preset and what the options override."""
+
+import os
+
+from swim_core import Config, ConfigError
+
+from ..choices import Preset
+
+__all__ = ["read_config"]
+
+
+def read_config(
+    preset: Preset | None, probe_interval: float | None, stall_tolerance: float | None, overrides: list[str]
+) -> Config:
+    """Settings as an agent of the same environment would have them.
+
+    Args:
+        preset: else ``SWIM_PRESET``, else lan.
+        probe_interval: seconds.
+        stall_tolerance: seconds.
+        overrides: "field=value", each as the variable of that field would be set.
+
+    Raises:
+        ConfigError: if one can't be used.
+    """
+    environ = dict(os.environ)
+    if preset is not None:
+        environ["SWIM_PRESET"] = preset.value
+    for override in overrides:
+        field, separator, value = override.partition("=")
+        variable = f"SWIM_{field.strip().upper()}"
+        if not separator or variable not in _VARIABLES:
+            known = ", ".join(sorted(name.removeprefix("SWIM_").lower() for name in _VARIABLES))
+            raise ConfigError(f"--set takes FIELD=VALUE, not {override!r}; fields: {known}")
+        environ[variable] = value.strip()
+    given = {"probe_interval": probe_interval, "stall_tolerance": stall_tolerance}
+    return Config.from_env(environ, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+
+_VARIABLES = {f"SWIM_{name.upper()}" for name in Config.__annotations__}

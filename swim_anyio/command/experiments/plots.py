@@ -1,0 +1,77 @@
+"""Pictures of what experiments showed: when members knew, how news spread, what it costs."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from swim_core import ConfigError, SwimError
+from swim_core.simulation.study import Experiment, Run, Setting, Summary, conduct
+
+__all__ = ["Draw", "drawer"]
+
+Draw = Callable[[Setting, dict[Experiment, list[Run]]], None]
+ENDS = (Experiment.KILL, Experiment.HANG, Experiment.HOST_LOSS)
+SIZES = (8, 16, 32, 64, 128)  # at which the load is measured, up to the setting's own
+
+
+def drawer(path: Path) -> Draw:
+    """What draws to that file.
+
+    Raises:
+        SwimError: if matplotlib is not installed.
+        ConfigError: if it can't draw files of that kind.
+    """
+    try:
+        figures = import_module("matplotlib.figure")
+    except ImportError:
+        raise SwimError('--plot needs matplotlib: pip install "swim-membership[plot]"') from None
+    figure = figures.Figure(figsize=(12, 3.6), layout="constrained")
+    kinds = figure.canvas.get_supported_filetypes()
+    if path.suffix[1:].lower() not in kinds:
+        raise ConfigError(f"--plot: {path} should end in .svg, .png or .pdf")
+
+    def draw(setting: Setting, results: dict[Experiment, list[Run]]) -> None:
+        detection, spread, load = figure.subplots(1, 3)
+        _draw_detection(detection, results)
+        _draw_spread(spread, results.get(Experiment.UPDATE, []))
+        _draw_load(load, setting)
+        figure.savefig(path)
+
+    return draw
+
+
+def _draw_detection(axes: Any, results: dict[Experiment, list[Run]]) -> None:
+    """Which share of all runs was known to all members by when."""
+    axes.set(title="Ends known to all members", xlabel="seconds", ylabel="share of runs", ylim=(0, 1))
+    for experiment in ENDS:
+        lasts = sorted(run.told[-1] for run in results.get(experiment, []) if run.told)
+        if lasts:
+            shares = [(number + 1) / len(lasts) for number in range(len(lasts))]
+            axes.step([0.0, *lasts], [0.0, *shares], where="post", label=experiment.value)
+    if axes.has_data():
+        axes.legend()
+    axes.set_xlim(left=0)
+
+
+def _draw_spread(axes: Any, runs: list[Run]) -> None:
+    """Which share of the members knew an update by when, a line for each run."""
+    axes.set(title="Spread of an update", xlabel="milliseconds", ylabel="share of members", ylim=(0, 1))
+    for told in (run.told for run in runs):
+        shares = [(number + 1) / len(told) for number in range(len(told))]
+        axes.step([0.0, *(1000 * time for time in told)], [0.0, *shares], where="post", color="C0", alpha=0.4)
+    axes.set_xlim(left=0)
+
+
+def _draw_load(axes: Any, setting: Setting) -> None:
+    """What an idle member sends, by the size of the cluster; run here, since it takes other sizes."""
+    axes.set(title="Load of an idle member", xlabel="members", ylabel="bytes per second", xscale="log")
+    sizes = sorted({size for size in SIZES if size < setting.members} | {setting.members})
+    idle = [Summary.of([conduct(Experiment.IDLE, attrs.evolve(setting, members=size), 0)]) for size in sizes]
+    loads = [row.bytes / row.seconds for row in idle]
+    axes.plot(sizes, loads, marker="o")
+    axes.set_ylim(0, 1.3 * max(loads))
+    axes.set_xticks(sizes, [str(size) for size in sizes])
+    axes.minorticks_off()

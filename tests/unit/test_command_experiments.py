@@ -1,0 +1,122 @@
+"""`swim simulate` and `swim plan`: what they take, what they print, what they draw."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+import typer
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swim_anyio.command.choices import Preset
+from swim_anyio.command.entry import run
+from swim_anyio.command.experiments.configs import read_config
+from swim_anyio.command.experiments.units import read_duration, read_share, say_duration
+from swim_core import Config, ConfigError
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("0.5", 0.5), ("500ms", 0.5), ("2s", 2.0), ("1m", 60.0), (" 3 us ", 3e-6), ("1e-3", 1e-3)]
+)
+def test_durations(text: str, seconds: float) -> None:
+    assert read_duration(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "ms", "1 parsec", "-1", "1..2", "nan", "five"])
+def test_what_is_no_duration(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="is no time"):
+        read_duration(text)
+
+
+@pytest.mark.parametrize(("text", "share"), [("1%", 0.01), ("0.01", 0.01), ("0", 0.0), ("99.9%", 0.999)])
+def test_shares(text: str, share: float) -> None:
+    assert read_share(text) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("text", ["", "%", "100%", "1", "-1%", "nan", "inf", "much"])
+def test_what_is_no_share(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="is no share"):
+        read_share(text)
+
+
+@given(st.text(max_size=12))
+def test_no_text_breaks_the_readers(text: str) -> None:
+    for read in (read_duration, read_share):
+        with suppress(typer.BadParameter):
+            assert read(text) >= 0
+
+
+@pytest.mark.parametrize(("seconds", "said"), [(None, "–"), (0.0012, "1.2 ms"), (0.25, "0.25 s"), (12.0, "12.00 s")])
+def test_durations_in_words(seconds: float | None, said: str) -> None:
+    assert say_duration(seconds) == said
+
+
+def test_settings_come_from_preset_options_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SWIM_RINGS", "3")
+    config = read_config(Preset.WAN, 1.5, None, ["helpers=2", "max_members = 99"])
+    assert config == Config.wan(probe_interval=1.5, helpers=2, max_members=99, rings=3)
+
+
+@pytest.mark.parametrize(
+    ("override", "said"), [("nonsense=1", "fields: "), ("rings", "FIELD=VALUE"), ("rings=x", "whole")]
+)
+def test_settings_that_can_not_be_used(override: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        read_config(None, None, None, [override])
+
+
+def test_a_plan_for_people_and_for_programs(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    assert run(["plan", "-n", "500", "--rtt", "300ms", "--loss", "1%"]) == 0
+    text = capfdbinary.readouterr().out.decode()
+    assert "500 members" in text
+    assert "! round trips of 0.3 s are long" in text
+    assert all(len(line) < 400 for line in text.splitlines())
+    assert run(["plan", "-n", "500", "--format", "json"]) == 0
+    record = json.loads(capfdbinary.readouterr().out)
+    assert (record["event"], record["members"], record["warnings"]) == ("plan", 500, [])
+    assert record["hung"]["median"] > 5.0
+
+
+def test_an_experiment_for_people_and_for_programs(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    command = ["simulate", "kill", "update", "-n", "6", "--runs", "2", "--set", "tripwires=false"]
+    assert run(command) == 0
+    title, *lines = capfdbinary.readouterr().out.decode().splitlines()
+    assert title.startswith("6 members, 0% lost, 0.3 ms one way")
+    assert [line.split()[:2] for line in lines if line.startswith(("kill", "update"))] == [
+        ["kill", "2"],
+        ["update", "2"],
+    ]
+    assert "an update passes 1 hops to the last member" in lines
+    assert max(map(len, lines)) <= 80
+    assert run([*command, "--format", "json"]) == 0
+    kill, update = map(json.loads, capfdbinary.readouterr().out.splitlines())
+    assert (kill["experiment"], kill["runs"], kill["false_deaths"], "hops" in kill) == ("kill", 2, 0, False)
+    assert (update["experiment"], update["hops"], update["missing"]) == ("update", 1, 0)
+
+
+@pytest.mark.parametrize("kind", ["svg", "png"])
+def test_a_picture(kind: str, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    path = tmp_path / f"picture.{kind}"
+    assert run(["simulate", "kill", "update", "-n", "5", "--runs", "1", "--plot", str(path)]) == 0
+    assert path.stat().st_size > 1_000
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["simulate", "explode"], "there is no experiment 'explode'"),
+        (["simulate", "--plot", "picture.doc"], "should end in"),
+        (["simulate", "--loss", "2"], "is no share"),
+        (["simulate", "-n", "1"], "--members"),
+        (["plan", "-n", "1"], "at least 2 members"),
+        (["plan", "--rtt", "soon"], "is no time"),
+        (["plan", "--set", "rings=99"], "rings"),
+    ],
+)
+def test_what_can_not_be_used(arguments: list[str], said: str, capfd: pytest.CaptureFixture[str]) -> None:
+    assert run(arguments) == 2
+    captured = capfd.readouterr()
+    assert captured.out == ""
+    assert said in captured.err
+    assert captured.err.count("\n") == 1
