@@ -6,30 +6,45 @@ not have heard an answer. One clock that stands still in that time moves every a
 
 from collections.abc import Callable
 from math import inf
+from typing import NamedTuple
 
-from .common import Common
+from .statistics import Counters
 
-__all__ = ["Health"]
+__all__ = ["SEVERAL", "Health", "Limits"]
 
+SEVERAL = 4  # live members, this node included: the silence of fewer at a time may well be theirs
 LONGEST_JUMP = 1e9  # seconds, 31 years: beyond it is no clock, and floats would lose the fractions of a second
+
+
+class Limits(NamedTuple):
+    """From when on a silence is this node's own trouble.
+
+    Attributes:
+        interval: T, seconds: every T something is heard, if all is well.
+        pause: seconds by which a tick is late if this process paused.
+        isolation: S, seconds.
+    """
+
+    interval: float
+    pause: float
+    isolation: float
 
 
 class Health:
     """Knows when this node, and not the others, is what fails.
 
     Attributes:
-        deaf: nothing heard for 2 T with more than three live members: ages stand still, no verdicts.
+        deaf: nothing heard for 2 T with four live members or more: ages stand still, no verdicts.
         isolated: deaf for S; raised as an event.
         alone: deaf for 3 S: the application sees this node only.
         seen: the latest time seen.
         last_pause: local clock at the end of the last pause; -inf before the first.
     """
 
-    def __init__(self, common: Common, now: float, on_pause: Callable[[], None]) -> None:
-        self._config = common.config
-        self._counters = common.counters
+    def __init__(self, limits: Limits, counters: Counters, now: float, on_pause: Callable[[], None]) -> None:
+        self._limits = limits
+        self._counters = counters
         self._on_pause = on_pause
-        self._threshold = common.config.pause_threshold
         self.seen = now
         self._asleep = 0.0  # total of pauses
         self._deafened = 0.0  # total of deaf time before the present spell
@@ -52,13 +67,13 @@ class Health:
         if not self.seen < now < inf:
             return self.seen
         now = min(now, self.seen + LONGEST_JUMP)
-        if deadline is not None and now - deadline > self._threshold:
+        if deadline is not None and now - deadline > self._limits.pause:
             self._note_pause(now - max(deadline, self.seen), now)
         self.seen = now
         return now
 
     def _note_pause(self, lag: float, now: float) -> None:
-        if lag > self._threshold:
+        if lag > self._limits.pause:
             self._asleep += lag
             self.last_pause = now
             self._counters.pauses += 1
@@ -93,8 +108,8 @@ class Health:
         """
         unpaused = self._unpaused(now)
         if self._deaf_since is None:
-            if live > 3 and unpaused - self._heard >= 2 * self._config.probe_interval:
+            if live >= SEVERAL and unpaused - self._heard >= 2 * self._limits.interval:
                 self._deaf_since = unpaused
             return
-        self.isolated = self.isolated or unpaused - self._deaf_since >= self._config.stall_tolerance
-        self.alone = self.alone or unpaused - self._deaf_since >= 3 * self._config.stall_tolerance
+        self.isolated = self.isolated or unpaused - self._deaf_since >= self._limits.isolation
+        self.alone = self.alone or unpaused - self._deaf_since >= 3 * self._limits.isolation
