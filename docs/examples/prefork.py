@@ -116,7 +116,6 @@ def start_worker(listener: socket.socket, join: str | None) -> int:
 def work(listener: socket.socket, join: str | None) -> None:
     """Serve until SIGTERM. Ctrl-C reaches all processes of a terminal, but it is the parent who acts on it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         application.open_node(join)
         Server(listener).serve_forever()
@@ -128,7 +127,7 @@ def work(listener: socket.socket, join: str | None) -> None:
 
 def supervise(listener: socket.socket, join: str | None) -> None:
     """Keep the workers running until Ctrl-C or SIGTERM; then end them all."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # raises KeyboardInterrupt; the workers inherit it
     pids: set[int] = set()
     try:
         while True:

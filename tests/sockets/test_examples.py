@@ -224,8 +224,9 @@ def test_the_trio_service_drains(start: Start) -> None:
     with socket.create_connection(("127.0.0.1", int(bob_at)), timeout=PATIENCE) as connection:
         connection.sendall(b"first")
         assert connection.recv(100) == b"FIRST"
+        before = len(ann.lines)
         bob.process.send_signal(signal.SIGINT)
-        ann.wait_for(rf"serving: ann at {at[1]}$")  # it stops coming, while
+        ann.wait_for(rf"serving: ann at {at[1]}$", after=before)  # it stops coming, while
         connection.sendall(b"second")
         assert connection.recv(100) == b"SECOND"  # what was begun is finished
         assert bob.process.poll() is None
@@ -424,6 +425,7 @@ def test_the_job_moves_when_its_node_dies(start: Start, tmp_path: Path) -> None:
     taken = int(second.wait_for(r"wrote a page with token (\d+)")[1])  # it comes, and it is its own
     assert taken > token
     first.wait_for("the job moved on|was refused")
+    wait_until(lambda: len(settled := tokens(second.lines)[-5:]) == 5 and len(set(settled)) == 1)  # it is undisputed
     before = len(first.lines)
     second.kill()
     wait_until(lambda: any(written > taken for written in tokens(first.lines[before:])))
