@@ -55,6 +55,8 @@ class Chaos:
         scenario: what is done; a name out of `SCENARIOS`, or one of your own.
         config: of the nodes; the native protocol on a local network by default.
         bounds: what the protocol promises; the native protocol's by default.
+        tripwires: whether nodes keep TCP connections too; by default as the scenario says, else every second
+            run or so, by the seed.
     """
 
     seed: int = 0
@@ -63,6 +65,7 @@ class Chaos:
     scenario: Scenario = attrs.field(default=SCENARIOS["mixed"], converter=_scenario)
     config: ProtocolConfig | None = None
     bounds: Bounds = attrs.Factory(Bounds)
+    tripwires: bool | None = None
 
     @property
     def replay(self) -> str:
@@ -79,7 +82,7 @@ class Chaos:
             InvariantViolated: if one does not hold; its notes say when, and how to replay.
             TimeoutError: if the members don't agree in time.
         """
-        simulation = Simulation(self.seed, config=self.config)
+        simulation = Simulation(self.seed, config=self.config, tripwires=self._has_tripwires)
         simulation.replay = self.replay
         with simulation:
             if self.scenario.honest:
@@ -103,6 +106,11 @@ class Chaos:
             simulation.broadcast(process, b"all clear")
         simulation.run_for(self.bounds.death_known)
         simulation.calm()
+
+    @property
+    def _has_tripwires(self) -> bool:
+        said = self.scenario.tripwires if self.tripwires is None else self.tripwires
+        return Random(f"{self.seed}/tripwires").random() < 0.5 if said is None else said
 
     @property
     def _longest_stall(self) -> float:

@@ -108,6 +108,12 @@ class Harm:
         label = self._random.choice(list(self._simulation.processes))
         self._simulation.step_clock(label, wall=self._random.choice((-3_600.0, -10.0, 10.0, 3_000.0)))
 
+    def reset_connections(self) -> None:
+        """Break the TCP connections of one process, or all there are, as middleboxes do; where there are tripwires."""
+        if self._simulation.wires is not None:
+            one = self._random.choice(self._simulation.running())
+            self._simulation.wires.reset(*([one] if self._random.random() < 0.7 else []))
+
     def crash(self) -> None:
         """Kill one."""
         if process := self._expendable():

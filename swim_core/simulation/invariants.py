@@ -36,6 +36,7 @@ class Bounds:
 
     Attributes:
         stall_tolerance: seconds; a member obstructed for less is not declared dead.
+        host_tolerance: seconds; the same where processes have tripwires, for one that is cut off.
         after_obstruction: seconds for which a longer obstruction still excuses a death: verdicts on their way.
         death_known: seconds from the end of a process to all that can be reached knowing it, in quiet times: S + T,
             a margin of up to 1.5 T where round trips were long, 2 s for old news to be put to the member, and some.
@@ -43,6 +44,7 @@ class Bounds:
     """
 
     stall_tolerance: float = 5.0
+    host_tolerance: float = 3.0
     after_obstruction: float = 3.0
     death_known: float = 10.0
     pending: int = 4_096
@@ -75,8 +77,11 @@ class NoFalseDeath(Observer):
         return restarted and len(self._cluster.named(subject.name)) > 1
 
     def _excuses(self, process: Process) -> bool:
-        longest = self._obstructions.longest(process, within=self._bounds.after_obstruction)
-        return longest >= 0.95 * self._bounds.stall_tolerance
+        bounds = self._bounds
+        longest = self._obstructions.longest(process, within=bounds.after_obstruction)
+        cut_off = self._obstructions.cut_off_since(process, self._cluster.now - bounds.after_obstruction)
+        by_host = cut_off and self._cluster.wires is not None
+        return longest >= 0.95 * (bounds.host_tolerance if by_host else bounds.stall_tolerance)
 
 
 class DeathsKnown(Observer):

@@ -20,6 +20,7 @@ class Scenario:
         longest_stall: as a share of the stall tolerance. Losses eat into the margin of a stall.
         calm: seconds within which all must agree again afterwards.
         honest: whether everybody keeps to the protocol. If not, most is promised only once the liar is gone.
+        tripwires: whether nodes keep TCP connections too; None leaves it to the run.
         lossless: whether no broadcast may be given up. Where so much is lost that eight requests for one can all
             fail, a node may instead say `BroadcastsLost`.
     """
@@ -31,6 +32,7 @@ class Scenario:
     longest_stall: float = 0.8
     calm: float = 180.0
     honest: bool = True
+    tripwires: bool | None = None
     lossless: bool = True
 
 
@@ -79,6 +81,19 @@ SCENARIOS = {
         Scenario(name="partition", acts=(*LIFE, (4, Harm.partition), (3, Harm.heal)), every=2.0),
         Scenario(name="one-way", acts=(*LIFE, (8, Harm.cut), (2, Harm.deafen), (4, Harm.mend), (2, Harm.heal))),
         Scenario(name="stall", acts=(*LIFE, (10, Harm.stall)), longest_stall=0.95),
+        Scenario(
+            name="middlebox",
+            acts=(
+                *LIFE,
+                (6, Harm.reset_connections),
+                (3, Harm.stall),
+                (3, Harm.bounce),
+                (2, Harm.crash),
+                (3, Harm.cut),
+                (3, Harm.mend),
+            ),
+            tripwires=True,
+        ),
         Scenario(name="mass-restart", acts=(*LIFE, (2, Harm.mass_restart)), every=3.0),
         Scenario(name="mass-crash", acts=(*LIFE, (4, Harm.mass_crash)), every=3.0),
         Scenario(

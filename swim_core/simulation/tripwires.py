@@ -132,8 +132,8 @@ class Wires(Observer):
                 self._connect(process, tripwire)
 
     def _connect(self, process: Process, tripwire: Tripwire) -> None:
-        if tripwire not in self._wiring.get(process, NO_WIRING).peers:
-            del self._trying[process, tripwire]
+        if not self._wants(process, tripwire):
+            self._trying.pop((process, tripwire), None)
             return
         there = self._network.transit(process.address, tripwire.address)
         back = self._network.transit(tripwire.address, process.address)
@@ -145,12 +145,17 @@ class Wires(Observer):
     def _greet(self, process: Process, tripwire: Tripwire) -> None:
         other = next((p for p in self._cluster.running() if p.address == tripwire.address), None)
         greeted = other is not None and not other.paused and other.node.wiring.greeting == tripwire.greeting
-        if other is None or not greeted or tripwire not in self._wiring.get(process, NO_WIRING).peers:
+        if other is None or not greeted or not self._wants(process, tripwire):
             self._retry(process, tripwire)
             return
-        del self._trying[process, tripwire]
+        self._trying.pop((process, tripwire), None)
         self._kept[process][tripwire] = other
         process.evidence(KernelEvidence.CONNECTED, tripwire.address, tripwire.greeting)
+
+    def _wants(self, process: Process, tripwire: Tripwire) -> bool:
+        """Whether it is among those to keep, and not kept yet."""
+        wanted = tripwire in self._wiring.get(process, NO_WIRING).peers
+        return wanted and tripwire not in self._kept[process]
 
     def _retry(self, process: Process, tripwire: Tripwire) -> None:
         wait = self._trying.get((process, tripwire), BACKOFF)
