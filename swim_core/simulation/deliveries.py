@@ -4,11 +4,11 @@ from collections import Counter
 
 import attrs
 
-from swim_core.events import BroadcastReceived, BroadcastsLost, Event, MemberDied
+from swim_core.events import BroadcastReceived, BroadcastsLost, Event, MemberDied, MemberJoined
 
 from .cluster import Cluster
 from .observer import Observer, Stop
-from .obstruction import Obstructions
+from .obstruction import INFINITY, Obstructions
 from .process import Process
 from .violation import require
 
@@ -47,8 +47,9 @@ class _Sent:
 class DeliveredToAll(Observer):
     """In the end every broadcast reached each node that was connected to its origin all the time since.
 
-    Connected means: both ran and held each other for live when it was sent, the origin ran for ``repair``
-    seconds more, and neither was cut off, or declared dead by anyone, since shortly before. Stalls are no excuse.
+    Connected means: both ran and held each other for live when it was sent, the node had met its first member
+    ``repair`` seconds before (what is sent before its first sync is over it need not get), the origin ran for as long
+    more, and neither was cut off, or declared dead by anyone, since shortly before. Stalls are no excuse.
     Unless ``lossless``, a node may also have said `BroadcastsLost` of as many.
     """
 
@@ -63,6 +64,7 @@ class DeliveredToAll(Observer):
         self._sent: dict[Key, _Sent] = {}
         self._got: dict[tuple[Process, Key], None] = {}
         self._ended: dict[Process, float] = {}
+        self._met: dict[Process, float] = {}
         self._declared_dead: dict[str, float] = {}
 
     def on_broadcast(self, process: Process, number: int, payload: bytes) -> None:
@@ -73,6 +75,7 @@ class DeliveredToAll(Observer):
         return (
             other is not origin
             and not other.leaving
+            and self._met.get(other, -INFINITY) <= self._cluster.now - self._repair
             and self._stayed(origin, self._cluster.now - self._repair)
             and self._stayed(other, self._cluster.now - self._repair)
             and _holds_live(origin, other)
@@ -84,7 +87,9 @@ class DeliveredToAll(Observer):
         return dead < since and not self._obstructions.cut_off_since(process, since)
 
     def on_event(self, process: Process, event: Event) -> None:
-        if isinstance(event, MemberDied):
+        if isinstance(event, MemberJoined):
+            self._met.setdefault(process, self._cluster.now)
+        elif isinstance(event, MemberDied):
             self._declared_dead[event.member.name] = self._cluster.now
         elif isinstance(event, BroadcastReceived):
             self._got[process, (event.origin.name, event.origin.epoch, event.number)] = None
@@ -109,7 +114,7 @@ class DeliveredToAll(Observer):
         return self._given_up[process, *key[:2]] >= 0
 
     def _was_cut_short(self, sent: _Sent) -> bool:
-        ended = self._ended.get(sent.origin, float("inf"))
+        ended = self._ended.get(sent.origin, INFINITY)
         return ended < sent.time + self._repair or not self._stayed(sent.origin, sent.time)
 
 

@@ -2,11 +2,25 @@
 
 from collections.abc import Callable
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, Protocol
 
-__all__ = ["Timeline"]
+__all__ = ["Schedule", "Timeline"]
 
 _LAST = 1 << 60  # added to the sequence number of ticks: at one instant, arrivals come first
+
+
+class Schedule(Protocol):
+    """What a network needs of time: what o'clock it is, and that things happen later."""
+
+    @property
+    def now(self) -> float:
+        """Seconds since some beginning."""
+
+    def at(self, time: float, call: Callable[..., object], *arguments: Any) -> None:
+        """Have ``call(*arguments)`` happen at ``time``, or as soon as possible if that has passed."""
+
+    def at_end_of(self, time: float, call: Callable[..., object], *arguments: Any) -> None:
+        """The same, after everything else of that instant."""
 
 
 class Timeline:
