@@ -382,7 +382,7 @@ def test_a_tool_is_no_member_whatever_it_says_of_itself() -> None:
     before = hand.node.contact("p1", now=hand.now)
     hand.clear()
     for sender, source in ((stranger.short_id, REMOTE), (A.short_id, A.address), (A.short_id, LOCAL), (0, LOCAL)):
-        lists = {"claims": [stranger.claim()], "broadcasts": [Broadcast("p1", A.epoch, 1, b"x")]}
+        lists: dict[str, Any] = {"claims": [stranger.claim()], "broadcasts": [Broadcast("p1", A.epoch, 1, b"x")]}
         sent = hand.feed_bytes(ask_bytes(hand, Ask(1, What.MEMBERS, 0), sender=sender, **lists), source)
         assert [type(each.message) for each in sent] == [Tell]
         assert sent[0].claims == []

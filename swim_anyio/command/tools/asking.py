@@ -17,7 +17,7 @@ from swim_core.inquirer import PATIENCE, Failure, Inquirer
 from swim_core.questions import Body, What, is_loopback
 from swim_threads.udp import UdpSocket
 
-__all__ = ["NoAnswer", "Target", "ask", "read_target"]
+__all__ = ["PATIENCE", "NoAnswer", "Target", "ask", "read_target"]
 
 DEFAULT = "127.0.0.1:7946"
 MAX_TRIED = 4  # addresses, which share the two seconds

@@ -26,22 +26,23 @@ EVENTS = 200  # kept for a tall terminal
 FEWEST_EVENTS = 5  # lines that a long table leaves them
 AROUND = 6  # lines of the live view that are neither member nor event
 RIGID = {"STATE": 7, "AGE": 5, "ROUND TRIP": 10}  # columns that are never cut, and their least widths
+WIDEST = {"NAME": 18, "ADDRESS": 21}  # in the live view, whose rows are lines; metadata takes what is left
 NUMBERS = ("AGE", "ROUND TRIP")
 ORDER = {State.SUSPECT: 0, State.DEAD: 1, State.LEFT: 2, State.ALIVE: 3}
 
 
 def members_table(members: Iterable[Seen], *, wrap: bool) -> Table:
     """A table that fits the width there is: what is too long goes on in the next line, or is cut."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     overflow: Literal["fold", "ellipsis"] = "fold" if wrap else "ellipsis"
     for title in HEADER:
-        rigid = title in RIGID
         table.add_column(
             title.lower(),
             justify="right" if title in NUMBERS else "left",
-            no_wrap=rigid or not wrap,
+            no_wrap=title in RIGID or (title in WIDEST and not wrap),  # the others make room where it is short
             overflow=overflow,
             min_width=RIGID.get(title),
+            max_width=None if wrap else WIDEST.get(title),
         )
     for seen in members:
         cells = [Text(printable(cell), overflow=overflow, no_wrap=not wrap) for cell in seen.cells()]

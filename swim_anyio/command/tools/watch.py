@@ -90,11 +90,11 @@ async def _follow(target: Target, view: View, shower: _Shower) -> None:
     silent, took = False, 0.0
     while True:
         await anyio.sleep(max(PACE, SHARE * took))
-        asked = time.monotonic()
+        asked, name = time.monotonic(), view.teller.name
         try:
             latest = read_view(await ask(target, What.EVERYONE))
         except NoAnswer as error:
-            await shower.show(None, [] if silent else [_said("unanswered", error)], str(error))
+            await shower.show(None, [] if silent else [_said("unanswered", f"{name} does not answer")], str(error))
             silent = True
             continue
         took = time.monotonic() - asked
@@ -136,8 +136,8 @@ def _standing(before: View, after: View) -> Iterator[Record]:
         yield {"t": after.t, "event": "isolated" if isolated[1] else "reconnected"}
 
 
-def _said(event: str, reason: object) -> Record:
-    return {"t": time.time(), "event": event, "reason": str(reason)}
+def _said(event: str, reason: str) -> Record:
+    return {"t": time.time(), "event": event, "reason": reason}
 
 
 class _Lines:

@@ -61,7 +61,10 @@ def ago(seconds: float) -> str:
 
 def span(seconds: float | None) -> str:
     """A round trip in milliseconds; "-" for none."""
-    return "-" if seconds is None else f"{seconds * 1e3:.3g}ms"
+    if seconds is None:
+        return "-"
+    ms = seconds * 1e3
+    return f"{ms:.{2 if ms < 10 else 1 if ms < 100 else 0}f}ms"
 
 
 def clock_time(unix: float, *, date: bool = False) -> str:
