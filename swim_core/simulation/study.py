@@ -138,7 +138,8 @@ class Summary:
 def conduct(experiment: Experiment, setting: Setting, seed: int) -> Run:
     """Do it once; the same seed gives the same run."""
     name = f"{experiment.value}/{setting.members}/{setting.link}/{seed}"
-    with Simulation(name, config=setting.config, link=setting.link) as simulation:
+    tripwires = setting.config.tripwires
+    with Simulation(name, config=setting.config, link=setting.link, tripwires=tripwires) as simulation:
         members = simulation.start_formed(setting.members)
         into_interval = seed * GOLDEN % 1.0 * setting.config.probe_interval  # it may happen at any moment of one
         simulation.run_for(setting.warm_up + into_interval)

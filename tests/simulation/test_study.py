@@ -8,7 +8,7 @@ from swim_core.simulation import Link, Simulation
 from swim_core.simulation.study import Experiment, Setting, Summary, Trial, conduct
 
 LAN, WAN = Config.lan(tripwires=False), Config.wan(tripwires=False)
-RUNS = 8
+RUNS = 5
 
 
 def summary(experiment: Experiment, runs: int = RUNS, **setting: object) -> Summary:
@@ -52,11 +52,15 @@ def test_members_that_are_never_told_are_counted() -> None:
     assert Summary.of([run]).missing == 4
 
 
+@pytest.mark.parametrize("tripwires", [True, False], ids=["tripwires", "plain"])
 @pytest.mark.parametrize("members", [5, 24])
 @pytest.mark.parametrize(
     ("config", "link", "rtt"), [(LAN, Link(), 0.0017), (WAN, Link.wan(), 0.09)], ids=["lan", "wan"]
 )
-def test_the_planner_says_what_the_simulator_shows(config: Config, link: Link, rtt: float, members: int) -> None:
+def test_the_planner_says_what_the_simulator_shows(
+    config: Config, link: Link, rtt: float, members: int, tripwires: bool
+) -> None:
+    config = config.replace(tripwires=tripwires)
     expected = plan(config, members=members, rtt=rtt)
     setting = {"members": members, "config": config, "link": link}
     for experiment, span in (
