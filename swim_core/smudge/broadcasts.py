@@ -1,6 +1,7 @@
 """Broadcasts: which are known, who is known to have them, and which to attach to a message."""
 
 from collections import OrderedDict
+from zlib import crc32
 
 import msgspec
 
@@ -11,10 +12,8 @@ from .peers import Peers, customary
 
 __all__ = ["Broadcasts", "Memory", "Told"]
 
-Key = tuple[Address, int]
-
 FORGET = 600.0  # seconds without a copy: a real node's backlog of a thousand, highest count first, lasts that long
-RESTARTED = 10.0  # the same for a node that restarted, and counts from 1 again
+RESTARTED = 100.0  # the same for a node that restarted, and counts from 1 again; real nodes took 85 s over fifty
 PER_ORIGIN = 4_096
 ORIGINS = 1_024
 STORED = 1_024  # broadcasts that are still told; both bound what a flood costs
@@ -22,30 +21,35 @@ TELL_FOR = 60.0  # seconds
 
 
 class Memory:
-    """Which broadcasts have been seen, bounded by time and size. Indices follow no order: any u32 may come next."""
+    """Which broadcasts have been seen, bounded by time and size. Indices follow no order: any u32 may come next.
+
+    Real nodes that restart count from 1 again, mostly without a sign that others could see. So the payload counts too:
+    one index with two payloads is two broadcasts.
+    """
 
     def __init__(self) -> None:
-        self._origins: OrderedDict[Address, OrderedDict[int, float]] = OrderedDict()
+        self._origins: OrderedDict[Address, OrderedDict[tuple[int, int], float]] = OrderedDict()
 
-    def fresh(self, origin: Address, index: int, now: float) -> bool:
+    def fresh(self, record: BroadcastRecord, now: float) -> bool:
         """Whether a broadcast is seen for the first time; it is remembered until no copy came for long."""
-        seen = self._origins.setdefault(origin, OrderedDict())
-        self._origins.move_to_end(origin)
+        seen = self._origins.setdefault(record.origin, OrderedDict())
+        self._origins.move_to_end(record.origin)
         if len(self._origins) > ORIGINS:
             self._origins.popitem(last=False)
-        fresh = index not in seen
-        seen[index] = now
-        seen.move_to_end(index)
+        key = (record.index, crc32(record.payload))
+        fresh = key not in seen
+        seen[key] = now
+        seen.move_to_end(key)
         _expire(seen, now - FORGET, PER_ORIGIN)
         return fresh
 
     def restarted(self, origin: Address, now: float) -> None:
-        """A node counts anew: forget its indices, save those of which a copy came just now."""
+        """A node counts anew: forget its indices, save those of which copies may still arrive."""
         if origin in self._origins:
             _expire(self._origins[origin], now - RESTARTED, PER_ORIGIN)
 
 
-def _expire(seen: OrderedDict[int, float], before: float, limit: int) -> None:
+def _expire(seen: OrderedDict[tuple[int, int], float], before: float, limit: int) -> None:
     while seen and (len(seen) > limit or next(iter(seen.values())) < before):
         seen.popitem(last=False)
 
@@ -73,7 +77,7 @@ class Broadcasts:
 
     def __init__(self, peers: Peers) -> None:
         self._peers = peers
-        self._told: OrderedDict[Key, Told] = OrderedDict()
+        self._told: OrderedDict[BroadcastRecord, Told] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._told)
@@ -86,14 +90,14 @@ class Broadcasts:
     def store(self, record: BroadcastRecord, holders: tuple[Address, ...], now: float) -> Told:
         """Tell a broadcast from now on; ``holders`` have it. The oldest goes if there are too many."""
         told = Told(record, now + TELL_FOR, customary(len(self._peers)), dict.fromkeys(holders))
-        self._told[record.origin, record.index] = told
+        self._told[record] = told
         if len(self._told) > STORED:
             self._told.popitem(last=False)
         return told
 
     def copy_of(self, record: BroadcastRecord, holder: Address) -> None:
         """A copy came: who sent it has it."""
-        told = self._told.get((record.origin, record.index))
+        told = self._told.get(record)
         if told is not None:
             told.known[holder] = None
 
@@ -102,11 +106,16 @@ class Broadcasts:
         while self._told and next(iter(self._told.values())).until <= now:
             self._told.popitem(last=False)
 
-    def attach(self, to: Address) -> BroadcastRecord | None:
-        """The broadcast told least often, of those that ``to`` is neither known to have nor was sent."""
+    def attach(self, to: Address, room: int) -> BroadcastRecord | None:
+        """The broadcast told least often, of those that ``to`` is neither known to have nor was sent.
+
+        None if there is none, or none whose payload fits in ``room`` bytes.
+        """
         best = None
         for told in self._told.values():
-            if told.left and to not in told.known and to not in told.sent and (best is None or told.left > best.left):
+            if not told.left or to in told.known or to in told.sent or len(told.record.payload) > room:
+                continue
+            if best is None or told.left > best.left:
                 best = told
         if best is None:
             return None

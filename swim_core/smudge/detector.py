@@ -1,17 +1,20 @@
 """Failure detection: pings, and what is done before a node that does not answer is suspected, and held dead.
 
-Three things differ from the original, none of which its nodes can see. A silent node is asked again, directly
+Four things differ from the original, none of which its nodes can see. A silent node is asked again, directly
 and by way of relays, until all of them have failed; one relay's silence proves nothing. What others claim of
-a node is checked before it is believed. Any datagram of a node proves that it lives.
+a node is checked before it is believed. Any datagram of a node proves that it lives. And whoever hears from nobody
+accuses nobody: before a verdict on one node others are pinged, and one of them must have answered.
 """
 
 from collections.abc import Callable
+from math import inf
 from random import Random
 
 import msgspec
 
 from swim_core.address import Address
 from swim_core.events import Event, MemberPinged
+from swim_core.health import SEVERAL, Health
 from swim_core.member import Rule
 from swim_core.statistics import Counters
 from swim_core.timers import Timer, Timers
@@ -31,6 +34,7 @@ SPACING = 0.06  # seconds between askings: a real relay's wait (150 ms) must not
 REFUSALS = 2
 APART = 0.03  # seconds between the first refusal and the last
 UNREACHED = 0.15  # seconds without a relay's word that make two refusals a death
+TESTS = 3  # nodes pinged at a time to learn whether this node hears at all
 FRESH = 1.0  # seconds for which a refusal confirms what others claim
 
 
@@ -72,6 +76,8 @@ class Detector:
         random: Random,
         counters: Counters,
         emit: Callable[[Event], None],
+        health: Health,
+        on_answer: Callable[[float], None],
     ) -> None:
         self._local = local
         self._peers = peers
@@ -84,6 +90,9 @@ class Detector:
         self._random = random
         self._counters = counters
         self._emit = emit
+        self._health = health
+        self._on_answer = on_answer
+        self._last_answer = -inf
         self._pings: dict[tuple[Address, int], tuple[float, Timer]] = {}
         self._asked: dict[tuple[Address, int], Timer] = {}
         self._inquiries: dict[Address, _Inquiry] = {}
@@ -120,16 +129,25 @@ class Detector:
             timer.cancel()
             self._emit(MemberPinged(peer.member, round_trip))
 
-    def ping(self, address: Address, now: float) -> int:
-        """Send a PING with a fresh code, the result; a live node of the table that doesn't answer is looked into."""
+    def ping(self, address: Address, now: float, *, inquire: bool = True) -> int:
+        """Send a PING with a fresh code, the result; a live node of the table that doesn't answer is looked into.
+
+        Not so if ``inquire`` is false: then an answer is welcome, and silence says nothing of that node.
+        """
         code = self._heartbeat.next()
         peer = self._peers.get(address)
         if peer is not None:
             peer.unanswered += 1
-        timer = self._timers.at(now + self._trips.patience, lambda at: self._late(address, code, at))
+        timer = self._timers.at(now + self._trips.patience, lambda at: self._late(address, code, at, inquire=inquire))
         self._pings[address, code] = (now, timer)
         self._outbox.send(Verb.PING, code, address)
         return code
+
+    def greet(self, now: float) -> None:
+        """Ping k(n) nodes: they are heard again, and may hold this one dead."""
+        live = self._peers.live
+        for address in self._random.sample(live, min(customary(len(self._peers)), len(live))):
+            self.ping(address, now)
 
     def check(self, peer: Peer, now: float, *, claim: int = 0) -> None:
         """Ping a node out of turn, with a code above the heartbeat of a ``claim`` so that its answer refutes that.
@@ -151,22 +169,28 @@ class Detector:
             sent, timer = ping
             timer.cancel()
             self._trips.add(now - sent)
+            self._note_answer(now)
             if peer is not None:
                 peer.proven, peer.round_trip, peer.unanswered = True, now - sent, 0
                 self._tell(peer, code, now - sent)
         for inquiry in list(self._inquiries.values()):
             if inquiry.code == code and address in inquiry.relays:
+                self._note_answer(now)
                 self._standing.note(inquiry.peer, "a relay reached it", now, str(address))
                 self.lives(inquiry.peer, code)
                 self._standing.heard(inquiry.peer, code, now)
 
-    def _late(self, address: Address, code: int, now: float) -> None:
+    def _note_answer(self, now: float) -> None:
+        self._last_answer = now
+        self._on_answer(now)
+
+    def _late(self, address: Address, code: int, now: float, *, inquire: bool) -> None:
         ping = self._pings.pop((address, code), None)
         peer = self._peers.get(address)
         if ping is None or peer is None:
             return
         self._counters.probes_failed += 1
-        if peer.live and peer.heard < ping[0]:
+        if inquire and peer.live and peer.heard < ping[0] and not self._health.deaf:
             self._standing.note(peer, "ping timed out", now, f"code {code}")
             self._inquire(peer, now)
 
@@ -260,6 +284,10 @@ class Detector:
         if inquiry.pinged != self._heartbeat.value:
             inquiry.pinged = self._heartbeat.next()
         self._outbox.send(Verb.PING, inquiry.pinged, peer.address)
+        if inquiry.askings and self._hears_nobody_since(inquiry.since):
+            others = [address for address in self._peers.live if address != peer.address]
+            for address in self._random.sample(others, min(TESTS, len(others))):
+                self.ping(address, now, inquire=False)
         if inquiry.askings < ASKINGS:
             target = MemberRecord(Status.FORWARD_TO, peer.address, inquiry.code, peer.source)
             for relay in inquiry.relays:
@@ -267,6 +295,10 @@ class Detector:
         inquiry.askings += 1
         due = min(now + SPACING, inquiry.until)
         inquiry.timer = self._timers.at(due, lambda at: self._ask(inquiry, at))
+
+    def _hears_nobody_since(self, since: float) -> bool:
+        """Whether the trouble is likelier this node's own: there are several others, and none of them answers."""
+        return len(self._peers.live) + 1 >= SEVERAL and self._last_answer < since
 
     def _refused_enough(self, inquiry: _Inquiry, now: float) -> bool:
         """Refused here, twice and some time apart, and no relay has reached it."""
@@ -276,6 +308,10 @@ class Detector:
 
     def _judge(self, inquiry: _Inquiry, now: float, *, gone: bool) -> None:
         peer, own = inquiry.peer, self._heartbeat.value
+        if not gone and self._hears_nobody_since(inquiry.since):
+            self._standing.note(peer, "nobody answers", now)
+            self._inquiries.pop(peer.address, None)
+            return
         if peer.status is Status.ALIVE:
             self._standing.note(peer, "all relays failed", now, f"{len(inquiry.relays)} asked")
             self._standing.set(peer, Status.SUSPECTED, own, self._local, now, Rule.SUSPICION)

@@ -1,6 +1,9 @@
 """The first look at a datagram: is it exactly one of this protocol, from a node that could be answered?"""
 
+from collections.abc import Callable
 from ipaddress import ip_address
+
+import attrs
 
 from swim_core.address import Address, reachable
 from swim_core.errors import ConfigError
@@ -18,13 +21,23 @@ Opened = tuple[Address, Message]
 
 
 class Inbox:
-    """Opens datagrams; what is not valid is dropped whole and counted by cause."""
+    """Opens datagrams; what is not valid is dropped whole and counted by cause.
 
-    def __init__(self, local: Address, config: SmudgeConfig, counters: Counters) -> None:
+    Args:
+        local: this node's own address.
+        config: settings.
+        counters: of what is dropped.
+        knows: whether a node is in the table.
+    """
+
+    def __init__(
+        self, local: Address, config: SmudgeConfig, counters: Counters, knows: Callable[[Address], bool]
+    ) -> None:
         self._local = local
         self._ipv6 = ":" in local.host
         self._config = config
         self._counters = counters
+        self._knows = knows
 
     def open(self, data: bytes, source: Address | tuple[str, int]) -> Opened | None:
         """The sender's identity and its message, or None if the datagram was dropped."""
@@ -51,9 +64,20 @@ class Inbox:
             return DropReason.UNDECODABLE
         if message.verb is Verb.PINGREQ and not self._names_target(message):
             return DropReason.UNDECODABLE
-        if message.broadcast is not None and len(message.broadcast.payload) > self._config.max_broadcast_bytes:
+        opened = self._identified(message, source)
+        return opened if isinstance(opened, DropReason) else self._shortened(*opened)
+
+    def _shortened(self, sender: Address, message: Message) -> Opened | DropReason:
+        """Without a broadcast that is too long: its limit is not the cluster's.
+
+        A member's ping is answered all the same, or it would be suspected here; a stranger's datagram is dropped whole.
+        """
+        if message.broadcast is None or len(message.broadcast.payload) <= self._config.max_broadcast_bytes:
+            return sender, message
+        if not self._knows(sender):
             return DropReason.TOO_LARGE_PAYLOAD
-        return self._identified(message, source)
+        self._counters.drop(DropReason.TOO_LARGE_PAYLOAD)
+        return sender, attrs.evolve(message, broadcast=None)
 
     def _open_announcement(self, data: bytes, source: Address | tuple[str, int]) -> Opened | DropReason:
         if len(data) > MAX_DATAGRAM:

@@ -10,6 +10,8 @@ from swim_core.address import Address, reachable
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError, NotRunning, PayloadTooLarge, UnknownMember
 from swim_core.events import Datagram, DropReason, Event, Evidence, KernelEvidence
+from swim_core.health import Health, Limits
+from swim_core.isolation import Isolation
 from swim_core.member import Contact, Member, State
 from swim_core.statistics import Counters, Statistics
 from swim_core.timers import Timers
@@ -34,7 +36,8 @@ from .turns import Turns
 
 __all__ = ["SmudgeNode"]
 
-LONGEST_JUMP = 1e9  # seconds: beyond it is no clock
+SHORTEST = 0.25  # seconds: pings wait about that long for an answer, however often they are sent
+UNREACHED = 7  # intervals, in which the others at the latest hold a node dead that they don't hear
 
 
 class SmudgeNode:
@@ -68,7 +71,7 @@ class SmudgeNode:
         if not usable(local, self._ipv6):
             raise ConfigError(f"{local} is no address that other nodes could send to")
         self._config = config
-        self._now = self._started = now
+        self._started = now
         self._start_ms = unix_ms - now * 1000
         self._left = False
         self._events: deque[Event] = deque()
@@ -80,7 +83,10 @@ class SmudgeNode:
         self._peers = peers = Peers(config.max_members)
         self._heartbeat = heartbeat = Heartbeat(unix_ms)
         self._trips = RoundTrips(config)
-        self._inbox = Inbox(local, config, counters)
+        self._inbox = Inbox(local, config, counters, lambda address: peers.get(address) is not None)
+        usual = max(config.interval, SHORTEST)
+        limits = Limits(usual, max(0.25 * config.interval, 0.25), UNREACHED * usual)
+        self._health = health = Health(limits, counters, now, lambda: self._detector.drop())
         self._gossip = gossip = Gossip(peers, random)
         self._broadcasts = Broadcasts(peers)
         self._outbox = outbox = Outbox(local, peers, gossip, self._broadcasts, counters)
@@ -88,7 +94,27 @@ class SmudgeNode:
         emit = self._events.append
         self._standing = standing = Standing(local, peers, heartbeat, gossip, push, counters, emit, self._wall_ms)
         self._detector = detector = Detector(
-            local, peers, heartbeat, self._trips, standing, outbox, push, timers, random, counters, emit
+            local,
+            peers,
+            heartbeat,
+            self._trips,
+            standing,
+            outbox,
+            push,
+            timers,
+            random,
+            counters,
+            emit,
+            health,
+            self._answered,
+        )
+        self._isolation = Isolation(
+            str(local),
+            health,
+            others=lambda: [peer.member for peer in peers if peer.live],
+            cluster_time=self._wall_ms,
+            emit=emit,
+            on_reconnect=detector.greet,
         )
         relay = Relay(local, outbox, timers, counters)
         self._receiver = Receiver(
@@ -269,6 +295,8 @@ class SmudgeNode:
 
     def members(self, *, gone: bool = False) -> tuple[Member, ...]:
         """The members by name; see `ProtocolNode.members`."""
+        if self._health.alone and not gone:
+            return (self.local,)
         others = [peer.member for peer in self._peers if gone or peer.live]
         return tuple(sorted([self.local, *others], key=lambda member: member.name))
 
@@ -286,7 +314,7 @@ class SmudgeNode:
 
     def contact(self, name: str, *, now: float) -> Contact | None:
         """What this node has had to do with another member; see `ProtocolNode.contact`."""
-        now = max(now, self._now)
+        now = max(now, self._health.seen)
         peer = self._peers.named(name)
         if peer is not None:
             return peer.contact(now)
@@ -301,8 +329,8 @@ class SmudgeNode:
         return Statistics(
             **self._counters.snapshot(),
             members=states,
-            deaf=False,
-            isolated=False,
+            deaf=self._health.deaf,
+            isolated=self._health.isolated,
             superseded=False,
             watches=len(self._detector),
             pending=len(self._gossip),
@@ -310,25 +338,20 @@ class SmudgeNode:
             round_trips=self._trips.samples.histogram,
             rtt_p50=self._trips.samples.quantile(0.5),
             rtt_p99=self._trips.samples.quantile(0.99),
-            cluster_time=self._wall_ms(self._now),
+            cluster_time=self._wall_ms(self._health.seen),
         )
 
     # ------------------------------------------------------------------ time
 
     def _advance(self, now: float) -> float:
         """Take note of the time. Being late for a tick means that this process stalled: it accuses nobody for that."""
-        if not self._now < now < inf:
-            return self._now
-        now = min(now, self._now + LONGEST_JUMP)
-        deadline = self._timers.deadline()
-        if deadline is not None and not self._left:
-            lag = now - max(deadline, self._now)
-            if lag > max(0.25 * self._config.interval, 0.25):
-                self._counters.pauses += 1
-                self._counters.paused_seconds += lag
-                self._detector.drop()
-        self._now = now
-        return now
+        return self._health.advance(now, None if self._left else self._timers.deadline())
+
+    def _answered(self, now: float) -> None:
+        """A node answered this one: both ways are open."""
+        self._health.hear(now)
+        if self._health.isolated:
+            self._isolation.answered(now)
 
     def _wall_ms(self, now: float) -> int:
         return max(0, int(self._start_ms + now * 1000))
@@ -336,6 +359,7 @@ class SmudgeNode:
     def _turn(self, now: float) -> None:
         self._timers.at(now + self._config.interval, self._turn)
         self._broadcasts.expire(now)
+        self._isolation.on_round(len(self._peers.live) + 1, now)
         self._turns.take(now)
 
     def _announce(self, now: float) -> None:

@@ -63,12 +63,14 @@ class Outbox:
             broadcast: this one; else one that the addressee may miss.
             everyone: whether to fill it with live nodes.
         """
-        if broadcast is None and not everyone:
-            broadcast = self._broadcasts.attach(to)
         heads = [first] if first is not None else []
-        taken = HEADER_SIZE + (0 if broadcast is None else BROADCAST_HEAD[self._ipv6] + len(broadcast.payload))
-        room = (UNFRAGMENTED if everyone else MAX_DATAGRAM) - taken
-        room = min(room // record_size(ipv6=self._ipv6), MAX_RECORDS) - len(heads)
+        size = record_size(ipv6=self._ipv6)
+        left = (UNFRAGMENTED if everyone else MAX_DATAGRAM) - HEADER_SIZE - len(heads) * size
+        if broadcast is None and not everyone:
+            broadcast = self._broadcasts.attach(to, left - BROADCAST_HEAD[self._ipv6])
+        if broadcast is not None:
+            left -= BROADCAST_HEAD[self._ipv6] + len(broadcast.payload)
+        room = min(left // size, MAX_RECORDS - len(heads))
         records = (
             self._gossip.everyone(to, room) if everyone else self._gossip.records(to, room, fill=code != CARRIER_CODE)
         )

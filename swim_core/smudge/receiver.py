@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from ipaddress import ip_address
 
+import attrs
+
 from swim_core.address import Address
 from swim_core.events import BroadcastReceived, DropReason, Event, Origin
 from swim_core.rate import RateLimit
@@ -117,6 +119,8 @@ class Receiver:
         if not self._heartbeat.plausible(record.heartbeat):
             self._counters.drop(DropReason.TIME_JUMP)
             return
+        if record.source is not None and (":" in record.source.host) is not self._ipv6:
+            record = attrs.evolve(record, source=None)  # IPv4 wrapped in IPv6 crashes real nodes that pass it on
         peer = self._peers.get(record.address)
         if peer is None:
             self._standing.learn(record, now)
@@ -126,6 +130,8 @@ class Receiver:
                 self._standing.set(peer, Status.ALIVE, record.heartbeat, record.source, now)
         elif record.heartbeat >= peer.heartbeat and record.status > peer.status:
             self._detector.rumour(peer, record, now)
+        elif record.heartbeat > peer.heartbeat and record.status == Status.SUSPECTED and not peer.live:
+            self._detector.check(peer, now, claim=record.heartbeat)  # somebody saw it live since it was held dead
 
     def _object(self, record: MemberRecord, sender: Address, now: float) -> None:
         """A claim about this node itself: say something newer, and show whoever believes it that this node lives."""
@@ -142,7 +148,7 @@ class Receiver:
             self._counters.drop(DropReason.BAD_SOURCE)
         elif record.origin == self._local:
             self._counters.drop(DropReason.DUPLICATE)
-        elif self._memory.fresh(record.origin, record.index, now):
+        elif self._memory.fresh(record, now):
             self._push.broadcast(record, (record.origin, sender), now)
             self._counters.broadcasts_delivered += 1
             origin = record.origin if self._peers.get(record.origin) is not None else None
