@@ -5,7 +5,6 @@ import logging
 import os
 import secrets
 import socket
-import time
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from types import TracebackType
@@ -14,14 +13,15 @@ from typing import Literal
 import anyio
 from anyio.lowlevel import checkpoint
 
-from swim_core import Address, BindError, ConfigError, Multicast, NodeCrashed, ProtocolConfig, ProtocolNode
-from swim_core.arguments import Arguments, HostPort, advertised_address, exposure_warning, is_wildcard, read_arguments
+from swim_core import Address, BindError, ConfigError, Multicast, NodeCrashed, ProtocolConfig
+from swim_core.arguments import Arguments, HostPort, read_arguments
 from swim_threads import engine as threads
-from swim_threads.multicast import MulticastSocket
-from swim_threads.udp import UdpSocket, route_source
+from swim_threads.preparing import advertised, create_node, deciding_seed, open_multicast, open_sockets
+from swim_threads.udp import UdpSocket
 
+from . import surroundings
 from .base import BaseEngine
-from .drivers import current_driver
+from .drivers import Loop, current_driver
 from .engine import Engine
 from .node import AsyncNode
 from .seeds import Seeds, look_up, numeric
@@ -81,6 +81,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
         discover: Multicast | None = None,
         driver: DriverName | None = None,
     ) -> None:
+        simulated = surroundings.current()
         arguments = read_arguments(
             bind,
             name=name,
@@ -91,8 +92,8 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
             cluster=cluster,
             discover=discover,
             environ=os.environ,
-            hostname=socket.gethostname(),
-            suffix=secrets.token_hex(4),
+            hostname=simulated.hostname if simulated else socket.gethostname(),
+            suffix=simulated.suffix() if simulated else secrets.token_hex(4),
         )
         self._running = _run(arguments, _driver_name(driver))
         self._entered = False
@@ -113,29 +114,14 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
 async def _run(arguments: Arguments, driver: DriverName | None) -> AsyncIterator[AsyncNode]:
     """The life of a node. A cancel scope surrounds the block, and no task group, which would wrap exceptions."""
     await checkpoint()
-    with ExitStack() as undo:
-        sock = UdpSocket.open(*await _bindable(*arguments.bind))
-        undo.callback(sock.close)
-        address = await _advertised(arguments, sock)
-        multicast = _multicast(arguments, sock, address)
-        if multicast is not None:
-            undo.callback(multicast.close)
-        loop = current_driver()
-        engine: BaseEngine
-        buffer = arguments.config.event_buffer
-        if driver == "loop" or (driver is None and not loop.real_time):
-            core = _create(arguments, address, loop.clock())
-            engine = Engine(core, sock, loop, event_buffer=buffer, multicast=multicast)
-        else:
-            core = _create(arguments, address, threads.clock())
-            engine = ThreadedEngine(core, sock, loop, event_buffer=buffer, multicast=multicast)
-        undo.pop_all()
+    simulated = surroundings.current()
+    engine, loop, seeds = await (simulated.prepare(arguments) if simulated else _prepare(arguments, driver))
     block = loop.block()
     engine.on_failure = block.cancel
     with block:
         try:
             engine.start()
-            node = AsyncNode(engine, Seeds(sock.reachable_families, engine))
+            node = AsyncNode(engine, seeds)
             if arguments.join:
                 node.join(arguments.join)
             yield node
@@ -145,7 +131,33 @@ async def _run(arguments: Arguments, driver: DriverName | None) -> AsyncIterator
             engine.close()
             await engine.stopped()
     if engine.failure is not None:
-        raise NodeCrashed(f"the node {core.local.name} failed") from engine.failure
+        raise NodeCrashed(f"the node {engine.core.local.name} failed") from engine.failure
+
+
+async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[BaseEngine, Loop, Seeds]:
+    """A node that is bound and not yet started, its loop, and what resolves its seeds."""
+    with ExitStack() as undo:
+        loop = current_driver()
+        within = driver == "loop" or (driver is None and not loop.real_time)
+        tripwires = arguments.config.tripwires and not within
+        sock, listener = open_sockets(arguments, await _bindable(*arguments.bind), tripwires=tripwires, log=log)
+        undo.callback(sock.close)
+        if listener is not None:
+            undo.callback(listener.close)
+        seeds = await _first_seed(arguments, sock)
+        address = advertised(arguments, sock, await _advertise(arguments, sock), seeds, log=log)
+        core = create_node(arguments, address, now=loop.clock() if within else threads.clock())
+        multicast = open_multicast(arguments, sock, address, log=log)
+        if multicast is not None:
+            undo.callback(multicast.close)
+        engine: BaseEngine
+        buffer = arguments.config.event_buffer
+        if within:
+            engine = Engine(core, sock, loop, event_buffer=buffer, multicast=multicast)
+        else:
+            engine = ThreadedEngine(core, sock, loop, event_buffer=buffer, multicast=multicast, listener=listener)
+        undo.pop_all()
+    return engine, loop, Seeds(sock.reachable_families, engine)
 
 
 def _driver_name(driver: DriverName | None) -> DriverName | None:
@@ -160,27 +172,6 @@ def _driver_name(driver: DriverName | None) -> DriverName | None:
     return None
 
 
-def _create(arguments: Arguments, address: Address, now: float) -> ProtocolNode:
-    return arguments.config.create_node(
-        arguments.name,
-        address,
-        now=now,
-        entropy=os.urandom(32),
-        unix_ms=time.time_ns() // 1_000_000,
-        metadata=arguments.metadata,
-    )
-
-
-def _multicast(arguments: Arguments, sock: UdpSocket, advertised: Address) -> MulticastSocket | None:
-    if arguments.discover is None:
-        return None
-    try:
-        return MulticastSocket.open(arguments.discover, sock, advertised)
-    except OSError as error:
-        log.warning("%s: no discovery by multicast: %s", arguments.name, error.strerror or error)
-        return None
-
-
 async def _bindable(host: str, port: int) -> tuple[str, int]:
     """The address to bind, numeric; a zone (``%eth0``) stays."""
     if numeric(host, port) is not None:
@@ -189,22 +180,6 @@ async def _bindable(host: str, port: int) -> tuple[str, int]:
         return (await look_up(host, port))[0]
     except OSError as error:
         raise BindError(error.errno, f"{host!r}, the host to listen on, does not resolve: {error.strerror}") from error
-
-
-async def _advertised(arguments: Arguments, sock: UdpSocket) -> Address:
-    """What to tell others; logs how it was chosen, and what listening beyond loopback means."""
-    choice = advertised_address(
-        sock.address,
-        await _advertise(arguments, sock),
-        await _first_seed(arguments, sock),
-        dual_stack=sock.dual_stack,
-        route_source=route_source,
-    )
-    if choice.notice is not None:
-        log.log(logging.WARNING if choice.doubtful else logging.INFO, "%s: %s", arguments.name, choice.notice)
-    if (warning := exposure_warning(sock.address)) is not None:
-        log.warning("%s: %s", arguments.name, warning)
-    return choice.address
 
 
 async def _advertise(arguments: Arguments, sock: UdpSocket) -> Address | None:
@@ -218,9 +193,9 @@ async def _advertise(arguments: Arguments, sock: UdpSocket) -> Address | None:
 
 
 async def _first_seed(arguments: Arguments, sock: UdpSocket) -> list[Address]:
-    """The addresses of the first seed, where they are needed now: the route to it decides what a wildcard means."""
-    if arguments.advertise is not None or not arguments.join or not is_wildcard(sock.address):
-        return []
-    with anyio.move_on_after(FIRST_LOOK_UP), contextlib.suppress(OSError):
-        return await look_up(*arguments.join[0], sock.reachable_families)
+    """The addresses of the first seed, where they are needed now."""
+    seed = deciding_seed(arguments, sock)
+    if seed is not None:
+        with anyio.move_on_after(FIRST_LOOK_UP), contextlib.suppress(OSError):
+            return await look_up(*seed, sock.reachable_families)
     return []  # it is looked up again in the background, with a warning; the node starts in any case

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import math
 import socket
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 
 import anyio
@@ -21,6 +21,7 @@ log = logging.getLogger("swim_anyio.seeds")
 
 Seed = tuple[str, int]
 Families = tuple[socket.AddressFamily, ...]
+Resolver = Callable[[str, int, Families], Awaitable[list[Address]]]
 
 RETRY_FIRST = 1.0  # seconds until an unresolvable name is tried again, doubled each time
 RETRY_MAX = 60.0  # as `join_backoff_max`: a seed that appears later is found within a minute
@@ -33,12 +34,12 @@ class Seeds:
     Args:
         families: of the addresses that the node's socket reaches.
         engine: whose node joins them.
-        look_up: resolves names; the function of this module by default.
+        resolver: finds the addresses of names, in place of `look_up`.
     """
 
-    def __init__(self, families: Families, engine: BaseEngine, *, look_up: "LookUp | None" = None) -> None:
+    def __init__(self, families: Families, engine: BaseEngine, *, resolver: Resolver | None = None) -> None:
         self._families = families
-        self._resolve = look_up or globals()["look_up"]
+        self._resolver = resolver
         self._engine = engine
         self._numeric: list[Address] = []
         self._names: dict[Seed, list[Address]] = {}  # and what each was last resolved to
@@ -81,7 +82,7 @@ class Seeds:
         try:
             while seed in self._names:
                 try:
-                    found = await self._resolve(*seed, self._families)
+                    found = await (self._resolver or look_up)(*seed, self._families)
                 except OSError as error:
                     level = logging.WARNING if delay == RETRY_FIRST else logging.DEBUG
                     extra = {"event": "unresolved", "seeds": [seed[0]]}

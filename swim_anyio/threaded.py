@@ -10,6 +10,7 @@ import anyio
 from swim_core import Event, JoinAttempt, NodeCrashed, NotRunning, ProtocolNode
 from swim_threads import engine as threads
 from swim_threads.multicast import MulticastSocket
+from swim_threads.tcp import TcpListener
 from swim_threads.udp import UdpSocket
 
 from .base import BaseEngine
@@ -36,13 +37,20 @@ class ThreadedEngine(BaseEngine):
         *,
         event_buffer: int,
         multicast: MulticastSocket | None = None,
+        listener: TcpListener | None = None,
     ) -> None:
         self._post = loop.post
         self._posted = False  # guarded by the lock, as the next
         self._attempts = False
         self._done = anyio.Event()
         self._engine = threads.Engine(
-            core, sock, self._on_event, multicast=multicast, on_change=self._on_change, log=log
+            core,
+            sock,
+            self._on_event,
+            multicast=multicast,
+            listener=listener,
+            on_change=self._on_change,
+            log=log,
         )
         super().__init__(core, loop, lock=self._engine.lock, clock=threads.clock, event_buffer=event_buffer)
 

@@ -4,19 +4,17 @@ import logging
 import os
 import secrets
 import socket
-import time
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 
-from swim_core import Address, BindError, ConfigError, Multicast, ProtocolConfig, ProtocolNode
-from swim_core.arguments import Arguments, HostPort, advertised_address, exposure_warning, is_wildcard, read_arguments
+from swim_core import Address, BindError, ConfigError, Multicast, ProtocolConfig
+from swim_core.arguments import Arguments, HostPort, read_arguments
 
 from .engine import clock
-from .multicast import MulticastSocket
 from .node import ThreadNode
+from .preparing import advertised, create_node, deciding_seed, open_multicast, open_sockets
 from .resolver import numeric, resolve
-from .tcp import open_pair
-from .udp import UdpSocket, route_source
+from .udp import UdpSocket
 
 __all__ = ["open_node"]
 
@@ -73,14 +71,15 @@ def open_node(
         suffix=secrets.token_hex(4),
     )
     with ExitStack() as undo:
-        sock, listener, notice = open_pair(*_bind_address(*arguments.bind), tcp=arguments.config.tripwires)
+        bind = _bind_address(*arguments.bind)
+        sock, listener = open_sockets(arguments, bind, tripwires=arguments.config.tripwires, log=logger)
         undo.callback(sock.close)
         if listener is not None:
             undo.callback(listener.close)
-        if notice is not None:
-            logger.warning("%s: no tripwires, so that crashes are found later: %s", arguments.name, notice)
-        core = _create(arguments, sock)
-        multicast = _multicast(arguments, sock, core.local.address)
+        advertise = _advertise_address(arguments, sock)
+        address = advertised(arguments, sock, advertise, _first_seed(arguments, sock), log=logger)
+        core = create_node(arguments, address, now=clock())
+        multicast = open_multicast(arguments, sock, address, log=logger)
         if multicast is not None:
             undo.callback(multicast.close)
         buffer = arguments.config.event_buffer
@@ -99,36 +98,6 @@ def _bind_address(host: str, port: int) -> tuple[str, int]:
         raise BindError(error.errno, f"{host!r}, the host to listen on, does not resolve: {error.strerror}") from error
 
 
-def _create(arguments: Arguments, sock: UdpSocket) -> ProtocolNode:
-    """Make the protocol's node, known under the address that others are to use."""
-    advertise = _advertise_address(arguments, sock)
-    seeds = () if advertise else _first_seed(arguments, sock)
-    chosen = advertised_address(sock.address, advertise, seeds, dual_stack=sock.dual_stack, route_source=route_source)
-    node = arguments.config.create_node(
-        arguments.name,
-        chosen.address,
-        now=clock(),
-        entropy=os.urandom(32),
-        unix_ms=time.time_ns() // 1_000_000,
-        metadata=arguments.metadata,
-    )
-    if chosen.notice is not None:
-        logger.log(logging.WARNING if chosen.doubtful else logging.INFO, "%s: %s", arguments.name, chosen.notice)
-    if (warning := exposure_warning(sock.address)) is not None:
-        logger.warning("%s: %s", arguments.name, warning)
-    return node
-
-
-def _multicast(arguments: Arguments, sock: UdpSocket, advertised: Address) -> MulticastSocket | None:
-    if arguments.discover is None:
-        return None
-    try:
-        return MulticastSocket.open(arguments.discover, sock, advertised)
-    except OSError as error:
-        logger.warning("%s: no discovery by multicast: %s", arguments.name, error.strerror or error)
-        return None
-
-
 def _advertise_address(arguments: Arguments, sock: UdpSocket) -> Address | None:
     if arguments.advertise is None:
         return None
@@ -140,13 +109,14 @@ def _advertise_address(arguments: Arguments, sock: UdpSocket) -> Address | None:
 
 
 def _first_seed(arguments: Arguments, sock: UdpSocket) -> tuple[Address, ...]:
-    """The addresses of the first seed, where they are needed now: the route to it decides what a wildcard means."""
-    if not arguments.join or not is_wildcard(sock.address):
+    """The addresses of the first seed, where they are needed now."""
+    seed = deciding_seed(arguments, sock)
+    if seed is None:
         return ()
-    address = numeric(*arguments.join[0])
+    address = numeric(*seed)
     if address is not None:
         return (address,)
     try:
-        return resolve(*arguments.join[0], sock.reachable_families)
+        return resolve(*seed, sock.reachable_families)
     except OSError:
         return ()  # the resolver thread tries again and warns

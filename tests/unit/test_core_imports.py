@@ -26,9 +26,16 @@ LAZY_ANYWHERE = {
 }
 """What closes a circle, and is therefore imported inside a function: a config makes its node, and a node takes a
 config, in either protocol; the driver for trio is imported only where trio runs."""
-SHARED = {"swim_threads.engine", "swim_threads.udp", "swim_threads.multicast", "swim_threads.prometheus"}
-"""What the anyio adapter uses of the threads adapter: the thread that runs a node, the manners of its sockets, and
-what becomes of statistics."""
+SHARED = {
+    "swim_threads.engine",
+    "swim_threads.multicast",
+    "swim_threads.preparing",
+    "swim_threads.prometheus",
+    "swim_threads.tcp",
+    "swim_threads.udp",
+}
+"""What the anyio adapter uses of the threads adapter: the thread that runs a node, the manners of its sockets, the way
+from arguments to both, and what becomes of statistics."""
 FACE = {"listeners", "node", "opening", "registry", "resolver", "subscription"}
 """What only programs without an event loop use of it."""
 
