@@ -18,8 +18,7 @@ def ranked(subject: Peer, members: Iterable[Peer]) -> list[Peer]:
     others = [member for member in members if member is not subject]
     place = HASHES.identity(subject.name, subject.epoch).rings
     walks = [
-        sorted(others, key=lambda member: (place[ring] - rings_of(member)[ring]) % 2**64)
-        for ring in range(len(place))
+        sorted(others, key=lambda member: (place[ring] - rings_of(member)[ring]) % 2**64) for ring in range(len(place))
     ]
     return list({member.name: member for step in zip(*walks, strict=True) for member in step}.values())
 
@@ -33,7 +32,8 @@ class Accuser(Hand):
     """A node with ``others`` live members, of which one, `subject`, has fallen silent.
 
     The rest answer pings. Those in `voting` vote as watchers do: when asked, when polled, and every 0.5 s; each
-    states the time since it was asked as its silence, and those in `stated` what stands there (seconds).
+    states the time since it was asked as its silence, and those in `stated` what stands there (seconds). Their kernels
+    say `kernel`; silent ones are stated to have been so for as long, or for `kernel_age`.
     """
 
     def __init__(self, others: int = 6, *, config: Config | None = None, votes: bool = True) -> None:
@@ -45,6 +45,7 @@ class Accuser(Hand):
         self.voting = list(self.helpers) if votes else []
         self.stated: dict[str, float] = {}
         self.kernel = Kernel.NONE
+        self.kernel_age: float | None = None
         self.kind = SILENT
         self.asked: dict[str, float] = {}
         self.reaction = self._react
@@ -61,7 +62,9 @@ class Accuser(Hand):
         seconds = self.stated.get(helper.name, own) if silence is None else silence
         chosen = self.kind if kind is None else kind
         subject = self.subject
-        vote = Vote(subject.short_id, subject.incarnation, nonce, chosen, round(seconds * 1000), self.kernel, 0)
+        age = seconds if self.kernel_age is None else self.kernel_age
+        age_ms = round(age * 1000) if self.kernel is Kernel.SILENT else 0
+        vote = Vote(subject.short_id, subject.incarnation, nonce, chosen, round(seconds * 1000), self.kernel, age_ms)
         self.feed(helper, vote)
 
     def _react(self, sent: Sent) -> None:

@@ -226,6 +226,34 @@ def test_a_bad_value_is_an_error_that_names_the_variable(name: str, text: str) -
         Config.from_env({f"SWIM_{name.upper()}": text})
 
 
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("true", True),
+        ("1", True),
+        ("Yes", True),
+        ("ON", True),
+        ("false", False),
+        ("0", False),
+        ("no", False),
+        ("off", False),
+    ],
+)
+def test_a_switch_is_on_or_off_in_several_words(text: str, value: bool) -> None:
+    assert Config.from_env({"SWIM_TRIPWIRES": text}).tripwires is value
+
+
+def test_a_switch_is_nothing_else() -> None:
+    with pytest.raises(ConfigError, match="SWIM_TRIPWIRES must be true or false, not 'maybe'"):
+        Config.from_env({"SWIM_TRIPWIRES": "maybe"})
+    with pytest.raises(ConfigError, match="tripwires must be True or False, not 1"):
+        Config(tripwires=1)  # type: ignore[arg-type]
+
+
+def test_presets_say_when_a_silent_kernel_is_a_lost_host() -> None:
+    assert [Config.preset(name).host_tolerance for name in ("local", "lan", "wan")] == [0.0, 3.0, 6.0]
+
+
 def test_a_bad_label_or_preset_names_its_variable() -> None:
     with pytest.raises(ConfigError, match="SWIM_CLUSTER"):
         Config.from_env({"SWIM_CLUSTER": "x" * 65})
