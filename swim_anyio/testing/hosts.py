@@ -1,0 +1,141 @@
+"""The machines of a simulated network: their names, addresses, ports, wall clocks, and what runs on them."""
+
+import errno
+import socket
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from random import Random
+
+import trio
+
+from swim_core import Address, BindError
+from swim_core.simulation import Network
+
+from ..seeds import numeric
+from .sockets import SimulatedSocket
+
+__all__ = ["Host", "Hosts"]
+
+CLOCK_SKEW = 0.02  # seconds by which the wall clocks of hosts are off, at most, either way
+FIRST_EPHEMERAL_PORT = 49_152
+HERE = "localhost"  # the host of whoever has not been put on another
+
+
+class Host:
+    """A machine of the network.
+
+    Attributes:
+        name: by which it is known and resolved.
+        ip: its address.
+        clock_offset: seconds by which its wall clock is off.
+        sockets: of all nodes that were opened on it, ended ones too, in order.
+        programs: what `SimulatedNetwork.start` runs on it.
+    """
+
+    def __init__(self, name: str, ip: str, clock_offset: float) -> None:
+        self.name = name
+        self.ip = ip
+        self.clock_offset = clock_offset
+        self.sockets: list[SimulatedSocket] = []
+        self.programs: dict[trio.CancelScope, None] = {}
+        self._last_port = FIRST_EPHEMERAL_PORT - 1
+
+    def __repr__(self) -> str:
+        return f"<Host {self.name} at {self.ip}>"
+
+    def free_port(self) -> int:
+        """One that was never given out before."""
+        self._last_port += 1
+        return self._last_port
+
+
+_here: ContextVar[str] = ContextVar("swim_anyio.testing.host", default=HERE)
+
+
+class Hosts:
+    """All machines by name. One that is named for the first time comes into being, with an address of its own."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        self._hosts: dict[str, Host] = {}
+        self._make(HERE, "127.0.0.1")
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._hosts
+
+    def __getitem__(self, name: str) -> Host:
+        return self._hosts[name]
+
+    @property
+    def here(self) -> Host:
+        """The one that the calling task is on."""
+        return self.named(_here.get())
+
+    @contextmanager
+    def at(self, host: Host) -> Iterator[None]:
+        """Put the calling task there for the length of the block, and all tasks that it starts meanwhile."""
+        before = _here.get()
+        _here.set(host.name)
+        try:
+            yield
+        finally:
+            _here.set(before)
+
+    def named(self, name: str) -> Host:
+        """The one of that name."""
+        host = self._hosts.get(name)
+        if host is None:
+            count = len(self._hosts)
+            host = self._make(name, f"10.{count >> 16 & 255}.{count >> 8 & 255}.{count & 255}")
+        return host
+
+    def _make(self, name: str, ip: str) -> Host:
+        host = self._hosts[name] = Host(name, ip, self._random.uniform(-CLOCK_SKEW, CLOCK_SKEW))
+        return host
+
+    def resolve(self, name: str, port: int) -> Address:
+        """The address of a host by name, or of a numeric one.
+
+        Raises:
+            socket.gaierror: if no host has that name.
+        """
+        address = numeric(name, port)
+        if address is not None:
+            return address
+        if name not in self._hosts:
+            raise socket.gaierror(socket.EAI_NONAME, f"{name} is no host of the simulated network")
+        return Address(self._hosts[name].ip, port)
+
+    async def look_up(self, name: str, port: int, families: Iterable[socket.AddressFamily] = ()) -> list[Address]:
+        """The same as a resolver does it."""
+        await trio.lowlevel.checkpoint()
+        return [self.resolve(name, port)]
+
+    def bind(self, network: Network, name: str, port: int) -> tuple[Host, SimulatedSocket]:
+        """Bind a socket as the calling task asks: where it is, or, if it is nowhere in particular, anywhere.
+
+        Raises:
+            BindError: if the address is in use, or of another host.
+        """
+        host = self._bound(name)
+        address = Address(host.ip, port or host.free_port())
+        try:
+            sock = SimulatedSocket(network, address)
+        except ValueError:
+            why = f"{address} is in use on the simulated host {host.name}; port 0 takes a free one"
+            raise BindError(errno.EADDRINUSE, why) from None
+        host.sockets.append(sock)
+        return host, sock
+
+    def _bound(self, name: str) -> Host:
+        here = self.here
+        if name in ("0.0.0.0", "::", here.name, here.ip):
+            return here
+        if here.name != HERE:
+            why = f"{name} is not an address of the simulated host {here.name}: bind 0.0.0.0 or {here.name}"
+            raise BindError(errno.EADDRNOTAVAIL, why)
+        for host in self._hosts.values():
+            if host.ip == name:
+                return host
+        return self._make(name, name) if numeric(name, 1) is not None else self.named(name)

@@ -1,0 +1,300 @@
+"""Machines, names and faults of a simulated network, for programs that use `open_node`."""
+
+import errno
+import logging
+import math
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
+from random import Random
+from typing import Any, Protocol, TypeVar
+
+import trio
+from trio.testing import MockClock
+
+from swim_core import Address, ConfigError
+from swim_core.address import split_host_port
+from swim_core.arguments import Arguments, advertised_address
+from swim_core.protocol import AddressLike
+from swim_core.simulation import Link, Network, Traffic
+
+from .. import surroundings
+from ..drivers import Loop
+from ..engine import Engine
+from ..node import AsyncNode
+from ..seeds import Seeds
+from .hosts import Host, Hosts
+from .schedule import TrioSchedule
+from .scheduling import deterministic_scheduling
+from .sockets import SimulatedDriver, SimulatedSocket
+
+__all__ = ["Host", "Nursery", "SimulatedNetwork", "Who", "simulated_network"]
+
+START_MS = 1_700_000_000_000  # the wall clock at time 0
+
+log = logging.getLogger("swim_anyio")
+
+T = TypeVar("T")
+
+Who = str | AddressLike | AsyncNode
+"""A host by name, or one node, by its address or itself."""
+
+
+class Nursery(Protocol):
+    """What can start a task: trio's nursery and anyio's task group."""
+
+    def start_soon(self, async_fn: Callable[..., Awaitable[object]], /, *args: Any, name: object = None) -> None: ...
+
+
+class SimulatedNetwork:
+    """A network that exists in trio's time only; `simulated_network` puts it in place of the real one.
+
+    Hosts come into being when they are first named, by `host`, by `start` or as what a node binds to. Each has an
+    address of its own, and its name resolves to it. Where nothing is said a node is on ``localhost``.
+
+    Attributes:
+        seed: what everything random comes from, the entropy and wall clocks of nodes included.
+        traffic: counters of datagrams.
+    """
+
+    def __init__(self, seed: object = 0, *, link: Link | None = None) -> None:
+        self.seed = seed
+        self._schedule = TrioSchedule()
+        self._network = Network(seed, link=link, timeline=self._schedule)
+        self._random = Random(f"{seed}/hosts")
+        self._hosts = Hosts(self._random)
+        self._by_address: dict[Address, SimulatedSocket] = {}  # as advertised; the latest of each
+        self._opened = 0
+        self._mended = trio.Event()
+
+    @property
+    def traffic(self) -> Traffic:
+        """Counters of datagrams: sent, delivered, lost, blocked ..."""
+        return self._network.traffic
+
+    @property
+    def digest(self) -> str:
+        """A hash, in hex, of every arrival so far with its time: equal for equal runs."""
+        return self._network.digest
+
+    # running programs
+
+    def run(self, program: Callable[..., Awaitable[T]], *arguments: Any) -> T:
+        """Run ``program(*arguments)`` under trio, on a clock that jumps over all waiting; returns what it returns."""
+        return trio.run(program, *arguments, clock=self.clock())
+
+    @staticmethod
+    def clock() -> MockClock:
+        """A clock that jumps as soon as every task waits, for those who start trio themselves."""
+        return MockClock(autojump_threshold=0.0)
+
+    @contextmanager
+    def host(self, name: str) -> Iterator[Host]:
+        """Put what the block opens, and the tasks that it starts, on the host of that name."""
+        host = self._hosts.named(name)
+        with self._hosts.at(host):
+            yield host
+
+    def start(self, nursery: Nursery, host: str, program: Callable[..., Awaitable[object]], *arguments: Any) -> None:
+        """Run ``program(*arguments)`` in a task on the host of that name. `kill` of the host ends it."""
+        scope = trio.CancelScope()
+
+        async def run() -> None:
+            with scope:
+                await program(*arguments)
+            machine.programs.pop(scope, None)
+
+        with self.host(host) as machine:
+            machine.programs[scope] = None
+            nursery.start_soon(run, name=f"{getattr(program, '__qualname__', program)} on {host}")
+
+    # faults
+
+    def kill(self, who: Who) -> None:
+        """End processes as ``kill -9`` does: nobody is told, and the host refuses what is sent to them.
+
+        A host's programs (`start`) are cancelled; they can do nothing more to the network. For a node that the test
+        itself holds only the network has ended: it hears nobody, and nobody hears it.
+        """
+        self._end(who)
+
+    def lose_host(self, name: str) -> None:
+        """The same for a whole host, which is gone: silence where it was, until something is started there again."""
+        self._end(name)
+        self._network.lose_host(self._hosts[name].ip)
+
+    def _end(self, who: Who) -> None:
+        for sock in self._sockets(who):
+            sock.kill()
+        if isinstance(who, str) and who in self._hosts:
+            programs, self._hosts[who].programs = self._hosts[who].programs, {}
+            for scope in programs:
+                scope.cancel()
+
+    def stall(self, who: Who, seconds: float = math.inf) -> None:
+        """Let nodes stand still: they read nothing, no timer of theirs fires, and what they are told to send waits.
+
+        The program around a node goes on, as it shares the event loop with the test. A longer stall wins.
+        """
+        until = self._schedule.now + seconds
+        for sock in self._sockets(who):
+            sock.stall(until)
+            if until < math.inf:
+                self._schedule.at(until, self._wake_at, sock, until)
+
+    @staticmethod
+    def _wake_at(sock: SimulatedSocket, until: float) -> None:
+        sock.wake(at=until)
+
+    def resume(self, who: Who) -> None:
+        """Wake stalled nodes now."""
+        for sock in self._sockets(who):
+            sock.wake()
+
+    def partition(self, *groups: Iterable[Who]) -> None:
+        """Let datagrams pass within groups only; nodes in none form one more group. Replaces an earlier partition."""
+        self._network.partition([self._addresses(*group) for group in groups])
+        self._changed()
+
+    def cut(self, source: Who, destination: Who) -> None:
+        """Nothing more passes from one to the other; the way back is as before."""
+        for one in self._addresses(source):
+            for other in self._addresses(destination):
+                self._network.cut(one, other)
+
+    def mend(self, source: Who, destination: Who) -> None:
+        """Undo `cut`."""
+        for one in self._addresses(source):
+            for other in self._addresses(destination):
+                self._network.mend(one, other)
+        self._changed()
+
+    def heal(self) -> None:
+        """Undo all cuts and the partition."""
+        self._network.heal()
+        self._changed()
+
+    def set_link(self, link: Link, source: Who | None = None, destination: Who | None = None) -> None:
+        """Let datagrams fare like this from now on: all, those from ``source``, those to ``destination``, or both."""
+        if source is None and destination is None:
+            self._network.link = link
+            return
+        for one in self._addresses(source) if source is not None else [None]:
+            for other in self._addresses(destination) if destination is not None else [None]:
+                self._network.set_link(one, other, link)
+
+    async def reach(self, destination: Who) -> None:
+        """Wait as a connection of the program's own would, from the host of the calling task to another.
+
+        There is a path when neither a cut nor a partition lies between a node here and one there, either way; until
+        then this waits, and then takes the time of a round trip.
+
+        Raises:
+            ConnectionRefusedError: if no node runs there.
+        """
+        here = self._sockets(self._hosts.here.name)
+        there = self._addresses(destination)
+        while not any(self._path(sock.address, address) for sock in here for address in there):
+            await self._mended.wait()
+        await trio.sleep(2 * self._network.link.delay)
+        if not any(sock.open for sock in self._sockets(destination)):
+            raise ConnectionRefusedError(errno.ECONNREFUSED, f"no node runs at {destination}")
+
+    def _path(self, one: Address, other: Address) -> bool:
+        return not (self._network.blocked(one, other) or self._network.blocked(other, one))
+
+    def _changed(self) -> None:
+        self._mended.set()
+        self._mended = trio.Event()
+
+    # who is who
+
+    def _sockets(self, who: Who) -> list[SimulatedSocket]:
+        """The sockets of a host, those of dead processes too, or the one of a node."""
+        if isinstance(who, str) and who in self._hosts:
+            found = self._hosts[who].sockets
+        else:
+            address = who.local.address if isinstance(who, AsyncNode) else self._parse(who)
+            found = [self._by_address[address]] if address in self._by_address else []
+        if not found:
+            raise LookupError(f"no node has been opened at {who!r}")
+        return found
+
+    def _parse(self, who: str | AddressLike) -> Address:
+        try:
+            return self._hosts.resolve(*(split_host_port(who) if isinstance(who, str) else who))
+        except socket.gaierror as error:
+            raise LookupError(error.strerror) from None
+
+    def _addresses(self, *who: Who) -> list[Address]:
+        return list(dict.fromkeys(sock.address for each in who for sock in self._sockets(each)))
+
+    # what `open_node` asks
+
+    @property
+    def hostname(self) -> str:
+        """Of the host that the calling task is on."""
+        return self._hosts.here.name
+
+    def suffix(self) -> str:
+        """For the default name of a node."""
+        return self._random.randbytes(4).hex()
+
+    async def prepare(self, arguments: Arguments) -> tuple[Engine, Loop, Seeds]:
+        """Bind a node's socket here, and make the node."""
+        host, sock = self._hosts.bind(self._network, *arguments.bind)
+        try:
+            address = self._advertised(arguments, sock.address)
+            driver = SimulatedDriver(sock)
+            self._opened += 1
+            core = arguments.config.create_node(
+                arguments.name,
+                address,
+                now=driver.clock(),
+                entropy=Random(f"{self.seed}/{arguments.name}/{self._opened}").randbytes(32),
+                unix_ms=START_MS + int((driver.clock() + host.clock_offset) * 1000),
+                metadata=arguments.metadata,
+            )
+        except BaseException:
+            sock.close()
+            raise
+        if arguments.discover is not None:
+            log.warning("%s: no discovery by multicast: a simulated network has none", arguments.name)
+        self._by_address[address] = sock
+        engine = Engine(core, sock, driver, event_buffer=arguments.config.event_buffer)
+        return engine, driver, Seeds(sock.reachable_families, engine, resolver=self._hosts.look_up)
+
+    def _advertised(self, arguments: Arguments, bound: Address) -> Address:
+        advertise = None
+        if arguments.advertise is not None:
+            try:
+                advertise = self._hosts.resolve(*arguments.advertise)
+            except socket.gaierror as error:
+                raise ConfigError(f"advertise: {error.strerror}") from error
+        return advertised_address(bound, advertise, (), dual_stack=False, route_source=lambda _: None).address
+
+
+@contextmanager
+def simulated_network(seed: object = 0, *, link: Link | None = None) -> Iterator[SimulatedNetwork]:
+    """Put a simulated network in place of the real one for the length of the block: every `open_node` uses it.
+
+    trio's own scheduling is seeded too, so that a run is a function of the seed, and of the program. An exception
+    that leaves the block carries the seed in a note.
+
+    Args:
+        seed: anything whose text tells it from others.
+        link: between any two nodes; a local network in good order by default.
+
+    Raises:
+        RuntimeError: inside another such block.
+    """
+    network = SimulatedNetwork(seed, link=link)
+    surroundings.replace(network)
+    try:
+        with deterministic_scheduling(f"{seed}/scheduling"):
+            yield network
+    except BaseException as error:
+        error.add_note(f"on a simulated network; replay: simulated_network(seed={seed!r})")
+        raise
+    finally:
+        surroundings.replace(None)
