@@ -12,7 +12,7 @@ from .wire import Kernel, Vote, VoteKind
 
 __all__ = ["Journal", "Notes"]
 
-PER_MEMBER = 32  # observations kept of one member
+PER_MEMBER = 40  # observations kept of one member: a watch with votes of all `max_helpers`, from its beginning
 MEMBERS = 256  # members observed; both bound the memory when much fails at once
 MAX_DETAIL = 240  # characters of one observation: a few names of others
 BEGINNING = "watch began"
@@ -22,6 +22,7 @@ _KERNELS = {
     KernelEvidence.REFUSED_TCP: "nor takes connections",
     KernelEvidence.REACHABLE: "its kernel takes connections: the host is up",
     KernelEvidence.KERNEL_SILENT: "its kernel doesn't answer either",
+    KernelEvidence.CONNECTION_LOST: "its end of a tripwire closed unannounced",
 }
 
 

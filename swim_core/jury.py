@@ -269,15 +269,15 @@ class Jury:
     # ------------------------------------------------------------------ accusing
 
     def _ask_more(self, watch: Watch, count: int, now: float) -> None:
-        asked: list[str] = []
-        while len(asked) < count and watch.candidates:
+        before = len(watch.helpers)
+        while count and watch.candidates:
             candidate = watch.candidates.pop()
             if candidate.live and candidate.name not in watch.helpers:
-                asked.append(candidate.name)
+                count -= 1
                 watch.helpers[candidate.name] = Helper(candidate, now)
                 self._request(watch, candidate, now)
-        if asked:
-            self._journal.note(watch.entry.name, "asked helpers", now, detail=", ".join(asked))
+        if len(watch.helpers) > before:
+            self._journal.note(watch.entry.name, "asked helpers", now, detail=", ".join(watch.helpers), repeats=True)
 
     def _request(self, watch: Watch, helper: Entry, now: float) -> None:
         self._outbox.send(PingReq(self._random.getrandbits(32), watch.entry.claim), helper, now)
@@ -388,8 +388,8 @@ class Jury:
         for helper in list(watch.helpers.values()):
             if helper.vote is None and not helper.replaced and now - helper.asked >= patience:
                 helper.replaced = True
-                detail = f"of {helper.entry.name} in {patience:.2f} s"
-                self._journal.note(watch.entry.name, "no vote", now, detail=detail)
+                silent = [name for name, other in watch.helpers.items() if other.vote is None and other.replaced]
+                self._journal.note(watch.entry.name, "no vote", now, detail=f"of {', '.join(silent)}", repeats=True)
                 self._ask_more(watch, 1, now)
         if self._until_poll(watch, now) <= 0 and now >= watch.next_poll:
             watch.next_poll = now + max(POLL_EVERY, 2 * self._rtt.p99)
