@@ -42,7 +42,11 @@ class _Wire:
 
 
 class Tripwires:
-    """Keeps the connections of one node, and accepts those of others."""
+    """Keeps the connections of one node, and accepts those of others.
+
+    Attributes:
+        inbound: the connections of others.
+    """
 
     def __init__(self, listener: TcpListener, watcher: Watcher, wiring: Wiring, on_evidence: OnEvidence) -> None:
         self._families = listener.families
@@ -50,7 +54,7 @@ class Tripwires:
         self._watcher = watcher
         self._on_evidence = on_evidence
         self._alarms = Alarms()
-        self._inbound = Inbound(listener, watcher, self._alarms, wiring)
+        self.inbound = Inbound(listener, watcher, self._alarms, wiring)
         self._wiring = wiring
         self._wires: dict[Tripwire, _Wire] = {}
         self._backoff: dict[Tripwire, float] = {}
@@ -77,7 +81,7 @@ class Tripwires:
     def rewire(self, wiring: Wiring, now: float) -> None:
         """Keep other connections, a little later."""
         if wiring is not self._wiring:
-            self._wiring = self._inbound.wiring = wiring
+            self._wiring = self.inbound.wiring = wiring
             if "rewire" not in self._alarms:
                 self._alarms.set("rewire", now + SETTLE, self._rewire)
 
@@ -85,7 +89,7 @@ class Tripwires:
 
     def ready(self, fd: int, now: float) -> None:
         """A watched socket is ready, or was a moment ago."""
-        if not self._inbound.ready(fd, now):
+        if not self.inbound.ready(fd, now):
             handler = self._handlers.get(fd)
             if handler is not None:
                 handler(now)
@@ -99,7 +103,7 @@ class Tripwires:
 
     def close(self, *, announce: bool) -> None:
         """Close all; with ``announce`` those who are connected learn that this is no crash."""
-        self._inbound.close(announce=announce)
+        self.inbound.close(announce=announce)
         for wire in self._wires.values():
             wire.dial.close()
         for dial in self._tests.values():
