@@ -33,7 +33,7 @@ def _whole(default: int, low: int, high: int, unit: str) -> Any:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             raise ConfigError(f"{attribute.name} must be a whole number from {low} to {high} ({unit}), not {value!r}")
 
-    return attrs.field(default=default, validator=check)
+    return attrs.field(default=default, validator=check, metadata={"unit": unit, "low": low, "high": high})
 
 
 def _check_cluster_name(_: object, attribute: "attrs.Attribute[Any]", value: object) -> None:

@@ -326,8 +326,10 @@ class Detector:
     def refused(self, peer: Peer, verb: Verb, now: float) -> None:
         """The kernel of a node's host said that nobody listens there any more, to a datagram of that verb.
 
-        What was refused to an NFPING is looked into by whoever asked for it.
+        What was refused to an NFPING is looked into by whoever asked for it. Like an answer, a kernel's word shows that
+        the ways there and back are open.
         """
+        self._note_answer(now)
         if not peer.live:
             return
         self._standing.note(peer, "refused", now, verb.name)

@@ -67,6 +67,7 @@ class Receiver:
     def receive(self, sender: Address, message: Message, now: float) -> None:
         """A datagram of a node, in the order that real nodes keep: its sender, its records, its broadcast, its verb."""
         known = self._peers.get(sender)
+        newcomer = known is None or not known.live  # the restarted are still held dead
         self._heartbeat.hear(message.code, sender, proven=known is not None and known.proven, now=now)
         peer = self.hear(sender, message.code, now)
         for record in message.members:
@@ -77,7 +78,7 @@ class Receiver:
             self._deliver(message.broadcast, sender, now)
         match message.verb:
             case Verb.PING | Verb.NFPING:
-                welcome = known is None and self._welcomes.allow(now)
+                welcome = newcomer and self._welcomes.allow(now)
                 self._outbox.send(Verb.ACK, message.code, sender, everyone=welcome)
             case Verb.ACK:
                 self._detector.answered(sender, message.code, now)

@@ -1,10 +1,12 @@
 """A scripted model of the original, its defects included, from the specification alone: company for nodes of ours.
 
 It keeps what peers can tell by its datagrams and what an operator sees of it: one accusation for each silent relay,
-equal heartbeats accepted both ways, own entry set by hearsay, two sends a change, broadcasts newest first.
+equal heartbeats accepted both ways, own entry set by hearsay, two sends a change, broadcasts newest first, and
+datagrams dropped whole for a broadcast that it can't take. What would crash a real node raises.
 """
 
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_address
 from math import floor, log
 from random import Random
 from statistics import fmean, pstdev
@@ -26,6 +28,13 @@ from swim_core.smudge import (
     encode,
 )
 from swim_core.timers import Timers
+
+MAX_PAYLOAD = 256
+RETRIES = 10
+
+
+def _nowhere(origin: Address) -> bool:
+    return ip_address(origin.host).packed[0] == 0
 
 
 @attrs.define(eq=False)
@@ -62,6 +71,9 @@ class OriginalNode(RecordingNode):
         self.pending: dict[tuple[Address, int], _Pending] = {}
         self.history = [200] * 50
         self.round: list[Address] = []
+        self.drawn: set[Address] = set()
+        self.ipv6 = ":" in address.host
+        self.lost: list[bytes] = []
         self.index = 0
         self.stored: dict[tuple[Address, int], list[Any]] = {}
         self.changes: list[tuple[float, Address, int]] = []
@@ -72,9 +84,16 @@ class OriginalNode(RecordingNode):
 
     def feed_datagram(self, data: bytes, source: AddressLike, *, now: float) -> None:
         try:
-            message = decode(data)
+            message = decode(data, ipv6=self.ipv6)
         except DecodeError:
+            self.lost.append(data)
             return
+        told = message.broadcast
+        if told is not None and (len(told.payload) > MAX_PAYLOAD or not told.origin.port or _nowhere(told.origin)):
+            self.lost.append(data)  # whole, so that a ping stays unanswered
+            return
+        if message.verb is Verb.PINGREQ and not message.members:
+            raise RuntimeError(f"a real node would have crashed: {data.hex()}")
         self._receive(Address(source[0], message.sender_port), message, now)
 
     def feed_tick(self, *, now: float) -> None:
@@ -113,7 +132,7 @@ class OriginalNode(RecordingNode):
         chosen = chosen or self.random.sample(others, min(self._k, len(others)))
         records = [MemberRecord(e.status, a, e.heartbeat, e.source) for a in chosen for e in [self.table[a]]]
         message = Message(verb, self.address.port, code, (*first, *records), self._emission())
-        self.out.append(Datagram(encode(message), to))
+        self.out.append(Datagram(encode(message, ipv6=self.ipv6), to))
 
     def _emission(self) -> BroadcastRecord | None:
         if not self.stored:
@@ -155,7 +174,8 @@ class OriginalNode(RecordingNode):
         if record.status == Status.DEAD and record.address == self.address:
             return
         self.table.setdefault(record.address, _Entry(Status.UNKNOWN, 0, None))
-        self._set(record.address, record.status, record.heartbeat, record.source, now)
+        status = Status.ALIVE if known is None and record.status == Status.UNKNOWN else record.status
+        self._set(record.address, status, record.heartbeat, record.source, now)
 
     def _set(self, address: Address, status: int, heartbeat: int, source: Address | None, now: float) -> None:
         entry = self.table[address]
@@ -190,20 +210,27 @@ class OriginalNode(RecordingNode):
 
     def _ping_next(self, now: float) -> None:
         self.timers.at(now + self.interval, self._ping_next)
-        if set(self.round) - set(self.table):
-            self.round = []
-        for _ in range(2 * len(self.table)):
-            if not self.round:
-                self.round = [a for a in self.table if a != self.address]
-                self.random.shuffle(self.round)
-            if not self.round:
-                return
+        fresh = not self.round or self.drawn != self.table.keys()
+        if fresh:
+            self._draw()
+        if not self._ping_one_due(now) and not fresh:  # a whole round of none that is due takes one interval
+            self._draw()
+            self._ping_one_due(now)
+
+    def _draw(self) -> None:
+        self.drawn = set(self.table)
+        self.round = [a for a in self.table if a != self.address]
+        self.random.shuffle(self.round)
+
+    def _ping_one_due(self, now: float) -> bool:
+        while self.round:
             target = self.round.pop()
             if self._is_due(target):
                 self.heartbeat += 1
                 self.pending[target, self.heartbeat] = _Pending("P", now, target)
                 self._send(Verb.PING, self.heartbeat, target)
-                return
+                return True
+        return False
 
     def _is_due(self, target: Address) -> bool:
         entry = self.table[target]
@@ -213,6 +240,10 @@ class OriginalNode(RecordingNode):
         if entry.countdown:
             return False
         entry.retry += 1
+        if entry.retry > RETRIES:
+            del self.table[target]
+            self.recent.pop(target, None)
+            return False
         entry.countdown = 2**entry.retry
         return True
 

@@ -50,6 +50,7 @@ def test_nobody_flaps_and_all_broadcasts_cross(mix: str, seed: int) -> None:
         for process in simulation.running():
             if isinstance(process.node, OriginalNode):
                 assert not [change for change in process.node.changes if change[2] != 1]
+                assert not process.node.lost
 
 
 @Mixes
@@ -65,6 +66,55 @@ def test_a_kill_is_seen_and_a_restart_too(mix: str) -> None:
             simulation.restart(victim, join=[label for label in simulation.processes if label != victim][:1])
             simulation.run_for(10.0)
             assert all(len(process.node.members()) == len(MIXES[mix]) for process in simulation.running())
+
+
+@pytest.mark.parametrize("ours_asks", [True, False])
+def test_each_relays_for_the_other(ours_asks: bool) -> None:
+    """The way between two nodes is cut; all who could relay are of the other kind."""
+    asker, others = (CONFIG, OriginalConfig()) if ours_asks else (OriginalConfig(), CONFIG)
+    with cluster(1, [asker, others, others, others]) as simulation:
+        cut = simulation.now
+        simulation.cut("node-0", "node-1")
+        simulation.cut("node-1", "node-0")
+        simulation.run_for(30.0)
+        assert not flaps(simulation, since=cut)
+        for process in simulation.running():
+            if isinstance(process.node, OriginalNode):
+                assert not [change for change in process.node.changes if change[0] >= cut and change[2] != 1]
+        assert all(len(process.node.members()) == 4 for process in simulation.running())
+
+
+def test_an_ipv6_cluster_is_no_different() -> None:
+    with Simulation(1, config=CONFIG) as simulation:
+        for number, config in enumerate(MIXES["ours first"]):
+            address = (f"fd77::{number + 1:x}", 9999)
+            simulation.add(f"node-{number}", join=["node-0"] if number else [], config=config, address=address)
+            simulation.run_for(0.1)
+        simulation.run_for(8.0)
+        formed = simulation.now
+        for number, process in enumerate(simulation.running()):
+            simulation.broadcast(process, b"%d" % number)
+            simulation.run_for(5.0)
+            assert len(delays(simulation, b"%d" % number, 0.0)) == 5
+        assert all(len(process.node.members()) == 6 for process in simulation.running())
+        assert not flaps(simulation, since=formed)
+        name = simulation.process("node-1").name
+        simulation.crash("node-1", refusals=False)
+        simulation.run_for(7 * I)
+        assert all(process.times(MemberDied, name) for process in simulation.running())
+
+
+def test_a_real_node_that_restarts_is_heard_from_its_first_broadcast() -> None:
+    """Defect 23: its index starts at 1 again, so that real nodes take it for a repeat."""
+    for seed in range(3):
+        with cluster(seed, [CONFIG, CONFIG, CONFIG, OriginalConfig()]) as simulation:
+            simulation.broadcast("node-3", b"first")
+            simulation.run_for(5.0)
+            simulation.restart("node-3")
+            simulation.run_for(3.0)
+            simulation.broadcast("node-3", b"again")
+            simulation.run_for(120.0)
+            assert len(delays(simulation, b"first", 0.0)) == len(delays(simulation, b"again", 0.0)) == 3
 
 
 @pytest.mark.parametrize("seed", range(3))

@@ -250,6 +250,11 @@ def test_6_lists_are_of_customary_length_but_a_newcomer_is_told_of_everyone() ->
     (ack, *_) = hand.feed(at(50), ping(1))
     assert len(ack.message.members) >= 29
     assert len(ack.data) <= 1_200
+    hand.node.set_state("10.0.0.50:9999", State.DEAD, now=hand.now)
+    (ack,) = [s for s in hand.feed(at(50), ping(2)) if s.verb is Verb.ACK]
+    assert len(ack.message.members) >= 29  # it may have started anew
+    hand.answering.add(at(50))
+    hand.run(5.0)
     hand.clear()
     hand.run(10.0)
     assert {len(s.message.members) for s in hand.of(Verb.PING)} == {9}
@@ -318,6 +323,42 @@ def test_7_a_real_node_that_restarted_counts_from_1_again() -> None:
     assert [event.payload for event in hand.heard(BroadcastReceived)] == [b"first", b"again"]
 
 
+def test_7_one_index_with_two_payloads_is_two_broadcasts_however_soon() -> None:
+    """Defect 23: whoever restarts counts from 1 again, and takes up the cluster's codes before most could notice."""
+    hand = Hand(knows=3)
+    old, new = BroadcastRecord(at(2), 1, b"old"), BroadcastRecord(at(2), 1, b"new")
+    for source, record_ in ((2, old), (3, new), (4, old), (2, new), (3, old)):
+        hand.feed(at(source), ping(500, broadcast=record_))
+    assert [event.payload for event in hand.heard(BroadcastReceived)] == [b"old", b"new"]
+
+
+def test_7_after_a_restart_the_same_words_count_again_once_no_copies_can_arrive() -> None:
+    hand = Hand(knows=2)
+    again = BroadcastRecord(at(2), 1, b"hello")
+    for code, delivered in ((500, 1), (1, 1), (501, 1), (502, 1)):
+        hand.feed(at(2), ping(code, broadcast=again))
+        assert len(hand.heard(BroadcastReceived)) == delivered
+        hand.run(90.0)
+    hand.run(20.0)
+    hand.feed(at(2), ping(2, broadcast=again))
+    assert len(hand.heard(BroadcastReceived)) == 2
+
+
+def test_7_a_members_ping_is_answered_though_its_broadcast_is_too_long() -> None:
+    """Defect 5: the original drops it whole, and then suspects whom it did not answer. A stranger's is dropped."""
+    hand = Hand(knows=2)
+    long = BroadcastRecord(at(3), 1, bytes(257))
+    sent = hand.feed(at(2), ping(9, record(ALIVE, 8, 3), broadcast=long))
+    assert (Verb.ACK, 9, at(2)) in [(s.verb, s.code, s.to) for s in sent]
+    assert hand.state(8) is State.ALIVE
+    assert hand.feed(at(7), ping(9, broadcast=long)) == []
+    assert hand.state(7) is None
+    hand.run(5.0)
+    assert not hand.heard(BroadcastReceived)
+    assert not [s for s in hand.sent if s.message.broadcast]
+    assert hand.node.statistics().dropped == {DropReason.TOO_LARGE_PAYLOAD: 2}
+
+
 def test_7_what_peers_would_drop_is_never_sent() -> None:
     hand = Hand(knows=2)
     with pytest.raises(PayloadTooLarge, match="257"):
@@ -337,6 +378,19 @@ def test_7_no_datagram_is_larger_than_real_nodes_receive() -> None:
     hand = Hand(knows=60, max_broadcast_bytes=2_000)
     hand.node.broadcast(bytes(2_000), now=hand.now)
     hand.run(5.0)
+    assert [s for s in hand.of(Verb.PING) if s.message.broadcast]
+    assert max(len(s.data) for s in hand.sent) <= 2_048
+
+
+def test_7_nor_is_an_ipv6_request_with_a_broadcast() -> None:
+    """A record takes 41 bytes there: with the one that names the target, the longest payload does not fit."""
+    hand = Hand(address=Address("fd77::1", PORT), max_broadcast_bytes=2_000)
+    for number in range(2, 8):
+        hand.feed(Address(f"fd77::{number}", PORT), ping(1))
+    for _ in range(20):
+        hand.node.broadcast(bytes(2_000), now=hand.now)
+    hand.run(10.0)
+    assert hand.of(Verb.PINGREQ)
     assert [s for s in hand.of(Verb.PING) if s.message.broadcast]
     assert max(len(s.data) for s in hand.sent) <= 2_048
 
@@ -394,6 +448,16 @@ def test_9_sources_unknown_or_none_are_carried_and_never_contacted() -> None:
     assert {r.source for s in hand.sent for r in s.message.members if r.address in (at(8), at(9))} >= {None, at(77)}
 
 
+def test_9_a_wrapped_ipv4_source_is_not_passed_on() -> None:
+    """Defect 7: such an address, passed on, crashes real nodes."""
+    hand = Hand(address=Address("fd77::1", PORT))
+    peer, other = Address("fd77::2", PORT), Address("fd77::3", PORT)
+    hand.feed(peer, ping(1, record(ALIVE, 0, 5, at(9), address=other)))
+    hand.feed(Address("fd77::4", PORT), ping(1))
+    told = {r.source for s in hand.sent for r in s.message.members if r.address == other}
+    assert told == {None}
+
+
 # ---------------------------------------------------------------------- 10: nothing before the socket, 2,048 bytes
 
 
@@ -441,8 +505,9 @@ def test_old_claims_are_ignored_and_on_equal_heartbeats_the_worse_status_wins() 
     hand.tell(at(3), record(DEAD, 2, held))
     hand.run(0.3)
     assert hand.state(2) is State.DEAD
-    hand.tell(at(3), record(SUSPECTED, 2, held + 1))
+    sent = hand.tell(at(3), record(SUSPECTED, 2, held + 1))
     assert hand.state(2) is State.DEAD
+    assert [s.code > held + 1 for s in sent if s.verb is Verb.PING and s.to == at(2)] == [True]  # it was seen since
     hand.tell(at(3), record(ALIVE, 2, held + 1))
     assert hand.state(2) is State.ALIVE
 
