@@ -15,11 +15,11 @@ __all__ = ["Journal", "Notes"]
 PER_MEMBER = 40  # observations kept of one member: a watch with votes of all `max_helpers`, from its beginning
 MEMBERS = 256  # members observed; both bound the memory when much fails at once
 MAX_DETAIL = 240  # characters of one observation: a few names of others
-BEGINNING = "watch began"
+BOUNDARIES = {"watch began", "answered"}  # what is seen again after one of these is another story
 
 _KERNELS = {
     KernelEvidence.REFUSED_UDP: "nobody listens there, says its kernel",
-    KernelEvidence.REFUSED_TCP: "nor takes connections",
+    KernelEvidence.REFUSED_TCP: "its port takes no connections",
     KernelEvidence.REACHABLE: "its kernel takes connections: the host is up",
     KernelEvidence.KERNEL_SILENT: "its kernel doesn't answer either",
     KernelEvidence.CONNECTION_LOST: "its end of a tripwire closed unannounced",
@@ -119,7 +119,7 @@ class Journal(Notes):
         notes = kept.notes
         for index in range(len(notes) - 1, -1, -1):
             first = notes[index]
-            if first.what == BEGINNING:
+            if first.what in BOUNDARIES:
                 break
             if (first.observer, first.what) == (again.observer, again.what):
                 notes[index] = replace(first, detail=again.detail, count=first.count + 1, last=again.at)

@@ -551,7 +551,8 @@ class Node:
             self._gossip.tell_claim(claim, now, originator=True)
 
     def _probe_failed(self, entry: Entry, sent: float, now: float) -> None:
-        self._journal.note(entry.name, "probe timed out", now, detail=f"sent {now - sent:.2f} s before, no answer")
+        detail = f"sent {now - sent:.2f} s before, no answer"
+        self._journal.note(entry.name, "probe timed out", now, detail=detail, repeats=True)
         self._jury.accuse(entry, sent, now)
 
     def _tell_own_claim(self, now: float) -> None:

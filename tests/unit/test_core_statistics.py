@@ -142,7 +142,7 @@ def test_what_is_observed_is_bounded() -> None:
     hand.accuse()
     hand.stated = {helper.name: 0.1 for helper in hand.helpers}
     hand.run(120.0)
-    assert 10 < len(evidence_of(hand, hand.subject).observations) <= 100
+    assert 5 < len(evidence_of(hand, hand.subject).observations) <= 40
 
 
 def test_what_is_told_of_a_forgotten_member_is_gone() -> None:

@@ -122,6 +122,22 @@ def test_the_accusers_story_names_everybody_and_the_rule() -> None:
     assert "swim why" not in story
 
 
+def test_on_a_narrow_terminal_details_go_on_below_and_commands_stay_whole() -> None:
+    hand = Accuser(6)
+    hand.accuse()
+    hand.until(lambda: hand.verdict() is State.DEAD, 8.0)
+    reasons = read_reasons(told(hand, What.REASON, b"p6"))
+    lines = tell_reasons(reasons, 80).split("\n")
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith(" " * 40) for line in lines)
+    assert " ".join(" ".join(lines).split()) == " ".join(tell_reasons(reasons).split())
+    assert tell_reasons(reasons, 50) == tell_reasons(reasons)
+    hearer = Hand(knows=[A, B, C])
+    hearer.feed(A, claims=[B.claim(State.DEAD, by=C.short_id, rule=Rule.GONE, time=hearer.cluster_time)])
+    heard = read_reasons(told(hearer, What.REASON, b"p2"))
+    assert tell_reasons(heard, 60).split("\n")[-1] == f"  swim why --join {C.address} p2"
+
+
 def test_who_only_heard_of_it_sends_to_the_one_who_knows() -> None:
     hand = Hand(knows=[A, B, C])
     hand.feed(A, claims=[B.claim(State.DEAD, by=C.short_id, rule=Rule.GONE, time=hand.cluster_time)])

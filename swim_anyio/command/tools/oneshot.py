@@ -1,6 +1,7 @@
 """Commands that ask once, print the answer and end."""
 
 import os
+import shutil
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -55,7 +56,8 @@ def run_why(join: str | None, cluster: str | None, name: str, *, json: bool) -> 
     reasons = read_reasons(_ask(join, cluster, What.REASON, os.fsencode(name)))
     if reasons.seen is None:
         raise SwimError(unknown(reasons, name))
-    write(to_json(reasons_record(reasons)) if json else tell_reasons(reasons))
+    width = shutil.get_terminal_size().columns if for_people() else None
+    write(to_json(reasons_record(reasons)) if json else tell_reasons(reasons, width))
     return 0
 
 

@@ -1,6 +1,8 @@
 """Why a member is held for what it is: the verdict in words, and what led to it in the order of time."""
 
+import re
 from collections.abc import Iterator
+from textwrap import wrap
 from typing import cast
 
 from swim_core.address import unpack
@@ -12,6 +14,9 @@ from .reading import Reasons, Seen, asked_record, standing_words
 from .writing import ago, clock_time, span
 
 __all__ = ["reasons_record", "tell_reasons", "unknown"]
+
+TIMED = re.compile(r"\d\d:\d\d:\d\d\.")
+NARROW = 16  # columns: details in fewer are harder to read than lines that a terminal breaks
 
 
 def reasons_record(reasons: Reasons) -> Record:
@@ -31,9 +36,18 @@ def _observation(reasons: Reasons, note: Note) -> Record:
     return record if note.count == 1 else record | {"count": note.count, "last": reasons.unix(note.last)}
 
 
-def tell_reasons(reasons: Reasons) -> str:
-    """For people."""
-    return "\n".join(printable(line) for line in _lines(reasons, cast(Seen, reasons.seen)))
+def tell_reasons(reasons: Reasons, width: int | None = None) -> str:
+    """For people; lines longer than ``width`` go on below, but for commands, which are there to be copied."""
+    lines = [printable(line) for line in _lines(reasons, cast(Seen, reasons.seen))]
+    indent = 2 + max(map(len, _heads(reasons)), default=0)
+    if width is None or width < indent + NARROW:
+        return "\n".join(lines)
+    return "\n".join(line if line.startswith("  ") else _wrap(line, width, indent) for line in lines)
+
+
+def _wrap(line: str, width: int, indent: int) -> str:
+    hanging = " " * indent if TIMED.match(line) else ""
+    return "\n".join(wrap(line, width, subsequent_indent=hanging, break_on_hyphens=False)) or line
 
 
 def _lines(reasons: Reasons, seen: Seen) -> Iterator[str]:
@@ -68,14 +82,22 @@ def _contact(seen: Seen, asked: str) -> str:
 
 def _timeline(reasons: Reasons) -> Iterator[str]:
     """A line for each observation: when, how long after the first one, who, what."""
-    notes, began = reasons.notes, reasons.notes[0].at
-    observers = max(len(note.observer) for note in notes)
-    whats = max(len(note.what) for note in notes)
-    for note in notes:
-        after = f"{(note.at - began) / 1e3:+.3f}"
-        line = f"{clock_time(reasons.unix(note.at))} {after:>8}  {note.observer:<{observers}}  {note.what:<{whats}}"
+    began = reasons.notes[0].at
+    for note, head in zip(reasons.notes, _heads(reasons), strict=True):
         again = f" ({note.count} times, last at {(note.last - began) / 1e3:+.3f})" if note.count > 1 else ""
-        yield f"{line}  {note.detail}{again}".rstrip()
+        yield f"{head}  {note.detail}{again}".rstrip()
+
+
+def _heads(reasons: Reasons) -> list[str]:
+    """The columns before the details."""
+    notes = reasons.notes
+    observers = max((len(note.observer) for note in notes), default=0)
+    whats = max((len(note.what) for note in notes), default=0)
+    return [
+        f"{clock_time(reasons.unix(note.at))} {(note.at - notes[0].at) / 1e3:>+8.3f}"
+        f"  {note.observer:<{observers}}  {note.what:<{whats}}"
+        for note in notes
+    ]
 
 
 def _advice(reasons: Reasons, seen: Seen) -> Iterator[str]:
