@@ -26,6 +26,7 @@ nitpicky = True  # a name in a docstring that is nothing's name is an error
 default_role = "py:obj"
 add_module_names = False
 toc_object_entries_show_parents = "hide"
+maximum_signature_line_length = 90
 
 autodoc_default_options = {"members": True}
 autodoc_member_order = "bysource"

@@ -131,15 +131,16 @@ class Config:
         verdict_margin: the least value of m, seconds, 0.05 to 60: what is waited beyond S, so that an
             answer given at the last moment still arrives.
         rings: K, 1 to 8. Each update is sent to the successors on K rings; what a flood misses is
-            (loss + unknown dead)^K.
-        helpers: v, 1 to 16: members asked to confirm a silence.
+            (loss + unknown dead)^K, so with 4 and a loss of 1 % one in 10^8. Each costs a datagram a member.
+        helpers: v, 1 to 16: members asked to confirm a silence. Two must agree, so with three one may be slow or gone.
         max_helpers: 1 to 64: the most that are asked in place of ones that don't answer; bounds
             what one watch costs when much of a cluster is gone.
         max_datagram: bytes of UDP payload, 800 to 65,000: the largest claim must fit. 1,200 passes every
             path unfragmented.
-        max_broadcast: bytes, 1 to 60,000; must fit in a datagram (`max_datagram` - 150).
+        max_broadcast: bytes, 1 to 60,000; must fit in a datagram (`max_datagram` - 150). Small by default, since each
+            broadcast travels K times for each member.
         max_metadata: bytes, packed, 0 to 512: metadata rides on every claim.
-        max_members: 2 to 1,000,000: a hostile or broken member can't fill the memory with names.
+        max_members: 2 to 1,000,000: a hostile or broken member can't fill the memory with names. Each takes some 2 kB.
         max_tombstones: 16 to 1,000,000: the same for dead and departed ones; the oldest go first.
         max_new_members_per_second: 1 to 1,000,000: a flood of invented names leaves time to work.
         max_pending: 16 to 1,000,000 items waiting to be told: beyond it new broadcasts are refused or
@@ -150,13 +151,17 @@ class Config:
             burst when a partition heals.
         max_retained_broadcasts: 1 to 1,000,000 items kept for repair, over all origins.
         max_retained_bytes: 1,024 to 1 GiB of payload kept for repair: ditto, in memory.
-        max_waiting_broadcasts: 1 to 65,536 broadcasts of origins not yet known that wait to be delivered.
-        retain_broadcasts: seconds, 1 to 3,600, for which a broadcast is kept for repair.
-        forget_after: seconds, 1 to 31 days: how long a dead member is remembered and retried.
+        max_waiting_broadcasts: 1 to 65,536 broadcasts of origins not yet known that wait to be delivered: invented
+            origins can't fill the memory.
+        retain_broadcasts: seconds, 1 to 3,600, for which a broadcast is kept for repair: what a member missed in a
+            stall or a short partition is still to be had, and old news is not.
+        forget_after: seconds, 1 to 31 days: how long a dead member is remembered and retried. After a day whoever
+            comes back asks its seeds.
         forget_left_after: seconds, 1 to 31 days: the same for one that left; it isn't retried.
         join_backoff_max: seconds, 1 to 86,400: the longest wait between two attempts at a seed (grows
             with the cluster beyond 64 members, so that a missing seed isn't stormed).
-        event_buffer: 1 to 1,000,000 events that a subscription holds before it drops the oldest.
+        event_buffer: 1 to 1,000,000 events that a subscription holds before it drops the oldest: a reader that hangs
+            costs no more memory than that.
     """
 
     cluster: str = attrs.field(default="", validator=_check_label)

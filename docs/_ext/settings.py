@@ -25,8 +25,9 @@ def descriptions(cls: type) -> dict[str, str]:
     return {name: " ".join(said.split()) for name, _, said in (entry.partition(":") for entry in entries)}
 
 
-def _number(value: object) -> str:
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else f"{value:g}"
+def _number(value: float) -> str:
+    """Whole numbers of five digits and more in groups, which leaves most ports alone."""
+    return f"{value:g}" if isinstance(value, float) else f"{value:,}" if value >= 10_000 else str(value)
 
 
 def _shown(value: Any) -> str:
@@ -45,9 +46,11 @@ def _default(cls: Any, name: str) -> str:
 
 
 def _bounds(field: "attrs.Attribute[Any]") -> str:
+    """The range with its unit; what has none takes what the description says."""
     if "low" not in field.metadata:
         return ""
-    return f"{_number(field.metadata['low'])} to {_number(field.metadata['high'])}"
+    low, high, unit = (field.metadata[key] for key in ("low", "high", "unit"))
+    return f"{low} to {high}" if unit == "a port" else f"{_number(low)} to {_number(high)} {unit}"
 
 
 def _prose(text: str) -> str:
@@ -70,9 +73,8 @@ class Settings(MarkdownDirective):
         for field in attrs.fields(cls):
             if not said.get(field.name):
                 raise self.error(f"{self.arguments[0]}.{field.name} is not described in the docstring of its class")
-            unit = field.metadata.get("unit", "")
-            rows.append([f"`{field.name}`", _default(cls, field.name), unit, _bounds(field), _prose(said[field.name])])
-        return table(["field", "default", "unit", "bounds", "what it is, and why so"], rows)
+            rows.append([f"`{field.name}`", _default(cls, field.name), _bounds(field), _prose(said[field.name])])
+        return table(["field", "default", "bounds", "what it is, and why so"], rows)
 
 
 def setup(app: Sphinx) -> dict[str, bool]:
