@@ -62,6 +62,7 @@ def agent(
     probe_interval: Annotated[float | None, Option(metavar="SECONDS", help="Each member is probed once in it.")] = None,
     stall_tolerance: Annotated[float | None, Option(metavar="SECONDS", help="A process may hang so long.")] = None,
     max_broadcast: Annotated[int | None, Option(hidden=True)] = None,
+    no_tripwires: Annotated[bool, Option("--no-tripwires", help="No TCP: crashes are found later.")] = False,
     answer_tools: Annotated[
         AnswerTools | None, Option(metavar="WHOM", help="Who may ask it: loopback, anyone, nobody.")
     ] = None,
@@ -89,6 +90,7 @@ def agent(
         probe_interval=probe_interval,
         stall_tolerance=stall_tolerance,
         max_broadcast=max_broadcast,
+        no_tripwires=no_tripwires,
         answer_tools=answer_tools,
         backend=backend,
         format=format,

@@ -27,6 +27,7 @@ def launch_agent(
     probe_interval: float | None = None,
     stall_tolerance: float | None = None,
     max_broadcast: int | None = None,
+    no_tripwires: bool = False,
     answer_tools: AnswerTools | None = None,
     backend: Backend = Backend.ASYNCIO,
     format: Format = Format.TEXT,
@@ -58,6 +59,7 @@ def launch_agent(
         probe_interval=probe_interval,
         stall_tolerance=stall_tolerance,
         max_broadcast=max_broadcast,
+        tripwires=False if no_tripwires else None,
         answer_tools=answer_tools,
     )
     settings = Settings(

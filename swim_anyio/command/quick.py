@@ -25,6 +25,7 @@ OPTIONS: dict[str, Callable[[str], object]] = {
     "probe_interval": float,
     "stall_tolerance": float,
     "max_broadcast": int,
+    "no_tripwires": bool,
     "answer_tools": AnswerTools,
     "backend": Backend,
     "format": Format,
@@ -34,17 +35,23 @@ OPTIONS: dict[str, Callable[[str], object]] = {
     "lifeline": int,
 }
 REPEATABLE = {"join", "metadata"}
+FLAGS = {"no_tripwires"}
 
 _NAMES = {f"--{name.replace('_', '-')}": name for name in OPTIONS}
 
 
 def read_agent_options(arguments: Sequence[str]) -> dict[str, Any] | None:
-    """The options of ``agent --option value ...`` for `launch_agent`, or None if typer is to look at it."""
-    if arguments[:1] != ["agent"] or len(arguments) % 2 == 0:
+    """The options of ``agent --option value --flag ...`` for `launch_agent`, or None if typer is to look at it."""
+    if arguments[:1] != ["agent"]:
         return None
     options: dict[str, Any] = {}
-    for option, text in zip(arguments[1::2], arguments[2::2], strict=True):
+    words = iter(arguments[1:])
+    for option in words:
         name = _NAMES.get(option)
+        if name in FLAGS:
+            options[name] = True
+            continue
+        text = next(words, "-")
         if name is None or text.startswith("-"):
             return None
         try:

@@ -33,6 +33,7 @@ def read_settings(
     probe_interval: float | None,
     stall_tolerance: float | None,
     max_broadcast: int | None,
+    tripwires: bool | None = None,
     answer_tools: AnswerTools | None = None,
 ) -> NodeSettings:
     """The settings of a node of that protocol.
@@ -49,6 +50,7 @@ def read_settings(
         "probe_interval": probe_interval,
         "stall_tolerance": stall_tolerance,
         "max_broadcast": max_broadcast,
+        "tripwires": tripwires,
         "answer_tools": None if answer_tools is None else answer_tools.value,
     }
     multicast = None if discover is None else Multicast()
