@@ -84,11 +84,21 @@ def split_host_port(text: str, default_port: int = DEFAULT_PORT) -> tuple[str, i
         host, colon, port = text.strip(), "", ""
     if not host or any(c.isspace() for c in host):
         raise ConfigError(f"{text!r} is not an address: write HOST:PORT")
+    if ":" in host and not _is_ipv6(host):
+        raise ConfigError(f"{text!r} is not an address: write [IPv6]:PORT")
     if not colon:
         return host, default_port
     if not (port.isascii() and port.isdigit() and int(port) <= 65_535):
         raise ConfigError(f"{text!r} is not an address: its port must be a number from 0 to 65535")
     return host, int(port)
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        IPv6Address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
 
 
 @lru_cache(maxsize=65_536)

@@ -122,10 +122,10 @@ def check_name(name: str) -> None:
     Raises:
         ValueError: saying which.
     """
+    if not name.isprintable():  # a surrogate is not, which UTF-8 could not encode
+        raise ValueError(f"a name holds printable characters only, not {name!r}")
     if not 1 <= len(name.encode()) <= MAX_NAME:
         raise ValueError(f"a name has 1 to {MAX_NAME} bytes of UTF-8, not {len(name.encode())}")
-    if not name.isprintable():
-        raise ValueError(f"a name holds printable characters only, not {name!r}")
 
 
 def check_claim(claim: Claim) -> None:

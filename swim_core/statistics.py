@@ -71,13 +71,25 @@ EMPTY: Mapping[Any, int] = MappingProxyType({})
 
 
 def _counter(help: str, *, unit: str = "", label: str = "", keys: tuple[Enum, ...] = ()) -> Any:
-    meaning = Meaning(help, "counter", unit, label, keys)
-    return attrs.field(default=EMPTY if label else 0, metadata={"meaning": meaning})
+    return _field(Meaning(help, "counter", unit, label, keys), 0)
 
 
 def _gauge(help: str, *, default: object = 0, unit: str = "", label: str = "", keys: tuple[Enum, ...] = ()) -> Any:
-    meaning = Meaning(help, "gauge", unit, label, keys)
-    return attrs.field(default=EMPTY if label else default, metadata={"meaning": meaning})
+    return _field(Meaning(help, "gauge", unit, label, keys), default)
+
+
+def _histogram(help: str, *, unit: str) -> Any:
+    return _field(Meaning(help, "histogram", unit), Histogram())
+
+
+def _field(meaning: Meaning, default: object) -> Any:
+    if meaning.label:
+        return attrs.field(default=EMPTY, converter=_immutable, metadata={"meaning": meaning})
+    return attrs.field(default=default, metadata={"meaning": meaning})
+
+
+def _immutable(counts: Mapping[Any, int]) -> Mapping[Any, int]:
+    return MappingProxyType(dict(counts))
 
 
 @attrs.frozen(kw_only=True)
@@ -121,11 +133,8 @@ class Statistics:
     broadcasts_lost: int = _counter("Broadcasts that this node missed and nobody had any more")
     syncs: int = _counter("Anti-entropy exchanges begun by this node")
     settings_differ: int = _counter("Times that a node met in a join ran with other settings that should agree")
-    round_trips: Histogram = attrs.field(
-        default=Histogram(),
-        metadata={
-            "meaning": Meaning("Round trips of probes, from ping to ack, since the start", "histogram", "seconds")
-        },
+    round_trips: Histogram = _histogram(  # noqa: RUF009 (it makes a field, as those above)
+        "Round trips of probes, from ping to ack, since the start", unit="seconds"
     )
     rtt_p50: float | None = _gauge(
         "Median of the last 256 round trips; none before the first", default=None, unit="seconds"
@@ -204,15 +213,15 @@ class Counters(msgspec.Struct):
     def snapshot(self) -> dict[str, Any]:
         """The fields of `Statistics` that are counted, as of this moment."""
         counted = msgspec.structs.asdict(self)
-        counted |= {name: _frozen(value) for name, value in counted.items() if isinstance(value, Counter)}
+        counted |= {name: _by_name(value) for name, value in counted.items() if isinstance(value, Counter)}
         return counted | {
             "datagrams_sent": self.messages_sent.total(),
             "bytes_sent": self.message_bytes_sent.total(),
         }
 
 
-def _frozen(counts: Counter[Any]) -> Mapping[Any, int]:
-    return MappingProxyType({_name(key): count for key, count in counts.items()})
+def _by_name(counts: Counter[Any]) -> dict[Any, int]:
+    return {_name(key): count for key, count in counts.items()}
 
 
 def _name(key: Enum | type | str) -> Enum | str:
