@@ -1,9 +1,10 @@
 """The command line: options and help, by typer."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from typer import Option
+from typer.core import TyperCommand
 
 from .choices import AnswerTools, Backend, Discovery, Format, LogLevel, Preset, Protocol
 from .experiments.options import add_experiments
@@ -13,7 +14,6 @@ from .tools.options import add_tools
 __all__ = ["app"]
 
 app = typer.Typer(
-    add_completion=False,
     rich_markup_mode=None,  # plain help is denser, and needs no rich
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -28,14 +28,9 @@ def swim(
     """SWIM group membership: who is there, who is gone, and a word to all.
 
     \b
-    Examples:
-      swim demo
-      swim agent --name n1
-      swim agent --name n2 --bind 127.0.0.1:0 --join 127.0.0.1:7946
-      swim members; swim why n2; swim watch
-    \b
-    Variables:  SWIM_BIND, SWIM_JOIN, SWIM_NAME, SWIM_PROBE_INTERVAL ...
-    Status:     0 as told, 130 Ctrl-C, 2 bad usage or settings, 1 other failures
+    Try:     swim demo; or  swim agent --name n1  and in another terminal
+             swim agent --name n2 --bind 127.0.0.1:0 --join 127.0.0.1:7946
+    Status:  0 as told, 130 Ctrl-C, 2 bad usage or settings, 1 other failures
     """
     if version:
         from importlib.metadata import version as version_of
@@ -46,9 +41,21 @@ def swim(
         print(context.get_help())
 
 
-@app.command(short_help="Run one member of a cluster.")
+class _Agent(TyperCommand):
+    """Its help fills a screen without the line that says how to get it."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        option = super().get_help_option(ctx)
+        if option is not None:
+            option.hidden = True
+        return option
+
+
+@app.command(short_help="Run one member of a cluster.", cls=_Agent)
 def agent(
-    bind: Annotated[str | None, Option(metavar="HOST:PORT", help="Listen here; port 0: any free one.")] = None,
+    bind: Annotated[
+        str | None, Option(metavar="HOST:PORT", help="Listen here (or SWIM_BIND ..); port 0: any free.")
+    ] = None,
     join: Annotated[list[str] | None, Option(metavar="HOST:PORT", help="A member to join; repeatable.")] = None,
     name: Annotated[str | None, Option(metavar="NAME", help="Unique in the cluster.")] = None,
     advertise: Annotated[str | None, Option(metavar="HOST[:PORT]", help="Where others reach this member.")] = None,

@@ -4,7 +4,10 @@ Exit statuses: 0 when the agent left as it was told (`leave`, SIGTERM, SIGHUP, a
 held; 130 after Ctrl-C; 2 for a command line or setting that can't be used; 1 for all else.
 """
 
+import errno
+import os
 import sys
+from contextlib import suppress
 
 from swim_core import ConfigError, SwimError
 
@@ -15,6 +18,8 @@ __all__ = ["run"]
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # nothing but standard output is ever written to
 
 
 def run(arguments: list[str]) -> int:
@@ -29,8 +34,10 @@ def run(arguments: list[str]) -> int:
         return INTERRUPTED
     except ConfigError as error:
         return _complain(str(error), MISUSED)
+    except _ReaderGone:
+        return _complain("standard output: nobody reads it any more", FAILED)
     except (SwimError, OSError) as error:
-        return _complain(getattr(error, "strerror", None) or str(error), FAILED)
+        return _complain(_reason(error), FAILED)
     except Exception as error:
         message = getattr(error, "format_message", None)  # click's own, wherever this version of typer keeps click
         if message is None:
@@ -48,9 +55,32 @@ def _run(arguments: list[str]) -> int:
         return launch_agent(**options)
     from .app import app
 
-    return int(app(arguments, prog_name="swim", standalone_mode=False) or 0)
+    stdout = sys.stdout
+    try:
+        status = int(app(arguments, prog_name="swim", standalone_mode=False) or 0)
+        stdout.flush()  # else what can't be written is found out when nobody is left to say so
+    except BrokenPipeError:
+        raise _ReaderGone from None
+    except SystemExit:
+        if sys.stdout is not stdout:  # typer's way to say the same
+            raise _ReaderGone from None
+        raise
+    return status
+
+
+class _ReaderGone(Exception):
+    """Whoever read standard output closed it."""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OSError) and error.errno in FULL and error.filename is None:
+        return f"standard output: {os.strerror(error.errno)}"
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _complain(message: str, status: int) -> int:
-    print(f"swim: {' '.join(message.split())}", file=sys.stderr)
+    line = " ".join(message.replace("Value error, ", "").split())  # typer's words for what an enumeration refuses
+    if sys.stderr is not None:
+        with suppress(OSError):  # nobody hears it; the status remains
+            print(f"swim: {line}", file=sys.stderr, flush=True)
     return status

@@ -1,8 +1,9 @@
 """From options to a running agent: settings over those of the environment, the log, the event loop."""
 
+import os
 from importlib import import_module
 
-from swim_core import ConfigError
+from swim_core import BindError, ConfigError
 from swim_core.address import split_host_port
 
 from .choices import AnswerTools, Backend, Discovery, Format, LogLevel, Preset, Protocol
@@ -46,6 +47,7 @@ def launch_agent(
     """
     import anyio
 
+    from .advice import advised
     from .agent import Settings, run_agent
     from .logs import start_logging
 
@@ -73,11 +75,23 @@ def launch_agent(
         json=format is Format.JSON,
         metrics=_metrics(metrics),
         backend=backend.value,
-        lifeline=lifeline,
+        lifeline=_lifeline(lifeline),
     )
     start_logging(log_level, log_format)
     import_module(backend.value)  # anyio would only say that there is no such backend
-    return anyio.run(run_agent, settings, backend=backend.value)
+    try:
+        return anyio.run(run_agent, settings, backend=backend.value)
+    except BindError as error:
+        raise advised(error, protocol) from error
+
+
+def _lifeline(fd: int | None) -> int | None:
+    try:
+        if fd is not None:
+            os.fstat(fd)
+    except (OSError, OverflowError):
+        raise ConfigError(f"--lifeline: {fd} is no open file descriptor") from None
+    return fd
 
 
 def _metrics(text: str | None) -> tuple[str, int] | None:

@@ -59,9 +59,10 @@ def _next(fd: int) -> bytes:
 
 
 def ignore_terminal_stops() -> None:
-    """Let a read from a terminal fail, not stop the process, while this is a background job.
+    """Let a read from a terminal fail, and a write go on, not stop the process, while this is a background job.
 
-    A stopped node would be declared dead.
+    A stopped node would be declared dead. (Writing stops a process only after ``stty tostop``.)
     """
-    if hasattr(signal, "SIGTTIN"):
-        signal.signal(signal.SIGTTIN, signal.SIG_IGN)
+    for name in ("SIGTTIN", "SIGTTOU"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
