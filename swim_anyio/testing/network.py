@@ -54,7 +54,6 @@ class SimulatedNetwork:
 
     Attributes:
         seed: what everything random comes from, the entropy and wall clocks of nodes included.
-        traffic: counters of datagrams.
     """
 
     def __init__(self, seed: object = 0, *, link: Link | None = None) -> None:
