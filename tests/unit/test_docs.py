@@ -19,10 +19,12 @@ PUBLIC = [
     "swim_core.smudge",
     "swim_anyio",
     "swim_anyio.prometheus",
+    "swim_anyio.testing",
     "swim_threads",
     "swim_threads.prometheus",
 ]
 NAMES = [(module, name) for module in PUBLIC for name in import_module(module).__all__]
+TWICE = [("swim_anyio.testing", "Link")]  # public in two packages, and documented in the other
 PICTURES = ["probe_round", "watch", "flood"]
 
 
@@ -43,8 +45,8 @@ def test_it_builds_without_a_warning_and_shows_the_pictures(built: Path) -> None
 def test_every_public_name_stands_in_the_reference(built: Path) -> None:
     inventory = InventoryFile.loads((built / "objects.inv").read_bytes(), uri="").data
     documented = {name for kind, names in inventory.items() if kind.startswith("py:") for name in names}
-    missing = [f"{module}.{name}" for module, name in NAMES if f"{module}.{name}" not in documented]
-    assert missing == [], "add them to a page under docs/reference, or to docs/events.md"
+    names = [f"{module}.{name}" for module, name in NAMES if (module, name) not in TWICE]
+    assert [name for name in names if name not in documented] == [], "add them to a page under docs/reference, or to docs/events.md"
 
 
 @pytest.mark.parametrize(("module", "name"), NAMES)
