@@ -29,11 +29,16 @@ BACKOFF, LONGEST_BACKOFF = 1.0, 60.0  # seconds until a connection that failed i
 
 
 class Wires(Observer):
-    """The connections of all processes whose settings have tripwires on."""
+    """The connections of all processes whose settings have tripwires on.
+
+    Attributes:
+        firewalled: addresses to which no connection gets through; those that stand go on.
+    """
 
     def __init__(self, cluster: "Cluster") -> None:
         self._cluster = cluster
         self._network = cluster.network
+        self.firewalled: dict[Address, None] = {}
         self._random = Random(f"{cluster.seed}/wires")
         self._wiring: dict[Process, Wiring] = {}
         self._kept: dict[Process, dict[Tripwire, Process]] = {}
@@ -98,7 +103,7 @@ class Wires(Observer):
         self._cluster.after(TEST_TIMEOUT, self._end_test, process, address, test, KernelEvidence.KERNEL_SILENT)
 
     def _send_syn(self, process: Process, address: Address, test: int) -> None:
-        there = self._network.transit(process.address, address)
+        there = self._reach(process, address)
         if there is not None and self._tests.get((process, address)) == test:
             self._cluster.after(there, self._answer_syn, process, address, test)
 
@@ -118,6 +123,10 @@ class Wires(Observer):
             del self._tests[process, address]
             process.evidence(outcome, address)
 
+    def _reach(self, process: Process, address: Address) -> float | None:
+        """How long a SYN takes, if it arrives."""
+        return None if address in self.firewalled else self._network.transit(process.address, address)
+
     # ------------------------------------------------------------------ keeping connections
 
     def _rewire(self, process: Process, wiring: Wiring) -> None:
@@ -135,7 +144,7 @@ class Wires(Observer):
         if not self._wants(process, tripwire):
             self._trying.pop((process, tripwire), None)
             return
-        there = self._network.transit(process.address, tripwire.address)
+        there = self._reach(process, tripwire.address)
         back = self._network.transit(tripwire.address, process.address)
         if process.paused or there is None or back is None:
             self._retry(process, tripwire)

@@ -2,6 +2,7 @@
 
     python tests/bench/detection.py                # N = 128, no loss
     python tests/bench/detection.py --members 16 128 1000 --loss 0 0.05 0.2 --seeds 60
+    python tests/bench/detection.py --tripwires
 
 Each seed forms a cluster, lets it run so that round trips are known and the crash falls anywhere in an
 interval, ends one process, and waits until every other member was told. Seconds are virtual; a table row
@@ -13,6 +14,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 
 from swim_core import Config, MemberDied, MemberUpdated
 from swim_core.simulation import Link, Simulation
@@ -31,9 +33,10 @@ def last_to_know(simulation: Simulation, kind: type, since: float, limit: float)
     return max(next(at for at in process.times(kind, VICTIM) if at >= since) for process in others) - since
 
 
-def crash(seed: int, members: int, loss: float, *, refusals: bool) -> float:
-    """One crash; seconds until the last member knew."""
-    with Simulation(f"{seed}/{members}/{loss}/{refusals}", link=Link(loss=loss)) as simulation:
+def crash(seed: int, members: int, loss: float, tripwires: bool, *, refusals: bool) -> float:
+    """One crash, or the loss of a host, which looks like one without refusals; seconds until the last member knew."""
+    name = f"{seed}/{members}/{loss}/{refusals}"
+    with Simulation(name, link=Link(loss=loss), tripwires=tripwires) as simulation:
         simulation.start_formed(members)
         warm = 20.0 if members <= 128 else 3.0
         simulation.run_for(warm + seed * 0.6180339887 % 1.0)
@@ -63,7 +66,7 @@ def idle_minute(members: int) -> tuple[float, float]:
 def spread(values: list[float]) -> str:
     """Median and 99th percentile."""
     ordered = sorted(values)
-    return f"{statistics.median(ordered):.2f} | {ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]:.2f}"
+    return f"{statistics.median(ordered):.3g} | {ordered[min(len(ordered) - 1, int(0.99 * len(ordered)))]:.3g}"
 
 
 def main() -> None:
@@ -72,16 +75,18 @@ def main() -> None:
     parser.add_argument("--members", type=int, nargs="+", default=[128])
     parser.add_argument("--loss", type=float, nargs="+", default=[0.0])
     parser.add_argument("--seeds", type=int, default=40)
+    parser.add_argument("--tripwires", action="store_true", help="with TCP connections beside the datagrams")
     arguments = parser.parse_args()
+    wired = arguments.tripwires
     config = Config.lan()
     print(f"T = {config.probe_interval:g} s, S = {config.stall_tolerance:g} s, {arguments.seeds} seeds a row\n")
     print("| N | loss | what | median | p99 |\n|---|---|---|---|---|")
     for members in arguments.members:
         for loss in arguments.loss:
             rows: dict[str, Callable[[int], float]] = {
-                "crash, refused (s)": lambda seed: crash(seed, members, loss, refusals=True),  # noqa: B023
-                "crash, silent (s)": lambda seed: crash(seed, members, loss, refusals=False),  # noqa: B023
-                "update, 1 ms a hop (ms)": lambda seed: update(seed, members, loss),  # noqa: B023
+                "crash, refused (s)": partial(crash, members=members, loss=loss, tripwires=wired, refusals=True),
+                "crash, silent (s)": partial(crash, members=members, loss=loss, tripwires=wired, refusals=False),
+                "update, 1 ms a hop (ms)": partial(update, members=members, loss=loss),
             }
             for what, measure in rows.items():
                 values = []
