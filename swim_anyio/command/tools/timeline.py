@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from shlex import quote
 from textwrap import wrap
 from typing import cast
 
@@ -109,7 +110,7 @@ def _advice(reasons: Reasons, seen: Seen) -> Iterator[str]:
         yield f"{reasons.teller.name} only heard of the verdict; {accuser}, who gave it, is not known here any more."
     else:
         yield f"{reasons.teller.name} only heard of the verdict; {accuser}, who gave it, knows more:"
-        yield f"  swim why --join {address} {seen.member.name}"
+        yield f"  swim why --join {address} {quote(seen.member.name)}"
 
 
 def unknown(reasons: Reasons, name: str) -> str:
