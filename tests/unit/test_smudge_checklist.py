@@ -10,6 +10,7 @@ from swim_core import (
     BroadcastReceived,
     ConfigError,
     DropReason,
+    Isolated,
     KernelEvidence,
     MemberDied,
     MemberForgotten,
@@ -21,6 +22,7 @@ from swim_core import (
     NotRunning,
     Origin,
     PayloadTooLarge,
+    Reconnected,
     Rule,
     State,
     UnknownMember,
@@ -205,6 +207,25 @@ def test_5_a_pair_takes_the_same_steps() -> None:
     assert len(hand.heard(MemberDied)) == 1
 
 
+def test_5_a_node_that_nobody_answers_accuses_nobody_and_says_so() -> None:
+    """Defect 29: a deaf node declares everyone dead. Not of two or three, which may well have died."""
+    hand = Hand(knows=5)
+    hand.answering.clear()
+    hand.run(11.0)
+    assert [type(event) for event in hand.events] == [Isolated]
+    assert hand.node.statistics().deaf
+    assert hand.node.statistics().isolated
+    assert {r.status for s in hand.sent for r in s.message.members} == {ALIVE, Status.FORWARD_TO}
+    assert len(hand.sent) < 200
+    hand.answering.add(at(2))
+    hand.run(3.0)
+    assert Reconnected in [type(event) for event in hand.events]
+    assert not hand.node.statistics().isolated
+    hand.run(10.0)
+    rules = [event.evidence.rule for event in hand.heard(MemberDied) if event.evidence is not None]
+    assert rules == [Rule.ISOLATED] * 5 + [Rule.SILENT] * 4  # now that one answers, the silence of the others is theirs
+
+
 def test_5_a_stalled_process_accuses_nobody() -> None:
     hand = Hand(knows=3)
     hand.answering.clear()
@@ -305,10 +326,13 @@ def test_7_it_is_delivered_once_and_relayed_not_back_to_those_who_have_it() -> N
 def test_7_a_repeat_is_no_news_for_minutes_and_its_origin_need_not_be_known() -> None:
     """Defect 22: the original forgets a broadcast after about 100 messages."""
     hand = Hand(knows=2)
-    for _ in range(9):
+    for number in range(100, 109):
         hand.feed(at(2), ping(1, broadcast=BroadcastRecord(at(99), 5, b"hi")))
-        hand.run(300.0)
-    assert [event.origin for event in hand.heard(BroadcastReceived)] == [Origin("10.0.0.99:9999", 0, None)]
+        hand.run(250.0)
+        hand.feed(at(2), ping(1, broadcast=BroadcastRecord(at(99), number, b"other")))  # what is old is looked for then
+        hand.run(250.0)
+    told = [event for event in hand.heard(BroadcastReceived) if event.number == 5]
+    assert [event.origin for event in told] == [Origin("10.0.0.99:9999", 0, None)]
 
 
 def test_7_a_real_node_that_restarted_counts_from_1_again() -> None:
