@@ -12,6 +12,7 @@ from swim_core import Address, KernelEvidence, Tripwire, Wiring
 from swim_core.wiring import greeting_of
 from swim_threads import inbound, tcp, tripwires
 from swim_threads.tcp import Dial, TcpListener, open_pair
+from swim_threads.udp import UdpSocket
 
 pytestmark = pytest.mark.sockets
 
@@ -353,7 +354,7 @@ def test_where_the_system_chooses_the_port_some_are_tried(
     tried: list[int] = []
     real = TcpListener.open.__func__  # type: ignore[attr-defined]
 
-    def sometimes(cls: type[TcpListener], beside: tcp.UdpSocket) -> TcpListener:
+    def sometimes(cls: type[TcpListener], beside: UdpSocket) -> TcpListener:
         tried.append(beside.address.port)
         if len(tried) <= taken:
             raise OSError(errno.EADDRINUSE, os.strerror(errno.EADDRINUSE))
@@ -379,7 +380,7 @@ def test_without_tcp_nothing_listens() -> None:
 
 def test_a_listener_that_fails_leaves_nothing_open() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        sock = tcp.UdpSocket.open("127.0.0.1", taken.getsockname()[1])
+        sock = UdpSocket.open("127.0.0.1", taken.getsockname()[1])
         with pytest.raises(OSError, match="in use"):
             TcpListener.open(sock)
         sock.close()
