@@ -15,10 +15,15 @@ import typer.main
 import yaml
 from documents import FRAMES, Block, blocks, documents
 
+import swim_core
+from swim_anyio import AsyncNode
 from swim_anyio.command.app import app
-from swim_core import Config
+from swim_core import Config, ProtocolNode
+from swim_core.placement import Placement
+from swim_threads import ThreadNode
 
 LANGUAGES = {"python", "sh", "yaml", "ini", "text", "go"}
+ATTRIBUTE = re.compile(r"\b(node|[A-Z]\w+)\.([a-zA-Z_]\w*)")
 OTHER_COMMANDS = {"kill", "mypy"}
 PYTHON = [block for block in blocks() if block.language == "python"]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("SWIM_", "SMUDGE_"))}
@@ -106,6 +111,28 @@ def test_each_command_and_variable_that_is_named_exists() -> None:
         text = page.read_text()
         assert set(re.findall(r"`swim ([a-z]+)", text)) <= commands, page
         assert set(re.findall(r"SWIM_[A-Z_]*[A-Z]", text)) <= variables, page
+
+
+def test_each_attribute_that_is_named_exists() -> None:
+    named = [(page, *found) for page in documents() for span in _inline(page) for found in ATTRIBUTE.findall(span)]
+    assert [found for found in named if not _has(found[1], found[2])] == []
+    assert len(named) > 100
+
+
+def _inline(page: Path) -> list[str]:
+    """The code within sentences; where a table says what to write in place of others' names, without its first column."""
+    text = re.sub("^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
+    if page.name.startswith("coming-from-"):
+        text = re.sub(r"^\| .*? \| ", "", text, flags=re.MULTILINE)
+    return re.findall("`([^`]+)`", text)
+
+
+def _has(owner: str, name: str) -> bool:
+    """`node` is whatever a reader may call so: it suffices that one of the classes has the name."""
+    if owner == "node":
+        return any(hasattr(kind, name) for kind in (ThreadNode, AsyncNode, ProtocolNode))
+    kind = getattr(swim_core, owner, None) or (Placement if owner == "Placement" else None)
+    return kind is None or hasattr(kind, name)
 
 
 def test_each_block_is_of_a_language_that_is_checked() -> None:
