@@ -89,7 +89,8 @@ class Evidence(msgspec.Struct, frozen=True):
         rule: by which rule; None where the protocol states none.
         accuser: who judged: a name, or the hex of a short id while the name is unknown.
         cluster_time: when, in ms of cluster time (close to wall-clock ms).
-        observations: what led there, oldest first; empty at nodes that only heard the verdict.
+        observations: what led there as far as this node knows, oldest first; at one that only heard the verdict,
+            no more than that. What was held against it earlier stands there too.
     """
 
     rule: Rule | None

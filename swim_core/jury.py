@@ -170,6 +170,8 @@ class Jury:
         """This node paused: votes and answers from before count no longer."""
         for watch in self._watches.values():
             watch.drop_answers()
+            detail = "itself: its ages don't count that time, nor what was said before"
+            self._journal.note(watch.entry.name, "paused", self._health.last_pause, detail=detail, repeats=True)
 
     # ------------------------------------------------------------------ evidence
 

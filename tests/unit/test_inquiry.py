@@ -126,9 +126,7 @@ def test_the_largest_rows_fit() -> None:
     ]
     assert len(metadata) <= 512
     accuser = large[0]
-    hand = Hand("m" * 64, address=("2001:db8:1:2:3:4:5:6", 65_535), config=Config.lan(max_datagram=1_200))
-    hand.node.adopt([as_member(each.claim()) for each in large], now=0.0)
-    hand.collect()
+    hand = Hand("m" * 64, address=("2001:db8:1:2:3:4:5:6", 65_535), knows=large)
     for each in large[1:]:
         hand.feed(accuser, claims=[each.claim(State.SUSPECT, incarnation=2**32 - 1, by=accuser.short_id)])
     seen = rows(hand)
@@ -457,9 +455,7 @@ def test_pings_are_acked_as_ever() -> None:
 
 
 def test_a_page_costs_its_rows_however_many_members_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    hand = Hand(config=Config.lan(max_new_members_per_second=100_000))
-    hand.node.adopt([as_member(each.claim()) for each in peers(10_000)], now=0.0)
-    hand.collect()
+    hand = Hand(knows=peers(2_000), config=Config.lan(max_new_members_per_second=100_000))
     made = 0
     inquiry = hand.node._inquiry
     row = inquiry._row

@@ -66,6 +66,15 @@ def test_a_cluster_that_changes_its_metadata_does_not_push_out_why_one_is_dead()
     assert words(hand, "p2") == ["claimed dead"]
 
 
+def test_a_pause_of_this_node_is_part_of_the_story() -> None:
+    hand = Accuser(6)
+    hand.accuse()
+    hand.run(1.0)
+    hand.sleep(3.0)
+    hand.run(1.0)
+    assert "paused" in words(hand, "p6")
+
+
 def test_this_nodes_own_verdict_is_noted_once() -> None:
     hand = Accuser(6)
     hand.accuse()

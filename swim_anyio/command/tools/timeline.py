@@ -78,7 +78,8 @@ def _contact(seen: Seen, asked: str) -> str:
         return "It is the member that was asked."
     heard = "has not been heard itself yet" if seen.heard is None else f"was last heard {ago(seen.heard)} ago"
     round_trip = "" if seen.round_trip is None else f", and answered its last ping in {span(seen.round_trip)}"
-    return f"It {heard}{round_trip}."
+    unanswered = f"; pings in a row without an answer: {seen.row.unanswered}" if seen.row.unanswered > 1 else ""
+    return f"It {heard}{round_trip}{unanswered}."
 
 
 def _timeline(reasons: Reasons) -> Iterator[str]:
