@@ -21,86 +21,81 @@ PATIENCE, HASTE = 1.0, 0.04
 class Listener:
     """The handle of a listener that was added."""
 
-    def __init__(self, dispatcher: "Dispatcher", call: Callable[[Event], None]) -> None:
-        self._dispatcher = dispatcher
+    def __init__(self, events: Subscription, call: Callable[[Event], None], node_name: str) -> None:
+        self._events = events
         self._call = call
+        self._node_name = node_name
+        self.removed = False
 
     def remove(self) -> None:
         """Call it no more; a call that is running goes on. A second call does nothing."""
-        self._dispatcher.discard(self)
+        self.removed = True
+        self._events.close()
 
-    def deliver(self, event: Event) -> None:
-        """Call it, and log with its traceback whatever it raises."""
+    @property
+    def ready(self) -> bool:
+        """Whether there is an event for it. Under the engine's lock."""
+        return not self.removed and self._events.pending
+
+    def deliver(self) -> None:
+        """Call it with the next event, if there is one, and log with its traceback whatever it raises."""
+        if self.removed:
+            return
+        try:
+            event = self._events.get(timeout=0)
+        except (TimeoutError, NotRunning, NodeCrashed):
+            return
+        kind = type(event).__name__
+        extra = {"node": self._node_name, "event": kind}
+        if isinstance(event, EventsLost):
+            lost = "%s: a listener fell behind: %d events were lost"
+            logger.warning(lost, self._node_name, event.count, extra={**extra, "count": event.count})
         try:
             self._call(event)
         except BaseException:  # SystemExit too: one listener's end is not the end of the others
-            name = self._dispatcher.node_name
-            kind = type(event).__name__
-            logger.exception("%s: a listener raised, on %s", name, kind, extra={"node": name, "event": kind})
+            logger.exception("%s: a listener raised, on %s", self._node_name, kind, extra=extra)
 
 
 class Dispatcher:
-    """Calls the listeners of one node, one after the other, in a thread that starts with the first of them.
-
-    Attributes:
-        node_name: for the log.
-    """
+    """Calls the listeners of one node, by turns and an event each, in a thread that starts with the first of them."""
 
     def __init__(self, engine: Engine, limit: int) -> None:
-        self.node_name = engine.node.local.name
         self._engine = engine
         self._limit = limit
-        self._lock = threading.Lock()
         self._listeners: tuple[Listener, ...] = ()
         self._thread: threading.Thread | None = None
 
-    def add(self, call: Callable[[Event], None]) -> Listener:
-        """Call ``call`` with every event from now on.
+    def add(self, call: Callable[[Event], None], *, current: bool) -> Listener:
+        """Call ``call`` with every event from now on, after those that tell of the ``current`` members, if wanted.
 
         Raises:
             NotRunning: if the node was closed.
         """
-        listener = Listener(self, call)
-        with self._lock:
+        engine = self._engine
+        listener = Listener(Subscription(engine, self._limit, current=current), call, engine.node.local.name)
+        with engine.changed:
+            self._listeners = (*(other for other in self._listeners if not other.removed), listener)
             if self._thread is None:
-                events = Subscription(self._engine, self._limit, current=False)
-                thread = threading.Thread(target=self._run, args=(events,), name="swim listeners", daemon=True)
-                thread.start()
-                self._thread = thread
-            else:
-                self._engine.check_running()
-            self._listeners = (*self._listeners, listener)
+                self._thread = threading.Thread(target=self._run, name="swim listeners", daemon=True)
+                self._thread.start()
+            engine.changed.notify_all()
         return listener
-
-    def discard(self, listener: Listener) -> None:
-        """Call it no more."""
-        with self._lock:
-            self._listeners = tuple(other for other in self._listeners if other is not listener)
 
     def join(self, *, hasty: bool) -> None:
         """Wait a while for the thread, once the engine has ended; from a listener there is nothing to wait for."""
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(HASTE if hasty else PATIENCE)
 
-    def after_fork_in_child(self) -> None:
-        """Give up this copy, whose lock may be held for ever."""
-        self._lock = threading.Lock()
-
-    def _run(self, events: Subscription) -> None:
-        while not self._engine.ended:
-            try:
-                event = events.get()
-            except (NotRunning, NodeCrashed):
-                return
-            if isinstance(event, EventsLost):
-                logger.warning(
-                    "%s: listeners fell behind: %d events were lost",
-                    self.node_name,
-                    event.count,
-                    extra={"node": self.node_name, "event": "lost", "count": event.count},
-                )
-            with self._lock:  # so that the first listener misses nothing
+    def _run(self) -> None:
+        engine = self._engine
+        while True:
+            with engine.changed:
+                engine.changed.wait_for(self._anything)
                 listeners = self._listeners
             for listener in listeners:
-                if listener in self._listeners and not self._engine.ended:  # removed or closed by one before it
-                    listener.deliver(event)
+                if engine.ended:  # also by a listener before it
+                    return
+                listener.deliver()
+
+    def _anything(self) -> bool:
+        return self._engine.ended or any(listener.ready for listener in self._listeners)

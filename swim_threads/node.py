@@ -265,11 +265,17 @@ class ThreadNode:
         """
         return Subscription(self._engine, self._event_buffer, current=current)
 
-    def add_listener(self, listener: Callable[[Event], None]) -> Listener:
-        """Call ``listener`` with every event.
+    def add_listener(self, listener: Callable[[Event], None], *, current: bool = False) -> Listener:
+        """Call ``listener`` with every event from now on.
 
         Listeners are called one at a time, in a thread of their own, and may use the node in any way. What
-        they raise is logged. If they fall behind, events are lost as in a subscription, which is logged too.
+        they raise is logged. One that falls behind loses events as a subscription does: it is told (`EventsLost`),
+        and it is logged.
+
+        Args:
+            listener: what to call.
+            current: first call it with a `MemberJoined` for every other live member of this moment, so that nothing
+                is missed and nothing told twice.
 
         Returns:
             A handle; its ``remove()`` ends it.
@@ -277,19 +283,19 @@ class ThreadNode:
         Raises:
             NotRunning: after `close`.
         """
-        return self._dispatcher.add(listener)
+        return self._dispatcher.add(listener, current=current)
 
-    def add_status_listener(self, listener: Callable[[Member, State], None]) -> Listener:
+    def add_status_listener(self, listener: Callable[[Member, State], None], *, current: bool = False) -> Listener:
         """Call ``listener(member, state)`` when a member joins, is suspected, recovers, dies or leaves.
 
-        See `add_listener`.
+        See `add_listener`; with ``current`` it is first called for those who are there.
         """
 
         def deliver(event: Event) -> None:
             if isinstance(event, MemberJoined | MemberSuspected | MemberRecovered | MemberDied | MemberLeft):
                 listener(event.member, STATES[type(event)])
 
-        return self._dispatcher.add(deliver)
+        return self._dispatcher.add(deliver, current=current)
 
     def add_broadcast_listener(self, listener: Callable[[BroadcastReceived], None]) -> Listener:
         """Call ``listener(broadcast)`` with every broadcast of another member. See `add_listener`."""
@@ -298,7 +304,7 @@ class ThreadNode:
             if isinstance(event, BroadcastReceived):
                 listener(event)
 
-        return self._dispatcher.add(deliver)
+        return self._dispatcher.add(deliver, current=False)
 
     def __enter__(self) -> Self:
         return self
@@ -360,4 +366,3 @@ class ThreadNode:
     def after_fork_in_child(self) -> None:
         """For the fork hook: close this process' copy of the socket and refuse use."""
         self._engine.after_fork_in_child()
-        self._dispatcher.after_fork_in_child()

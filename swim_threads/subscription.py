@@ -80,5 +80,10 @@ class Subscription:
     ) -> None:
         self.close()
 
+    @property
+    def pending(self) -> bool:
+        """Whether there is an event to read. Under the engine's lock."""
+        return bool(self._current) or len(self._queue) > 0
+
     def _ready(self) -> bool:
-        return bool(self._current) or len(self._queue) > 0 or self._closed or self._engine.ended
+        return self.pending or self._closed or self._engine.ended

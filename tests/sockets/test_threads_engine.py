@@ -319,6 +319,23 @@ def test_a_removed_listener_is_not_called_again_even_for_the_event_at_hand() -> 
     assert heard == []
 
 
+def test_a_listener_may_begin_with_who_is_there_already() -> None:
+    states: list[tuple[str, State]] = []
+    everything: list[Event] = []
+    done = threading.Event()
+    with opened(FakeConfig(event_buffer=100)) as (node, fake):
+        node.add_listener(lambda _: None)
+        fake.others.append(other())
+        happen(node, MemberJoined(other()), Isolated())  # before they are added, whether it was delivered or not
+        node.add_status_listener(lambda member, state: states.append((member.name, state)), current=True)
+        node.add_listener(everything.append, current=True)
+        node.add_listener(lambda event: done.set() if event == Reconnected() else None)
+        happen(node, MemberDied(other(state=State.DEAD)), Reconnected())
+        assert done.wait(SOON)
+    assert states == [("b", State.ALIVE), ("b", State.DEAD)]
+    assert everything[:2] == [MemberJoined(other()), MemberDied(other(state=State.DEAD))]
+
+
 def test_listeners_that_fall_behind_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     heard: list[Event] = []
     entered, go_on, done = threading.Event(), threading.Event(), threading.Event()
