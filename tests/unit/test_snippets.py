@@ -120,7 +120,7 @@ def test_each_attribute_that_is_named_exists() -> None:
 
 
 def _inline(page: Path) -> list[str]:
-    """The code within sentences; where a table says what to write in place of others' names, without its first column."""
+    """The code within sentences; of tables on what to write in place of others' names not the first column."""
     text = re.sub("^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     if page.name.startswith("coming-from-"):
         text = re.sub(r"^\| .*? \| ", "", text, flags=re.MULTILINE)
