@@ -16,7 +16,7 @@ from .sender import Sender
 from .timers import Timer
 from .tripwires import Tripwires
 from .watch import NONCES, Helper, Watch
-from .wire import PingReq, Poll, Vote, VoteKind
+from .wire import Kernel, PingReq, Poll, Vote, VoteKind
 
 __all__ = ["Jury"]
 
@@ -183,33 +183,30 @@ class Jury:
         if refused and (short_id not in self._watches or self._tripwires.lost_at(short_id) is not None):
             self.accuse(entry, now, now)
         watch = self._watches.get(short_id)
-        if watch is not None:
-            self._journal.note_kernel(entry.name, kind, now)
-            self._weigh(watch, kind, now)
+        if watch is None:
+            return
+        self._journal.note_kernel(entry.name, kind, now)
+        kernels, before = watch.kernels, self._kernel(watch, now)
+        kernels.lost = self._tripwires.lost_at(short_id)
+        kernels.take(kind, now, self._health.awake(now))
+        self._weigh(watch, before, now)
 
     def other_run_answered(self, entry: Entry, now: float) -> None:
         """Another run answers at the member's address: the one watched has lost its socket, whoever accepts there."""
         watch = self._watches.get(entry.short_id)
-        if watch is not None:
-            self._journal.note(entry.name, "another run answered", now, repeats=True)
-            self._weigh(watch, None, now)
+        if watch is None:
+            return
+        self._journal.note(entry.name, "another run answered", now, repeats=True)
+        before = self._kernel(watch, now)
+        watch.kernels.replaced = now
+        self._weigh(watch, before, now)
 
-    def _weigh(self, watch: Watch, kind: KernelEvidence | None, now: float) -> None:
-        kernels, awake = watch.kernels, self._health.awake(now)
-        before = kernels.verdict(self._config.reping_interval, now, awake)[0]
-        if kind is None:
-            kernels.replaced = now
-        elif kind is KernelEvidence.REFUSED_UDP:
-            kernels.refuse_udp(now)
-        elif kind is KernelEvidence.REFUSED_TCP:
-            kernels.refuse_tcp(now)
-        elif kind is KernelEvidence.REACHABLE:
-            kernels.reach(now)
-        elif kind is KernelEvidence.KERNEL_SILENT:
-            kernels.hear_nothing(awake)
-        elif kind is KernelEvidence.CONNECTION_LOST:
-            kernels.lost = now
-        if kernels.verdict(self._config.reping_interval, now, awake)[0] is not before:
+    def _kernel(self, watch: Watch, now: float) -> Kernel:
+        return watch.kernels.verdict(self._config.reping_interval, now, self._health.awake(now))[0]
+
+    def _weigh(self, watch: Watch, before: Kernel, now: float) -> None:
+        """Kernels said something: vote if that changed what it comes to, judge, and plan anew."""
+        if self._kernel(watch, now) is not before:
             for accuser in self._accusers(watch, now):
                 self._vote(watch, accuser, 0, now)
         if watch.accusing:

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from .events import KernelEvidence
 from .wire import Kernel
 
 __all__ = ["EVIDENCE_LIFE", "Kernels"]
@@ -38,6 +39,17 @@ class Kernels(msgspec.Struct):
     reachable: float | None = None
     silent: float | None = None
     tested: float | None = None
+
+    def take(self, kind: KernelEvidence, now: float, awake: float) -> None:
+        """A kernel said that."""
+        if kind is KernelEvidence.REFUSED_UDP:
+            self.refuse_udp(now)
+        elif kind is KernelEvidence.REFUSED_TCP:
+            self.refuse_tcp(now)
+        elif kind is KernelEvidence.REACHABLE:
+            self.reach(now)
+        elif kind is KernelEvidence.KERNEL_SILENT:
+            self.hear_nothing(awake)
 
     def refuse_udp(self, now: float) -> None:
         """A datagram was refused."""
