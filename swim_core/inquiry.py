@@ -36,6 +36,7 @@ from .questions import (
     What,
     is_loopback,
 )
+from .rate import RateLimit
 from .sender import Sender
 
 __all__ = ["Inquiry"]
@@ -44,6 +45,7 @@ TELL_SIZE = 19  # bytes of a TELL but its body
 LIST_SIZE = 2  # bytes by which the header of a long list exceeds an empty one's
 MAX_POSITION = (1 << 64) - 1
 MAX_HOSTS = 4_096  # remembered for "not again so soon"
+REMOTE_SPEECH = 10  # broadcasts a second for all other hosts together: forged sources must not flood the cluster
 MAX_SPOKEN = 256  # questions to broadcast remembered, lest one that is asked again is broadcast again
 MAX_DETAIL = 300  # bytes of a note's text: one always fits
 MAX_COUNT = MAX_INCARNATION  # what a field of 32 bits holds
@@ -77,11 +79,12 @@ class Inquiry:
         self._journal = journal
         self._broadcast = broadcast
         self._last: dict[str, float] = {}
+        self._remote_speech = RateLimit(REMOTE_SPEECH)
         self._spoken: dict[tuple[Address, int], Spoken] = {}
 
     def asked(self, ask: Ask, sender: Sender, now: float) -> None:
         """Answer a tool, if it may ask."""
-        refusal = self._refusal(sender.address, now)
+        refusal = self._refusal(ask, sender.address, now)
         if refusal is not None:
             self._counters.drop(refusal)
             return
@@ -91,7 +94,7 @@ class Inquiry:
         if answer is None or not self._outbox.reply(Tell(ask.nonce, *answer), sender, now):
             self._counters.drop(DropReason.RATE_LIMITED)  # too short a question for any answer
 
-    def _refusal(self, source: Address, now: float) -> DropReason | None:
+    def _refusal(self, ask: Ask, source: Address, now: float) -> DropReason | None:
         """Why a question from there is not answered; None if it is."""
         if self._policy == "nobody":
             return DropReason.NOT_ALLOWED
@@ -105,6 +108,8 @@ class Inquiry:
         self._last[source.host] = now
         if len(self._last) > MAX_HOSTS:
             del self._last[next(iter(self._last))]
+        if ask.what is What.BROADCAST and not self._remote_speech.allow(now):
+            return DropReason.RATE_LIMITED
         return None
 
     def _answer(self, ask: Ask, sender: Sender, room: int, now: float) -> tuple[int | None, bytes] | None:
@@ -165,7 +170,8 @@ class Inquiry:
 
     def _note(self, seen: Observation, now: float) -> Note:
         detail = seen.detail.encode()[:MAX_DETAIL].decode(errors="ignore")
-        at, last = self._cluster_time(seen.at, now), self._cluster_time(seen.last or seen.at, now)
+        at = self._cluster_time(seen.at, now)
+        last = at if seen.last is None else self._cluster_time(seen.last, now)
         return Note(at, seen.observer, seen.what, detail, seen.count, last)
 
     def _cluster_time(self, at: float, now: float) -> int:

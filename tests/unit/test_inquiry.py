@@ -335,6 +335,17 @@ def test_a_remote_host_gets_a_page_per_tenth_of_a_second_from_whatever_port() ->
     assert answers(hand, ask_bytes(hand, Ask(1, What.MEMBERS, 0)), Address("203.0.113.9", 5))
 
 
+def test_forged_questions_from_many_hosts_do_not_flood_the_cluster() -> None:
+    hand = Hand(knows=[A], config=Config.lan(answer_tools="anyone"))
+    for number in range(100):
+        source = Address(f"198.51.100.{number + 1}", 5)
+        hand.feed_bytes(ask_bytes(hand, Ask(number, What.BROADCAST, 0, b"x")), source)
+    assert hand.dropped(DropReason.RATE_LIMITED) == 90
+    assert hand.node.broadcast(b"x", now=hand.now) == 11
+    for nonce in range(20):
+        assert answers(hand, ask_bytes(hand, Ask(nonce, What.BROADCAST, 0, b"x")), LOCAL)  # tools here go on
+
+
 def test_the_hosts_remembered_are_bounded() -> None:
     hand = Hand(config=Config.lan(answer_tools="anyone"))
     data = ask_bytes(hand, Ask(1, What.MEMBERS, 0))
