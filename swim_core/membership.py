@@ -14,6 +14,7 @@ from .hashing import Hashes, Identity
 from .member import Claim, Contact, Member, State, decode_metadata, precedence
 from .rate import RateLimit
 from .ring import Ring
+from .roster import Roster
 
 __all__ = ["Change", "Entry", "Membership"]
 
@@ -291,6 +292,25 @@ class Membership:
         if self.digest != digest:
             self.digest_since = now
         return Change(entry, before)
+
+    def hold_all(self, roster: Roster, now: float) -> None:
+        """Hold a whole roster, in linear time. This node's own claim must be in it, and be all that is held."""
+        own = self._entries[self.local_name]
+        entries = [
+            own if claim.name == self.local_name else Entry(claim, identity, view, now)
+            for claim, identity, view in zip(roster.claims, roster.identities, roster.views, strict=True)
+        ]
+        self._entries = {entry.claim.name: entry for entry in entries}
+        self._by_id = {entry.identity.short_id: entry for entry in entries}
+        self._by_address = {}
+        for entry in entries:
+            self._by_address.setdefault(entry.address, []).append(entry)
+        orders = (roster.phases, roster.phases, *roster.rings)
+        for ring, order in zip((self.order, self.everyone, *self.rings), orders, strict=True):
+            ring.fill(order.positions, [entries[place] for place in order.places])
+        self.version += 1
+        self._view_cache = None
+        self.digest, self.digest_since = roster.digest, now
 
     def _link(self, entry: Entry) -> None:
         self.version += 1

@@ -48,6 +48,7 @@ from .pings import Pings
 from .prober import Prober
 from .responder import Responder
 from .revival import Revival
+from .roster import Roster
 from .rtt import RoundTrips
 from .sender import Sender
 from .statistics import Counters, Statistics
@@ -240,7 +241,6 @@ class Node:
             entry = self._tripwires.entry_of(quoted, address)
             if entry is not None:
                 self._tripwires.feed(entry, kind, now)
-                self._jury.evidence(entry, kind, now)
         elif (entry := self._membership.live_at(address)) is not None:
             self._jury.evidence(entry, kind, now)
         self._settle(now)
@@ -356,17 +356,20 @@ class Node:
             self._common.timers.at(now + GOODBYE, self._goodbye_said)
         self._settle(now)
 
-    def adopt(self, members: Iterable[Member], *, now: float) -> None:
-        """Hold these members as ALIVE without having met them, and without events: for simulations that
-        begin with a formed cluster. This node's own name is skipped."""
+    def roster(self, members: Iterable[Member]) -> Roster:
+        """What `adopt` takes, made once for all nodes of a cluster: ``members``, live, each name once."""
+        limit = self._config.max_metadata
+        claims = (
+            Claim(m.name, m.epoch, pack(m.address), m.incarnation, State.ALIVE, pack_metadata(m.metadata, limit))
+            for m in members
+        )
+        return Roster(claims, self._common.hashes, self._config.rings)
+
+    def adopt(self, roster: Roster, *, now: float) -> None:
+        """Hold the members of a roster, this node among them, as after long acquaintance, and raise no events: for
+        simulations that begin with a formed cluster. Nobody else may be known yet."""
         now = self._advance(now)
-        for member in members:
-            if member.name != self._local.name:
-                metadata = pack_metadata(member.metadata, self._config.max_metadata)
-                claim = Claim(
-                    member.name, member.epoch, pack(member.address), member.incarnation, State.ALIVE, metadata
-                )
-                self._membership.put(claim, now)
+        self._membership.hold_all(roster, now)
         self._sync.first_done = True
         self._settle(now)
 

@@ -1,7 +1,7 @@
 """Members in the order of a hash, as a circle."""
 
 from bisect import bisect_left
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
 
 __all__ = ["Ring"]
@@ -33,6 +33,11 @@ class Ring(Generic[T]):
         index = bisect_left(self._keys, key)
         self._keys.insert(index, key)
         self._items.insert(index, item)
+
+    def fill(self, keys: Iterable[int], items: Iterable[T]) -> None:
+        """Hold these and nothing else; ``keys`` ascend."""
+        self._keys = list(keys)
+        self._items = list(items)
 
     def remove(self, key: int, item: T) -> None:
         """Take an item away.

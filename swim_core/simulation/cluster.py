@@ -1,7 +1,8 @@
 """A cluster of nodes in virtual time: start it, run it, look at it, replay it."""
 
+import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from random import Random
 from types import TracebackType
@@ -30,8 +31,11 @@ Label = str | Process
 
 
 class _CanAdopt(Protocol):
-    def adopt(self, members: Iterable[Member], *, now: float) -> None:
-        """Hold ``members`` as live, as after long acquaintance, and raise no events about them."""
+    def roster(self, members: Iterable[Member]) -> Any:
+        """What `adopt` takes, made once for all nodes."""
+
+    def adopt(self, roster: Any, *, now: float) -> None:
+        """Hold the members of a roster as live, as after long acquaintance, and raise no events about them."""
 
 
 class Cluster:
@@ -291,18 +295,24 @@ class Cluster:
     def start_formed(self, count: int) -> list[Process]:
         """Start ``count`` processes that have known each other for long, without a datagram.
 
-        Their applications find all members there when they start, and are told no events of them. Needs a node
-        with a method ``adopt(members, *, now)`` (`swim_core.Node` has it), which holds the members given for live.
+        Their applications find all members there when they start, and are told no events of them. Needs nodes
+        with the methods ``roster(members)`` and ``adopt(roster, *, now)``, as `swim_core.Node` has them.
 
         Raises:
-            SimulationError: if the protocol's nodes have no such method.
+            SimulationError: if the protocol's nodes have no such methods.
         """
+        with _without_collections():
+            return self._start_formed(count)
+
+    def _start_formed(self, count: int) -> list[Process]:
         processes = [self._start(name, name, None, (), self.config, None) for name in self._names(count)]
-        members = tuple(process.node.local for process in processes)
+        if not processes:
+            return processes
+        if not hasattr(processes[0].node, "adopt"):
+            raise SimulationError("nodes of this protocol can't start formed: use form()")
+        roster = cast(_CanAdopt, processes[0].node).roster(process.node.local for process in processes)
         for process in processes:
-            if not hasattr(process.node, "adopt"):
-                raise SimulationError("nodes of this protocol can't start formed: use form()")
-            process.do(lambda node, now: cast(_CanAdopt, node).adopt(members, now=now))
+            process.do(lambda node, now: cast(_CanAdopt, node).adopt(roster, now=now))
             self._run_program(process, self.application)
             process.seeds = tuple(p.address for p in processes[: SEEDS + 1] if p is not process)[:SEEDS]
             process.do(lambda node, now, seeds=process.seeds: node.join(seeds, now=now))  # type: ignore[misc]
@@ -364,6 +374,18 @@ class Cluster:
         note = f"at {self.now:.6f} s of virtual time; replay: {self.replay}"
         if note not in getattr(error, "__notes__", ()):
             error.add_note(note)
+
+
+@contextmanager
+def _without_collections() -> Iterator[None]:
+    """Keep Python from searching a million new objects for garbage, over and over, which takes most of the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def identity(member: Member) -> tuple[str, int, int]:

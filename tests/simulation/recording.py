@@ -92,9 +92,12 @@ class RecordingNode:
         self._called("leave", now)
         self._left_at = self.deadline = now + 0.25
 
-    def adopt(self, members: Iterable[Member], *, now: float) -> None:
+    def roster(self, members: Iterable[Member]) -> tuple[Member, ...]:
+        return tuple(members)
+
+    def adopt(self, roster: tuple[Member, ...], *, now: float) -> None:
         self._called("adopt", now)
-        self.known = tuple(members)
+        self.known = roster
 
     def poll_datagram(self) -> Datagram | None:
         return self.out.pop(0) if self.out else None

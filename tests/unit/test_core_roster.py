@@ -1,0 +1,68 @@
+"""A table that is filled from a roster is the same as one that was told of each member."""
+
+import pytest
+
+from swim_core import Config, Node
+from swim_core.address import Address, pack
+from swim_core.hashing import Hashes
+from swim_core.member import Claim, State
+from swim_core.membership import Membership
+from swim_core.roster import Roster
+from swim_core.simulation import Simulation
+
+CONFIG = Config.lan()
+HASHES = Hashes(CONFIG.cluster, CONFIG.rings)
+CLAIMS = [
+    Claim(f"node-{n}", 2**60 + n, pack(Address(f"10.0.{n % 7}.{n}", 7946)), n % 3, State.ALIVE, b"") for n in range(50)
+]
+
+
+def table(own: Claim) -> Membership:
+    membership = Membership(CONFIG, HASHES)
+    membership.local_name = own.name
+    membership.put(own, 0.0)
+    return membership
+
+
+@pytest.mark.parametrize("own", [CLAIMS[0], CLAIMS[23], CLAIMS[-1]])
+def test_it_holds_the_same_as_one_that_was_told_of_each(own: Claim) -> None:
+    filled, told = table(own), table(own)
+    filled.hold_all(Roster(CLAIMS, HASHES, CONFIG.rings), now=1.0)
+    for claim in CLAIMS:
+        if claim is not own:
+            told.put(claim, 1.0)
+    assert filled.digest == told.digest
+    assert filled.digest_since == told.digest_since == 1.0
+    assert filled.members() == told.members()
+    for mine, theirs in zip(
+        (filled.order, filled.everyone, *filled.rings), (told.order, told.everyone, *told.rings), strict=True
+    ):
+        assert [entry.name for entry in mine] == [entry.name for entry in theirs]
+        assert [entry.name for entry in mine.after(2**63)] == [entry.name for entry in theirs.after(2**63)]
+    for claim in CLAIMS:
+        entry = filled.get(claim.name)
+        assert entry is not None
+        assert entry.claim == claim
+        assert filled.by_id(entry.short_id) is filled.live_at(entry.address) is entry
+    assert [filled.bucket_digest(n, 4) for n in range(4)] == [told.bucket_digest(n, 4) for n in range(4)]
+
+
+def test_it_changes_like_any_other() -> None:
+    filled = table(CLAIMS[0])
+    filled.hold_all(Roster(CLAIMS, HASHES, CONFIG.rings), now=1.0)
+    version = filled.version
+    for state in (State.DEAD, State.ALIVE):
+        filled.put(Claim("node-7", CLAIMS[7].epoch, CLAIMS[7].address, 9, state, b""), 2.0)
+        assert filled.live_count == 50 - (state is State.DEAD)
+    assert filled.version > version
+
+
+def test_nodes_that_share_a_roster_share_nothing_that_changes() -> None:
+    with Simulation(1) as simulation:
+        one, other, *_ = simulation.start_formed(5)
+        assert isinstance(one.node, Node)
+        simulation.crash("node-4")
+        simulation.pause(other)
+        simulation.run_for(3.0)
+        assert one.node.member("node-4").state is State.DEAD  # type: ignore[union-attr]
+        assert other.node.member("node-4").state is State.ALIVE  # type: ignore[union-attr]
