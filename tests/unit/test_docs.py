@@ -38,8 +38,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_it_builds_without_a_warning_and_shows_the_pictures(built: Path) -> None:
-    assert (built / "concepts.html").read_text().count("<svg") >= len(PICTURES)
+def test_it_builds_without_a_warning(built: Path) -> None:
+    assert (built / "index.html").exists()
 
 
 def test_every_public_name_stands_in_the_reference(built: Path) -> None:
@@ -78,11 +78,12 @@ def test_no_word_is_misspelled() -> None:
 
 
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_picture_is_well_formed_and_always_the_same(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_picture_is_shown_well_formed_and_always_the_same(
+    name: str, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
-    draw = import_module(f"pictures.{name}").draw
-    picture = draw()
-    assert picture == draw()
+    picture = import_module(f"pictures.{name}").draw()
+    assert picture in (built / "concepts.html").read_text()  # drawn in another process, with other hash seeds
     assert ElementTree.fromstring(picture).get("aria-label")
 
 
@@ -104,3 +105,13 @@ def test_the_picture_of_a_watch_shows_what_the_text_says(monkeypatch: pytest.Mon
 def test_the_picture_of_a_flood_shows_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     assert len({datagram.destination for datagram in import_module("pictures.flood").arrivals()}) == 32
+
+
+def test_failures_are_found_as_fast_as_the_text_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    detection = import_module("pictures.detection")
+    killed, hung = detection.FAILURES["a process is killed"], detection.FAILURES["a process hangs for good"]
+    lost = detection.FAILURES["a host, or its cable, is lost"]
+    assert detection.measure(killed, 1, tripwires=True)[0] < 0.1
+    assert detection.measure(killed, 1, tripwires=False)[0] < 1.6
+    assert 3.0 < detection.measure(lost, 1, tripwires=True)[0] < 5.0 < detection.measure(hung, 1, tripwires=True)[0]
