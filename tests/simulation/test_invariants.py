@@ -1,6 +1,7 @@
 """Each invariant is fed a planted bug, to see that it bites, and the same without the bug, to see that it doesn't."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import cast
 
 import attrs
@@ -9,12 +10,15 @@ from recording import RecordingConfig, RecordingNode
 
 from swim_core import (
     BroadcastReceived,
+    BroadcastsLost,
     Event,
     Evidence,
     Member,
     MemberDied,
+    MemberJoined,
     MemberUpdated,
     Origin,
+    Rule,
     State,
     Statistics,
 )
@@ -138,6 +142,18 @@ class TestNoFalseDeath:
         stage.simulation.run_for(6.0)
         self.expect(stage, excused=True)
 
+    def test_a_member_gives_way_to_a_namesake_only(self, stage: Stage) -> None:
+        gave_way = MemberDied(
+            attrs.evolve(stage.node(2).itself, state=State.DEAD),
+            Evidence(rule=Rule.RESTARTED, accuser="node-2", cluster_time=0),
+        )
+        with pytest.raises(InvariantViolated):
+            stage.tell(1, gave_way)
+        stage.simulation.add("node-2", label="another")
+        stage.tell(1, gave_way)
+        with pytest.raises(InvariantViolated):
+            stage.tell(1, stage.died(2))
+
     def expect(self, stage: Stage, excused: bool) -> None:
         if excused:
             stage.tell(1, stage.died(2, accuser=0))
@@ -175,6 +191,14 @@ class TestDeathsKnown:
         stage.simulation.run_for(9.9)
         with pytest.raises(InvariantViolated):
             stage.simulation.run_for(0.2)
+
+    def test_one_that_gave_way_to_a_namesake_need_not_know(self, stage: Stage) -> None:
+        stage.simulation.crash("node-4")
+        for number in (0, 1, 2):
+            stage.forget(number, stage.processes[4])
+        stage.node(3).counters = Statistics(superseded=True)
+        stage.simulation.run_for(10.0)
+        stage.simulation.calm()
 
     def test_in_the_end_it_must_be_known(self, stage: Stage) -> None:
         stage.simulation.lose_host("node-4")
@@ -261,6 +285,12 @@ class TestDeliveredOnce:
         with pytest.raises(InvariantViolated, match="node-0 got its own"):
             stage.tell(0, stage.received(0, 1, b"news"))
 
+    def test_a_namesake_is_another_node(self, stage: Stage) -> None:
+        stage.simulation.run_for(1.0)
+        namesake = stage.simulation.add("node-0", label="another")
+        stage.processes.append(namesake)
+        stage.tell(5, stage.received(0, 1, b"news"))
+
     @pytest.mark.parametrize(("origin", "number", "payload"), [(0, 1, b"lies"), (0, 2, b"news"), (2, 1, b"news")])
     def test_what_nobody_sent_is_found(self, stage: Stage, origin: int, number: int, payload: bytes) -> None:
         with pytest.raises(InvariantViolated, match="nobody broadcast"):
@@ -320,6 +350,30 @@ class TestDeliveredToAll:
         self.spread(stage, 1, 2, 3)
         stage.tell(2, stage.died(4))
         stage.simulation.calm()
+
+    def test_what_was_sent_before_the_first_sync_need_not_come(self, stage: Stage) -> None:
+        stage.tell(4, MemberJoined(stage.node(0).itself))
+        stage.simulation.run_for(2.0)
+        self.spread(stage, 1, 2, 3)
+        stage.simulation.calm()
+        stage.simulation.run_for(1.5)
+        stage.simulation.broadcast("node-0", b"more")
+        for number in (1, 2, 3):
+            stage.tell(number, stage.received(0, 2, b"more"))
+        with pytest.raises(InvariantViolated, match="node-4 never got broadcast 2"):
+            stage.simulation.calm()
+
+    @pytest.mark.parametrize(("lossless", "count", "found"), [(True, 1, True), (False, 1, False), (False, 0, True)])
+    def test_to_give_up_is_no_excuse_unless_it_was_said_and_loss_is_allowed(
+        self, lossless: bool, count: int, found: bool
+    ) -> None:
+        stage = Stage()
+        stage.simulation.watch(DeliveredToAll(stage.simulation, stage.obstructions, lossless=lossless))
+        stage.simulation.run_for(10.0)
+        self.spread(stage, 1, 2, 3)
+        stage.tell(4, BroadcastsLost(stage.received(0, 1, b"").origin, count))
+        with pytest.raises(InvariantViolated) if found else nullcontext():
+            stage.simulation.calm()
 
     def test_who_was_not_known_is_not_waited_for(self, stage: Stage) -> None:
         stage.forget(0, stage.processes[4])
