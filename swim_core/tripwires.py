@@ -93,7 +93,7 @@ class Tripwires:
     def _test_after_loss(self, entry: Entry, now: float) -> None:
         """Ping the member and have a connection tried, now and a few times more."""
         short_id = entry.short_id
-        self._journal.note(entry.name, "connection lost", now)
+        self._journal.note_kernel(entry.name, KernelEvidence.CONNECTION_LOST, now)
         self._lost[short_id] = now
         self._test(entry, now)
         for delay in RETESTS:
