@@ -53,13 +53,19 @@ class Bounds:
 class NoFalseDeath(Observer):
     """No member that runs is declared dead, unless it, its accuser, or the node told was obstructed for too long.
 
-    Where two processes have one name, the older run gives way to the newer one, which is no mistake.
+    Where two processes have one name, the older run gives way to the newer one, which is no mistake, however late
+    somebody hears of it.
     """
 
     def __init__(self, cluster: Cluster, obstructions: Obstructions, bounds: Bounds) -> None:
         self._cluster = cluster
         self._obstructions = obstructions
         self._bounds = bounds
+        self._newest: dict[str, int] = {}  # the latest epoch of each name that has ended
+
+    def on_stop(self, process: Process, how: Stop) -> None:
+        local = process.node.local
+        self._newest[local.name] = max(self._newest.get(local.name, 0), local.epoch)
 
     def on_event(self, process: Process, event: object) -> None:
         if not isinstance(event, MemberDied):
@@ -73,8 +79,10 @@ class NoFalseDeath(Observer):
         require(excused, f"{process.label} was told that {subject.label} died, which runs: {event}")
 
     def _gave_way(self, subject: Process, event: MemberDied) -> bool:
-        restarted = event.evidence is not None and event.evidence.rule is Rule.RESTARTED
-        return restarted and len(self._cluster.named(subject.name)) > 1
+        if event.evidence is None or event.evidence.rule is not Rule.RESTARTED:
+            return False
+        epochs = [other.node.local.epoch for other in self._cluster.named(subject.name)]
+        return max(self._newest.get(subject.name, 0), *epochs) > event.member.epoch
 
     def _excuses(self, process: Process) -> bool:
         bounds = self._bounds

@@ -149,8 +149,11 @@ class TestNoFalseDeath:
         )
         with pytest.raises(InvariantViolated):
             stage.tell(1, gave_way)
+        stage.simulation.run_for(1.0)
         stage.simulation.add("node-2", label="another")
         stage.tell(1, gave_way)
+        stage.simulation.crash("another")
+        stage.tell(3, gave_way)  # news may be late
         with pytest.raises(InvariantViolated):
             stage.tell(1, stage.died(2))
 
