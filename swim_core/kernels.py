@@ -10,6 +10,7 @@ __all__ = ["EVIDENCE_LIFE", "Kernels"]
 EVIDENCE_LIFE = 2.0  # seconds that kernel evidence counts
 APART = 0.8  # re-ping intervals between two refusals by UDP that count as two
 SETTLED = 0.05  # seconds between two refusals by TCP that count, with a lost connection, where UDP says nothing
+VETO_LIFE = 4.0  # seconds that an accepted connection does: until the next one, tried 2 s later, has had its outcome
 TEST_LIFE = 3.0  # seconds awake after which a test whose outcome was never told is asked for again
 
 
@@ -76,6 +77,7 @@ class Kernels(msgspec.Struct):
 
     def hear_nothing(self, awake: float) -> None:
         """A connection was not answered in time: the silence counts from when it was begun."""
+        self.reachable = None
         if self.silent is None:
             self.silent = awake if self.tested is None else self.tested
         self.tested = None
@@ -102,7 +104,7 @@ class Kernels(msgspec.Struct):
         """
         if self.replaced is not None and _recent(self.replaced, now):
             return Kernel.REFUSED, now - self.replaced
-        if self.reachable is not None and _recent(self.reachable, now):
+        if self.reachable is not None and now - self.reachable <= VETO_LIFE:
             return Kernel.REACHABLE, now - self.reachable
         since = self._refused_since(reping, now)
         if since is not None:

@@ -68,12 +68,15 @@ def require_known_by_its_connection(events: Subscription, name: str) -> None:
 
 
 VICTIM = """
-import os, subprocess, sys
+import os, subprocess, sys, time
 from swim_core import Config
 from swim_threads import open_node
 config = Config.lan(probe_interval=60.0, stall_tolerance=120.0)
 node = open_node("127.0.0.1:0", name="victim", join=[sys.argv[1]], config=config)
 node.wait_for_members(3, timeout=20)
+tripwires = node._engine._tripwires
+while tripwires.connected < 2 or len(tripwires.inbound) < 2:  # so that a child has copies of all
+    time.sleep(0.01)
 offspring = None
 if sys.argv[2] == "fork":
     offspring = os.fork()

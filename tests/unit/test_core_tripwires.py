@@ -131,8 +131,11 @@ def test_an_answered_ping_ends_it() -> None:
     hand = wired()
     hand.answering = list(hand.members)
     hand.lose(hand.subject)
-    hand.run(1.0)
+    lost = hand.now
+    hand.run(0.2)
     assert hand.connects() == [hand.subject.address]
+    assert [sent.at for sent in hand.to(hand.subject) if isinstance(sent.message, Ping)] == [lost]
+    hand.run(1.0)
     assert not hand.messages(PingReq)
     assert not hand.happened(MemberSuspected)
 
@@ -236,6 +239,24 @@ def test_a_kernel_that_accepts_vetoes_until_it_refuses() -> None:
     hand.run(0.01)
     hand.evidence(REFUSED_TCP, hand.subject.address)
     refuse_udp(hand, hand.subject)
+    assert hand.verdict() is State.DEAD
+
+
+def test_the_veto_holds_without_a_gap_while_connections_go_on_being_accepted() -> None:
+    """A firewall that refuses datagrams to a process that lives."""
+    hand = wired()
+    hand.accuse()
+    hand.connects()
+    hand.evidence(REACHABLE, hand.subject.address)
+    end = hand.now + 4.4
+    while hand.now < end:
+        hand.run(0.05)
+        refuse_udp(hand, hand.subject)
+        helper_votes(hand, Kernel.REFUSED)
+        if hand.connects():
+            hand.after(0.9, lambda: hand.evidence(REACHABLE, hand.subject.address))
+    assert hand.verdict() is not State.DEAD
+    hand.evidence(REFUSED_TCP, hand.subject.address)
     assert hand.verdict() is State.DEAD
 
 
