@@ -240,7 +240,13 @@ class SimulatedNetwork:
         return self._random.randbytes(4).hex()
 
     async def prepare(self, arguments: Arguments) -> tuple[Engine, Loop, Seeds]:
-        """Bind a node's socket here, and make the node."""
+        """Bind a node's socket here, and make the node.
+
+        Raises:
+            RuntimeError: outside of trio.
+        """
+        if not trio.lowlevel.in_trio_task():
+            raise RuntimeError("a simulated network is there under trio only: asyncio has no clock that jumps")
         host, sock = self._hosts.bind(self._network, *arguments.bind)
         try:
             address = self._advertised(arguments, sock.address)

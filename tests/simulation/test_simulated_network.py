@@ -329,6 +329,30 @@ def test_there_is_no_multicast(caplog: pytest.LogCaptureFixture) -> None:
     assert "a simulated network has none" in caplog.text
 
 
+def test_programs_may_be_started_in_a_task_group_of_anyio() -> None:
+    log = Log()
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            for name in ("ann", "bob"):
+                network.start(tasks, name, log.member, name)
+            await anyio.sleep(5.0)
+            assert len(log.nodes["bob"].members()) == 2
+            network.kill("ann")
+            network.kill("bob")  # and so the group ends
+
+    with simulated_network() as network:
+        network.run(main)
+
+
+def test_it_is_there_under_trio_only() -> None:
+    async def main() -> None:
+        await swim_anyio.open_node().__aenter__()
+
+    with simulated_network(), pytest.raises(RuntimeError, match="under trio only"):
+        anyio.run(main, backend="asyncio")
+
+
 def test_one_network_at_a_time_and_none_afterwards() -> None:
     with simulated_network():
         with pytest.raises(RuntimeError, match="there is a simulated network already"), simulated_network():
