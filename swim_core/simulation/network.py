@@ -180,9 +180,9 @@ class Network:
             return None
         return self._latency(link)
 
-    def listens(self, address: Address) -> bool:
-        """Whether a process is bound to ``address``, stalled or not."""
-        return address in self._endpoints
+    def endpoint(self, address: Address) -> Endpoint | None:
+        """What is bound to ``address``, stalled or not."""
+        return self._endpoints.get(address)
 
     def refuses(self, address: Address) -> bool:
         """Whether the host of ``address`` is up and refuses what nobody there listens for."""

@@ -114,7 +114,7 @@ class Wires(Observer):
             self._cluster.after(back, self._end_test, process, address, test, outcome)
 
     def _kernel_at(self, address: Address) -> KernelEvidence | None:
-        if self._network.listens(address):
+        if self._network.endpoint(address) is not None:
             return KernelEvidence.REACHABLE
         return KernelEvidence.REFUSED_TCP if self._network.refuses(address) else None
 
@@ -152,14 +152,16 @@ class Wires(Observer):
             self._cluster.after(2 * (there + back), self._greet, process, tripwire)
 
     def _greet(self, process: Process, tripwire: Tripwire) -> None:
-        other = next((p for p in self._cluster.running() if p.address == tripwire.address), None)
-        greeted = other is not None and not other.paused and other.node.wiring.greeting == tripwire.greeting
-        if other is None or not greeted or not self._wants(process, tripwire):
+        other = self._network.endpoint(tripwire.address)
+        if not isinstance(other, Process) or not self._greets(other, tripwire) or not self._wants(process, tripwire):
             self._retry(process, tripwire)
             return
         self._trying.pop((process, tripwire), None)
         self._kept[process][tripwire] = other
         process.evidence(KernelEvidence.CONNECTED, tripwire.address, tripwire.greeting)
+
+    def _greets(self, other: Process, tripwire: Tripwire) -> bool:
+        return not other.paused and other.node.wiring.greeting == tripwire.greeting
 
     def _wants(self, process: Process, tripwire: Tripwire) -> bool:
         """Whether it is among those to keep, and not kept yet."""
