@@ -28,7 +28,10 @@ class BaseEngine(ABC):
         left: set once the goodbye has been said often enough, or the node is closed.
         on_join_attempt: called before each attempt at a seed; None while there is nothing to be done about it.
         on_failure: called once, when the node breaks.
+        threadsafe: whether the lock lets other threads look at the node too.
     """
+
+    threadsafe = False
 
     def __init__(
         self,

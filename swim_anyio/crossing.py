@@ -1,10 +1,10 @@
 """From any thread into an event loop, with a bound on the wait: a question is answered in the loop, or not at all."""
 
-import asyncio
-import sys
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
+
+from .drivers import current_driver
 
 __all__ = ["Crossing"]
 
@@ -19,14 +19,7 @@ class Crossing:
     """
 
     def __init__(self) -> None:
-        trio = sys.modules.get("trio")  # asked first, as in `drivers`
-        if trio is not None and trio.lowlevel.in_trio_task():
-            self._soon: Callable[[Callable[[], object]], object] = trio.lowlevel.current_trio_token().run_sync_soon
-            self._current: Callable[[], object] = trio.lowlevel.current_trio_token
-            self._here: object = trio.lowlevel.current_trio_token()
-        else:
-            loop = asyncio.get_running_loop()
-            self._soon, self._current, self._here = loop.call_soon_threadsafe, asyncio.get_running_loop, loop
+        self._loop = current_driver()
 
     def ask(self, question: Callable[[], T], timeout: float) -> T:
         """Call ``question``, which must not wait, in the loop and return what it returns, or raise what it raises.
@@ -36,10 +29,9 @@ class Crossing:
             timeout: seconds to wait for the loop. After that the question is withdrawn.
 
         Raises:
-            TimeoutError: if the loop did not come to it.
-            RuntimeError: if the loop has ended.
+            TimeoutError: if the loop did not come to it, or has ended.
         """
-        if self._inside():
+        if self._loop.is_current():
             return question()
         answer: Future[T] = Future()
 
@@ -58,15 +50,5 @@ class Crossing:
             raise
 
     def tell(self, function: Callable[[], object]) -> None:
-        """Have ``function``, which must not raise, called in the loop soon.
-
-        Raises:
-            RuntimeError: if the loop has ended.
-        """
-        self._soon(function)
-
-    def _inside(self) -> bool:
-        try:
-            return self._current() is self._here
-        except RuntimeError:
-            return False
+        """Have ``function``, which must not raise, called in the loop soon; a loop that has ended won't."""
+        self._loop.post(function)

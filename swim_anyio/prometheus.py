@@ -4,9 +4,7 @@ async with open_node() as node:
     REGISTRY.register(NodeCollector(node))
 """
 
-from collections.abc import Mapping
-
-from swim_core import Statistics
+from swim_core import NotRunning, Statistics, WrongThread
 from swim_threads.prometheus import NodeCollector as ThreadsCollector
 
 from .crossing import Crossing
@@ -17,28 +15,48 @@ __all__ = ["NodeCollector"]
 PATIENCE = 1.0  # seconds: a tenth of the time that Prometheus waits for a scrape by default
 
 
-class NodeCollector(ThreadsCollector[AsyncNode]):
+class NodeCollector(ThreadsCollector["_Anywhere"]):
     """Collects the statistics of nodes whenever its registry is scraped, in their loop or in any thread.
 
-    From another thread it has the nodes' loop read them, and waits for a second at most: if the loop is blocked,
-    ``swim_up`` is 0 and no other sample is given, and the scrape goes on. See the one of `swim_threads.prometheus`.
+    A node that runs in a thread of its own can be asked at any time. One that runs within the loop is asked there,
+    and waited for during a second at most: if the loop is blocked, ``swim_up`` is 0 and no other sample is given, and
+    the scrape goes on. See the one of `swim_threads.prometheus`.
 
     Args:
         nodes: all the nodes of this registry, all of the loop in which the collector is made.
 
     Raises:
         ValueError: if two of them have one name.
-        RuntimeError: outside an event loop.
-        WrongThread: outside the nodes' loop.
+        RuntimeError: outside the nodes' loop.
     """
 
     def __init__(self, *nodes: AsyncNode) -> None:
-        super().__init__(*nodes)
-        self._crossing = Crossing()
+        crossing = Crossing()
+        super().__init__(*[_Anywhere(node, crossing) for node in nodes])
 
-    def read(self) -> Mapping[str, Statistics]:
-        """The statistics of the nodes that can be asked just now, by name; none if their loop is blocked or gone."""
+
+class _Anywhere:
+    """A node that any thread may ask for its statistics."""
+
+    def __init__(self, node: AsyncNode, crossing: Crossing) -> None:
+        self.local = node.local
+        self._node = node
+        self._engine = node._engine
+        self._crossing = crossing
+
+    def statistics(self) -> Statistics:
+        """Counters and sizes of this moment.
+
+        Raises:
+            WrongThread: if its loop did not answer.
+            NotRunning: if it has ended.
+        """
+        if not self._engine.running:
+            raise NotRunning("this node is closed")
+        if self._engine.threadsafe:
+            with self._engine.lock:
+                return self._engine.core.statistics()
         try:
-            return self._crossing.ask(super().read, PATIENCE)
-        except (TimeoutError, RuntimeError):
-            return {}
+            return self._crossing.ask(self._node.statistics, PATIENCE)
+        except TimeoutError:
+            raise WrongThread(f"the event loop of the node did not answer within {PATIENCE} s") from None

@@ -29,6 +29,8 @@ class ThreadedEngine(BaseEngine):
     for an event, when the goodbye has been said, when a seed's name is to be looked up, at a failure and at the end.
     """
 
+    threadsafe = True
+
     def __init__(
         self,
         core: ProtocolNode,

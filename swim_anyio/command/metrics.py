@@ -8,7 +8,6 @@ import errno
 import logging
 import socket
 import threading
-from contextlib import suppress
 from http import HTTPStatus
 from types import TracebackType
 from typing import Self
@@ -69,8 +68,7 @@ class MetricsServer:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         with anyio.CancelScope(shield=True):  # the loop stays free to answer a scrape that is under way
-            with suppress(RuntimeError):
-                self._inside.tell(self._scope.cancel)
+            self._inside.tell(self._scope.cancel)
             await self._ended.wait()
         self._thread.join()
 
@@ -91,8 +89,8 @@ class MetricsServer:
         except Exception:
             log.exception("metrics are served no more")
         finally:
-            self._tell(self._started)
-            self._tell(self._ended)
+            self._home.tell(self._started.set)
+            self._home.tell(self._ended.set)
 
     async def _serve(self) -> None:
         listeners = await _listen(self._host, self._port)
@@ -103,11 +101,7 @@ class MetricsServer:
             for listener in listeners:
                 group.start_soon(serve, listener, pages)
             self.address = Address(*listeners[0].extra(SocketAttribute.raw_socket).getsockname()[:2])
-            self._tell(self._started)
-
-    def _tell(self, event: anyio.Event) -> None:
-        with suppress(RuntimeError):  # the node's loop has ended, and nobody waits
-            self._home.tell(event.set)
+            self._home.tell(self._started.set)
 
     def _metrics(self, accepted: str) -> Page:
         if self._collector is None:
@@ -131,7 +125,7 @@ STARTING = plain(HTTPStatus.SERVICE_UNAVAILABLE, "starting: there is no node yet
 def _trouble(found: list[Statistics]) -> str:
     """What keeps the node from doing its work; "" if nothing does."""
     if not found:
-        return "stuck: the event loop of the node does not answer"
+        return "down: the node has ended, or its event loop does not answer"
     if found[0].superseded:
         return "superseded: another process owns the name of this node, which keeps silent"
     if found[0].isolated:

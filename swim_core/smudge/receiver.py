@@ -138,6 +138,7 @@ class Receiver:
         """A claim about this node itself: say something newer, and show whoever believes it that this node lives."""
         self._heartbeat.outbid(record.heartbeat)
         if record.status != Status.ALIVE:
+            self._counters.refutations += 1
             accuser = self._peers.get(record.source) if record.source is not None else None
             accuser = accuser or self._peers.get(sender)
             if accuser is not None:

@@ -149,7 +149,7 @@ def test_a_closed_output_ends_the_demo(demo: Callable[..., "subprocess.Popen[str
     process.stdout.close()
     assert process.stderr is not None
     assert process.wait(PATIENCE) == 1
-    assert process.stderr.read() == ""
+    assert process.stderr.read() == "swim: standard output: nobody reads it any more\n"
     until_gone(list(pids.values()))
 
 

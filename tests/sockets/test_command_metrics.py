@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
+from types import SimpleNamespace
 from typing import Any, cast
 
 import anyio
@@ -32,6 +33,7 @@ class Node:
     """In place of a running one."""
 
     def __init__(self) -> None:
+        self._engine = SimpleNamespace(running=True, threadsafe=False)
         self.local = Member("ann", Address("127.0.0.1", 7946), 1, 0, State.ALIVE, {})
         self.now = Statistics(syncs=7)
 
@@ -130,11 +132,11 @@ async def test_health(server: MetricsServer, node: Node) -> None:
 
 
 @served
-async def test_a_stuck_loop_is_said_to_be_stuck(server: MetricsServer, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_loop_that_does_not_answer_is_down(server: MetricsServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(collectors, "PATIENCE", 0.01)
     answer = exchange(server.address, GET)  # blocks this loop
     assert b" 503 " in answer
-    assert b"\r\n\r\nstuck: " in answer
+    assert b"\r\n\r\ndown: " in answer
     assert b'swim_up{node="ann"} 0.0' in exchange(server.address, GET.replace(b"/healthz", b"/metrics"))
 
 
@@ -274,6 +276,7 @@ def test_an_agent_serves_its_metrics(backend: str) -> None:
         n1 = start("n1", "--backend", backend, "--metrics", "127.0.0.1:0")
         n2 = start("n2", "--backend", backend, "--metrics", "127.0.0.1:0", join=n1)
         n1.wait_for("alive", member="n2")
+        n2.wait_for("started")  # from then on it heeds signals
         page = partial(read_page, str(n1.wait_for("started")["metrics"]))
         assert 'swim_members{node="n1",state="alive"} 2.0' in page("/metrics")
         assert page("/healthz") == "ok\n"
