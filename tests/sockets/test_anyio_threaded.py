@@ -1,0 +1,169 @@
+"""A node in a thread of its own, for an event loop: when the loop is woken, what runs a node, and blocked loops."""
+
+import threading
+import time
+
+import anyio
+import pytest
+import trio
+from anyio.lowlevel import checkpoint
+from conformance_fake import FakeConfig
+from conformance_loops import LOOPS, run_clean
+from conformance_peer import HERE, peer
+from test_anyio_io import until
+from trio.testing import MockClock
+
+from swim_anyio import AsyncNode, open_node
+from swim_anyio.engine import Engine
+from swim_anyio.threaded import ThreadedEngine
+from swim_core import ConfigError, JoinAttempt, Reconnected
+
+pytestmark = pytest.mark.sockets
+every_loop = pytest.mark.parametrize("loop", list(LOOPS))
+
+
+def threaded(node: AsyncNode) -> ThreadedEngine:
+    assert isinstance(node._engine, ThreadedEngine)
+    return node._engine
+
+
+def count_calls(node: AsyncNode) -> list[object]:
+    """What the node has its loop do from now on, one entry each time."""
+    engine, calls = threaded(node), []
+    post = engine._post
+
+    def counted(callback: object) -> None:
+        calls.append(callback)
+        post(engine._catch_up)
+
+    engine._post = counted
+    return calls
+
+
+def elsewhere(node: AsyncNode, config: FakeConfig, *events: object) -> None:
+    """Have the node tell of ``events`` from another thread than the loop's, as its own thread does."""
+
+    def happen() -> None:
+        with threaded(node)._engine.intent():
+            config.node.events.extend(events)  # type: ignore[arg-type]
+
+    thread = threading.Thread(target=happen)
+    thread.start()
+    thread.join()
+
+
+@every_loop
+def test_the_loop_is_not_woken_for_what_nobody_waits_for(loop: str) -> None:
+    async def main() -> None:
+        config = FakeConfig()
+        with peer() as (_, sock):
+            async with open_node(HERE, config=config) as node:
+                events = node.subscribe()
+                calls = count_calls(node)
+                sock.sendto(b"ping", node.local.address)
+                await until(lambda: config.node.datagrams)
+                elsewhere(node, config, Reconnected(), JoinAttempt(()))  # there are no names to look up
+                assert calls == []
+                assert await events.get() == Reconnected()
+                assert calls == []
+
+    run_clean(loop, main, "thread")
+
+
+@every_loop
+def test_the_loop_is_woken_once_for_all_that_came_meanwhile(loop: str) -> None:
+    async def main() -> None:
+        config = FakeConfig()
+        seen: list[object] = []
+
+        async def read() -> None:
+            async for event in events:
+                seen.append(event)
+
+        async with open_node(HERE, config=config) as node, anyio.create_task_group() as tasks:
+            with node.subscribe() as events:
+                tasks.start_soon(read)
+                await until(lambda: events._arrival is not None)
+                calls = count_calls(node)
+                for _ in range(3):  # the loop stands still meanwhile
+                    elsewhere(node, config, Reconnected(), Reconnected())
+                assert len(calls) == 1
+                await until(lambda: len(seen) == 6)
+                assert len(calls) == 1
+
+    run_clean(loop, main, "thread")
+
+
+@every_loop
+def test_a_blocked_loop_does_not_keep_the_node_from_answering(loop: str) -> None:
+    async def main() -> None:
+        config = FakeConfig()
+        with peer() as (_, sock):
+            async with open_node(HERE, config=config) as node:
+                here = node.local.address
+                sock.settimeout(5)
+                for _ in range(3):
+                    sock.sendto(b"ping", here)
+                    assert sock.recv(100) == b"ack"  # the loop waits for it
+                await checkpoint()
+
+    run_clean(loop, main, "thread")
+
+
+@every_loop
+def test_the_end_awaits_the_thread_even_if_cancelled_again(loop: str) -> None:
+    async def main() -> None:
+        with anyio.CancelScope() as outer:
+            async with open_node(HERE, config=FakeConfig()) as node:
+                thread = threaded(node)._engine._thread
+                assert thread.is_alive()
+                outer.cancel()
+                await checkpoint()
+        assert not thread.is_alive()
+
+    run_clean(loop, main, "thread")
+
+
+def test_a_loop_that_is_gone_is_not_called() -> None:
+    """As after `loop.stop()`, where nobody has left the block."""
+    opened: list[tuple[open_node, AsyncNode]] = []
+
+    async def main() -> None:
+        opening = open_node(HERE, config=config, driver="thread")
+        opened.append((opening, await opening.__aenter__()))
+
+    config = FakeConfig()
+    LOOPS["asyncio"](main)
+    engine = threaded(opened[0][1])._engine
+    engine.stop()
+    assert engine.done
+
+
+@every_loop
+def test_what_runs_a_node_can_be_chosen(loop: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        for variable, expected in (("", ThreadedEngine), ("thread", ThreadedEngine), ("loop", Engine)):
+            monkeypatch.setenv("SWIM_DRIVER", variable)
+            async with open_node(HERE, config=FakeConfig()) as node:
+                assert type(node._engine) is expected
+        async with open_node(HERE, config=FakeConfig(), driver="thread") as node:
+            assert type(node._engine) is ThreadedEngine
+
+    run_clean(loop, main, "loop")
+    monkeypatch.setenv("SWIM_DRIVER", "looop")
+    with pytest.raises(ConfigError, match=r"SWIM_DRIVER: 'looop'"):
+        open_node(HERE)
+    with pytest.raises(ConfigError, match="driver: 'x'"):
+        open_node(HERE, driver="x")  # type: ignore[arg-type]
+
+
+def test_a_thread_is_of_no_use_in_virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def main() -> None:
+        async with open_node(HERE, config=FakeConfig()) as node:
+            assert type(node._engine) is Engine
+
+    monkeypatch.delenv("SWIM_DRIVER", raising=False)
+    start = time.monotonic()
+    trio.run(main, clock=MockClock(autojump_threshold=0))
+    trio.run(main, clock=MockClock(rate=1.0))
+    assert time.monotonic() - start < 60
