@@ -13,6 +13,7 @@ from .member import (
     EPOCH_STEP,
     MAX_INCARNATION,
     Claim,
+    Member,
     Rule,
     State,
     Verdict,
@@ -100,6 +101,13 @@ class Local:
         entry = self._membership.get(self.name)
         assert entry is not None
         return entry.claim
+
+    @property
+    def member(self) -> Member:
+        """The same, for the application; made once per claim."""
+        entry = self._membership.get(self.name)
+        assert entry is not None
+        return entry.member
 
     @property
     def silent(self) -> bool:

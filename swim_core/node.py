@@ -401,7 +401,7 @@ class Node:
     @property
     def local(self) -> Member:
         """This node itself."""
-        return as_member(self._local.claim)
+        return self._local.member
 
     @property
     def has_left(self) -> bool:

@@ -177,13 +177,15 @@ class IncarnationsOwned(Observer):
                 self._require_reached(process, member)
 
     def _require_reached(self, process: Process, member: Member) -> None:
+        key = (member.name, member.epoch)
+        if member.incarnation <= self._reached.get(key, -1):
+            return
         owner = _runner(self._cluster, member)
         if owner is not None:
             self.on_turn(owner)  # it may be in the middle of the very turn that raised it
-        reached = self._reached.get((member.name, member.epoch))
+        reached = self._reached.get(key, -1)
         require(
-            reached is not None and member.incarnation <= reached,
-            f"{process.label} holds {member}, and that run itself has reached {reached}",
+            member.incarnation <= reached, f"{process.label} holds {member}, and that run itself has reached {reached}"
         )
 
 
