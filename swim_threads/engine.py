@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from functools import partial
 from math import inf
 
 from swim_core import Address, Event, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode
@@ -34,9 +35,8 @@ SINGLES, MANY = 4, 64
 MAX_ROUNDS = 12
 
 
-def clock() -> float:
-    """Seconds on the clock of every node of this adapter."""
-    return time.monotonic() if _BOOTTIME is None else time.clock_gettime(_BOOTTIME)
+clock: Callable[[], float] = time.monotonic if _BOOTTIME is None else partial(time.clock_gettime, _BOOTTIME)
+"""Seconds on the clock of every node of this adapter."""
 
 
 class Engine:
@@ -84,6 +84,7 @@ class Engine:
         self._multicast = multicast
         self._group = None if multicast is None else multicast.group
         self._fd = sock.fileno()
+        self._datagrams_only = [self._fd]
         self._poller = Poller(self._fd) if multicast is None else Poller(self._fd, multicast.fileno())
         self._tripwires = None if listener is None else self._lay_tripwires(listener)
         self._queues: list[EventQueue] = []
@@ -218,14 +219,15 @@ class Engine:
                 if ready:
                     rounds += 1
                     self._receive(ready, 1 if rounds <= SINGLES else MANY)
-                    if self._tripwires is not None:
+                    if self._tripwires is not None and ready != self._datagrams_only:
                         self._serve_connections(self._tripwires, ready)
                 if not ready or rounds >= MAX_ROUNDS:  # drained: an answer that waited is no missing one
                     rounds = 0
                     self._tick()
                 self._sleeps_until = deadline = self._deadline()
                 timeout = None if deadline == inf else deadline - clock()
-            self._log()
+            if self._unlogged:
+                self._log()
 
     def _receive(self, ready: list[int], limit: int) -> None:
         if self._fd in ready:
