@@ -43,7 +43,7 @@ async def main(count: int, scrapes: int, backend: str) -> None:
     async with MetricsServer("127.0.0.1", 0, backend) as server, open_node(("127.0.0.1", 0), config=config) as node:
         with node._engine.intent() as (core, now):  # there is no public way to know members without meeting them
             assert isinstance(core, Node)
-            core.adopt(members(count), now=now)
+            core.adopt(core.roster([core.local, *members(count)]), now=now)
         server.observe(node)
         url = f"http://{server.address}/metrics"
         taken = [await anyio.to_thread.run_sync(scrape, url) for _ in range(scrapes)]
