@@ -3,12 +3,15 @@
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from math import inf
 from typing import Protocol
 
 from swim_core import Address, Event, JoinAttempt, KernelEvidence, Multicast, ProtocolNode
 from swim_core.notices import WARNING, Notice, Notices
+from swim_threads.tcp import TcpListener
 
 from .base import BaseEngine
+from .connections import Connections
 from .drivers import Driver
 
 __all__ = ["DatagramSocket", "Engine"]
@@ -67,6 +70,7 @@ class Engine(BaseEngine):
         *,
         event_buffer: int,
         multicast: GroupSocket | None = None,
+        listener: TcpListener | None = None,
     ) -> None:
         super().__init__(core, driver, lock=nullcontext(), clock=driver.clock, event_buffer=event_buffer)
         self._name = core.local.name
@@ -75,6 +79,9 @@ class Engine(BaseEngine):
         self._multicast = multicast
         self._group = None if multicast is None else multicast.group
         self._driver = driver
+        self._connections: Connections | None = None
+        if listener is not None:
+            self._connections = Connections(core, listener, self._on_connection, now=self.clock())
         self._deadline: float | None = None
 
     def start(self) -> None:
@@ -83,6 +90,8 @@ class Engine(BaseEngine):
         if self._multicast is not None:
             self._driver.watch(self._multicast.fileno(), self._group_readable)
             self.core.discover(self._multicast.settings, now=self.clock())
+        if self._connections is not None:
+            self._driver.watch(self._connections.fileno(), self._connections_ready)
         self.settle()
 
     @contextmanager
@@ -104,7 +113,7 @@ class Engine(BaseEngine):
             return
         try:
             self._drain()
-            deadline = self.core.poll_deadline()
+            deadline = self._next_deadline()
             if deadline != self._deadline:
                 self._deadline = deadline
                 self._driver.set_deadline(deadline)
@@ -160,6 +169,9 @@ class Engine(BaseEngine):
                     break
             now = self.clock()  # a loop may round, and call a little early
             self.core.feed_tick(now=now if deadline is None else max(deadline, now))
+            if self._connections is not None:
+                self._connections.readable(now)
+                self._connections.turn(now)
         except Exception as error:
             self.failed(error)
         self.settle()
@@ -196,6 +208,25 @@ class Engine(BaseEngine):
         self.core.feed_announcement(data, source, now=self.clock())
         self._drain()
 
+    def _connections_ready(self) -> None:
+        if self._closed or self._connections is None:
+            return
+        try:
+            self._connections.readable(self.clock())
+        except Exception as error:
+            self.failed(error)
+        self.settle()
+
+    def _on_connection(self, kind: KernelEvidence, address: Address, greeting: bytes) -> None:
+        self.core.feed_evidence(kind, address, greeting, now=self.clock())
+        self._drain()
+
+    def _next_deadline(self) -> float | None:
+        deadline = self.core.poll_deadline()
+        if self._connections is None or self._connections.deadline == inf:
+            return deadline
+        return min(inf if deadline is None else deadline, self._connections.deadline)
+
     def _drain(self) -> None:
         core, send = self.core, self._socket.send
         while (datagram := core.poll_datagram()) is not None:
@@ -203,8 +234,12 @@ class Engine(BaseEngine):
                 self._announce(datagram.payload)
             else:
                 send(datagram.payload, datagram.destination, self._on_refused)
+        news = False
         while (event := core.poll_event()) is not None:
+            news = True
             self._hand_out(event)
+        if self._connections is not None:
+            self._connections.take_wishes(self.clock(), rewire=news)
 
     def _announce(self, payload: bytes) -> None:
         trouble = self._multicast.send(payload) if self._multicast is not None else None
@@ -225,3 +260,5 @@ class Engine(BaseEngine):
         self._socket.close()
         if self._multicast is not None:
             self._multicast.close()
+        if self._connections is not None:  # whoever finds its connection closed unannounced takes this for a crash
+            self._connections.close(announce=self.failure is None and not self._disowned)

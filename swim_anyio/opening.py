@@ -21,6 +21,7 @@ from swim_threads.udp import UdpSocket
 
 from . import surroundings
 from .base import BaseEngine
+from .connections import Connections
 from .drivers import Loop, current_driver
 from .engine import Engine
 from .node import AsyncNode
@@ -139,7 +140,8 @@ async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[Bas
     with ExitStack() as undo:
         loop = current_driver()
         within = driver == "loop" or (driver is None and not loop.real_time)
-        tripwires = arguments.config.tripwires and not within
+        speaks_tcp = not within or (loop.real_time and Connections.available)  # kernels don't keep virtual time
+        tripwires = arguments.config.tripwires and speaks_tcp
         sock, listener = open_sockets(arguments, await _bindable(*arguments.bind), tripwires=tripwires, log=log)
         undo.callback(sock.close)
         if listener is not None:
@@ -153,7 +155,7 @@ async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[Bas
         engine: BaseEngine
         buffer = arguments.config.event_buffer
         if within:
-            engine = Engine(core, sock, loop, event_buffer=buffer, multicast=multicast)
+            engine = Engine(core, sock, loop, event_buffer=buffer, multicast=multicast, listener=listener)
         else:
             engine = ThreadedEngine(core, sock, loop, event_buffer=buffer, multicast=multicast, listener=listener)
         undo.pop_all()

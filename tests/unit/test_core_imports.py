@@ -32,6 +32,7 @@ SHARED = {
     "swim_threads.preparing",
     "swim_threads.prometheus",
     "swim_threads.tcp",
+    "swim_threads.tripwires",
     "swim_threads.udp",
 }
 """What the anyio adapter uses of the threads adapter: the thread that runs a node, the manners of its sockets, the way

@@ -1,0 +1,76 @@
+"""Tripwires of a node within the event loop: all their sockets behind one, which the loop watches."""
+
+import contextlib
+import select
+
+from swim_core import ProtocolNode
+from swim_threads.tcp import TcpListener
+from swim_threads.tripwires import OnEvidence, Tripwires
+
+__all__ = ["Connections"]
+
+
+class Connections:
+    """The TCP side of a node whose loop reads and keeps time.
+
+    An epoll is itself readable when something in it is: so a loop watches one descriptor, as for any socket, however
+    many connections come and go. Only Linux has it; elsewhere a node within the loop goes without tripwires.
+    """
+
+    available = hasattr(select, "epoll")
+
+    def __init__(self, core: ProtocolNode, listener: TcpListener, on_evidence: OnEvidence, *, now: float) -> None:
+        """Take over ``listener``; what kernels say goes to ``on_evidence``."""
+        self._core = core
+        self._epoll = select.epoll()
+        core.enable_tripwires(now=now)
+        self._tripwires = Tripwires(listener, self, core.wiring, on_evidence)
+
+    @property
+    def deadline(self) -> float:
+        """When to call `turn` at the latest."""
+        return self._tripwires.deadline
+
+    @property
+    def connected(self) -> int:
+        """Connections kept that were greeted."""
+        return self._tripwires.connected
+
+    def fileno(self) -> int:
+        """What the loop is to watch."""
+        return self._epoll.fileno()
+
+    def readable(self, now: float) -> None:
+        """Something is ready."""
+        for fd, _ in self._epoll.poll(0):
+            self._tripwires.ready(fd, now)
+
+    def turn(self, now: float) -> None:
+        """Do what is wanted and due."""
+        self._tripwires.turn(now)
+
+    def take_wishes(self, now: float, *, rewire: bool) -> None:
+        """Note which connections the node wants tried, and with ``rewire`` which it wants kept."""
+        while (address := self._core.poll_connect()) is not None:
+            self._tripwires.test(address)
+        if rewire:
+            self._tripwires.rewire(self._core.wiring, now)
+
+    def close(self, *, announce: bool) -> None:
+        """Close all, announced or not. In the child of a fork too: nothing is taken out of the epoll, which it shares
+        with its parent."""
+        self._tripwires.close(announce=announce)
+        self._epoll.close()
+
+    def watch(self, fd: int, *, writable: bool = False) -> None:
+        """For the tripwires: see `swim_threads.inbound.Watcher`."""
+        event = select.EPOLLOUT if writable else select.EPOLLIN
+        try:
+            self._epoll.register(fd, event)
+        except FileExistsError:
+            self._epoll.modify(fd, event)
+
+    def unwatch(self, fd: int) -> None:
+        """For the tripwires."""
+        with contextlib.suppress(FileNotFoundError):
+            self._epoll.unregister(fd)
