@@ -134,3 +134,19 @@ def test_a_seed_that_does_not_answer_is_named_at_the_third_attempt_and_one_that_
     attempts = [event.unanswered for event in hand.events if isinstance(event, JoinAttempt)]
     assert attempts[:3] == [(), (), (SEED,)]
     assert set(attempts[2:]) == {(SEED,)}
+
+
+def test_a_seed_that_was_there_for_a_while_has_answered() -> None:
+    first, second, seed = peers(3)
+    hand = Hand(knows=[first, second], config=Config.lan(join_backoff_max=4.0))
+    hand.node.join([seed.address], now=hand.now)
+    hand.run(10.0)
+    assert hand.happened(JoinAttempt)[-1].unanswered == (seed.address,)
+    hand.feed(first, claims=[seed.claim()])
+    hand.answering = [first, second, seed]
+    hand.run(10.0)
+    count = len(hand.happened(JoinAttempt))
+    hand.feed(first, claims=[seed.claim(State.DEAD, time=hand.cluster_time)])
+    hand.answering = [first, second]
+    hand.run(10.0)
+    assert [event.unanswered for event in hand.happened(JoinAttempt)[count:]][:3] == [(), (), (seed.address,)]
