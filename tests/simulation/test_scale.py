@@ -3,7 +3,7 @@
 import pytest
 from scenario import T, deaths, knew
 
-from swim_core import MemberDied
+from swim_core import MemberDied, MemberUpdated
 from swim_core.simulation import Link, Simulation
 
 
@@ -28,3 +28,18 @@ def test_three_hundred_members_really_join() -> None:
         simulation.form(300, limit=30.0)
         simulation.run_for(5.0)
         assert not deaths(simulation)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_two_thousand_members_learn_of_a_crash_and_an_update() -> None:
+    with Simulation(1) as simulation:
+        simulation.start_formed(2_000)
+        simulation.run_for(2.0)
+        simulation.crash("node-1000")
+        assert knew(simulation, MemberDied, "node-1000", simulation.now, limit=5.0)[-1] < 2.5 * T
+        since = simulation.now
+        simulation.update_metadata("node-7", {"role": "cache"})
+        assert knew(simulation, MemberUpdated, "node-7", since, limit=5.0)[-1] < 0.1
+        simulation.run_for(5.0)
+        assert simulation.agreed()
