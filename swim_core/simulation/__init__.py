@@ -1,11 +1,13 @@
 """A deterministic network of nodes in virtual time: the ground on which the protocols are tested, and yours can be.
 
-    with Simulation(seed=7) as simulation:
+    with Simulation(seed=7, application=MyCache) as simulation:
         simulation.form(5)
         simulation.crash("node-3")
         simulation.run_until(simulation.agreed, limit=2.0)
+        assert simulation.process("node-0").told(MemberDied, "node-3")
 
-`watch_all` sets every invariant of this library on a simulation, and `Chaos` does harm from a seed.
+`watch_all` sets every invariant of this library on a simulation, `Harm` does random harm to it from a seed, and `Chaos`
+is both, by scenario.
 """
 
 from .application import Application, Program, SimulatedNode

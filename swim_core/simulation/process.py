@@ -18,6 +18,7 @@ from .observer import Observers
 __all__ = ["Process", "SimulationError"]
 
 T = TypeVar("T")
+E = TypeVar("E", bound=Event)
 
 RECEIVE_BUFFER = 256
 """Datagrams that queue at a stalled process: what Linux's default socket buffer holds of small ones."""
@@ -147,6 +148,10 @@ class Process:
         result = intent(self.node, self.clock)
         self._turn()
         return result
+
+    def told(self, kind: type[E], name: str | None = None) -> list[E]:
+        """The events of that class, oldest first: all, or those of the member called ``name``."""
+        return [event for _, event in self.events if isinstance(event, kind) and (not name or _about(event) == name)]
 
     def times(self, kind: type[Event], name: str | None = None) -> list[float]:
         """When events of that class came, of the member called ``name`` if one is given."""

@@ -61,7 +61,10 @@ def test_an_application_is_told_what_its_node_tells() -> None:
                 f"node-{number}" for number in range(4)
             } - {name}
             assert [event.member.name for event in diary.told if isinstance(event, MemberDied)] == ["node-3"]
-            assert diary.told == [event for _, event in simulation.process(name).events]
+            process = simulation.process(name)
+            assert diary.told == [event for _, event in process.events]
+            assert process.told(MemberDied, "node-3") == process.told(MemberDied)
+            assert not process.told(MemberDied, name)
 
 
 def test_an_application_acts_on_what_it_is_told() -> None:
