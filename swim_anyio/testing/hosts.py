@@ -3,7 +3,7 @@
 import errno
 import socket
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from random import Random
 
@@ -31,6 +31,7 @@ class Host:
         clock_offset: seconds by which its wall clock is off.
         sockets: of all nodes that were opened on it, ended ones too, in order.
         programs: what `SimulatedNetwork.start` runs on it.
+        lost: whether it has vanished; whoever binds a socket there brings it back.
     """
 
     def __init__(self, name: str, ip: str, clock_offset: float) -> None:
@@ -39,10 +40,17 @@ class Host:
         self.clock_offset = clock_offset
         self.sockets: list[SimulatedSocket] = []
         self.programs: dict[trio.CancelScope, None] = {}
+        self.lost = False
         self._last_port = FIRST_EPHEMERAL_PORT - 1
 
     def __repr__(self) -> str:
         return f"<Host {self.name} at {self.ip}>"
+
+    def cancel_programs(self) -> None:
+        """End what runs on it."""
+        programs, self.programs = self.programs, {}
+        for scope in programs:
+            scope.cancel()
 
     def free_port(self) -> int:
         """One that was never given out before."""
@@ -90,6 +98,17 @@ class Hosts:
             host = self._make(name, f"10.{count >> 16 & 255}.{count >> 8 & 255}.{count & 255}")
         return host
 
+    def at_ip(self, ip: str) -> Host:
+        """The one that has this address.
+
+        Raises:
+            LookupError: if there is none.
+        """
+        for host in self._hosts.values():
+            if host.ip == ip:
+                return host
+        raise LookupError(f"{ip} is the address of no simulated host")
+
     def _make(self, name: str, ip: str) -> Host:
         host = self._hosts[name] = Host(name, ip, self._random.uniform(-CLOCK_SKEW, CLOCK_SKEW))
         return host
@@ -126,6 +145,7 @@ class Hosts:
             why = f"{address} is in use on the simulated host {host.name}; port 0 takes a free one"
             raise BindError(errno.EADDRINUSE, why) from None
         host.sockets.append(sock)
+        host.lost = False
         return host, sock
 
     def _bound(self, name: str) -> Host:
@@ -135,7 +155,8 @@ class Hosts:
         if here.name != HERE:
             why = f"{name} is not an address of the simulated host {here.name}: bind 0.0.0.0 or {here.name}"
             raise BindError(errno.EADDRNOTAVAIL, why)
-        for host in self._hosts.values():
-            if host.ip == name:
-                return host
-        return self._make(name, name) if numeric(name, 1) is not None else self.named(name)
+        if numeric(name, 1) is None:
+            return self.named(name)
+        with suppress(LookupError):
+            return self.at_ip(name)
+        return self._make(name, name)

@@ -7,9 +7,10 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from random import Random
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import trio
+from anyio.abc import TaskGroup
 from trio.testing import MockClock
 
 from swim_core import Address, ConfigError
@@ -39,11 +40,8 @@ T = TypeVar("T")
 Who = str | AddressLike | AsyncNode
 """A host by name, or one node, by its address or itself."""
 
-
-class Nursery(Protocol):
-    """What can start a task: trio's nursery and anyio's task group."""
-
-    def start_soon(self, async_fn: Callable[..., Awaitable[object]], /, *args: Any, name: object = None) -> None: ...
+Nursery = trio.Nursery | TaskGroup
+"""What can start a task."""
 
 
 class SimulatedNetwork:
@@ -64,7 +62,7 @@ class SimulatedNetwork:
         self._hosts = Hosts(self._random)
         self._by_address: dict[Address, SimulatedSocket] = {}  # as advertised; the latest of each
         self._opened = 0
-        self._mended = trio.Event()
+        self._change = trio.Event()
 
     @property
     def traffic(self) -> Traffic:
@@ -99,9 +97,11 @@ class SimulatedNetwork:
         scope = trio.CancelScope()
 
         async def run() -> None:
-            with scope:
-                await program(*arguments)
-            machine.programs.pop(scope, None)
+            try:
+                with scope:
+                    await program(*arguments)
+            finally:
+                machine.programs.pop(scope, None)
 
         with self.host(host) as machine:
             machine.programs[scope] = None
@@ -115,20 +115,17 @@ class SimulatedNetwork:
         A host's programs (`start`) are cancelled; they can do nothing more to the network. For a node that the test
         itself holds only the network has ended: it hears nobody, and nobody hears it.
         """
-        self._end(who)
+        host = self._hosts[who] if isinstance(who, str) and who in self._hosts else None
+        for sock in self._sockets(who) if host is None else host.sockets:
+            sock.kill()
+        if host is not None:
+            host.cancel_programs()
 
     def lose_host(self, name: str) -> None:
         """The same for a whole host, which is gone: silence where it was, until something is started there again."""
-        self._end(name)
+        self.kill(name)
+        self._hosts[name].lost = True
         self._network.lose_host(self._hosts[name].ip)
-
-    def _end(self, who: Who) -> None:
-        for sock in self._sockets(who):
-            sock.kill()
-        if isinstance(who, str) and who in self._hosts:
-            programs, self._hosts[who].programs = self._hosts[who].programs, {}
-            for scope in programs:
-                scope.cancel()
 
     def stall(self, who: Who, seconds: float = math.inf) -> None:
         """Let nodes stand still: they read nothing, no timer of theirs fires, and what they are told to send waits.
@@ -185,8 +182,8 @@ class SimulatedNetwork:
     async def reach(self, destination: Who) -> None:
         """Wait as a connection of the program's own would, from the host of the calling task to another.
 
-        There is a path when neither a cut nor a partition lies between a node here and one there, either way; until
-        then this waits, and then takes the time of a round trip.
+        There is a path when the host there is not lost, and neither a cut nor a partition lies between a node here and
+        one there, either way; until then this waits, and then takes the time of a round trip.
 
         Raises:
             ConnectionRefusedError: if no node runs there.
@@ -194,17 +191,19 @@ class SimulatedNetwork:
         here = self._sockets(self._hosts.here.name)
         there = self._addresses(destination)
         while not any(self._path(sock.address, address) for sock in here for address in there):
-            await self._mended.wait()
+            await self._change.wait()
         await trio.sleep(2 * self._network.link.delay)
         if not any(sock.open for sock in self._sockets(destination)):
             raise ConnectionRefusedError(errno.ECONNREFUSED, f"no node runs at {destination}")
 
     def _path(self, one: Address, other: Address) -> bool:
+        if self._hosts.at_ip(other.host).lost:
+            return False
         return not (self._network.blocked(one, other) or self._network.blocked(other, one))
 
     def _changed(self) -> None:
-        self._mended.set()
-        self._mended = trio.Event()
+        self._change.set()
+        self._change = trio.Event()
 
     # who is who
 
@@ -245,8 +244,11 @@ class SimulatedNetwork:
         Raises:
             RuntimeError: outside of trio.
         """
-        if not trio.lowlevel.in_trio_task():
-            raise RuntimeError("a simulated network is there under trio only: asyncio has no clock that jumps")
+        try:
+            trio.lowlevel.current_task()
+        except RuntimeError:
+            why = "a simulated network is there under trio only: asyncio has no clock that jumps"
+            raise RuntimeError(why) from None
         host, sock = self._hosts.bind(self._network, *arguments.bind)
         try:
             address = self._advertised(arguments, sock.address)
@@ -266,6 +268,7 @@ class SimulatedNetwork:
         if arguments.discover is not None:
             log.warning("%s: no discovery by multicast: a simulated network has none", arguments.name)
         self._by_address[address] = sock
+        self._changed()
         engine = Engine(core, sock, driver, event_buffer=arguments.config.event_buffer)
         return engine, driver, Seeds(sock.reachable_families, engine, resolver=self._hosts.look_up)
 

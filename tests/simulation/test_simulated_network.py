@@ -213,6 +213,15 @@ def test_connections_of_the_program_itself_can_ask_for_a_path() -> None:
                 await network.reach("bob")
             with pytest.raises(LookupError):
                 await network.reach("nobody")
+            network.lose_host("eve")
+            with trio.move_on_after(5.0) as scope:
+                await network.reach("eve")
+            assert scope.cancelled_caught
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(network.reach, "eve")
+                network.start(nursery, "eve", log.member, "eve")
+                await trio.sleep(1.0)
+                network.kill("eve")
 
     play(script)
 
@@ -340,6 +349,28 @@ def test_programs_may_be_started_in_a_task_group_of_anyio() -> None:
             assert len(log.nodes["bob"].members()) == 2
             network.kill("ann")
             network.kill("bob")  # and so the group ends
+
+    with simulated_network() as network:
+        network.run(main)
+
+
+def test_a_program_may_be_killed_before_it_has_opened_a_node_and_may_fail() -> None:
+    async def waits() -> None:
+        await trio.sleep_forever()
+
+    async def fails() -> None:
+        raise ValueError("no")
+
+    async def main() -> None:
+        async with trio.open_nursery() as nursery:
+            network.start(nursery, "slow", waits)
+            await trio.sleep(1.0)
+            network.kill("slow")
+        with pytest.raises(ExceptionGroup):
+            async with trio.open_nursery() as nursery:
+                network.start(nursery, "bad", fails)
+        with network.host("bad") as host:
+            assert not host.programs
 
     with simulated_network() as network:
         network.run(main)
