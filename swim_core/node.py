@@ -598,6 +598,7 @@ class Node:
     def _forgotten(self, entry: Entry) -> None:
         self._events.append(MemberForgotten(entry.member))
         self._journal.forget(entry.name)
+        self._tripwires.forget(entry.short_id)
         self._broadcasts.forget(entry)
 
     def _goodbye_said(self, now: float) -> None:

@@ -13,6 +13,7 @@ from .health import Health
 from .journal import Journal
 from .kernels import EVIDENCE_LIFE
 from .local import Local
+from .member import State
 from .membership import Change, Entry
 from .wiring import NO_WIRING, Tripwire, Wiring, greeting_of, run_greeted
 
@@ -133,7 +134,14 @@ class Tripwires:
         self._lost.pop(short_id, None)
 
     def on_change(self, change: Change) -> None:
-        """A claim about a member changed: what is known of a run that has ended is of no use."""
+        """A claim about a member changed: what is known of a run that has ended is of no use.
+
+        One that is DEAD may refute that within the second in which its tripwire is kept: it will not be greeted anew.
+        """
         before = change.before
-        if before is not None and (change.new_run or not change.claim.state.live):
+        if before is not None and (change.new_run or change.claim.state is State.LEFT):
             self._greeted.discard(self._hashes.short_id(before.name, before.epoch))
+
+    def forget(self, short_id: int) -> None:
+        """The member of that run was forgotten."""
+        self._greeted.discard(short_id)

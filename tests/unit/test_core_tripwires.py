@@ -60,12 +60,12 @@ def test_the_next_live_member_on_each_ring_is_to_be_wired(others: int) -> None:
     members = peers(others)
     hand = Hand(knows=members)
     hand.node.enable_tripwires(now=hand.now)
-    mine = HASHES.identity(hand.me.name, hand.me.epoch).rings
+    mine = HASHES.places(hand.me.name, hand.me.epoch)
     expected: list[Peer] = []
     for ring, place in enumerate(mine):
 
         def distance(member: Peer, ring: int = ring, place: int = place) -> int:
-            return (HASHES.identity(member.name, member.epoch).rings[ring] - place) % 2**64
+            return (HASHES.places(member.name, member.epoch)[ring] - place) % 2**64
 
         nearest = [member for member in sorted(members, key=distance) if member not in expected]
         expected += nearest[:1]
@@ -218,11 +218,29 @@ def test_a_refused_connection_says_nothing_where_none_was_ever_greeted() -> None
 
 def test_what_was_greeted_is_forgotten_with_the_run() -> None:
     hand = wired()
+    hand.subject.epoch += 1 << 16
+    hand.feed(hand.members[0], claims=[hand.subject.claim()])
+    hand.evidence(REFUSED_TCP, hand.subject.address)
+    assert hand.node.statistics().watches == 0
+
+
+def test_a_run_that_was_declared_dead_by_mistake_is_still_one_that_greeted() -> None:
+    """It refutes within milliseconds, before the rewiring: its tripwire stands, and will not be greeted again."""
+    hand = wired()
     hand.feed(hand.members[0], claims=[hand.subject.claim(State.DEAD)])
     hand.feed(hand.members[0], claims=[hand.subject.claim(incarnation=1)])
     assert hand.verdict() is State.ALIVE
     hand.evidence(REFUSED_TCP, hand.subject.address)
-    assert hand.node.statistics().watches == 0
+    assert hand.node.statistics().watches == 1
+
+
+def test_nothing_is_remembered_of_the_forgotten() -> None:
+    hand = wired(config=Config.lan(forget_after=10.0))
+    hand.answering = list(hand.members)
+    hand.feed(hand.members[0], claims=[hand.subject.claim(State.DEAD)])
+    hand.run(20.0)
+    assert hand.state(hand.subject) is None
+    assert not hand.node._tripwires.has_greeted(hand.subject.short_id)
 
 
 # ------------------------------------------------------------------ what kernels say
