@@ -1,7 +1,8 @@
-"""Watches, helpers, votes, polls and the verdict (docs/protocol.md, section 4)."""
+"""Watches and votes: who is looked at closely, and what helpers and kernels say (docs/protocol.md, section 4)."""
 
 from collections.abc import Callable
 
+from .accuser import Accuser
 from .common import Common
 from .corrections import Corrections
 from .events import DropReason, KernelEvidence
@@ -9,30 +10,25 @@ from .health import Health
 from .journal import Journal
 from .kernels import Kernels
 from .local import Local
-from .member import Claim, Rule, State, Verdict
+from .member import Claim, State
 from .membership import Change, Entry
 from .pings import Pings
 from .sender import Sender
 from .timers import Timer
 from .tripwires import Tripwires
-from .watch import NONCES, Helper, Watch
+from .watch import Watch
 from .wire import Kernel, PingReq, Poll, Vote, VoteKind
 
 __all__ = ["Jury"]
 
-ASK_AGAIN = 2.0  # seconds between two PING_REQs to one helper
 ACCUSER_LIFE = 5.0  # seconds after which an accuser that asked no more is forgotten
-HELPER_PATIENCE = 0.2  # seconds beyond the probe timeout for a first vote
-POLL_EVERY = 0.3  # seconds, at least
-POLL_LATER = 0.05  # seconds, at least, that helpers are given to see a silent kernel for as long as this node
-BRAKE = 3  # times S while most others are under watch
 TICK = 0.001  # seconds: the least until the next look, lest rounding makes one tick follow another for ever
 MAX_ASKED = 64  # watches kept for one accuser
 MAX_WATCHES = 4_096  # bounds what members that ask for help can make this node watch
 
 
 class Jury:
-    """Keeps the watches: as an accuser it gathers votes and judges, as a helper it votes."""
+    """Keeps the watches, votes in them as a helper, and has the `Accuser` judge where this node accuses."""
 
     def __init__(
         self,
@@ -48,21 +44,18 @@ class Jury:
     ) -> None:
         self._config = common.config
         self._timers = common.timers
-        self._clock = common.clock
         self._hashes = common.hashes
         self._membership = common.membership
         self._local = local
         self._outbox = common.outbox
         self._corrections = corrections
         self._pings = pings
-        self._rtt = common.rtt
         self._health = health
         self._journal = journal
         self._tripwires = tripwires
-        self._random = common.random
         self._counters = common.counters
-        self._declare = declare
         self._watches: dict[int, Watch] = {}
+        self._accuser = Accuser(common, local, health, journal, self._watches, end=self._end, declare=declare)
         self._timer_of: dict[int, Timer] = {}
 
     def __len__(self) -> int:
@@ -82,13 +75,7 @@ class Jury:
         if watch is None:
             watch = self._begin(entry, self._health.awake(now) - (now - sent), now)
         if not watch.accusing:
-            watch.accusing = True
-            limit = self._tolerance() + self._rtt.margin
-            detail = f"dead after {limit:.2f} s of silence, if others agree"
-            self._journal.note(entry.name, "accused", now, detail=detail)
-            watch.candidates = self._rank(entry)
-            self._ask_more(watch, self._config.helpers, now)
-            watch.next_ask = now + ASK_AGAIN
+            self._accuser.begin(watch, now)
         self._run(watch, now)
 
     def help(self, request: PingReq, sender: Sender, now: float) -> None:
@@ -126,10 +113,6 @@ class Jury:
         self._watches[short_id] = watch
         self._journal.note(entry.name, "watch began", now)
         return watch
-
-    def _rank(self, subject: Entry) -> list[Entry]:
-        """Who may help, best rank last: those nearest before the subject on the rings, whose tripwires lead to it."""
-        return self._membership.predecessors(subject, self._config.max_helpers)[::-1]
 
     def _end(self, watch: Watch) -> None:
         self._watches.pop(watch.short_id, None)
@@ -210,7 +193,7 @@ class Jury:
             for accuser in self._accusers(watch, now):
                 self._vote(watch, accuser, 0, now)
         if watch.accusing:
-            self._judge(watch, now)
+            self._accuser.judge(watch, now)
         if watch.short_id in self._watches:
             self._plan(watch, now)
 
@@ -261,81 +244,8 @@ class Jury:
             helper.answers = {nonce: answer for nonce, answer in helper.answers.items() if nonce in watch.nonces}
             helper.answers[vote.nonce] = vote
         if vote.kind is VoteKind.PAUSED and not helper.replaced:
-            helper.replaced = True
-            self._ask_more(watch, 1, now)
-        self._judge(watch, now)
-
-    # ------------------------------------------------------------------ accusing
-
-    def _ask_more(self, watch: Watch, count: int, now: float) -> None:
-        before = len(watch.helpers)
-        while count and watch.candidates:
-            candidate = watch.candidates.pop()
-            if candidate.live and candidate.name not in watch.helpers:
-                count -= 1
-                watch.helpers[candidate.name] = Helper(candidate, now)
-                self._request(watch, candidate, now)
-        if len(watch.helpers) > before:
-            self._journal.note(watch.entry.name, "asked helpers", now, detail=", ".join(watch.helpers), repeats=True)
-
-    def _request(self, watch: Watch, helper: Entry, now: float) -> None:
-        self._outbox.send(PingReq(self._random.getrandbits(32), watch.entry.claim), helper, now)
-
-    def _quorum(self, watch: Watch, now: float) -> int:
-        """q = min(2, u), u = live members besides both that have not been silent here for S."""
-        silent = sum(
-            other.accusing and other is not watch and self._age(other, now) >= self._config.stall_tolerance
-            for other in self._watches.values()
-        )
-        return min(2, max(0, self._membership.live_count - 2 - silent))
-
-    def _tolerance(self) -> float:
-        """S, threefold while over half of the others are under own watch: the trouble may be this node's."""
-        return self._config.stall_tolerance * self._brake()
-
-    def _host_tolerance(self) -> float:
-        """S_host, in the same manner; S where that is off."""
-        config = self._config
-        return min(config.host_tolerance or config.stall_tolerance, config.stall_tolerance) * self._brake()
-
-    def _brake(self) -> int:
-        live = self._membership.live_count
-        return BRAKE if live > 3 and len(self._watches) > (live - 1) / 2 else 1
-
-    def _age(self, watch: Watch, now: float) -> float:
-        return self._health.awake(now) - watch.since
-
-    def _judge(self, watch: Watch, now: float) -> None:
-        """Suspect or declare dead, if a rule holds."""
-        if self._health.deaf or watch.short_id not in self._watches:
-            return
-        quorum = self._quorum(watch, now)
-        awake = self._health.awake(now)
-        if watch.gone(quorum, self._config, now, awake):
-            self._give_verdict(watch, Rule.GONE, now)
-            return
-        age, tolerance = self._age(watch, now), self._tolerance()
-        if age >= tolerance + self._rtt.margin and watch.silent(quorum, tolerance):
-            self._give_verdict(watch, Rule.SILENT, now)
-        elif self._until_poll(watch, now) <= 0 and watch.host_gone(quorum, self._host_tolerance(), now, awake):
-            self._give_verdict(watch, Rule.HOST_GONE, now)
-        elif age >= tolerance / 2 and watch.suspicious(quorum, now):
-            self._accuse_publicly(watch, State.SUSPECT, Rule.SUSPICION, now)
-
-    def _give_verdict(self, watch: Watch, rule: Rule, now: float) -> None:
-        self._end(watch)
-        self._counters.verdicts[rule] += 1
-        self._accuse_publicly(watch, State.DEAD, rule, now)
-
-    def _accuse_publicly(self, watch: Watch, state: State, rule: Rule, now: float) -> None:
-        held = watch.entry.claim
-        if held.state >= state or watch.entry.short_id != watch.short_id:
-            return
-        grounds = watch.grounds(rule, self._age(watch, now), now)
-        self._journal.note(held.name, f"declared {state.name.lower()}", now, detail=grounds)
-        verdict = Verdict(self._local.short_id, rule, self._clock.read(now))
-        metadata = held.metadata if state.live else None
-        self._declare(Claim(held.name, held.epoch, held.address, held.incarnation, state, metadata, verdict), now)
+            self._accuser.replace(watch, helper, now)
+        self._accuser.judge(watch, now)
 
     # ------------------------------------------------------------------ the clock
 
@@ -346,8 +256,8 @@ class Jury:
         if now >= watch.next_ping:
             self._ping(watch, now)
         if watch.accusing:
-            self._press(watch, now)
-            self._judge(watch, now)
+            self._accuser.press(watch, now)
+            self._accuser.judge(watch, now)
         elif not watch.accusers:
             self._end(watch)
         if watch.short_id in self._watches:
@@ -366,55 +276,8 @@ class Jury:
             watch.kernels.tested = awake
             self._tripwires.connect(watch.entry)
 
-    def _until_poll(self, watch: Watch, now: float) -> float:
-        """Seconds until the age of the watch, or the silence of the kernel there, is enough for a verdict."""
-        age = self._age(watch, now)
-        left = self._tolerance() + self._rtt.margin - age
-        silence = watch.kernel_silence(now, self._health.awake(now))
-        if silence is None:
-            return left
-        host = self._host_tolerance()
-        started_later = max(2 * self._rtt.p99, POLL_LATER)  # helpers' connections, by a round trip
-        return min(left, max(host + self._rtt.margin - age, host + started_later - silence))
-
-    def _press(self, watch: Watch, now: float) -> None:
-        """As the accuser: replace helpers that say nothing, repeat requests, poll for the verdict."""
-        if now >= watch.next_ask:
-            watch.next_ask = now + ASK_AGAIN
-            for helper in watch.helpers.values():
-                self._request(watch, helper.entry, now)
-        patience = self._rtt.probe_timeout + HELPER_PATIENCE
-        for helper in list(watch.helpers.values()):
-            if helper.vote is None and not helper.replaced and now - helper.asked >= patience:
-                helper.replaced = True
-                silent = [name for name, other in watch.helpers.items() if other.vote is None and other.replaced]
-                self._journal.note(watch.entry.name, "no vote", now, detail=f"of {', '.join(silent)}", repeats=True)
-                self._ask_more(watch, 1, now)
-        if self._until_poll(watch, now) <= 0 and now >= watch.next_poll:
-            watch.next_poll = now + max(POLL_EVERY, 2 * self._rtt.p99)
-            self._poll(watch, now)
-
-    def _poll(self, watch: Watch, now: float) -> None:
-        if self._health.deaf:
-            return
-        if len(watch.nonces) == NONCES:  # helpers that don't confirm must not hold up a verdict for ever
-            self._ask_more(watch, 1, now)
-        nonce = self._random.getrandbits(32) or 1
-        watch.nonces.append(nonce)
-        self._journal.note(watch.entry.name, "polled", now, detail=", ".join(watch.helpers), repeats=True)
-        for helper in watch.helpers.values():
-            self._outbox.send(Poll(watch.short_id, watch.incarnation, nonce), helper.entry, now)
-
     def _plan(self, watch: Watch, now: float) -> None:
-        times = [watch.next_ping]
-        if watch.accusing:
-            times.append(watch.next_ask)
-            patience = self._rtt.probe_timeout + HELPER_PATIENCE
-            times += [h.asked + patience for h in watch.helpers.values() if h.vote is None and not h.replaced]
-            until_suspicion, until_poll = self._tolerance() / 2 - self._age(watch, now), self._until_poll(watch, now)
-            times.append(now + until_poll if until_poll > 0 else watch.next_poll)
-            if until_suspicion > 0:
-                times.append(now + until_suspicion)
+        times = [watch.next_ping, *(self._accuser.times(watch, now) if watch.accusing else ())]
         timer = self._timer_of.get(watch.short_id)
         if timer is not None:
             timer.cancel()

@@ -7,6 +7,7 @@ from unittest.mock import patch
 
 from measuring import count, events, messages, section, settled, spread, table
 
+import swim_core.accuser
 import swim_core.claims
 import swim_core.jury
 from swim_core import Event, Isolated, MemberDied, MemberRecovered, MemberSuspected, Reconnected, Rule
@@ -50,7 +51,7 @@ LOSSES = (0.0, 0.05, 0.2, 0.3)
 
 def _asking(again: float, life: float) -> ExitStack:
     stack = ExitStack()
-    stack.enter_context(patch.object(swim_core.jury, "ASK_AGAIN", again))
+    stack.enter_context(patch.object(swim_core.accuser, "ASK_AGAIN", again))
     stack.enter_context(patch.object(swim_core.jury, "ACCUSER_LIFE", life))
     return stack
 
