@@ -8,10 +8,16 @@ from statistics import fmean
 import pytest
 
 from swim_core import Address
-from swim_core.simulation import Link, Network
+from swim_core.simulation import Link, Network, Timeline
 
 A, B, C = Address("10.0.0.1", 7946), Address("10.0.0.2", 7946), Address("10.0.0.3", 7946)
 BESIDE_B = Address("10.0.0.2", 9999)
+
+
+def run_to(network: Network, time: float) -> None:
+    """Let everything up to ``time`` happen."""
+    assert isinstance(network.timeline, Timeline)
+    network.timeline.run_to(time)
 
 
 class Ear:
@@ -38,7 +44,7 @@ def pair(link: Link | None = None, seed: int = 1) -> tuple[Network, Ear, Ear]:
 def test_a_datagram_takes_the_time_of_its_link() -> None:
     network, _, b = pair(Link.exact(0.025))
     network.send(A, B, b"hello")
-    network.timeline.run_to(1.0)
+    run_to(network, 1.0)
     assert b.heard == [(0.025, b"hello", A)]
 
 
@@ -46,7 +52,7 @@ def test_latency_is_delay_and_jitter_and_processing() -> None:
     network, _, b = pair(Link(delay=0.01, jitter=0.002, processing=0.004))
     for _ in range(2_000):
         network.send(A, B, b"x")
-    network.timeline.run_to(1.0)
+    run_to(network, 1.0)
     times = [time for time, _, _ in b.heard]
     assert min(times) >= 0.01
     assert fmean(times) == pytest.approx(0.014, rel=0.03)
@@ -56,7 +62,7 @@ def test_loss_takes_its_share() -> None:
     network, _, b = pair(Link(loss=0.1))
     for _ in range(10_000):
         network.send(A, B, b"x")
-    network.timeline.run_to(1.0)
+    run_to(network, 1.0)
     assert 8_900 < len(b.heard) < 9_100
     assert network.traffic.lost == 10_000 - len(b.heard)
 
@@ -65,7 +71,7 @@ def test_duplicates_arrive_twice_each_in_its_own_time() -> None:
     network, _, b = pair(Link(duplication=0.25))
     for number in range(1_000):
         network.send(A, B, b"%d" % number)
-    network.timeline.run_to(1.0)
+    run_to(network, 1.0)
     assert len(b.heard) == 1_000 + network.traffic.duplicated
     assert 200 < network.traffic.duplicated < 300
     assert len({time for time, _, _ in b.heard}) == len(b.heard)
@@ -75,9 +81,9 @@ def test_without_jitter_order_is_kept_and_reordering_breaks_it() -> None:
     def order(link: Link) -> list[bytes]:
         network, _, b = pair(link)
         for number in range(200):
-            network.timeline.run_to(number * 0.001)
+            run_to(network, number * 0.001)
             network.send(A, B, b"%03d" % number)
-        network.timeline.run_to(1.0)
+        run_to(network, 1.0)
         return [payload for _, payload, _ in b.heard]
 
     exact = Link.exact(0.005)
@@ -92,10 +98,10 @@ def test_a_cut_is_one_way_until_it_is_mended() -> None:
     network.cut(A, B)
     network.send(A, B, b"never")
     network.send(B, A, b"back")
-    network.timeline.run_to(1.0)
+    run_to(network, 1.0)
     network.mend(A, B)
     network.send(A, B, b"now")
-    network.timeline.run_to(2.0)
+    run_to(network, 2.0)
     assert [payload for _, payload, _ in a.heard] == [b"back"]
     assert [payload for _, payload, _ in b.heard] == [b"now"]
     assert network.traffic.blocked == 1
@@ -110,7 +116,7 @@ def test_a_partition_separates_groups_and_those_in_none_stay_together() -> None:
         for destination in ears:
             if source != destination:
                 network.send(source, destination, b"x")
-    network.timeline.run_to(1.0)
+    run_to(network, 1.0)
     assert {address: [source for _, _, source in ear.heard] for address, ear in ears.items()} == {
         A: [B],
         B: [A],
@@ -119,7 +125,7 @@ def test_a_partition_separates_groups_and_those_in_none_stay_together() -> None:
     }
     network.heal()
     network.send(A, C, b"healed")
-    network.timeline.run_to(2.0)
+    run_to(network, 2.0)
     assert ears[C].heard[-1][1] == b"healed"
 
 
@@ -127,7 +133,7 @@ def test_what_is_on_its_way_when_a_partition_begins_still_arrives() -> None:
     network, _, b = pair()
     network.send(A, B, b"x")
     network.partition([[A], [B]])
-    network.timeline.run_to(1.0)
+    run_to(network, 1.0)
     assert len(b.heard) == 1
 
 
@@ -136,18 +142,18 @@ def test_a_link_of_its_own_holds_in_one_direction() -> None:
     network.set_link(A, B, Link.exact(0.5))
     network.send(A, B, b"slow")
     network.send(B, A, b"fast")
-    network.timeline.run_to(1.0)
+    run_to(network, 1.0)
     assert (b.heard[0][0], a.heard[0][0]) == (0.5, 0.001)
     network.set_link(A, B, None)
     network.send(A, B, b"fast too")
-    network.timeline.run_to(2.0)
+    run_to(network, 2.0)
     assert b.heard[1][0] == 1.001
 
 
 def test_a_port_where_nobody_listens_is_refused_after_a_round_trip() -> None:
     network, a, _ = pair(Link.exact(0.01))
     network.send(A, BESIDE_B, b"anyone there")
-    network.timeline.run_to(1.0)
+    run_to(network, 1.0)
     assert a.refusals == [(0.02, BESIDE_B, b"anyone there")]
     assert network.traffic.refused == 1
 
@@ -155,7 +161,7 @@ def test_a_port_where_nobody_listens_is_refused_after_a_round_trip() -> None:
 def test_a_refusal_quotes_what_a_kernel_quotes() -> None:
     network, a, _ = pair()
     network.send(A, BESIDE_B, bytes(1_000))
-    network.timeline.run_to(1.0)
+    run_to(network, 1.0)
     assert len(a.refusals[0][2]) == 520
 
 
@@ -165,7 +171,7 @@ def test_a_lost_host_is_silent_and_so_is_one_that_never_was() -> None:
     network.send(A, B, b"x")
     network.send(A, BESIDE_B, b"x")
     network.send(A, C, b"x")
-    network.timeline.run_to(1.0)
+    run_to(network, 1.0)
     assert not a.refusals
     assert network.traffic.vanished == 3
 
@@ -174,12 +180,12 @@ def test_a_closed_socket_refuses_or_is_silent_as_told_and_can_be_bound_again() -
     network, a, _ = pair()
     network.close(B)
     network.send(A, B, b"x")
-    network.timeline.run_to(1.0)
+    run_to(network, 1.0)
     assert len(a.refusals) == 1
     again = Ear(network, B)
     network.close(B, refuses=False)
     network.send(A, B, b"x")
-    network.timeline.run_to(2.0)
+    run_to(network, 2.0)
     assert len(a.refusals) == 1
     assert not again.heard
 
@@ -193,14 +199,14 @@ def test_an_address_is_bound_once() -> None:
 def test_refusals_are_limited_like_linux_does() -> None:
     network, a, _ = pair()
     for number in range(100):  # 5 a second
-        network.timeline.run_to(number * 0.2)
+        run_to(network, number * 0.2)
         network.send(A, BESIDE_B, b"x")
-    network.timeline.run_to(30.0)
+    run_to(network, 30.0)
     assert 24 <= len(a.refusals) <= 26  # 6 at once, and then 1 a second for 20 s
     network.limit_refusals = False
     for _ in range(50):
         network.send(A, BESIDE_B, b"x")
-    network.timeline.run_to(31.0)
+    run_to(network, 31.0)
     assert len(a.refusals) >= 74
 
 
@@ -209,7 +215,7 @@ def test_loopback_is_exempt_from_the_limit() -> None:
     ear = Ear(network, Address("127.0.0.1", 1))
     for _ in range(50):
         network.send(Address("127.0.0.1", 1), Address("127.0.0.1", 2), b"x")
-    network.timeline.run_to(1.0)
+    run_to(network, 1.0)
     assert len(ear.refusals) == 50
 
 
@@ -218,7 +224,7 @@ def test_a_refusal_can_be_lost_and_blocked_on_its_way_back() -> None:
     network.cut(B, A)
     network.cut(BESIDE_B, A)
     network.send(A, BESIDE_B, b"x")
-    network.timeline.run_to(1.0)
+    run_to(network, 1.0)
     assert not a.refusals
 
 
@@ -230,7 +236,7 @@ def test_the_tap_sees_the_fate_of_each_datagram() -> None:
     network.cut(A, B)
     network.send(A, B, b"x")
     network.send(A, BESIDE_B, b"x")
-    network.timeline.run_to(1.0)
+    run_to(network, 1.0)
     network.heal()
     network.link = Link(loss=1.0)
     network.send(A, B, b"x")
@@ -243,7 +249,7 @@ def test_every_datagram_is_accounted_for() -> None:
     for _ in range(500):
         for source, destination in ((A, B), (B, A), (A, BESIDE_B), (A, C)):
             network.send(source, destination, b"x")
-    network.timeline.run_to(9.0)
+    run_to(network, 9.0)
     fate = network.traffic
     assert fate.sent == 2_000
     assert fate.sent + fate.duplicated == fate.delivered + fate.lost + fate.blocked + fate.refused + fate.vanished
@@ -277,7 +283,7 @@ def chatter(seed: int) -> str:
         Chatterbox(network, address)
     for number in range(50):
         network.send(A, B, b"%d" % number)
-    network.timeline.run_to(60.0)
+    run_to(network, 60.0)
     assert network.traffic.delivered > 100
     return network.digest
 
