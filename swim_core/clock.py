@@ -28,11 +28,7 @@ class ClusterClock:
 
     def read(self, now: float) -> int:
         """Cluster time at ``now``, in whole ms."""
-        return min(max(0, int(self.exact(now))), MAX_MILLIS)
-
-    def until(self, cluster_ms: float, now: float) -> float:
-        """The local clock when cluster time will be ``cluster_ms``."""
-        return now + (cluster_ms - self.exact(now)) / 1000.0
+        return min(max(0, int(self._base + (now - self._since) * 1000.0)), MAX_MILLIS)
 
     def hear(self, cluster_ms: int, sender: int, members: int, now: float) -> bool:
         """Raise own time to ``cluster_ms``, as the sender with that short id showed it.

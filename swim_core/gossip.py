@@ -75,18 +75,18 @@ class Gossip:
 
     def push_now(self, now: float) -> None:
         """Push without regard to the last push: after a goodbye the process may end before the next is due."""
-        if self._pending:
+        if self._pending.any:
             self._push(now)
 
     def settle(self, now: float) -> None:
-        """Push what is pending, or plan to; called after every input."""
-        if self._pending and not self._membership.has_others:
+        """Push what is pending, or plan to; called after every input that left something pending."""
+        if self._pending.any and not self._membership.has_others:
             self._pending.clear()  # nobody to tell: whoever comes asks for everything
-        if not self._pending or self._scheduled:
+        if not self._pending.any or self._scheduled:
             return
         if self._rate.allow(now):
             self._push(now)
-        if self._pending:
+        if self._pending.any:
             self._scheduled = True
             self._timers.at(now + max(self._rate.wait(now), GAP / 2), self._push_later)
 

@@ -41,25 +41,31 @@ class Health:
         last_pause: local clock at the end of the last pause; -inf before the first.
     """
 
-    def __init__(self, limits: Limits, counters: Counters, now: float, on_pause: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        counters: Counters,
+        now: float,
+        *,
+        deadline: Callable[[], float | None],
+        on_pause: Callable[[], None],
+    ) -> None:
         self._limits = limits
         self._counters = counters
+        self._deadline = deadline
         self._on_pause = on_pause
         self.seen = now
         self._asleep = 0.0  # total of pauses
         self._deafened = 0.0  # total of deaf time before the present spell
-        self._deaf_since: float | None = None  # unpaused clock
+        self._deaf_since = 0.0  # unpaused clock, while deaf
         self._heard = now  # unpaused clock
+        self.deaf = False
         self.isolated = False
         self.alone = False
         self.last_pause = -inf
 
-    @property
-    def deaf(self) -> bool:
-        return self._deaf_since is not None
-
-    def advance(self, now: float, deadline: float | None) -> float:
-        """Take note of the time; being more than 0.25 T (at least 0.25 s) late for ``deadline`` is a pause.
+    def advance(self, now: float) -> float:
+        """Take note of the time; being more than 0.25 T (at least 0.25 s) late for the deadline is a pause.
 
         Returns:
             ``now``, or the latest time seen if that is later.
@@ -67,12 +73,14 @@ class Health:
         if not self.seen < now < inf:
             return self.seen
         now = min(now, self.seen + LONGEST_JUMP)
-        if deadline is not None and now - deadline > self._limits.pause:
-            self._note_pause(now - max(deadline, self.seen), now)
+        if now - self.seen > self._limits.pause:
+            self._look_for_pause(now)
         self.seen = now
         return now
 
-    def _note_pause(self, lag: float, now: float) -> None:
+    def _look_for_pause(self, now: float) -> None:
+        deadline = self._deadline()
+        lag = 0.0 if deadline is None else now - max(deadline, self.seen)
         if lag > self._limits.pause:
             self._asleep += lag
             self.last_pause = now
@@ -86,14 +94,14 @@ class Health:
     def awake(self, now: float) -> float:
         """Seconds on the clock that stands still while this node is paused or deaf."""
         awake = self._unpaused(now) - self._deafened
-        return awake if self._deaf_since is None else awake - (self._unpaused(now) - self._deaf_since)
+        return awake - (self._unpaused(now) - self._deaf_since) if self.deaf else awake
 
     def hear(self, now: float) -> None:
         """A member's datagram arrived: a spell of deafness ends."""
-        self._heard = self._unpaused(now)
-        if self._deaf_since is not None:
+        self._heard = now - self._asleep
+        if self.deaf:
             self._deafened += self._heard - self._deaf_since
-            self._deaf_since = None
+            self.deaf = False
 
     def reconnect(self) -> tuple[bool, bool]:
         """Clear and return what deafness had led to: `isolated`, `alone`."""
@@ -106,10 +114,10 @@ class Health:
 
         The caller raises what changed.
         """
-        unpaused = self._unpaused(now)
-        if self._deaf_since is None:
+        unpaused = now - self._asleep
+        if not self.deaf:
             if live >= SEVERAL and unpaused - self._heard >= 2 * self._limits.interval:
-                self._deaf_since = unpaused
+                self.deaf, self._deaf_since = True, unpaused
             return
         self.isolated = self.isolated or unpaused - self._deaf_since >= self._limits.isolation
         self.alone = self.alone or unpaused - self._deaf_since >= 3 * self._limits.isolation

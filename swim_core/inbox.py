@@ -22,35 +22,39 @@ class Inbox:
 
     def open(self, data: bytes, source: Address | tuple[str, int]) -> tuple[Sender, Envelope] | None:
         """The sender and the contents, or None if the datagram was dropped."""
-        self._counters.received(len(data))
-        opened = self._open(data, source)
-        if isinstance(opened, DropReason):
-            self._counters.drop(opened)
-            return None
-        self._counters.accepted(type(opened[1].message), len(data))
-        return opened
-
-    def _open(self, data: bytes, source: Address | tuple[str, int]) -> tuple[Sender, Envelope] | DropReason:
-        if len(data) > MAX_DATAGRAM:
-            return DropReason.TOO_LARGE
+        size = len(data)
+        self._counters.received(size)
+        if size > MAX_DATAGRAM:
+            return self._drop(DropReason.TOO_LARGE)
         try:
             version, flags, label = unpack_header(data)
         except StructError:
-            return DropReason.BAD_HEADER
-        if version != VERSION or len(data) == HEADER_SIZE:
-            return DropReason.BAD_HEADER
+            return self._drop(DropReason.BAD_HEADER)
+        if version != VERSION or size == HEADER_SIZE:
+            return self._drop(DropReason.BAD_HEADER)
         if label != self._label:
-            return DropReason.OTHER_CLUSTER
+            return self._drop(DropReason.OTHER_CLUSTER)
         if flags & Flags.SEALED:
-            return DropReason.SEALED
-        try:
-            address = reachable(source)
-        except ConfigError:
-            return DropReason.BAD_SOURCE
+            return self._drop(DropReason.SEALED)
         try:
             envelope = decode(data)
         except (ValueError, RecursionError):
-            return DropReason.UNDECODABLE
+            return self._drop(DropReason.UNDECODABLE)
         tool = type(envelope.message) is Ask  # no member, whatever short id it states
         entry = None if tool else self._membership.by_id(envelope.sender)
-        return Sender(address, envelope.sender, entry, flags, len(data)), envelope
+        if entry is not None and entry.address == source:  # so it is an address in canonical form
+            sender = Sender(entry.address, envelope.sender, entry, entry, flags, None if entry.live else size)
+        else:
+            try:
+                address = reachable(source)
+            except ConfigError:
+                return self._drop(DropReason.BAD_SOURCE)
+            proven = entry if entry is not None and entry.address == address else None
+            known = proven is not None and proven.live
+            sender = Sender(address, envelope.sender, entry, proven, flags, None if known else size)
+        self._counters.accepted(type(envelope.message), size)
+        return sender, envelope
+
+    def _drop(self, reason: DropReason) -> tuple[Sender, Envelope] | None:
+        self._counters.drop(reason)
+        return None

@@ -25,19 +25,35 @@ class Entry:
     """One name: the highest claim about it, and what follows from that claim. It stays the same object
     through all runs of the name, until it is forgotten."""
 
-    __slots__ = ("_member", "address", "claim", "heard", "identity", "round_trip", "since", "unanswered", "view")
+    __slots__ = (
+        "_member",
+        "address",
+        "claim",
+        "heard",
+        "identity",
+        "live",
+        "name",
+        "round_trip",
+        "short_id",
+        "since",
+        "unanswered",
+        "view",
+    )
 
     def __init__(self, claim: Claim, identity: Identity, view: int, now: float) -> None:
-        self.identity = identity
+        self.name = claim.name
+        self.short_id = identity.short_id
         self._meet()
         self.hold(claim, identity, view, now)
 
     def hold(self, claim: Claim, identity: Identity, view: int, now: float) -> None:
         """Hold another claim about the same name."""
-        if identity.short_id != self.identity.short_id:
+        if identity.short_id != self.short_id:
             self._meet()
         self.claim = claim
+        self.live = claim.state.live
         self.identity = identity
+        self.short_id = identity.short_id
         self.view = view
         self.address: Address = unpack(claim.address)
         self.since = now
@@ -54,18 +70,6 @@ class Entry:
         """What this node has had to do with it so far."""
         heard = None if self.heard is None else now - self.heard
         return Contact(age=now - self.since, heard=heard, round_trip=self.round_trip, unanswered=self.unanswered)
-
-    @property
-    def name(self) -> str:
-        return self.claim.name
-
-    @property
-    def short_id(self) -> int:
-        return self.identity.short_id
-
-    @property
-    def live(self) -> bool:
-        return self.claim.state < State.DEAD
 
     @property
     def origin(self) -> Origin:
@@ -138,6 +142,8 @@ class Membership:
         """Live members on each flood ring."""
         self.everyone: Ring[Entry] = Ring()
         """All claims, gone ones too, by phase: what a sync pages through."""
+        self.live_count = 0
+        """n: live members, this node included."""
         self.digest = 0
         """XOR over the live members, this node included."""
         self.digest_since = float("-inf")
@@ -146,14 +152,9 @@ class Membership:
     # ------------------------------------------------------------------ looking up
 
     @property
-    def live_count(self) -> int:
-        """n: live members, this node included."""
-        return len(self.order)
-
-    @property
     def has_others(self) -> bool:
         """Whether any other member is live."""
-        return len(self.order) > (1 if self._entries[self.local_name].live else 0)
+        return self.live_count > (1 if self._entries[self.local_name].live else 0)
 
     @property
     def gone_count(self) -> int:
@@ -309,6 +310,7 @@ class Membership:
         for ring, order in zip((self.order, self.everyone, *self.rings), orders, strict=True):
             ring.fill(order.positions, [entries[place] for place in order.places])
         self.version += 1
+        self.live_count = len(entries)
         self._view_cache = None
         self.digest, self.digest_since = roster.digest, now
 
@@ -320,6 +322,7 @@ class Membership:
         if not entry.live:
             self._gone[entry.name] = entry
             return
+        self.live_count += 1
         self._by_address.setdefault(entry.address, []).append(entry)
         self.digest ^= entry.view
         self.order.add(entry.identity.phase, entry)
@@ -334,6 +337,7 @@ class Membership:
         if not entry.live:
             del self._gone[entry.name]
             return
+        self.live_count -= 1
         self._by_address[entry.address].remove(entry)
         if not self._by_address[entry.address]:
             del self._by_address[entry.address]

@@ -105,8 +105,10 @@ class Node:
         self._pending = Pending()
         self._common = common = self._make_common(config, now, entropy, unix_ms)
         self._membership = common.membership
+        self._outbox = common.outbox
+        self._timers = common.timers
         limits = Limits(config.probe_interval, config.pause_threshold, config.stall_tolerance)
-        self._health = Health(limits, common.counters, now, self._paused)
+        self._health = Health(limits, common.counters, now, deadline=self.poll_deadline, on_pause=self._paused)
         self._local = Local(common, name, address, unix_ms=unix_ms, metadata=metadata or {}, now=now)
         self._inbox = Inbox(common)
         self._journal = Journal(common.membership)
@@ -208,7 +210,7 @@ class Node:
 
     def feed_datagram(self, data: bytes, source: Address | tuple[str, int], *, now: float) -> None:
         """Bytes arrived; see `ProtocolNode.feed_datagram`."""
-        now = self._advance(now)
+        now = self._health.advance(now)
         opened = self._inbox.open(data, source)
         if opened is not None:
             self._route(*opened, now)
@@ -216,7 +218,7 @@ class Node:
 
     def feed_announcement(self, data: bytes, source: Address | tuple[str, int], *, now: float) -> None:
         """Bytes arrived at the multicast group; see `ProtocolNode.feed_announcement`."""
-        now = self._advance(now)
+        now = self._health.advance(now)
         self._announcer.receive(data, source, now)
         self._settle(now)
 
@@ -224,7 +226,7 @@ class Node:
         self, kind: KernelEvidence, destination: Address | tuple[str, int], quoted: bytes = b"", *, now: float
     ) -> None:
         """The kernel said something; see `ProtocolNode.feed_evidence`."""
-        now = self._advance(now)
+        now = self._health.advance(now)
         try:
             address = reachable(destination)
         except ConfigError:
@@ -247,8 +249,8 @@ class Node:
 
     def feed_tick(self, *, now: float) -> None:
         """The clock; see `ProtocolNode.feed_tick`."""
-        now = self._advance(now)
-        self._common.timers.run(now)
+        now = self._health.advance(now)
+        self._timers.run(now)
         self._settle(now)
 
     # ------------------------------------------------------------------ intents
@@ -258,7 +260,7 @@ class Node:
         if self._local.left:
             raise NotRunning("this node has left; make a new one to come back")
         seeds = list(dict.fromkeys(reachable(address) for address in addresses))
-        now = self._advance(now)
+        now = self._health.advance(now)
         self._joiner.join(seeds, now)
         self._settle(now)
 
@@ -266,20 +268,20 @@ class Node:
         """Announce this node to a multicast group; see `ProtocolNode.discover`."""
         if self._local.left:
             raise NotRunning("this node has left; make a new one to come back")
-        now = self._advance(now)
+        now = self._health.advance(now)
         self._announcer.start(multicast, now)
         self._settle(now)
 
     def enable_tripwires(self, *, now: float) -> None:
         """Keep connections and have some tried; see `ProtocolNode.enable_tripwires`."""
-        self._advance(now)
+        self._health.advance(now)
         self._tripwires.enabled = self._config.tripwires
 
     def broadcast(self, payload: bytes, *, now: float) -> int:
         """Tell every member; see `ProtocolNode.broadcast`."""
         self._check_running()
         self._broadcasts.check(payload)
-        now = self._advance(now)
+        now = self._health.advance(now)
         number = self._broadcasts.broadcast(bytes(payload), now)
         self._settle(now)
         return number
@@ -294,7 +296,7 @@ class Node:
         entry = self._membership.get(to if isinstance(to, str) else to.name)
         if entry is None or not entry.live or (isinstance(to, Member) and to.epoch != entry.claim.epoch):
             raise UnknownMember(f"no live member {to!r}: members() lists those there are")
-        now = self._advance(now)
+        now = self._health.advance(now)
         if entry.name == self._local.name:
             self._events.append(MessageReceived(entry.origin, bytes(payload)))
         else:
@@ -304,7 +306,7 @@ class Node:
         """Replace this node's metadata; see `ProtocolNode.update_metadata`."""
         self._check_running()
         pack_metadata(metadata, self._config.max_metadata)
-        now = self._advance(now)
+        now = self._health.advance(now)
         if self._local.set_metadata(metadata, now) is not None:
             self._tell_own_claim(now)
             self._settle(now)
@@ -313,7 +315,7 @@ class Node:
         """Ping a member out of turn; see `ProtocolNode.ping`."""
         self._check_running()
         entry = self._other(name)
-        now = self._advance(now)
+        now = self._health.advance(now)
         self._pings.ask(entry, now)
         if entry.live:
             self._prober.expect(entry, now)
@@ -327,7 +329,7 @@ class Node:
             raise UnknownMember(
                 f"{name!r} is live, and would be back with the next word of it: only others are removed"
             )
-        now = self._advance(now)
+        now = self._health.advance(now)
         self._membership.forget(entry)
         self._forgotten(entry)
         self._settle(now)
@@ -342,7 +344,7 @@ class Node:
         """Say goodbye; see `ProtocolNode.leave`."""
         if self._local.left:
             return
-        now = self._advance(now)
+        now = self._health.advance(now)
         self._joiner.stop()
         self._announcer.stop()
         self._prober.enabled = False
@@ -368,7 +370,7 @@ class Node:
     def adopt(self, roster: Roster, *, now: float) -> None:
         """Hold the members of a roster, this node among them, as after long acquaintance, and raise no events: for
         simulations that begin with a formed cluster. Nobody else may be known yet."""
-        now = self._advance(now)
+        now = self._health.advance(now)
         self._membership.hold_all(roster, now)
         self._sync.first_done = True
         self._settle(now)
@@ -377,7 +379,7 @@ class Node:
 
     def poll_datagram(self) -> Datagram | None:
         """The next datagram to send, or None."""
-        return self._common.outbox.poll()
+        return self._outbox.queue.popleft() if self._outbox.queue else None
 
     def poll_event(self) -> Event | None:
         """The next event, or None."""
@@ -385,7 +387,7 @@ class Node:
 
     def poll_deadline(self) -> float | None:
         """When to tick at the latest, in seconds, or None."""
-        return self._common.timers.deadline()
+        return self._timers.deadline()
 
     def poll_connect(self) -> Address | None:
         """The next address to try a TCP connection to, or None; see `ProtocolNode.poll_connect`."""
@@ -446,25 +448,23 @@ class Node:
 
     # ------------------------------------------------------------------ routing
 
-    def _advance(self, now: float) -> float:
-        return self._health.advance(now, self._common.timers.deadline())
-
     def _paused(self) -> None:
         self._prober.drop()
         self._pings.drop()
         self._jury.pause()
 
     def _settle(self, now: float) -> None:
-        self._gossip.settle(now)
+        if self._pending.any:
+            self._gossip.settle(now)
         self._prober.settle(now)
 
     def _flags(self, now: float) -> int:
         stable = wire.Flags.STABLE if now - self._membership.digest_since >= STABLE else 0
-        return stable | (wire.Flags.DEAF if self._health.deaf else 0)
+        return stable | wire.Flags.DEAF if self._health.deaf else stable
 
     def _route(self, sender: Sender, envelope: wire.Envelope, now: float) -> None:
         message = envelope.message
-        if sender.short_id == self._local.short_id:
+        if sender.short_id == self._outbox.sender:
             self._common.counters.drop(DropReason.OWN)
             if isinstance(message, wire.Join):
                 self._joiner.met_itself(message, now)
@@ -475,11 +475,10 @@ class Node:
             envelope = wire.Envelope(sender.short_id, None, own)
         elif sender.proven is not None:
             self._hear(sender, sender.proven, now)
-        if sender.proven is not None:
+        if envelope.claims or envelope.numbers or envelope.broadcasts:
             self._take_in(envelope, sender, now)
-        elif envelope.claims or envelope.numbers or envelope.broadcasts:
-            self._common.counters.drop(DropReason.STRANGER)  # what strangers say of themselves stands in messages
-        stranger = self._membership.by_id(sender.short_id) is None and type(message) not in _INTRODUCTIONS
+        unknown = sender.entry is None or sender.entry.short_id != sender.short_id  # a newer run, by its own claim
+        stranger = unknown and type(message) not in _INTRODUCTIONS
         if stranger and type(message) is not wire.Ping:
             self._corrections.ask_who(sender, now)  # first, since an answer may take all that a stranger is due
         if envelope.message is not None:
@@ -488,6 +487,9 @@ class Node:
             self._corrections.ask_who(sender, now)
 
     def _take_in(self, envelope: wire.Envelope, sender: Sender, now: float) -> None:
+        if sender.proven is None:
+            self._common.counters.drop(DropReason.STRANGER)  # what strangers say of themselves stands in messages
+            return
         for claim in envelope.claims:
             self._claims.receive(claim, now, sender=sender)
         for number in envelope.numbers:

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -33,6 +34,7 @@ __all__ = ["Load", "Outbox", "Pending"]
 
 OVERHEAD = HEADER_SIZE + ENVELOPE_SIZE + LISTS_SIZE
 _UNSEEN = (Announce, Tell)  # what shows no member this node's claim
+_datagram = partial(tuple.__new__, Datagram)  # from a pair, in one step less than by name
 
 
 class Load(msgspec.Struct):
@@ -58,6 +60,8 @@ class Pending:
         self._claims: dict[str, Raw] = {}
         self._numbers: dict[int, Raw] = {}
         self._broadcasts: dict[tuple[int, int], Raw] = {}
+        self.any = False
+        """Whether there are any: a plain attribute, since every datagram in or out asks."""
 
     def __len__(self) -> int:
         return len(self._claims) + len(self._numbers) + len(self._broadcasts)
@@ -65,20 +69,24 @@ class Pending:
     def claim(self, claim: Claim) -> None:
         """Tell this claim."""
         self._claims[claim.name] = encode_item(claim)
+        self.any = True
 
     def number(self, origin: int, highest: int) -> None:
         """Tell the highest broadcast number of an origin."""
         self._numbers[origin] = encode_item(Number(origin, highest))
+        self.any = True
 
     def broadcast(self, origin: int, number: int, encoded: Raw) -> None:
         """Tell an encoded broadcast."""
         self._broadcasts[origin, number] = encoded
+        self.any = True
 
     def clear(self) -> None:
         """Tell nothing after all."""
         self._claims.clear()
         self._numbers.clear()
         self._broadcasts.clear()
+        self.any = False
 
     def peek(self, room: int) -> Load:
         """Items for ``room`` bytes, left in place."""
@@ -86,7 +94,9 @@ class Pending:
 
     def take(self, room: int) -> Load:
         """Items for ``room`` bytes, taken out; one item that alone is larger comes alone."""
-        return self._choose(room, take=True) or self._choose(MAX_DATAGRAM - OVERHEAD, take=True)
+        load = self._choose(room, take=True) or self._choose(MAX_DATAGRAM - OVERHEAD, take=True)
+        self.any = len(self) > 0
+        return load
 
     def _choose(self, room: int, take: bool) -> Load:
         """The oldest claim, the oldest broadcast and the oldest number by turns, so that none starves."""
@@ -147,7 +157,8 @@ class Outbox:
         self._pending = pending
         self._counters = counters
         self._flags = flags
-        self._queue: deque[Datagram] = deque()
+        self.queue: deque[Datagram] = deque()
+        """Made, and not fetched yet; the oldest first."""
         self.sender = 0
         """This node's short id."""
         self.muted = False
@@ -155,10 +166,6 @@ class Outbox:
         self.spoken = False
         """Whether anything has left that may have shown this node's claim: to members: all but announcements, answers
         to tools and first JOINs."""
-
-    def poll(self) -> Datagram | None:
-        """The next datagram, or None."""
-        return self._queue.popleft() if self._queue else None
 
     @property
     def room(self) -> int:
@@ -192,22 +199,24 @@ class Outbox:
         """
         if self.muted and type(message) is not Join and type(message) is not Tell:
             return None
-        most = self._limit if limit is None else min(limit, self._limit)
-        encoded = NIL if message is None else encode_item(message)
+        body: Message | Raw | None = message
         if isinstance(to, Entry):
-            load = self._ride(to, load, most - OVERHEAD - len(encoded))
+            if self._pending.any or to.claim.state is not State.ALIVE:
+                body = NIL if message is None else encode_item(message)  # once, since its size is asked for
+                most = self._limit if limit is None else min(limit, self._limit)
+                load = self._ride(to, load, most - OVERHEAD - len(body))
             to = to.address
         flags = self._flags(now) | (Flags.CORRECTION if correction else 0)
         if load:
-            data = pack(self._label, flags, self.sender, encoded, load.claims, load.numbers, load.broadcasts)
+            data = pack(self._label, flags, self.sender, body, load.claims, load.numbers, load.broadcasts)
         else:
-            data = pack(self._label, flags, self.sender, encoded)
+            data = pack(self._label, flags, self.sender, body)
         if limit is not None and len(data) > limit:
             return None
         if type(message) not in _UNSEEN and (type(message) is not Join or message.claim is not None):
             self.spoken = True
         self._counters.sent(type(message), len(data))
-        self._queue.append(Datagram(data, to))
+        self.queue.append(_datagram((data, to)))
         return data
 
     def reply(
@@ -230,7 +239,7 @@ class Outbox:
         return data is not None
 
     def _ride(self, to: Entry, load: Load | None, room: int) -> Load | None:
-        if load is None and to.live and self._pending:
+        if load is None and to.live and self._pending.any:
             load = self._pending.peek(room)
         if to.claim.state is not State.ALIVE:
             accusation = encode_item(to.claim)

@@ -1,6 +1,6 @@
 """Pings under way: which ack answers which ping, how long it took, and which refusal quotes one."""
 
-from typing import NamedTuple
+import msgspec
 
 from .address import Address
 from .common import Common
@@ -15,7 +15,7 @@ MAX_KNOWN = 1_024  # pings remembered for late acks; bounds the memory of a node
 QUOTED = 24  # leading bytes, the random seq among them; Linux quotes 520 of a refused datagram, a forger knows none
 
 
-class _Sent(NamedTuple):
+class _Sent(msgspec.Struct, frozen=True):
     to: Entry
     short_id: int
     address: Address
@@ -52,11 +52,12 @@ class Pings:
     def send(self, to: Entry, now: float, *, accused: int | None = None) -> int | None:
         """Ping a member; ``accused`` is the incarnation under watch. Returns the seq; None if it may not be sent."""
         seq = self._random.getrandbits(32)
-        data = self._outbox.send(Ping(seq, to.short_id, self._clock.read(now), accused), to, now)
+        short_id = to.short_id
+        data = self._outbox.send(Ping(seq, short_id, self._clock.read(now), accused), to, now)
         if data is None:
             return None
         to.unanswered += 1
-        self._sent[seq] = _Sent(to, to.short_id, to.address, now, accused is not None, data[:QUOTED])
+        self._sent[seq] = _Sent(to, short_id, to.address, now, accused is not None, data[:QUOTED])
         if len(self._sent) > MAX_KNOWN:
             del self._sent[next(iter(self._sent))]
         return seq
@@ -66,7 +67,7 @@ class Pings:
         pings of a watch, all of which a member that stalled answers at once, late, when it wakes.
         """
         sent = self._sent.get(seq)
-        if sent is None or (sent.short_id, sent.address) != (short_id, source):
+        if sent is None or sent.short_id != short_id or sent.address != source:
             return False
         del self._sent[seq]
         to, round_trip = sent.to, now - sent.at

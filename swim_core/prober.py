@@ -7,6 +7,7 @@ the order, so a view that differs by one member shifts by at most one place (det
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from .address import Address
 from .clock import moment
@@ -56,6 +57,7 @@ class Prober:
         self._probes: dict[int, Timer] = {}
         self._turn: Timer | None = None
         self._target: Entry | None = None
+        self._target_round = -1
         self._round = -1  # the last one in which the turn was taken
         self._planned: tuple[int, int] | None = None
         self._taken = now
@@ -81,25 +83,22 @@ class Prober:
             if at > cluster_ms:
                 break
             round_ += 1
-        self._target = target
+        self._target, self._target_round = target, round_
         latest = max(now, self._taken + 2 * self._interval_ms / 1000.0)  # a clock that is pushed on stops no turns
-        when = min(self._clock.until(at, now), latest)
-        self._turn = self._timers.at(when, lambda now: self._take_turn(round_, now))
+        when = min(now + (at - cluster_ms) / 1000.0, latest)
+        self._turn = self._timers.at(when, self._take_turn)
 
     def _target_of(self, round_: int) -> Entry:
         """Whom this node probes in a round; itself while it is alone (the round is for housekeeping then)."""
-        order = self._membership.order
+        live = self._membership.live_count
         me = self._membership.get(self._membership.local_name)
         assert me is not None
-        if len(order) < 2 or not me.live:
+        if live < 2 or not me.live:
             return me
-        place = order.index(me.identity.phase)
-        while order[place] is not me:
-            place += 1
-        return order[place + offset(round_, len(order))]
+        return self._membership.order.beyond(me.identity.phase, me, offset(round_, live))
 
-    def _take_turn(self, round_: int, now: float) -> None:
-        self._round, self._taken = round_, now
+    def _take_turn(self, now: float) -> None:
+        self._round, self._taken = self._target_round, now
         target = self._target
         if self.enabled and target is not None and target.name != self._membership.local_name and target.live:
             self.probe(target, now)
@@ -118,9 +117,8 @@ class Prober:
         short_id = target.short_id
         if short_id in self._probes:
             return  # an earlier probe is still under way; its deadline stands
-        self._probes[short_id] = self._timers.at(
-            now + self._rtt.probe_timeout, lambda at: self._timed_out(target, short_id, now, at)
-        )
+        timed_out = partial(self._timed_out, target, short_id, now)
+        self._probes[short_id] = self._timers.at(now + self._rtt.probe_timeout, timed_out)
 
     def _timed_out(self, target: Entry, short_id: int, sent: float, now: float) -> None:
         del self._probes[short_id]

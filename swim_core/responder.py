@@ -27,7 +27,7 @@ class Responder:
             ping.time, sender.short_id, self._membership.live_count, now
         ):
             self._counters.drop(DropReason.TIME_JUMP)
-        if ping.target == self._local.short_id:
+        if ping.target == self._outbox.sender:
             self._outbox.reply(Ack(ping.seq, self._membership.digest), sender, now)
         elif not self._outbox.reply(NotMe(ping.seq, self._local.claim), sender, now):
             self._outbox.reply(NotMe(ping.seq), sender, now)

@@ -63,7 +63,8 @@ class RoundTrips(Samples):
 
     def __init__(self, config: Config) -> None:
         super().__init__(most=config.max_probe_timeout)
-        self._config = config
+        self._shortest, self._longest = config.min_probe_timeout, config.max_probe_timeout
+        self._margin = config.verdict_margin
 
     @property
     def p99(self) -> float:
@@ -74,10 +75,10 @@ class RoundTrips(Samples):
     def probe_timeout(self) -> float:
         """Seconds to wait for an ack: 3 x p99, within 0.2 to 0.5 T; 0.5 T before 16 samples."""
         if len(self._sorted) < ENOUGH:
-            return self._config.max_probe_timeout
-        return min(max(3 * self.p99, self._config.min_probe_timeout), self._config.max_probe_timeout)
+            return self._longest
+        return min(max(3 * self.p99, self._shortest), self._longest)
 
     @property
     def margin(self) -> float:
         """m in seconds: what is waited beyond S, so that an answer given at the last moment arrives."""
-        return max(self.probe_timeout + max(2 * self.p99, 0.05), self._config.verdict_margin)
+        return max(self.probe_timeout + max(2 * self.p99, 0.05), self._margin)

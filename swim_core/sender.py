@@ -1,12 +1,14 @@
 """Who sent the datagram in hand, and what that entitles it to."""
 
+import msgspec
+
 from .address import Address
 from .membership import Entry
 
 __all__ = ["Sender"]
 
 
-class Sender:
+class Sender(msgspec.Struct):
     """The source of one datagram.
 
     Attributes:
@@ -19,15 +21,12 @@ class Sender:
             it sent, so that no reflection pays. `Outbox.reply` takes from it.
     """
 
-    __slots__ = ("address", "budget", "entry", "flags", "proven", "short_id")
-
-    def __init__(self, address: Address, short_id: int, entry: Entry | None, flags: int, size: int) -> None:
-        self.address = address
-        self.short_id = short_id
-        self.entry = entry
-        self.proven = entry if entry is not None and entry.address == address else None
-        self.flags = flags
-        self.budget = None if self.member is not None else size
+    address: Address
+    short_id: int
+    entry: Entry | None
+    proven: Entry | None
+    flags: int
+    budget: int | None
 
     @property
     def member(self) -> Entry | None:

@@ -104,8 +104,10 @@ class Sync:
     def compare(self, digest: int, sender: Sender, now: float) -> None:
         """An ack showed a live member's digest: sync if it differs and it is time."""
         membership = self._membership
+        if digest == membership.digest:
+            return
         peer = sender.member
-        if digest == membership.digest or peer is None:
+        if peer is None:
             return
         if membership.digest != self._patience_digest:
             self._patience, self._patience_digest = LATER, membership.digest

@@ -296,12 +296,12 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_un
 
 class _Bare(msgspec.Struct, array_like=True, gc=False):
     sender: int
-    message: Raw
+    message: Message | Raw | None
 
 
 class _Full(msgspec.Struct, array_like=True, gc=False):
     sender: int
-    message: Raw
+    message: Message | Raw | None
     claims: Sequence[Raw]
     numbers: Sequence[Raw]
     broadcasts: Sequence[Raw]
@@ -321,24 +321,19 @@ def pack(
     label: int,
     flags: int,
     sender: int,
-    message: Raw = NIL,
+    message: Message | Raw | None = None,
     claims: Sequence[Raw] = (),
     numbers: Sequence[Raw] = (),
     broadcasts: Sequence[Raw] = (),
 ) -> bytes:
-    """A whole datagram from encoded parts."""
-    body = _Full(sender, message, claims, numbers, broadcasts) if claims or numbers or broadcasts else None
-    return _HEADER.pack(VERSION, flags, label) + _encode(body or _Bare(sender, message))
+    """A whole datagram; all but the message are encoded already."""
+    full = claims or numbers or broadcasts
+    body = _Full(sender, message, claims, numbers, broadcasts) if full else _Bare(sender, message)
+    return _HEADER.pack(VERSION, flags, label) + _encode(body)
 
 
-def unpack_header(data: bytes) -> tuple[int, int, int]:
-    """Version, flags and label hash.
-
-    Raises:
-        struct.error: if the datagram is shorter than a header.
-    """
-    version, flags, label = _HEADER.unpack_from(data)
-    return version, flags, label
+unpack_header: Callable[[bytes], tuple[int, int, int]] = _HEADER.unpack_from
+"""Version, flags and label hash; raises struct.error if the datagram is shorter than a header."""
 
 
 def decode(data: bytes) -> Envelope:
@@ -349,7 +344,7 @@ def decode(data: bytes) -> Envelope:
             bad UTF-8 are ValueErrors too).
         RecursionError: on deep nesting.
     """
-    envelope = _decode(memoryview(data)[HEADER_SIZE:])
+    envelope = _decode(data[HEADER_SIZE:])
     for claim in envelope.claims:
         check_claim(claim)
     for broadcast in envelope.broadcasts:

@@ -86,7 +86,9 @@ class SmudgeNode:
         self._inbox = Inbox(local, config, counters, lambda address: peers.get(address) is not None)
         usual = max(config.interval, SHORTEST)
         limits = Limits(usual, max(0.25 * config.interval, 0.25), UNREACHED * usual)
-        self._health = health = Health(limits, counters, now, lambda: self._detector.drop())
+        self._health = health = Health(
+            limits, counters, now, deadline=self.poll_deadline, on_pause=lambda: self._detector.drop()
+        )
         self._gossip = gossip = Gossip(peers, random)
         self._broadcasts = Broadcasts(peers)
         self._outbox = outbox = Outbox(local, peers, gossip, self._broadcasts, counters)
@@ -345,7 +347,7 @@ class SmudgeNode:
 
     def _advance(self, now: float) -> float:
         """Take note of the time. Being late for a tick means that this process stalled: it accuses nobody for that."""
-        return self._health.advance(now, None if self._left else self._timers.deadline())
+        return self._health.advance(now)
 
     def _answered(self, now: float) -> None:
         """A node answered this one: both ways are open."""

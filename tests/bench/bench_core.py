@@ -17,6 +17,7 @@ from swim_core import Address, Config, Member, Node
 from swim_core.address import pack as pack_address
 from swim_core.hashing import Hashes
 from swim_core.member import Claim, State
+from swim_core.roster import Roster
 from swim_core.simulation import Simulation
 from swim_core.wire import NIL, Ack, Broadcast, Message, Ping, encode_item, pack
 
@@ -46,9 +47,14 @@ def node_knowing(members: int, **overrides: Any) -> Node:
     """Node number 0, with members 1 to ``members``, its outputs drained."""
     config = Config.lan(max_members=20_000, max_new_members_per_second=1_000_000, **overrides)
     node = Node("m0", address_of(0), config=config, now=0.0, entropy=bytes(32), unix_ms=UNIX_MS)
-    node.adopt([member(number) for number in range(1, members + 1)], now=0.0)
+    node.adopt(roster_of(node, members), now=0.0)
     drain(node)
     return node
+
+
+def roster_of(node: Node, members: int) -> Roster:
+    """The node itself and members 1 to ``members``."""
+    return node.roster([node.local, *(member(number) for number in range(1, members + 1))])
 
 
 def drain(node: Node) -> list[tuple[bytes, Address]]:
@@ -191,11 +197,11 @@ def test_a_ping_at_any_size(benchmark: Any, members: int) -> None:
 
 def test_memory_of_10_000_members() -> None:
     """Prints MB over an empty node, as the allocator counts them."""
-    members = [member(number) for number in range(1, 10_001)]
     empty = node_knowing(0)
+    roster = roster_of(empty, 10_000)
     gc.collect()
     tracemalloc.start()
-    empty.adopt(members, now=0.0)
+    empty.adopt(roster, now=0.0)
     drain(empty)
     gc.collect()
     size, _ = tracemalloc.get_traced_memory()
