@@ -162,6 +162,8 @@ class Inquirer:
 
     def _open(self, data: bytes) -> tuple[int | None, Body] | None:
         """Where the next page begins, and this one, if the datagram answers the question under way."""
+        if len(data) > len(self._request):  # no member answers so; 20,000 pages of 64 kB would fill the memory
+            return None
         try:
             version, flags, label = unpack_header(data)
             if version != VERSION or label != self._label or flags & Flags.SEALED:

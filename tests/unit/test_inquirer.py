@@ -8,12 +8,14 @@ import pytest
 from core_driver import Hand, peers
 from inquiry_driver import LOCAL, REMOTE, converse, inquirer
 
-from swim_core import Address, Config
+from swim_core import Address, Config, State
 from swim_core.inquirer import FIRST_RETRY, MAX_PAGES, PATIENCE, Failure, Inquirer
+from swim_core.member import Claim
 from swim_core.questions import (
     ASK_SIZE,
     Ask,
     MembersPage,
+    Row,
     Spoken,
     Standing,
     Tell,
@@ -46,6 +48,10 @@ def asked(who: Inquirer) -> Ask:
 def page(nonce: int, next_: int | None = None, body: Any = None, *, label: int = LABEL, flags: int = 0) -> bytes:
     packed = msgspec.msgpack.encode(MembersPage(TELLER, []) if body is None else body)
     return pack(label, flags, 1, encode_item(Tell(nonce, next_, packed)))
+
+
+def row(name: str) -> Row:
+    return Row(Claim(name, 1, TELLER.address, 0, State.ALIVE, b""), 1, None, None, 0)
 
 
 def tick(who: Inquirer) -> float:
@@ -208,6 +214,14 @@ def test_what_is_no_answer_to_the_question_is_ignored(data: bytes) -> None:
     assert not who.done
     who.feed_datagram(page(0), now=0.1)
     assert who.complete
+
+
+def test_an_answer_longer_than_the_question_is_none() -> None:
+    """Else a hostile node could make a tool keep 64 kB a page."""
+    who = asking()
+    rows = [row(f"m{number}") for number in range(100)]
+    who.feed_datagram(page(asked(who).nonce, body=MembersPage(TELLER, rows)), now=0.1)
+    assert not who.pages
 
 
 def test_an_answer_to_the_last_page_is_none_to_this_one() -> None:
