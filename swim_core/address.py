@@ -14,6 +14,7 @@ from .errors import ConfigError
 
 __all__ = ["DEFAULT_PORT", "Address", "canonical", "pack", "reachable", "split_host_port", "unpack"]
 
+CACHED = 512  # of a large cluster the table holds the addresses; these are for strangers and the busy
 DEFAULT_PORT = 7946
 """Where a node listens, and where a seed is asked, unless a port is given."""
 
@@ -31,7 +32,7 @@ class Address(NamedTuple):
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=CACHED)
 def canonical(host: str, port: int) -> Address:
     """The canonical form of a numeric host and a port.
 
@@ -101,13 +102,13 @@ def _is_ipv6(host: str) -> bool:
     return True
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=CACHED)
 def pack(address: Address) -> bytes:
     """The wire form: 4 or 16 bytes of IP, then the port, big-endian."""
     return ip_address(address.host).packed + address.port.to_bytes(2, "big")
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=CACHED)
 def unpack(data: bytes) -> Address:
     """The address in a wire form of 6 or 18 bytes.
 

@@ -11,24 +11,19 @@ from typing import NamedTuple
 __all__ = ["Hashes", "Identity"]
 
 _SPAN = 1 << 64
+CACHED = 512
 
 
 class Identity(NamedTuple):
-    """One run of one member, and where it stands on the rings.
+    """What is computed of one run of one member.
 
     Attributes:
-        name: of the member.
-        epoch: of the run.
         short_id: what datagrams call it.
         phase: of the name alone: its place in the probe order and its moment in each round.
-        rings: its place on each flood ring.
     """
 
-    name: str
-    epoch: int
     short_id: int
     phase: int
-    rings: tuple[int, ...]
 
     @property
     def phase_fraction(self) -> float:
@@ -44,19 +39,22 @@ def _run(name: str, epoch: int) -> bytes:
     return epoch.to_bytes(8, "big") + name.encode()
 
 
-@lru_cache(maxsize=65_536)  # shared by all nodes of a process: the simulator runs thousands of them
-def _identity(key: bytes, rings: int, name: str, epoch: int) -> Identity:
+# Caches for the simulator, whose nodes compute the same; small, since one node of a large cluster would fill them
+# and needs nothing twice: what it goes on to use it holds.
+
+
+@lru_cache(maxsize=CACHED)
+def _identity(key: bytes, name: str, epoch: int) -> Identity:
+    return Identity(_digest(key, b"id", _run(name, epoch)), _digest(key, b"phase", name.encode()))
+
+
+@lru_cache(maxsize=CACHED)
+def _places(key: bytes, rings: int, name: str, epoch: int) -> tuple[int, ...]:
     run = _run(name, epoch)
-    return Identity(
-        name,
-        epoch,
-        _digest(key, b"id", run),
-        _digest(key, b"phase", name.encode()),
-        tuple(_digest(key, b"ring%d" % ring, run) for ring in range(rings)),
-    )
+    return tuple(_digest(key, b"ring%d" % ring, run) for ring in range(rings))
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=CACHED)
 def _view(key: bytes, name: str, epoch: int, incarnation: int) -> int:
     return _digest(key, b"view", incarnation.to_bytes(4, "big") + _run(name, epoch))
 
@@ -71,12 +69,16 @@ class Hashes:
         """32 bits of the label, as every datagram's header carries them."""
 
     def identity(self, name: str, epoch: int) -> Identity:
-        """The run of that name, and its places."""
-        return _identity(self._key, self._rings, name, epoch)
+        """The run of that name."""
+        return _identity(self._key, name, epoch)
+
+    def places(self, name: str, epoch: int) -> tuple[int, ...]:
+        """Where that run stands on each flood ring; computed anew, since it is seldom wanted."""
+        return _places(self._key, self._rings, name, epoch)
 
     def short_id(self, name: str, epoch: int) -> int:
         """64 bits that stand for one run of one member in datagrams."""
-        return _identity(self._key, self._rings, name, epoch).short_id
+        return _identity(self._key, name, epoch).short_id
 
     def view(self, name: str, epoch: int, incarnation: int) -> int:
         """What a live member adds (XOR) to the view digest."""

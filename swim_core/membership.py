@@ -126,7 +126,7 @@ class Membership:
         self._hashes = hashes
         self._entries: dict[str, Entry] = {}
         self._by_id: dict[int, Entry] = {}
-        self._by_address: dict[Address, list[Entry]] = {}
+        self._by_address: dict[Address, tuple[Entry, ...]] = {}
         self._gone: dict[str, Entry] = {}  # in the order of learning
         self.growth = RateLimit(config.max_new_members_per_second)
         """The allowance for new names."""
@@ -169,10 +169,14 @@ class Membership:
         """The entry whose present run has that short id."""
         return self._by_id.get(short_id)
 
-    def live_at(self, address: Address) -> Entry | None:
+    def live_at(self, address: Address | tuple[str, int]) -> Entry | None:
         """The live member that claims this address, the latest if several do."""
-        entries = self._by_address.get(address)
+        entries = self._by_address.get(address)  # type: ignore[call-overload]  # a plain pair is an equal key
         return entries[-1] if entries else None
+
+    def places(self, entry: Entry) -> tuple[int, ...]:
+        """Where an entry stands, or would stand if it were live, on each flood ring."""
+        return self._hashes.places(entry.name, entry.claim.epoch)
 
     def any_other(self, random: Random) -> Entry | None:
         """A random live member other than this node; None if a few draws find none."""
@@ -190,7 +194,7 @@ class Membership:
         """The next live member on each ring that is not chosen yet: at most K others, to flood and to wire."""
         local = self.local_name
         chosen: list[Entry] = []
-        for ring, place in zip(self.rings, self._entries[local].identity.rings, strict=True):
+        for ring, place in zip(self.rings, self.places(self._entries[local]), strict=True):
             for entry in ring.after(place):
                 if entry.name != local and entry not in chosen:
                     chosen.append(entry)
@@ -202,7 +206,7 @@ class Membership:
         apart = (subject.name, self.local_name)
         walks = [
             (entry for entry in ring.before(place) if entry.name not in apart)
-            for ring, place in zip(self.rings, subject.identity.rings, strict=True)
+            for ring, place in zip(self.rings, self.places(subject), strict=True)
         ]
         found: dict[str, Entry] = {}
         for step in zip(*walks, strict=True):
@@ -271,10 +275,11 @@ class Membership:
 
     def put(self, claim: Claim, now: float) -> Change:
         """Hold this claim, whatever was held."""
-        identity = self._hashes.identity(claim.name, claim.epoch)
+        entry = self._entries.get(claim.name)
+        same_run = entry is not None and entry.claim.epoch == claim.epoch
+        identity = entry.identity if entry and same_run else self._hashes.identity(claim.name, claim.epoch)
         view = self._hashes.view(claim.name, claim.epoch, claim.incarnation)
         digest = self.digest
-        entry = self._entries.get(claim.name)
         if entry is None:
             before = None
             entry = Entry(claim, identity, view, now)
@@ -305,7 +310,7 @@ class Membership:
         self._by_id = {entry.identity.short_id: entry for entry in entries}
         self._by_address = {}
         for entry in entries:
-            self._by_address.setdefault(entry.address, []).append(entry)
+            self._by_address[entry.address] = (*self._by_address.get(entry.address, ()), entry)
         orders = (roster.phases, roster.phases, *roster.rings)
         for ring, order in zip((self.order, self.everyone, *self.rings), orders, strict=True):
             ring.fill(order.positions, [entries[place] for place in order.places])
@@ -323,10 +328,10 @@ class Membership:
             self._gone[entry.name] = entry
             return
         self.live_count += 1
-        self._by_address.setdefault(entry.address, []).append(entry)
+        self._by_address[entry.address] = (*self._by_address.get(entry.address, ()), entry)
         self.digest ^= entry.view
         self.order.add(entry.identity.phase, entry)
-        for ring, place in zip(self.rings, entry.identity.rings, strict=True):
+        for ring, place in zip(self.rings, self.places(entry), strict=True):
             ring.add(place, entry)
 
     def _unlink(self, entry: Entry) -> None:
@@ -338,12 +343,12 @@ class Membership:
             del self._gone[entry.name]
             return
         self.live_count -= 1
-        self._by_address[entry.address].remove(entry)
-        if not self._by_address[entry.address]:
-            del self._by_address[entry.address]
+        rest = tuple(other for other in self._by_address.pop(entry.address) if other is not entry)
+        if rest:
+            self._by_address[entry.address] = rest
         self.digest ^= entry.view
         self.order.remove(entry.identity.phase, entry)
-        for ring, place in zip(self.rings, entry.identity.rings, strict=True):
+        for ring, place in zip(self.rings, self.places(entry), strict=True):
             ring.remove(place, entry)
 
     def expire(self, now: float) -> list[Entry]:

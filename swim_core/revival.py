@@ -50,5 +50,5 @@ class Revival:
 
     def _precedes(self, dead: Entry) -> bool:
         local = self._membership.local_name
-        rings = zip(self._membership.rings, dead.identity.rings, strict=True)
+        rings = zip(self._membership.rings, self._membership.places(dead), strict=True)
         return any(ring[ring.index(place) - 1].name == local for ring, place in rings)

@@ -1,5 +1,6 @@
 """Members in the order of a hash, as a circle."""
 
+from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator
 from typing import Generic, TypeVar
@@ -15,7 +16,7 @@ class Ring(Generic[T]):
     __slots__ = ("_items", "_keys")
 
     def __init__(self) -> None:
-        self._keys: list[int] = []
+        self._keys = array("Q")  # an eighth of what a list of such numbers takes
         self._items: list[T] = []
 
     def __len__(self) -> int:
@@ -36,7 +37,7 @@ class Ring(Generic[T]):
 
     def fill(self, keys: Iterable[int], items: Iterable[T]) -> None:
         """Hold these and nothing else; ``keys`` ascend."""
-        self._keys = list(keys)
+        self._keys = array("Q", keys)
         self._items = list(items)
 
     def remove(self, key: int, item: T) -> None:

@@ -41,4 +41,5 @@ class Roster:
         self.views = [hashes.view(claim.name, claim.epoch, claim.incarnation) for claim in self.claims]
         self.digest = reduce(xor, self.views, 0)
         self.phases = Order([identity.phase for identity in self.identities])
-        self.rings = tuple(Order([identity.rings[ring] for identity in self.identities]) for ring in range(rings))
+        places = [hashes.places(claim.name, claim.epoch) for claim in self.claims]
+        self.rings = tuple(Order([place[ring] for place in places]) for ring in range(rings))

@@ -1,6 +1,7 @@
 """A network in virtual time: addresses, links, cuts, partitions, and kernels that refuse."""
 
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from hashlib import blake2b
 from math import log
 from random import Random
@@ -9,7 +10,8 @@ from typing import Protocol
 
 import attrs
 
-from swim_core.address import Address, pack
+from swim_core.address import Address
+from swim_core.address import pack as pack_address
 
 from .link import Link
 from .timeline import Schedule, Timeline
@@ -22,6 +24,7 @@ ICMP_QUOTE = 520  # bytes of the refused datagram that an IPv4 port-unreachable 
 NOTES_AT_ONCE = 1_000  # pieces that are hashed in one go: one by one they would take a tenth of a simulation's time
 
 _time_bytes = Struct("<d").pack
+_packed = lru_cache(maxsize=65_536)(pack_address)  # of each datagram, for the digest
 
 Tap = Callable[[str, Address, Address, bytes], None]
 """Called with "sent", "lost", "blocked", "delivered" or "refused", source, destination and payload."""
@@ -234,7 +237,7 @@ class Network:
             self._nobody(source, destination, payload)
             return
         self.traffic.delivered += 1
-        self.note(pack(source), pack(destination), payload)
+        self.note(_packed(source), _packed(destination), payload)
         if self.tap:
             self.tap("delivered", source, destination, payload)
         endpoint.receive(payload, source)
@@ -269,7 +272,7 @@ class Network:
         endpoint = self._endpoints.get(source)
         if endpoint is None:
             return
-        self.note(b"refused", pack(source), pack(destination), quoted)
+        self.note(b"refused", _packed(source), _packed(destination), quoted)
         if self.tap:
             self.tap("refused", source, destination, quoted)
         endpoint.refused(destination, quoted)

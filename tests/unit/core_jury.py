@@ -16,7 +16,7 @@ SILENT = VoteKind.SILENT
 def ranked(subject: Peer, members: Iterable[Peer]) -> list[Peer]:
     """The members by their rank as helpers for a subject, first rank first."""
     others = [member for member in members if member is not subject]
-    place = HASHES.identity(subject.name, subject.epoch).rings
+    place = HASHES.places(subject.name, subject.epoch)
     walks = [
         sorted(others, key=lambda member: (place[ring] - rings_of(member)[ring]) % 2**64) for ring in range(len(place))
     ]
@@ -25,7 +25,7 @@ def ranked(subject: Peer, members: Iterable[Peer]) -> list[Peer]:
 
 def rings_of(member: Peer) -> tuple[int, ...]:
     """Its place on each ring."""
-    return HASHES.identity(member.name, member.epoch).rings
+    return HASHES.places(member.name, member.epoch)
 
 
 class Accuser(Hand):

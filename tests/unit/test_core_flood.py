@@ -20,9 +20,9 @@ def pushes(hand: Hand) -> list[Sent]:
 def successors(hand: Hand, members: list[Peer]) -> list[Peer]:
     """On each of the four rings the next live member not yet chosen."""
     chosen: list[Peer] = []
-    mine = HASHES.identity(hand.me.name, hand.me.epoch).rings
+    mine = HASHES.places(hand.me.name, hand.me.epoch)
     for ring in range(4):
-        place = {member: HASHES.identity(member.name, member.epoch).rings[ring] for member in members}
+        place = {member: HASHES.places(member.name, member.epoch)[ring] for member in members}
         around = sorted(members, key=lambda member: (place[member] - mine[ring]) % 2**64)
         chosen.append(next(member for member in around if member not in chosen))
     return chosen

@@ -324,7 +324,7 @@ def precedes(me: Peer, dead: Peer, live: list[Peer]) -> bool:
     """Whether a member stands right before the dead one on one of the four rings of the live."""
 
     def place(member: Peer, ring: int) -> int:
-        return HASHES.identity(member.name, member.epoch).rings[ring]
+        return HASHES.places(member.name, member.epoch)[ring]
 
     def before(ring: int) -> Peer:
         lower = [member for member in live if place(member, ring) < place(dead, ring)]
