@@ -171,6 +171,7 @@ class Engine(BaseEngine):
             self.core.feed_tick(now=now if deadline is None else max(deadline, now))
             if self._connections is not None:
                 self._connections.readable(now)
+                self._connections.take_wishes(now, rewire=True)  # the node's own run changes without an event
                 self._connections.turn(now)
         except Exception as error:
             self.failed(error)

@@ -159,8 +159,9 @@ class ProtocolNode(Protocol):
     def wiring(self) -> Wiring:
         """Whom to keep an idle TCP connection to, and what to greet with; the same object until that changes.
 
-        It changes only with events about members, so look after these. Tell by `feed_evidence` when one is greeted as
-        it should be (CONNECTED) and when it breaks after that (CONNECTION_LOST), unless the other side announced it.
+        It changes with events about members and, seldom, without one, when this node takes a new epoch: look after
+        events and after ticks. Tell by `feed_evidence` when a connection is greeted as it should be (CONNECTED)
+        and when it breaks after that (CONNECTION_LOST), unless the other side announced it.
         """
 
     @property

@@ -244,8 +244,10 @@ class Engine:
         if deadline is not None and now >= deadline:
             self.node.feed_tick(now=now)
             self._settle()
-        if self._tripwires is not None and now >= self._tripwires.deadline:
-            self._tripwires.turn(now)
+        if self._tripwires is not None:
+            self._tripwires.rewire(self.node.wiring, now)  # the node's own run changes without an event
+            if now >= self._tripwires.deadline:
+                self._tripwires.turn(now)
 
     def _deadline(self) -> float:
         deadline = self.node.poll_deadline()

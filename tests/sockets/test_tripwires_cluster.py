@@ -14,7 +14,9 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from station import dial
 
-from swim_core import Config, Event, MemberDied, MemberJoined, MemberLeft, Rule
+from swim_core import Config, Event, MemberDied, MemberJoined, MemberLeft, Node, Rule, State
+from swim_core.address import pack
+from swim_core.member import Claim
 from swim_threads import Subscription, ThreadNode, open_node
 
 pytestmark = pytest.mark.sockets
@@ -130,6 +132,28 @@ def test_a_node_that_fails_is_known_by_its_connections(start: Callable[..., Thre
         wait_until(lambda: connected(a) == connected(b) == 2 and connected(c) == 2)
         c._engine.fail(RuntimeError("planted"))
         require_known_by_its_connection(events, "c")
+
+
+def test_a_node_that_takes_a_new_epoch_is_connected_to_as_that(start: Callable[..., ThreadNode]) -> None:
+    """Which it does without an event: here somebody claims a later run of it, at its own address."""
+    a = start("a")
+    b = start("b", a)
+    wait_until(lambda: connected(a) == connected(b) == 1)
+    before = b.local
+    claim = Claim("b", before.epoch + 1, pack(before.address), 0, State.ALIVE, b"", None)
+    with b._engine.intent() as (node, now):
+        assert isinstance(node, Node)
+        node._claims.receive(claim, now)
+    assert b.local.epoch > before.epoch
+    greeting = b._engine.node.wiring.greeting
+    wait_until(lambda: [peer.greeting for peer in a._engine.node.wiring.peers] == [greeting])
+    wait_until(lambda: _keeps(a, greeting))
+
+
+def _keeps(node: ThreadNode, greeting: bytes) -> bool:
+    tripwires = node._engine._tripwires
+    assert tripwires is not None
+    return any(wire.greeted_at < float("inf") for kept, wire in tripwires._wires.items() if kept.greeting == greeting)
 
 
 def test_who_leaves_breaks_no_tripwire(start: Callable[..., ThreadNode]) -> None:
