@@ -125,7 +125,8 @@ class Config:
             host and path that work is not declared dead; a hung one is found after about S + T/2.
         host_tolerance: S_host, seconds, 0 to 3,600: a member whose kernel, too, answers no connection for so
             long is declared dead before S is over; needs `tripwires`. A whole machine that stands still
-            longer (a live migration) is then taken for dead. 0, or anything not below S, is off.
+            longer (a live migration) is then taken for dead. 0, or anything not below S, is off; a connection
+            counts as unanswered after 1.5 s, so that less makes no difference.
         tripwires: keep an idle TCP connection to each of K ring successors, on the same port number as the
             datagrams, so that a crash is known within milliseconds; off, a node neither listens on TCP nor connects.
         verdict_margin: the least value of m, seconds, 0.05 to 60: what is waited beyond S, so that an
