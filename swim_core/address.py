@@ -108,6 +108,11 @@ def pack(address: Address) -> bytes:
     return ip_address(address.host).packed + address.port.to_bytes(2, "big")
 
 
+@lru_cache(maxsize=CACHED)  # most members listen at the same: one number for all of them
+def _port(data: bytes) -> int:
+    return int.from_bytes(data, "big")
+
+
 @lru_cache(maxsize=CACHED)
 def unpack(data: bytes) -> Address:
     """The address in a wire form of 6 or 18 bytes.
@@ -125,7 +130,7 @@ def unpack(data: bytes) -> Address:
         host = str(ip)
     else:
         raise ValueError("an address of neither 6 nor 18 bytes")
-    port = int.from_bytes(data[-2:], "big")
+    port = _port(data[-2:])
     if not port:
         raise ValueError("port 0")
     return Address(host, port)

@@ -62,6 +62,8 @@ class Claims:
         if claim.name == self._local.name:
             return self._hear(claim, sender, now)
         entry = self._membership.get(claim.name)
+        if entry is not None and claim == entry.claim:
+            return False  # as most are: a flood brings each claim by several ways
         if (
             claim.state is State.DEAD
             and entry is not None

@@ -6,29 +6,10 @@ They are keyed with the cluster's label, so that positions differ from cluster t
 
 from functools import lru_cache
 from hashlib import blake2b
-from typing import NamedTuple
 
-__all__ = ["Hashes", "Identity"]
+__all__ = ["Hashes"]
 
-_SPAN = 1 << 64
 CACHED = 512
-
-
-class Identity(NamedTuple):
-    """What is computed of one run of one member.
-
-    Attributes:
-        short_id: what datagrams call it.
-        phase: of the name alone: its place in the probe order and its moment in each round.
-    """
-
-    short_id: int
-    phase: int
-
-    @property
-    def phase_fraction(self) -> float:
-        """The phase as a fraction of a round, 0 to 1."""
-        return self.phase / _SPAN
 
 
 def _digest(key: bytes, person: bytes, data: bytes) -> int:
@@ -44,8 +25,13 @@ def _run(name: str, epoch: int) -> bytes:
 
 
 @lru_cache(maxsize=CACHED)
-def _identity(key: bytes, name: str, epoch: int) -> Identity:
-    return Identity(_digest(key, b"id", _run(name, epoch)), _digest(key, b"phase", name.encode()))
+def _short_id(key: bytes, name: str, epoch: int) -> int:
+    return _digest(key, b"id", _run(name, epoch))
+
+
+@lru_cache(maxsize=CACHED)
+def _phase(key: bytes, name: str) -> int:
+    return _digest(key, b"phase", name.encode())
 
 
 @lru_cache(maxsize=CACHED)
@@ -68,9 +54,9 @@ class Hashes:
         self.label = int.from_bytes(self._key[:4], "big")
         """32 bits of the label, as every datagram's header carries them."""
 
-    def identity(self, name: str, epoch: int) -> Identity:
-        """The run of that name."""
-        return _identity(self._key, name, epoch)
+    def phase(self, name: str) -> int:
+        """A member's place in the probe order, 64 bits; as a fraction of 2^64 its moment in each round."""
+        return _phase(self._key, name)
 
     def places(self, name: str, epoch: int) -> tuple[int, ...]:
         """Where that run stands on each flood ring; computed anew, since it is seldom wanted."""
@@ -78,7 +64,7 @@ class Hashes:
 
     def short_id(self, name: str, epoch: int) -> int:
         """64 bits that stand for one run of one member in datagrams."""
-        return _identity(self._key, name, epoch).short_id
+        return _short_id(self._key, name, epoch)
 
     def view(self, name: str, epoch: int, incarnation: int) -> int:
         """What a live member adds (XOR) to the view digest."""

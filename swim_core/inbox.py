@@ -23,7 +23,7 @@ class Inbox:
     def open(self, data: bytes, source: Address | tuple[str, int]) -> tuple[Sender, Envelope] | None:
         """The sender and the contents, or None if the datagram was dropped."""
         size = len(data)
-        self._counters.received(size)
+        self._counters.received.add(size)
         if size > MAX_DATAGRAM:
             return self._drop(DropReason.TOO_LARGE)
         try:
@@ -52,7 +52,7 @@ class Inbox:
             proven = entry if entry is not None and entry.address == address else None
             known = proven is not None and proven.live
             sender = Sender(address, envelope.sender, entry, proven, flags, None if known else size)
-        self._counters.accepted(type(envelope.message), size)
+        self._counters.accepted[type(envelope.message)].add(size)
         return sender, envelope
 
     def _drop(self, reason: DropReason) -> tuple[Sender, Envelope] | None:

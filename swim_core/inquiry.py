@@ -134,7 +134,7 @@ class Inquiry:
             return None, body
         if not rows:
             return None
-        next_ = max(ring[end].identity.phase, ask.cursor + 1)  # names of one phase don't stop the rest
+        next_ = max(ring[end].phase, ask.cursor + 1)  # names of one phase don't stop the rest
         return (next_ if next_ <= MAX_POSITION else None), body
 
     def _row(self, entry: Entry, now: float) -> Row:

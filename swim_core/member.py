@@ -124,8 +124,9 @@ def check_name(name: str) -> None:
     """
     if not name.isprintable():  # a surrogate is not, which UTF-8 could not encode
         raise ValueError(f"a name holds printable characters only, not {name!r}")
-    if not 1 <= len(name.encode()) <= MAX_NAME:
-        raise ValueError(f"a name has 1 to {MAX_NAME} bytes of UTF-8, not {len(name.encode())}")
+    size = len(name) if name.isascii() else len(name.encode())
+    if not 1 <= size <= MAX_NAME:
+        raise ValueError(f"a name has 1 to {MAX_NAME} bytes of UTF-8, not {size}")
 
 
 def check_claim(claim: Claim) -> None:

@@ -10,7 +10,7 @@ import msgspec
 from .address import Address, unpack
 from .config import Config
 from .events import DropReason, Origin
-from .hashing import Hashes, Identity
+from .hashing import Hashes
 from .member import Claim, Contact, Member, State, decode_metadata, precedence
 from .rate import RateLimit
 from .ring import Ring
@@ -21,50 +21,51 @@ __all__ = ["Change", "Entry", "Membership"]
 _WHOLE = 1 << 64
 
 
-class Entry:
+class Entry(msgspec.Struct, eq=False, gc=False):
     """One name: the highest claim about it, and what follows from that claim. It stays the same object
-    through all runs of the name, until it is forgotten."""
+    through all runs of the name, until it is forgotten.
 
-    __slots__ = (
-        "_member",
-        "address",
-        "claim",
-        "heard",
-        "identity",
-        "live",
-        "name",
-        "round_trip",
-        "short_id",
-        "since",
-        "unanswered",
-        "view",
-    )
+    Attributes:
+        name: of the member.
+        phase: where the name stands in the probe order.
+        short_id: of the present run.
+        claim: the highest.
+        view: what it adds to the view digest while it is live.
+        address: of the claim.
+        live: whether it is ALIVE or SUSPECT.
+        since: when this node learned the claim: lifetimes count from here.
+        heard: see `Contact`; a time. This and what follows is of the present run.
+        round_trip: see `Contact`.
+        unanswered: see `Contact`.
+    """
 
-    def __init__(self, claim: Claim, identity: Identity, view: int, now: float) -> None:
-        self.name = claim.name
-        self.short_id = identity.short_id
-        self._meet()
-        self.hold(claim, identity, view, now)
+    name: str
+    phase: int
+    short_id: int
+    claim: Claim
+    view: int
+    address: Address
+    live: bool
+    since: float
+    heard: float | None = None
+    round_trip: float | None = None
+    unanswered: int = 0
+    _member: Member | None = None
 
-    def hold(self, claim: Claim, identity: Identity, view: int, now: float) -> None:
+    @classmethod
+    def of(cls, claim: Claim, phase: int, short_id: int, view: int, now: float) -> "Entry":
+        """The entry of a name that was not known."""
+        return cls(claim.name, phase, short_id, claim, view, unpack(claim.address), claim.state.live, now)
+
+    def hold(self, claim: Claim, short_id: int, view: int, now: float) -> None:
         """Hold another claim about the same name."""
-        if identity.short_id != self.short_id:
-            self._meet()
-        self.claim = claim
+        if short_id != self.short_id:  # another run: what this node has had to do with it begins anew
+            self.heard = self.round_trip = None
+            self.unanswered = 0
+        self.claim, self.short_id, self.view, self.since = claim, short_id, view, now
+        self.address = unpack(claim.address)
         self.live = claim.state.live
-        self.identity = identity
-        self.short_id = identity.short_id
-        self.view = view
-        self.address: Address = unpack(claim.address)
-        self.since = now
-        """When this node learned the present claim: lifetimes count from here."""
-        self._member: Member | None = None
-
-    def _meet(self) -> None:
-        """Another run: what this node has had to do with it begins anew; see `Contact`."""
-        self.heard: float | None = None
-        self.round_trip: float | None = None
-        self.unanswered = 0
+        self._member = None
 
     def contact(self, now: float) -> Contact:
         """What this node has had to do with it so far."""
@@ -126,7 +127,8 @@ class Membership:
         self._hashes = hashes
         self._entries: dict[str, Entry] = {}
         self._by_id: dict[int, Entry] = {}
-        self._by_address: dict[Address, tuple[Entry, ...]] = {}
+        self._by_address: dict[Address, Entry] = {}  # of several, the latest
+        self._shadowed: dict[Address, list[Entry]] = {}  # the others, oldest first
         self._gone: dict[str, Entry] = {}  # in the order of learning
         self.growth = RateLimit(config.max_new_members_per_second)
         """The allowance for new names."""
@@ -169,10 +171,9 @@ class Membership:
         """The entry whose present run has that short id."""
         return self._by_id.get(short_id)
 
-    def live_at(self, address: Address | tuple[str, int]) -> Entry | None:
+    def live_at(self, address: Address) -> Entry | None:
         """The live member that claims this address, the latest if several do."""
-        entries = self._by_address.get(address)  # type: ignore[call-overload]  # a plain pair is an equal key
-        return entries[-1] if entries else None
+        return self._by_address.get(address)
 
     def places(self, entry: Entry) -> tuple[int, ...]:
         """Where an entry stands, or would stand if it were live, on each flood ring."""
@@ -277,22 +278,22 @@ class Membership:
         """Hold this claim, whatever was held."""
         entry = self._entries.get(claim.name)
         same_run = entry is not None and entry.claim.epoch == claim.epoch
-        identity = entry.identity if entry and same_run else self._hashes.identity(claim.name, claim.epoch)
+        short_id = entry.short_id if entry and same_run else self._hashes.short_id(claim.name, claim.epoch)
         view = self._hashes.view(claim.name, claim.epoch, claim.incarnation)
         digest = self.digest
         if entry is None:
             before = None
-            entry = Entry(claim, identity, view, now)
+            entry = Entry.of(claim, self._hashes.phase(claim.name), short_id, view, now)
             self._link(entry)
         else:
             before = entry.claim
             in_place = (before.epoch, before.address, entry.live) == (claim.epoch, claim.address, claim.state.live)
             if in_place and entry.live:
                 self.digest ^= entry.view ^ view
-                entry.hold(claim, identity, view, now)
+                entry.hold(claim, short_id, view, now)
             else:
                 self._unlink(entry)
-                entry.hold(claim, identity, view, now)
+                entry.hold(claim, short_id, view, now)
                 self._link(entry)
         self._view_cache = None
         if self.digest != digest:
@@ -303,14 +304,14 @@ class Membership:
         """Hold a whole roster, in linear time. This node's own claim must be in it, and be all that is held."""
         own = self._entries[self.local_name]
         entries = [
-            own if claim.name == self.local_name else Entry(claim, identity, view, now)
-            for claim, identity, view in zip(roster.claims, roster.identities, roster.views, strict=True)
+            own if claim.name == self.local_name else Entry.of(claim, phase, short_id, view, now)
+            for claim, short_id, phase, view in roster.rows
         ]
         self._entries = {entry.claim.name: entry for entry in entries}
-        self._by_id = {entry.identity.short_id: entry for entry in entries}
-        self._by_address = {}
+        self._by_id = {entry.short_id: entry for entry in entries}
+        self._by_address, self._shadowed = {}, {}
         for entry in entries:
-            self._by_address[entry.address] = (*self._by_address.get(entry.address, ()), entry)
+            self._settle_at(entry)
         orders = (roster.phases, roster.phases, *roster.rings)
         for ring, order in zip((self.order, self.everyone, *self.rings), orders, strict=True):
             ring.fill(order.positions, [entries[place] for place in order.places])
@@ -323,31 +324,48 @@ class Membership:
         self.version += 1
         self._entries[entry.name] = entry
         self._by_id[entry.short_id] = entry
-        self.everyone.add(entry.identity.phase, entry)
+        self.everyone.add(entry.phase, entry)
         if not entry.live:
             self._gone[entry.name] = entry
             return
         self.live_count += 1
-        self._by_address[entry.address] = (*self._by_address.get(entry.address, ()), entry)
+        self._settle_at(entry)
         self.digest ^= entry.view
-        self.order.add(entry.identity.phase, entry)
+        self.order.add(entry.phase, entry)
         for ring, place in zip(self.rings, self.places(entry), strict=True):
             ring.add(place, entry)
+
+    def _settle_at(self, entry: Entry) -> None:
+        """A live member's address is its own now, whoever claimed it before."""
+        before = self._by_address.get(entry.address)
+        if before is not None:
+            self._shadowed.setdefault(entry.address, []).append(before)
+        self._by_address[entry.address] = entry
+
+    def _unsettle(self, entry: Entry) -> None:
+        shadowed = self._shadowed.get(entry.address)
+        if self._by_address[entry.address] is not entry:
+            assert shadowed is not None
+            shadowed.remove(entry)
+        elif shadowed:
+            self._by_address[entry.address] = shadowed.pop()
+        else:
+            del self._by_address[entry.address]
+        if shadowed == []:
+            del self._shadowed[entry.address]
 
     def _unlink(self, entry: Entry) -> None:
         self.version += 1
         del self._entries[entry.name]
         del self._by_id[entry.short_id]
-        self.everyone.remove(entry.identity.phase, entry)
+        self.everyone.remove(entry.phase, entry)
         if not entry.live:
             del self._gone[entry.name]
             return
         self.live_count -= 1
-        rest = tuple(other for other in self._by_address.pop(entry.address) if other is not entry)
-        if rest:
-            self._by_address[entry.address] = rest
+        self._unsettle(entry)
         self.digest ^= entry.view
-        self.order.remove(entry.identity.phase, entry)
+        self.order.remove(entry.phase, entry)
         for ring, place in zip(self.rings, self.places(entry), strict=True):
             ring.remove(place, entry)
 

@@ -505,8 +505,10 @@ class Node:
         self._health.hear(now)
         entry.heard = now
         if not sender.flags & wire.Flags.DEAF:
-            self._prober.heard(entry.short_id)
-            self._jury.heard(entry.short_id, now)
+            short_id = entry.short_id
+            if short_id in self._prober.probes:
+                self._prober.heard(short_id)
+            self._jury.heard(short_id, now)
 
     # ------------------------------------------------------------------ messages
 

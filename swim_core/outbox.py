@@ -215,7 +215,7 @@ class Outbox:
             return None
         if type(message) not in _UNSEEN and (type(message) is not Join or message.claim is not None):
             self.spoken = True
-        self._counters.sent(type(message), len(data))
+        self._counters.sent[type(message)].add(len(data))
         self.queue.append(_datagram((data, to)))
         return data
 

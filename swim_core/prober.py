@@ -54,7 +54,8 @@ class Prober:
         self._seeds = seeds
         self._on_timeout = on_timeout
         self._on_round = on_round
-        self._probes: dict[int, Timer] = {}
+        self.probes: dict[int, Timer] = {}
+        """Probes under way: the deadline of each, by the short id of whom it went to."""
         self._turn: Timer | None = None
         self._target: Entry | None = None
         self._target_round = -1
@@ -79,7 +80,7 @@ class Prober:
             round_ = self._round + 1
         while True:
             target = self._target_of(round_)
-            at = moment(target.identity, round_, self._interval_ms)
+            at = moment(target.phase, round_, self._interval_ms)
             if at > cluster_ms:
                 break
             round_ += 1
@@ -95,7 +96,7 @@ class Prober:
         assert me is not None
         if live < 2 or not me.live:
             return me
-        return self._membership.order.beyond(me.identity.phase, me, offset(round_, live))
+        return self._membership.order.beyond(me.phase, me, offset(round_, live))
 
     def _take_turn(self, now: float) -> None:
         self._round, self._taken = self._target_round, now
@@ -115,28 +116,26 @@ class Prober:
     def expect(self, target: Entry, now: float) -> None:
         """A member was pinged: report it if it shows no sign of life in time."""
         short_id = target.short_id
-        if short_id in self._probes:
+        if short_id in self.probes:
             return  # an earlier probe is still under way; its deadline stands
         timed_out = partial(self._timed_out, target, short_id, now)
-        self._probes[short_id] = self._timers.at(now + self._rtt.probe_timeout, timed_out)
+        self.probes[short_id] = self._timers.at(now + self._rtt.probe_timeout, timed_out)
 
     def _timed_out(self, target: Entry, short_id: int, sent: float, now: float) -> None:
-        del self._probes[short_id]
+        del self.probes[short_id]
         if target.short_id == short_id and target.live and not self._health.deaf:
             self._counters.probes_failed += 1
             self._on_timeout(target, sent, now)
 
     def heard(self, short_id: int) -> None:
-        """A member showed life: its probe, if one is under way, is answered."""
-        timer = self._probes.pop(short_id, None)
-        if timer is not None:
-            timer.cancel()
+        """A member showed life: its probe is answered."""
+        self.probes.pop(short_id).cancel()
 
     def drop(self) -> None:
         """Forget the probes under way: this node paused, and their time is up through no fault of theirs."""
-        for timer in self._probes.values():
+        for timer in self.probes.values():
             timer.cancel()
-        self._probes.clear()
+        self.probes.clear()
 
     def _call_for_anyone(self, now: float) -> None:
         others = list(self._membership.others())

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import xor
 
-from .hashing import Hashes, Identity
+from .hashing import Hashes
 from .member import Claim
 
 __all__ = ["Order", "Roster"]
@@ -27,19 +27,23 @@ class Roster:
     """Claims about live members, each name once, and all that a table needs to know of them.
 
     Attributes:
-        claims: in any order; what follows is in the same.
-        identities: of the claims.
-        views: what each adds to the view digest.
+        rows: a claim with its short id, phase and share of the view digest each; in any order.
         digest: of all.
         phases: the order by phase.
         rings: the orders on the flood rings.
     """
 
     def __init__(self, claims: Iterable[Claim], hashes: Hashes, rings: int) -> None:
-        self.claims = tuple(claims)
-        self.identities: list[Identity] = [hashes.identity(claim.name, claim.epoch) for claim in self.claims]
-        self.views = [hashes.view(claim.name, claim.epoch, claim.incarnation) for claim in self.claims]
-        self.digest = reduce(xor, self.views, 0)
-        self.phases = Order([identity.phase for identity in self.identities])
-        places = [hashes.places(claim.name, claim.epoch) for claim in self.claims]
+        self.rows = [
+            (
+                claim,
+                hashes.short_id(claim.name, claim.epoch),
+                hashes.phase(claim.name),
+                hashes.view(claim.name, claim.epoch, claim.incarnation),
+            )
+            for claim in claims
+        ]
+        self.digest = reduce(xor, (view for _, _, _, view in self.rows), 0)
+        self.phases = Order([phase for _, _, phase, _ in self.rows])
+        places = [hashes.places(claim.name, claim.epoch) for claim, _, _, _ in self.rows]
         self.rings = tuple(Order([place[ring] for place in places]) for ring in range(rings))

@@ -6,7 +6,7 @@ metrics alike (`MEANINGS`).
 """
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from enum import Enum
 from itertools import accumulate
@@ -161,18 +161,33 @@ Statistics.__doc__ = f"{Statistics.__doc__ or ''}\n\n    Attributes:\n" + "\n".j
 )
 
 
+class Tally(msgspec.Struct):
+    """Datagrams of one kind."""
+
+    count: int = 0
+    size: int = 0
+    """Bytes of all."""
+
+    def add(self, size: int) -> None:
+        """Count one more."""
+        self.count += 1
+        self.size += size
+
+
+Tallies = defaultdict[type | str, Tally]
+"""By the class or the name of the message; NoneType for none."""
+
+
 class Counters(msgspec.Struct):
     """What a node counts as it goes; shared by its components, read by ``statistics()``.
 
-    Each is a field of `Statistics` of the same name.
+    Each is a field of `Statistics` of the same name, or tallies of what several of them tell.
     """
 
-    datagrams_received: int = 0
-    bytes_received: int = 0
-    messages_received: Counter[type | str] = msgspec.field(default_factory=Counter)
-    message_bytes_received: Counter[type | str] = msgspec.field(default_factory=Counter)
-    messages_sent: Counter[type | str] = msgspec.field(default_factory=Counter)
-    message_bytes_sent: Counter[type | str] = msgspec.field(default_factory=Counter)
+    received: Tally = msgspec.field(default_factory=Tally)
+    """All datagrams, dropped ones included."""
+    accepted: Tallies = msgspec.field(default_factory=lambda: defaultdict(Tally))
+    sent: Tallies = msgspec.field(default_factory=lambda: defaultdict(Tally))
     dropped: Counter[DropReason] = msgspec.field(default_factory=Counter)
     verdicts: Counter[Rule] = msgspec.field(default_factory=Counter)
     refutations: int = 0
@@ -186,26 +201,6 @@ class Counters(msgspec.Struct):
     syncs: int = 0
     settings_differ: int = 0
 
-    def received(self, size: int) -> None:
-        """Count a datagram that arrived, whatever is in it."""
-        self.datagrams_received += 1
-        self.bytes_received += size
-
-    def accepted(self, kind: type | str, size: int) -> None:
-        """Count it again as a valid one.
-
-        Args:
-            kind: the class or the name of its message; NoneType for none.
-            size: bytes.
-        """
-        self.messages_received[kind] += 1
-        self.message_bytes_received[kind] += size
-
-    def sent(self, kind: type | str, size: int) -> None:
-        """Count a datagram that is to be sent; see `accepted`."""
-        self.messages_sent[kind] += 1
-        self.message_bytes_sent[kind] += size
-
     def drop(self, reason: DropReason) -> None:
         """Count one thing dropped."""
         self.dropped[reason] += 1
@@ -213,14 +208,20 @@ class Counters(msgspec.Struct):
     def snapshot(self) -> dict[str, Any]:
         """The fields of `Statistics` that are counted, as of this moment."""
         counted = msgspec.structs.asdict(self)
-        counted |= {name: _by_name(value) for name, value in counted.items() if isinstance(value, Counter)}
-        return counted | {
-            "datagrams_sent": self.messages_sent.total(),
-            "bytes_sent": self.message_bytes_sent.total(),
+        received, accepted, sent = (counted.pop(name) for name in ("received", "accepted", "sent"))
+        return {name: _by_name(value) if isinstance(value, Counter) else value for name, value in counted.items()} | {
+            "datagrams_received": received.count,
+            "bytes_received": received.size,
+            "messages_received": _by_name({kind: tally.count for kind, tally in accepted.items()}),
+            "message_bytes_received": _by_name({kind: tally.size for kind, tally in accepted.items()}),
+            "messages_sent": _by_name({kind: tally.count for kind, tally in sent.items()}),
+            "message_bytes_sent": _by_name({kind: tally.size for kind, tally in sent.items()}),
+            "datagrams_sent": sum(tally.count for tally in sent.values()),
+            "bytes_sent": sum(tally.size for tally in sent.values()),
         }
 
 
-def _by_name(counts: Counter[Any]) -> dict[Any, int]:
+def _by_name(counts: Mapping[Any, int]) -> dict[Any, int]:
     return {_name(key): count for key, count in counts.items()}
 
 

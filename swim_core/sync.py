@@ -238,7 +238,7 @@ class Sync:
         for entry in self._after(request.cursor, differing, count):
             encoded = self._encode(entry)
             if len(encoded) > room:
-                cursor = entry.identity.phase
+                cursor = entry.phase
                 break
             room -= len(encoded)
             entries.append(encoded)

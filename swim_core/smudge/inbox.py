@@ -48,11 +48,11 @@ class Inbox:
         return self._counted(data, self._open_announcement(data, source), "announcement")
 
     def _counted(self, data: bytes, opened: Opened | DropReason, kind: str = "") -> Opened | None:
-        self._counters.received(len(data))
+        self._counters.received.add(len(data))
         if isinstance(opened, DropReason):
             self._counters.drop(opened)
             return None
-        self._counters.accepted(kind or opened[1].verb.name.lower(), len(data))
+        self._counters.accepted[kind or opened[1].verb.name.lower()].add(len(data))
         return opened
 
     def _open(self, data: bytes, source: Address | tuple[str, int]) -> Opened | DropReason:

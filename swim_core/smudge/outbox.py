@@ -88,7 +88,7 @@ class Outbox:
 
     def _put(self, data: bytes, to: Address, kind: str) -> None:
         self._queue.append(Datagram(data, to))
-        self._counters.sent(kind, len(data))
+        self._counters.sent[kind].add(len(data))
 
     def poll(self) -> Datagram | None:
         """The next datagram, or None."""

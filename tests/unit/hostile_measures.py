@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from swim_core import Config, Member, Node
-from swim_core.hashing import Hashes, Identity
+from swim_core.hashing import Hashes
 from swim_core.member import Claim
 
 _LEAVES = (str, bytes, int, float, complex, bool, type(None), type, Enum, Random, FunctionType, Config, Hashes)
-_ONE_EACH = (Claim, Member, Identity)  # a thing, not a place that could fill
+_ONE_EACH = (Claim, Member)  # a thing, not a place that could fill
 
 
 def _fields(thing: Any) -> list[tuple[str, Any]]:

@@ -18,7 +18,7 @@ A, B, C = peers(3)
 
 
 def phase(name: str) -> float:
-    return HASHES.identity(name, 0).phase / 2**64
+    return HASHES.phase(name) / 2**64
 
 
 def offset(round_: int, n: int) -> int:

@@ -161,7 +161,7 @@ def through_a_sync(hand: Hand) -> None:
 
 
 def bucket_of(name: str, count: int) -> int:
-    return HASHES.identity(name, 0).phase * count // WHOLE
+    return HASHES.phase(name) * count // WHOLE
 
 
 @pytest.mark.parametrize(("others", "buckets"), [(1, 1), (63, 1), (64, 5), (100, 7), (500, 32), (2_500, 128)])
@@ -202,8 +202,8 @@ def test_pages_are_asked_for_one_by_one_and_taken_from_whom_was_asked() -> None:
     hand = settled()
     assert show(hand, 999)
     request = hand.messages(SyncReq)[-1]
-    newcomers = sorted(peers(6, first=50), key=lambda member: HASHES.identity(member.name, 0).phase)
-    cursor = HASHES.identity(newcomers[3].name, 0).phase
+    newcomers = sorted(peers(6, first=50), key=lambda member: HASHES.phase(member.name))
+    cursor = HASHES.phase(newcomers[3].name)
     hand.clear()
     hand.feed(A, SyncPage(request.id, cursor, b"\1", [PageEntry(member.claim(), 0) for member in newcomers[:3]]))
     (following,) = hand.messages(SyncReq)
@@ -424,14 +424,14 @@ def test_precedence_decides_what_is_pushed_back_page_by_page() -> None:
     shown = {member.name: member.claim(incarnation=index % 3) for index, member in enumerate(members) if index % 4}
     for index, member in enumerate(members):
         hand.feed(source, claims=[member.claim(incarnation=index % 2)])
-    order = sorted(shown.values(), key=lambda claim: HASHES.identity(claim.name, 0).phase)
+    order = sorted(shown.values(), key=lambda claim: HASHES.phase(claim.name))
     held = {member.name: member.claim(incarnation=index % 2) for index, member in enumerate(members)}
     request = hand.messages(SyncReq)[-1]
     bitmap = (2 ** len(request.buckets) - 1).to_bytes((len(request.buckets) + 7) // 8, "little")
     hand.clear()
     for start in range(0, len(order), 10):
         following = order[start + 10 : start + 11]
-        cursor = HASHES.identity(following[0].name, 0).phase if following else None
+        cursor = HASHES.phase(following[0].name) if following else None
         page = SyncPage(request.id, cursor, bitmap, [PageEntry(claim, 0) for claim in order[start : start + 10]])
         hand.feed(source, page)
         hand.run(0.01)

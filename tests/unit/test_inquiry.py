@@ -158,12 +158,12 @@ def test_names_at_one_place_of_the_order_do_not_stop_the_pages(monkeypatch: pyte
     monkeypatch.setattr(ring, "_keys", [keys[0]] * len(keys))
     for at in range(len(keys)):
         entry = ring[at]
-        entry.identity = entry.identity._replace(phase=keys[0])
+        entry.phase = keys[0]
     assert 1 < len(told(hand, What.MEMBERS)) < 10
     monkeypatch.setattr(ring, "_keys", [2**64 - 1] * len(keys))
     for at in range(len(keys)):
         entry = ring[at]
-        entry.identity = entry.identity._replace(phase=2**64 - 1)
+        entry.phase = 2**64 - 1
     assert len(told(hand, What.MEMBERS)) in (1, 2)
 
 
