@@ -1,10 +1,10 @@
 """Cluster time: what members agree on to take their turns, never used to measure how long something took."""
 
-from .hashing import Identity
 from .member import MAX_MILLIS
 
 __all__ = ["ClusterClock"]
 
+WHOLE = 1 << 64  # a phase is a fraction of it
 JUMP = 3_600_000  # ms; a larger step forward needs witnesses, as do smaller ones that add up to more in that time
 WITNESSES = 3
 WITNESS_WINDOW = 10.0  # seconds
@@ -63,6 +63,6 @@ class ClusterClock:
         self.moved += 1
 
 
-def moment(identity: Identity, round_: int, interval_ms: float) -> float:
+def moment(phase: int, round_: int, interval_ms: float) -> float:
     """The cluster time (ms) at which a member is probed in a round: (r + phase) T."""
-    return (round_ + identity.phase_fraction) * interval_ms
+    return (round_ + phase / WHOLE) * interval_ms

@@ -80,7 +80,7 @@ class Prober:
             round_ = self._round + 1
         while True:
             target = self._target_of(round_)
-            at = moment(target.identity, round_, self._interval_ms)
+            at = moment(target.phase, round_, self._interval_ms)
             if at > cluster_ms:
                 break
             round_ += 1
@@ -96,7 +96,7 @@ class Prober:
         assert me is not None
         if live < 2 or not me.live:
             return me
-        return self._membership.order.beyond(me.identity.phase, me, offset(round_, live))
+        return self._membership.order.beyond(me.phase, me, offset(round_, live))
 
     def _take_turn(self, now: float) -> None:
         self._round, self._taken = self._target_round, now
