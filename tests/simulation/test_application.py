@@ -14,7 +14,7 @@ from swim_core import (
     PayloadTooLarge,
     UnknownMember,
 )
-from swim_core.simulation import Link, SimulatedNode, Simulation, watch_all
+from swim_core.simulation import Harm, Link, SimulatedNode, Simulation, watch_all
 
 
 class Diary:
@@ -219,3 +219,34 @@ def test_the_nouns_of_the_node() -> None:
         assert node.explain("nobody") is None
         assert repr(node) == "<SimulatedNode node-0 at 10.0.0.1:7946>"
         node.join([("10.0.0.2", 7946)])
+
+
+def test_random_harm_is_a_function_of_the_seed_and_applications_go_through_it() -> None:
+    def harmed(seed: int) -> tuple[str, dict[str, int]]:
+        with Simulation(seed, application=Echo) as simulation:
+            watch_all(simulation)
+            simulation.form(6)
+            acts = [(2, Harm.crash), (4, Harm.restart), (2, Harm.partition), (3, Harm.heal), (3, Harm.broadcast)]
+            harm = Harm(simulation, acts, longest_stall=4.0)
+            harm.play(seconds=20.0)
+            harm.end()
+            simulation.run_until(simulation.agreed, limit=120.0)
+            assert all(isinstance(process.application, Echo) for process in simulation.running())
+            return simulation.digest, dict(simulation.faults)
+
+    first, again, other = harmed(1), harmed(1), harmed(2)
+    assert first == again != other
+    assert first[1]["broadcast"] > 0
+
+
+def test_a_member_moves_to_another_address_with_its_application() -> None:
+    with Simulation(1, application=Diary) as simulation:
+        simulation.form(3)
+        old = simulation.process("node-2")
+        new = simulation.move("node-2")
+        assert new.address not in {process.address for process in simulation.running() if process is not new}
+        assert new.address != old.address
+        simulation.run_until(simulation.agreed, limit=5.0)
+        assert simulation.process("node-0").node.member("node-2").address == new.address  # type: ignore[union-attr]
+        assert simulation.named("node-2") == (new,)
+        assert isinstance(new.application, Diary)

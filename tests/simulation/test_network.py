@@ -308,3 +308,20 @@ def test_a_run_does_not_depend_on_the_hash_seed() -> None:
         for hash_seed in ("1", "2")
     }
     assert digests == {chatter(5)}
+
+
+def test_links_of_all_that_leaves_or_arrives_and_which_goes_first() -> None:
+    network = Network(1, link=Link.exact(0.5))
+    ears = {address: Ear(network, address) for address in (A, B, C)}
+    network.set_link(A, None, Link.exact(0.1))
+    network.set_link(None, B, Link.exact(0.2))
+    network.set_link(A, C, Link.exact(0.3))
+    for source, destination in ((A, B), (A, C), (C, B), (B, C)):
+        network.send(source, destination, b"")
+    run_to(network, 1.0)
+    assert {source: time for time, _, source in ears[B].heard} == pytest.approx({A: 0.1, C: 0.2})
+    assert {source: time for time, _, source in ears[C].heard} == pytest.approx({A: 0.3, B: 0.5})
+    network.set_link(A, None, None)
+    network.send(A, B, b"")
+    run_to(network, 2.0)
+    assert ears[B].heard[-1][0] == pytest.approx(1.2)
