@@ -9,7 +9,7 @@ from typing import Any, cast
 import pytest
 
 from swim_core import BroadcastReceived, Config, Event, ProtocolConfig
-from swim_core.simulation import SCENARIOS, Chaos, InvariantViolated
+from swim_core.simulation import SCENARIOS, Bounds, Chaos, InvariantViolated
 from swim_core.simulation.__main__ import main
 
 PROOF = {
@@ -117,6 +117,23 @@ def test_a_bug_is_found_and_can_be_replayed(copies: int, found: str) -> None:
         Chaos(seed=4, members=5, seconds=20.0, config=config).run()
     replay = "python -m swim_core.simulation --scenario mixed --runs 1 --seed 4 --members 5 --seconds 20"
     assert replay in caught.value.__notes__[-1]
+
+
+@pytest.mark.parametrize(
+    ("scenario", "bounds", "found"),
+    [
+        ("stall", Bounds(stall_tolerance=8.0), "died, which runs"),
+        ("churn", Bounds(death_known=3.0), "still holds"),
+        ("mixed", Bounds(pending=3), "items wait"),
+    ],
+)
+def test_a_protocol_that_keeps_less_than_it_promises_is_found(scenario: str, bounds: Bounds, found: str) -> None:
+    def sweep() -> None:
+        for seed in range(1, 20):
+            Chaos(seed=seed, scenario=SCENARIOS[scenario], bounds=bounds).run()
+
+    with pytest.raises(InvariantViolated, match=found):
+        sweep()
 
 
 def test_the_command_counts_what_it_did(capsys: pytest.CaptureFixture[str]) -> None:
