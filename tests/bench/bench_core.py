@@ -1,14 +1,15 @@
 """What the core costs: `python -m pytest tests/bench/bench_core.py` prints medians; figures in docs/performance.md.
 
-Hot figures: the same code ran a moment ago. A node on a quiet cluster acts about twice a second, with cold caches;
-what that costs is what `cluster_bench.py` measures on processes.
+Hot figures: the same code ran a moment ago. A node on a quiet cluster acts some three times a second, with cold caches:
+for what that costs see `bench_cold.py`.
 """
 
 import gc
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
-from itertools import count, cycle
-from typing import Any
+from functools import partial
+from itertools import count
+from typing import Any, NamedTuple
 
 import msgspec
 import pytest
@@ -75,58 +76,48 @@ def datagram(sender: int, message: Message | None = None, **items: Iterable[Clai
     return pack(HASHES.label, 2, short_id(sender), encoded, **lists)
 
 
-def pinged(node: Node) -> Callable[[], None]:
-    """Feeds the ping of another member each time, a little later, and drains the ack."""
+class Step(NamedTuple):
+    """Something that a node does all the time: ``call`` is timed, with the arguments that ``setup`` makes."""
+
+    setup: Callable[[], tuple[tuple[Any, ...], dict[str, Any]]]
+    call: Callable[..., None]
+
+
+def ping_step(node: Node) -> Step:
+    """The ping of another member comes, a little later each time; the ack goes out."""
     target = node._local.short_id
-    inputs = cycle([(datagram(1 + n, Ping(n, target, UNIX_MS)), address_of(1 + n)) for n in range(min(MEMBERS, 16))])
     clock = count(1)
 
-    def feed() -> None:
-        data, source = next(inputs)
-        node.feed_datagram(data, source, now=next(clock) * 1e-4)
-        assert drain(node)
+    def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:
+        number = next(clock)
+        sender = 1 + number % 16
+        return (datagram(sender, Ping(number, target, UNIX_MS)), address_of(sender), number * 1e-4), {}
 
-    feed()
-    assert node.statistics().messages_sent == {"ack": 1}
-    return feed
+    return Step(setup, partial(feed, node))
 
 
-def test_a_steady_ping(benchmark: Any) -> None:
-    benchmark(pinged(node_knowing(MEMBERS)))
-
-
-def test_a_steady_ack(benchmark: Any) -> None:
-    """The node's own ping out, then its ack in: of both, only the ack is timed."""
-    node = node_knowing(MEMBERS)
+def ack_step(node: Node) -> Step:
+    """The node's own ping went out, its ack comes: of both, only the ack is timed."""
     digest = node._membership.digest
     clock = count(1)
 
-    def ping() -> tuple[tuple[Any, ...], dict[str, Any]]:
+    def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:
         number = next(clock)
-        entry = node._membership.get(f"m{1 + number % MEMBERS}")
+        peer = 1 + number % 16
+        entry = node._membership.get(f"m{peer}")
         assert entry is not None
-        now = number * 1e-4
-        node._prober.probe(entry, now)
+        node._prober.probe(entry, number * 1e-4)
         drain(node)
         seq = next(reversed(node._pings._sent))
-        return (datagram(1 + number % MEMBERS, Ack(seq, digest)), entry.address, now + 5e-5), {}
+        return (datagram(peer, Ack(seq, digest)), entry.address, number * 1e-4 + 5e-5), {}
 
-    def ack(data: bytes, source: Address, now: float) -> None:
-        node.feed_datagram(data, source, now=now)
-        drain(node)
-
-    benchmark.pedantic(ack, setup=ping, rounds=5_000)
-    assert node.statistics().messages_received["ack"] == 5_000
+    return Step(setup, partial(feed, node))
 
 
-def test_a_turn(benchmark: Any) -> None:
+def turn_step(node: Node) -> Step:
     """A tick that takes this node's turn: one ping out, the next turn planned."""
-    node = node_knowing(MEMBERS)
-    clock = count(1)
 
-    def due() -> tuple[tuple[Any, ...], dict[str, Any]]:
-        entry = node._membership.get(f"m{1 + next(clock) % MEMBERS}")
-        assert entry is not None
+    def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:
         node._prober.drop()
         node._pings.drop()
         while (deadline := node.poll_deadline()) is None or deadline < node._prober._taken:
@@ -138,16 +129,38 @@ def test_a_turn(benchmark: Any) -> None:
         node.feed_tick(now=now)
         drain(node)
 
-    benchmark.pedantic(tick, setup=due, rounds=2_000)
+    return Step(setup, tick)
 
 
-def test_gossip_of_8_new_claims(benchmark: Any) -> None:
-    node = node_knowing(MEMBERS)
+STEPS: dict[str, Callable[[Node], Step]] = {"ping": ping_step, "ack": ack_step, "turn": turn_step}
+
+
+def feed(node: Node, data: bytes, source: Address, now: float) -> None:
+    node.feed_datagram(data, source, now=now)
+    drain(node)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_steady(benchmark: Any, step: str) -> None:
+    setup, call = STEPS[step](node_knowing(MEMBERS))
+    benchmark.pedantic(call, setup=setup, rounds=5_000)
+
+
+@pytest.mark.parametrize("members", [16, 1_000, 10_000])
+@pytest.mark.parametrize("step", STEPS)
+def test_a_step_at_any_size(benchmark: Any, step: str, members: int) -> None:
+    setup, call = STEPS[step](node_knowing(members))
+    benchmark.pedantic(call, setup=setup, rounds=3_000)
+
+
+@pytest.mark.parametrize("members", [MEMBERS, 10_000])
+def test_gossip_of_8_new_claims(benchmark: Any, members: int) -> None:
+    node = node_knowing(members)
     rising = count(1)
 
     def inputs() -> Iterator[tuple[bytes, Address]]:
         for incarnation in rising:
-            news = [claim(2 + (8 * incarnation + n) % (MEMBERS - 2), incarnation) for n in range(8)]
+            news = [claim(2 + (8 * incarnation + n) % (members - 2), incarnation) for n in range(8)]
             yield datagram(1, claims=news), address_of(1)
 
     prepared = inputs()
@@ -189,11 +202,6 @@ def test_merging_10_000_claims(benchmark: Any) -> None:
             node._membership.merge(item, 1.0)
 
     benchmark.pedantic(merge, setup=setup, rounds=5)
-
-
-@pytest.mark.parametrize("members", [16, 1_000, 10_000])
-def test_a_ping_at_any_size(benchmark: Any, members: int) -> None:
-    benchmark(pinged(node_knowing(members)))
 
 
 def test_memory_of_10_000_members() -> None:
