@@ -211,6 +211,7 @@ class Engine:
     def _serve(self) -> None:
         rounds = 0  # in a row in which something had arrived
         timeout: float | None = 0.0
+        due = inf
         while True:
             ready = self._poller.wait(timeout)
             with self.lock:
@@ -221,11 +222,13 @@ class Engine:
                     self._receive(ready, 1 if rounds <= SINGLES else MANY)
                     if self._tripwires is not None and ready != self._datagrams_only:
                         self._serve_connections(self._tripwires, ready)
-                if not ready or rounds >= MAX_ROUNDS:  # drained: an answer that waited is no missing one
+                # An answer that waits to be read is no missing one, so all must be drained before the clock ticks:
+                # also what came while this thread waited for the lock, under which the deadline was moved up.
+                if rounds >= MAX_ROUNDS or (not ready and self._deadline() >= due):
                     rounds = 0
                     self._tick()
-                self._sleeps_until = deadline = self._deadline()
-                timeout = None if deadline == inf else deadline - clock()
+                self._sleeps_until = due = self._deadline()
+                timeout = None if due == inf else due - clock()
             if self._unlogged:
                 self._log()
 

@@ -149,6 +149,27 @@ def test_no_tick_before_the_deadline_and_everything_waiting_is_fed_before_it() -
         assert max(now for *_, now in fake.datagrams) <= fake.ticks[0]
 
 
+def test_what_came_while_the_thread_waited_for_the_lock_is_fed_before_a_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = threading.Event()
+    wait = Poller.wait
+
+    def watched(poller: Poller, seconds: float | None) -> list[int]:
+        ready = wait(poller, seconds)
+        looked.set()
+        return ready
+
+    monkeypatch.setattr(Poller, "wait", watched)
+    with opened() as (node, fake), peer() as (_, sock):
+        with node._engine.intent() as (_, now):
+            looked.clear()
+            node._engine._poller.wake()
+            assert looked.wait(SOON)  # and found nothing; now the thread wants the lock
+            fake.deadline = now - 1
+            sock.sendto(b"in time", fake.local.address)
+        until(node, lambda: bool(fake.ticks))
+        assert [data for data, *_ in fake.datagrams] == [b"in time"]
+
+
 # events
 
 
