@@ -150,6 +150,14 @@ def test_who_only_heard_of_it_sends_to_the_one_who_knows() -> None:
     assert why(hand, "p2").split("\n")[-1].endswith("is not known here any more.")
 
 
+@pytest.mark.parametrize(("name", "as_argument"), [("--json", "-- --json"), ("a; reboot", "'a; reboot'")])
+def test_a_name_in_a_command_that_is_advised_is_nothing_but_a_name(name: str, as_argument: str) -> None:
+    odd = peer(2, name)
+    hand = Hand(knows=[A, odd, C])
+    hand.feed(A, claims=[odd.claim(State.DEAD, by=C.short_id, rule=Rule.GONE, time=hand.cluster_time)])
+    assert why(hand, name).split("\n")[-1] == f"  swim why --join {C.address} {as_argument}"
+
+
 def test_one_that_lives_and_one_that_said_goodbye() -> None:
     hand = Hand(knows=[A, B])
     assert why(hand, "p1").split("\n")[::2] == [

@@ -111,7 +111,8 @@ def _advice(reasons: Reasons, seen: Seen) -> Iterator[str]:
         yield f"{reasons.teller.name} only heard of the verdict; {accuser}, who gave it, is not known here any more."
     else:
         yield f"{reasons.teller.name} only heard of the verdict; {accuser}, who gave it, knows more:"
-        yield f"  swim why --join {address} {quote(seen.member.name)}"
+        option = seen.member.name.startswith("-")  # it would be taken for one
+        yield f"  swim why --join {address} {'-- ' if option else ''}{quote(seen.member.name)}"
 
 
 def unknown(reasons: Reasons, name: str) -> str:
