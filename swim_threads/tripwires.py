@@ -72,6 +72,11 @@ class Tripwires:
         """Connections kept that were greeted."""
         return sum(wire.greeted_at < inf for wire in self._wires.values())
 
+    @property
+    def connecting(self) -> int:
+        """Connections to keep that are in the making."""
+        return len(self._wires) - self.connected
+
     # ------------------------------------------------------------------ what the node wants; for any thread
 
     def test(self, address: Address) -> None:
