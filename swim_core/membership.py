@@ -62,8 +62,9 @@ class Entry(msgspec.Struct, eq=False, gc=False):
         if short_id != self.short_id:  # another run: what this node has had to do with it begins anew
             self.heard = self.round_trip = None
             self.unanswered = 0
+        if claim.address != self.claim.address:
+            self.address = unpack(claim.address)
         self.claim, self.short_id, self.view, self.since = claim, short_id, view, now
-        self.address = unpack(claim.address)
         self.live = claim.state.live
         self._member = None
 
@@ -98,10 +99,14 @@ def as_member(claim: Claim) -> Member:
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A claim that won: ``before`` is what was held (None: an unknown name), ``entry`` holds the new one."""
+    """A claim that won: ``before`` is what was held (None: an unknown name), ``entry`` holds the new one.
+
+    ``before_id`` is the short id of the run that was held, 0 for none.
+    """
 
     entry: Entry
     before: Claim | None
+    before_id: int
 
     @property
     def claim(self) -> Claim:
@@ -281,12 +286,12 @@ class Membership:
         short_id = entry.short_id if entry and same_run else self._hashes.short_id(claim.name, claim.epoch)
         view = self._hashes.view(claim.name, claim.epoch, claim.incarnation)
         digest = self.digest
+        before, before_id = None, 0
         if entry is None:
-            before = None
             entry = Entry.of(claim, self._hashes.phase(claim.name), short_id, view, now)
             self._link(entry)
         else:
-            before = entry.claim
+            before, before_id = entry.claim, entry.short_id
             in_place = (before.epoch, before.address, entry.live) == (claim.epoch, claim.address, claim.state.live)
             if in_place and entry.live:
                 self.digest ^= entry.view ^ view
@@ -298,14 +303,16 @@ class Membership:
         self._view_cache = None
         if self.digest != digest:
             self.digest_since = now
-        return Change(entry, before)
+        return Change(entry, before, before_id)
 
     def hold_all(self, roster: Roster, now: float) -> None:
         """Hold a whole roster, in linear time. This node's own claim must be in it, and be all that is held."""
         own = self._entries[self.local_name]
         entries = [
-            own if claim.name == self.local_name else Entry.of(claim, phase, short_id, view, now)
-            for claim, short_id, phase, view in roster.rows
+            own
+            if claim.name == self.local_name
+            else Entry(claim.name, phase, short_id, claim, view, address, True, now, _member=member)
+            for claim, address, short_id, phase, view, member in roster.rows
         ]
         self._entries = {entry.claim.name: entry for entry in entries}
         self._by_id = {entry.short_id: entry for entry in entries}

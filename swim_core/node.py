@@ -361,11 +361,11 @@ class Node:
     def roster(self, members: Iterable[Member]) -> Roster:
         """What `adopt` takes, made once for all nodes of a cluster: ``members``, live, each name once."""
         limit = self._config.max_metadata
-        claims = (
-            Claim(m.name, m.epoch, pack(m.address), m.incarnation, State.ALIVE, pack_metadata(m.metadata, limit))
+        pairs = (
+            (Claim(m.name, m.epoch, pack(m.address), m.incarnation, State.ALIVE, pack_metadata(m.metadata, limit)), m)
             for m in members
         )
-        return Roster(claims, self._common.hashes, self._config.rings)
+        return Roster(pairs, self._common.hashes, self._config.rings)
 
     def adopt(self, roster: Roster, *, now: float) -> None:
         """Hold the members of a roster, this node among them, as after long acquaintance, and raise no events: for

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import xor
 
+from .address import unpack
 from .hashing import Hashes
-from .member import Claim
+from .member import Claim, Member
 
 __all__ = ["Order", "Roster"]
 
@@ -27,23 +28,25 @@ class Roster:
     """Claims about live members, each name once, and all that a table needs to know of them.
 
     Attributes:
-        rows: a claim with its short id, phase and share of the view digest each; in any order.
+        rows: a claim with its address, short id, phase, share of the view digest, and what it is to applications.
         digest: of all.
         phases: the order by phase.
         rings: the orders on the flood rings.
     """
 
-    def __init__(self, claims: Iterable[Claim], hashes: Hashes, rings: int) -> None:
+    def __init__(self, members: Iterable[tuple[Claim, Member]], hashes: Hashes, rings: int) -> None:
         self.rows = [
             (
                 claim,
+                unpack(claim.address),
                 hashes.short_id(claim.name, claim.epoch),
                 hashes.phase(claim.name),
                 hashes.view(claim.name, claim.epoch, claim.incarnation),
+                member,
             )
-            for claim in claims
+            for claim, member in members
         ]
-        self.digest = reduce(xor, (view for _, _, _, view in self.rows), 0)
-        self.phases = Order([phase for _, _, phase, _ in self.rows])
-        places = [hashes.places(claim.name, claim.epoch) for claim, _, _, _ in self.rows]
+        self.digest = reduce(xor, (view for *_, view, _ in self.rows), 0)
+        self.phases = Order([phase for *_, phase, _, _ in self.rows])
+        places = [hashes.places(claim.name, claim.epoch) for claim, *_ in self.rows]
         self.rings = tuple(Order([place[ring] for place in places]) for ring in range(rings))
