@@ -13,7 +13,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import anyio
-from anyio.abc import SocketListener, SocketStream, TaskGroup
+from anyio.abc import SocketListener, SocketStream
 
 __all__ = ["MAX_CONNECTIONS", "Page", "Pages", "plain", "serve"]
 
@@ -21,6 +21,7 @@ log = logging.getLogger("swim_anyio.metrics")
 
 MAX_HEAD = 8_192  # bytes of a request, as most servers allow; against floods
 MAX_CONNECTIONS = 32  # at once, far more than monitors need; against floods
+MOST_UNREAD = 64  # pieces of up to 64 kB that are read after the reply; against floods
 PATIENCE = 5.0  # seconds for the whole of an exchange, as fast clients need milliseconds; against slow ones
 RETRY = 0.1  # seconds until the next try where no connection could be taken (no descriptors left)
 
@@ -56,37 +57,39 @@ def plain(status: HTTPStatus, text: str, *headers: str) -> Page:
 
 
 async def serve(listener: SocketListener, pages: Pages) -> None:
-    """Answer requests until cancelled. More connections at once than `MAX_CONNECTIONS` are closed unanswered."""
-    limiter = anyio.CapacityLimiter(MAX_CONNECTIONS)
+    """Answer requests until cancelled. Of more connections at once than `MAX_CONNECTIONS` the oldest is closed.
+
+    Those who hold connections and say nothing must not turn a monitor away: it would take this process for a dead one.
+    """
+    under_way: dict[anyio.CancelScope, None] = {}
     async with anyio.create_task_group() as connections:
         while True:
             try:
                 stream = await listener.accept()
             except OSError:
                 await anyio.sleep(RETRY)
-            else:
-                await _take(stream, pages, limiter, connections)
+                continue
+            if len(under_way) >= MAX_CONNECTIONS:
+                oldest = next(iter(under_way))
+                oldest.cancel()
+                del under_way[oldest]
+            limits = anyio.CancelScope(deadline=anyio.current_time() + PATIENCE)
+            under_way[limits] = None
+            connections.start_soon(_converse, stream, pages, limits, under_way)
 
 
-async def _take(stream: SocketStream, pages: Pages, limiter: anyio.CapacityLimiter, connections: TaskGroup) -> None:
+async def _converse(
+    stream: SocketStream, pages: Pages, limits: anyio.CancelScope, under_way: dict[anyio.CancelScope, None]
+) -> None:
     try:
-        limiter.acquire_on_behalf_of_nowait(stream)
-    except anyio.WouldBlock:
-        await anyio.aclose_forcefully(stream)
-    else:
-        connections.start_soon(_converse, stream, pages, limiter)
-
-
-async def _converse(stream: SocketStream, pages: Pages, limiter: anyio.CapacityLimiter) -> None:
-    try:
-        with suppress(anyio.BrokenResourceError, anyio.EndOfStream, OSError), anyio.move_on_after(PATIENCE):
+        with suppress(anyio.BrokenResourceError, anyio.EndOfStream, OSError), limits:
             await stream.send(await _reply(stream, pages))
             await stream.send_eof()
-            while True:  # closing with something unread would reset the connection, and the reply with it
+            for _ in range(MOST_UNREAD):  # closing with something unread would reset the connection, and the reply too
                 await stream.receive()
     finally:
+        under_way.pop(limits, None)
         await anyio.aclose_forcefully(stream)
-        limiter.release_on_behalf_of(stream)
 
 
 async def _reply(stream: SocketStream, pages: Pages) -> bytes:

@@ -211,15 +211,34 @@ async def test_who_hangs_up_does_no_harm(server: MetricsServer) -> None:
 
 
 @served
-async def test_no_more_connections_than_are_allowed(server: MetricsServer) -> None:
+async def test_of_more_connections_than_are_allowed_the_oldest_go(server: MetricsServer) -> None:
+    """Whoever holds them all must not have this process taken for a dead one."""
     with contextlib.ExitStack() as clients:
-        for _ in range(http.MAX_CONNECTIONS):
+        held = [
             clients.enter_context(socket.create_connection(server.address, PATIENCE))
-        assert await anyio.to_thread.run_sync(exchange, server.address, GET) == b""
-    answered = b""
-    while not answered:  # as soon as it has seen that they are gone
-        answered = await anyio.to_thread.run_sync(exchange, server.address, GET)
-    assert answered.startswith(b"HTTP/1.1 200 ")
+            for _ in range(http.MAX_CONNECTIONS + 3)
+        ]
+        assert (await get(server, "/healthz"))[0] == 200
+        for client in held[:3]:
+            assert await anyio.to_thread.run_sync(read_all, client) == b""
+        held[-1].sendall(GET)
+        assert (await anyio.to_thread.run_sync(read_all, held[-1])).startswith(b"HTTP/1.1 200 ")
+
+
+@served
+async def test_a_flood_after_the_request_is_not_read_for_long(
+    server: MetricsServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(http, "PATIENCE", 3_600.0)
+
+    def flood() -> None:
+        with socket.create_connection(server.address, timeout=PATIENCE) as client:
+            client.sendall(GET)
+            with contextlib.suppress(ConnectionError):
+                while True:
+                    client.sendall(bytes(65_536))
+
+    await anyio.to_thread.run_sync(flood)
 
 
 @served
