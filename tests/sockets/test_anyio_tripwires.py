@@ -22,6 +22,12 @@ from swim_core import Event, MemberDied, MemberLeft, Rule
 pytestmark = pytest.mark.skipif(not Connections.available, reason="nodes within a loop have tripwires on Linux only")
 
 
+@pytest.fixture(autouse=True)
+def connections_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nodes of this process not wait a second for the rings to settle."""
+    monkeypatch.setattr("swim_threads.tripwires.SETTLE", 0.05)
+
+
 def connections(node: AsyncNode) -> int:
     """How many tripwires an asynchronous node keeps."""
     if isinstance(node._engine, Engine):

@@ -25,6 +25,12 @@ RARE = Config.lan(probe_interval=60.0, stall_tolerance=120.0)
 SOON = 20.0  # seconds; bounds what would otherwise hang
 
 
+@pytest.fixture(autouse=True)
+def connections_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nodes of this process not wait a second for the rings to settle."""
+    monkeypatch.setattr("swim_threads.tripwires.SETTLE", 0.05)
+
+
 @pytest.fixture
 def start() -> Iterator[Callable[..., ThreadNode]]:
     """Open nodes on a free port of loopback, by name and the node to join; closed at the end."""
