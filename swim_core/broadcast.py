@@ -167,7 +167,7 @@ class Broadcasts:
         if not change.new_run:
             return
         if before is not None and before.epoch != change.claim.epoch:
-            old = self._streams.get(self._hashes.short_id(before.name, before.epoch))
+            old = self._streams.get(change.before_id)
             if old is not None:
                 self._end_stream(old, now)
         origin = change.entry.short_id

@@ -133,10 +133,8 @@ class Jury:
 
     def on_change(self, change: Change, now: float) -> None:
         """A claim changed: a higher ALIVE is the member's own answer, DEAD and LEFT settle the matter."""
-        before, after = change.before, change.claim
-        if before is None:
-            return
-        watch = self._watches.get(self._hashes.short_id(before.name, before.epoch))
+        after = change.claim
+        watch = self._watches.get(change.before_id)
         if watch is None:
             return
         if change.new_run or after.state is not State.SUSPECT:

@@ -38,10 +38,11 @@ class State(IntEnum):
     DEAD = 2
     LEFT = 3
 
-    @property
-    def live(self) -> bool:
-        """ALIVE and SUSPECT members are live: they count, are probed and receive everything."""
-        return self < State.DEAD
+    live: bool
+    """ALIVE and SUSPECT members are live: they count, are probed and receive everything."""
+
+    def __init__(self, value: int) -> None:
+        self.live = value < 2  # DEAD; an attribute, since every claim is asked several times
 
 
 class Rule(IntEnum):

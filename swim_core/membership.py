@@ -1,13 +1,15 @@
 """The table: the highest claim known about each member, who is live, where they stand, and a digest of it all."""
 
 from collections.abc import Iterator
-from itertools import accumulate
-from operator import xor
+from functools import reduce
+from math import inf
+from operator import attrgetter, xor
 from random import Random
 
 import msgspec
 
 from .address import Address, unpack
+from .cells import Cells
 from .config import Config
 from .events import DropReason, Origin
 from .hashing import Hashes
@@ -137,9 +139,10 @@ class Membership:
         self._gone: dict[str, Entry] = {}  # in the order of learning
         self.growth = RateLimit(config.max_new_members_per_second)
         """The allowance for new names."""
+        self._by_name: list[Entry] | None = None  # the live ones, while none comes or goes
         self._view_cache: tuple[Member, ...] | None = None
-        self._sums: list[int] = [0]
-        self._sums_of: tuple[int, int] | None = None
+        self._cells = Cells()
+        self._next_expiry = inf  # no entry is to be forgotten before
         self.local_name = ""
         self.version = 0
         """Counts changes of the set of live members: what was planned by it must be planned anew."""
@@ -237,7 +240,9 @@ class Membership:
         if gone:
             return tuple(self._entries[name].member for name in sorted(self._entries))
         if self._view_cache is None:
-            self._view_cache = tuple(sorted((e.member for e in self.order), key=lambda m: m.name))
+            if self._by_name is None:
+                self._by_name = sorted(self.order, key=attrgetter("name"))
+            self._view_cache = tuple([entry.member for entry in self._by_name])
         return self._view_cache
 
     def bucket_entries(self, index: int, count: int, start: int = 0) -> list[Entry]:
@@ -249,12 +254,18 @@ class Membership:
         return self.everyone.between(max(low, start), high)
 
     def bucket_digest(self, index: int, count: int) -> int:
-        """The digest of the live members of a sync bucket; costs O(n) once after a change, then O(log n)."""
-        if self._sums_of != (self.version, self.digest):
-            self._sums_of = self.version, self.digest
-            self._sums = list(accumulate((e.view if e.live else 0 for e in self.everyone), xor, initial=0))
+        """The digest of the live members of a sync bucket: of the cells in it, and of the members at both ends."""
+        if count == 1:
+            return self.digest
         low, high = _bounds(index, count)
-        return self._sums[self.everyone.index(high)] ^ self._sums[self.everyone.index(low)]
+        digest, first, last = self._cells.within(low, high)
+        ends = self.everyone.between(low, first) + self.everyone.between(last, high)
+        return reduce(xor, [entry.view for entry in ends if entry.live], digest)
+
+    def _sum(self, phase: int, view: int) -> None:
+        """Add a member's share to the digests, or take it away."""
+        self.digest ^= view
+        self._cells.add(phase, view)
 
     # ------------------------------------------------------------------ changing
 
@@ -294,7 +305,7 @@ class Membership:
             before, before_id = entry.claim, entry.short_id
             in_place = (before.epoch, before.address, entry.live) == (claim.epoch, claim.address, claim.state.live)
             if in_place and entry.live:
-                self.digest ^= entry.view ^ view
+                self._sum(entry.phase, entry.view ^ view)
                 entry.hold(claim, short_id, view, now)
             else:
                 self._unlink(entry)
@@ -324,8 +335,9 @@ class Membership:
             ring.fill(order.positions, [entries[place] for place in order.places])
         self.version += 1
         self.live_count = len(entries)
-        self._view_cache = None
+        self._by_name = self._view_cache = None
         self.digest, self.digest_since = roster.digest, now
+        self._cells = roster.cells.copy()
 
     def _link(self, entry: Entry) -> None:
         self.version += 1
@@ -334,10 +346,12 @@ class Membership:
         self.everyone.add(entry.phase, entry)
         if not entry.live:
             self._gone[entry.name] = entry
+            self._next_expiry = min(self._next_expiry, entry.since + self._lifetime(entry))
             return
+        self._by_name = None
         self.live_count += 1
         self._settle_at(entry)
-        self.digest ^= entry.view
+        self._sum(entry.phase, entry.view)
         self.order.add(entry.phase, entry)
         for ring, place in zip(self.rings, self.places(entry), strict=True):
             ring.add(place, entry)
@@ -369,27 +383,34 @@ class Membership:
         if not entry.live:
             del self._gone[entry.name]
             return
+        self._by_name = None
         self.live_count -= 1
         self._unsettle(entry)
-        self.digest ^= entry.view
+        self._sum(entry.phase, entry.view)
         self.order.remove(entry.phase, entry)
         for ring, place in zip(self.rings, self.places(entry), strict=True):
             ring.remove(place, entry)
 
     def expire(self, now: float) -> list[Entry]:
         """Forget what has been gone for its lifetime, and the oldest beyond ``max_tombstones``."""
-        if not self._gone:
-            return []
         excess = len(self._gone) - self._config.max_tombstones
+        if now < self._next_expiry and excess <= 0:
+            return []
         expired = []
+        self._next_expiry = inf
         for index, entry in enumerate(self._gone.values()):
-            left = entry.claim.state is State.LEFT
-            lifetime = self._config.forget_left_after if left else self._config.forget_after
-            if index < excess or now - entry.since >= lifetime:
+            expiry = entry.since + self._lifetime(entry)
+            if index < excess or expiry <= now:
                 expired.append(entry)
+            else:
+                self._next_expiry = min(self._next_expiry, expiry)
         for entry in expired:
             self.forget(entry)
         return expired
+
+    def _lifetime(self, entry: Entry) -> float:
+        left = entry.claim.state is State.LEFT
+        return self._config.forget_left_after if left else self._config.forget_after
 
     def forget(self, entry: Entry) -> None:
         """Remember nothing of one that is gone."""

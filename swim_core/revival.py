@@ -11,6 +11,7 @@ __all__ = ["Revival"]
 
 FIRST = 2.0  # probe intervals after the death
 LONGEST = 60.0  # seconds between two tries
+LOOKED_AT = 256  # dead members per round whose place on the rings is looked at: half of a cluster may die at once
 
 
 class _Try(msgspec.Struct):
@@ -38,14 +39,18 @@ class Revival:
 
     def on_round(self, now: float) -> None:
         """Try one dead member whose time has come; those that others stand before just wait on."""
+        looked_at = 0
         for name, attempt in list(self._tries.items()):
             if self._membership.get(name) is not attempt.entry or attempt.entry.claim.state is not State.DEAD:
                 del self._tries[name]
             elif attempt.due <= now:
                 attempt.delay = min(2 * attempt.delay, max(LONGEST, self._interval))
                 attempt.due = now + attempt.delay
+                looked_at += 1
                 if self._precedes(attempt.entry):
                     self._pings.send(attempt.entry, now)
+                    return
+                if looked_at == LOOKED_AT:
                     return
 
     def _precedes(self, dead: Entry) -> bool:

@@ -8,6 +8,7 @@ from functools import reduce
 from operator import xor
 
 from .address import unpack
+from .cells import Cells
 from .hashing import Hashes
 from .member import Claim, Member
 
@@ -30,6 +31,7 @@ class Roster:
     Attributes:
         rows: a claim with its address, short id, phase, share of the view digest, and what it is to applications.
         digest: of all.
+        cells: the same in parts.
         phases: the order by phase.
         rings: the orders on the flood rings.
     """
@@ -47,6 +49,7 @@ class Roster:
             for claim, member in members
         ]
         self.digest = reduce(xor, (view for *_, view, _ in self.rows), 0)
+        self.cells = Cells((phase, view) for *_, phase, view, _ in self.rows)
         self.phases = Order([phase for *_, phase, _, _ in self.rows])
         places = [hashes.places(claim.name, claim.epoch) for claim, *_ in self.rows]
         self.rings = tuple(Order([place[ring] for place in places]) for ring in range(rings))

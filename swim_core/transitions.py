@@ -49,14 +49,13 @@ def _suspicion(after: Claim, witness: Witness) -> list[Event]:
 
 
 def _same_run(before: Claim, after: Claim, witness: Witness) -> list[Event]:
-    member = as_member(after)
     if not after.state.live:
         return [_judged(after, witness)] if before.state.live else []
     events: list[Event] = []
     if not before.state.live or (before.state is State.SUSPECT and after.state is State.ALIVE):
-        events.append(MemberRecovered(member))
+        events.append(MemberRecovered(as_member(after)))
     if before.state.live and before.metadata != after.metadata:
-        events.append(MemberUpdated(member))
+        events.append(MemberUpdated(as_member(after)))
     if before.state is not State.SUSPECT:
         events += _suspicion(after, witness)
     return events

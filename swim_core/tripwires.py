@@ -138,9 +138,8 @@ class Tripwires:
 
         One that is DEAD may refute that within the second in which its tripwire is kept: it will not be greeted anew.
         """
-        before = change.before
-        if before is not None and (change.new_run or change.claim.state is State.LEFT):
-            self._greeted.discard(self._hashes.short_id(before.name, before.epoch))
+        if change.before is not None and (change.claim.state is State.LEFT or change.new_run):
+            self._greeted.discard(change.before_id)
 
     def forget(self, short_id: int) -> None:
         """The member of that run was forgotten."""
