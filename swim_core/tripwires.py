@@ -15,6 +15,7 @@ from .kernels import EVIDENCE_LIFE
 from .local import Local
 from .member import State
 from .membership import Change, Entry
+from .questions import is_loopback
 from .wiring import NO_WIRING, Tripwire, Wiring, greeting_of, run_greeted
 
 __all__ = ["Tripwires"]
@@ -22,6 +23,7 @@ __all__ = ["Tripwires"]
 RETESTS = (0.01, 0.03, 0.07, 0.15)
 """Seconds after a loss at which the tests are repeated. A kernel takes a process down one socket after the other: for
 some ms its listener may still accept, or its UDP socket swallow a ping."""
+_THIS_HOST = {"0.0.0.0", "::"}  # to connect there is to connect to a loopback address
 
 
 class Tripwires:
@@ -56,7 +58,7 @@ class Tripwires:
         wired = (self._membership.version, self._local.short_id, self._local.silent)
         if self.enabled and wired != self._wired:
             self._wired = wired
-            peers = [] if wired[2] else self._membership.successors()
+            peers = [] if wired[2] else [e for e in self._membership.successors() if self._leads_to_it(e.address)]
             wiring = Wiring(
                 self._greeting(self._local.short_id),
                 tuple(Tripwire(entry.address, self._greeting(entry.short_id)) for entry in peers),
@@ -118,8 +120,15 @@ class Tripwires:
 
     def connect(self, entry: Entry) -> None:
         """Have a connection tried to the member's address."""
-        if self.enabled:
+        if self.enabled and self._leads_to_it(entry.address):
             self._connects[entry.address] = None
+
+    def _leads_to_it(self, address: Address) -> bool:
+        """Whether a connection to a member's address can lead to it: not to this host, unless this node lives there.
+
+        A claim is easily made up. Members elsewhere must not have services tried that this host keeps to itself.
+        """
+        return is_loopback(self._local.address) or not (is_loopback(address) or address.host in _THIS_HOST)
 
     def has_greeted(self, short_id: int) -> bool:
         """Whether that run ever greeted a tripwire of this node."""

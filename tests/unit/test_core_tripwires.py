@@ -5,7 +5,7 @@ import pytest
 from core_driver import HASHES, RTT, Hand, Peer, peers
 from core_jury import MARGIN, Accuser, S
 
-from swim_core import Config, KernelEvidence, MemberDied, MemberSuspected, Rule, State
+from swim_core import Address, Config, KernelEvidence, MemberDied, MemberSuspected, Rule, State
 from swim_core.hashing import Hashes
 from swim_core.wire import Kernel, NotMe, Ping, PingReq, Poll, Vote
 from swim_core.wiring import NO_WIRING, Wiring, greeting_of
@@ -95,6 +95,27 @@ def test_who_leaves_is_connected_to_nobody() -> None:
     hand.node.leave(now=hand.now)
     assert hand.node.wiring.peers == ()
     assert hand.node.wiring.greeting
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "0.0.0.0", "::"])
+def test_nobody_elsewhere_has_a_node_connect_to_its_own_host(host: str) -> None:
+    """Whoever is a member can claim another one there, and ask for help against it."""
+    hand = Hand(knows=peers(2))
+    hand.node.enable_tripwires(now=hand.now)
+    claimed = Peer("claimed", Address(host, 6379))
+    hand.feed(peers(1)[0], claims=[claimed.claim()])
+    assert hand.state(claimed) is State.ALIVE
+    assert claimed.address not in [peer.address for peer in hand.node.wiring.peers]
+    hand.feed(peers(1)[0], PingReq(1, claimed.claim()))
+    assert claimed.address in [sent.to for sent in hand.sent if isinstance(sent.message, Ping)]
+    assert hand.connects() == []
+
+
+def test_members_of_one_host_have_tripwires() -> None:
+    other = Peer("other", Address("127.0.0.1", 7947))
+    hand = Hand(knows=[other], address=("127.0.0.1", 7946))
+    hand.node.enable_tripwires(now=hand.now)
+    assert [peer.address for peer in hand.node.wiring.peers] == [other.address]
 
 
 def test_a_greeting_says_which_cluster_and_who() -> None:
