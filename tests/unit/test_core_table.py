@@ -1,0 +1,80 @@
+"""The table keeps sums, counts and orders as it changes: they are what going through all members would give."""
+
+from functools import reduce
+from operator import xor
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swim_core import Address, Config, Member, Node
+from swim_core.address import pack
+from swim_core.hashing import Hashes
+from swim_core.member import Claim, Rule, State, Verdict
+from swim_core.membership import Membership
+from swim_core.revival import LOOKED_AT
+
+CONFIG = Config.lan(max_tombstones=16, forget_after=60.0, forget_left_after=30.0)
+HASHES = Hashes("", CONFIG.rings)
+WHOLE = 1 << 64
+OWN = Claim("me", 1, pack(Address("10.0.0.1", 1)), 0, State.ALIVE, b"")
+
+claims = st.builds(
+    lambda number, epoch, port, incarnation, state: Claim(
+        f"m{number}", epoch, pack(Address("10.0.0.2", port)), incarnation, state, b"" if state.live else None
+    ),
+    st.integers(0, 40),
+    st.integers(1, 3),
+    st.integers(1, 3),
+    st.integers(0, 3),
+    st.sampled_from(State),
+)
+
+
+@given(st.lists(claims, max_size=120))
+def test_after_any_claims(told: list[Claim]) -> None:
+    table = Membership(CONFIG, HASHES)
+    table.local_name = OWN.name
+    table.put(OWN, 0.0)
+    for number, claim in enumerate(told):
+        table.merge(claim, float(number))
+        table.members()  # else no view would ever be outdated
+    live = [entry for entry in table.everyone if entry.claim.state.live]
+    assert table.live_count == len(table.order) == len(live)
+    assert table.members() == tuple(entry.member for entry in sorted(live, key=lambda entry: entry.name))
+    assert table.digest == reduce(xor, (HASHES.view(e.name, e.claim.epoch, e.claim.incarnation) for e in live), 0)
+    for count in (1, 2, 7, 100, 128):
+        for index in {0, count // 3, count - 1}:
+            shares = (entry.view for entry in live if entry.phase * count // WHOLE == index)
+            assert table.bucket_digest(index, count) == reduce(xor, shares, 0)
+
+
+@given(st.lists(st.tuples(claims, st.floats(0.0, 20.0)), max_size=60))
+def test_who_is_gone_is_forgotten_in_time(told: list[tuple[Claim, float]]) -> None:
+    table = Membership(CONFIG, HASHES)
+    table.local_name = OWN.name
+    table.put(OWN, 0.0)
+    now = 0.0
+    for claim, after in told:
+        now += after
+        table.merge(claim, now)
+        gone = list(table.gone())
+        excess = max(0, len(gone) - CONFIG.max_tombstones)
+        lifetimes = {State.DEAD: CONFIG.forget_after, State.LEFT: CONFIG.forget_left_after}
+        due = [e for n, e in enumerate(gone) if n < excess or now - e.since >= lifetimes[e.claim.state]]
+        assert table.expire(now) == due
+
+
+def test_of_many_that_die_at_once_a_bounded_number_is_looked_at_per_round(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Node("me", ("10.0.0.1", 1), config=Config.lan(), now=0.0, entropy=bytes(32), unix_ms=1_700_000_000_000)
+    others = [Member(f"m{number}", Address("10.0.0.2", 1 + number), epoch=1) for number in range(3 * LOOKED_AT)]
+    node.adopt(node.roster([node.local, *others]), now=0.0)
+    for other in others:
+        verdict = Verdict(1, Rule.GONE, 0)
+        node._declare(Claim(other.name, 1, pack(other.address), 0, State.DEAD, None, verdict), 1.0)
+    looked_at: list[str] = []
+    monkeypatch.setattr(node._revival, "_precedes", lambda entry: looked_at.append(entry.name))
+    for round_ in range(1, 5):
+        node._revival.on_round(10.0 + round_ * 1e-3)
+        assert len(looked_at) == min(round_, 3) * LOOKED_AT
+    assert sorted(looked_at) == sorted(other.name for other in others)
