@@ -4,7 +4,7 @@ from functools import reduce
 from operator import xor
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swim_core import Address, Config, Member, Node
@@ -19,19 +19,22 @@ HASHES = Hashes("", CONFIG.rings)
 WHOLE = 1 << 64
 OWN = Claim("me", 1, pack(Address("10.0.0.1", 1)), 0, State.ALIVE, b"")
 
-claims = st.builds(
-    lambda number, epoch, port, incarnation, state: Claim(
-        f"m{number}", epoch, pack(Address("10.0.0.2", port)), incarnation, state, b"" if state.live else None
-    ),
-    st.integers(0, 40),
-    st.integers(1, 3),
-    st.integers(1, 3),
-    st.integers(0, 3),
-    st.sampled_from(State),
-)
+
+def claims(names: int) -> st.SearchStrategy[Claim]:
+    return st.builds(
+        lambda number, epoch, port, incarnation, state: Claim(
+            f"m{number}", epoch, pack(Address("10.0.0.2", port)), incarnation, state, b"" if state.live else None
+        ),
+        st.integers(1, names),
+        st.integers(1, 3),
+        st.integers(1, 3),
+        st.integers(0, 3),
+        st.sampled_from(State),
+    )
 
 
-@given(st.lists(claims, max_size=120))
+@settings(deadline=None)
+@given(st.lists(claims(40), max_size=120))
 def test_after_any_claims(told: list[Claim]) -> None:
     table = Membership(CONFIG, HASHES)
     table.local_name = OWN.name
@@ -49,7 +52,8 @@ def test_after_any_claims(told: list[Claim]) -> None:
             assert table.bucket_digest(index, count) == reduce(xor, shares, 0)
 
 
-@given(st.lists(st.tuples(claims, st.floats(0.0, 20.0)), max_size=60))
+@settings(deadline=None)
+@given(st.lists(st.tuples(claims(4), st.floats(0.0, 50.0)), max_size=60))
 def test_who_is_gone_is_forgotten_in_time(told: list[tuple[Claim, float]]) -> None:
     table = Membership(CONFIG, HASHES)
     table.local_name = OWN.name
