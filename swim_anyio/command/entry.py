@@ -79,7 +79,10 @@ def _reason(error: Exception) -> str:
 
 
 def _complain(message: str, status: int) -> int:
+    from .text import printable
+
     line = " ".join(message.replace("Value error, ", "").split())  # typer's words for what an enumeration refuses
+    line = printable(line)  # parts of it may come from the network
     if sys.stderr is not None:
         with suppress(OSError):  # nobody hears it; the status remains
             print(f"swim: {line}", file=sys.stderr, flush=True)

@@ -14,10 +14,11 @@ from contextlib import contextmanager
 import pytest
 from command_processes import PATIENCE, SWIM, environment
 
+from swim_anyio.command import entry
 from swim_anyio.command.advice import advised
 from swim_anyio.command.choices import Protocol
 from swim_anyio.command.entry import run
-from swim_core import BindError
+from swim_core import BindError, SwimError
 
 pytestmark = pytest.mark.processes
 
@@ -191,6 +192,18 @@ def test_advice_on_addresses(number: int, library: str, says: str) -> None:
 def test_advice_keeps_to_the_protocol() -> None:
     error = advised(BindError(errno.EADDRINUSE, "0.0.0.0:9999 is in use: ..."), Protocol.SMUDGE)
     assert "swim agent --protocol smudge --bind 0.0.0.0:0 --join 127.0.0.1:9999" in str(error.strerror)
+
+
+def test_what_a_member_refuses_with_reaches_no_terminal_as_it_is(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def refused(_: list[str]) -> int:
+        raise SwimError("ann does not broadcast it: \x1b]0;owned\x07\x9b31m\u202e\rswim: fine")
+
+    monkeypatch.setattr(entry, "_run", refused)
+    status = run(["broadcast", "hi"])
+    said = complaint(*capfd.readouterr(), status)
+    assert said == r"ann does not broadcast it: \x1b]0;owned\x07\x9b31m\u202e swim: fine"
 
 
 @posix
