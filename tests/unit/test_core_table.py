@@ -6,6 +6,7 @@ from operator import xor
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from swim_core import Address, Config, Member, Node
 from swim_core.address import pack
@@ -67,6 +68,18 @@ def test_who_is_gone_is_forgotten_in_time(told: list[tuple[Claim, float]]) -> No
         lifetimes = {State.DEAD: CONFIG.forget_after, State.LEFT: CONFIG.forget_left_after}
         due = [e for n, e in enumerate(gone) if n < excess or now - e.since >= lifetimes[e.claim.state]]
         assert table.expire(now) == due
+
+
+def test_who_goes_later_is_forgotten_later() -> None:
+    table = Membership(CONFIG, HASHES)
+    table.local_name = OWN.name
+    table.put(OWN, 0.0)
+    for number, state in enumerate((State.DEAD, State.LEFT, State.DEAD)):
+        alive = Claim(f"m{number}", 1, OWN.address, 0, State.ALIVE, b"")
+        table.merge(alive, 0.0)
+        table.merge(replace(alive, state=state, metadata=None), 10.0 * number)
+    expired = {now: [entry.name for entry in table.expire(now)] for now in (39.0, 40.0, 59.0, 60.0, 79.0, 80.0)}
+    assert expired == {39.0: [], 40.0: ["m1"], 59.0: [], 60.0: ["m0"], 79.0: [], 80.0: ["m2"]}
 
 
 def test_of_many_that_die_at_once_a_bounded_number_is_looked_at_per_round(monkeypatch: pytest.MonkeyPatch) -> None:
