@@ -8,6 +8,7 @@ from typer.core import TyperCommand
 
 from .choices import AnswerTools, Backend, Discovery, Format, LogLevel, Preset, Protocol
 from .experiments.options import add_experiments
+from .experiments.units import read_duration
 from .launch import launch_agent
 from .tools.options import add_tools
 
@@ -66,8 +67,12 @@ def agent(
         Protocol, Option(metavar="WHICH", show_default=False, help="native [default] or smudge.")
     ] = Protocol.NATIVE,
     preset: Annotated[Preset | None, Option(help="Settings for a kind of network [lan].")] = None,
-    probe_interval: Annotated[float | None, Option(metavar="SECONDS", help="Each member is probed once in it.")] = None,
-    stall_tolerance: Annotated[float | None, Option(metavar="SECONDS", help="A process may hang so long.")] = None,
+    probe_interval: Annotated[
+        float | None, Option(parser=read_duration, metavar="TIME", help="Each member is probed once in it.")
+    ] = None,
+    stall_tolerance: Annotated[
+        float | None, Option(parser=read_duration, metavar="TIME", help="A process may hang so long, as in 5s.")
+    ] = None,
     max_broadcast: Annotated[int | None, Option(hidden=True)] = None,
     no_tripwires: Annotated[bool, Option("--no-tripwires", help="No TCP: crashes are found later.")] = False,
     answer_tools: Annotated[

@@ -59,7 +59,13 @@ def test_settings_come_from_preset_options_and_environment(monkeypatch: pytest.M
 
 
 @pytest.mark.parametrize(
-    ("override", "said"), [("nonsense=1", "fields: "), ("rings", "FIELD=VALUE"), ("rings=x", "whole")]
+    ("override", "said"),
+    [
+        ("nonsense=1", "fields: "),
+        ("rings", "FIELD=VALUE"),
+        ("rings=x", "whole"),
+        ("probe_interval=0", "^--set probe_interval: "),
+    ],
 )
 def test_settings_that_can_not_be_used(override: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):

@@ -9,6 +9,7 @@ from core_jury import Accuser
 from inquiry_driver import told
 from msgspec.structs import replace
 
+from swim_anyio.command.tools import asking
 from swim_anyio.command.tools.asking import NoAnswer, read_target
 from swim_anyio.command.tools.oneshot import footer
 from swim_anyio.command.tools.reading import HEADER, View, read_reasons, read_view
@@ -120,6 +121,19 @@ def test_the_accusers_story_names_everybody_and_the_rule() -> None:
     assert "declared dead" in lines[-1]
     assert max(map(len, lines)) < 130
     assert "swim why" not in story
+
+
+def test_what_happened_long_before_is_a_story_of_its_own() -> None:
+    hand = Accuser(6)
+    hand.accuse()
+    hand.until(lambda: hand.verdict() is State.DEAD, 8.0)
+    reasons = read_reasons(told(hand, What.REASON, b"p6"))
+    again = [replace(note, at=note.at + 60_000, last=note.last + 60_000) for note in reasons.notes]
+    once = tell_reasons(reasons).split("\n")
+    twice = tell_reasons(replace(reasons, notes=(*reasons.notes, *again))).split("\n")
+    assert twice[: len(once)] == once
+    assert twice[len(once)] == ""
+    assert [line[12:] for line in twice[len(once) + 1 :]] == [line[12:] for line in once[3:]]
 
 
 def test_on_a_narrow_terminal_details_go_on_below_and_commands_stay_whole() -> None:
@@ -275,3 +289,22 @@ def test_a_bad_option_or_variable_is_named(
 def test_a_host_that_is_none(host: str) -> None:
     with pytest.raises(NoAnswer, match="can't be resolved"):
         read_target(host, None)
+
+
+@pytest.mark.parametrize(
+    ("address", "route", "zone", "source"),
+    [
+        ("192.0.2.1", "192.0.2.1", "", "127.0.0.1"),
+        ("192.0.2.1", "192.0.2.9", "", "0.0.0.0"),
+        ("192.0.2.1", None, "", "0.0.0.0"),
+        ("2001:db8::1", "2001:db8::1", "", "::1"),
+        ("2001:db8::1", "2001:db8::9", "", "::"),
+        ("fe80::1", None, "eth0", "::%eth0"),
+    ],
+)
+def test_this_hosts_own_addresses_are_asked_from_loopback(
+    address: str, route: str | None, zone: str, source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A member that listens at one of them alone answers loopback, and takes its own address for a stranger's."""
+    monkeypatch.setattr(asking, "route_source", lambda destination, family: route)
+    assert asking._source(Address(address, 7946), zone) == source

@@ -1,6 +1,7 @@
 """The settings that an experiment is done with: a preset and what the options override."""
 
 import os
+import re
 
 from swim_core import Config, ConfigError
 
@@ -24,6 +25,7 @@ def read_config(
         ConfigError: if one can't be used.
     """
     environ = dict(os.environ)
+    written: dict[str, str] = {}
     if preset is not None:
         environ["SWIM_PRESET"] = preset.value
     for override in overrides:
@@ -33,8 +35,12 @@ def read_config(
             known = ", ".join(sorted(name.removeprefix("SWIM_").lower() for name in _VARIABLES))
             raise ConfigError(f"--set takes FIELD=VALUE, not {override!r}; fields: {known}")
         environ[variable] = value.strip()
+        written[variable] = f"--set {field.strip()}"
     given = {"probe_interval": probe_interval, "stall_tolerance": stall_tolerance}
-    return Config.from_env(environ, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    try:
+        return Config.from_env(environ, **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    except ConfigError as error:
+        raise ConfigError(re.sub(r"SWIM_\w+", lambda found: written.get(found[0], found[0]), str(error))) from None
 
 
 _VARIABLES = {f"SWIM_{name.upper()}" for name in Config.__annotations__}

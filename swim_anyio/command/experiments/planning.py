@@ -45,7 +45,8 @@ def run_plan(
     rows = list(_rows(expected))
     width = max(len(label) for label, _ in rows)
     lines = [title, "", *(f"{label:<{width}}  {value}" for label, value in rows)]
-    lines += ["", *(f"! {warning}" for warning in expected.warnings or ["nothing speaks against these settings"])]
+    warnings = [f"! {warning}" for warning in expected.warnings]
+    lines += ["", *(warnings or ["Nothing speaks against these settings."])]
     write("\n".join(lines))
     return 0
 

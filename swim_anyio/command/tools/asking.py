@@ -15,7 +15,7 @@ from swim_core.address import canonical
 from swim_core.arguments import read_seeds
 from swim_core.inquirer import PATIENCE, Failure, Inquirer
 from swim_core.questions import Body, What, is_loopback
-from swim_threads.udp import UdpSocket
+from swim_threads.udp import UdpSocket, family_of, route_source
 
 __all__ = ["PATIENCE", "NoAnswer", "Target", "ask", "read_target"]
 
@@ -119,8 +119,7 @@ async def _ask_at(
         random=SystemRandom(),
         patience=patience,
     )
-    wildcard = "::" if ":" in address.host else "0.0.0.0"
-    sock = UdpSocket.open(f"{wildcard}%{target.zone}" if target.zone else wildcard, 0)
+    sock = UdpSocket.open(_source(address, target.zone), 0)
     try:
         while not inquirer.done:
             if not _send(sock, inquirer):
@@ -129,6 +128,15 @@ async def _ask_at(
     finally:
         sock.close()
     return inquirer.pages if inquirer.complete else _explain(inquirer.failure, address, target.cluster, patience)
+
+
+def _source(address: Address, zone: str) -> str:
+    """The host to ask from: loopback if the address is this host's own, so that a member which listens there alone,
+    and would see its own address ask, knows that nobody asks from elsewhere."""
+    wildcard, loopback = ("::", "::1") if ":" in address.host else ("0.0.0.0", "127.0.0.1")
+    if zone:
+        return f"{wildcard}%{zone}"
+    return loopback if route_source(address, family_of(address.host)) == address.host else wildcard
 
 
 def _send(sock: UdpSocket, inquirer: Inquirer) -> bool:
@@ -161,9 +169,9 @@ def _explain(failure: Failure | None, address: Address, cluster: str, patience: 
         return f"what {address} answers has no end"
     label = f"the cluster label {cluster!r}" if cluster else "no cluster label"
     remedy = (
-        "is it a member, of the native protocol and of that cluster (--cluster)?"
+        "is it a member, of the native protocol and of that cluster (--cluster), and does it run (it may hang)?"
         if is_loopback(address)
-        else "a member answers tools on its own host only, at 127.0.0.1 or ::1, unless it runs with"
-        " --answer-tools anyone; or it is of another cluster (--cluster)"
+        else "a member answers tools on its own host only, unless it runs with --answer-tools anyone;"
+        " or it hangs, or is of another cluster (--cluster)"
     )
     return f"no answer from {address} within {patience:g} s, asked with {label}: {remedy}"

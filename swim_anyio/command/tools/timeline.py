@@ -1,7 +1,7 @@
 """Why a member is held for what it is: the verdict in words, and what led to it in the order of time."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from shlex import quote
 from textwrap import wrap
 from typing import cast
@@ -17,6 +17,7 @@ from .writing import ago, clock_time, span
 __all__ = ["reasons_record", "tell_reasons", "unknown"]
 
 TIMED = re.compile(r"\d\d:\d\d:\d\d\.")
+PAUSE = 10_000  # ms of cluster time in which nothing was seen: what comes after is another story
 NARROW = 16  # columns: details in fewer are harder to read than lines that a terminal breaks
 
 
@@ -83,11 +84,25 @@ def _contact(seen: Seen, asked: str) -> str:
 
 
 def _timeline(reasons: Reasons) -> Iterator[str]:
-    """A line for each observation: when, how long after the first one, who, what."""
-    began = reasons.notes[0].at
-    for note, head in zip(reasons.notes, _heads(reasons), strict=True):
+    """A line for each observation: when, how long after its story began, who, what; stories are set apart."""
+    beginnings = _beginnings(reasons.notes)
+    before = beginnings[0]
+    for note, began, head in zip(reasons.notes, beginnings, _heads(reasons), strict=True):
+        if began != before:
+            yield ""
+        before = began
         again = f" ({note.count} times, last at {(note.last - began) / 1e3:+.3f})" if note.count > 1 else ""
         yield f"{head}  {note.detail}{again}".rstrip()
+
+
+def _beginnings(notes: Sequence[Note]) -> list[int]:
+    """For each note the cluster time at which the story began that it belongs to."""
+    beginnings: list[int] = []
+    seen = 0
+    for note in notes:
+        beginnings.append(beginnings[-1] if beginnings and note.at - seen <= PAUSE else note.at)
+        seen = max(seen, note.at, note.last)
+    return beginnings
 
 
 def _heads(reasons: Reasons) -> list[str]:
@@ -96,9 +111,9 @@ def _heads(reasons: Reasons) -> list[str]:
     observers = max((len(note.observer) for note in notes), default=0)
     whats = max((len(note.what) for note in notes), default=0)
     return [
-        f"{clock_time(reasons.unix(note.at))} {(note.at - notes[0].at) / 1e3:>+8.3f}"
+        f"{clock_time(reasons.unix(note.at))} {(note.at - began) / 1e3:>+8.3f}"
         f"  {note.observer:<{observers}}  {note.what:<{whats}}"
-        for note in notes
+        for note, began in zip(notes, _beginnings(notes), strict=True)
     ]
 
 
