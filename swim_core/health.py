@@ -51,6 +51,7 @@ class Health:
         on_pause: Callable[[], None],
     ) -> None:
         self._limits = limits
+        self._pause = limits.pause
         self._counters = counters
         self._deadline = deadline
         self._on_pause = on_pause
@@ -70,23 +71,25 @@ class Health:
         Returns:
             ``now``, or the latest time seen if that is later.
         """
-        if not self.seen < now < inf:
-            return self.seen
-        now = min(now, self.seen + LONGEST_JUMP)
-        if now - self.seen > self._limits.pause:
-            self._look_for_pause(now)
+        if not 0.0 < now - self.seen <= self._pause:
+            now = self._leap(now)
         self.seen = now
         return now
 
-    def _look_for_pause(self, now: float) -> None:
+    def _leap(self, now: float) -> float:
+        """Time went back, which is not let show, or a long way on: was it a pause?"""
+        if not self.seen < now < inf:
+            return self.seen
+        now = min(now, self.seen + LONGEST_JUMP)
         deadline = self._deadline()
         lag = 0.0 if deadline is None else now - max(deadline, self.seen)
-        if lag > self._limits.pause:
+        if lag > self._pause:
             self._asleep += lag
             self.last_pause = now
             self._counters.pauses += 1
             self._counters.paused_seconds += lag
             self._on_pause()
+        return now
 
     def _unpaused(self, now: float) -> float:
         return now - self._asleep

@@ -1,5 +1,6 @@
 """Round trips, and how long to wait for an ack."""
 
+from array import array
 from bisect import bisect_left, insort
 from collections import deque
 from math import inf
@@ -23,7 +24,7 @@ class Samples:
     def __init__(self, most: float = inf) -> None:
         self._most = most
         self._samples: deque[float] = deque()
-        self._sorted: list[float] = []
+        self._sorted = array("d")  # side by side: a list of numbers would be looked for all over the memory
         self._counts = [0] * (len(BOUNDS) + 1)
         self._total = 0.0
 
