@@ -9,7 +9,9 @@ __all__ = ["EVIDENCE_LIFE", "Kernels"]
 
 EVIDENCE_LIFE = 2.0  # seconds that kernel evidence counts
 APART = 0.8  # re-ping intervals between two refusals by UDP that count as two
-SETTLED = 0.05  # seconds between two refusals by TCP that count, with a lost connection, where UDP says nothing
+# Seconds between two refusals by TCP that count, with a lost connection, where UDP says nothing: whoever holds a
+# process' TCP number in its place, and lets go of it, must not have it declared dead for a hiccup.
+SETTLED = 1.0
 VETO_LIFE = 4.0  # seconds that an accepted connection does: until the next one, tried 2 s later, has had its outcome
 TEST_LIFE = 3.0  # seconds awake after which a test whose outcome was never told is asked for again
 
