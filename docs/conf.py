@@ -39,6 +39,8 @@ myst_heading_anchors = 3
 myst_enable_extensions = ["deflist"]
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["wide.css"]
 html_title = f"swim-membership {release}"
 html_show_sphinx = False
 html_copy_source = False
