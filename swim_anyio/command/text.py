@@ -53,7 +53,7 @@ def pieces(record: Record) -> list[Piece]:
     """A record in words, without a newline at the end; `members` has a line for each."""
     event = str(record["event"])
     clock = time.strftime("%H:%M:%S", time.localtime(cast(float, record["t"])))
-    return [(f"{clock}  ", "dim"), (f"{event:<11}", STYLES.get(event, "")), (printable_lines(_words(record)), "")]
+    return [(f"{clock}  ", "dim"), (f"{event:<10} ", STYLES.get(event, "")), (printable_lines(_words(record)), "")]
 
 
 def plain(record: Record) -> bytes:

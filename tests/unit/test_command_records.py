@@ -121,6 +121,7 @@ def test_each_event_as_json_and_in_words(event: Event, expected: dict[str, objec
     assert line.count(b"\n") == 1
     assert json.loads(line) == {"t": T, **expected}
     assert pieces(record)[2][0] == words
+    assert f" {words}" in plain(record).decode()
 
 
 def test_no_event_of_the_core_is_forgotten() -> None:
