@@ -109,6 +109,20 @@ def test_a_picture(kind: str, tmp_path: Path, capfdbinary: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
+    ("experiments", "ends", "spread", "powers"),
+    [(["kill", "hang"], True, False, True), (["hang"], True, False, False), (["update"], False, True, False)],
+)
+def test_a_picture_shows_what_was_tried_and_milliseconds_beside_seconds(
+    experiments: list[str], ends: bool, spread: bool, powers: bool, tmp_path: Path, capfdbinary: object
+) -> None:
+    path = tmp_path / "picture.svg"
+    assert run(["simulate", *experiments, "-n", "5", "--runs", "1", "--plot", str(path)]) == 0
+    drawn = path.read_text("utf-8")  # each text is drawn below a comment that has it in letters
+    assert ("Ends known to all members" in drawn, "Spread of an update" in drawn) == (ends, spread)
+    assert ("10^{0}" in drawn) == powers
+
+
+@pytest.mark.parametrize(
     ("arguments", "said"),
     [
         (["simulate", "explode"], "there is no experiment 'explode'"),

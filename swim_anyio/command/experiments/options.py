@@ -29,7 +29,12 @@ def add_experiments(app: typer.Typer) -> None:
 def simulate(
     experiments: Annotated[
         list[str] | None,
-        Argument(metavar="[EXPERIMENT]...", show_default=False, help="kill hang hostloss update stall idle [all]."),
+        Argument(
+            metavar="EXPERIMENT",
+            show_default=False,
+            help="kill hang hostloss update stall idle [all].",
+            autocompletion=lambda: ["kill", "hang", "hostloss", "update", "stall", "idle", "all"],
+        ),
     ] = None,
     members: Annotated[int, Option("-n", "--members", min=2, metavar="COUNT", help="How many there are.")] = 32,
     loss: Loss = "0",  # type: ignore[assignment]  # typer parses defaults too

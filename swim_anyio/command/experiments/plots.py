@@ -1,6 +1,7 @@
 """Pictures of what experiments showed: when members knew, how news spread, what it costs."""
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ __all__ = ["Draw", "drawer"]
 
 Draw = Callable[[Setting, dict[Experiment, list[Run]]], None]
 ENDS = (Experiment.KILL, Experiment.HANG, Experiment.HOST_LOSS)
+FAR_APART = 20  # times: milliseconds, which a crash takes, can't be seen beside the seconds of a hang
 SIZES = (8, 16, 32, 64, 128)  # at which the load is measured, up to the setting's own
 
 
@@ -28,32 +30,44 @@ def drawer(path: Path) -> Draw:
         figures = import_module("matplotlib.figure")
     except ImportError:
         raise SwimError('--plot needs matplotlib: pip install "swim-membership[plot]"') from None
-    figure = figures.Figure(figsize=(12, 3.6), layout="constrained")
+    figure = figures.Figure(layout="constrained")
     kinds = figure.canvas.get_supported_filetypes()
     if path.suffix[1:].lower() not in kinds:
         raise ConfigError(f"--plot: {path} should end in .svg, .png or .pdf")
 
     def draw(setting: Setting, results: dict[Experiment, list[Run]]) -> None:
-        detection, spread, load = figure.subplots(1, 3)
-        _draw_detection(detection, results)
-        _draw_spread(spread, results.get(Experiment.UPDATE, []))
-        _draw_load(load, setting)
+        ends = {experiment: _lasts(results[experiment]) for experiment in ENDS if experiment in results}
+        updates = [run for run in results.get(Experiment.UPDATE, []) if run.told]
+        panels: list[Callable[[Any], None]] = [partial(_draw_load, setting=setting)]
+        if updates:
+            panels.insert(0, partial(_draw_spread, runs=updates))
+        if any(ends.values()):
+            panels.insert(0, partial(_draw_detection, ends=ends))
+        figure.set_size_inches(4 * len(panels), 3.6)
+        for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
+            panel(axes)
         figure.savefig(path)
 
     return draw
 
 
-def _draw_detection(axes: Any, results: dict[Experiment, list[Run]]) -> None:
+def _lasts(runs: list[Run]) -> list[float]:
+    """When the last member was told, of each run, in order."""
+    return sorted(run.told[-1] for run in runs if run.told)
+
+
+def _draw_detection(axes: Any, ends: dict[Experiment, list[float]]) -> None:
     """Which share of all runs was known to all members by when."""
     axes.set(title="Ends known to all members", xlabel="seconds", ylabel="share of runs", ylim=(0, 1))
-    for experiment in ENDS:
-        lasts = sorted(run.told[-1] for run in results.get(experiment, []) if run.told)
-        if lasts:
-            shares = [(number + 1) / len(lasts) for number in range(len(lasts))]
-            axes.step([0.0, *lasts], [0.0, *shares], where="post", label=experiment.value)
-    if axes.has_data():
-        axes.legend()
-    axes.set_xlim(left=0)
+    ends = {experiment: lasts for experiment, lasts in ends.items() if lasts}
+    for experiment, lasts in ends.items():
+        shares = [(number + 1) / len(lasts) for number in range(len(lasts))]
+        axes.step([lasts[0], *lasts], [0.0, *shares], where="post", label=experiment.value)
+    axes.legend()
+    if max(lasts[-1] for lasts in ends.values()) > FAR_APART * min(lasts[0] for lasts in ends.values()):
+        axes.set_xscale("log")
+    else:
+        axes.set_xlim(left=0)
 
 
 def _draw_spread(axes: Any, runs: list[Run]) -> None:
