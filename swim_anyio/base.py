@@ -2,8 +2,9 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
+from typing import TypeVar
 from weakref import WeakSet
 
 import anyio
@@ -15,12 +16,14 @@ from .subscription import Subscription
 
 __all__ = ["BaseEngine"]
 
+T = TypeVar("T")
+
 
 class BaseEngine(ABC):
     """Runs one node for one event loop: nothing here waits but `stopped`, and everything is called from that loop.
 
     Attributes:
-        core: the node; to be used in `view` and `intent` only, save what never changes.
+        core: the node; to be used in `look` and `act` only, save what never changes.
         lock: held while the node is used.
         clock: the node's time, seconds.
         event_buffer: events that a subscription holds.
@@ -60,8 +63,11 @@ class BaseEngine(ABC):
         """Begin to listen, to keep time and, with a group, to discover others."""
 
     @abstractmethod
-    def intent(self) -> AbstractContextManager[tuple[ProtocolNode, float]]:
-        """The node and the time, to tell it something; what it has to say is sent before the block is left.
+    def act(self, deed: Callable[[ProtocolNode, float], T]) -> T:
+        """Have ``deed`` tell the node something, at the time given; what the node has to say then is sent at once.
+
+        Returns:
+            What ``deed`` returns. If it raises, that is raised.
 
         Raises:
             NodeCrashed: if it failed.
@@ -71,7 +77,7 @@ class BaseEngine(ABC):
 
     @abstractmethod
     def leave(self) -> None:
-        """Begin to say goodbye; `left` says when that is done. Raises as `intent` does."""
+        """Begin to say goodbye; `left` says when that is done. Raises as `act` does."""
 
     @abstractmethod
     def close(self) -> None:
@@ -120,12 +126,14 @@ class BaseEngine(ABC):
         if self._closed:
             raise NotRunning("this node is closed")
 
-    @contextmanager
-    def view(self) -> Iterator[ProtocolNode]:
-        """The node, to look at; also after the end. Raises as `check_loop` does."""
+    def look(self, question: Callable[[ProtocolNode], T]) -> T:
+        """What ``question`` finds out of the node, at which it may look; also after the end.
+
+        Raises as `check_loop` does. A function to be called, and no context manager: see `swim_threads.engine.Engine`.
+        """
         self.check_loop()
         with self.lock:
-            yield self.core
+            return question(self.core)
 
     def subscribe(self, *, current: bool) -> Subscription:
         """A new subscription; with ``current``, `MemberJoined` for each other live member comes first."""

@@ -1,10 +1,10 @@
 """A node within the event loop itself: feeds the node, sends what it says, hands its events out."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from math import inf
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from swim_core import Address, Event, JoinAttempt, KernelEvidence, Multicast, ProtocolNode
 from swim_core.notices import WARNING, Notice, Notices
@@ -17,6 +17,8 @@ from .drivers import Driver
 __all__ = ["DatagramSocket", "Engine"]
 
 log = logging.getLogger("swim_anyio")
+
+T = TypeVar("T")
 
 DRAINS_BEFORE_TICK = 16  # of 64 datagrams each: more than a default receive buffer holds, yet a flood can't stop time
 
@@ -94,21 +96,20 @@ class Engine(BaseEngine):
             self._driver.watch(self._connections.fileno(), self._connections_ready)
         self.settle()
 
-    @contextmanager
-    def intent(self) -> Iterator[tuple[ProtocolNode, float]]:
+    def act(self, deed: Callable[[ProtocolNode, float], T]) -> T:
         self.check_running()
-        yield self.core, self.clock()
+        result = deed(self.core, self.clock())
         self.settle()
+        return result
 
     def leave(self) -> None:
-        with self.intent() as (core, now):
-            core.leave(now=now)
+        self.act(lambda core, now: core.leave(now=now))
 
     def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
         self._driver.spawn(work)
 
     def settle(self) -> None:
-        """After every input or intent: send, hand events out, move the deadline."""
+        """After every input or act: send, hand events out, move the deadline."""
         if self._closed:
             return
         try:

@@ -30,36 +30,30 @@ class AsyncNode:
     @property
     def local(self) -> Member:
         """This node itself; ``local.address`` is where others reach it, its port resolved."""
-        with self._engine.view() as core:
-            return core.local
+        return self._engine.look(lambda core: core.local)
 
     def members(self, *, gone: bool = False) -> tuple[Member, ...]:
         """The live members (ALIVE, SUSPECT), this node included, by name; with ``gone`` DEAD and LEFT ones too."""
-        with self._engine.view() as core:
-            return core.members(gone=gone)
+        return self._engine.look(lambda core: core.members(gone=gone))
 
     def member(self, name: str) -> Member | None:
         """The member of that name, live or gone, or None."""
-        with self._engine.view() as core:
-            return core.member(name)
+        return self._engine.look(lambda core: core.member(name))
 
     def statistics(self) -> Statistics:
         """Counters and sizes of this moment, immutable."""
-        with self._engine.view() as core:
-            return core.statistics()
+        return self._engine.look(lambda core: core.statistics())
 
     def explain(self, name: str) -> Evidence | None:
         """What stands behind the state of a member: the verdict, and what was observed here. None if unknown."""
-        with self._engine.view() as core:
-            return core.explain(name)
+        return self._engine.look(lambda core: core.explain(name))
 
     def contact(self, name: str) -> Contact | None:
         """What this node has had to do with another member: when it was heard, how long a ping took. None if unknown.
 
         Who judged it, and why, `explain` says.
         """
-        with self._engine.view() as core:
-            return core.contact(name, now=self._engine.clock())
+        return self._engine.look(lambda core: core.contact(name, now=self._engine.clock()))
 
     def subscribe(self, *, current: bool = False) -> Subscription:
         """Events from this call on: ``with node.subscribe() as events: async for event in events``.
@@ -93,8 +87,7 @@ class AsyncNode:
             PayloadTooLarge: if it is over ``max_broadcast``, or too much waits to be sent already.
             NotRunning: after `leave`.
         """
-        with self._engine.intent() as (core, now):
-            return core.broadcast(payload, now=now)
+        return self._engine.act(lambda core, now: core.broadcast(payload, now=now))
 
     def send(self, to: str | Member, payload: bytes) -> None:
         """Tell one member ``payload``, best effort: a name means whichever run lives, a `Member` that run only.
@@ -104,8 +97,7 @@ class AsyncNode:
             PayloadTooLarge: if it is over ``max_broadcast``.
             NotRunning: after `leave`.
         """
-        with self._engine.intent() as (core, now):
-            core.send(to, payload, now=now)
+        self._engine.act(lambda core, now: core.send(to, payload, now=now))
 
     def update_metadata(self, metadata: Mapping[str, str]) -> None:
         """Replace this node's metadata and tell everyone.
@@ -114,8 +106,7 @@ class AsyncNode:
             PayloadTooLarge: if it is over ``max_metadata``, packed.
             NotRunning: after `leave`.
         """
-        with self._engine.intent() as (core, now):
-            core.update_metadata(metadata, now=now)
+        self._engine.act(lambda core, now: core.update_metadata(metadata, now=now))
 
     def join(self, seeds: str | Iterable[HostPort]) -> None:
         """Ask ``seeds`` to let this node in, again and again until each is a live member's. Replaces earlier seeds.
@@ -146,8 +137,7 @@ class AsyncNode:
         """
         with self.subscribe() as events:
             while True:
-                with self._engine.intent() as (core, now):
-                    core.ping(name, now=now)
+                self._engine.act(lambda core, now: core.ping(name, now=now))
                 while not isinstance(event := await events.get(), EventsLost):
                     if isinstance(event, MemberPinged) and event.member.name == name:
                         return event.round_trip
@@ -162,8 +152,7 @@ class AsyncNode:
             UnknownMember: if there is no such other member, or (native protocol) it is live.
             NotRunning: after `leave`.
         """
-        with self._engine.intent() as (core, now):
-            core.remove(name, now=now)
+        self._engine.act(lambda core, now: core.remove(name, now=now))
 
     def set_state(self, name: str, state: State) -> None:
         """Force a member's state and tell the others, which Smudge's protocol allows; if it lives it will object.
@@ -173,8 +162,7 @@ class AsyncNode:
             UnknownMember: if there is no such other member.
             NotRunning: after `leave`.
         """
-        with self._engine.intent() as (core, now):
-            core.set_state(name, state, now=now)
+        self._engine.act(lambda core, now: core.set_state(name, state, now=now))
 
     async def leave(self) -> None:
         """Say goodbye and wait until it was said often enough, about 250 ms. Final; the end of the block does it too.

@@ -74,8 +74,8 @@ class Seeds:
     def _join(self) -> None:
         """Tell the node the addresses known so far, each once."""
         found = [address for addresses in self._names.values() for address in addresses]
-        with self._engine.intent() as (core, now):
-            core.join(dict.fromkeys(self._numeric + found), now=now)
+        addresses = dict.fromkeys(self._numeric + found)
+        self._engine.act(lambda core, now: core.join(addresses, now=now))
 
     async def _look_up(self, seed: Seed) -> None:
         delay = RETRY_FIRST

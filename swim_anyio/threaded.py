@@ -2,8 +2,9 @@
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from functools import partial
+from typing import TypeVar
 
 import anyio
 
@@ -20,11 +21,13 @@ __all__ = ["ThreadedEngine"]
 
 log = logging.getLogger("swim_anyio")
 
+T = TypeVar("T")
+
 
 class ThreadedEngine(BaseEngine):
     """Runs a node in the protocol thread of `swim_threads`.
 
-    Views and intents take the thread's lock, which it holds for no longer than it takes to answer what has just
+    Who looks or acts takes the thread's lock, which it holds for no longer than it takes to answer what has just
     arrived. The loop sleeps through all that: it is woken, once for whatever has come up since, when a reader waits
     for an event, when the goodbye has been said, when a seed's name is to be looked up, at a failure and at the end.
     """
@@ -60,11 +63,9 @@ class ThreadedEngine(BaseEngine):
         self._started()
         self._engine.start()
 
-    @contextlib.contextmanager
-    def intent(self) -> Iterator[tuple[ProtocolNode, float]]:
+    def act(self, deed: Callable[[ProtocolNode, float], T]) -> T:
         self.check_running()
-        with self._engine.intent() as both:
-            yield both
+        return self._engine.act(deed)
 
     def leave(self) -> None:
         self.check_running()
@@ -99,7 +100,7 @@ class ThreadedEngine(BaseEngine):
         self._engine.after_fork_in_child()
         self.lock = self._engine.lock  # the old one may be held for ever
 
-    # What the protocol thread calls, and an intent in the loop, under the lock
+    # What the protocol thread calls, and `act` in the loop, under the lock
 
     def _on_event(self, event: Event) -> None:
         self._keep(event)

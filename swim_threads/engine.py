@@ -1,18 +1,19 @@
 """The protocol thread: one lock around the sans-I/O node, one socket, and as few wake-ups as the protocol needs."""
 
-import contextlib
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from math import inf
+from typing import TypeVar
 
 from swim_core import Address, Event, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode
 from swim_core.notices import WARNING, Notice, Notices
 from swim_core.subscription import EventQueue
 
+from .changes import Changes
 from .multicast import MulticastSocket
 from .poller import Poller
 from .tcp import TcpListener
@@ -22,6 +23,8 @@ from .udp import UdpSocket
 __all__ = ["Engine", "clock"]
 
 logger = logging.getLogger("swim_threads")
+
+T = TypeVar("T")
 
 # A clock that runs on while the machine is suspended makes the protocol see the suspension as what it is,
 # a pause of this node: pending probes are dropped and cluster time is right at once. CLOCK_MONOTONIC stands
@@ -45,6 +48,10 @@ class Engine:
     Everything of the node is touched under ``lock`` only, and no code of the user's (listeners, log
     handlers) runs under it. Calls from other threads send their datagrams themselves, and wake the
     protocol thread only if it would otherwise sleep too long.
+
+    A signal may raise an exception anywhere in the main thread, and must not leave the lock held. ``with`` around
+    the lock itself sees to that: nothing comes between taking it and the block. (But in early releases of Python
+    3.14, where one instruction does.) A context manager written in Python would not, hence functions to be called.
 
     Attributes:
         node: the protocol; use it under ``lock``.
@@ -74,7 +81,7 @@ class Engine:
         """
         self.node = node
         self.lock = threading.Lock()
-        self.changed = threading.Condition(self.lock)
+        self.changed = Changes(self.lock)
         self.ended = self.done = False
         self.failure: BaseException | None = None
         self._socket = sock
@@ -105,8 +112,8 @@ class Engine:
         """Start the protocol thread, and the node's announcements."""
         self._thread.start()
         if self._multicast is not None:
-            with self.intent() as (node, now):
-                node.discover(self._multicast.settings, now=now)
+            settings = self._multicast.settings
+            self.act(lambda node, now: node.discover(settings, now=now))
 
     def check_usable(self) -> None:
         """Raises NotRunning in a forked child, and NodeCrashed after a failure."""
@@ -121,16 +128,17 @@ class Engine:
         if self.ended:
             raise NotRunning("the node was closed")
 
-    @contextlib.contextmanager
-    def view(self) -> Iterator[ProtocolNode]:
-        """The node, to look at; also after the end."""
+    def look(self, question: Callable[[ProtocolNode], T]) -> T:
+        """What ``question`` finds out of the node, at which it may look; also after the end."""
         with self.lock:
             self.check_usable()
-            yield self.node
+            return question(self.node)
 
-    @contextlib.contextmanager
-    def intent(self) -> Iterator[tuple[ProtocolNode, float]]:
-        """The node and the time, to tell it something; what it has to say is sent before the block is left.
+    def act(self, deed: Callable[[ProtocolNode, float], T]) -> T:
+        """Have ``deed`` tell the node something, at the time given; what the node has to say then is sent at once.
+
+        Returns:
+            What ``deed`` returns. If it raises, that is raised.
 
         Raises:
             NotRunning: after the end.
@@ -138,7 +146,7 @@ class Engine:
         """
         with self.lock:
             self.check_running()
-            yield self.node, clock()
+            result = deed(self.node, clock())
             try:
                 self._settle()
                 deadline = self._deadline()
@@ -148,6 +156,7 @@ class Engine:
             if deadline < self._sleeps_until:
                 self._poller.wake()
         self._log()
+        return result
 
     def fail(self, error: Exception) -> None:
         """The node is broken, as its user sees: end everything."""
@@ -156,13 +165,10 @@ class Engine:
 
     def leave(self, *, wait: bool) -> None:
         """Say goodbye; with ``wait`` return only when it was said often enough, or the engine ended."""
-        with self.intent() as (node, now):
-            self._leaving = True
-            node.leave(now=now)
+        self.act(self._leave)
         if wait:
-            with self.lock:
-                self.changed.wait_for(lambda: self.node.has_left or self.ended)
-                self.check_usable()
+            self.changed.wait_for(lambda: self.node.has_left or self.ended)
+            self.check_usable()
 
     def halt(self) -> None:
         """Have the thread end and close the sockets, and don't wait for it."""
@@ -193,8 +199,12 @@ class Engine:
         """Give up this copy: its socket would keep the parent's port alive, its locks may be held for ever."""
         self.forked = self.ended = True
         self.lock = threading.Lock()
-        self.changed = threading.Condition(self.lock)
+        self.changed = Changes(self.lock)
         self._close()
+
+    def _leave(self, node: ProtocolNode, now: float) -> None:
+        self._leaving = True
+        node.leave(now=now)
 
     def _run(self) -> None:
         try:
@@ -274,7 +284,7 @@ class Engine:
         self._settle()
 
     def _settle(self) -> None:
-        """Send what the node has to send and hand out its events, as after every input and intent."""
+        """Send what the node has to send and hand out its events, as after every input and act."""
         if self._settling:  # a refusal that surfaced in `send`: the loop that called it goes on with this too
             return
         self._settling = True

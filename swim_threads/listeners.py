@@ -73,7 +73,7 @@ class Dispatcher:
         """
         engine = self._engine
         listener = Listener(Subscription(engine, self._limit, current=current), call, engine.node.local.name)
-        with engine.changed:
+        with engine.lock:
             self._listeners = (*(other for other in self._listeners if not other.removed), listener)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="swim listeners", daemon=True)
@@ -89,13 +89,11 @@ class Dispatcher:
     def _run(self) -> None:
         engine = self._engine
         while True:
-            with engine.changed:
-                engine.changed.wait_for(self._anything)
-                listeners = self._listeners
-            for listener in listeners:
+            for listener in engine.changed.wait_for(self._called_for):
                 if engine.ended:  # also by a listener before it
                     return
                 listener.deliver()
 
-    def _anything(self) -> bool:
-        return self._engine.ended or any(listener.ready for listener in self._listeners)
+    def _called_for(self) -> tuple[Listener, ...]:
+        wanted = self._engine.ended or any(listener.ready for listener in self._listeners)
+        return self._listeners if wanted else ()

@@ -92,36 +92,30 @@ class ThreadNode:
     @property
     def local(self) -> Member:
         """This node itself; ``local.address`` is what others reach it at, port 0 resolved."""
-        with self._engine.view() as node:
-            return node.local
+        return self._engine.look(lambda node: node.local)
 
     def members(self, *, gone: bool = False) -> tuple[Member, ...]:
         """The live members (ALIVE, SUSPECT), this node included, by name; with ``gone`` DEAD and LEFT ones too."""
-        with self._engine.view() as node:
-            return node.members(gone=gone)
+        return self._engine.look(lambda node: node.members(gone=gone))
 
     def member(self, name: str) -> Member | None:
         """The member of that name, live or gone, or None."""
-        with self._engine.view() as node:
-            return node.member(name)
+        return self._engine.look(lambda node: node.member(name))
 
     def statistics(self) -> Statistics:
         """Counters and sizes of this moment."""
-        with self._engine.view() as node:
-            return node.statistics()
+        return self._engine.look(lambda node: node.statistics())
 
     def explain(self, name: str) -> Evidence | None:
         """What stands behind the state of a member: the verdict, and what was observed here. None if unknown."""
-        with self._engine.view() as node:
-            return node.explain(name)
+        return self._engine.look(lambda node: node.explain(name))
 
     def contact(self, name: str) -> Contact | None:
         """What this node has had to do with another member: when it was heard, how long a ping took. None if unknown.
 
         Who judged it, and why, `explain` says.
         """
-        with self._engine.view() as node:
-            return node.contact(name, now=clock())
+        return self._engine.look(lambda node: node.contact(name, now=clock()))
 
     # intents
 
@@ -137,9 +131,12 @@ class ThreadNode:
             NotRunning: after `leave` or `close`.
         """
         wanted = self._reachable(read_seeds("join", seeds))
-        with self._engine.intent() as (node, now):
+
+        def join(node: ProtocolNode, now: float) -> None:
             node.join(self._resolver.known(wanted), now=now)
             self._resolver.replace(wanted)
+
+        self._engine.act(join)
 
     def broadcast(self, payload: bytes) -> int:
         """Tell every member ``payload``, at most once each; returns its number, from 1 in this run.
@@ -148,8 +145,7 @@ class ThreadNode:
             PayloadTooLarge: if it is over ``max_broadcast``, or too much waits to be sent already.
             NotRunning: after `leave` or `close`.
         """
-        with self._engine.intent() as (node, now):
-            return node.broadcast(payload, now=now)
+        return self._engine.act(lambda node, now: node.broadcast(payload, now=now))
 
     def send(self, to: str | Member, payload: bytes) -> None:
         """Tell one member ``payload``, best effort: a name means whichever run lives, a `Member` that run only.
@@ -159,8 +155,7 @@ class ThreadNode:
             PayloadTooLarge: if it is over ``max_broadcast``.
             NotRunning: after `leave` or `close`.
         """
-        with self._engine.intent() as (node, now):
-            node.send(to, payload, now=now)
+        self._engine.act(lambda node, now: node.send(to, payload, now=now))
 
     def update_metadata(self, metadata: Mapping[str, str]) -> None:
         """Replace this node's metadata (strings, at most ``max_metadata`` bytes packed) and tell everyone.
@@ -169,8 +164,7 @@ class ThreadNode:
             PayloadTooLarge: if it is too large.
             NotRunning: after `leave` or `close`.
         """
-        with self._engine.intent() as (node, now):
-            node.update_metadata(metadata, now=now)
+        self._engine.act(lambda node, now: node.update_metadata(metadata, now=now))
 
     def ping(self, name: str) -> float | None:
         """Ping a member and wait for its answer; returns the round trip in seconds, None if none came in time.
@@ -184,8 +178,7 @@ class ThreadNode:
         """
         with self.subscribe() as events:
             while True:
-                with self._engine.intent() as (node, now):
-                    node.ping(name, now=now)
+                self._engine.act(lambda node, now: node.ping(name, now=now))
                 while not isinstance(event := events.get(), EventsLost):
                     if isinstance(event, MemberPinged) and event.member.name == name:
                         return event.round_trip
@@ -200,8 +193,7 @@ class ThreadNode:
             UnknownMember: if there is no such other member, or (native protocol) it is live.
             NotRunning: after `leave` or `close`.
         """
-        with self._engine.intent() as (node, now):
-            node.remove(name, now=now)
+        self._engine.act(lambda node, now: node.remove(name, now=now))
 
     def set_state(self, name: str, state: State) -> None:
         """Force a member's state and tell the others, which Smudge's protocol allows; if it lives it will object.
@@ -211,8 +203,7 @@ class ThreadNode:
             UnknownMember: if there is no such other member.
             NotRunning: after `leave` or `close`.
         """
-        with self._engine.intent() as (node, now):
-            node.set_state(name, state, now=now)
+        self._engine.act(lambda node, now: node.set_state(name, state, now=now))
 
     def leave(self) -> None:
         """Say goodbye, and return when it was said often enough (250 ms); at once if nobody was there to hear it.
@@ -245,12 +236,15 @@ class ThreadNode:
             NotRunning: if the node is closed meanwhile.
         """
         engine = self._engine
-        with engine.changed:
-            engine.changed.wait_for(lambda: engine.ended or len(engine.node.members()) >= count, timeout)
+
+        def enough() -> tuple[Member, ...] | None:
             engine.check_running()
             members = engine.node.members()
-        if len(members) < count:
-            raise TimeoutError(f"{len(members)} of {count} members after {timeout} s")
+            return members if len(members) >= count else None
+
+        members = engine.changed.wait_for(enough, timeout)
+        if members is None:
+            raise TimeoutError(f"{len(self.members())} of {count} members after {timeout} s")
         return members
 
     def subscribe(self, *, current: bool = False) -> Subscription:
@@ -348,8 +342,8 @@ class ThreadNode:
             self._resolver.refresh()
 
     def _rejoin(self) -> None:
-        with contextlib.suppress(NotRunning, NodeCrashed), self._engine.intent() as (node, now):
-            node.join(self._resolver.known(), now=now)
+        with contextlib.suppress(NotRunning, NodeCrashed):
+            self._engine.act(lambda node, now: node.join(self._resolver.known(), now=now))
 
     def _reachable(self, seeds: Iterable[Seed]) -> list[Seed]:
         """``seeds`` without the numeric ones of a family that the socket doesn't reach, which are warned of."""

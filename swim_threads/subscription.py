@@ -27,11 +27,11 @@ class Subscription:
         self._queue = EventQueue(limit)
         self._current: deque[Event] = deque()  # outside the limit: there may be more members than the queue holds
         self._closed = False
-        with engine.view() as node:
+        with engine.lock:
             engine.check_running()
             if current:
-                local = node.local.name
-                self._current.extend(MemberJoined(member) for member in node.members() if member.name != local)
+                local = engine.node.local.name
+                self._current.extend(MemberJoined(member) for member in engine.node.members() if member.name != local)
             engine.attach(self._queue)
 
     def get(self, timeout: float | None = None) -> Event:
@@ -45,19 +45,14 @@ class Subscription:
             NotRunning: if nothing is left to read and the subscription or the node was closed.
             NodeCrashed: the same, but the node failed.
         """
-        engine = self._engine
-        with engine.changed:
-            if not engine.changed.wait_for(self._ready, timeout):
-                raise TimeoutError(f"no event within {timeout} s")
-            event = self._current.popleft() if self._current else self._queue.pop()
-            if event is None:
-                engine.check_usable()
-                raise NotRunning("the subscription was closed" if self._closed else "the node was closed")
-            return event
+        event = self._engine.changed.wait_for(self._pop, timeout)
+        if event is None:
+            raise TimeoutError(f"no event within {timeout} s")
+        return event
 
     def close(self) -> None:
         """Receive no more, and end whoever iterates. A second call does nothing."""
-        with self._engine.changed:
+        with self._engine.lock:
             self._closed = True
             self._engine.detach(self._queue)
             self._engine.changed.notify_all()
@@ -85,5 +80,9 @@ class Subscription:
         """Whether there is an event to read. Under the engine's lock."""
         return bool(self._current) or len(self._queue) > 0
 
-    def _ready(self) -> bool:
-        return self.pending or self._closed or self._engine.ended
+    def _pop(self) -> Event | None:
+        event = self._current.popleft() if self._current else self._queue.pop()
+        if event is None and (self._closed or self._engine.ended):
+            self._engine.check_usable()
+            raise NotRunning("the subscription was closed" if self._closed else "the node was closed")
+        return event

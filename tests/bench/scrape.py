@@ -17,7 +17,7 @@ import anyio.to_thread
 
 from swim_anyio import open_node
 from swim_anyio.command.metrics import MetricsServer
-from swim_core import Address, Config, Member, Node, State
+from swim_core import Address, Config, Member, Node, ProtocolNode, State
 
 
 def members(count: int) -> list[Member]:
@@ -41,9 +41,12 @@ async def main(count: int, scrapes: int, backend: str) -> None:
     """Print a row."""
     config = Config.lan(probe_interval=60.0, stall_tolerance=120.0, max_members=max(count + 1, 10_000))
     async with MetricsServer("127.0.0.1", 0, backend) as server, open_node(("127.0.0.1", 0), config=config) as node:
-        with node._engine.intent() as (core, now):  # there is no public way to know members without meeting them
+
+        def adopt(core: ProtocolNode, now: float) -> None:
             assert isinstance(core, Node)
             core.adopt(core.roster([core.local, *members(count)]), now=now)
+
+        node._engine.act(adopt)  # there is no public way to know members without meeting them
         server.observe(node)
         url = f"http://{server.address}/metrics"
         taken = [await anyio.to_thread.run_sync(scrape, url) for _ in range(scrapes)]

@@ -43,11 +43,10 @@ def count_calls(node: AsyncNode) -> list[object]:
 def elsewhere(node: AsyncNode, config: FakeConfig, *events: object) -> None:
     """Have the node tell of ``events`` from another thread than the loop's, as its own thread does."""
 
-    def happen() -> None:
-        with threaded(node)._engine.intent():
-            config.node.events.extend(events)  # type: ignore[arg-type]
+    def happen(*_: object) -> None:
+        config.node.events.extend(events)  # type: ignore[arg-type]
 
-    thread = threading.Thread(target=happen)
+    thread = threading.Thread(target=threaded(node)._engine.act, args=(happen,))
     thread.start()
     thread.join()
 

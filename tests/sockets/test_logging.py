@@ -6,7 +6,7 @@ import sys
 from typing import Any
 
 import pytest
-from conformance_fake import FakeConfig, FakeNode
+from conformance_fake import FakeConfig
 from conformance_loops import on_every_loop
 from conformance_peer import HERE
 
@@ -42,9 +42,9 @@ def check(records: list[logging.LogRecord], family: str) -> None:
 
 def test_threads(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
-    with swim_threads.open_node(HERE, name="ann", config=FakeConfig()) as node, node._engine.intent() as (fake, _):
-        assert isinstance(fake, FakeNode)
-        fake.events.extend(EVENTS)
+    config = FakeConfig()
+    with swim_threads.open_node(HERE, name="ann", config=config) as node:
+        node._engine.act(lambda *_: config.node.events.extend(EVENTS))
     check(caplog.records, "swim_threads")
 
 
@@ -63,11 +63,10 @@ def broken(event: Event) -> None:
 
 
 def test_a_listener_that_raises_is_logged_by_name(caplog: pytest.LogCaptureFixture) -> None:
-    with swim_threads.open_node(HERE, name="ann", config=FakeConfig()) as node, node.subscribe() as events:
+    config = FakeConfig()
+    with swim_threads.open_node(HERE, name="ann", config=config) as node, node.subscribe() as events:
         node.add_listener(broken)
-        with node._engine.intent() as (fake, _):
-            assert isinstance(fake, FakeNode)
-            fake.events.append(MemberJoined(BOB))
+        node._engine.act(lambda *_: config.node.events.append(MemberJoined(BOB)))
         events.get(timeout=30)
     (record,) = [record for record in caplog.records if record.name == "swim_threads.listeners"]
     assert record.getMessage() == "ann: a listener raised, on MemberJoined"

@@ -33,6 +33,7 @@ from swim_core import (
     NodeCrashed,
     NotRunning,
     Origin,
+    ProtocolNode,
     Reconnected,
     SettingsDiffer,
     State,
@@ -66,9 +67,21 @@ def peer() -> Iterator[tuple[Address, socket.socket]]:
 
 def happen(node: ThreadNode, *events: Event) -> None:
     """Let the protocol raise ``events``."""
-    with node._engine.intent() as (fake, _):
+
+    def tell(fake: ProtocolNode, _: float) -> None:
         assert isinstance(fake, FakeNode)
         fake.events.extend(events)
+
+    node._engine.act(tell)
+
+
+def fall_due(node: ThreadNode, fake: FakeNode, delay: float) -> None:
+    """Have the node want a tick in ``delay`` seconds."""
+
+    def move(_: ProtocolNode, now: float) -> None:
+        fake.deadline = now + delay
+
+    node._engine.act(move)
 
 
 def until(node: ThreadNode, condition: Callable[[], bool]) -> None:
@@ -110,16 +123,14 @@ def test_a_refusal_is_fed_as_evidence() -> None:
     with opened() as (node, fake):
         with peer() as (address, _):
             pass
-        with node._engine.intent():
-            fake.outbox.append(Datagram(b"anybody?", address))
+        node._engine.act(lambda *_: fake.outbox.append(Datagram(b"anybody?", address)))
         until(node, lambda: fake.refused == [(address, b"anybody?")] or sys.platform != "linux")
 
 
 def test_an_earlier_deadline_wakes_the_sleeping_thread() -> None:
     with opened() as (node, fake):
         for delay in (3_600.0, 0.0):
-            with node._engine.intent() as (_, now):
-                fake.deadline = now + delay
+            fall_due(node, fake, delay)
         until(node, lambda: bool(fake.ticks))
         assert fake.deadline is None
 
@@ -127,23 +138,24 @@ def test_an_earlier_deadline_wakes_the_sleeping_thread() -> None:
 def test_an_intent_that_changes_no_deadline_wakes_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     wakes: list[object] = []
     with opened() as (node, fake):
-        with node._engine.intent() as (_, now):
-            fake.deadline = now + 3_600
+        fall_due(node, fake, 3_600)
         until(node, lambda: node._engine._sleeps_until == fake.deadline)
         monkeypatch.setattr(Poller, "wake", wakes.append)
         node.broadcast(b"x")
-        with node._engine.intent():
-            fake.deadline = now + 7_200
+        fall_due(node, fake, 7_200)
         assert wakes == []
         monkeypatch.undo()
 
 
 def test_no_tick_before_the_deadline_and_everything_waiting_is_fed_before_it() -> None:
     with opened() as (node, fake), peer() as (_, sock):
-        with node._engine.intent() as (_, now):
+
+        def hold_up(_: ProtocolNode, now: float) -> None:
             fake.deadline = now - 1  # long due; the thread wakes up and waits for the lock
             for number in range(200):
                 sock.sendto(b"%d" % number, fake.local.address)
+
+        node._engine.act(hold_up)
         until(node, lambda: bool(fake.ticks))
         assert len(fake.datagrams) == 200
         assert max(now for *_, now in fake.datagrams) <= fake.ticks[0]
@@ -160,12 +172,15 @@ def test_what_came_while_the_thread_waited_for_the_lock_is_fed_before_a_tick(mon
 
     monkeypatch.setattr(Poller, "wait", watched)
     with opened() as (node, fake), peer() as (_, sock):
-        with node._engine.intent() as (_, now):
+
+        def hold_up(_: ProtocolNode, now: float) -> None:
             looked.clear()
             node._engine._poller.wake()
             assert looked.wait(SOON)  # and found nothing; now the thread wants the lock
             fake.deadline = now - 1
             sock.sendto(b"in time", fake.local.address)
+
+        node._engine.act(hold_up)
         until(node, lambda: bool(fake.ticks))
         assert fake.order == ["datagram", "tick"]
 
@@ -235,9 +250,8 @@ def test_waiting_for_members() -> None:
             node.wait_for_members(2, timeout=0.001)
 
         def join() -> None:
-            with node._engine.intent():
-                fake.others.append(other())
-                fake.events.append(MemberJoined(other()))
+            fake.others.append(other())
+            happen(node, MemberJoined(other()))
 
         timer = threading.Timer(0.01, join)
         timer.start()
@@ -518,10 +532,13 @@ def test_a_node_that_fails_tells_everyone_from_the_cause(method: str, caplog: py
         happen(node, Isolated())
         waiter = threading.Thread(target=wait)
         waiter.start()
-        with node._engine.intent():
+
+        def break_down(*_: object) -> None:
             config.node.raises[method] = boom
             config.node.deadline = 0.0
             sock.sendto(b"x", config.node.local.address)
+
+        node._engine.act(break_down)
         waiter.join(SOON)
     assert next(events) == Isolated()
     with pytest.raises(NodeCrashed) as caught:

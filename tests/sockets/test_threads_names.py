@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import pytest
 from conformance_fake import FakeConfig, FakeNode
 
-from swim_core import Address, AddressLike, BindError, ConfigError, Event, JoinAttempt
+from swim_core import Address, AddressLike, BindError, ConfigError, Event, JoinAttempt, ProtocolNode
 from swim_threads import ThreadNode, open_node
 from swim_threads import resolver as resolver_module
 from swim_threads.engine import clock
@@ -107,9 +107,11 @@ def opened(*seeds: str) -> Iterator[tuple[ThreadNode, JoiningNode]]:
 
 
 def happen(node: ThreadNode, event: Event) -> None:
-    with node._engine.intent() as (fake, _):
+    def tell(fake: ProtocolNode, _: float) -> None:
         assert isinstance(fake, FakeNode)
         fake.events.append(event)
+
+    node._engine.act(tell)
 
 
 def resolver_thread() -> threading.Thread | None:

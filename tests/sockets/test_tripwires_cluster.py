@@ -14,7 +14,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 from station import dial
 
-from swim_core import Config, Event, MemberDied, MemberJoined, MemberLeft, Node, Rule, State
+from swim_core import Config, Event, MemberDied, MemberJoined, MemberLeft, Node, ProtocolNode, Rule, State
 from swim_core.address import pack
 from swim_core.member import Claim
 from swim_threads import Subscription, ThreadNode, open_node
@@ -147,9 +147,12 @@ def test_a_node_that_takes_a_new_epoch_is_connected_to_as_that(start: Callable[.
     wait_until(lambda: connected(a) == connected(b) == 1)
     before = b.local
     claim = Claim("b", before.epoch + 1, pack(before.address), 0, State.ALIVE, b"", None)
-    with b._engine.intent() as (node, now):
+
+    def receive(node: ProtocolNode, now: float) -> None:
         assert isinstance(node, Node)
         node._claims.receive(claim, now)
+
+    b._engine.act(receive)
     assert b.local.epoch > before.epoch
     greeting = b._engine.node.wiring.greeting
     wait_until(lambda: [peer.greeting for peer in a._engine.node.wiring.peers] == [greeting])
