@@ -76,6 +76,10 @@ class ThreadsafeLoop(Loop, Protocol):
     def post(self, callback: Callable[[], object]) -> None:
         """Have the loop call ``callback``, which must not raise, soon; for any thread. A loop that has ended won't."""
 
+    @property
+    def ended(self) -> bool:
+        """Whether the loop is known to run never again; for any thread."""
+
 
 class Driver(Loop, Protocol):
     """What a node that runs within the loop needs of it."""
@@ -126,6 +130,10 @@ class AsyncioDriver:
     def post(self, callback: Callable[[], object]) -> None:
         with suppress(RuntimeError):  # it is closed
             self._loop.call_soon_threadsafe(callback)
+
+    @property
+    def ended(self) -> bool:
+        return self._loop.is_closed()
 
     def start(self, reactor: Reactor) -> None:
         self._reactor = reactor

@@ -43,7 +43,9 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
 
     At the normal end of the block the node leaves (about 250 ms). On an exception or a cancellation it says
     goodbye once, without waiting. What the block raises comes out as itself. If the node itself fails, the
-    block is cancelled and `NodeCrashed` is raised.
+    block is cancelled and `NodeCrashed` is raised. Should the event loop be closed before the block ends, the node
+    says goodbye by itself within about a second (with the "loop" driver it just falls silent); a loop that is only
+    stopped may run again, and keeps it.
 
     Args:
         bind: "host:port" or a pair to listen on; else ``SWIM_BIND``, else 127.0.0.1:7946. Port 0 lets the

@@ -44,6 +44,7 @@ class ThreadedEngine(BaseEngine):
         multicast: MulticastSocket | None = None,
         listener: TcpListener | None = None,
     ) -> None:
+        self._loop: ThreadsafeLoop = loop
         self._post = loop.post
         self._posted = False  # guarded by the lock, as the next
         self._attempts = False
@@ -55,6 +56,7 @@ class ThreadedEngine(BaseEngine):
             multicast=multicast,
             listener=listener,
             on_change=self._on_change,
+            abandoned=self._is_abandoned,
             log=log,
         )
         super().__init__(core, loop, lock=self._engine.lock, clock=threads.clock, event_buffer=event_buffer)
@@ -90,8 +92,9 @@ class ThreadedEngine(BaseEngine):
             return
         try:
             await self._loop.stopped()
-            with anyio.CancelScope(shield=True):
-                await self._done.wait()
+            if not self._loop.ended:  # or else nobody would set this
+                with anyio.CancelScope(shield=True):
+                    await self._done.wait()
         finally:
             self._engine.join()  # its last instructions, or, if this wait was broken off, its last millisecond
 
@@ -119,6 +122,12 @@ class ThreadedEngine(BaseEngine):
             or (self.core.has_left and not self.left.is_set())
             or any(subscription.awaited for subscription in self._subscriptions)
         )
+
+    def _is_abandoned(self) -> bool:
+        """Whether the loop was closed around the open node, so that nobody can use it, close it or be told."""
+        if self._loop.ended:
+            self._closed = True  # from here on it shows its last moment, and the metrics say that it is down
+        return self._loop.ended
 
     # In the loop
 

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import partial
 
 import trio
@@ -22,10 +21,12 @@ class TrioDriver:
 
     Attributes:
         real_time: whether trio's clock is the machine's, and no `MockClock`.
+        ended: whether trio was found to have ended. It closes what is open then, save if it is broken itself.
     """
 
     def __init__(self) -> None:
         self._token = current_trio_token()
+        self.ended = False
         clock = trio.lowlevel.current_clock()
         self.clock = clock.current_time
         self.real_time = type(clock).__name__ == "SystemClock"  # trio has no public name for it
@@ -46,8 +47,10 @@ class TrioDriver:
         return trio.CancelScope()
 
     def post(self, callback: Callable[[], object]) -> None:
-        with suppress(trio.RunFinishedError):
+        try:
             self._token.run_sync_soon(callback)
+        except trio.RunFinishedError:
+            self.ended = True
 
     def start(self, reactor: Reactor) -> None:
         self._reactor = reactor

@@ -72,12 +72,14 @@ class Engine:
         multicast: MulticastSocket | None = None,
         listener: TcpListener | None = None,
         on_change: Callable[[], None] | None = None,
+        abandoned: Callable[[], bool] | None = None,
         log: logging.Logger = logger,
     ) -> None:
         """Take over ``sock``, ``multicast`` (to discover others with) and ``listener`` (for tripwires).
 
         ``on_event`` is called under the lock with each event, before subscribers see it; ``on_change`` is too,
-        whenever ``changed`` is notified and when all is done.
+        whenever ``changed`` is notified and when all is done. Before each tick ``abandoned`` is asked, under the
+        lock too, whether nobody is left to use the node and close it: then it says goodbye once and ends.
         """
         self.node = node
         self.lock = threading.Lock()
@@ -87,6 +89,7 @@ class Engine:
         self._socket = sock
         self._on_event = on_event
         self._on_change = on_change
+        self._abandoned = abandoned
         self._logger = log
         self._multicast = multicast
         self._group = None if multicast is None else multicast.group
@@ -254,6 +257,11 @@ class Engine:
 
     def _tick(self) -> None:
         deadline, now = self.node.poll_deadline(), clock()
+        if self._abandoned is not None and self._abandoned():
+            self.node.leave(now=now)
+            self._settle()
+            self._end()
+            return
         if deadline is not None and now >= deadline:
             self.node.feed_tick(now=now)
             self._settle()

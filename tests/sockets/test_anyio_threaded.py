@@ -1,13 +1,15 @@
 """A node in a thread of its own, for an event loop: when the loop is woken, what runs a node, and blocked loops."""
 
+import asyncio
 import threading
 import time
+from contextlib import closing, suppress
 
 import anyio
 import pytest
 import trio
 from anyio.lowlevel import checkpoint
-from conformance_fake import FakeConfig
+from conformance_fake import GOODBYE, FakeConfig
 from conformance_loops import LOOPS, run_clean
 from conformance_peer import HERE, peer
 from test_anyio_io import until
@@ -16,7 +18,7 @@ from trio.testing import MockClock
 from swim_anyio import AsyncNode, open_node
 from swim_anyio.engine import Engine
 from swim_anyio.threaded import ThreadedEngine
-from swim_core import ConfigError, JoinAttempt, Reconnected
+from swim_core import ConfigError, JoinAttempt, NotRunning, Reconnected
 
 pytestmark = pytest.mark.sockets
 every_loop = pytest.mark.parametrize("loop", list(LOOPS))
@@ -136,6 +138,33 @@ def test_a_loop_that_is_gone_is_not_called() -> None:
     engine = threaded(opened[0][1])._engine
     engine.stop()
     assert engine.done
+
+
+@pytest.mark.parametrize("loop", [loop for loop in LOOPS if loop != "trio"])  # which closes what is open
+def test_a_node_whose_loop_was_closed_says_goodbye_and_ends(loop: str) -> None:
+    config = FakeConfig()
+    with peer() as (address, sock), closing(new_loop(loop)) as another:
+        with closing(new_loop(loop)) as closed:
+            opening = open_node(HERE, config=config, driver="thread")
+            node = closed.run_until_complete(opening.__aenter__())
+            config.node.goodbye_to.append(address)
+        engine = threaded(node)._engine
+        with suppress(NotRunning):  # a slow thread's first tick may come this late
+            engine.act(lambda fake, now: setattr(fake, "deadline", now))
+        engine.join()
+        assert sock.recv(100) == GOODBYE
+        assert node.members() == (node.local,)
+        with pytest.raises(NotRunning):
+            node.broadcast(b"x")
+        another.run_until_complete(opening.__aexit__(None, None, None))  # late, but it doesn't hang
+
+
+def new_loop(kind: str) -> asyncio.AbstractEventLoop:
+    if kind == "asyncio":
+        return asyncio.new_event_loop()
+    import uvloop
+
+    return uvloop.new_event_loop()
 
 
 @every_loop
