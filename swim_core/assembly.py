@@ -1,0 +1,365 @@
+"""The components of a native node, put together: what arrives goes to whom it concerns, as does what they report.
+
+No component knows another but those it was handed; what one finds out, and others must know, passes through here.
+"""
+
+from collections import deque
+from collections.abc import Callable, Mapping
+from hashlib import blake2b
+from math import isfinite
+from random import Random
+from typing import Any
+
+from . import wire
+from .address import Address
+from .admission import Admission
+from .agreement import Agreement
+from .announcer import Announcer
+from .broadcast import Broadcasts
+from .claims import Claims
+from .clock import ClusterClock
+from .common import Common
+from .config import Config
+from .corrections import Corrections
+from .errors import ConfigError, NotRunning
+from .events import (
+    DropReason,
+    Event,
+    MemberForgotten,
+    NameConflict,
+)
+from .gossip import Gossip
+from .hashing import Hashes
+from .health import Health, Limits
+from .inbox import Inbox
+from .inquiry import Inquiry
+from .introductions import Introductions
+from .isolation import Isolation
+from .join import Joiner
+from .journal import Journal
+from .jury import Jury
+from .local import Hearing, Local
+from .member import Claim, State
+from .membership import Change, Entry, Membership, as_member
+from .outbox import Outbox, Pending
+from .pings import Pings
+from .prober import Prober
+from .responder import Responder
+from .revival import Revival
+from .rtt import RoundTrips
+from .sender import Sender
+from .statistics import Counters
+from .sync import STABLE, Sync
+from .timers import Timers
+from .transitions import transition
+from .tripwires import Tripwires
+
+__all__ = ["Assembly"]
+
+# their senders are not asked who they are: they say so themselves, or are no members
+_INTRODUCTIONS = (wire.Join, wire.JoinAck, wire.ClaimOf, wire.NotMe, wire.Ask, wire.Tell)
+Handler = Callable[[Any, Sender, float], None]
+
+
+class Assembly:
+    """What a node is made of, and how its parts work together; `Node` is its public face."""
+
+    def __init__(
+        self,
+        name: str,
+        address: Address | tuple[str, int],
+        *,
+        config: Config,
+        now: float,
+        entropy: bytes,
+        unix_ms: int,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        if len(entropy) < 16:
+            raise ConfigError(f"entropy must be at least 16 random bytes, not {len(entropy)}")
+        if not isfinite(now):
+            raise ConfigError(f"now must be seconds on a monotonic clock, not {now}")
+        self._config = config
+        self._events: deque[Event] = deque()
+        self._has_left = False
+        self._pending = Pending()
+        self._common = common = self._make_common(config, now, entropy, unix_ms)
+        self._membership = common.membership
+        self._outbox = common.outbox
+        self._timers = common.timers
+        limits = Limits(config.probe_interval, config.pause_threshold, config.stall_tolerance)
+        self._health = Health(limits, common.counters, now, deadline=common.timers.deadline, on_pause=self._paused)
+        self._local = Local(common, name, address, unix_ms=unix_ms, metadata=metadata or {}, now=now)
+        self._inbox = Inbox(common)
+        self._journal = Journal(common.membership)
+        self._gossip = Gossip(common, self._pending)
+        self._corrections = Corrections(common)
+        self._pings = Pings(common)
+        self._revival = Revival(common, self._pings)
+        self._claims = Claims(
+            common, self._local, self._corrections, on_change=self._changed, on_hearing=self._heard_of_itself
+        )
+        self._tripwires = Tripwires(
+            common, self._local, self._health, self._journal, probe=lambda entry, at: self._prober.probe(entry, at)
+        )
+        self._jury = Jury(
+            common,
+            self._local,
+            self._corrections,
+            self._pings,
+            self._health,
+            self._journal,
+            self._tripwires,
+            declare=self._declare,
+        )
+        self._broadcasts = Broadcasts(common, self._local, self._gossip)
+        self._sync = Sync(common, number_of=self._broadcasts.number_of, receive=self._receive_paged)
+        self._responder = Responder(common, self._local)
+        self._inquiry = Inquiry(
+            common,
+            self._local,
+            self._health,
+            self._journal,
+            broadcast=self._broadcast,
+        )
+        self._introductions = Introductions(common, self._claims, self._corrections, self._pings, self._jury)
+        self._isolation = Isolation(
+            name,
+            self._health,
+            others=lambda: [entry.member for entry in common.membership.others()],
+            cluster_time=common.clock.read,
+            emit=common.emit,
+            on_reconnect=self._sync.start_with_anyone,
+        )
+        agreement = Agreement(common)
+        secret = blake2b(entropy, digest_size=32, person=b"cookie").digest()
+        self._admission = Admission(common, self._local, self._claims, secret, agreement)
+        self._joiner = Joiner(common, self._local, self._claims, agreement, on_admitted=self._admitted)
+        self._announcer = Announcer(common, self._local, self._inbox, self._joiner)
+        self._prober = Prober(
+            common,
+            self._pings,
+            self._health,
+            seeds=lambda: self._joiner.addresses,
+            on_timeout=self._probe_failed,
+            on_round=self._on_round,
+            now=now,
+        )
+        self._handlers = self._make_handlers()
+        self._prober.settle(now)
+
+    def _make_common(self, config: Config, now: float, entropy: bytes, unix_ms: int) -> Common:
+        hashes = Hashes(config.cluster, config.rings)
+        counters = Counters()
+        return Common(
+            config=config,
+            timers=Timers(),
+            clock=ClusterClock(unix_ms, now),
+            hashes=hashes,
+            membership=Membership(config, hashes),
+            outbox=Outbox(hashes.label, config.max_datagram, self._pending, counters, self._flags),
+            rtt=RoundTrips(config),
+            random=Random(int.from_bytes(entropy, "big")),
+            counters=counters,
+            emit=self._events.append,
+        )
+
+    def _make_handlers(self) -> dict[type, Handler]:
+        return {
+            wire.Ping: self._responder.pinged,
+            wire.Ack: self._on_ack,
+            wire.PingReq: self._jury.help,
+            wire.Vote: self._jury.voted,
+            wire.Poll: self._jury.polled,
+            wire.Join: self._admission.asked,
+            wire.JoinAck: self._joiner.answered,
+            wire.SyncReq: self._sync.answer,
+            wire.SyncPage: self._sync.page,
+            wire.SyncPush: self._on_push,
+            wire.WantClaim: self._responder.asked_for_claim,
+            wire.Want: self._broadcasts.wanted,
+            wire.ClaimOf: self._introductions.claimed,
+            wire.NotMe: self._introductions.not_me,
+            wire.UserMessage: self._responder.messaged,
+            wire.Ask: self._inquiry.asked,
+            wire.Tell: lambda *_: self._common.counters.drop(DropReason.UNREQUESTED),  # for tools
+            wire.Announce: lambda *_: self._common.counters.drop(DropReason.UNREQUESTED),  # its place is the group
+        }
+
+    # ------------------------------------------------------------------ routing
+
+    def _paused(self) -> None:
+        self._prober.drop()
+        self._pings.drop()
+        self._jury.pause()
+
+    def _settle(self, now: float) -> None:
+        if self._pending.any:
+            self._gossip.settle(now)
+        self._prober.settle(now)
+
+    def _flags(self, now: float) -> int:
+        stable = wire.Flags.STABLE if now - self._membership.digest_since >= STABLE else 0
+        return stable | wire.Flags.DEAF if self._health.deaf else stable
+
+    def _route(self, sender: Sender, envelope: wire.Envelope, now: float) -> None:
+        message = envelope.message
+        if sender.short_id == self._outbox.sender:
+            self._common.counters.drop(DropReason.OWN)
+            if isinstance(message, wire.Join):
+                self._joiner.met_itself(message, now)
+            return
+        if self._local.rival is not None and not isinstance(message, wire.JoinAck | wire.Ask):
+            self._common.counters.drop(DropReason.SUPERSEDED)
+            own = [claim for claim in envelope.claims if claim.name == self._local.name]
+            envelope = wire.Envelope(sender.short_id, None, own)
+        elif sender.proven is not None:
+            self._hear(sender, sender.proven, now)
+        if envelope.claims or envelope.numbers or envelope.broadcasts:
+            self._take_in(envelope, sender, now)
+        unknown = sender.entry is None or sender.entry.short_id != sender.short_id  # a newer run, by its own claim
+        stranger = unknown and type(message) not in _INTRODUCTIONS
+        if stranger and type(message) is not wire.Ping:
+            self._corrections.ask_who(sender, now)  # first, since an answer may take all that a stranger is due
+        if envelope.message is not None:
+            self._handlers[type(message)](message, sender, now)
+        if stranger and type(message) is wire.Ping:
+            self._corrections.ask_who(sender, now)
+
+    def _take_in(self, envelope: wire.Envelope, sender: Sender, now: float) -> None:
+        if sender.proven is None:
+            self._common.counters.drop(DropReason.STRANGER)  # what strangers say of themselves stands in messages
+            return
+        for claim in envelope.claims:
+            self._claims.receive(claim, now, sender=sender)
+        for number in envelope.numbers:
+            self._broadcasts.learn_number(number, now)
+        for broadcast in envelope.broadcasts:
+            self._broadcasts.receive(broadcast, now)
+
+    def _hear(self, sender: Sender, entry: Entry, now: float) -> None:
+        """What the mere arrival of a member's datagram tells, whatever stands in it."""
+        if not entry.live:
+            self._corrections.send(entry.claim, sender, now)
+            return
+        self._health.hear(now)
+        entry.heard = now
+        if not sender.flags & wire.Flags.DEAF:
+            short_id = entry.short_id
+            if short_id in self._prober.probes:
+                self._prober.heard(short_id)
+            self._jury.heard(short_id, now)
+
+    # ------------------------------------------------------------------ messages
+
+    def _on_ack(self, ack: wire.Ack, sender: Sender, now: float) -> None:
+        if not self._pings.acked(ack.seq, sender.short_id, sender.address, now):
+            self._common.counters.drop(DropReason.UNREQUESTED)
+        elif not self._local.left:
+            self._tripwires.answered(sender.short_id)
+            if self._health.isolated:
+                self._isolation.answered(now)
+            self._sync.compare(ack.digest, sender, now)
+
+    def _on_push(self, push: wire.SyncPush, sender: Sender, now: float) -> None:
+        if sender.proven is None:
+            self._common.counters.drop(DropReason.STRANGER)
+        else:
+            self._sync.pushed(push, now)
+
+    def _receive_paged(self, entry: wire.PageEntry, first_sync: bool, now: float) -> bool:
+        changed = self._claims.receive(entry.claim, now, paged=True)
+        origin = self._common.hashes.short_id(entry.claim.name, entry.claim.epoch)
+        number = wire.Number(origin, entry.number)
+        self._broadcasts.learn_number(number, now, first_sync=first_sync, tell=False)
+        return changed
+
+    # ------------------------------------------------------------------ what components report
+
+    def _changed(self, change: Change, now: float) -> None:
+        """A claim about another member won."""
+        claim = change.claim
+        self._journal.note_change(change, now)
+        self._jury.on_change(change, now)
+        self._tripwires.on_change(change)
+        self._broadcasts.on_change(change, now)
+        if claim.state is State.DEAD:
+            self._revival.add(change.entry, now)
+        if not claim.state.live:
+            self._joiner.lost(change.entry.address, now)
+        self._events.extend(transition(change.before, claim, self._journal.evidence))
+        self._gossip.tell_claim(claim, now)
+
+    def _declare(self, claim: Claim, now: float) -> None:
+        """This node's own verdict on another."""
+        change = self._membership.merge(claim, now)
+        if isinstance(change, Change):
+            self._changed(change, now)
+            self._gossip.tell_claim(claim, now, originator=True)
+
+    def _probe_failed(self, entry: Entry, sent: float, now: float) -> None:
+        detail = f"sent {now - sent:.2f} s before, no answer"
+        self._journal.note(entry.name, "probe timed out", now, detail=detail, repeats=True)
+        self._jury.accuse(entry, sent, now)
+
+    def _tell_own_claim(self, now: float) -> None:
+        self._gossip.tell_claim(self._local.claim, now, originator=True)
+
+    def _heard_of_itself(self, hearing: Hearing, claim: Claim, now: float) -> None:
+        """Something was claimed about this node."""
+        superseded = self._local.rival is not None
+        self._prober.enabled = not self._local.silent
+        if hearing is Hearing.CONFLICT:
+            if not self._common.outbox.muted:
+                self._events.append(NameConflict(as_member(claim)))
+                self._gossip.tell_claim(claim, now)  # the last word: others must know the rival, or it can't die
+                self._gossip.push_now(now)
+                self._jury.stop()
+                self._joiner.superseded(now)
+            self._common.outbox.muted = True
+            return
+        self._common.outbox.muted = superseded
+        self._common.counters.refutations += 1
+        self._tell_own_claim(now)
+        if hearing is Hearing.WAS_DEAD and not self._local.left:
+            self._sync.start_with_anyone(now)
+
+    def _admitted(self, sender: Sender, now: float) -> None:
+        """A seed took this node in: hear it out."""
+        entry = self._membership.by_id(sender.short_id)
+        if entry is not None and entry.live:
+            self._sync.start(entry, now)
+
+    def _on_round(self, now: float) -> None:
+        """Housekeeping, once per probe interval."""
+        if not self._local.silent:
+            self._revival.on_round(now)
+            self._isolation.on_round(self._membership.live_count, now)
+        self._broadcasts.on_round(now)
+        for entry in self._membership.expire(now):
+            self._forgotten(entry)
+
+    def _forgotten(self, entry: Entry) -> None:
+        self._events.append(MemberForgotten(entry.member))
+        self._journal.forget(entry.name)
+        self._tripwires.forget(entry.short_id)
+        self._broadcasts.forget(entry)
+
+    def _goodbye_said(self, now: float) -> None:
+        self._has_left = True
+
+    # ------------------------------------------------------------------ what the face and tools ask for
+
+    def _broadcast(self, payload: bytes, now: float) -> int:
+        self._check_running()
+        self._broadcasts.check(payload)
+        now = self._health.advance(now)
+        number = self._broadcasts.broadcast(bytes(payload), now)
+        self._settle(now)
+        return number
+
+    def _check_running(self) -> None:
+        if self._local.left:
+            raise NotRunning("this node has left; make a new one to come back")
+        if self._local.rival is not None:
+            raise NotRunning(f"another live process owns the name {self._local.name!r}: choose another name")
