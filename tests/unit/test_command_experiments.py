@@ -101,6 +101,15 @@ def test_an_experiment_for_people_and_for_programs(capfdbinary: pytest.CaptureFi
     assert (update["experiment"], update["hops"], update["missing"]) == ("update", 1, 0)
 
 
+def test_the_same_seed_gives_the_same_picture(tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    paths = [tmp_path / "one.svg", tmp_path / "other.svg"]
+    for path in paths:
+        assert run(["simulate", "kill", "-n", "5", "--runs", "1", "--plot", str(path)]) == 0
+    first, second = (path.read_text() for path in paths)
+    assert first == second
+    assert "Ends known to all" in first  # text, to be searched and read aloud
+
+
 @pytest.mark.parametrize("kind", ["svg", "png"])
 def test_a_picture(kind: str, tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     path = tmp_path / f"picture.{kind}"
