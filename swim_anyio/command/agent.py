@@ -78,7 +78,7 @@ async def run_agent(settings: Settings) -> int:
 
     Raises:
         SwimError: as `open_node`; nothing is left behind.
-        OSError: the same, or the output can't be written to (a full disk), after the leave.
+        OSError: the same, or the output takes nothing at all (a full disk), after the leave.
     """
     ending = _Ending()
     output = Output(sys.stdout.fileno(), _renderer(settings.json))

@@ -4,13 +4,13 @@ Exit statuses: 0 when the agent left as it was told (`leave`, SIGTERM, SIGHUP, a
 held; 130 after Ctrl-C; 2 for a command line or setting that can't be used; 1 for all else.
 """
 
-import errno
 import os
 import sys
 from contextlib import suppress
 
 from swim_core import ConfigError, SwimError
 
+from .disk import FULL
 from .quick import read_agent_options
 
 __all__ = ["run"]
@@ -18,8 +18,6 @@ __all__ = ["run"]
 FAILED = 1
 MISUSED = 2
 INTERRUPTED = 130
-
-FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # nothing but standard output is ever written to
 
 
 def run(arguments: list[str]) -> int:
@@ -73,7 +71,7 @@ class _ReaderGone(Exception):
 
 
 def _reason(error: Exception) -> str:
-    if isinstance(error, OSError) and error.errno in FULL and error.filename is None:
+    if isinstance(error, OSError) and error.errno in FULL and error.filename is None:  # nothing else is ever written to
         return f"standard output: {os.strerror(error.errno)}"
     return getattr(error, "strerror", None) or str(error)
 

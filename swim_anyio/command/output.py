@@ -2,20 +2,27 @@
 
 A reader that stops reading must not stop the node, or it would soon be declared dead. So nothing is
 written before the descriptor can take it; meanwhile the subscription drops the oldest events and says so.
+Nor does a full disk make it leave, or one disk that all share would empty a cluster: lines are dropped, and counted.
 """
 
 import errno
+import logging
 import os
 import select
 import stat
 import sys
+import time
 
 import anyio
 
+from . import records
+from .disk import FULL
 from .records import Record
 from .text import Renderer
 
 __all__ = ["Output"]
+
+log = logging.getLogger("swim_anyio.output")
 
 CHUNK = 4_096  # a pipe that polls writable takes this much without blocking (PIPE_BUF on Linux)
 GONE = {errno.EPIPE, errno.ECONNRESET, errno.EIO}  # the last: a terminal that hung up
@@ -29,7 +36,8 @@ class Output:
         render: makes a line of a record.
 
     Attributes:
-        failure: why nothing can be written any more, unless the reader is simply gone.
+        failure: why nothing can be written any more, unless the reader is simply gone. A disk too full for the
+            first record is a failure; later lines are dropped, and a record `lost` goes before the next one written.
     """
 
     def __init__(self, fd: int, render: Renderer) -> None:
@@ -37,7 +45,10 @@ class Output:
         self._fd = fd
         self._render = render
         self._lock = anyio.Lock(fast_acquire=True)
-        self._unwritten = bytearray()  # the rest of a line whose writing was cancelled goes before the next one
+        self._unwritten = bytearray()  # the rest of what was cut short goes before the next line
+        self._begun = False
+        self._lost = 0  # lines, since the last one that was written
+        self._reason = ""  # for that
         self._poll = _poller(fd, getattr(select, "POLLOUT", 0))
         self._closed = anyio.Event()
 
@@ -46,20 +57,18 @@ class Output:
         if self._closed.is_set():
             return
         async with self._lock:
-            self._unwritten += self._render(record)
-            while self._unwritten:
-                await self._until_writable()
-                try:
-                    written = os.write(self._fd, self._unwritten[:CHUNK])
-                except BlockingIOError:  # somebody else made it non-blocking, and it filled up since
-                    continue
-                except OSError as error:
-                    if error.errno not in GONE:
-                        self.failure = OSError(error.errno, f"standard output: {error.strerror}")
-                    self._unwritten.clear()
-                    self._closed.set()
-                    return
-                del self._unwritten[:written]
+            lost, self._lost = self._lost, 0
+            lines = self._render(record)
+            if lost:
+                lines = self._render(records.lines_lost(lost, self._reason, t=time.time())) + lines
+            self._unwritten += lines
+            try:
+                await self._flush()
+            except OSError as error:
+                if error.errno in FULL and self._begun:
+                    self._drop(lines, lost, error)
+                else:
+                    self._close(error)
 
     async def wait_closed(self) -> None:
         """Wait until nobody can read what is written: the reader is gone, or a write failed."""
@@ -71,6 +80,32 @@ class Output:
             if poll.poll(0):
                 return
         await self._closed.wait()
+
+    async def _flush(self) -> None:
+        while self._unwritten:
+            await self._until_writable()
+            try:
+                written = os.write(self._fd, self._unwritten[:CHUNK])
+            except BlockingIOError:  # somebody else made it non-blocking, and it filled up since
+                continue
+            del self._unwritten[:written]
+            self._begun = True
+
+    def _drop(self, lines: bytes, lost: int, error: OSError) -> None:
+        """Do without ``lines``, unless some of them is written already: then the rest has to come, some time."""
+        earlier = len(self._unwritten) - len(lines)
+        if earlier < 0:
+            return
+        del self._unwritten[earlier:]
+        self._lost, self._reason = lost + 1, os.strerror(error.errno or 0)
+        if not lost:
+            log.warning("standard output: %s; what can't be written is counted and dropped", self._reason)
+
+    def _close(self, error: OSError) -> None:
+        if error.errno not in GONE:
+            self.failure = OSError(error.errno, f"standard output: {error.strerror}")
+        self._unwritten.clear()
+        self._closed.set()
 
     async def _until_writable(self) -> None:
         if self._poll is not None and not self._poll.poll(0):

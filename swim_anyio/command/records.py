@@ -4,6 +4,7 @@ Every record has ``t`` (seconds since 1970, a float) and ``event``; ``member`` i
 belongs to an event stands beside the function or the case that makes it.
 """
 
+import re
 from base64 import b64encode
 from collections.abc import Iterable
 from typing import TypeAlias
@@ -34,16 +35,22 @@ from swim_core import (
     SettingsDiffer,
 )
 
-__all__ = ["Record", "error", "from_event", "members", "started", "stopped", "to_json"]
+__all__ = ["Record", "error", "from_event", "lines_lost", "members", "printable", "started", "stopped", "to_json"]
 
 Record: TypeAlias = dict[str, object]
 
 _encode = msgspec.json.Encoder().encode
+_CONTROLS = re.compile(rb"\x7f|\xc2[\x80-\x9f]")  # DEL and C1 in UTF-8: JSON allows them, and some terminals obey them
 
 
 def to_json(record: Record) -> bytes:
-    """One line of UTF-8, its newline included."""
-    return _encode(record) + b"\n"
+    """One line of UTF-8, its newline included; `printable`."""
+    return printable(_encode(record)) + b"\n"
+
+
+def printable(json: bytes) -> bytes:
+    """The same JSON without any control character, raw: what others sent may stand in it."""
+    return _CONTROLS.sub(lambda found: b"\\u00%02x" % found[0][-1], json)
 
 
 def from_event(event: Event, *, t: float) -> Record | None:
@@ -87,6 +94,11 @@ def started(local: Member, *, t: float, metrics: Address | None = None) -> Recor
 def stopped(name: str, reason: str, *, t: float) -> Record:
     """The last record: the node has left and its socket is closed."""
     return {"t": t, "event": "stopped", "member": name, "reason": reason}
+
+
+def lines_lost(count: int, reason: str, *, t: float) -> Record:
+    """So many records before the next one could not be written, and why."""
+    return {"t": t, "event": "lost", "count": count, "reason": reason}
 
 
 def members(live: Iterable[Member], *, t: float) -> Record:

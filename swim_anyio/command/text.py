@@ -108,6 +108,8 @@ def _words(record: Mapping[str, Any]) -> list[str]:
             return ["members are heard again"]
         case "lost" if member is not None:
             return [f"{record['count']} broadcasts of {member}: nobody has them any more"]
+        case "lost" if "reason" in record:
+            return [f"{record['count']} lines: standard output took none of them ({record['reason']})"]
         case "lost":
             return [f"{record['count']} events: they came faster than they were read"]
         case "members":

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from command_processes import PATIENCE, QUICK, SWIM, AgentProcess, agents, environment
@@ -116,6 +117,59 @@ def test_a_full_disk_is_a_failure() -> None:
         )
     assert result.stderr == "swim: standard output: No space left on device\n"
     assert result.returncode == 1
+
+
+def test_a_disk_that_fills_up_drops_lines_and_the_member_stays(start: Start, tmp_path: Path) -> None:
+    import resource  # of POSIX only
+
+    room = 4_096
+    path = tmp_path / "agent.log"
+    with path.open("ab") as output:
+        n1 = start("n1")
+        full = subprocess.Popen(
+            [
+                *SWIM,
+                "agent",
+                "--bind",
+                "127.0.0.1:0",
+                "--name",
+                "full",
+                "--join",
+                n1.address,
+                "--format",
+                "json",
+                *QUICK,
+            ],
+            env=environment(PYTHONDONTWRITEBYTECODE="1"),
+            stdin=subprocess.PIPE,
+            stdout=output,
+            stderr=subprocess.PIPE,
+            preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
+        )
+    try:
+        assert full.stdin is not None
+        assert full.stderr is not None
+        n1.wait_for("alive", member="full")
+        for number in range(4):
+            full.stdin.write(b"x" * (room // 3) + b"\nbroadcast %d\n" % number)
+            full.stdin.flush()
+            n1.wait_for("broadcast", data=str(number))
+        assert b"standard output: File too large" in full.stderr.readline()
+        os.truncate(path, 0)  # somebody makes room
+        full.stdin.write(b"members\nbroadcast done\n")
+        full.stdin.flush()
+        n1.wait_for("broadcast", data="done")
+        assert not n1.heard("left")
+        full.send_signal(signal.SIGTERM)
+        assert full.wait(PATIENCE) == 0
+        assert full.stderr.read() == b"", "one warning"
+    finally:
+        full.kill()
+        full.communicate()
+    lost, *others = [json.loads(line) for line in path.read_bytes().splitlines()[1:]]  # after the one cut short
+    assert (lost["event"], lost["reason"]) == ("lost", "File too large")
+    assert lost["count"] >= 2
+    assert [line["event"] for line in others if line["event"] in ("members", "stopped")] == ["members", "stopped"]
 
 
 @both_backends

@@ -109,6 +109,16 @@ CASES: list[tuple[Event, dict[str, object] | None, str]] = [
 ]
 
 
+def test_json_has_no_character_that_a_terminal_obeys() -> None:
+    """JSON itself allows DEL and the C1 controls raw, and U+009B begins an escape sequence."""
+    controls = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
+    record = {"data": f"{controls} \xa0\xdb\u20ac \\u009b", controls: "as a key"}
+    line = records.to_json(record)
+    assert not {character for character in line.decode().removesuffix("\n") if character in controls}
+    assert json.loads(line) == record
+    assert "\xa0\xdb\u20ac" in line.decode()
+
+
 @pytest.mark.parametrize(("event", "expected", "words"), CASES, ids=lambda value: type(value).__name__)
 def test_each_event_as_json_and_in_words(event: Event, expected: dict[str, object] | None, words: str) -> None:
     record = records.from_event(event, t=T)
@@ -166,6 +176,12 @@ def test_a_bad_line_is_quoted_with_its_reason() -> None:
         "line": "br\ufffdadcast",
     }
     assert pieces(record)[2][0] == "no such command"
+
+
+def test_lines_that_could_not_be_written() -> None:
+    record = records.lines_lost(3, "No space left on device", t=T)
+    assert record == {"t": T, "event": "lost", "count": 3, "reason": "No space left on device"}
+    assert pieces(record)[2][0] == "3 lines: standard output took none of them (No space left on device)"
 
 
 def test_a_line_begins_with_the_local_time_and_the_event() -> None:
