@@ -9,7 +9,7 @@ import attrs
 from swim_core.events import MemberDied
 from swim_core.member import Member, Rule
 
-from .cluster import Cluster, identity
+from .cluster import START_MS, Cluster, identity
 from .deliveries import DeliveredOnce, DeliveredToAll
 from .observer import Observer, Stop
 from .obstruction import Obstructions
@@ -50,6 +50,9 @@ class Bounds:
     pending: int = 4_096
 
 
+OLDEST_VERDICT = 15.0  # seconds: clocks that were stepped must not excuse everything
+
+
 class NoFalseDeath(Observer):
     """No member that runs is declared dead, unless it, its accuser, or the node told was obstructed for too long.
 
@@ -75,7 +78,7 @@ class NoFalseDeath(Observer):
             return
         accuser = event.evidence.accuser if event.evidence else ""
         parties = (subject, process, *self._cluster.named(accuser))
-        excused = [party for party in parties if self._excuses(party)]
+        excused = [party for party in parties if self._excuses(party, self._age(event))]
         require(excused, f"{process.label} was told that {subject.label} died, which runs: {event}")
 
     def _gave_way(self, subject: Process, event: MemberDied) -> bool:
@@ -84,10 +87,17 @@ class NoFalseDeath(Observer):
         epochs = [other.node.local.epoch for other in self._cluster.named(subject.name)]
         return max(self._newest.get(subject.name, 0), *epochs) > event.member.epoch
 
-    def _excuses(self, process: Process) -> bool:
+    def _age(self, event: MemberDied) -> float:
+        """Seconds since the verdict, as far as cluster time tells: one that was cut off, too, hears of it late."""
+        if event.evidence is None:
+            return 0.0
+        return min(max(0.0, self._cluster.now - (event.evidence.cluster_time - START_MS) / 1000), OLDEST_VERDICT)
+
+    def _excuses(self, process: Process, age: float) -> bool:
         bounds = self._bounds
-        longest = self._obstructions.longest(process, within=bounds.after_obstruction)
-        cut_off = self._obstructions.cut_off_since(process, self._cluster.now - bounds.after_obstruction)
+        within = bounds.after_obstruction + age
+        longest = self._obstructions.longest(process, within=within)
+        cut_off = self._obstructions.cut_off_since(process, self._cluster.now - within)
         by_host = cut_off and self._cluster.wires is not None
         return longest >= 0.95 * (bounds.host_tolerance if by_host else bounds.stall_tolerance)
 

@@ -23,6 +23,7 @@ from swim_core import (
     Statistics,
 )
 from swim_core.simulation import Link, Process, Simulation
+from swim_core.simulation.cluster import START_MS
 from swim_core.simulation.deliveries import DeliveredOnce, DeliveredToAll
 from swim_core.simulation.invariants import (
     Bounds,
@@ -55,10 +56,12 @@ class Stage:
         """Have a node tell its application something."""
         self.processes[number].do(lambda node, now: cast(RecordingNode, node).told.extend(events))
 
-    def died(self, number: int, accuser: int = 0) -> MemberDied:
+    def died(self, number: int, accuser: int = 0, age: float = 0.0) -> MemberDied:
+        """By a verdict of so many seconds ago."""
+        verdict = START_MS + round(1000 * (self.simulation.now - age))
         return MemberDied(
             attrs.evolve(self.node(number).itself, state=State.DEAD),
-            Evidence(rule=None, accuser=self.processes[accuser].name, cluster_time=0),
+            Evidence(rule=None, accuser=self.processes[accuser].name, cluster_time=verdict),
         )
 
     def received(self, origin: int, number: int, payload: bytes) -> BroadcastReceived:
@@ -107,6 +110,13 @@ class TestNoFalseDeath:
         stage.simulation.pause("node-2", 20.0)
         stage.simulation.run_for(23.5)
         self.expect(stage, excused=False)
+
+    def test_an_old_verdict_that_comes_late_keeps_its_excuse(self, stage: Stage) -> None:
+        stage.simulation.pause("node-2", 20.0)
+        stage.simulation.run_for(26.0)
+        stage.tell(1, stage.died(2, age=7.0))
+        with pytest.raises(InvariantViolated):
+            stage.tell(1, stage.died(2))
 
     def test_a_partition_excuses_once_it_has_lasted(self, stage: Stage) -> None:
         stage.simulation.partition(["node-1"], ["node-2"])
