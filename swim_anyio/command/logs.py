@@ -6,6 +6,7 @@ import sys
 import msgspec
 
 from .choices import Format, LogLevel
+from .records import printable
 
 __all__ = ["JsonFormatter", "start_logging"]
 
@@ -31,7 +32,7 @@ class JsonFormatter(logging.Formatter):
         fields |= {name: value for name, value in vars(record).items() if name not in _PLAIN}
         if record.exc_info:
             fields["exception"] = self.formatException(record.exc_info)
-        return _encode(fields).decode()
+        return printable(_encode(fields)).decode()
 
 
 def start_logging(level: LogLevel, format: Format) -> None:

@@ -15,11 +15,17 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import msgspec
 import pytest
 from command_processes import PATIENCE, SWIM, AgentProcess, agents, environment
 
 from swim_anyio.command.entry import run
 from swim_anyio.command.tools import asking
+from swim_core import Address
+from swim_core.address import pack as pack_address
+from swim_core.hashing import Hashes
+from swim_core.questions import Ask, MembersPage, Standing, Tell, Teller
+from swim_core.wire import decode, encode_item, pack
 
 pytestmark = [
     pytest.mark.processes,
@@ -252,6 +258,39 @@ def test_nobody_answers(tool: list[str], swim: Swim, monkeypatch: pytest.MonkeyP
         address = f"127.0.0.1:{mute.getsockname()[1]}"
         said = complaint(swim(*tool, "--join", address, "--cluster", "blue"), 1)
     assert said.startswith(f"swim: no answer from {address} within 0.5 s, asked with the cluster label 'blue': ")
+
+
+@contextlib.contextmanager
+def endless() -> Iterator[str]:
+    """The address of one who answers every question with a page, and says that there are more."""
+    teller = Teller("eve", pack_address(Address("127.0.0.1", 7946)), 0, 1, 0, Standing.FINE)
+    empty = msgspec.msgpack.encode(MembersPage(teller, []))
+
+    def answer() -> None:
+        while (received := sock.recvfrom(2_000))[0]:
+            question = decode(received[0]).message
+            assert isinstance(question, Ask)
+            page = encode_item(Tell(question.nonce, question.cursor + 1, empty))
+            sock.sendto(pack(Hashes("", 1).label, 0, 1, page), received[1])
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(("127.0.0.1", 0))
+        thread = threading.Thread(target=answer)
+        thread.start()
+        try:
+            yield f"127.0.0.1:{sock.getsockname()[1]}"
+        finally:
+            sock.sendto(b"", sock.getsockname())
+            thread.join()
+
+
+@pytest.mark.parametrize("tool", ["members", "watch"])
+def test_an_answer_that_does_not_end_is_given_up(tool: str, swim: Swim, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asking, "LONGEST", 0.1)
+    monkeypatch.setattr("swim_core.inquirer.MAX_PAGES", 10**9)
+    with endless() as address:
+        said = complaint(swim(tool, "--join", address), 1)
+    assert said == f"swim: what {address} answers did not end within 0.1 s\n"
 
 
 def test_the_patience_is_two_seconds() -> None:
