@@ -121,6 +121,7 @@ class Assembly:
             self._health,
             self._journal,
             broadcast=self._broadcast,
+            unanswered=lambda: 0 < len(self._joiner.addresses) == len(self._joiner.unanswered),
         )
         self._introductions = Introductions(common, self._claims, self._corrections, self._pings, self._jury)
         self._isolation = Isolation(

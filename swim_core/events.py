@@ -209,11 +209,13 @@ class JoinAttempt(msgspec.Struct, frozen=True):
 
     Attributes:
         addresses: of all seeds.
-        unanswered: of those that were asked twice or more, and are still no live members.
+        unanswered: of those that were asked twice or more, have not answered, and are no live members.
+        waited: seconds since the first of the unanswered ones was asked in vain for the first time.
     """
 
     addresses: tuple[Address, ...]
     unanswered: tuple[Address, ...] = ()
+    waited: float = 0.0
 
 
 class SettingsDiffer(msgspec.Struct, frozen=True):

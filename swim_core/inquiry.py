@@ -68,6 +68,7 @@ class Inquiry:
         journal: Journal,
         *,
         broadcast: Callable[[bytes, float], int],
+        unanswered: Callable[[], bool],
     ) -> None:
         self._policy = common.config.answer_tools
         self._membership = common.membership
@@ -78,6 +79,7 @@ class Inquiry:
         self._health = health
         self._journal = journal
         self._broadcast = broadcast
+        self._unanswered = unanswered
         self._last: dict[str, float] = {}
         self._remote_speech = RateLimit(REMOTE_SPEECH)
         self._spoken: dict[tuple[Address, int], Spoken] = {}
@@ -211,7 +213,9 @@ class Inquiry:
             return Standing.SUPERSEDED
         if self._health.isolated:
             return Standing.ISOLATED
-        return Standing.DEAF if self._health.deaf else Standing.FINE
+        if self._health.deaf:
+            return Standing.DEAF
+        return Standing.UNANSWERED if self._membership.live_count == 1 and self._unanswered() else Standing.FINE
 
 
 class _Members(msgspec.Struct, array_like=True):

@@ -4,7 +4,7 @@ JOIN -> JOIN_ACK(cookie) -> JOIN(cookie, claim) -> JOIN_ACK -> sync. The cookie 
 receives at the address it asks from (docs/protocol.md, section 7).
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -39,6 +39,8 @@ class _Seed(msgspec.Struct):
     cookie: bytes | None = None
     tries: int = 0
     asked: int = 0
+    """Times, since it last answered or was a live member."""
+    asked_since: float = 0.0
     timer: Timer | None = None
 
 
@@ -77,6 +79,11 @@ class Joiner:
     def addresses(self) -> Sequence[Address]:
         """The seeds that are not this node itself."""
         return [address for address in self._seeds if address != self._own]
+
+    @property
+    def unanswered(self) -> Sequence[Address]:
+        """Those of them that were asked more than once, have not answered, and are no live member's address."""
+        return [seed.address for seed in self._vain()]
 
     def join(self, addresses: Sequence[Address], now: float) -> None:
         """Replace the seeds; see `ProtocolNode.join`."""
@@ -127,14 +134,16 @@ class Joiner:
     def _attempt(self, now: float) -> None:
         self._answering = False
         if any(seed.due <= now and self._wanted(seed) for seed in self._seeds.values()):
-            self._emit(JoinAttempt(tuple(self._seeds), tuple(self._unanswered())))
+            vain = self._vain()
+            waited = now - min((seed.asked_since for seed in vain), default=now)
+            self._emit(JoinAttempt(tuple(self._seeds), tuple(seed.address for seed in vain), waited))
             self._answering = True
         self._ask_due(now)
         self._ask_members(now)
         self._plan(now)
 
-    def _unanswered(self) -> Iterator[Address]:
-        return (seed.address for seed in self._seeds.values() if seed.asked >= VAIN and self._wanted(seed))
+    def _vain(self) -> Sequence[_Seed]:
+        return [seed for seed in self._seeds.values() if seed.asked >= VAIN and self._wanted(seed)]
 
     def _ask_due(self, now: float) -> None:
         due = [seed for seed in self._seeds.values() if seed.due <= now and seed.address != self._own]
@@ -148,6 +157,7 @@ class Joiner:
                 asked += 1
                 seed.due = now + self._backoff(seed)
                 seed.tries = 0
+                seed.asked_since = seed.asked_since if seed.asked else now
                 seed.asked += 1
                 if seed.seq is None:  # else a slow answer may still come to the step under way
                     seed.cookie = None
@@ -217,7 +227,7 @@ class Joiner:
         """A JOIN of this node came back to it: that seed is another address of its own, or reflects."""
         for seed in self._asked():
             if seed.seq == join.seq:
-                seed.seq, seed.due = None, now + OWN_AGAIN
+                seed.seq, seed.due, seed.asked = None, now + OWN_AGAIN, 0
                 if seed.timer is not None:
                     seed.timer.cancel()
         self._plan(now)
@@ -229,7 +239,7 @@ class Joiner:
             self._counters.drop(DropReason.UNREQUESTED)
             return
         seed.timer.cancel()
-        seed.seq = None
+        seed.seq, seed.asked = None, 0
         self._agreement.check(ack, sender.address, now)
         if self._membership.live_count == 1 and self._local.rival is None:
             self._local.enter(ack.time, ack.held, now)

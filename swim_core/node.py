@@ -271,6 +271,8 @@ class Node(Assembly):
             deaf=self._health.deaf,
             isolated=self._health.isolated,
             superseded=self._local.rival is not None,
+            seeds=len(self._joiner.addresses),
+            seeds_unanswered=len(self._joiner.unanswered),
             watches=len(self._jury),
             pending=len(self._pending),
             retained_broadcasts=self._broadcasts.retained,

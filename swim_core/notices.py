@@ -34,6 +34,7 @@ __all__ = ["DEBUG", "INFO", "WARNING", "Notice", "Notices"]
 
 DEBUG, INFO, WARNING = 10, 20, 30
 """Levels, as everywhere in Python."""
+AGAIN = 600.0  # seconds until seeds that go on not to answer are warned of again: who looks at the log sees it
 
 
 class Logger(Protocol):
@@ -67,10 +68,11 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 class Notices:
-    """Makes notices of the events of one node. It remembers which seeds it has warned of."""
+    """Makes notices of the events of one node. It remembers which seeds it has warned of, and when."""
 
     def __init__(self) -> None:
         self._unanswered: frozenset[Address] = frozenset()
+        self._again = AGAIN
         self._makers: dict[type, Callable[[Any], Notice]] = {**_MAKERS, JoinAttempt: self._attempt}
 
     def of(self, event: Event) -> Notice | None:
@@ -79,8 +81,10 @@ class Notices:
         return maker(event) if maker is not None else None
 
     def _attempt(self, event: JoinAttempt) -> Notice:
-        """Each spell of silence of a seed is warned of once."""
-        unanswered = [str(address) for address in event.unanswered if address not in self._unanswered]
+        """A seed is warned of when its silence begins, and all that are silent every ten minutes or so."""
+        again = event.waited >= self._again
+        self._again = event.waited + AGAIN if again else min(self._again, event.waited + AGAIN)
+        unanswered = [str(address) for address in event.unanswered if again or address not in self._unanswered]
         self._unanswered = frozenset(event.unanswered)
         if unanswered:
             text = f"no answer from {', '.join(unanswered)}: still asking, less and less often"

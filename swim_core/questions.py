@@ -68,6 +68,8 @@ class Standing(IntEnum):
     """Another live process owns its name."""
     LEFT = 4
     """It has said goodbye."""
+    UNANSWERED = 5
+    """It is alone, and none of its seeds has answered."""
 
 
 class _Base(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):

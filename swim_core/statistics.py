@@ -124,6 +124,8 @@ class Statistics:
     deaf: bool = _gauge("Whether this node hears nobody just now", default=False)
     isolated: bool = _gauge("Whether this node has heard nobody for the stall tolerance", default=False)
     superseded: bool = _gauge("Whether another process owns the name of this node", default=False)
+    seeds: int = _gauge("Addresses that this node was told to join, itself not among them")
+    seeds_unanswered: int = _gauge("Seeds asked more than once that have not answered and are no live members")
     watches: int = _gauge("Members that this node watches just now, for it or others suspect them")
     pending: int = _gauge("Claims, numbers and broadcasts that wait to be told")
     retained_broadcasts: int = _gauge("Broadcasts kept for members that missed them")

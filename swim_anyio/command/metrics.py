@@ -18,7 +18,7 @@ from anyio.streams.stapled import MultiListener
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import choose_encoder
 
-from swim_core import Address, BindError, Statistics
+from swim_core import Address, BindError, State, Statistics
 
 from ..crossing import Crossing
 from ..node import AsyncNode
@@ -42,7 +42,7 @@ class MetricsServer:
         address: as bound; inside the block.
 
     Raises:
-        BindError: on entering, if the address can't be had. Nothing is left open.
+        BindError: on entering, if the address can't be had. Nothing is left open, whatever is raised.
     """
 
     address: Address
@@ -51,7 +51,8 @@ class MetricsServer:
         self._host, self._port = host, port
         self._collector: NodeCollector | None = None
         self._registry = CollectorRegistry(auto_describe=True)
-        self._failure: BindError | None = None
+        self._failure: BaseException | None = None  # of the start
+        self._serving = False
         self._thread = threading.Thread(target=self._run, args=(backend,), name="swim metrics", daemon=True)
 
     async def __aenter__(self) -> Self:
@@ -84,10 +85,11 @@ class MetricsServer:
     def _run(self, backend: str) -> None:
         try:
             anyio.run(self._serve, backend=backend)
-        except BindError as error:
-            self._failure = error
-        except Exception:
-            log.exception("metrics are served no more")
+        except BaseException as error:
+            if self._serving:
+                log.exception("metrics are served no more")
+            else:
+                self._failure = error
         finally:
             self._home.tell(self._started.set)
             self._home.tell(self._ended.set)
@@ -101,6 +103,7 @@ class MetricsServer:
             for listener in listeners:
                 group.start_soon(serve, listener, pages)
             self.address = Address(*listeners[0].extra(SocketAttribute.raw_socket).getsockname()[:2])
+            self._serving = True
             self._home.tell(self._started.set)
 
     def _metrics(self, accepted: str) -> Page:
@@ -115,10 +118,14 @@ class MetricsServer:
     def _health(self, accepted: str) -> Page:
         if self._collector is None:
             return STARTING
-        trouble = _trouble([*self._collector.read().values()])
-        return plain(HTTPStatus.SERVICE_UNAVAILABLE, trouble) if trouble else plain(HTTPStatus.OK, "ok")
+        found = [*self._collector.read().values()]
+        trouble = _trouble(found)
+        if trouble:
+            return plain(HTTPStatus.SERVICE_UNAVAILABLE, trouble)
+        return plain(HTTPStatus.OK, "ok: alone, none of its seeds has answered" if _unmet(found[0]) else "ok")
 
 
+LIVE = (State.ALIVE, State.SUSPECT)
 STARTING = plain(HTTPStatus.SERVICE_UNAVAILABLE, "starting: there is no node yet")
 
 
@@ -131,6 +138,11 @@ def _trouble(found: list[Statistics]) -> str:
     if found[0].isolated:
         return "isolated: no member was heard for the stall tolerance"
     return ""
+
+
+def _unmet(found: Statistics) -> bool:
+    """Whether the node was told of others, and is alone: no trouble, for a cluster starts with one."""
+    return 0 < found.seeds == found.seeds_unanswered and sum(found.members.get(state, 0) for state in LIVE) <= 1
 
 
 async def _listen(host: str, port: int) -> list[SocketListener]:

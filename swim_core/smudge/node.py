@@ -334,6 +334,8 @@ class SmudgeNode:
             deaf=self._health.deaf,
             isolated=self._health.isolated,
             superseded=False,
+            seeds=len(self._seeds.addresses),
+            seeds_unanswered=len(self._seeds.unanswered),
             watches=len(self._detector),
             pending=len(self._gossip),
             retained_broadcasts=len(self._broadcasts),

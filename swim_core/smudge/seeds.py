@@ -1,6 +1,6 @@
 """Seeds: asked until each is a live node, again and again, so that islands merge too."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from random import Random
 
 import msgspec
@@ -23,6 +23,7 @@ class _Seed(msgspec.Struct):
     due: float
     backoff: float = FIRST_BACKOFF
     asked: int = 0
+    asked_since: float = 0.0
 
 
 class Seeds:
@@ -47,6 +48,16 @@ class Seeds:
         self._timer: Timer | None = None
         self._answering = False
 
+    @property
+    def addresses(self) -> Sequence[Address]:
+        """The seeds, this node itself not among them."""
+        return [*self._seeds]
+
+    @property
+    def unanswered(self) -> Sequence[Address]:
+        """Those of them that were asked more than once and are no live nodes."""
+        return [a for a, seed in self._seeds.items() if seed.asked >= VAIN and self._wanted(a)]
+
     def join(self, addresses: Iterable[Address], now: float) -> None:
         """Replace the seeds; those that stay keep their backoff. In answer to `JoinAttempt` it starts no other."""
         self._seeds = {a: self._seeds.get(a) or _Seed(now) for a in addresses if a != self._local}
@@ -63,8 +74,9 @@ class Seeds:
     def _attempt(self, now: float) -> None:
         self._answering = False
         if any(seed.due <= now and self._wanted(address) for address, seed in self._seeds.items()):
-            vain = [a for a, seed in self._seeds.items() if seed.asked >= VAIN and self._wanted(a)]
-            self._emit(JoinAttempt(tuple(self._seeds), tuple(vain)))
+            vain = self.unanswered
+            waited = now - min((self._seeds[address].asked_since for address in vain), default=now)
+            self._emit(JoinAttempt(tuple(self._seeds), tuple(vain), waited))
             self._answering = True
         self._ask(now)
 
@@ -74,6 +86,7 @@ class Seeds:
                 continue
             if self._wanted(address):
                 self._detector.ping(address, now)
+                seed.asked_since = seed.asked_since if seed.asked else now
                 seed.asked += 1
                 seed.due = now + seed.backoff * self._random.uniform(0.75, 1.25)
                 seed.backoff = min(2 * seed.backoff, LAST_BACKOFF)

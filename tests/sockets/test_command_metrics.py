@@ -123,6 +123,10 @@ async def test_health(server: MetricsServer, node: Node) -> None:
     assert (await get(server, "/healthz"))[::2] == (200, "ok\n")
     node.now = Statistics(deaf=True)  # for now it only waits
     assert (await get(server, "/healthz"))[0] == 200
+    node.now = Statistics(seeds=2, seeds_unanswered=2, members={State.ALIVE: 1})
+    assert (await get(server, "/healthz"))[::2] == (200, "ok: alone, none of its seeds has answered\n")
+    node.now = Statistics(seeds=2, seeds_unanswered=2, members={State.ALIVE: 2})
+    assert (await get(server, "/healthz"))[::2] == (200, "ok\n")
     node.now = Statistics(isolated=True)
     status, _, body = await get(server, "/healthz")
     assert (status, body.partition(":")[0]) == (503, "isolated")
@@ -272,6 +276,20 @@ def test_an_address_that_can_not_be_had(backend: str, host: str, says: str) -> N
             async with MetricsServer(host, 0, backend):
                 raise AssertionError("it is open")
 
+    anyio.run(main, backend=backend)
+
+
+@both_backends
+def test_whatever_else_keeps_it_from_starting_is_raised(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(**_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    async def main() -> None:
+        with pytest.raises(ZeroDivisionError, match="a bug"):
+            async with MetricsServer("127.0.0.1", 0, backend):
+                raise AssertionError("it is open")
+
+    monkeypatch.setattr("anyio.create_tcp_listener", broken)
     anyio.run(main, backend=backend)
 
 

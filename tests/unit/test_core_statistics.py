@@ -7,7 +7,7 @@ from core_jury import Accuser
 
 from swim_core import Config, Evidence, Observation, Rule, State, Statistics
 from swim_core.rtt import RoundTrips
-from swim_core.wire import Broadcast, JoinAck, Ping, UserMessage, Want
+from swim_core.wire import Broadcast, Join, JoinAck, Ping, UserMessage, Want
 
 A, B, C = peers(3)
 
@@ -79,6 +79,41 @@ def test_differing_settings_are_counted() -> None:
     join = next(sent.message for sent in hand.sent)
     hand.feed(A, JoinAck(join.seq, b"c", UNIX_MS, 2000, 4, 5000))  # type: ignore[union-attr]
     assert hand.node.statistics().settings_differ == 1
+
+
+def test_seeds_are_counted_and_those_that_do_not_answer() -> None:
+    hand = Hand(knows=[A])
+    hand.answering = [A]
+
+    def seeds() -> tuple[int, int]:
+        statistics = hand.node.statistics()
+        return statistics.seeds, statistics.seeds_unanswered
+
+    assert seeds() == (0, 0)
+    hand.node.join([A.address, B.address, C.address, hand.node.local.address], now=hand.now)
+    assert seeds() == (3, 0), "none was asked twice"
+    hand.run(10.0)
+    assert seeds() == (3, 2)
+    hand.feed(A, claims=[B.claim()])
+    assert seeds() == (3, 1)
+    hand.node.join([A.address], now=hand.now)
+    assert seeds() == (1, 0)
+
+
+def test_a_seed_that_answers_from_an_address_of_which_no_member_is_known_has_answered() -> None:
+    """As behind a translator of addresses, where members never stand at the address that is asked."""
+    hand = Hand()
+    hand.node.join([A.address], now=hand.now)
+    hand.run(10.0)
+    assert hand.node.statistics().seeds_unanswered == 1
+
+    def joins() -> list[Join]:
+        return [sent.message for sent in hand.sent if isinstance(sent.message, Join)]
+
+    asked = len(joins())
+    hand.until(lambda: len(joins()) > asked, 60.0)
+    hand.feed(B, JoinAck(joins()[-1].seq, b"c", UNIX_MS, 1000, 4, 5000))
+    assert hand.node.statistics().seeds_unanswered == 0
 
 
 def test_round_trips_are_summed_up() -> None:

@@ -8,6 +8,7 @@ from core_driver import EPOCH, RTT, UNIX_MS, Hand, Peer, Sent, peer, peers
 from core_jury import Accuser
 from inquiry_driver import LOCAL, REMOTE, ask_bytes, told
 
+from swim_anyio.command.tools.reading import standing_words
 from swim_core import (
     Address,
     BroadcastReceived,
@@ -440,6 +441,21 @@ def test_a_superseded_node_answers_tools_and_says_so() -> None:
     assert told(hand, What.MEMBERS)[0].teller.standing is Standing.SUPERSEDED
     assert hand.feed(A, Ping(1, hand.short_id, UNIX_MS)) == []
     assert spoken(hand, b"x").number is None
+
+
+def test_a_node_that_is_alone_and_finds_no_seed_says_so() -> None:
+    hand = Hand()
+    assert told(hand, What.MEMBERS)[0].teller.standing is Standing.FINE
+    hand.node.join([A.address], now=hand.now)
+    hand.run(10.0)
+    teller = told(hand, What.MEMBERS)[0].teller
+    assert teller.standing is Standing.UNANSWERED
+    assert standing_words(teller) == "me is alone: none of its seeds has answered"
+    company = Hand(knows=[B])
+    company.answering = [B]
+    company.node.join([A.address], now=company.now)
+    company.run(10.0)
+    assert told(company, What.MEMBERS)[0].teller.standing is Standing.FINE
 
 
 def test_a_node_that_left_answers_tools_and_says_so() -> None:

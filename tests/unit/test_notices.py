@@ -1,10 +1,12 @@
 """What operators read of events in logs, and how loud it is."""
 
 import logging
+from itertools import pairwise
 from typing import get_args
 
 import pytest
 from core_driver import Hand, peers
+from smudge_driver import Hand as SmudgeHand
 
 from swim_core import (
     Address,
@@ -124,6 +126,33 @@ def test_each_spell_of_silence_of_a_seed_is_warned_of_once() -> None:
         (WARNING, "no answer from 10.0.0.10"),
     ]
     assert [said(), said(SEED)] == [asking, warned]
+
+
+def test_seeds_that_go_on_not_to_answer_are_warned_of_every_ten_minutes() -> None:
+    notices = Notices()
+    warned: list[float] = []
+    for waited in (*range(0, 2_000, 50), *range(0, 1_300, 50)):  # the seed that was silent first answers, another not
+        notice = notices.of(JoinAttempt((SEED,), (SEED,), float(waited)))
+        assert notice is not None
+        if notice.level == WARNING:
+            warned.append(waited)
+    assert warned == [0, 600, 1200, 1800, 600, 1200]
+
+
+@pytest.mark.parametrize("hand", [Hand, SmudgeHand])
+def test_an_attempt_says_for_how_long_seeds_have_been_silent(hand: type[Hand] | type[SmudgeHand]) -> None:
+    driven = hand()
+    began = driven.now
+    driven.node.join([SEED], now=began)
+    driven.run(2_000.0)
+    attempts = [event for event in driven.events if isinstance(event, JoinAttempt)]
+    assert attempts[0].waited == attempts[1].waited == 0.0
+    assert 2.0 < attempts[2].waited < 4.0
+    assert all(0.0 < later.waited - earlier.waited < 90.0 for earlier, later in pairwise(attempts[2:]))
+    assert 1_900 < attempts[-1].waited < driven.now - began
+    notices = Notices()
+    levels = [notice.level for event in attempts if (notice := notices.of(event))]
+    assert levels.count(WARNING) == 4
 
 
 def test_a_seed_that_does_not_answer_is_named_at_the_third_attempt_and_one_that_does_never() -> None:

@@ -21,6 +21,7 @@ STANDINGS = {
     Standing.DEAF: "hears nobody just now: what it shows may be old",
     Standing.ISOLATED: "has heard nobody for the stall tolerance: the trouble is likely its own, its view old",
     Standing.SUPERSEDED: "keeps silent, since another live process owns its name",
+    Standing.UNANSWERED: "is alone: none of its seeds has answered",
     Standing.LEFT: "has left: what it shows grows old",
 }
 
