@@ -3,7 +3,7 @@
     python tests/bench/figures.py clusters --members 16 128 --runs 20
     python tests/bench/figures.py clusters --members 1000 --runs 5
     python tests/bench/figures.py stalls
-    python tests/bench/figures.py pictures --into docs/pictures
+    python tests/bench/figures.py pictures
 
 Virtual time throughout: the figures depend on the seeds alone, not on the machine.
 """
@@ -163,7 +163,7 @@ def main() -> None:
     parser.add_argument("what", choices=["clusters", "stalls", "pictures"])
     parser.add_argument("--members", type=int, nargs="+", default=[16, 128])
     parser.add_argument("--runs", type=int, default=20)
-    parser.add_argument("--into", type=Path, default=Path("docs/pictures"))
+    parser.add_argument("--into", type=Path, default=Path("docs/figures"))
     arguments = parser.parse_args()
     if arguments.what == "clusters":
         clusters(arguments.members, arguments.runs)
