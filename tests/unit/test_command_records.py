@@ -118,7 +118,7 @@ CASES: list[tuple[Event, dict[str, object] | None, str]] = [
 def test_json_has_no_character_that_a_terminal_obeys() -> None:
     """JSON itself allows DEL and the C1 controls raw, and U+009B begins an escape sequence."""
     controls = "".join(map(chr, [*range(0x20), *range(0x7F, 0xA0)]))
-    record = {"data": f"{controls} \xa0\xdb\u20ac \\u009b", controls: "as a key"}
+    record: records.Record = {"data": f"{controls} \xa0\xdb\u20ac \\u009b", controls: "as a key"}
     line = records.to_json(record)
     assert not {character for character in line.decode().removesuffix("\n") if character in controls}
     assert json.loads(line) == record
