@@ -39,6 +39,7 @@ from .events import (
     NameConflict,
     Observation,
     Origin,
+    Paused,
     Reconnected,
     SettingsDiffer,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "NotRunning",
     "Observation",
     "Origin",
+    "Paused",
     "PayloadTooLarge",
     "ProtocolConfig",
     "ProtocolNode",

@@ -27,6 +27,7 @@ from .events import (
     Event,
     MemberForgotten,
     NameConflict,
+    Paused,
 )
 from .gossip import Gossip
 from .hashing import Hashes
@@ -189,10 +190,12 @@ class Assembly:
 
     # ------------------------------------------------------------------ routing
 
-    def _paused(self) -> None:
+    def _paused(self, seconds: float) -> None:
         self._prober.drop()
         self._pings.drop()
         self._jury.pause()
+        if seconds > self._health.long_pause:
+            self._events.append(Paused(seconds))
 
     def _settle(self, now: float) -> None:
         if self._pending.any:

@@ -32,6 +32,7 @@ __all__ = [
     "NameConflict",
     "Observation",
     "Origin",
+    "Paused",
     "Reconnected",
     "SettingsDiffer",
 ]
@@ -204,6 +205,16 @@ class Reconnected(msgspec.Struct, frozen=True):
     """This node hears members again after `Isolated`."""
 
 
+class Paused(msgspec.Struct, frozen=True):
+    """This process did not run for more than half the stall tolerance: others may have held it dead for a while.
+
+    Attributes:
+        seconds: by which it was late for what it had to do.
+    """
+
+    seconds: float
+
+
 class JoinAttempt(msgspec.Struct, frozen=True):
     """Seeds are about to be asked (again): the moment to resolve their names anew and call ``join``.
 
@@ -253,6 +264,7 @@ Event = (
     | NameConflict
     | Isolated
     | Reconnected
+    | Paused
     | JoinAttempt
     | SettingsDiffer
     | EventsLost

@@ -38,6 +38,7 @@ class Health:
         isolated: deaf for S; raised as an event.
         alone: deaf for 3 S: the application sees this node only.
         seen: the latest time seen.
+        long_pause: seconds from which on a pause may have made others hold this node dead, and is told.
         last_pause: local clock at the end of the last pause; -inf before the first.
     """
 
@@ -48,10 +49,11 @@ class Health:
         now: float,
         *,
         deadline: Callable[[], float | None],
-        on_pause: Callable[[], None],
+        on_pause: Callable[[float], None],
     ) -> None:
         self._limits = limits
         self._pause = limits.pause
+        self.long_pause = limits.isolation / 2
         self._counters = counters
         self._deadline = deadline
         self._on_pause = on_pause
@@ -88,7 +90,7 @@ class Health:
             self.last_pause = now
             self._counters.pauses += 1
             self._counters.paused_seconds += lag
-            self._on_pause()
+            self._on_pause(lag)
         return now
 
     def _unpaused(self, now: float) -> float:

@@ -25,6 +25,7 @@ from .events import (
     MemberSuspected,
     MemberUpdated,
     NameConflict,
+    Paused,
     Reconnected,
     SettingsDiffer,
 )
@@ -140,6 +141,11 @@ def _reconnected(_: Reconnected) -> Notice:
     return Notice(WARNING, "events", "members are heard again", {"event": "reconnected"})
 
 
+def _paused(event: Paused) -> Notice:
+    text = f"did not run for {event.seconds:.1f} s: others may have held it dead"
+    return Notice(WARNING, "events", text, {"event": "paused", "seconds": event.seconds})
+
+
 _MAKERS: dict[type, Callable[[Any], Notice]] = {
     MemberJoined: _of_member(INFO, "joined", "joined"),
     MemberSuspected: _of_member(INFO, "suspected", "is suspected"),
@@ -153,4 +159,5 @@ _MAKERS: dict[type, Callable[[Any], Notice]] = {
     SettingsDiffer: _settings,
     Isolated: _isolated,
     Reconnected: _reconnected,
+    Paused: _paused,
 }

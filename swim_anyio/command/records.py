@@ -31,6 +31,7 @@ from swim_core import (
     MemberUpdated,
     MessageReceived,
     NameConflict,
+    Paused,
     Reconnected,
     SettingsDiffer,
 )
@@ -78,6 +79,8 @@ def from_event(event: Event, *, t: float) -> Record | None:
             return {"t": t, "event": "isolated"}
         case Reconnected():
             return {"t": t, "event": "reconnected"}
+        case Paused(seconds=seconds):
+            return {"t": t, "event": "paused", "seconds": round(seconds, 3)}
         case BroadcastsLost(origin=origin, count=count):  # a member: its broadcasts; none: our own events
             return {"t": t, "event": "lost", "member": origin.name, "count": count}
         case EventsLost(count=count):

@@ -28,6 +28,7 @@ STYLES = {
     "message": "cyan",
     "conflict": "bold red",
     "isolated": "bold yellow",
+    "paused": "yellow",
     "lost": "yellow",
     "error": "bold red",
     "stopped": "bold",
@@ -106,6 +107,8 @@ def _words(record: Mapping[str, Any]) -> list[str]:
             return ["no member was heard for the stall tolerance: the trouble is likely here"]
         case "reconnected":
             return ["members are heard again"]
+        case "paused":
+            return [f"this process did not run for {record['seconds']:.1f} s: others may have held it dead"]
         case "lost" if member is not None:
             return [f"{record['count']} broadcasts of {member}: nobody has them any more"]
         case "lost" if "reason" in record:

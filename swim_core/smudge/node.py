@@ -9,7 +9,7 @@ from typing import NoReturn
 from swim_core.address import Address, reachable
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError, NotRunning, PayloadTooLarge, UnknownMember
-from swim_core.events import Datagram, DropReason, Event, Evidence, KernelEvidence
+from swim_core.events import Datagram, DropReason, Event, Evidence, KernelEvidence, Paused
 from swim_core.health import Health, Limits
 from swim_core.isolation import Isolation
 from swim_core.member import Contact, Member, State
@@ -86,9 +86,7 @@ class SmudgeNode:
         self._inbox = Inbox(local, config, counters, lambda address: peers.get(address) is not None)
         usual = max(config.interval, SHORTEST)
         limits = Limits(usual, max(0.25 * config.interval, 0.25), UNREACHED * usual)
-        self._health = health = Health(
-            limits, counters, now, deadline=self.poll_deadline, on_pause=lambda: self._detector.drop()
-        )
+        self._health = health = Health(limits, counters, now, deadline=self.poll_deadline, on_pause=self._paused)
         self._gossip = gossip = Gossip(peers, random)
         self._broadcasts = Broadcasts(peers)
         self._outbox = outbox = Outbox(local, peers, gossip, self._broadcasts, counters)
@@ -350,6 +348,11 @@ class SmudgeNode:
     def _advance(self, now: float) -> float:
         """Take note of the time. Being late for a tick means that this process stalled: it accuses nobody for that."""
         return self._health.advance(now)
+
+    def _paused(self, seconds: float) -> None:
+        self._detector.drop()
+        if seconds > self._health.long_pause:
+            self._events.append(Paused(seconds))
 
     def _answered(self, now: float) -> None:
         """A node answered this one: both ways are open."""

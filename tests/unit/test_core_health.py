@@ -9,6 +9,7 @@ from swim_core import (
     Isolated,
     MemberDied,
     MemberRecovered,
+    Paused,
     Reconnected,
     Rule,
     State,
@@ -43,6 +44,15 @@ def test_a_tick_later_than_a_quarter_of_t_and_a_quarter_second_is_a_pause(interv
         statistics = hand.node.statistics()
         assert statistics.pauses == pauses
         assert statistics.paused_seconds == pytest.approx(late if pauses else 0.0)
+
+
+def test_a_pause_of_more_than_half_the_stall_tolerance_is_told_with_its_length() -> None:
+    for late, told in ((2.45, []), (2.55, [2.55])):
+        hand = Hand(knows=[A], config=Config.lan(stall_tolerance=5))
+        pause(hand, late)
+        assert [event.seconds for event in hand.happened(Paused)] == pytest.approx(told)
+        hand.run(10.0)
+        assert [event.seconds for event in hand.happened(Paused)] == pytest.approx(told)
 
 
 def test_a_late_datagram_shows_a_pause_as_well_as_a_tick() -> None:

@@ -30,6 +30,7 @@ from swim_core import (
     MessageReceived,
     NameConflict,
     Origin,
+    Paused,
     Reconnected,
     Rule,
     SettingsDiffer,
@@ -59,6 +60,7 @@ EXPECTED: list[tuple[Event, int, str]] = [
     ),
     (Isolated(), WARNING, "no member was heard for the stall tolerance: the trouble is likely here"),
     (Reconnected(), WARNING, "members are heard again"),
+    (Paused(13.42), WARNING, "did not run for 13.4 s: others may have held it dead"),
     (JoinAttempt((SEED,)), DEBUG, "asking 10.0.0.9:7946"),
     (
         SettingsDiffer(SEED, {"rings": 3}, {"rings": 4}),

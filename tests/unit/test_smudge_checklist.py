@@ -21,6 +21,7 @@ from swim_core import (
     Multicast,
     NotRunning,
     Origin,
+    Paused,
     PayloadTooLarge,
     Reconnected,
     Rule,
@@ -237,6 +238,8 @@ def test_5_a_stalled_process_accuses_nobody() -> None:
     assert not hand.of(Verb.PINGREQ)
     assert not hand.heard(MemberSuspected)
     assert hand.node.statistics().pauses == 1
+    (paused,) = hand.heard(Paused)
+    assert 4.0 < paused.seconds <= 5.0
 
 
 # ---------------------------------------------------------------------- 6: gossip
