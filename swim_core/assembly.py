@@ -27,6 +27,7 @@ from .events import (
     Event,
     MemberForgotten,
     NameConflict,
+    NameRegained,
     Paused,
 )
 from .gossip import Gossip
@@ -322,6 +323,8 @@ class Assembly:
                 self._joiner.superseded(now)
             self._common.outbox.muted = True
             return
+        if self._common.outbox.muted and not superseded:
+            self._events.append(NameRegained(self._local.member))
         self._common.outbox.muted = superseded
         self._common.counters.refutations += 1
         self._tell_own_claim(now)

@@ -30,6 +30,7 @@ __all__ = [
     "MemberUpdated",
     "MessageReceived",
     "NameConflict",
+    "NameRegained",
     "Observation",
     "Origin",
     "Paused",
@@ -197,6 +198,16 @@ class NameConflict(msgspec.Struct, frozen=True):
     member: Member
 
 
+class NameRegained(msgspec.Struct, frozen=True):
+    """The other process of `NameConflict` is gone: this node owns its name again, and is a member as before.
+
+    Attributes:
+        member: this node, in the new run that it took.
+    """
+
+    member: Member
+
+
 class Isolated(msgspec.Struct, frozen=True):
     """This node has heard no member for the stall tolerance: the trouble is likely its own."""
 
@@ -262,6 +273,7 @@ Event = (
     | MessageReceived
     | BroadcastsLost
     | NameConflict
+    | NameRegained
     | Isolated
     | Reconnected
     | Paused

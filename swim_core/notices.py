@@ -25,6 +25,7 @@ from .events import (
     MemberSuspected,
     MemberUpdated,
     NameConflict,
+    NameRegained,
     Paused,
     Reconnected,
     SettingsDiffer,
@@ -116,6 +117,12 @@ def _conflict(event: NameConflict) -> Notice:
     return Notice(WARNING, "events", text, {"event": "conflict", "address": address})
 
 
+def _regained(_: NameRegained) -> Notice:
+    """As loud as what it ends."""
+    text = "the other process of the same name is gone: this node is a member again"
+    return Notice(WARNING, "events", text, {"event": "regained"})
+
+
 def _lost(event: BroadcastsLost) -> Notice:
     name, count = event.origin.name, event.count
     text = f"{count} broadcasts of {name} are lost: nobody has them any more"
@@ -155,6 +162,7 @@ _MAKERS: dict[type, Callable[[Any], Notice]] = {
     MemberUpdated: _of_member(DEBUG, "updated", "changed its metadata"),
     MemberForgotten: _of_member(DEBUG, "forgotten", "is forgotten"),
     NameConflict: _conflict,
+    NameRegained: _regained,
     BroadcastsLost: _lost,
     SettingsDiffer: _settings,
     Isolated: _isolated,

@@ -31,6 +31,7 @@ from swim_core import (
     MemberUpdated,
     MessageReceived,
     NameConflict,
+    NameRegained,
     Paused,
     Reconnected,
     SettingsDiffer,
@@ -75,6 +76,8 @@ def from_event(event: Event, *, t: float) -> Record | None:
             return {"t": t, "event": "message", "member": sender.name, **_data(payload)}
         case NameConflict(member=member):
             return {"t": t, "event": "conflict", **_who(member)}
+        case NameRegained(member=member):
+            return {"t": t, "event": "regained", **_who(member)}
         case Isolated():
             return {"t": t, "event": "isolated"}
         case Reconnected():

@@ -27,6 +27,7 @@ STYLES = {
     "broadcast": "cyan",
     "message": "cyan",
     "conflict": "bold red",
+    "regained": "bold green",
     "isolated": "bold yellow",
     "paused": "yellow",
     "lost": "yellow",
@@ -103,6 +104,8 @@ def _words(record: Mapping[str, Any]) -> list[str]:
             return [f"{member}: {record['data'] if 'data' in record else record['data_base64'] + ' (base64)'}"]
         case "conflict":
             return [f"another process at {address} is called {member}: this one keeps silent until that one is gone"]
+        case "regained":
+            return [f"the other process that is called {member} is gone: this one is a member again"]
         case "isolated":
             return ["no member was heard for the stall tolerance: the trouble is likely here"]
         case "reconnected":

@@ -3,7 +3,16 @@
 import pytest
 from scenario import deaths, knew
 
-from swim_core import JoinAttempt, MemberDied, MemberJoined, MemberLeft, MemberUpdated, NameConflict, State
+from swim_core import (
+    JoinAttempt,
+    MemberDied,
+    MemberJoined,
+    MemberLeft,
+    MemberUpdated,
+    NameConflict,
+    NameRegained,
+    State,
+)
 from swim_core.simulation import Link, Simulation
 
 DAY = 86_400.0
@@ -108,6 +117,8 @@ def test_of_two_live_processes_with_one_name_one_is_superseded_until_the_other_d
         simulation.crash(winner)
         simulation.run_until(simulation.agreed, limit=130.0)
         assert all(len(process.node.members()) == 5 for process in simulation.running())
+        assert len(loser.times(NameRegained)) == 1
+        assert not winner.times(NameRegained)
 
 
 @pytest.mark.parametrize("members", [2, 3, 16])

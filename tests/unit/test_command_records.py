@@ -28,6 +28,7 @@ from swim_core import (
     MemberUpdated,
     MessageReceived,
     NameConflict,
+    NameRegained,
     Origin,
     Paused,
     Reconnected,
@@ -97,6 +98,11 @@ CASES: list[tuple[Event, dict[str, object] | None, str]] = [
         NameConflict(MEMBER),
         {"event": "conflict", **WHO},
         "another process at 10.0.0.2:7946 is called n2: this one keeps silent until that one is gone",
+    ),
+    (
+        NameRegained(MEMBER),
+        {"event": "regained", **WHO},
+        "the other process that is called n2 is gone: this one is a member again",
     ),
     (
         Isolated(),

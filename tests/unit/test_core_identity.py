@@ -14,6 +14,7 @@ from swim_core import (
     MemberJoined,
     MemberUpdated,
     NameConflict,
+    NameRegained,
     NotRunning,
     Rule,
     State,
@@ -372,9 +373,18 @@ def test_a_superseded_node_goes_on_when_the_rival_dies(state: State, told_by: st
         hand.feed(A, JoinAck(join.seq, b"c", hand.cluster_time, 1000, 4, 5000, end))
     assert not hand.node.statistics().superseded
     assert hand.me.epoch == rival.epoch + STEP
+    assert hand.happened(NameRegained) == [NameRegained(hand.node.local)]
     hand.run(5.0)
     assert (hand.me.epoch, State.ALIVE, 0) in floods(hand)
     assert hand.messages(Ping)
+    assert len(hand.happened(NameRegained)) == 1
+
+
+def test_a_refutation_regains_no_name() -> None:
+    hand = Hand(knows=[A, B])
+    hand.feed(A, claims=[hand.own_claim(State.DEAD)])
+    assert hand.me.incarnation == 1
+    assert not hand.happened(NameRegained)
 
 
 # ------------------------------------------------------------------ what is dropped
