@@ -13,7 +13,7 @@ import attrs
 import pytest
 import typer.main
 import yaml
-from documents import FRAMES, Block, blocks, documents
+from documents import FRAMES, ROOT, Block, blocks, documents
 
 import swim_core
 from swim_anyio import AsyncNode
@@ -94,7 +94,8 @@ def parse(words: list[str]) -> None:
     if words[:3] == ["python", "-m", "swim_anyio"]:
         words = ["swim", *words[3:]]
     if words[0] != "swim":
-        assert words[:2] == ["python", "-m"] or words[0] in OTHER_COMMANDS, words
+        script = words[0] == "python" and (ROOT / words[1]).is_file()
+        assert script or words[:2] == ["python", "-m"] or words[0] in OTHER_COMMANDS, words
         return
     group = cast(Any, typer.main.get_command(app))
     if len(words) > 1 and not words[1].startswith("-"):
