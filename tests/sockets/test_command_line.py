@@ -4,9 +4,13 @@ import re
 import shutil
 import subprocess
 import sys
+from typing import Any, cast
 
 import pytest
+import typer.main
 from command_processes import PATIENCE, SWIM, environment
+
+from swim_anyio.command.app import app
 
 pytestmark = pytest.mark.processes
 
@@ -33,7 +37,10 @@ def test_version() -> None:
     assert version[0].isdigit()
 
 
-@pytest.mark.parametrize("command", [[], ["agent"], ["demo"]])
+SUBCOMMANDS = sorted(cast(Any, typer.main.get_command(app)).commands)
+
+
+@pytest.mark.parametrize("command", [[], *([name] for name in SUBCOMMANDS)])
 def test_help_fits_a_screen_and_shows_how(command: list[str]) -> None:
     result = swim(*command, "--help")
     assert (result.returncode, result.stderr) == (0, "")

@@ -381,17 +381,6 @@ def test_a_watch_that_can_say_nothing(script: str, says: str, pair: tuple[AgentP
     assert says in complaint(result, 1)
 
 
-@pytest.mark.parametrize("tool", ["members", "why", "broadcast", "watch"])
-def test_help_fits_a_screen_and_shows_how(tool: str, swim: Swim, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("COLUMNS", "80")
-    result = swim(tool, "--help")
-    lines = result.stdout.splitlines()
-    assert (result.returncode, result.stderr) == (0, "")
-    assert len(lines) <= 24
-    assert max(map(len, lines)) <= 80
-    assert f"Example:  swim {tool}" in result.stdout
-
-
 def test_lines_for_programs_need_no_rich(pair: tuple[AgentProcess, AgentProcess]) -> None:
     code = "import sys; sys.modules['rich'] = None; from swim_anyio.__main__ import main; sys.exit(main())"
     result = subprocess.run(

@@ -31,8 +31,7 @@ def simulate(
         list[str] | None,
         Argument(
             metavar="EXPERIMENT",
-            show_default=False,
-            help="kill hang hostloss update stall idle [all].",
+            hidden=True,  # the text above the options has them
             autocompletion=lambda: ["kill", "hang", "hostloss", "update", "stall", "idle", "all"],
         ),
     ] = None,
@@ -49,7 +48,7 @@ def simulate(
     stall_tolerance: Duration = None,
     overrides: Overrides = None,
     runs: Annotated[int, Option(min=1, metavar="COUNT", help="Of each experiment.")] = 10,
-    seed: Annotated[int, Option(metavar="NUMBER", help="Of the first run; the same seed, the same run.")] = 0,
+    seed: Annotated[int, Option(metavar="NUMBER", help="Of the first run.")] = 0,
     plot: Annotated[Path | None, Option(metavar="FILE", help="Also draw it (.svg, .png, .pdf).")] = None,
     format: Output = Format.TEXT,
 ) -> int:
@@ -57,10 +56,9 @@ def simulate(
 
     \b
     Example:  swim simulate kill hang -n 128 --loss 5% --plot detection.svg
-    kill      a process ends         update   a member changes its metadata
-    hang      a process stops        stall    one in 8 stalls for nearly the
-    hostloss  a host is gone                  stall tolerance
-    idle      nothing happens
+    kill      a process ends     update  a member changes its metadata
+    hang      a process stops    stall   one in 8 stalls, no longer than it may
+    hostloss  a host is gone     idle    nothing happens
     Status:   0 done, 2 bad options, 130 Ctrl-C (what is done is printed)
     """
     from .simulate import run_simulate
