@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 import attrs
-from anyio.abc import TaskStatus
 
 from swim_core import Multicast, NodeCrashed, ProtocolConfig, SwimError
 
@@ -21,6 +20,7 @@ from ..opening import open_node
 from . import records, text
 from .commands import Broadcast, CommandError, Leave, Members, Send, parse
 from .output import Output
+from .signals import watch_signals
 from .stdin import ignore_terminal_stops, serve_lines
 
 if TYPE_CHECKING:
@@ -69,6 +69,9 @@ class _Ending:
             self.reason, self.status = reason, status
             self._said.set()
 
+    def signalled(self, number: signal.Signals) -> None:
+        self.say(number.name, INTERRUPTED if number is signal.SIGINT else 0)
+
     async def wait(self) -> None:
         await self._said.wait()
 
@@ -97,7 +100,7 @@ async def run_agent(settings: Settings) -> int:
             server.observe(node)
         ignore_terminal_stops()
         async with anyio.create_task_group() as tasks:
-            await tasks.start(_watch_signals, ending)
+            await tasks.start(watch_signals, ending.signalled)
             tasks.start_soon(_report, node, output, server)
             tasks.start_soon(_watch_output, output, ending)
             if sys.stdin is not None:
@@ -164,23 +167,3 @@ async def _watch_output(output: Output, ending: _Ending) -> None:
 async def _watch_lifeline(fd: int, ending: _Ending) -> None:
     await anyio.wait_readable(fd)  # nobody writes to it, so this is its end
     ending.say("lifeline closed")
-
-
-async def _watch_signals(ending: _Ending, *, task_status: TaskStatus[None]) -> None:
-    """Leave at the first signal; any further one, also while leaving for another reason, ends the process at once.
-
-    A signal that was ignored when the process started stays so (`nohup`, background jobs of scripts).
-    """
-    present = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    wanted = [number for number in present if signal.getsignal(number) is not signal.SIG_IGN]
-    try:
-        with anyio.open_signal_receiver(*wanted) as received:
-            task_status.started()
-            async for number in received:
-                ending.say(number.name, INTERRUPTED if number is signal.SIGINT else 0)
-                break
-    except NotImplementedError:  # asyncio on Windows, where Ctrl-C is a KeyboardInterrupt
-        task_status.started()
-    finally:
-        for number in wanted:
-            signal.signal(number, signal.SIG_DFL)

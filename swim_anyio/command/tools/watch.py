@@ -1,6 +1,5 @@
 """`swim watch`: a member's view again and again, and what changed between two of them."""
 
-import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -8,7 +7,6 @@ from functools import partial
 from typing import Protocol
 
 import anyio
-from anyio.abc import TaskStatus
 
 from swim_core import Event, Evidence, MemberForgotten
 from swim_core.member import Claim
@@ -17,6 +15,7 @@ from swim_core.transitions import transition
 
 from ..output import Output
 from ..records import Record, from_event, to_json
+from ..signals import watch_signals
 from ..text import plain
 from .asking import NoAnswer, Target, ask, read_target
 from .reading import Seen, View, asked_record, read_view
@@ -66,7 +65,7 @@ async def _run(target: Target, *, json: bool) -> int:
     view = read_view(await ask(target, What.EVERYONE))  # before anything is drawn
     async with anyio.create_task_group() as tasks:
         ending = _Ending(tasks.cancel_scope)
-        await tasks.start(_watch_signals, ending)
+        await tasks.start(watch_signals, lambda number: ending.say(status=SIGNALLED + number))
         try:
             if not json and for_people():
                 from .drawing import LiveView
@@ -161,20 +160,3 @@ class _Lines:
 async def _watch_output(output: Output, ending: _Ending) -> None:
     await output.wait_closed()
     ending.say(failure=output.failure or OSError("standard output was closed"))
-
-
-async def _watch_signals(ending: _Ending, *, task_status: TaskStatus[None]) -> None:
-    """End at the first signal; another one ends the process at once. One that was ignored at the start stays so."""
-    present = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
-    wanted = [number for number in present if signal.getsignal(number) is not signal.SIG_IGN]
-    try:
-        with anyio.open_signal_receiver(*wanted) as received:
-            task_status.started()
-            async for number in received:
-                ending.say(status=SIGNALLED + number)
-                break
-    except NotImplementedError:  # asyncio on Windows, where Ctrl-C is a KeyboardInterrupt
-        task_status.started()
-    finally:
-        for number in wanted:
-            signal.signal(number, signal.SIG_DFL)
