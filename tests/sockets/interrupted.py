@@ -39,7 +39,7 @@ class Interrupts:
         try:
             self._armed = True
             signal.setitimer(signal.ITIMER_REAL, random.uniform(0.00002, 0.0006))
-            while True:
+            while self._armed:  # an exception raised in a destructor is swallowed, and printed, by the interpreter
                 use()
         except KeyboardInterrupt as error:
             self.raised.append(error)
