@@ -6,119 +6,19 @@ from math import inf
 from operator import attrgetter, xor
 from random import Random
 
-import msgspec
-
-from .address import Address, unpack
-from .cells import Cells
+from .address import Address
 from .config import Config
-from .events import DropReason, Origin
+from .entry import Change, Entry, as_member
+from .events import DropReason
 from .hashing import Hashes
-from .member import Claim, Contact, Member, State, decode_metadata, precedence
+from .member import Claim, Member, State, precedence
 from .rate import RateLimit
-from .ring import Ring
-from .roster import Roster
+from .roster import Stock
+from .storage import Storage
 
-__all__ = ["Change", "Entry", "Membership"]
+__all__ = ["Change", "Entry", "Membership", "as_member"]
 
 _WHOLE = 1 << 64
-
-
-class Entry(msgspec.Struct, eq=False, gc=False):
-    """One name: the highest claim about it, and what follows from that claim. It stays the same object
-    through all runs of the name, until it is forgotten.
-
-    Attributes:
-        name: of the member.
-        phase: where the name stands in the probe order.
-        short_id: of the present run.
-        claim: the highest.
-        view: what it adds to the view digest while it is live.
-        address: of the claim.
-        live: whether it is ALIVE or SUSPECT.
-        since: when this node learned the claim: lifetimes count from here.
-        heard: see `Contact`; a time. This and what follows is of the present run.
-        round_trip: see `Contact`.
-        unanswered: see `Contact`.
-    """
-
-    name: str
-    phase: int
-    short_id: int
-    claim: Claim
-    view: int
-    address: Address
-    live: bool
-    since: float
-    heard: float | None = None
-    round_trip: float | None = None
-    unanswered: int = 0
-    _member: Member | None = None
-
-    @classmethod
-    def of(cls, claim: Claim, phase: int, short_id: int, view: int, now: float) -> "Entry":
-        """The entry of a name that was not known."""
-        return cls(claim.name, phase, short_id, claim, view, unpack(claim.address), claim.state.live, now)
-
-    def hold(self, claim: Claim, short_id: int, view: int, now: float) -> None:
-        """Hold another claim about the same name."""
-        if short_id != self.short_id:  # another run: what this node has had to do with it begins anew
-            self.heard = self.round_trip = None
-            self.unanswered = 0
-        if claim.address != self.claim.address:
-            self.address = unpack(claim.address)
-        self.claim, self.short_id, self.view, self.since = claim, short_id, view, now
-        self.live = claim.state.live
-        self._member = None
-
-    def contact(self, now: float) -> Contact:
-        """What this node has had to do with it so far."""
-        heard = None if self.heard is None else now - self.heard
-        return Contact(age=now - self.since, heard=heard, round_trip=self.round_trip, unanswered=self.unanswered)
-
-    @property
-    def origin(self) -> Origin:
-        """This run of it, as the source of broadcasts and messages."""
-        return Origin(self.name, self.claim.epoch, self.address)
-
-    @property
-    def member(self) -> Member:
-        """The immutable view of it, made once per claim."""
-        if self._member is None:
-            self._member = as_member(self.claim)
-        return self._member
-
-
-def as_member(claim: Claim) -> Member:
-    """What a claim says, for the application."""
-    return Member(
-        claim.name,
-        unpack(claim.address),
-        claim.epoch,
-        claim.incarnation,
-        claim.state,
-        decode_metadata(claim.metadata),
-    )
-
-
-class Change(msgspec.Struct, frozen=True):
-    """A claim that won: ``before`` is what was held (None: an unknown name), ``entry`` holds the new one.
-
-    ``before_id`` is the short id of the run that was held, 0 for none.
-    """
-
-    entry: Entry
-    before: Claim | None
-    before_id: int
-
-    @property
-    def claim(self) -> Claim:
-        return self.entry.claim
-
-    @property
-    def new_run(self) -> bool:
-        """Whether the claim is about another run (or process) than the one held before."""
-        before, after = self.before, self.entry.claim
-        return before is None or (before.epoch, before.address) != (after.epoch, after.address)
 
 
 def _bounds(index: int, count: int) -> tuple[int, int]:
@@ -132,32 +32,34 @@ class Membership:
     def __init__(self, config: Config, hashes: Hashes) -> None:
         self._config = config
         self._hashes = hashes
-        self._entries: dict[str, Entry] = {}
-        self._by_id: dict[int, Entry] = {}
-        self._by_address: dict[Address, Entry] = {}  # of several, the latest
-        self._shadowed: dict[Address, list[Entry]] = {}  # the others, oldest first
         self._gone: dict[str, Entry] = {}  # in the order of learning
         self.growth = RateLimit(config.max_new_members_per_second)
         """The allowance for new names."""
-        self._by_name: list[Entry] | None = None  # the live ones, while none comes or goes
-        self._view_cache: tuple[Member, ...] | None = None
-        self._cells = Cells()
         self._next_expiry = inf  # no entry is to be forgotten before
         self.local_name = ""
         self.version = 0
         """Counts changes of the set of live members: what was planned by it must be planned anew."""
-        self.order: Ring[Entry] = Ring()
-        """Live members by phase: the probe order."""
-        self.rings: tuple[Ring[Entry], ...] = tuple(Ring() for _ in range(config.rings))
-        """Live members on each flood ring."""
-        self.everyone: Ring[Entry] = Ring()
-        """All claims, gone ones too, by phase: what a sync pages through."""
-        self.live_count = 0
-        """n: live members, this node included."""
-        self.digest = 0
-        """XOR over the live members, this node included."""
-        self.digest_since = float("-inf")
+        self.digest_since = -inf
         """When the digest last changed."""
+        self._keep_in(Storage.empty(config.rings))
+
+    def _keep_in(self, storage: Storage) -> None:
+        self._entries = storage.entries
+        self._by_id = storage.by_id
+        self._addresses = storage.addresses
+        self._view = storage.view
+        self._states = storage.states
+        self._cells = storage.cells
+        self.order = storage.order
+        """Live members by phase: the probe order."""
+        self.rings = storage.rings
+        """Live members on each flood ring."""
+        self.everyone = storage.everyone
+        """All claims, gone ones too, by phase: what a sync pages through."""
+        self.live_count = len(storage.order)
+        """n: live members, this node included."""
+        self.digest = storage.digest
+        """XOR over the live members, this node included."""
 
     # ------------------------------------------------------------------ looking up
 
@@ -181,7 +83,7 @@ class Membership:
 
     def live_at(self, address: Address) -> Entry | None:
         """The live member that claims this address, the latest if several do."""
-        return self._by_address.get(address)
+        return self._addresses.get(address)
 
     def places(self, entry: Entry) -> tuple[int, ...]:
         """Where an entry stands, or would stand if it were live, on each flood ring."""
@@ -230,20 +132,14 @@ class Membership:
 
     def states(self) -> dict[State, int]:
         """How many members are in each state."""
-        counts = dict.fromkeys(State, 0)
-        for entry in self._entries.values():
-            counts[entry.claim.state] += 1
-        return counts
+        return self._states.copy()
 
     def members(self, *, gone: bool = False) -> tuple[Member, ...]:
         """The members by name."""
-        if gone:
-            return tuple(self._entries[name].member for name in sorted(self._entries))
-        if self._view_cache is None:
-            if self._by_name is None:
-                self._by_name = sorted(self.order, key=attrgetter("name"))
-            self._view_cache = tuple([entry.member for entry in self._by_name])
-        return self._view_cache
+        live = self._view.members(self.order)
+        if gone and self._gone:
+            return tuple(sorted((*live, *(entry.member for entry in self._gone.values())), key=attrgetter("name")))
+        return live
 
     def bucket_entries(self, index: int, count: int, start: int = 0) -> list[Entry]:
         """The entries of a sync bucket (gone ones too) from position ``start`` on.
@@ -286,7 +182,7 @@ class Membership:
     def _refuse_new(self, claim: Claim, now: float) -> DropReason | None:
         if not claim.state.live:
             return DropReason.UNKNOWN_GONE
-        if len(self._entries) - len(self._gone) >= self._config.max_members:
+        if self.live_count >= self._config.max_members:
             return DropReason.MEMBERS_FULL
         return None if self.growth.allow(now) else DropReason.GROWTH_LIMIT
 
@@ -311,33 +207,18 @@ class Membership:
                 self._unlink(entry)
                 entry.hold(claim, short_id, view, now)
                 self._link(entry)
-        self._view_cache = None
+            self._states[before.state] -= 1
+        self._states[claim.state] += 1
+        self._view.changed(entry)
         if self.digest != digest:
             self.digest_since = now
         return Change(entry, before, before_id)
 
-    def hold_all(self, roster: Roster, now: float) -> None:
-        """Hold a whole roster, in linear time. This node's own claim must be in it, and be all that is held."""
-        own = self._entries[self.local_name]
-        entries = [
-            own
-            if claim.name == self.local_name
-            else Entry(claim.name, phase, short_id, claim, view, address, True, now, _member=member)
-            for claim, address, short_id, phase, view, member in roster.rows
-        ]
-        self._entries = {entry.claim.name: entry for entry in entries}
-        self._by_id = {entry.short_id: entry for entry in entries}
-        self._by_address, self._shadowed = {}, {}
-        for entry in entries:
-            self._settle_at(entry)
-        orders = (roster.phases, roster.phases, *roster.rings)
-        for ring, order in zip((self.order, self.everyone, *self.rings), orders, strict=True):
-            ring.fill(order.positions, [entries[place] for place in order.places])
+    def hold_all(self, stock: Stock, now: float) -> None:
+        """Hold all members of a formed cluster. This node's own claim must be among them, and be all that is held."""
+        self._keep_in(stock.storage(self._entries[self.local_name], now))
         self.version += 1
-        self.live_count = len(entries)
-        self._by_name = self._view_cache = None
-        self.digest, self.digest_since = roster.digest, now
-        self._cells = roster.cells.copy()
+        self.digest_since = now
 
     def _link(self, entry: Entry) -> None:
         self.version += 1
@@ -348,32 +229,13 @@ class Membership:
             self._gone[entry.name] = entry
             self._next_expiry = min(self._next_expiry, entry.since + self._lifetime(entry))
             return
-        self._by_name = None
+        self._view.moved(entry)
         self.live_count += 1
-        self._settle_at(entry)
+        self._addresses.add(entry)
         self._sum(entry.phase, entry.view)
         self.order.add(entry.phase, entry)
         for ring, place in zip(self.rings, self.places(entry), strict=True):
             ring.add(place, entry)
-
-    def _settle_at(self, entry: Entry) -> None:
-        """A live member's address is its own now, whoever claimed it before."""
-        before = self._by_address.get(entry.address)
-        if before is not None:
-            self._shadowed.setdefault(entry.address, []).append(before)
-        self._by_address[entry.address] = entry
-
-    def _unsettle(self, entry: Entry) -> None:
-        shadowed = self._shadowed.get(entry.address)
-        if self._by_address[entry.address] is not entry:
-            assert shadowed is not None
-            shadowed.remove(entry)
-        elif shadowed:
-            self._by_address[entry.address] = shadowed.pop()
-        else:
-            del self._by_address[entry.address]
-        if shadowed == []:
-            del self._shadowed[entry.address]
 
     def _unlink(self, entry: Entry) -> None:
         self.version += 1
@@ -383,9 +245,9 @@ class Membership:
         if not entry.live:
             del self._gone[entry.name]
             return
-        self._by_name = None
+        self._view.moved(entry)
         self.live_count -= 1
-        self._unsettle(entry)
+        self._addresses.remove(entry)
         self._sum(entry.phase, entry.view)
         self.order.remove(entry.phase, entry)
         for ring, place in zip(self.rings, self.places(entry), strict=True):
@@ -415,3 +277,4 @@ class Membership:
     def forget(self, entry: Entry) -> None:
         """Remember nothing of one that is gone."""
         self._unlink(entry)
+        self._states[entry.claim.state] -= 1

@@ -19,7 +19,7 @@ from .events import (
 from .local import pack_metadata
 from .member import Claim, Contact, Member, State
 from .membership import Entry
-from .roster import Roster
+from .roster import Roster, Stock
 from .statistics import Statistics
 from .wiring import Wiring
 
@@ -195,15 +195,15 @@ class Node(Assembly):
     def roster(self, members: Iterable[Member]) -> Roster:
         """What `adopt` takes, made once for all nodes of a cluster: ``members``, live, each name once."""
         limit = self._config.max_metadata
-        pairs = (
-            (Claim(m.name, m.epoch, pack(m.address), m.incarnation, State.ALIVE, pack_metadata(m.metadata, limit)), m)
+        claims = (
+            Claim(m.name, m.epoch, pack(m.address), m.incarnation, State.ALIVE, pack_metadata(m.metadata, limit))
             for m in members
         )
-        return Roster(pairs, self._common.hashes, self._config.rings)
+        return Roster(claims, self._common.hashes, self._config.rings)
 
-    def adopt(self, roster: Roster, *, now: float) -> None:
-        """Hold the members of a roster, this node among them, as after long acquaintance, and raise no events: for
-        simulations that begin with a formed cluster. Nobody else may be known yet."""
+    def adopt(self, roster: Stock, *, now: float) -> None:
+        """Hold the members of a roster, or of what stands for one, as after long acquaintance, and raise no events:
+        for simulations that begin with a formed cluster. This node is among them, and knows nobody else yet."""
         now = self._health.advance(now)
         self._membership.hold_all(roster, now)
         self._sync.first_done = True

@@ -11,13 +11,18 @@ T = TypeVar("T")
 
 
 class Ring(Generic[T]):
-    """Items at 64-bit positions on a circle; finding one's place costs O(log n)."""
+    """Items at 64-bit positions on a circle; finding one's place costs O(log n).
+
+    Args:
+        keys: positions of the items it begins with, ascending.
+        items: these.
+    """
 
     __slots__ = ("_items", "_keys")
 
-    def __init__(self) -> None:
-        self._keys = array("Q")  # an eighth of what a list of such numbers takes
-        self._items: list[T] = []
+    def __init__(self, keys: Iterable[int] = (), items: Iterable[T] = ()) -> None:
+        self._keys = array("Q", keys)  # an eighth of what a list of such numbers takes
+        self._items = list(items)
 
     def __len__(self) -> int:
         return len(self._keys)
@@ -34,11 +39,6 @@ class Ring(Generic[T]):
         index = bisect_left(self._keys, key)
         self._keys.insert(index, key)
         self._items.insert(index, item)
-
-    def fill(self, keys: Iterable[int], items: Iterable[T]) -> None:
-        """Hold these and nothing else; ``keys`` ascend."""
-        self._keys = array("Q", keys)
-        self._items = list(items)
 
     def remove(self, key: int, item: T) -> None:
         """Take an item away.

@@ -3,16 +3,28 @@
 Simulations begin with one: a thousand nodes that each put a thousand members in order would take half a minute.
 """
 
+from array import array
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import xor
+from typing import Protocol
 
-from .address import unpack
 from .cells import Cells
+from .entry import Entry
 from .hashing import Hashes
-from .member import Claim, Member
+from .member import Claim, State
+from .ring import Ring
+from .storage import Addresses, Storage, View
 
-__all__ = ["Order", "Roster"]
+__all__ = ["Order", "Roster", "Stock"]
+
+
+class Stock(Protocol):
+    """Fills tables; what `Roster` does, and what may stand for one."""
+
+    def storage(self, own: Entry, now: float) -> Storage:
+        """What a new table holds its entries in, ``own`` among them, the others as learned ``now``."""
 
 
 class Order:
@@ -22,34 +34,55 @@ class Order:
 
     def __init__(self, positions: Sequence[int]) -> None:
         self.places = sorted(range(len(positions)), key=positions.__getitem__)
-        self.positions = [positions[place] for place in self.places]
+        self.positions = array("Q", [positions[place] for place in self.places])
+
+    def ring(self, entries: Sequence[Entry]) -> Ring[Entry]:
+        """The ring of ``entries``, which are those of the roster."""
+        return Ring(self.positions, [entries[place] for place in self.places])
 
 
 class Roster:
     """Claims about live members, each name once, and all that a table needs to know of them.
 
     Attributes:
-        rows: a claim with its address, short id, phase, share of the view digest, and what it is to applications.
+        entries: of all members, for tables to take copies of.
+        states: how many there are of each state.
         digest: of all.
         cells: the same in parts.
         phases: the order by phase.
         rings: the orders on the flood rings.
     """
 
-    def __init__(self, members: Iterable[tuple[Claim, Member]], hashes: Hashes, rings: int) -> None:
-        self.rows = [
-            (
-                claim,
-                unpack(claim.address),
-                hashes.short_id(claim.name, claim.epoch),
-                hashes.phase(claim.name),
-                hashes.view(claim.name, claim.epoch, claim.incarnation),
-                member,
-            )
-            for claim, member in members
-        ]
-        self.digest = reduce(xor, (view for *_, view, _ in self.rows), 0)
-        self.cells = Cells((phase, view) for *_, phase, view, _ in self.rows)
-        self.phases = Order([phase for *_, phase, _, _ in self.rows])
-        places = [hashes.places(claim.name, claim.epoch) for claim, *_ in self.rows]
+    def __init__(self, claims: Iterable[Claim], hashes: Hashes, rings: int) -> None:
+        self.entries = [_entry(claim, hashes) for claim in claims]
+        counts = Counter(entry.claim.state for entry in self.entries)
+        self.states = {state: counts[state] for state in State}
+        self.digest = reduce(xor, (entry.view for entry in self.entries), 0)
+        self.cells = Cells((entry.phase, entry.view) for entry in self.entries)
+        self.phases = Order([entry.phase for entry in self.entries])
+        places = [hashes.places(entry.name, entry.claim.epoch) for entry in self.entries]
         self.rings = tuple(Order([place[ring] for place in places]) for ring in range(rings))
+
+    def storage(self, own: Entry, now: float) -> Storage:
+        """All of it for one table alone, in linear time; see `Stock`."""
+        entries = [own if entry.name == own.name else entry.known(now) for entry in self.entries]
+        addresses = Addresses({}, {})
+        for entry in entries:
+            addresses.add(entry)
+        return Storage(
+            entries={entry.name: entry for entry in entries},
+            by_id={entry.short_id: entry for entry in entries},
+            addresses=addresses,
+            order=self.phases.ring(entries),
+            rings=tuple(order.ring(entries) for order in self.rings),
+            everyone=self.phases.ring(entries),
+            view=View(),
+            states=self.states.copy(),
+            cells=self.cells.copy(),
+            digest=self.digest,
+        )
+
+
+def _entry(claim: Claim, hashes: Hashes) -> Entry:
+    short_id, phase = hashes.short_id(claim.name, claim.epoch), hashes.phase(claim.name)
+    return Entry.of(claim, phase, short_id, hashes.view(claim.name, claim.epoch, claim.incarnation), 0.0)

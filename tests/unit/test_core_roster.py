@@ -6,7 +6,7 @@ from swim_core import Config, Node
 from swim_core.address import Address, pack
 from swim_core.hashing import Hashes
 from swim_core.member import Claim, State
-from swim_core.membership import Membership, as_member
+from swim_core.membership import Membership
 from swim_core.roster import Roster
 from swim_core.simulation import Simulation
 
@@ -15,7 +15,6 @@ HASHES = Hashes(CONFIG.cluster, CONFIG.rings)
 CLAIMS = [
     Claim(f"node-{n}", 2**60 + n, pack(Address(f"10.0.{n % 7}.{n}", 7946)), n % 3, State.ALIVE, b"") for n in range(50)
 ]
-MEMBERS = [as_member(claim) for claim in CLAIMS]
 
 
 def table(own: Claim) -> Membership:
@@ -28,7 +27,7 @@ def table(own: Claim) -> Membership:
 @pytest.mark.parametrize("own", [CLAIMS[0], CLAIMS[23], CLAIMS[-1]])
 def test_it_holds_the_same_as_one_that_was_told_of_each(own: Claim) -> None:
     filled, told = table(own), table(own)
-    filled.hold_all(Roster(zip(CLAIMS, MEMBERS, strict=True), HASHES, CONFIG.rings), now=1.0)
+    filled.hold_all(Roster(CLAIMS, HASHES, CONFIG.rings), now=1.0)
     for claim in CLAIMS:
         if claim is not own:
             told.put(claim, 1.0)
@@ -50,7 +49,7 @@ def test_it_holds_the_same_as_one_that_was_told_of_each(own: Claim) -> None:
 
 def test_it_changes_like_any_other() -> None:
     filled = table(CLAIMS[0])
-    filled.hold_all(Roster(zip(CLAIMS, MEMBERS, strict=True), HASHES, CONFIG.rings), now=1.0)
+    filled.hold_all(Roster(CLAIMS, HASHES, CONFIG.rings), now=1.0)
     version = filled.version
     for state in (State.DEAD, State.ALIVE):
         filled.put(Claim("node-7", CLAIMS[7].epoch, CLAIMS[7].address, 9, state, b""), 2.0)

@@ -1,0 +1,121 @@
+"""One name in the table: the highest claim about it, and what this node has had to do with it."""
+
+import msgspec
+
+from .address import Address, unpack
+from .events import Origin
+from .member import Claim, Contact, Member, decode_metadata
+
+__all__ = ["Change", "Entry", "as_member"]
+
+
+class Entry(msgspec.Struct, eq=False, gc=False):
+    """One name: the highest claim about it, and what follows from that claim. It stays the same object
+    through all runs of the name, until it is forgotten.
+
+    Attributes:
+        name: of the member.
+        phase: where the name stands in the probe order.
+        short_id: of the present run.
+        claim: the highest.
+        view: what it adds to the view digest while it is live.
+        address: of the claim.
+        live: whether it is ALIVE or SUSPECT.
+        since: when this node learned the claim: lifetimes count from here.
+        heard: see `Contact`; a time. This and what follows is of the present run.
+        round_trip: see `Contact`.
+        unanswered: see `Contact`.
+    """
+
+    name: str
+    phase: int
+    short_id: int
+    claim: Claim
+    view: int
+    address: Address
+    live: bool
+    since: float
+    heard: float | None = None
+    round_trip: float | None = None
+    unanswered: int = 0
+    _member: Member | None = None
+
+    @classmethod
+    def of(cls, claim: Claim, phase: int, short_id: int, view: int, now: float) -> "Entry":
+        """The entry of a name that was not known."""
+        return cls(claim.name, phase, short_id, claim, view, unpack(claim.address), claim.state.live, now)
+
+    def known(self, now: float) -> "Entry":
+        """The same for another table, which learned the claim ``now`` and has had nothing to do with the member."""
+        return Entry(
+            self.name,
+            self.phase,
+            self.short_id,
+            self.claim,
+            self.view,
+            self.address,
+            self.live,
+            now,
+            _member=self.member,
+        )
+
+    def hold(self, claim: Claim, short_id: int, view: int, now: float) -> None:
+        """Hold another claim about the same name."""
+        if short_id != self.short_id:  # another run: what this node has had to do with it begins anew
+            self.heard = self.round_trip = None
+            self.unanswered = 0
+        if claim.address != self.claim.address:
+            self.address = unpack(claim.address)
+        self.claim, self.short_id, self.view, self.since = claim, short_id, view, now
+        self.live = claim.state.live
+        self._member = None
+
+    def contact(self, now: float) -> Contact:
+        """What this node has had to do with it so far."""
+        heard = None if self.heard is None else now - self.heard
+        return Contact(age=now - self.since, heard=heard, round_trip=self.round_trip, unanswered=self.unanswered)
+
+    @property
+    def origin(self) -> Origin:
+        """This run of it, as the source of broadcasts and messages."""
+        return Origin(self.name, self.claim.epoch, self.address)
+
+    @property
+    def member(self) -> Member:
+        """The immutable view of it, made once per claim."""
+        if self._member is None:
+            self._member = as_member(self.claim)
+        return self._member
+
+
+def as_member(claim: Claim) -> Member:
+    """What a claim says, for the application."""
+    return Member(
+        claim.name,
+        unpack(claim.address),
+        claim.epoch,
+        claim.incarnation,
+        claim.state,
+        decode_metadata(claim.metadata),
+    )
+
+
+class Change(msgspec.Struct, frozen=True):
+    """A claim that won: ``before`` is what was held (None: an unknown name), ``entry`` holds the new one.
+
+    ``before_id`` is the short id of the run that was held, 0 for none.
+    """
+
+    entry: Entry
+    before: Claim | None
+    before_id: int
+
+    @property
+    def claim(self) -> Claim:
+        return self.entry.claim
+
+    @property
+    def new_run(self) -> bool:
+        """Whether the claim is about another run (or process) than the one held before."""
+        before, after = self.before, self.entry.claim
+        return before is None or (before.epoch, before.address) != (after.epoch, after.address)

@@ -1,0 +1,138 @@
+"""What a table keeps its entries in. Empty at first, or filled from a roster, which may share it among many tables."""
+
+from operator import attrgetter
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from .address import Address
+from .cells import Cells
+from .entry import Entry
+from .member import Member, State
+from .ring import Ring
+
+__all__ = ["Addresses", "Index", "Storage", "View"]
+
+K = TypeVar("K", contravariant=True)
+
+
+class Index(Protocol[K]):
+    """Entries by a key: a dict, or what can stand for one."""
+
+    def get(self, key: K, /) -> Entry | None:
+        """The entry of a key, or None."""
+
+    def __getitem__(self, key: K, /) -> Entry: ...
+
+    def __setitem__(self, key: K, entry: Entry, /) -> None: ...
+
+    def __delitem__(self, key: K, /) -> None: ...
+
+
+class Addresses:
+    """Live members by address; of several that claim one, the latest.
+
+    Args:
+        latest: to begin with.
+        others: the others at those addresses, oldest first.
+    """
+
+    __slots__ = ("_latest", "_others")
+
+    def __init__(self, latest: Index[Address], others: dict[Address, list[Entry]]) -> None:
+        self._latest = latest
+        self._others = others
+
+    def get(self, address: Address) -> Entry | None:
+        """Who is there."""
+        return self._latest.get(address)
+
+    def add(self, entry: Entry) -> None:
+        """A live member's address is its own now, whoever claimed it before."""
+        before = self._latest.get(entry.address)
+        if before is not None:
+            self._others.setdefault(entry.address, []).append(before)
+        self._latest[entry.address] = entry
+
+    def remove(self, entry: Entry) -> None:
+        """It is there no more: the address is again that of the latest before it."""
+        others = self._others.get(entry.address)
+        if self._latest[entry.address] is not entry:
+            assert others is not None
+            others.remove(entry)
+        elif others:
+            self._latest[entry.address] = others.pop()
+        else:
+            del self._latest[entry.address]
+        if others == []:
+            del self._others[entry.address]
+
+
+class View:
+    """The live members by name, as applications see them; made when somebody asks."""
+
+    __slots__ = ("_by_name", "_members")
+
+    def __init__(self) -> None:
+        self._by_name: list[Entry] | None = None  # while none comes or goes
+        self._members: tuple[Member, ...] | None = None
+
+    def changed(self, entry: Entry) -> None:
+        """Another claim is held about a member."""
+        self._members = None
+
+    def moved(self, entry: Entry) -> None:
+        """One came to be live, or is so no more."""
+        self._by_name = self._members = None
+
+    def members(self, live: Ring[Entry]) -> tuple[Member, ...]:
+        """All of them, ``live`` being their entries."""
+        if self._members is None:
+            if self._by_name is None:
+                self._by_name = sorted(live, key=attrgetter("name"))
+            self._members = tuple([entry.member for entry in self._by_name])
+        return self._members
+
+
+class Storage(msgspec.Struct, eq=False):
+    """The parts of a table that hold entries, or follow from those that it holds.
+
+    Attributes:
+        entries: by name.
+        by_id: by the short id of the present run.
+        addresses: the live ones by address.
+        order: the live ones by phase.
+        rings: the live ones on each flood ring.
+        everyone: all of them by phase.
+        view: the live ones by name.
+        states: how many there are of each state.
+        cells: the digest in parts.
+        digest: XOR over the live ones.
+    """
+
+    entries: Index[str]
+    by_id: Index[int]
+    addresses: Addresses
+    order: Ring[Entry]
+    rings: tuple[Ring[Entry], ...]
+    everyone: Ring[Entry]
+    view: View
+    states: dict[State, int]
+    cells: Cells
+    digest: int
+
+    @classmethod
+    def empty(cls, rings: int) -> "Storage":
+        """For a table that knows nobody yet, with so many flood rings."""
+        return cls(
+            entries={},
+            by_id={},
+            addresses=Addresses({}, {}),
+            order=Ring(),
+            rings=tuple(Ring() for _ in range(rings)),
+            everyone=Ring(),
+            view=View(),
+            states=dict.fromkeys(State, 0),
+            cells=Cells(),
+            digest=0,
+        )
