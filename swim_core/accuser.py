@@ -9,7 +9,7 @@ from .local import Local
 from .member import Claim, Rule, State, Verdict
 from .membership import Entry
 from .watch import NONCES, Helper, Watch
-from .wire import PingReq, Poll
+from .wire import Kernel, PingReq, Poll
 
 __all__ = ["Accuser"]
 
@@ -83,6 +83,12 @@ class Accuser:
 
     def _request(self, watch: Watch, helper: Entry, now: float) -> None:
         self._outbox.send(PingReq(self._random.getrandbits(32), watch.entry.claim), helper, now)
+
+    def ask_again(self, watch: Watch, now: float) -> None:
+        """Ask the helpers that have not confirmed that the subject's end is refused: request or vote may be lost."""
+        for helper in watch.helpers.values():
+            if helper.kernel(now) is not Kernel.REFUSED:
+                self._request(watch, helper.entry, now)
 
     def press(self, watch: Watch, now: float) -> None:
         """Do what is due: replace helpers that say nothing, repeat requests, poll for the verdict."""

@@ -281,7 +281,7 @@ class Assembly:
 
     # ------------------------------------------------------------------ what components report
 
-    def _changed(self, change: Change, now: float) -> None:
+    def _changed(self, change: Change, now: float, *, originator: bool = False) -> None:
         """A claim about another member won."""
         claim = change.claim
         self._journal.note_change(change, now)
@@ -293,14 +293,13 @@ class Assembly:
         if not claim.state.live:
             self._joiner.lost(change.entry.address, now)
         self._events.extend(transition(change.before, claim, self._journal.evidence))
-        self._gossip.tell_claim(claim, now)
+        self._gossip.tell_claim(claim, now, originator=originator)
 
     def _declare(self, claim: Claim, now: float) -> None:
         """This node's own verdict on another."""
         change = self._membership.merge(claim, now)
         if isinstance(change, Change):
-            self._changed(change, now)
-            self._gossip.tell_claim(claim, now, originator=True)
+            self._changed(change, now, originator=True)
 
     def _probe_failed(self, entry: Entry, sent: float, now: float) -> None:
         detail = f"sent {now - sent:.2f} s before, no answer"

@@ -6,7 +6,7 @@ from msgspec import Raw
 
 from .common import Common
 from .events import DropReason
-from .member import Claim
+from .member import Claim, State
 from .membership import Entry
 from .outbox import Pending
 from .rate import RateLimit
@@ -18,6 +18,9 @@ CREDIT = 4  # pushes that may follow each other at once: news that come together
 BURST = 4  # datagrams to each target in one push
 SMALL = 12  # up to so many others all are told: fewer rings would save nothing
 REPEATS = (0.05, 0.2)  # seconds after which an originator tells again: no flood dies at its source
+# Everybody tells of a death again, once: while packets are lost, or many die, all K predecessors of somebody may fail
+# it at once, and digests would take a second or two to show that.
+DEATH_REPEATS = REPEATS[:1]
 
 
 class Gossip:
@@ -39,10 +42,11 @@ class Gossip:
         return len(self._pending) >= self._limit
 
     def tell_claim(self, claim: Claim, now: float, *, originator: bool = False) -> None:
-        """Tell a claim; an originator tells it again, unless it is outdated by then."""
+        """Tell a claim; an originator, and everybody of a death, tells it again, unless it is outdated by then."""
         self._pending.claim(claim)
-        if originator:
-            self._repeat(now, lambda: self._tell_if_current(claim))
+        if originator or claim.state is State.DEAD:
+            delays = REPEATS if originator else DEATH_REPEATS
+            self._repeat(now, lambda: self._tell_if_current(claim), delays)
 
     def _tell_if_current(self, claim: Claim) -> None:
         entry = self._membership.get(claim.name)

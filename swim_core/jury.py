@@ -21,6 +21,7 @@ from .wire import Kernel, PingReq, Poll, Vote, VoteKind
 
 __all__ = ["Jury"]
 
+SOON = 1.0  # seconds between two requests of an accuser that has more to go by than silence
 ACCUSER_LIFE = 5.0  # seconds after which an accuser that asked no more is forgotten
 TICK = 0.001  # seconds: the least until the next look, lest rounding makes one tick follow another for ever
 MAX_ASKED = 64  # watches kept for one accuser
@@ -99,11 +100,13 @@ class Jury:
                 self._counters.drop(DropReason.RATE_LIMITED)
                 return
             watch = self._begin(entry, self._health.awake(now), now)
-        new = accuser.short_id not in watch.accusers
+        before = watch.accusers.get(accuser.short_id)
         watch.accusers[accuser.short_id] = now
-        if new:
+        if before is None:
             self._journal.note(entry.name, "accused", now, by=accuser.short_id, detail="and asks for help")
-            self._vote(watch, accuser, 0, now)
+        elif now - before < SOON:
+            self._hurry(watch, now)
+        self._vote(watch, accuser, 0, now)
         self._run(watch, now)
 
     def _begin(self, entry: Entry, since: float, now: float) -> Watch:
@@ -187,6 +190,8 @@ class Jury:
 
     def _weigh(self, watch: Watch, before: Kernel, now: float) -> None:
         """Kernels said something: vote if that changed what it comes to, judge, and plan anew."""
+        if watch.kernels.alarming(now):
+            self._hurry(watch, now)
         if self._kernel(watch, now) is not before:
             for accuser in self._accusers(watch, now):
                 self._vote(watch, accuser, 0, now)
@@ -253,6 +258,9 @@ class Jury:
             return
         if now >= watch.next_ping:
             self._ping(watch, now)
+        if watch.repeats and now >= watch.repeats[0]:
+            watch.repeats = [moment for moment in watch.repeats if moment > now]
+            self._repeat(watch, now)
         if watch.accusing:
             self._accuser.press(watch, now)
             self._accuser.judge(watch, now)
@@ -274,8 +282,26 @@ class Jury:
             watch.kernels.tested = awake
             self._tripwires.connect(watch.entry)
 
+    def _hurry(self, watch: Watch, now: float) -> None:
+        """The subject seems to have ended: what a lost packet would delay is repeated soon, a few times in each watch."""
+        if watch.repeats is None and watch.kernels.contact:
+            watch.repeats = self._tripwires.retests(now)
+            self._tripwires.hand_over(watch.short_id)
+
+    def _repeat(self, watch: Watch, now: float) -> None:
+        """Repeat the tests that were not refused, and the requests to those who don't say that theirs were."""
+        kernels = watch.kernels
+        if kernels.vetoes(now):
+            return
+        if kernels.lacks_udp(now):
+            self._pings.send(watch.entry, now, accused=watch.incarnation)
+        if kernels.lacks_tcp(now):
+            self._tripwires.connect(watch.entry)
+        if watch.accusing:
+            self._accuser.ask_again(watch, now)
+
     def _plan(self, watch: Watch, now: float) -> None:
-        times = [watch.next_ping, *(self._accuser.times(watch, now) if watch.accusing else ())]
+        times = [watch.next_ping, *(watch.repeats or ())[:1], *(self._accuser.times(watch, now) if watch.accusing else ())]
         timer = self._timer_of.get(watch.short_id)
         if timer is not None:
             timer.cancel()

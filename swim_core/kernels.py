@@ -96,6 +96,22 @@ class Kernels(msgspec.Struct):
         under_way = self.tested is not None and awake - self.tested < TEST_LIFE
         return not under_way and not _recent(self.reachable, now)
 
+    def alarming(self, now: float) -> bool:
+        """Whether there are signs of an end, and not of a silence, of one that was in touch."""
+        return self.contact and any(_recent(at, now) for at in (self.lost, self.refused, self.refused_tcp))
+
+    def lacks_udp(self, now: float) -> bool:
+        """Whether one more ping may be refused that has to be."""
+        return not _recent(self.refused, now)
+
+    def lacks_tcp(self, now: float) -> bool:
+        """Whether one more connection may be refused that has to be."""
+        return not _recent(self.refused_tcp, now)
+
+    def vetoes(self, now: float) -> bool:
+        """Whether a connection was accepted just now, and by no process that was being taken down."""
+        return _recent(self.reachable, now) and not _recent(self.lost, now)
+
     def verdict(self, reping: float, now: float, awake: float) -> tuple[Kernel, float]:
         """What it comes to, and since when it has been so, in seconds.
 

@@ -20,9 +20,10 @@ from .wiring import NO_WIRING, Tripwire, Wiring, greeting_of, run_greeted
 
 __all__ = ["Tripwires"]
 
-RETESTS = (0.01, 0.03, 0.07, 0.15)
-"""Seconds after a loss at which the tests are repeated. A kernel takes a process down one socket after the other: for
-some ms its listener may still accept, or its UDP socket swallow a ping."""
+RETESTS = (1, 3, 7, 15, 31)
+"""Units of time after which tests are repeated. A kernel takes a process down one socket after the other: for some ms
+its listener may still accept, or its UDP socket swallow a ping. And what was asked, or the answer, may be lost."""
+UNIT = 0.01  # seconds, at least: where an answer takes longer it is waited for
 _THIS_HOST = {"0.0.0.0", "::"}  # to connect there is to connect to a loopback address
 
 
@@ -37,6 +38,7 @@ class Tripwires:
         self, common: Common, local: Local, health: Health, journal: Journal, *, probe: Callable[[Entry, float], None]
     ) -> None:
         self._timers = common.timers
+        self._rtt = common.rtt
         self._membership = common.membership
         self._hashes = common.hashes
         self._local = local
@@ -45,6 +47,7 @@ class Tripwires:
         self._probe = probe
         self._greeted: set[int] = set()  # short ids
         self._lost: dict[int, float] = {}  # short ids of those whose connection broke lately
+        self._testing: set[int] = set()  # those of them that are tested again and again
         self._connects: dict[Address, None] = {}
         self._wiring = NO_WIRING
         self._wired: tuple[int, int, bool] | None = None  # of which members, as whom, and whether at all
@@ -98,13 +101,19 @@ class Tripwires:
         short_id = entry.short_id
         self._journal.note_kernel(entry.name, KernelEvidence.CONNECTION_LOST, now)
         self._lost[short_id] = now
+        self._testing.add(short_id)
         self._test(entry, now)
-        for delay in RETESTS:
-            self._timers.at(now + delay, lambda at: self._test_again(entry, short_id, at))
+        for moment in self.retests(now):
+            self._timers.at(moment, lambda at: self._test_again(entry, short_id, at))
         self._timers.at(now + EVIDENCE_LIFE, lambda at: self._forget_loss(short_id, now))
 
+    def retests(self, now: float) -> list[float]:
+        """When to repeat tests that begin now, and what else is urgent, if that brought no answer."""
+        unit = max(UNIT, 1.5 * (self._rtt.quantile(0.5) or 0.0))
+        return [now + unit * units for units in RETESTS]
+
     def _test_again(self, entry: Entry, short_id: int, now: float) -> None:
-        if short_id in self._lost and entry.short_id == short_id:
+        if short_id in self._testing and entry.short_id == short_id:
             self._test(entry, now)
 
     def _test(self, entry: Entry, now: float) -> None:
@@ -114,12 +123,13 @@ class Tripwires:
 
     def _forget_loss(self, short_id: int, lost: float) -> None:
         if self._lost.get(short_id) == lost:
-            del self._lost[short_id]
+            self.answered(short_id)
 
     # ------------------------------------------------------------------ what other components ask and tell
 
     def connect(self, entry: Entry) -> None:
-        """Have a connection tried to the member's address."""
+        """Have a connection tried to the member's address; one more on a fresh socket, if one is under way: a lost SYN
+        is not sent again for a second."""
         if self.enabled and self._leads_to_it(entry.address):
             self._connects[entry.address] = None
 
@@ -141,6 +151,11 @@ class Tripwires:
     def answered(self, short_id: int) -> None:
         """That run answered a ping: whatever broke the connection, it was not its end."""
         self._lost.pop(short_id, None)
+        self._testing.discard(short_id)
+
+    def hand_over(self, short_id: int) -> None:
+        """A watch makes the tests of that run from now on."""
+        self._testing.discard(short_id)
 
     def on_change(self, change: Change) -> None:
         """A claim about a member changed: what is known of a run that has ended is of no use.

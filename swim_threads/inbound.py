@@ -13,7 +13,8 @@ from swim_core import Wiring
 from swim_core.rate import RateLimit
 
 from .alarms import Alarms
-from .tcp import TcpListener, keep_alive
+from .keepalive import keep_alive
+from .tcp import TcpListener
 
 __all__ = ["BYE", "Inbound", "Watcher"]
 

@@ -3,21 +3,16 @@
 import errno
 import socket
 import sys
-from contextlib import suppress
 
 from swim_core import Address, KernelEvidence
 from swim_core.address import canonical
 
 from .udp import UdpSocket, family_of
 
-__all__ = ["Dial", "TcpListener", "keep_alive", "open_pair"]
+__all__ = ["Dial", "TcpListener", "open_pair"]
 
 BACKLOG = 1_024  # connections the kernel accepts for a process that stalls: a full one would look like a dead host
 PORTS_TRIED = 8  # where the system chooses the port: each number may be taken for TCP by some other program
-
-# Seconds, and how often. A tripwire is idle for ever, so without these a middlebox would forget it, and so would
-# nobody where the other host is gone. The peer's kernel answers; no process is woken.
-KEEPALIVE_IDLE, KEEPALIVE_INTERVAL, KEEPALIVE_COUNT = 60, 15, 4
 
 _UNDER_WAY = {0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY, errno.EINTR}
 _SILENT = {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.EHOSTDOWN}
@@ -131,19 +126,6 @@ def _meaning(number: int) -> KernelEvidence:
     if number in (errno.ECONNREFUSED, errno.ECONNRESET):
         return KernelEvidence.REFUSED_TCP
     return KernelEvidence.KERNEL_SILENT if number in _SILENT else KernelEvidence.NONE
-
-
-def keep_alive(sock: socket.socket) -> None:
-    """Have the kernels ask each other now and then whether a connection still stands."""
-    with suppress(OSError):
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-        for option, value in (
-            ("TCP_KEEPIDLE", KEEPALIVE_IDLE),
-            ("TCP_KEEPINTVL", KEEPALIVE_INTERVAL),
-            ("TCP_KEEPCNT", KEEPALIVE_COUNT),
-        ):
-            if hasattr(socket, option):
-                sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
 
 
 def open_pair(host: str, port: int, *, tcp: bool) -> tuple[UdpSocket, TcpListener | None, str | None]:

@@ -13,7 +13,8 @@ from swim_core import Address, KernelEvidence, Tripwire, Wiring
 
 from .alarms import Alarms
 from .inbound import Inbound, Watcher
-from .tcp import Dial, TcpListener, keep_alive
+from .keepalive import ask_for_acks, keep_alive, last_ack
+from .tcp import Dial, TcpListener
 from .udp import family_of
 
 __all__ = ["OnEvidence", "Tripwires"]
@@ -26,7 +27,9 @@ GREETING_TIMEOUT = 10.0  # seconds for a connection to be greeted: the process t
 SETTLE = 1.0  # seconds from a change of the rings to the rewiring, so that a cluster that starts rewires once
 BACKOFF, LONGEST_BACKOFF = 1.0, 60.0  # seconds until a connection that failed is tried again, doubled each time
 LONG = 60.0  # seconds that a connection must have stood for its end to be no failure: middleboxes drop idle ones
-MAX_TESTS = 128  # under way at once; a mass crash asks again
+MAX_TESTS = 128  # connections for it under way at once; a mass crash asks again
+FRESH = 0.008  # seconds that a connection is waited for before a fresh one is tried, if another is wanted
+ATTEMPTS = 6  # connections in one test
 
 
 class _Wire:
@@ -39,6 +42,14 @@ class _Wire:
         self.connected = False
         self.heard = b""
         self.greeted_at = inf
+
+
+class _Test:
+    """A kernel that is asked: connections under way, the first to be answered tells."""
+
+    def __init__(self, now: float) -> None:
+        self.begun = self.latest = now
+        self.dials: list[Dial] = []
 
 
 class Tripwires:
@@ -58,7 +69,7 @@ class Tripwires:
         self._wiring = wiring
         self._wires: dict[Tripwire, _Wire] = {}
         self._backoff: dict[Tripwire, float] = {}
-        self._tests: dict[Address, Dial] = {}
+        self._tests: dict[Address, _Test] = {}
         self._handlers: dict[int, Callable[[float], None]] = {}
         self._wanted: deque[Address] = deque()
 
@@ -80,7 +91,7 @@ class Tripwires:
     # ------------------------------------------------------------------ what the node wants; for any thread
 
     def test(self, address: Address) -> None:
-        """Try a connection in the next `turn`."""
+        """Try a connection in the next `turn`; a fresh one, if one that is under way was not answered at once."""
         self._wanted.append(address)
 
     def rewire(self, wiring: Wiring, now: float) -> None:
@@ -102,7 +113,7 @@ class Tripwires:
     def turn(self, now: float) -> None:
         """Do what is wanted and due."""
         for _ in range(len(self._wanted)):
-            self._begin_test(self._wanted.popleft(), now)
+            self._try(self._wanted.popleft(), now)
         if now >= self._alarms.next:
             self._alarms.run(now)
 
@@ -111,36 +122,62 @@ class Tripwires:
         self.inbound.close(announce=announce)
         for wire in self._wires.values():
             wire.dial.close()
-        for dial in self._tests.values():
-            dial.close()
+        for test in self._tests.values():
+            for dial in test.dials:
+                dial.close()
         self._wires.clear()
         self._tests.clear()
 
     # ------------------------------------------------------------------ asking a kernel
 
-    def _begin_test(self, address: Address, now: float) -> None:
-        if address in self._tests or len(self._tests) >= MAX_TESTS or family_of(address.host) not in self._families:
+    def _try(self, address: Address, now: float) -> None:
+        test = self._tests.get(address) or _Test(now)
+        if test.dials and (now - test.latest < FRESH or len(test.dials) == ATTEMPTS):
+            return
+        under_way = sum(len(other.dials) for other in self._tests.values())
+        if under_way >= MAX_TESTS or family_of(address.host) not in self._families:
             return
         dial = self._dial(address)
         if dial is None:
             return
-        self._tests[address] = dial
-        self._watch(dial, lambda _: self._check_test(address, dial))
-        self._alarms.set(
-            dial, now + TEST_TIMEOUT, lambda _: self._end_test(address, dial, KernelEvidence.KERNEL_SILENT)
-        )
-        self._check_test(address, dial)  # a kernel on this very host has answered already
+        if not test.dials:
+            self._begin_test(address, test, now)
+        test.latest = now
+        test.dials.append(dial)
+        self._watch(dial, lambda now: self._check(address, test, dial, now))
+        self._check(address, test, dial, now)  # a kernel on this very host has answered already
 
-    def _check_test(self, address: Address, dial: Dial) -> None:
+    def _begin_test(self, address: Address, test: _Test, now: float) -> None:
+        self._tests[address] = test
+        no_answer = KernelEvidence.KERNEL_SILENT
+        self._alarms.set(test, now + TEST_TIMEOUT, lambda now: self._end_test(address, test, no_answer, now))
+        for wire in self._wires_to(address):
+            ask_for_acks(wire.dial.sock)
+
+    def _check(self, address: Address, test: _Test, dial: Dial, now: float) -> None:
         outcome = dial.outcome()
         if outcome is not None:
-            self._end_test(address, dial, outcome)
+            self._end_test(address, test, outcome, now)
 
-    def _end_test(self, address: Address, dial: Dial, outcome: KernelEvidence) -> None:
+    def _end_test(self, address: Address, test: _Test, outcome: KernelEvidence, now: float) -> None:
         del self._tests[address]
-        self._forget(dial)
+        self._alarms.drop(test)
+        for dial in test.dials:
+            self._forget(dial)
+        if outcome is KernelEvidence.KERNEL_SILENT and self._acked(address, now - test.begun):
+            outcome = KernelEvidence.REACHABLE
+        for wire in self._wires_to(address):
+            keep_alive(wire.dial.sock)
         if outcome is not KernelEvidence.NONE:
             self._on_evidence(outcome, address, b"")
+
+    def _acked(self, address: Address, within: float) -> bool:
+        """Whether the kernel there acked on a tripwire: it lives, and the backlog of its process is full."""
+        ages = [last_ack(wire.dial.sock) for wire in self._wires_to(address)]
+        return any(age is not None and age < within for age in ages)
+
+    def _wires_to(self, address: Address) -> list[_Wire]:
+        return [wire for wire in self._wires.values() if wire.tripwire.address == address and wire.greeted_at < inf]
 
     # ------------------------------------------------------------------ keeping connections
 

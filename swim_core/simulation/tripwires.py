@@ -1,7 +1,7 @@
 """TCP as far as tripwires need it: kernels that accept, refuse or say nothing, and connections that break.
 
-Stands in for the TCP side of an adapter. What the models leave out: a backlog that fills, and greetings that wait at
-a stalled process (the connection is tried again instead).
+Stands in for the TCP side of an adapter. What the models leave out: greetings that wait at a stalled process (the
+connection is tried again instead). A backlog that is full is what `Wires.firewalled` makes.
 """
 
 from collections.abc import Iterator
@@ -23,9 +23,20 @@ __all__ = ["Wires"]
 TEARDOWN = (0.001, 0.002)  # seconds from a kill to the FIN, measured: 0.8 ms at the median, 1.7 at most
 TEST_TIMEOUT = 1.5  # seconds, as in the adapters
 RESENDS = (0.0, 1.0)  # seconds at which a SYN is sent
+FRESH, ATTEMPTS = 0.008, 6  # seconds until another socket is tried, and how many may be, as in the adapters
+ASKED_TO_ACK = (0.0, 1.0)  # seconds at which the kernel at the other end of a tripwire is asked for an ack
 FIN_RESENDS = (0.0, 0.2, 0.6, 1.4)  # seconds at which the kernel of a killed process says so
 SETTLE = 1.0  # seconds until a change of the rings is acted on
 BACKOFF, LONGEST_BACKOFF = 1.0, 60.0  # seconds until a connection that failed is tried again
+
+
+class _Test:
+    """A kernel that is asked: how many connections are under way, and whether it acked on one that stands."""
+
+    def __init__(self, now: float) -> None:
+        self.latest = now
+        self.attempts = 1
+        self.acked = False
 
 
 class Wires(Observer):
@@ -43,8 +54,7 @@ class Wires(Observer):
         self._wiring: dict[Process, Wiring] = {}
         self._kept: dict[Process, dict[Tripwire, Process]] = {}
         self._trying: dict[tuple[Process, Tripwire], float] = {}  # those not kept, with the wait before the next try
-        self._tests: dict[tuple[Process, Address], int] = {}  # under way, by number
-        self._count = 0
+        self._tests: dict[tuple[Process, Address], _Test] = {}  # under way
 
     def kept(self, process: Process) -> tuple[Process, ...]:
         """Whom a process has a tripwire to."""
@@ -94,20 +104,38 @@ class Wires(Observer):
     # ------------------------------------------------------------------ asking a kernel
 
     def _test(self, process: Process, address: Address) -> None:
-        if (process, address) in self._tests:
+        now = self._cluster.now
+        test = self._tests.get((process, address))
+        if test is None:
+            test = self._tests[process, address] = _Test(now)
+            self._cluster.after(TEST_TIMEOUT, self._give_up, process, address, test)
+            for delay in ASKED_TO_ACK:
+                self._cluster.after(delay, self._ask_to_ack, process, address, test)
+        elif now - test.latest >= FRESH and test.attempts < ATTEMPTS:
+            test.latest = now
+            test.attempts += 1
+        else:
             return
-        self._count += 1
-        test = self._tests[process, address] = self._count
         for delay in RESENDS:
             self._cluster.after(delay, self._send_syn, process, address, test)
-        self._cluster.after(TEST_TIMEOUT, self._end_test, process, address, test, KernelEvidence.KERNEL_SILENT)
 
-    def _send_syn(self, process: Process, address: Address, test: int) -> None:
+    def _ask_to_ack(self, process: Process, address: Address, test: _Test) -> None:
+        """A live kernel acks on a tripwire, though its process is stalled and its backlog full."""
+        wired = any(other.address == address and other.running for other in self.kept(process))
+        there = self._network.transit(process.address, address)
+        if wired and there is not None and self._network.transit(address, process.address) is not None:
+            test.acked = True
+
+    def _give_up(self, process: Process, address: Address, test: _Test) -> None:
+        outcome = KernelEvidence.REACHABLE if test.acked else KernelEvidence.KERNEL_SILENT
+        self._end_test(process, address, test, outcome)
+
+    def _send_syn(self, process: Process, address: Address, test: _Test) -> None:
         there = self._reach(process, address)
-        if there is not None and self._tests.get((process, address)) == test:
+        if there is not None and self._tests.get((process, address)) is test:
             self._cluster.after(there, self._answer_syn, process, address, test)
 
-    def _answer_syn(self, process: Process, address: Address, test: int) -> None:
+    def _answer_syn(self, process: Process, address: Address, test: _Test) -> None:
         outcome = self._kernel_at(address)
         back = self._network.transit(address, process.address)
         if outcome is not None and back is not None:
@@ -118,8 +146,8 @@ class Wires(Observer):
             return KernelEvidence.REACHABLE
         return KernelEvidence.REFUSED_TCP if self._network.refuses(address) else None
 
-    def _end_test(self, process: Process, address: Address, test: int, outcome: KernelEvidence) -> None:
-        if self._tests.get((process, address)) == test:
+    def _end_test(self, process: Process, address: Address, test: _Test, outcome: KernelEvidence) -> None:
+        if self._tests.get((process, address)) is test:
             del self._tests[process, address]
             process.evidence(outcome, address)
 

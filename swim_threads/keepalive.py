@@ -1,0 +1,49 @@
+"""What two kernels tell each other over an idle connection, without waking a process."""
+
+import socket
+import sys
+from contextlib import suppress
+from struct import Struct
+
+__all__ = ["ask_for_acks", "keep_alive", "last_ack"]
+
+# Seconds, and how often. A tripwire is idle for ever, so without these a middlebox would forget it, and so would
+# nobody where the other host is gone.
+IDLE, INTERVAL, COUNT = 60, 15, 4
+# While a kernel is in question; as often as Linux allows, since it is not these that decide when the connection ends.
+ASKED_IDLE, ASKED_INTERVAL, ASKED_COUNT = 1, 1, 127
+
+_LAST_ACK = Struct("=56xI")  # the head of Linux' struct tcp_info, up to tcpi_last_ack_recv
+
+
+def keep_alive(sock: socket.socket) -> None:
+    """Have the kernels ask each other now and then whether a connection still stands."""
+    with suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        _set(sock, IDLE, INTERVAL, COUNT)
+
+
+def ask_for_acks(sock: socket.socket) -> None:
+    """Have the kernel at the other end ack, at once and every second, until `keep_alive` is called again.
+
+    It does so for a process that is stopped, and though its backlog is full. Linux only: elsewhere nobody could look.
+    """
+    if sys.platform == "linux":
+        with suppress(OSError):
+            _set(sock, ASKED_IDLE, ASKED_INTERVAL, ASKED_COUNT)  # a shorter idle time takes effect at once
+
+
+def last_ack(sock: socket.socket) -> float | None:
+    """Seconds since the kernel at the other end acked anything; None where the system doesn't say (not on Linux)."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            data = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_ACK.size)
+            if len(data) == _LAST_ACK.size:
+                return float(_LAST_ACK.unpack(data)[0]) / 1000.0
+    return None
+
+
+def _set(sock: socket.socket, idle: int, interval: int, count: int) -> None:
+    for option, value in (("TCP_KEEPCNT", count), ("TCP_KEEPINTVL", interval), ("TCP_KEEPIDLE", idle)):
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
