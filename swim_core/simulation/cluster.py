@@ -12,12 +12,14 @@ from swim_core.address import Address, canonical
 from swim_core.config import Config
 from swim_core.member import Member
 from swim_core.protocol import AddressLike, ProtocolConfig
+from swim_core.roster import Roster
 
 from .application import Program
 from .link import Link
 from .network import Network
 from .observer import Observer, Observers, Stop
 from .process import Process, SimulationError
+from .shared import SharedRoster
 from .timeline import Timeline
 from .tripwires import Wires
 
@@ -146,7 +148,12 @@ class Cluster:
         if any(len(view) != len(running) for view in views):
             return False  # seen at a glance while a large cluster still learns
         truth = sorted(identity(process.node.local) for process in running)
-        return all(sorted(map(identity, view)) == truth for view in views)
+        shared = None  # as nodes that started formed have it
+        for view in views:
+            if view is not shared and sorted(map(identity, view)) != truth:
+                return False
+            shared = view
+        return True
 
     def watch(self, *observers: Observer) -> None:
         """Call the hooks of ``observers`` from now on; those for processes that run already are made up for."""
@@ -311,6 +318,8 @@ class Cluster:
         if not hasattr(processes[0].node, "adopt"):
             raise SimulationError("nodes of this protocol can't start formed: use form()")
         roster = cast(_CanAdopt, processes[0].node).roster(process.node.local for process in processes)
+        if isinstance(roster, Roster):
+            roster = SharedRoster(roster)
         for process in processes:
             process.do(lambda node, now: cast(_CanAdopt, node).adopt(roster, now=now))
             self._run_program(process, self.application)

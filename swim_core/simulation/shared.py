@@ -1,0 +1,91 @@
+"""Tables that share what they have in common: 10,000 nodes with an entry for each of 10,000 members fill no machine.
+
+The tables of a cluster that starts formed are alike at first, and of a large one no node has to do with many members.
+So they stand on one roster that nothing changes, and each keeps only what it has changed, and a copy of the entry of
+each member that it has had to do with. Nothing else tells them from tables of their own, but that they are slower.
+"""
+
+from functools import lru_cache
+from operator import attrgetter
+
+from swim_core.address import Address
+from swim_core.entry import Entry, as_member
+from swim_core.member import Claim, Member
+from swim_core.ring import Ring
+from swim_core.roster import Roster
+from swim_core.storage import Addresses, Storage, View
+
+from .copies import Copies, SharedIndex
+from .shared_ring import SharedRing
+
+__all__ = ["SharedRoster"]
+
+VIEWS = 64  # kept of those that tables have come to: soon after a change most have the same
+
+
+class SharedRoster:
+    """A roster that stands behind the tables that take it (`swim_core.roster.Stock`), and is not copied."""
+
+    def __init__(self, roster: Roster) -> None:
+        self._roster = roster
+        entries = roster.entries
+        self._by_name = {entry.name: place for place, entry in enumerate(entries)}
+        self._by_id = {entry.short_id: place for place, entry in enumerate(entries)}
+        self._latest: dict[Address, int] = {}
+        self._others: dict[Address, list[int]] = {}
+        for place, entry in enumerate(entries):
+            if entry.address in self._latest:
+                self._others.setdefault(entry.address, []).append(self._latest[entry.address])
+            self._latest[entry.address] = place
+        self._members = {entry.name: entry.member for entry in entries}
+        self.view = lru_cache(VIEWS)(self._make_view)
+
+    def storage(self, own: Entry, now: float) -> Storage:
+        """What a table holds its entries in, in next to no time and memory; see `swim_core.roster.Stock`."""
+        roster = self._roster
+        copies = Copies(roster.entries, now)
+        copies[self._by_name[own.name]] = own
+        others = {address: [copies[place] for place in places] for address, places in self._others.items()}
+        return Storage(
+            entries=SharedIndex(self._by_name, copies),
+            by_id=SharedIndex(self._by_id, copies),
+            addresses=Addresses(SharedIndex(self._latest, copies), others),
+            order=SharedRing(roster.phases, copies),
+            rings=tuple(SharedRing(order, copies) for order in roster.rings),
+            everyone=SharedRing(roster.phases, copies),
+            view=SharedView(self),
+            states=roster.states.copy(),
+            cells=roster.cells.copy(),
+            digest=roster.digest,
+        )
+
+    def _make_view(self, changes: frozenset[Claim | str]) -> tuple[Member, ...]:
+        """The members by name: those of the roster, save the names and with the claims among the changes."""
+        members = self._members.copy()
+        for change in changes:
+            if isinstance(change, Claim):
+                members[change.name] = as_member(change)
+            else:
+                members.pop(change, None)
+        return tuple(sorted(members.values(), key=attrgetter("name")))
+
+
+class SharedView(View):
+    """Tables that hold the same have the same tuple of members."""
+
+    __slots__ = ("_changed", "_roster")
+
+    def __init__(self, roster: SharedRoster) -> None:
+        super().__init__()
+        self._roster = roster
+        self._changed: dict[str, Entry] = {}
+
+    def changed(self, entry: Entry) -> None:
+        super().changed(entry)
+        self._changed[entry.name] = entry
+
+    def members(self, live: Ring[Entry]) -> tuple[Member, ...]:
+        if self._members is None:
+            changes = (entry.claim if entry.live else entry.name for entry in self._changed.values())
+            self._members = self._roster.view(frozenset(changes))
+        return self._members
