@@ -287,6 +287,8 @@ Event = (
 class DropReason(Enum):
     """Why something that arrived was dropped; each is counted in ``statistics().dropped``."""
 
+    __hash__ = object.__hash__  # not Enum's, which is Python code: most datagrams of a flood are dropped, and counted
+
     TOO_LARGE = "too_large"
     """Over the largest size the format allows."""
     BAD_HEADER = "bad_header"

@@ -1,7 +1,7 @@
 """What waits to be told, and the making of datagrams: one message, and in the room left what else must be said."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -66,6 +66,11 @@ class Pending:
     def __len__(self) -> int:
         return len(self._claims) + len(self._numbers) + len(self._broadcasts)
 
+    @property
+    def urgent(self) -> bool:
+        """Whether there is more than numbers."""
+        return bool(self._claims or self._broadcasts)
+
     def claim(self, claim: Claim) -> None:
         """Tell this claim."""
         self._claims[claim.name] = encode_item(claim)
@@ -101,11 +106,12 @@ class Pending:
     def _choose(self, room: int, take: bool) -> Load:
         """The oldest claim, the oldest broadcast and the oldest number by turns, so that none starves."""
         load = Load()
-        turns = [
-            _Turn(self._claims, load.claims),
-            _Turn(self._broadcasts, load.broadcasts),
-            _Turn(self._numbers, load.numbers),
-        ]
+        kinds: tuple[tuple[dict[Any, Raw], list[Raw]], ...] = (
+            (self._claims, load.claims),
+            (self._broadcasts, load.broadcasts),
+            (self._numbers, load.numbers),
+        )
+        turns = [_Turn(items, chosen) for items, chosen in kinds if items]
         while turns:
             for turn in tuple(turns):
                 size = turn.next(room)
@@ -142,7 +148,7 @@ class _Turn:
 
 
 class Outbox:
-    """Datagrams on their way out. Every one passes through `send`."""
+    """Datagrams on their way out. Every one is made in `send`."""
 
     def __init__(
         self,
@@ -218,6 +224,17 @@ class Outbox:
         self._counters.sent[type(message)].add(len(data))
         self.queue.append(_datagram((data, to)))
         return data
+
+    def spread(self, load: Load, targets: Iterable[Entry], now: float) -> None:
+        """Queue the same items for each of ``targets``: one datagram made once, save for who is accused itself."""
+        made: bytes | None = None
+        for to in targets:
+            if made is None or to.claim.state is not State.ALIVE:
+                data = self.send(None, to, now, load=load)
+                made = data if to.claim.state is State.ALIVE else made
+            else:
+                self._counters.sent[type(None)].add(len(made))
+                self.queue.append(_datagram((made, to.address)))
 
     def reply(
         self,
