@@ -2,22 +2,28 @@
 
     python tests/bench/figures.py clusters --members 16 128 --runs 20
     python tests/bench/figures.py clusters --members 1000 --runs 5
+    python tests/bench/figures.py large --members 2000 5000 10000
     python tests/bench/figures.py stalls
     python tests/bench/figures.py pictures
 
-Virtual time throughout: the figures depend on the seeds alone, not on the machine.
+Virtual time throughout: the figures depend on the seeds alone, not on the machine, save what simulating the large ones
+takes.
 """
 
 import argparse
+import resource
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from measuring import share, table
 
 from swim_anyio.command.experiments.plots import drawer
 from swim_anyio.command.experiments.units import say_duration
-from swim_core import Config, MemberDied
+from swim_core import Config, Event, MemberDied, MemberUpdated
 from swim_core.simulation import Link, Process, Simulation
 from swim_core.simulation.study import Experiment, Run, Setting, Summary, conduct
 
@@ -28,6 +34,7 @@ STALLING = (4, 8, 16, 32)
 RUNNING = (1.0, 0.05)  # seconds between two stalls of a member
 LONG = 180.0  # seconds of one cell of the stall experiment
 N = 128
+IDLE = 10.0  # seconds of a large cluster in which its load is measured
 
 
 def progress(what: str) -> None:
@@ -79,6 +86,55 @@ def row(size: int, loss: float, experiment: Experiment, summary: Summary) -> tup
         f"{summary.datagrams / seconds:.1f}{unit}",
         f"{summary.bytes / seconds:.0f}{unit}",
     )
+
+
+def large(members: list[int]) -> None:
+    """What the simulator takes for clusters of thousands, each in a process of its own, and how these do."""
+
+    def rows() -> Iterator[tuple[str, ...]]:
+        for size in members:
+            for tripwires in (True, False):
+                progress(f"{size} members, tripwires {'on' if tripwires else 'off'}")
+                with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
+                    yield process.submit(one_large, size, tripwires).result()
+
+    progress("")
+    table("members|tripwires|crash: all|update: all|idle, each: datagrams|CPU|memory at most", rows())
+
+
+def one_large(size: int, tripwires: bool) -> tuple[str, ...]:
+    """A cluster that starts formed, idles, suffers a crash, hears of an update, and agrees in the end."""
+    simulation = Simulation(1, config=Config.lan(tripwires=tripwires), tripwires=tripwires)
+    members = simulation.start_formed(size)
+    simulation.run_for(5.0)  # until tripwires stand
+    before = simulation.network.traffic.sent
+    simulation.run_for(IDLE)
+    idle = (simulation.network.traffic.sent - before) / size / IDLE
+    simulation.crash(members[size // 2])
+    crash = until_told(simulation, MemberDied, members[size // 2])
+    simulation.update_metadata(members[0], {"role": "cache"})
+    update = until_told(simulation, MemberUpdated, members[0])
+    simulation.run_for(5.0)
+    if not simulation.agreed():
+        raise SystemExit(f"{size} members do not agree")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    durations = (say_duration(crash), say_duration(update))
+    return (
+        str(size),
+        "on" if tripwires else "off",
+        *durations,
+        f"{idle:.1f}/s",
+        f"{time.process_time():.0f} s",
+        f"{peak:.0f} MB",
+    )
+
+
+def until_told(simulation: Simulation, kind: type[Event], about: Process) -> float:
+    """Seconds from now until the last of the others is told that of ``about``."""
+    since = simulation.now
+    others = [process for process in simulation.running() if process is not about]
+    simulation.run_until(lambda: all(process.times(kind, about.name) for process in others), limit=30.0)
+    return max(at for process in others for at in process.times(kind, about.name)) - since
 
 
 class Stalls:
@@ -160,13 +216,15 @@ def pictures(into: Path) -> None:
 def main() -> None:
     """Print a table, or draw."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["clusters", "stalls", "pictures"])
+    parser.add_argument("what", choices=["clusters", "large", "stalls", "pictures"])
     parser.add_argument("--members", type=int, nargs="+", default=[16, 128])
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--into", type=Path, default=Path("docs/figures"))
     arguments = parser.parse_args()
     if arguments.what == "clusters":
         clusters(arguments.members, arguments.runs)
+    elif arguments.what == "large":
+        large(arguments.members)
     elif arguments.what == "stalls":
         stalls()
     else:

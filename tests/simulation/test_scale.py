@@ -32,9 +32,10 @@ def test_three_hundred_members_really_join() -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_two_thousand_members_learn_of_a_crash_and_an_update() -> None:
+@pytest.mark.parametrize("members", [2_000, 10_000])
+def test_thousands_of_members_learn_of_a_crash_and_an_update(members: int) -> None:
     with Simulation(1) as simulation:
-        simulation.start_formed(2_000)
+        simulation.start_formed(members)
         simulation.run_for(2.0)
         simulation.crash("node-1000")
         assert knew(simulation, MemberDied, "node-1000", simulation.now, limit=5.0)[-1] < 2.5 * T
