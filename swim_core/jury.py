@@ -283,7 +283,10 @@ class Jury:
             self._tripwires.connect(watch.entry)
 
     def _hurry(self, watch: Watch, now: float) -> None:
-        """The subject seems to have ended: what a lost packet would delay is repeated soon, a few times in each watch."""
+        """The subject seems to have ended: what a lost packet would delay is repeated soon, a few times in each watch.
+
+        Where only a second refusal by UDP could settle it, which must come later, there is no hurry.
+        """
         if watch.repeats is None and watch.kernels.contact:
             watch.repeats = self._tripwires.retests(now)
             self._tripwires.hand_over(watch.short_id)
@@ -301,7 +304,11 @@ class Jury:
             self._accuser.ask_again(watch, now)
 
     def _plan(self, watch: Watch, now: float) -> None:
-        times = [watch.next_ping, *(watch.repeats or ())[:1], *(self._accuser.times(watch, now) if watch.accusing else ())]
+        times = [
+            watch.next_ping,
+            *(watch.repeats or ())[:1],
+            *(self._accuser.times(watch, now) if watch.accusing else ()),
+        ]
         timer = self._timer_of.get(watch.short_id)
         if timer is not None:
             timer.cancel()

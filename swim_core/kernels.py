@@ -97,8 +97,8 @@ class Kernels(msgspec.Struct):
         return not under_way and not _recent(self.reachable, now)
 
     def alarming(self, now: float) -> bool:
-        """Whether there are signs of an end, and not of a silence, of one that was in touch."""
-        return self.contact and any(_recent(at, now) for at in (self.lost, self.refused, self.refused_tcp))
+        """Whether there are signs of an end, and not of a silence only."""
+        return any(_recent(at, now) for at in (self.lost, self.refused, self.refused_tcp))
 
     def lacks_udp(self, now: float) -> bool:
         """Whether one more ping may be refused that has to be."""

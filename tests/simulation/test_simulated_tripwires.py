@@ -49,9 +49,9 @@ def test_a_kill_is_known_to_all_after_the_teardown_and_a_few_hops(members: int, 
             assert rules(simulation) == {Rule.GONE}
 
 
-@pytest.mark.parametrize(("loss", "most"), [(0.05, 0.1), (0.2, 0.6)])
+@pytest.mark.parametrize(("loss", "most"), [(0.05, 0.02), (0.2, 0.05)])
 def test_losses_delay_it_by_a_repetition_or_two(loss: float, most: float) -> None:
-    """The median of the last to know; a flood that is lost is repeated after 50 and 200 ms, and by digests."""
+    """Of the last to know: tests are repeated after 10 and 30 ms, the news after 50."""
     last = []
     for seed in SEEDS:
         with formed(seed, 32, Link(loss=loss)) as simulation:
@@ -59,6 +59,7 @@ def test_losses_delay_it_by_a_repetition_or_two(loss: float, most: float) -> Non
             last.append(knew(simulation, MemberDied, "node-1", simulation.now, limit=8.0)[-1])
             assert {name for _, _, name in deaths(simulation)} == {"node-1"}
     assert median(last) < most
+    assert max(last) < 0.3
 
 
 def test_far_apart_it_takes_some_round_trips() -> None:
@@ -126,6 +127,22 @@ def test_a_stall_just_under_the_tolerance_is_survived_for_the_kernel_accepts(see
             simulation.pause(f"node-{number}", 0.95 * S)
             simulation.run_for(0.95 * S + 1.7)
         assert not deaths(simulation)
+
+
+@pytest.mark.parametrize("members", [2, 3, 16])
+@pytest.mark.parametrize("loss", [0.0, 0.05])
+def test_so_is_one_whose_backlog_somebody_fills_for_the_kernel_acks_on_the_tripwires(members: int, loss: float) -> None:
+    with formed(2, members, Link(loss=loss)) as simulation:
+        assert simulation.wires is not None
+        for number in range(members):
+            process = simulation.process(f"node-{number}")
+            simulation.wires.firewalled = {process.address: None}
+            simulation.pause(process, 0.95 * S)
+            simulation.run_for(0.95 * S + 1.7)
+        assert not deaths(simulation)
+        simulation.lose_host("node-1")
+        knew(simulation, MemberDied, "node-1", simulation.now, limit=8.0)
+        assert rules(simulation) == {Rule.HOST_GONE}
 
 
 def test_many_stalls_at_once_with_losses_are_survived() -> None:

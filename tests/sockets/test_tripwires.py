@@ -3,6 +3,7 @@
 import errno
 import os
 import socket
+import sys
 from contextlib import ExitStack
 
 import pytest
@@ -10,7 +11,7 @@ from station import LABEL, Station, dial, run_until, station
 
 from swim_core import Address, KernelEvidence, Tripwire, Wiring
 from swim_core.wiring import greeting_of
-from swim_threads import inbound, tcp, tripwires
+from swim_threads import inbound, keepalive, tcp, tripwires
 from swim_threads.tcp import Dial, TcpListener, open_pair
 from swim_threads.udp import UdpSocket
 
@@ -149,15 +150,130 @@ def test_a_kernel_accepts_for_a_process_that_does_nothing_and_refuses_for_none()
         assert here.tripwires.deadline == float("inf")
 
 
-def test_no_answer_in_time_is_silence_and_one_attempt_at_a_time_is_made(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def attempts(monkeypatch: pytest.MonkeyPatch) -> list[Dial]:
+    """Connections tried from now on, none of which is ever answered."""
+    made: list[Dial] = []
+
+    class Unanswered(Dial):
+        def __init__(self, address: Address, scope_id: int) -> None:
+            super().__init__(address, scope_id)
+            made.append(self)
+
+        def outcome(self) -> KernelEvidence | None:
+            return None
+
+    monkeypatch.setattr(tripwires, "Dial", Unanswered)
+    return made
+
+
+def test_no_answer_in_time_is_silence_however_often_it_is_asked_meanwhile(attempts: list[Dial]) -> None:
     with station(1) as here, station(2) as there:
-        monkeypatch.setattr(Dial, "outcome", lambda dial: None)
         for _ in range(3):
             here.tripwires.test(there.address)
         here.tripwires.turn(here.now)
-        here.now += tripwires.TEST_TIMEOUT
+        assert len(attempts) == 1
+        here.now += tripwires.TEST_TIMEOUT - 0.1
+        here.tripwires.test(there.address)
+        here.tripwires.turn(here.now)
+        assert len(attempts) == 2
+        assert here.said == []
+        here.now += 0.1
         here.tripwires.turn(here.now)
         assert here.said == [(SILENT, there.address, b"")]
+        assert all(attempt.sock.fileno() == -1 for attempt in attempts)
+        assert here.tripwires.deadline == float("inf")
+
+
+def test_a_fresh_connection_is_tried_where_one_was_not_answered_at_once_and_any_of_them_tells(
+    attempts: list[Dial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first SYN was lost, and would be sent again after a second only."""
+    with station(1) as here, station(2) as there:
+        here.tripwires.test(there.address)
+        here.tripwires.turn(here.now)
+        monkeypatch.setattr(tripwires, "Dial", Dial)
+        here.now += 2 * tripwires.FRESH
+        here.tripwires.test(there.address)
+        run_until(lambda: here.said, here)
+        assert here.said == [(REACHABLE, there.address, b"")]
+        assert attempts[0].sock.fileno() == -1
+
+
+def test_fresh_connections_are_bounded_in_each_test_and_in_all(
+    attempts: list[Dial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with station(1) as here, station(2) as there, station(3) as other:
+        for _ in range(2 * tripwires.ATTEMPTS):
+            here.tripwires.test(there.address)
+            here.tripwires.turn(here.now)
+            here.now += 2 * tripwires.FRESH
+        assert len(attempts) == tripwires.ATTEMPTS
+        monkeypatch.setattr(tripwires, "MAX_TESTS", tripwires.ATTEMPTS + 1)
+        for _ in range(3):
+            here.tripwires.test(other.address)
+            here.tripwires.turn(here.now)
+            here.now += 2 * tripwires.FRESH
+        assert len(attempts) == tripwires.ATTEMPTS + 1
+
+
+def fill_backlog(stack: ExitStack, address: Address) -> None:
+    """Connect until the kernel there answers no more, though it lives."""
+    for _ in range(100):
+        sock = stack.enter_context(socket.socket())
+        sock.settimeout(0.2)
+        try:
+            sock.connect(address)
+        except TimeoutError:
+            return
+    raise AssertionError("it takes all")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says when the other kernel acked")
+def test_a_kernel_that_acks_on_a_tripwire_lives_though_the_backlog_of_its_process_is_full(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Whoever fills it must not make a stalled process look like a lost host."""
+    monkeypatch.setattr(tcp, "BACKLOG", 2)
+    with ExitStack() as stack:
+        here, stalled = stack.enter_context(station(1)), stack.enter_context(station(2))
+        here.wire(stalled.tripwire)
+        run_until(lambda: here.said, here, stalled)
+        (wire,) = here.tripwires._wires.values()
+        fill_backlog(stack, stalled.address)
+        run_until(lambda: acked(wire) > 0.2, here)
+        here.tripwires.test(stalled.address)
+        run_until(lambda: acked(wire) < 0.2, here)  # within a second after which the connection counts as idle
+        here.pass_time(tripwires.TEST_TIMEOUT)
+        assert here.said[1:] == [(REACHABLE, stalled.address, b"")]
+        assert wire.dial.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == keepalive.IDLE
+        assert wire.dial.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == keepalive.COUNT
+
+
+def acked(wire: tripwires._Wire) -> float:
+    age = keepalive.last_ack(wire.dial.sock)
+    assert age is not None
+    return age
+
+
+@pytest.mark.parametrize("age", [1.51, None])
+def test_an_ack_from_before_or_none_to_be_had_leaves_it_at_silence(
+    age: float | None, attempts: list[Dial], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lost host; or a system other than Linux."""
+    with station(1) as here, station(2) as there, monkeypatch.context() as patch:
+        patch.setattr(tripwires, "Dial", Dial)
+        here.wire(there.tripwire)
+        run_until(lambda: here.said, here, there)
+        patch.undo()
+        monkeypatch.setattr(tripwires, "last_ack", lambda sock: age)
+        here.tripwires.test(there.address)
+        here.tripwires.turn(here.now)
+        here.now += tripwires.TEST_TIMEOUT
+        here.tripwires.turn(here.now)
+        assert here.said[1:] == [(SILENT, there.address, b"")]
+        assert here.tripwires.connected == 1
+        assert attempts
 
 
 def test_no_more_descriptors_is_no_evidence(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -142,6 +142,20 @@ def test_a_metadata_change_and_a_refutation_are_repeated_too() -> None:
         assert times == pytest.approx([0.0, 0.05, 0.2], abs=0.011)
 
 
+def test_a_death_is_told_again_by_all_who_hear_of_it_while_it_holds() -> None:
+    for refuted in (False, True):
+        hand, _ = quiet(4)
+        start = hand.now
+        hand.feed(A, claims=[C.claim(State.DEAD, time=hand.cluster_time)])
+        if refuted:
+            hand.run(0.02)
+            hand.feed(A, claims=[C.claim(incarnation=1)])
+        hand.run(0.9)
+        told = [(sent.at - start, claim.state) for sent in hand.to(B) for claim in sent.claims if not sent.message]
+        deaths = [at for at, state in told if state is State.DEAD]
+        assert deaths == pytest.approx([0.0] if refuted else [0.0, 0.05], abs=0.011)
+
+
 def test_a_relay_does_not_repeat() -> None:
     hand, _ = quiet(3)
     hand.feed(A, broadcasts=[Broadcast("p1", A.epoch, 1, b"x")], claims=[peer(500).claim()])

@@ -13,6 +13,7 @@ from swim_core.wiring import NO_WIRING, Wiring, greeting_of
 REFUSED_UDP, REFUSED_TCP = KernelEvidence.REFUSED_UDP, KernelEvidence.REFUSED_TCP
 REACHABLE, SILENT = KernelEvidence.REACHABLE, KernelEvidence.KERNEL_SILENT
 S_HOST = 3.0
+RETESTS = (0.01, 0.03, 0.07, 0.15, 0.31)
 TEST_TAKES = 1.5  # seconds after which an adapter says that a kernel is silent
 
 
@@ -29,6 +30,17 @@ def refuse_udp(hand: Hand, subject: Peer) -> None:
     for sent in hand.to(subject):
         if isinstance(sent.message, Ping):
             hand.evidence(REFUSED_UDP, subject.address, sent.payload)
+
+
+def tried_within(hand: Hand, seconds: float) -> list[float]:
+    """When connections are tried, in seconds from now."""
+    start = hand.now
+    times = [0.0] if hand.connects() else []
+    while hand.now - start < seconds:
+        hand.run(0.001)
+        if hand.connects():
+            times.append(hand.now - start)
+    return times
 
 
 def helper_votes(hand: Accuser, kernel: Kernel, helper: int = 0) -> None:
@@ -131,20 +143,23 @@ def test_a_greeting_says_which_cluster_and_who() -> None:
 # ------------------------------------------------------------------ a broken one
 
 
-def test_a_loss_is_tested_at_once_and_four_times_more_and_accuses_nobody() -> None:
+def test_a_loss_is_tested_at_once_and_five_times_more_and_accuses_nobody() -> None:
     hand = wired()
     start = hand.now
     hand.lose(hand.subject)
-    tests = [0.0] if hand.connects() == [hand.subject.address] else []
-    while hand.now - start < 0.16:
-        hand.run(0.002)
-        if hand.connects():
-            tests.append(hand.now - start)
-    assert tests == pytest.approx([0.0, 0.01, 0.03, 0.07, 0.15], abs=0.0021)
+    assert tried_within(hand, 0.32) == pytest.approx([0.0, *RETESTS], abs=0.0021)
     pings = [sent.at - start for sent in hand.to(hand.subject) if isinstance(sent.message, Ping)]
-    assert pings == pytest.approx([0.0, 0.01, 0.03, 0.07, 0.15], abs=0.0021)
+    assert pings == pytest.approx([0.0, *RETESTS], abs=0.0021)
     assert not hand.messages(PingReq)
     assert hand.node.statistics().watches == 0
+
+
+def test_where_answers_take_long_tests_are_repeated_less_soon() -> None:
+    hand = wired()
+    for _ in range(99):
+        hand.node._common.rtt.add(0.1)
+    hand.lose(hand.subject)
+    assert tried_within(hand, 0.28) == pytest.approx([0.0, 0.15], abs=0.0021)
 
 
 def test_an_answered_ping_ends_it() -> None:
@@ -262,6 +277,92 @@ def test_nothing_is_remembered_of_the_forgotten() -> None:
     hand.run(20.0)
     assert hand.state(hand.subject) is None
     assert not hand.node._tripwires.has_greeted(hand.subject.short_id)
+
+
+# ------------------------------------------------------------------ packets that are lost
+
+
+def asked_at(hand: Accuser, helper: int = 0) -> list[float]:
+    return [sent.at for sent in hand.to(hand.helpers[helper]) if isinstance(sent.message, PingReq)]
+
+
+def test_an_accuser_with_strong_evidence_repeats_what_may_have_been_lost() -> None:
+    """Only the ping was refused: the SYN or its answer may be lost, and so may requests and votes."""
+    hand = wired()
+    hand.lose(hand.subject)
+    hand.connects()
+    start = hand.now
+    refuse_udp(hand, hand.subject)
+    assert tried_within(hand, 0.32) == pytest.approx([0.0, *RETESTS], abs=0.0021)
+    for helper in range(3):
+        assert [at - start for at in asked_at(hand, helper)] == pytest.approx([0.0, *RETESTS], abs=0.0021)
+
+
+def test_nothing_is_repeated_that_was_answered() -> None:
+    hand = wired()
+    hand.lose(hand.subject)
+    hand.connects()
+    hand.evidence(REFUSED_TCP, hand.subject.address)
+    hand.connects()
+    helper_votes(hand, Kernel.REFUSED)
+    start = hand.now
+    hand.clear()
+    assert tried_within(hand, 0.32) == []
+    pings = [sent.at - start for sent in hand.to(hand.subject) if isinstance(sent.message, Ping)]
+    assert pings == pytest.approx(RETESTS, abs=0.0021)
+    assert not asked_at(hand)
+    assert [at - start for at in asked_at(hand, 1)] == pytest.approx(RETESTS, abs=0.0021)
+
+
+def test_a_watch_repeats_them_once_and_one_that_found_silence_only_never() -> None:
+    hand = wired()
+    hand.accuse()
+    began = hand.now
+    hand.connects()
+    hand.run(0.4)
+    assert len(asked_at(hand)) == 1
+    for _ in range(3):
+        refuse_udp(hand, hand.subject)
+        hand.run(0.4)
+    assert len([at for at in asked_at(hand) if at < began + 1.99]) == 1 + len(RETESTS)
+
+
+def test_an_accepted_connection_ends_the_repeating() -> None:
+    """A firewall refuses the datagrams to a process that lives."""
+    hand = wired()
+    hand.accuse()
+    hand.connects()
+    refuse_udp(hand, hand.subject)
+    hand.evidence(REACHABLE, hand.subject.address)
+    hand.clear()
+    hand.run(0.4)
+    assert hand.connects() == []
+    assert not hand.messages(PingReq)
+
+
+def test_a_refused_ping_causes_no_haste_where_a_refused_connection_would_say_nothing() -> None:
+    hand = Accuser(votes=False)
+    hand.node.enable_tripwires(now=hand.now)
+    hand.accuse()
+    refuse_udp(hand, hand.subject)
+    hand.run(0.4)
+    assert len(asked_at(hand)) == 1
+
+
+@pytest.mark.parametrize(("later", "in_touch", "hasty"), [(0.03, True, True), (2.0, True, False), (0.03, False, False)])
+def test_a_helper_that_is_soon_asked_again_votes_and_tests_again(later: float, in_touch: bool, hasty: bool) -> None:
+    """The accuser has more to go by than silence, and lacks the vote."""
+    accuser, subject, *rest = peers(4)
+    hand = Hand(knows=[accuser, subject, *rest])
+    hand.answering = [accuser, *rest]
+    hand.greet(subject if in_touch else rest[0])
+    hand.feed(accuser, PingReq(1, subject.claim()))
+    hand.connects()
+    hand.run(later)
+    hand.clear()
+    hand.feed(accuser, PingReq(2, subject.claim()))
+    assert len(hand.messages(Vote, accuser)) == 1
+    assert tried_within(hand, 0.32) == pytest.approx(RETESTS if hasty else [], abs=0.0021)
 
 
 # ------------------------------------------------------------------ what kernels say
