@@ -2,7 +2,7 @@
 
     python tests/bench/detection.py                # N = 128, no loss
     python tests/bench/detection.py --members 16 128 1000 --loss 0 0.05 0.2 --seeds 60
-    python tests/bench/detection.py --tripwires
+    python tests/bench/detection.py --tripwires --only kill host
 
 Each seed forms a cluster, lets it run so that round trips are known and the crash falls anywhere in an
 interval, ends one process, and waits until every other member was told. Seconds are virtual; a table row
@@ -20,6 +20,7 @@ from swim_core import Config, MemberDied, MemberUpdated
 from swim_core.simulation import Link, Simulation
 
 VICTIM = "node-1"
+ROWS = ("kill", "host", "update")
 
 
 def last_to_know(simulation: Simulation, kind: type, since: float, limit: float) -> float:
@@ -76,6 +77,7 @@ def main() -> None:
     parser.add_argument("--loss", type=float, nargs="+", default=[0.0])
     parser.add_argument("--seeds", type=int, default=40)
     parser.add_argument("--tripwires", action="store_true", help="with TCP connections beside the datagrams")
+    parser.add_argument("--only", choices=ROWS, nargs="+", default=ROWS, help="what to measure")
     arguments = parser.parse_args()
     wired = arguments.tripwires
     config = Config.lan()
@@ -83,12 +85,18 @@ def main() -> None:
     print("| N | loss | what | median | p99 |\n|---|---|---|---|---|")
     for members in arguments.members:
         for loss in arguments.loss:
-            rows: dict[str, Callable[[int], float]] = {
-                "crash, refused (s)": partial(crash, members=members, loss=loss, tripwires=wired, refusals=True),
-                "crash, silent (s)": partial(crash, members=members, loss=loss, tripwires=wired, refusals=False),
-                "update, 1 ms a hop (ms)": partial(update, members=members, loss=loss),
+            rows: dict[str, tuple[str, Callable[[int], float]]] = {
+                "kill": (
+                    "crash, refused (s)",
+                    partial(crash, members=members, loss=loss, tripwires=wired, refusals=True),
+                ),
+                "host": (
+                    "crash, silent (s)",
+                    partial(crash, members=members, loss=loss, tripwires=wired, refusals=False),
+                ),
+                "update": ("update, 1 ms a hop (ms)", partial(update, members=members, loss=loss)),
             }
-            for what, measure in rows.items():
+            for what, measure in (rows[row] for row in arguments.only):
                 values = []
                 for seed in range(arguments.seeds):
                     values.append(measure(seed))

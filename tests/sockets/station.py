@@ -3,7 +3,7 @@
 import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from swim_core import Address, KernelEvidence, Tripwire, Wiring
 from swim_core.wiring import greeting_of
@@ -11,7 +11,7 @@ from swim_threads.poller import Poller
 from swim_threads.tcp import open_pair
 from swim_threads.tripwires import Tripwires
 
-__all__ = ["LABEL", "Station", "dial", "run_until", "station"]
+__all__ = ["LABEL", "Station", "dial", "fill_backlog", "run_until", "station"]
 
 LABEL = 7
 PATIENCE = 10.0  # real seconds for what takes milliseconds
@@ -105,3 +105,15 @@ def dial(to: Address, say: bytes = b"") -> Iterator[socket.socket]:
         if say:
             sock.sendall(say)
         yield sock
+
+
+def fill_backlog(stack: ExitStack, address: Address) -> None:
+    """Connect until the kernel there answers no more, though it lives."""
+    for _ in range(100):
+        sock = stack.enter_context(socket.socket())
+        sock.settimeout(0.2)
+        try:
+            sock.connect(address)
+        except TimeoutError:
+            return
+    raise AssertionError("it takes all")

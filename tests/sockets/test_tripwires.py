@@ -7,7 +7,7 @@ import sys
 from contextlib import ExitStack
 
 import pytest
-from station import LABEL, Station, dial, run_until, station
+from station import LABEL, Station, dial, fill_backlog, run_until, station
 
 from swim_core import Address, KernelEvidence, Tripwire, Wiring
 from swim_core.wiring import greeting_of
@@ -215,18 +215,6 @@ def test_fresh_connections_are_bounded_in_each_test_and_in_all(
             here.tripwires.turn(here.now)
             here.now += 2 * tripwires.FRESH
         assert len(attempts) == tripwires.ATTEMPTS + 1
-
-
-def fill_backlog(stack: ExitStack, address: Address) -> None:
-    """Connect until the kernel there answers no more, though it lives."""
-    for _ in range(100):
-        sock = stack.enter_context(socket.socket())
-        sock.settimeout(0.2)
-        try:
-            sock.connect(address)
-        except TimeoutError:
-            return
-    raise AssertionError("it takes all")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux says when the other kernel acked")

@@ -4,6 +4,7 @@ An interval of a minute leaves probes no part in it: what is known within second
 """
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -12,16 +13,17 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 import pytest
-from station import dial
+from station import dial, fill_backlog
 
 from swim_core import Config, Event, MemberDied, MemberJoined, MemberLeft, Node, ProtocolNode, Rule, State
 from swim_core.address import pack
 from swim_core.member import Claim
-from swim_threads import Subscription, ThreadNode, open_node
+from swim_threads import Subscription, ThreadNode, open_node, tcp
 
 pytestmark = pytest.mark.sockets
 
 RARE = Config.lan(probe_interval=60.0, stall_tolerance=120.0)
+PATIENT = Config.lan(probe_interval=0.25, stall_tolerance=60.0, host_tolerance=1.0)  # with processes, not with hosts
 SOON = 20.0  # seconds; bounds what would otherwise hang
 
 
@@ -36,9 +38,11 @@ def start() -> Iterator[Callable[..., ThreadNode]]:
     """Open nodes on a free port of loopback, by name and the node to join; closed at the end."""
     with ExitStack() as stack:
 
-        def start(name: str, seed: ThreadNode | None = None, *, host: str = "127.0.0.1") -> ThreadNode:
+        def start(
+            name: str, seed: ThreadNode | None = None, *, host: str = "127.0.0.1", config: Config = RARE
+        ) -> ThreadNode:
             join = [seed.local.address] if seed else []
-            node = open_node((host, 0), name=name, join=join, config=RARE)
+            node = open_node((host, 0), name=name, join=join, config=config)
             stack.callback(node.close)  # which bears with one that a test broke
             return node
 
@@ -78,8 +82,10 @@ def require_known_by_its_connection(events: Subscription, name: str) -> None:
 VICTIM = """
 import os, subprocess, sys, time
 from swim_core import Config
-from swim_threads import open_node
-config = Config.lan(probe_interval=60.0, stall_tolerance=120.0)
+from swim_threads import open_node, tcp
+interval, stall, host = map(float, sys.argv[3:6])
+config = Config.lan(probe_interval=interval, stall_tolerance=stall, host_tolerance=host)
+tcp.BACKLOG = int(sys.argv[6])
 node = open_node("127.0.0.1:0", name="victim", join=[sys.argv[1]], config=config)
 node.wait_for_members(3, timeout=20)
 tripwires = node._engine._tripwires
@@ -99,10 +105,13 @@ sys.stdin.read()
 
 
 @contextmanager
-def victim(seed: ThreadNode, offspring: str = "none") -> Iterator[subprocess.Popen[bytes]]:
+def victim(
+    seed: ThreadNode, offspring: str = "none", *, config: Config = RARE, backlog: int = tcp.BACKLOG
+) -> Iterator[subprocess.Popen[bytes]]:
     """A member in a process of its own, with a child that outlives it until the test ends."""
     reading, writing = os.pipe()
-    command = [sys.executable, "-c", VICTIM, str(seed.local.address), offspring]
+    settings = [config.probe_interval, config.stall_tolerance, config.host_tolerance, backlog]
+    command = [sys.executable, "-c", VICTIM, str(seed.local.address), offspring, *map(str, settings)]
     with subprocess.Popen(command, stdin=reading, stdout=subprocess.PIPE) as process:
         os.close(reading)
         try:
@@ -127,6 +136,33 @@ def test_a_killed_process_is_known_by_its_connections(start: Callable[..., Threa
         process.kill()
         require_known_by_its_connection(events, "victim")
         b.wait_for_members(2)
+
+
+@pytest.mark.processes
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says when the other kernel acked")
+def test_a_stalled_process_whose_backlog_somebody_fills_is_not_taken_for_a_lost_host(
+    start: Callable[..., ThreadNode],
+) -> None:
+    """Its kernel accepts no connection any more, but acks on those that stand."""
+    a = start("a", config=PATIENT)
+    b = start("b", a, config=PATIENT)
+    with victim(a, config=PATIENT, backlog=2) as process, ExitStack() as stack:
+        wait_until(lambda: connected(a) == connected(b) == 2)
+        member = a.member("victim")
+        assert member is not None
+        process.send_signal(signal.SIGSTOP)
+        fill_backlog(stack, member.address)
+        wait_until(lambda: all(_saw(node, "victim", "reachable") for node in (a, b)))
+        process.send_signal(signal.SIGCONT)
+        wait_until(lambda: all(_saw(node, "victim", "answered") for node in (a, b)))
+        for node in (a, b):
+            assert not _saw(node, "victim", "declared dead")
+            assert not _saw(node, "victim", "claimed dead")
+
+
+def _saw(node: ThreadNode, name: str, what: str) -> bool:
+    evidence = node.explain(name)
+    return evidence is not None and what in [observation.what for observation in evidence.observations]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
