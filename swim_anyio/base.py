@@ -31,7 +31,7 @@ class BaseEngine(ABC):
         left: set once the goodbye has been said often enough, or the node is closed.
         on_join_attempt: called before each attempt at a seed; None while there is nothing to be done about it.
         on_failure: called once, when the node breaks.
-        threadsafe: whether the lock lets other threads look at the node too.
+        threadsafe: whether the lock lets other threads use the node too.
     """
 
     threadsafe = False
@@ -74,6 +74,13 @@ class BaseEngine(ABC):
             NotRunning: if it was closed, or in the child of a fork.
             WrongThread: outside the loop.
         """
+
+    def act_from_any_thread(self, deed: Callable[[ProtocolNode, float], object]) -> bool:
+        """The same without the result, where the lock lets any thread do so; elsewhere it is not done, and False.
+
+        Raises as `act` does, save WrongThread.
+        """
+        return False
 
     @abstractmethod
     def leave(self) -> None:

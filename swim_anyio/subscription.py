@@ -42,17 +42,7 @@ class Subscription:
             WrongThread: outside the node's event loop.
         """
         self._engine.check_loop()
-        await checkpoint()
-        while True:
-            with self._engine.lock:  # also around the wish to be woken: what comes next must find it
-                if (event := self._pop()) is not None:
-                    return event
-                arrival = self._arrival = self._arrival or anyio.Event()
-            if self._failure is not None:
-                raise NodeCrashed("the node failed, so there are no more events") from self._failure
-            if self._ended:
-                raise NotRunning("this subscription has ended, or its node was closed")
-            await arrival.wait()
+        return await self._next()
 
     def clear(self) -> None:
         """Drop what is held just now."""
@@ -93,7 +83,7 @@ class Subscription:
     async def __anext__(self) -> Event:
         self._engine.check_loop()  # outside: a fork is no end
         try:
-            return await self.get()
+            return await self._next()
         except NotRunning:
             raise StopAsyncIteration from None
 
@@ -104,6 +94,27 @@ class Subscription:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    async def _next(self) -> Event:
+        rested = (
+            False  # whether other tasks had their turn, as they must once a call: there, or waiting, it is cancelled
+        )
+        while True:
+            with self._engine.lock:  # also around the wish to be woken: what comes next must find it
+                held = bool(self._current) or len(self._queue) > 0
+                if held and rested and (event := self._pop()) is not None:
+                    return event
+                arrival = None if held else self._arrival or anyio.Event()
+                self._arrival = arrival or self._arrival
+            if arrival is None:
+                await checkpoint()
+            elif self._failure is not None:
+                raise NodeCrashed("the node failed, so there are no more events") from self._failure
+            elif self._ended:
+                raise NotRunning("this subscription has ended, or its node was closed")
+            else:
+                await arrival.wait()
+            rested = True
 
     def _pop(self) -> Event | None:
         return self._current.popleft() if self._current else self._queue.pop()

@@ -69,6 +69,10 @@ class ThreadedEngine(BaseEngine):
         self.check_running()
         return self._engine.act(deed)
 
+    def act_from_any_thread(self, deed: Callable[[ProtocolNode, float], object]) -> bool:
+        self._engine.act(deed)
+        return True
+
     def leave(self) -> None:
         self.check_running()
         self._engine.leave(wait=False)

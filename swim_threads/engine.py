@@ -100,6 +100,7 @@ class Engine:
         self._queues: list[EventQueue] = []
         self._sleeps_until = -inf
         self._settling = False
+        self._news = False  # which nobody has been woken for
         self._leaving = False
         self.forked = False
         self._name = node.local.name
@@ -158,7 +159,9 @@ class Engine:
                 self.check_usable()
             if deadline < self._sleeps_until:
                 self._poller.wake()
-        self._log()
+            self._tell_news()
+        if self._unlogged:
+            self._log()
         return result
 
     def fail(self, error: Exception) -> None:
@@ -242,6 +245,7 @@ class Engine:
                     self._tick()
                 self._sleeps_until = due = self._deadline()
                 timeout = None if due == inf else due - clock()
+                self._tell_news()
             if self._unlogged:
                 self._log()
 
@@ -317,7 +321,7 @@ class Engine:
             if news:
                 self._tripwires.rewire(node.wiring, clock())
         if news or (self._leaving and node.has_left):
-            self._notify()
+            self._news = True
 
     def _announce(self, payload: bytes) -> None:
         trouble = self._multicast.send(payload) if self._multicast is not None else None
@@ -355,6 +359,12 @@ class Engine:
         self._close()
         self.done = True
         self._notify()
+
+    def _tell_news(self) -> None:
+        """Wake who waits for news: the last thing to do, since whoever wakes wants what this thread still holds."""
+        if self._news:
+            self._news = False
+            self._notify()
 
     def _notify(self) -> None:
         self.changed.notify_all()

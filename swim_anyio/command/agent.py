@@ -104,7 +104,8 @@ async def run_agent(settings: Settings) -> int:
             tasks.start_soon(_report, node, output, server)
             tasks.start_soon(_watch_output, output, ending)
             if sys.stdin is not None:
-                tasks.start_soon(serve_lines, sys.stdin.fileno(), partial(_obey, node, output, ending))
+                obey, obey_at_once = partial(_obey, node, output, ending), partial(_obey_at_once, node)
+                tasks.start_soon(serve_lines, sys.stdin.fileno(), obey, obey_at_once)
             if settings.lifeline is not None:
                 tasks.start_soon(_watch_lifeline, settings.lifeline, ending)
             await ending.wait()
@@ -141,6 +142,23 @@ async def _report(node: AsyncNode, output: Output, server: "MetricsServer | None
             record = records.from_event(event, t=time.time())
             if record is not None:
                 await output.write(record)
+
+
+def _obey_at_once(node: AsyncNode, line: bytes) -> bool:
+    """In the thread that read it, do what a line asks for if that needs no event loop; False if it is still to do.
+
+    What can't be done is left to `_obey`, too, which finds the same and can report it.
+    """
+    try:
+        match parse(line):
+            case Broadcast(payload=payload):
+                return node._engine.act_from_any_thread(lambda core, now: core.broadcast(payload, now=now))
+            case Send(name=name, payload=payload):
+                return node._engine.act_from_any_thread(lambda core, now: core.send(name, payload, now=now))
+            case _:
+                return False
+    except (CommandError, SwimError):
+        return False
 
 
 async def _obey(node: AsyncNode, output: Output, ending: _Ending, line: bytes) -> None:

@@ -44,31 +44,28 @@ class Output:
         self.failure: OSError | None = None
         self._fd = fd
         self._render = render
-        self._lock = anyio.Lock(fast_acquire=True)
+        self._lock = anyio.Lock(fast_acquire=True)  # of who waits for the reader
         self._unwritten = bytearray()  # the rest of what was cut short goes before the next line
+        self._newest = 0  # bytes of what was added last, lines lost before it included
         self._begun = False
         self._lost = 0  # lines, since the last one that was written
+        self._telling = 0  # of these, those that what was added last tells of
         self._reason = ""  # for that
         self._poll = _poller(fd, getattr(select, "POLLOUT", 0))
         self._closed = anyio.Event()
 
     async def write(self, record: Record) -> None:
         """Write a record, waiting while the reader is slow. Once the output is closed, does nothing."""
-        if self._closed.is_set():
-            return
-        async with self._lock:
-            lost, self._lost = self._lost, 0
-            lines = self._render(record)
-            if lost:
-                lines = self._render(records.lines_lost(lost, self._reason, t=time.time())) + lines
-            self._unwritten += lines
-            try:
-                await self._flush()
-            except OSError as error:
-                if error.errno in FULL and self._begun:
-                    self._drop(lines, lost, error)
-                else:
-                    self._close(error)
+        if not self._lock.locked():  # nearly always, and it can be written at once
+            self._add(record)
+            if self._write():
+                return
+            async with self._lock:
+                await self._finish()
+        else:
+            async with self._lock:
+                self._add(record)
+                await self._finish()
 
     async def wait_closed(self) -> None:
         """Wait until nobody can read what is written: the reader is gone, or a write failed."""
@@ -81,24 +78,50 @@ class Output:
                 return
         await self._closed.wait()
 
-    async def _flush(self) -> None:
-        while self._unwritten:
-            await self._until_writable()
-            try:
-                written = os.write(self._fd, self._unwritten[:CHUNK])
-            except BlockingIOError:  # somebody else made it non-blocking, and it filled up since
-                continue
-            del self._unwritten[:written]
-            self._begun = True
+    def _add(self, record: Record) -> None:
+        if self._closed.is_set():
+            return
+        lines = self._render(record)
+        if self._lost:
+            lines = self._render(records.lines_lost(self._lost, self._reason, t=time.time())) + lines
+        self._telling, self._lost = self._lost, 0
+        self._newest = len(lines)
+        self._unwritten += lines
 
-    def _drop(self, lines: bytes, lost: int, error: OSError) -> None:
-        """Do without ``lines``, unless some of them is written already: then the rest has to come, some time."""
-        earlier = len(self._unwritten) - len(lines)
+    async def _finish(self) -> None:
+        while not self._write():
+            await anyio.wait_writable(self._fd)
+
+    def _write(self) -> bool:
+        """Write what the descriptor takes now; False if some is left, which it will take later."""
+        try:
+            while self._unwritten:
+                if self._poll is not None and not self._poll.poll(0):
+                    return False
+                self._write_some()
+        except OSError as error:
+            if error.errno in FULL and self._begun:
+                self._drop(error)
+            else:
+                self._close(error)
+        return True
+
+    def _write_some(self) -> None:
+        try:
+            written = os.write(self._fd, self._unwritten[:CHUNK])
+        except BlockingIOError:  # somebody else made it non-blocking, and it filled up since
+            return
+        del self._unwritten[:written]
+        self._begun = True
+
+    def _drop(self, error: OSError) -> None:
+        """Do without what was added last, unless some of that is written: then the rest has to come, some time."""
+        earlier = len(self._unwritten) - self._newest
         if earlier < 0:
             return
         del self._unwritten[earlier:]
-        self._lost, self._reason = lost + 1, os.strerror(error.errno or 0)
-        if not lost:
+        self._lost, self._reason = self._telling + 1, os.strerror(error.errno or 0)
+        if not self._telling:
             log.warning("standard output: %s; what can't be written is counted and dropped", self._reason)
 
     def _close(self, error: OSError) -> None:
@@ -106,10 +129,6 @@ class Output:
             self.failure = OSError(error.errno, f"standard output: {error.strerror}")
         self._unwritten.clear()
         self._closed.set()
-
-    async def _until_writable(self) -> None:
-        if self._poll is not None and not self._poll.poll(0):
-            await anyio.wait_writable(self._fd)
 
 
 def _poller(fd: int, events: int) -> "select.poll | None":

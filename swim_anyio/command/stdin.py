@@ -22,25 +22,30 @@ CHUNK = 65_536
 BACKGROUND_WAIT = 1.0  # seconds between looks at a terminal that belongs to another job
 
 
-async def serve_lines(fd: int, handle: Callable[[bytes], Awaitable[None]]) -> None:
-    """Call ``handle`` for every line of ``fd``, one after the other, until cancelled or the input ends.
+async def serve_lines(fd: int, handle: Callable[[bytes], Awaitable[None]], at_once: Callable[[bytes], bool]) -> None:
+    """Deal with every line of ``fd``, one after the other, until cancelled or the input ends.
 
     Args:
         fd: stays open and in blocking mode.
-        handle: must not raise.
+        handle: called in the loop with a line that ``at_once`` has left; must not raise.
+        at_once: called first, in the thread that reads, which saves two crossings between threads; must not raise.
     """
     async with BlockingPortal() as portal:
-        threading.Thread(target=_read, args=(fd, portal, handle), name="swim-stdin", daemon=True).start()
+        thread = threading.Thread(target=_read, args=(fd, portal, handle, at_once), name="swim-stdin", daemon=True)
+        thread.start()
         await portal.sleep_until_stopped()
 
 
-def _read(fd: int, portal: BlockingPortal, handle: Callable[[bytes], Awaitable[None]]) -> None:
+def _read(
+    fd: int, portal: BlockingPortal, handle: Callable[[bytes], Awaitable[None]], at_once: Callable[[bytes], bool]
+) -> None:
     lines = Lines()
     try:
         while True:
             data = _next(fd)
             for line in lines.feed(data):
-                portal.call(handle, line)
+                if not at_once(line):
+                    portal.call(handle, line)
             if not data:
                 return portal.call(portal.stop)
     except (CancelledError, RuntimeError):  # the loop is on its way out, or gone
