@@ -55,7 +55,7 @@ class KernelEvidence(IntEnum):
     REFUSED_TCP = 2
     """A connection to the same port number was refused."""
     REACHABLE = 3
-    """The kernel there accepted a connection: the host is up, and a refused datagram proves nothing."""
+    """The kernel there accepted a connection, or acks on one: the host is up, and a refused datagram proves nothing."""
     KERNEL_SILENT = 4
     """An active test got no answer from the kernel there."""
     CONNECTED = 5

@@ -20,7 +20,7 @@ BOUNDARIES = {"watch began", "answered"}  # what is seen again after one of thes
 _KERNELS = {
     KernelEvidence.REFUSED_UDP: "nobody listens there, says its kernel",
     KernelEvidence.REFUSED_TCP: "its port takes no connections",
-    KernelEvidence.REACHABLE: "its kernel takes connections: the host is up",
+    KernelEvidence.REACHABLE: "its kernel answers: the host is up",
     KernelEvidence.KERNEL_SILENT: "its kernel doesn't answer either",
     KernelEvidence.CONNECTION_LOST: "its end of a tripwire closed unannounced",
 }

@@ -145,7 +145,9 @@ class ProtocolNode(Protocol):
         """The next address to try a TCP connection to, or None; drain it where you drain `poll_event`.
 
         Tell the outcome by `feed_evidence`: REACHABLE, REFUSED_TCP, or KERNEL_SILENT after 1.5 s or more; nothing if
-        the trouble is local. One attempt to an address at a time is enough.
+        the trouble is local. One attempt to an address at a time is enough; but if the same comes again while one is
+        under way, a fresh one beside it spares the second after which a lost SYN is sent again. If the kernel there
+        acks on a tripwire meanwhile, tell REACHABLE: it lives, and only accepts no more connections.
         """
 
     def poll_deadline(self) -> float | None:
