@@ -8,7 +8,6 @@ from .corrections import Corrections
 from .events import DropReason, KernelEvidence
 from .health import Health
 from .journal import Journal
-from .kernels import Kernels
 from .local import Local
 from .member import Claim, State
 from .membership import Change, Entry
@@ -111,8 +110,9 @@ class Jury:
 
     def _begin(self, entry: Entry, since: float, now: float) -> Watch:
         short_id = entry.short_id
-        kernels = Kernels(contact=self._tripwires.has_greeted(short_id), lost=self._tripwires.lost_at(short_id))
-        watch = Watch(entry, short_id, entry.claim.incarnation, since, kernels=kernels)
+        watch = Watch(entry, short_id, entry.claim.incarnation, since)
+        watch.kernels.contact = self._tripwires.has_greeted(short_id)
+        self._look_at_tripwire(watch)
         self._watches[short_id] = watch
         self._journal.note(entry.name, "watch began", now)
         return watch
@@ -171,9 +171,13 @@ class Jury:
             return
         self._journal.note_kernel(entry.name, kind, now)
         kernels, before = watch.kernels, self._kernel(watch, now)
-        kernels.lost = self._tripwires.lost_at(short_id)
+        self._look_at_tripwire(watch)
         kernels.take(kind, now, self._health.awake(now))
         self._weigh(watch, before, now)
+
+    def _look_at_tripwire(self, watch: Watch) -> None:
+        watch.kernels.wired = self._tripwires.stands(watch.short_id)
+        watch.kernels.lost = self._tripwires.lost_at(watch.short_id)
 
     def other_run_answered(self, entry: Entry, now: float) -> None:
         """Another run answers at the member's address: the one watched has lost its socket, whoever accepts there."""
@@ -212,6 +216,7 @@ class Jury:
     def _vote(self, watch: Watch, accuser: Entry, nonce: int, now: float) -> None:
         paused = now - self._health.last_pause < self._config.stall_tolerance
         kind = VoteKind.PAUSED if paused else VoteKind.SILENT
+        self._look_at_tripwire(watch)
         awake = self._health.awake(now)
         self._outbox.send(watch.vote(kind, nonce, awake - watch.since, self._config, now, awake), accuser, now)
 

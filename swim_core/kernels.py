@@ -22,8 +22,11 @@ class Kernels(msgspec.Struct):
     ``silent`` and ``tested`` are on the clock that counts time awake (`Health.awake`), all else on the local one.
 
     Attributes:
-        contact: whether a tripwire was greeted by this very run before: without that a refused or unanswered
-            connection says nothing, since perhaps nobody ever listened there, or a firewall lets only datagrams pass.
+        contact: whether a tripwire was greeted by this very run before: without that a refused connection says
+            nothing, since perhaps nobody ever listened there.
+        wired: whether that tripwire stands: without it an unanswered connection says nothing, since perhaps a firewall
+            lets only datagrams pass, or the backlog of a process that stalls is full. Where it stands, its kernel
+            would have acked.
         lost: when such a tripwire broke.
         replaced: when another run answered at the address.
         reachable: when a connection was accepted; a later refusal by TCP takes it back, as from a kernel that was
@@ -33,6 +36,7 @@ class Kernels(msgspec.Struct):
     """
 
     contact: bool = False
+    wired: bool = False
     lost: float | None = None
     replaced: float | None = None
     first_refused: float | None = None
@@ -127,7 +131,7 @@ class Kernels(msgspec.Struct):
         since = self._refused_since(reping, now)
         if since is not None:
             return Kernel.REFUSED, now - since
-        if self.silent is not None and self.contact:
+        if self.silent is not None and self.wired:
             return Kernel.SILENT, awake - self.silent
         return Kernel.NONE, 0.0
 

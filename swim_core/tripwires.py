@@ -46,6 +46,7 @@ class Tripwires:
         self._journal = journal
         self._probe = probe
         self._greeted: set[int] = set()  # short ids
+        self._standing: set[int] = set()  # of those whose connection has not broken since
         self._lost: dict[int, float] = {}  # short ids of those whose connection broke lately
         self._testing: set[int] = set()  # those of them that are tested again and again
         self._connects: dict[Address, None] = {}
@@ -93,7 +94,9 @@ class Tripwires:
         """A tripwire to that member was greeted, or broke."""
         if kind is KernelEvidence.CONNECTED:
             self._greeted.add(entry.short_id)
+            self._standing.add(entry.short_id)
         else:
+            self._standing.discard(entry.short_id)
             self._test_after_loss(entry, now)
 
     def _test_after_loss(self, entry: Entry, now: float) -> None:
@@ -144,6 +147,10 @@ class Tripwires:
         """Whether that run ever greeted a tripwire of this node."""
         return short_id in self._greeted
 
+    def stands(self, short_id: int) -> bool:
+        """Whether a tripwire to that run was greeted, and has not broken since."""
+        return short_id in self._standing
+
     def lost_at(self, short_id: int) -> float | None:
         """When a tripwire to that run broke, if that was lately and it has answered no ping since."""
         return self._lost.get(short_id)
@@ -163,8 +170,9 @@ class Tripwires:
         One that is DEAD may refute that within the second in which its tripwire is kept: it will not be greeted anew.
         """
         if change.before is not None and (change.claim.state is State.LEFT or change.new_run):
-            self._greeted.discard(change.before_id)
+            self.forget(change.before_id)
 
     def forget(self, short_id: int) -> None:
         """The member of that run was forgotten."""
         self._greeted.discard(short_id)
+        self._standing.discard(short_id)

@@ -92,12 +92,12 @@ class Watch(msgspec.Struct):
         return None if since is None or Kernel.REACHABLE in self._kernel_votes(now) else awake - since
 
     def host_gone(self, quorum: int, tolerance: float, now: float, awake: float) -> bool:
-        """Rule 3, once the watch is old enough: rule 2 by kernels, at helpers that were in touch with that one before.
+        """Rule 3, once the watch is old enough: rule 2 by kernels, at helpers whose tripwires to that one stand.
 
         The connections of this node may never have got through, if theirs did: it is the judge, they are witnesses.
         """
         silence = self.kernel_silence(now, awake)
-        if silence is None or silence < tolerance or not (quorum or self.kernels.contact):
+        if silence is None or silence < tolerance or not (quorum or self.kernels.wired):
             return False
         return sum(self._confirms(helper, tolerance, by_kernel=True) for helper in self.helpers.values()) >= quorum
 

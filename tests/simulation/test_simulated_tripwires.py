@@ -145,6 +145,20 @@ def test_so_is_one_whose_backlog_somebody_fills_for_the_kernel_acks_on_the_tripw
         assert rules(simulation) == {Rule.HOST_GONE}
 
 
+@pytest.mark.parametrize("members", [2, 3, 16])
+def test_so_is_one_whose_tripwires_break_besides_and_cannot_be_made_again(members: int) -> None:
+    with formed(3, members) as simulation:
+        assert simulation.wires is not None
+        for number in range(members):
+            process = simulation.process(f"node-{number}")
+            simulation.wires.firewalled = {process.address: None}
+            simulation.pause(process, 0.95 * S)
+            simulation.run_for(0.1 * S)
+            simulation.wires.reset(process)
+            simulation.run_for(0.85 * S + 1.7)
+        assert not deaths(simulation)
+
+
 def test_many_stalls_at_once_with_losses_are_survived() -> None:
     with formed(2, 32, Link(loss=0.05)) as simulation:
         for _ in range(3):

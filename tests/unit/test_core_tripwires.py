@@ -450,6 +450,35 @@ def test_a_helper_tries_a_connection_when_it_is_asked_and_votes_what_it_learns()
     assert [vote.kernel for vote in hand.messages(Vote, accuser)] == [Kernel.REFUSED]
 
 
+def break_and_answer(hand: Hand, subject: Peer) -> None:
+    """A middlebox drops the connection to a member that lives; the next one has not been greeted yet."""
+    before = hand.answering
+    hand.answering = [*before, subject]
+    hand.lose(subject)
+    hand.run(0.05)
+    hand.answering = before
+    hand.connects()
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_silence_counts_only_while_the_tripwire_stands(again: bool) -> None:
+    """Its kernel would have acked there; without it a backlog that somebody has filled looks the same."""
+    accuser, subject, *rest = peers(4)
+    hand = Hand(knows=[accuser, subject, *rest])
+    hand.answering = [accuser, *rest]
+    hand.greet(subject)
+    break_and_answer(hand, subject)
+    if again:
+        hand.greet(subject)
+    hand.feed(accuser, PingReq(1, subject.claim()))
+    hand.run(TEST_TAKES)
+    hand.clear()
+    hand.evidence(SILENT, subject.address)
+    hand.run(0.5)
+    kernels = {vote.kernel for vote in hand.messages(Vote, accuser)}
+    assert kernels == ({Kernel.SILENT} if again else {Kernel.NONE})
+
+
 @pytest.mark.parametrize("in_touch", [True, False])
 def test_a_helper_states_a_silence_from_when_the_connection_was_begun_if_it_was_in_touch_before(in_touch: bool) -> None:
     accuser, subject, *rest = peers(4)
@@ -553,13 +582,19 @@ def test_a_pause_of_this_node_forgets_what_was_not_answered() -> None:
     assert hand.verdict() is State.SUSPECT
 
 
-@pytest.mark.parametrize(("in_touch", "dead"), [(True, True), (False, False)])
-def test_of_two_members_one_judges_alone_if_it_was_in_touch_before(in_touch: bool, dead: bool) -> None:
+@pytest.mark.parametrize(
+    ("in_touch", "broke", "dead"), [(True, False, True), (False, False, False), (True, True, False)]
+)
+def test_of_two_members_one_judges_alone_if_it_was_in_touch_before_and_is(
+    in_touch: bool, broke: bool, dead: bool
+) -> None:
     hand = Accuser(1, votes=False)
     if in_touch:
         hand.greet(hand.subject)
     else:
         hand.node.enable_tripwires(now=hand.now)
+    if broke:
+        break_and_answer(hand, hand.subject)
     hand.accuse()
     hand.connects()
     hand.run(TEST_TAKES)
