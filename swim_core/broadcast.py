@@ -8,7 +8,7 @@ from msgspec import Raw
 from .common import Common
 from .errors import PayloadTooLarge
 from .events import BroadcastReceived, DropReason
-from .gossip import LINGER, Gossip
+from .gossip import Gossip
 from .local import Local
 from .member import MAX_INCARNATION
 from .membership import Change, Entry
@@ -22,7 +22,7 @@ from .wire import Broadcast, Number, Want, encode_item
 
 __all__ = ["Broadcasts"]
 
-ANNOUNCE = 1.0 - LINGER  # seconds after the last broadcast until its number waits to be told
+ANNOUNCE = 1.0  # seconds after the last broadcast until its number is told
 OLD_RUN = 60.0  # seconds for which the window of an older run is kept
 ANSWER = 8  # datagrams in answer to one WANT: the asker comes again
 LAST = 2**32 - 1  # the highest number of a run

@@ -11,11 +11,10 @@ from .membership import Entry
 from .outbox import Pending
 from .rate import RateLimit
 
-__all__ = ["LINGER", "Gossip"]
+__all__ = ["Gossip"]
 
 GAP = 0.02  # seconds between two pushes in the long run
 CREDIT = 4  # pushes that may follow each other at once: news that come together need not wait at every hop
-LINGER = 0.05  # seconds for which numbers wait for company: they are in no hurry, and don't get in a broadcast's way
 BURST = 4  # datagrams to each target in one push
 SMALL = 12  # up to so many others all are told: fewer rings would save nothing
 REPEATS = (0.05, 0.2)  # seconds after which an originator tells again: no flood dies at its source
@@ -36,7 +35,6 @@ class Gossip:
         self._counters = common.counters
         self._rate = RateLimit(1 / GAP, CREDIT)
         self._scheduled = False
-        self._lingering = False
         self._chosen: list[Entry] = []
         self._chosen_in = -1  # the version of the table in which they were
 
@@ -92,14 +90,6 @@ class Gossip:
             self._pending.clear()  # nobody to tell: whoever comes asks for everything
         if not self._pending.any or self._scheduled:
             return
-        if self._pending.urgent:
-            self._push_allowed(now)
-        elif not self._lingering:
-            self._lingering = True
-            self._timers.at(now + LINGER, self._push_lingered)
-
-    def _push_allowed(self, now: float) -> None:
-        """Push as soon as the last pushes allow it."""
         if self._rate.allow(now):
             self._push(now)
         if self._pending.any:
@@ -108,13 +98,7 @@ class Gossip:
 
     def _push_later(self, now: float) -> None:
         self._scheduled = False
-        if self._pending.any:
-            self._push_allowed(now)
-
-    def _push_lingered(self, now: float) -> None:
-        self._lingering = False
-        if self._pending.any and not self._scheduled:
-            self._push_allowed(now)
+        self.settle(now)
 
     def _push(self, now: float) -> None:
         targets = self._targets()
@@ -124,7 +108,7 @@ class Gossip:
                 break
 
     def _targets(self) -> list[Entry]:
-        """Whom this node tells; looked up again once others are live."""
+        """Whom this node tells; looked up anew when somebody came or went."""
         membership = self._membership
         if membership.version != self._chosen_in:
             self._chosen_in = membership.version

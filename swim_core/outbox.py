@@ -66,11 +66,6 @@ class Pending:
     def __len__(self) -> int:
         return len(self._claims) + len(self._numbers) + len(self._broadcasts)
 
-    @property
-    def urgent(self) -> bool:
-        """Whether there is more than numbers."""
-        return bool(self._claims or self._broadcasts)
-
     def claim(self, claim: Claim) -> None:
         """Tell this claim."""
         self._claims[claim.name] = encode_item(claim)
