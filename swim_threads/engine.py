@@ -1,6 +1,7 @@
 """The protocol thread: one lock around the sans-I/O node, one socket, and as few wake-ups as the protocol needs."""
 
 import logging
+import os
 import threading
 import time
 from collections import deque
@@ -37,6 +38,7 @@ _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", None)
 SINGLES, MANY = 4, 64
 MAX_ROUNDS = 12
 
+_give_way: Callable[[], None] = getattr(os, "sched_yield", lambda: None)
 
 clock: Callable[[], float] = time.monotonic if _BOOTTIME is None else partial(time.clock_gettime, _BOOTTIME)
 """Seconds on the clock of every node of this adapter."""
@@ -101,6 +103,7 @@ class Engine:
         self._sleeps_until = -inf
         self._settling = False
         self._news = False  # which nobody has been woken for
+        self._spread = False  # several datagrams at once, as every flood does
         self._leaving = False
         self.forked = False
         self._name = node.local.name
@@ -248,6 +251,12 @@ class Engine:
                 self._tell_news()
             if self._unlogged:
                 self._log()
+            if self._spread:
+                # Those who were just told, here and elsewhere, have better to do than this thread: what comes next are
+                # the copies that others send back. It lets them go first, and finds these all at once.
+                self._spread = False
+                rounds = max(rounds, SINGLES)
+                _give_way()
 
     def _receive(self, ready: list[int], limit: int) -> None:
         if self._fd in ready:
@@ -306,12 +315,14 @@ class Engine:
             self._settling = False
 
     def _drain_outputs(self) -> None:
-        node, news = self.node, False
+        node, news, sent = self.node, False, 0
         while (datagram := node.poll_datagram()) is not None:
+            sent += 1
             if datagram.destination == self._group:
                 self._announce(datagram.payload)
             else:
                 self._socket.send(datagram.payload, datagram.destination, self._refused)
+        self._spread = self._spread or sent > 1
         while (event := node.poll_event()) is not None:
             news = True
             self._publish(event)
