@@ -253,6 +253,8 @@ class Assembly:
             short_id = entry.short_id
             if short_id in self._prober.probes:
                 self._prober.heard(short_id)
+            if entry is self._prober.awaited:
+                self._prober.showed_up(now)
             self._jury.heard(short_id, now)
 
     # ------------------------------------------------------------------ messages

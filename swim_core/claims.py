@@ -20,6 +20,7 @@ __all__ = ["Claims"]
 DAY = 86_400_000  # ms
 FRESH = 2_000  # ms; an older verdict on a member that is live here is put to the member first
 HOLD = 1.0  # seconds, at least, that the member has to answer
+QUESTIONS = 3  # times it is asked in that time: one datagram lost must not kill it here
 
 
 class _Held(msgspec.Struct):
@@ -128,13 +129,13 @@ class Claims:
             timer.cancel()
             self._put_to_member(claim.name, now)
 
-    def _put_to_member(self, name: str, now: float) -> None:
+    def _put_to_member(self, name: str, now: float, asked: int = 0) -> None:
+        if asked == QUESTIONS:
+            self._merge(self._held.pop(name).claim, now)
+            return
         held = self._held[name]
         entry = self._membership.get(name)
         if entry is not None:
             self._outbox.send(None, entry, now, load=Load([encode_item(held.claim)]))
-        wait = max(HOLD, 4 * self._rtt.p99)
-        held.timer = self._timers.at(now + wait, lambda at: self._believe(name, at))
-
-    def _believe(self, name: str, now: float) -> None:
-        self._merge(self._held.pop(name).claim, now)
+        wait = max(HOLD, 4 * self._rtt.p99) / QUESTIONS
+        held.timer = self._timers.at(now + wait, lambda at: self._put_to_member(name, at, asked + 1))

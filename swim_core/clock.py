@@ -4,7 +4,6 @@ from .member import MAX_MILLIS
 
 __all__ = ["ClusterClock"]
 
-WHOLE = 1 << 64  # a phase is a fraction of it
 JUMP = 3_600_000  # ms; a larger step forward needs witnesses, as do smaller ones that add up to more in that time
 WITNESSES = 3
 WITNESS_WINDOW = 10.0  # seconds
@@ -61,8 +60,3 @@ class ClusterClock:
         self._base, self._since = float(cluster_ms), now
         self._witnesses.clear()
         self.moved += 1
-
-
-def moment(phase: int, round_: int, interval_ms: float) -> float:
-    """The cluster time (ms) at which a member is probed in a round: (r + phase) T."""
-    return (round_ + phase / WHOLE) * interval_ms

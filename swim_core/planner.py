@@ -10,6 +10,7 @@ import attrs
 
 from .config import Config
 from .errors import ConfigError
+from .pairing import SPREAD
 
 __all__ = ["Plan", "Span", "plan"]
 
@@ -17,7 +18,6 @@ PING, ACK = 42, 32  # bytes of UDP payload of a bare ping and its ack (docs/prot
 BYTES_PER_MEMBER = 800  # of memory, as tests/bench/bench_core.py counts them
 EVERYBODY = 12  # others up to which news go to all at once
 TEARDOWN = 0.002  # seconds in which a kernel closes the connections of a small process that died
-ENOUGH_SAMPLES = 16
 TOLERABLE_MISS = 1e-4
 
 
@@ -81,23 +81,28 @@ def plan(config: Config, *, members: int, rtt: float = 0.001, loss: float = 0.0)
     spread = hops * rtt / 2
     margin = _margin(config, rtt)
     silence = config.stall_tolerance + margin
+    pings = (members + members % 2) / 2 / members / interval  # by each, a second
     return Plan(
         killed=_killed(config, rtt, spread),
-        hung=_after_probe(interval, silence + rtt + spread),
-        host_lost=_after_probe(interval, min(silence, _host_silence(config, margin)) + rtt + spread),
+        hung=_after_probe(config, rtt, silence + rtt + spread),
+        host_lost=_after_probe(config, rtt, min(silence, _host_silence(config, margin)) + rtt + spread),
         hops=hops,
         update=spread,
         missed=loss ** min(config.rings, members - 1),
-        datagrams=2 / interval,
-        bytes=(PING + ACK) / interval,
+        datagrams=2 * pings,
+        bytes=(PING + ACK) * pings,
         memory=members * BYTES_PER_MEMBER,
         warnings=tuple(_warnings(config, members, rtt, loss)),
     )
 
 
-def _after_probe(interval: float, seconds: float) -> Span:
-    """The next probe of a member comes half an interval after its end, one interval at worst."""
-    return Span(interval / 2 + seconds, interval + seconds)
+def _after_probe(config: Config, rtt: float, seconds: float) -> Span:
+    """The next meeting of a member comes half an interval after its end, or a little more than one at worst.
+
+    If it would have been the one to ping, the other waits for half of the probe timeout.
+    """
+    interval, grace = config.probe_interval, _probe_timeout(config, rtt) / 2
+    return Span((interval + grace) / 2 + seconds, (1 + SPREAD) * interval + grace + seconds)
 
 
 def _hops(members: int, rings: int) -> int:
@@ -121,7 +126,7 @@ def _killed(config: Config, rtt: float, spread: float) -> Span:
     if config.tripwires:
         seconds = TEARDOWN + 2 * rtt + spread
         return Span(seconds, seconds + config.reping_interval / 10)
-    return _after_probe(config.probe_interval, config.reping_interval + rtt + spread)
+    return _after_probe(config, rtt, config.reping_interval + rtt + spread)
 
 
 def _host_silence(config: Config, margin: float) -> float:
@@ -161,8 +166,9 @@ def _warnings(config: Config, members: int, rtt: float, loss: float) -> list[str
     if members == 2:
         found.append("two members can't ask a third: whoever is cut off holds the other for dead")
     if config.probe_interval < 0.2 and members > 1:
+        wakes = 1.5 / config.probe_interval
         found.append(
-            f"probe_interval = {config.probe_interval:g} s makes each member wake {3 / config.probe_interval:.0f} times"
-            " a second, and a scheduling hiccup look like silence; 0.5 s suits one machine"
+            f"probe_interval = {config.probe_interval:g} s makes each member wake {wakes:.0f} times a second, and"
+            " a scheduling hiccup look like silence; 0.5 s suits one machine"
         )
     return found

@@ -1,31 +1,23 @@
-"""Probing: by cluster time all agree who probes whom, so each member is probed exactly once per interval.
+"""Probing: by cluster time all agree who meets whom, so each member shows life exactly once per interval.
 
-In round r the member at place i of the phase order probes the one at place i + o(r) when cluster time
-is (r + phase of the probed) x T, with o(r) = 1 + floor(frac(r x golden ratio) x (n - 1)): a fraction of
-the order, so a view that differs by one member shifts by at most one place (detection.md, section A).
+One of a pair pings and the other acks, which shows either that the other lives. Who waits for a ping in vain pings
+itself. So one exchange examines two members, and a round costs half of what it would if each member were pinged.
 """
 
-import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
 from .address import Address
-from .clock import moment
 from .common import Common
 from .health import Health
 from .membership import Entry
+from .pairing import meeting, moment
 from .pings import Pings
 from .timers import Timer
 
 __all__ = ["Prober"]
 
-GOLDEN = 0.6180339887498949
 DEAF_PINGS = 16  # members asked per round while nobody is heard
-
-
-def offset(round_: int, members: int) -> int:
-    """How far along the order the one to probe stands, 1 to ``members`` - 1, for at least two members."""
-    return 1 + math.floor(math.modf(round_ * GOLDEN)[0] * (members - 1))
 
 
 class Prober:
@@ -56,53 +48,88 @@ class Prober:
         self._on_round = on_round
         self.probes: dict[int, Timer] = {}
         """Probes under way: the deadline of each, by the short id of whom it went to."""
-        self._turn: Timer | None = None
-        self._target: Entry | None = None
-        self._target_round = -1
+        self.awaited: Entry | None = None
+        """Who is to ping this node in the round that is planned; None if it is this node that pings, or nobody does."""
+        self._partner: Entry | None = None  # None: this node is left over, or alone
+        self._besides: Entry | None = None  # who is left over, and this node's to ping
+        self._opens = now  # from when on a datagram of the partner is a meeting of this round
+        self._timer: Timer | None = None
+        self._planned_round = -1
         self._round = -1  # the last one in which the turn was taken
         self._planned: tuple[int, int] | None = None
+        self._met = False
         self._taken = now
         self.enabled = True
         """False once superseded or left: rounds go on, probes don't."""
 
     def settle(self, now: float) -> None:
-        """Plan the next turn anew if members or the clock changed; called after every input."""
+        """Plan anew if the partner showed up, or members or the clock changed; called after every input."""
         if self._planned != (self._membership.version, self._clock.moved):
-            self._plan(now)
+            if self._met:
+                self._end_turn(now)
+            elif self.awaited is None or now < self._opens:  # else it is due: changes don't excuse it
+                self._plan(now)
+
+    def showed_up(self, now: float) -> None:
+        """The member that is awaited sent something: if it is time, that was this round's meeting."""
+        if now >= self._opens:
+            self._met, self._planned = True, None
 
     def _plan(self, now: float) -> None:
         self._planned = (self._membership.version, self._clock.moved)
-        if self._turn is not None:
-            self._turn.cancel()
+        me = self._membership.get(self._membership.local_name)
+        assert me is not None
+        if self._timer is not None:
+            self._timer.cancel()
+        interval = self._interval_ms
         cluster_ms = self._clock.exact(now)
-        round_ = max(int(cluster_ms // self._interval_ms), 0)
+        round_ = max(int(cluster_ms // interval), 0)
         if round_ <= self._round <= round_ + 1:  # taken already; a later one means that the clock was set back
             round_ = self._round + 1
         while True:
-            target = self._target_of(round_)
-            at = moment(target.phase, round_, self._interval_ms)
+            pings = self._meet(me, round_)
+            partner = self._partner
+            at = moment(me.phase, (partner or me).phase, round_, interval)
             if at > cluster_ms:
                 break
             round_ += 1
-        self._target, self._target_round = target, round_
-        latest = max(now, self._taken + 2 * self._interval_ms / 1000.0)  # a clock that is pushed on stops no turns
+        self._planned_round = round_
+        latest = max(now, self._taken + 2 * interval / 1000.0)  # a clock that is pushed on stops no turns
         when = min(now + (at - cluster_ms) / 1000.0, latest)
-        self._turn = self._timers.at(when, self._take_turn)
+        self.awaited = None if pings else partner
+        if self.awaited is not None:
+            grace = self._rtt.probe_timeout / 2
+            self._opens = when - grace
+            when += grace
+        self._timer = self._timers.at(when, self._take_turn)
 
-    def _target_of(self, round_: int) -> Entry:
-        """Whom this node probes in a round; itself while it is alone (the round is for housekeeping then)."""
+    def _meet(self, me: Entry, round_: int) -> bool:
+        """Look up whom this node meets in a round; returns whether it is the one to ping."""
         live = self._membership.live_count
-        me = self._membership.get(self._membership.local_name)
-        assert me is not None
+        self._partner = self._besides = None
         if live < 2 or not me.live:
-            return me
-        return self._membership.order.beyond(me.phase, me, offset(round_, live))
+            return False
+        order = self._membership.order
+        place = order.index(me.phase)
+        while order[place] is not me:
+            place += 1
+        meets = meeting(place, round_, live)
+        if meets.partner != place:
+            self._partner = order[meets.partner]
+        if meets.besides is not None:
+            self._besides = order[meets.besides]
+        return meets.pings
 
     def _take_turn(self, now: float) -> None:
-        self._round, self._taken = self._target_round, now
-        target = self._target
-        if self.enabled and target is not None and target.name != self._membership.local_name and target.live:
-            self.probe(target, now)
+        """Ping the partner; or do so since it didn't, though it was its turn to."""
+        if self.enabled and self._partner is not None and self._partner.live:
+            self.probe(self._partner, now)
+        self._end_turn(now)
+
+    def _end_turn(self, now: float) -> None:
+        if self.enabled and self._besides is not None and self._besides.live:
+            self.probe(self._besides, now)
+        self._round, self._taken, self._met = self._planned_round, now, False
         if self.enabled and self._health.deaf:
             self._call_for_anyone(now)
         self._on_round(now)
@@ -138,8 +165,9 @@ class Prober:
         self.probes.clear()
 
     def _call_for_anyone(self, now: float) -> None:
-        others = list(self._membership.others())
-        chosen = self._random.sample(others, min(len(others), DEAF_PINGS))
+        order, local = self._membership.order, self._membership.local_name
+        places = self._random.sample(range(len(order)), min(len(order), DEAF_PINGS + 1))
+        chosen = [entry for entry in map(order.__getitem__, places) if entry.name != local][:DEAF_PINGS]
         seeds = (self._membership.live_at(address) for address in self._seeds())
         for entry in chosen + [seed for seed in seeds if seed is not None and seed not in chosen]:
             self._pings.send(entry, now)

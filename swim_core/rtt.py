@@ -11,7 +11,7 @@ from .statistics import BOUNDS, Histogram
 __all__ = ["RoundTrips", "Samples"]
 
 WINDOW = 256
-ENOUGH = 16  # samples before the estimate is trusted
+ENOUGH = 8  # samples before the estimate is trusted
 
 
 class Samples:

@@ -1,4 +1,4 @@
-"""Two rounds of probing among eight members: who pings whom, and when."""
+"""Two rounds of probing among eight members: who meets whom, who of the two pings, and when."""
 
 from math import cos, pi, sin
 
@@ -14,21 +14,22 @@ RADIUS = 120.0
 
 
 def rounds() -> tuple[list[tuple[str, str, float]], ...]:
-    """The pings of two rounds, each as pinger, target and seconds since the round began."""
+    """The pings of two rounds, each as pinger, target and milliseconds since the round began."""
     with Simulation(seed=4) as simulation:
         simulation.start_formed(MEMBERS)
-        simulation.run_for(3.0)  # pick up the rhythm
+        simulation.run_for(2.9)  # pick up the rhythm; a round begins at 3.0
         recording = Recording(simulation)
         simulation.run_for(2.0)
     pings = [(d.source, d.destination, d.time) for d in recording.sent if d.message == "Ping"]
-    return [ping for ping in pings if ping[2] < 1.0], [(a, b, time - 1.0) for a, b, time in pings if time >= 1.0]
+    first = [(a, b, 1000 * (time - 0.1)) for a, b, time in pings if time < 1.0]
+    return first, [(a, b, 1000 * (time - 1.1)) for a, b, time in pings if time >= 1.0]
 
 
 def draw() -> str:
     """The picture, as SVG."""
     first, second = rounds()
-    order = [target for _, target, _ in sorted(first, key=lambda ping: ping[2])]  # by phase
-    drawing = Drawing("Eight members in a circle; in each of two rounds each is pinged by exactly one other", 720, 340)
+    order = sorted({name for a, b, _ in first for name in (a, b)})
+    drawing = Drawing("Eight members in a circle; in each of two rounds four arrows make pairs of them", 720, 340)
     for pings, middle, title in ((first, 180.0, "one round"), (second, 540.0, "the next")):
         _circle(drawing, middle, 185.0, order, pings)
         drawing.label(middle, 22, title, anchor="middle")
@@ -40,9 +41,10 @@ def _circle(drawing: Drawing, x: float, y: float, order: list[str], pings: list[
     for place, name in enumerate(order):
         angle = 2 * pi * place / len(order) - pi / 2
         places[name] = (x + RADIUS * cos(angle), y + RADIUS * sin(angle))
-    for pinger, target, _ in pings:
+    for pinger, target, time in pings:
         drawing.arrow(*places[pinger], *places[target], "blue", short=9)
-    for _, target, time in pings:
-        to_x, to_y = places[target]
-        drawing.dot(to_x, to_y, radius=6)
-        drawing.label(x + (to_x - x) * 1.22, y + (to_y - y) * 1.16 + 4, f"{time:.2f} s", "faint", anchor="middle")
+        for name in (pinger, target):
+            to_x, to_y = places[name]
+            drawing.dot(to_x, to_y, radius=6)
+            text = f"{time:.0f} ms"
+            drawing.label(x + (to_x - x) * 1.22, y + (to_y - y) * 1.16 + 4, text, "faint", anchor="middle")

@@ -24,6 +24,7 @@ from .simulation import Simulation
 __all__ = ["Experiment", "Run", "Setting", "Summary", "Trial", "conduct"]
 
 GOLDEN = 0.6180339887498949
+ROUNDS = 8.0  # of which any may be the one in which it happens
 TOLD_WITHIN = 60.0  # seconds at most, beyond what the settings make it take
 STALLED_SHARE = 8  # one of so many stalls
 REPEATED = 0.3  # seconds in which the origin of an update has told it again, which is part of its cost
@@ -61,7 +62,7 @@ class Setting:
     members: int = attrs.field(default=32, validator=attrs.validators.ge(2))
     config: Config = attrs.Factory(Config.lan)
     link: Link = attrs.Factory(Link)
-    warm_up: float = attrs.field(default=attrs.Factory(lambda self: 20 * self.config.probe_interval, takes_self=True))
+    warm_up: float = attrs.field(default=attrs.Factory(lambda self: 30 * self.config.probe_interval, takes_self=True))
     duration: float = attrs.field(default=attrs.Factory(lambda self: 20 * self.config.probe_interval, takes_self=True))
 
     @property
@@ -141,8 +142,8 @@ def conduct(experiment: Experiment, setting: Setting, seed: int) -> Run:
     tripwires = setting.config.tripwires
     with Simulation(name, config=setting.config, link=setting.link, tripwires=tripwires) as simulation:
         members = simulation.start_formed(setting.members)
-        into_interval = seed * GOLDEN % 1.0 * setting.config.probe_interval  # it may happen at any moment of one
-        simulation.run_for(setting.warm_up + into_interval)
+        moment = seed * GOLDEN % ROUNDS * setting.config.probe_interval  # whoever the subject is to meet next, and when
+        simulation.run_for(setting.warm_up + moment)
         return _EXPERIMENTS[experiment](Trial(simulation, members, setting))
 
 

@@ -39,8 +39,8 @@ def crash(seed: int, members: int, loss: float, tripwires: bool, *, refusals: bo
     name = f"{seed}/{members}/{loss}/{refusals}"
     with Simulation(name, link=Link(loss=loss), tripwires=tripwires) as simulation:
         simulation.start_formed(members)
-        warm = 20.0 if members <= 128 else 3.0
-        simulation.run_for(warm + seed * 0.6180339887 % 1.0)
+        warm = 30.0 if members <= 128 else 3.0
+        simulation.run_for(warm + seed * 0.6180339887 % 8.0)
         simulation.crash(VICTIM, refusals=refusals)
         return last_to_know(simulation, MemberDied, simulation.now, 60.0)
 

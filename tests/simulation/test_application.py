@@ -126,12 +126,12 @@ class TestTimers:
             diary = of(simulation, "node-1")
             diary.node.after(1.0, lambda: diary.ring(f"after {len(diary.told)}"))
             told = len(diary.told)
-            simulation.pause("node-1", 3.0)
+            simulation.pause("node-1", 2.0)  # too short to be told of
             simulation.run_for(0.5)
             simulation.broadcast("node-0", b"news")
-            simulation.run_for(2.0)
+            simulation.run_for(1.4)
             assert not diary.rang
-            simulation.run_for(1.0)
+            simulation.run_for(0.6)
             assert [what for what, _ in diary.rang] == [f"after {told + 1}"]
 
     def test_end_with_the_process(self) -> None:

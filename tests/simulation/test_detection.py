@@ -27,7 +27,7 @@ def test_a_crash_is_known_to_all_in_about_one_interval(members: int) -> None:
             simulation.crash("node-3")
             last.append(knew(simulation, MemberDied, "node-3", simulation.now, limit=3.0)[-1])
             assert {name for _, _, name in deaths(simulation)} == {"node-3"}
-    assert median(last) < 1.0 * T + 0.25
+    assert median(last) < 0.5 * T + 0.1 + 0.5 + 0.2
     assert max(last) < 1.5 * T + 0.25
 
 
@@ -160,12 +160,12 @@ def test_a_node_that_hears_nobody_blames_itself() -> None:
         assert not deaths(simulation, since=healed)
 
 
-def test_a_quiet_cluster_costs_two_small_datagrams_a_member_and_interval() -> None:
+def test_a_quiet_cluster_costs_one_small_datagram_a_member_and_interval() -> None:
     sizes: list[int] = []
     with formed(1, 32) as simulation:
         simulation.network.tap = lambda what, source, destination, payload: (
             sizes.append(len(payload)) if what == "sent" else None
         )
         simulation.run_for(30.0)
-    assert len(sizes) / 32 / 30 == pytest.approx(2.0, abs=0.05)
+    assert len(sizes) / 32 / 30 == pytest.approx(1.0, abs=0.05)
     assert sum(sizes) / len(sizes) <= 46

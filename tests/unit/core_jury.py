@@ -52,9 +52,12 @@ class Accuser(Hand):
 
     def accuse(self) -> float:
         """Let time pass until the subject is under watch; returns when the probe that failed was sent."""
-        self.until(lambda: bool(self.node.statistics().watches), 200.0)
-        probes = [sent for sent in self.to(self.subject) if isinstance(sent.message, Ping)]
-        return next(sent.at for sent in probes if sent.message.accused is None)  # type: ignore[union-attr]
+        self.until(lambda: bool(self.node.statistics().watches and self._probes()), 200.0)
+        return self._probes()[0].at
+
+    def _probes(self) -> list[Sent]:
+        pings = [sent for sent in self.to(self.subject) if isinstance(sent.message, Ping)]
+        return [sent for sent in pings if sent.message.accused is None]  # type: ignore[union-attr]
 
     def vote(self, helper: Peer, *, nonce: int = 0, silence: float | None = None, kind: VoteKind | None = None) -> None:
         """A helper's vote arrives."""

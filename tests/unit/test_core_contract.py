@@ -156,6 +156,7 @@ def test_time_that_goes_backwards_counts_as_the_latest() -> None:
 def test_time_that_is_no_number_counts_as_the_latest(wrong: float) -> None:
     hand = Hand(knows=FRIENDS)
     hand.run(3.0)
+    hand.node.feed_tick(now=hand.now)
     hand.clear()
     before = fingerprint(hand)
     for _ in range(3):

@@ -439,6 +439,7 @@ def test_messages_are_counted_by_kind() -> None:
 
 def test_an_answer_to_nothing_is_counted_and_dropped() -> None:
     hand = Hand(knows=[A])
+    hand.run(2.0)
     hand.feed(A, Ack(12345, hand.digest()))
     hand.feed(A, JoinAck(12345, b"c", UNIX_MS, 1000, 4, 5000))
     hand.feed(A, SyncPage(12345, None, b"", []))

@@ -301,7 +301,7 @@ def test_deaf_for_s_is_isolated_and_told_once() -> None:
     hand, _ = deafened()
     hand.run(S - 0.1)
     assert not hand.happened(Isolated)
-    hand.run(T + 0.2)
+    hand.run(1.5 * T + 0.1)
     assert len(hand.happened(Isolated)) == 1
     assert hand.node.statistics().isolated
     assert len(hand.node.members()) == 6
@@ -311,7 +311,7 @@ def test_deaf_for_s_is_isolated_and_told_once() -> None:
 
 def isolated() -> tuple[Hand, list[Peer]]:
     hand, members = deafened()
-    hand.run(3 * S + T + 0.1)
+    hand.run(3 * S + 1.5 * T)
     return hand, members
 
 
@@ -319,7 +319,7 @@ def test_deaf_for_three_s_members_is_the_node_itself() -> None:
     hand, _ = deafened()
     hand.run(3 * S - 0.1)
     assert len(hand.node.members()) == 6
-    hand.run(T + 0.2)
+    hand.run(1.5 * T + 0.1)
     assert hand.node.members() == (hand.me,)
 
 

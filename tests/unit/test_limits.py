@@ -116,7 +116,7 @@ def test_max_held_back_per_second() -> None:
     for other in others[1:21]:
         hand.feed(others[0], claims=[other.claim(State.DEAD, time=LONG_AGO)])
     hand.run(0.9)  # none is believed yet
-    assert len(list(hand.deaths_told())) == 5
+    assert len({claim.name for claim in hand.deaths_told()}) == 5
 
 
 @pytest.mark.parametrize(("limits", "kept"), [({"max_retained_broadcasts": 9}, 9), ({"max_retained_bytes": 1_024}, 8)])
@@ -174,7 +174,7 @@ def test_max_helpers() -> None:
     hand, others = crowd(20, max_helpers=5)
     silent = others[0]
     hand.answering = [other for other in others if other is not silent]
-    hand.run(30.0)
+    hand.run(80.0)
     asked = [sent.to for sent in hand.sent if isinstance(sent.message, PingReq)]
     assert len(set(asked)) == 5
 

@@ -1,0 +1,55 @@
+"""Who meets whom in which round, and when: a tournament in which every member meets one other per round.
+
+Members stand in an order that all know. In round r those at places i and j are a pair if i + j equals c(r) modulo
+M, the odd one of n and n - 1, with c(r) = floor(frac(r x golden ratio) x M). The one with 2 i = c(r) modulo M is left
+over: where n is even it meets place n - 1, which stands outside; where n is odd the next one, which has a partner
+besides, pings it too. c(r) is a *fraction* of the order, so a view that differs by one member shifts partners by few
+places.
+"""
+
+from math import floor, modf
+from typing import NamedTuple
+
+__all__ = ["SPREAD", "Meeting", "meeting", "moment"]
+
+GOLDEN = 0.6180339887498949
+WHOLE = 1 << 64  # a phase is a fraction of it
+SPREAD = 0.25  # share of a round in which its pairs meet; more of it, and more time lies between meetings of a member
+
+
+class Meeting(NamedTuple):
+    """What a member does in a round.
+
+    Attributes:
+        partner: the place of whom it meets; its own place if it is left over.
+        pings: whether it is the one of the two to ping.
+        besides: the place of whom it pings besides, who is left over; None as a rule.
+    """
+
+    partner: int
+    pings: bool
+    besides: int | None
+
+
+def meeting(place: int, round_: int, members: int) -> Meeting:
+    """Whom the member at ``place``, of 0 to ``members`` - 1, meets in a round, of at least two ``members``.
+
+    The lower place pings in even rounds, the higher one in odd ones.
+    """
+    odd = members % 2
+    modulus = members - 1 + odd
+    turn = floor(modf(round_ * GOLDEN)[0] * modulus)
+    left_over = turn * (modulus + 1) // 2 % modulus
+    if place == modulus:
+        partner = left_over
+    elif place == left_over:
+        partner = place if odd else modulus
+    else:
+        partner = (turn - place) % modulus
+    besides = left_over if odd and (left_over + 1) % members == place else None
+    return Meeting(partner, (place < partner) is (round_ % 2 == 0), besides)
+
+
+def moment(phase: int, partner: int, round_: int, interval: float) -> float:
+    """When the two with these phases meet: in the first quarter of a round, in the unit of ``interval``."""
+    return (round_ + SPREAD * ((phase + partner) % WHOLE) / WHOLE) * interval
