@@ -119,7 +119,7 @@ class Config:
             ``why``, ``watch``, ``broadcast``). "loopback" is whoever has a process on this host. With "anyone",
             whoever reaches the port learns names, addresses and metadata, and speaks in this node's name; no
             answer is longer than its question, so that even forged questions make this node flood nobody.
-        probe_interval: T, seconds, 0.02 to 60. Each member is probed once in it; a crash shows after
+        probe_interval: T, seconds, 0.02 to 60. Each member is seen to live once in it; a crash shows after
             half of it on average.
         stall_tolerance: S, seconds, 0.1 to 3,600, at least 2 T. A process that stalls for up to S on a
             host and path that work is not declared dead; a hung one is found after about S + T/2.
@@ -214,7 +214,7 @@ class Config:
 
     @property
     def max_probe_timeout(self) -> float:
-        """Seconds: the longest wait for an ack, 0.5 T; also the wait before there are 16 samples."""
+        """Seconds: the longest wait for an ack, 0.5 T; also the wait before there are 8 samples."""
         return 0.5 * self.probe_interval
 
     @property

@@ -58,13 +58,6 @@ class Ring(Generic[T]):
         """The place of the first item at ``key`` or after it; the length of the ring if there is none."""
         return bisect_left(self._keys, key)
 
-    def beyond(self, key: int, item: T, steps: int) -> T:
-        """The item so many ``steps`` after ``item``, which stands at ``key``; round the circle if need be."""
-        place = bisect_left(self._keys, key)
-        while self._items[place] is not item:
-            place += 1
-        return self._items[(place + steps) % len(self._items)]
-
     def after(self, key: int) -> Iterator[T]:
         """All items, once round, beginning with the first one strictly beyond ``key``."""
         start, size = bisect_left(self._keys, key + 1), len(self._items)

@@ -75,7 +75,7 @@ class RoundTrips(Samples):
 
     @property
     def probe_timeout(self) -> float:
-        """Seconds to wait for an ack: 3 x p99, within 0.2 to 0.5 T; 0.5 T before 16 samples."""
+        """Seconds to wait for an ack: 3 x p99, within 0.2 to 0.5 T; 0.5 T before 8 samples."""
         if len(self._sorted) < ENOUGH:
             return self._longest
         return min(max(3 * self.p99, self._shortest), self._longest)

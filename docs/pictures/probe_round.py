@@ -47,4 +47,4 @@ def _circle(drawing: Drawing, x: float, y: float, order: list[str], pings: list[
             to_x, to_y = places[name]
             drawing.dot(to_x, to_y, radius=6)
             text = f"{time:.0f} ms"
-            drawing.label(x + (to_x - x) * 1.22, y + (to_y - y) * 1.16 + 4, text, "faint", anchor="middle")
+            drawing.label(x + (to_x - x) * 1.3, y + (to_y - y) * 1.16 + 4, text, "faint", anchor="middle")

@@ -70,12 +70,6 @@ class SharedRing(Ring[Entry]):
     def index(self, key: int) -> int:
         return self._left(bisect_left(self._order.positions, key)) + bisect_left(self._keys, key)
 
-    def beyond(self, key: int, item: Entry, steps: int) -> Entry:
-        index = self.index(key)
-        while self[index] is not item:
-            index += 1
-        return self[index + steps]
-
     def after(self, key: int) -> Iterator[Entry]:
         start = self.index(key + 1)
         return map(self.__getitem__, range(start, start + len(self)))
