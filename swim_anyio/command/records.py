@@ -57,7 +57,11 @@ def printable(json: bytes) -> bytes:
 
 def from_event(event: Event, *, t: float) -> Record | None:
     """The record of an event; None for those that ask something of the adapter or go to its log."""
-    match event:
+    match event:  # in the order of how often they may come, since every case before the right one takes its time
+        case BroadcastReceived(origin=origin, number=number, payload=payload):
+            return {"t": t, "event": "broadcast", "member": origin.name, "number": number, **_data(payload)}
+        case MessageReceived(sender=sender, payload=payload):
+            return {"t": t, "event": "message", "member": sender.name, **_data(payload)}
         case MemberJoined(member=member) | MemberRecovered(member=member):
             return {"t": t, "event": "alive", **_who(member), **_metadata(member)}
         case MemberSuspected(member=member, evidence=evidence):
@@ -70,10 +74,6 @@ def from_event(event: Event, *, t: float) -> Record | None:
             return {"t": t, "event": "updated", **_who(member), "metadata": dict(member.metadata)}
         case MemberForgotten(member=member):
             return {"t": t, "event": "forgotten", **_who(member)}
-        case BroadcastReceived(origin=origin, number=number, payload=payload):
-            return {"t": t, "event": "broadcast", "member": origin.name, "number": number, **_data(payload)}
-        case MessageReceived(sender=sender, payload=payload):
-            return {"t": t, "event": "message", "member": sender.name, **_data(payload)}
         case NameConflict(member=member):
             return {"t": t, "event": "conflict", **_who(member)}
         case NameRegained(member=member):

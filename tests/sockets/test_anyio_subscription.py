@@ -109,6 +109,28 @@ async def test_a_cancelled_reader_loses_nothing() -> None:
 
 
 @on_every_loop
+async def test_a_reader_gives_way_once_for_every_event() -> None:
+    config = FakeConfig()
+    order: list[str] = []
+
+    async def count(until: int) -> None:
+        for _ in range(until):
+            order.append("other")
+            await checkpoint()
+
+    async with open_node(HERE, config=config) as node, anyio.create_task_group() as tasks:
+        with node.subscribe() as events:
+            tell(node, config.node, *"abcdef")
+            tasks.start_soon(count, 12)
+            for _ in range(6):
+                await read(events, 1)
+                order.append("event")
+    between = "".join(what[0] for what in order).strip("o")
+    assert between.count("e") == 6
+    assert 4 <= between.count("o") <= 6  # five rounds, in each of which trio chooses who is first
+
+
+@on_every_loop
 async def test_readers_of_one_subscription_share_it() -> None:
     config = FakeConfig()
     got: list[Event] = []

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from typing import TypeVar
 
 import pytest
 from conformance_fake import GOODBYE, FakeConfig, FakeNode
@@ -46,6 +47,8 @@ pytestmark = pytest.mark.sockets
 
 HERE = ("127.0.0.1", 0)
 SOON = 5.0  # seconds; bounds what would otherwise hang
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -159,6 +162,59 @@ def test_no_tick_before_the_deadline_and_everything_waiting_is_fed_before_it() -
         until(node, lambda: bool(fake.ticks))
         assert len(fake.datagrams) == 200
         assert max(now for *_, now in fake.datagrams) <= fake.ticks[0]
+
+
+@pytest.mark.parametrize(("told", "rounds"), [(1, 5), (2, 2)])
+def test_after_telling_several_the_thread_gives_way_and_reads_all_that_came_meanwhile(
+    told: int, rounds: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ways: list[int] = []
+    found: list[list[int]] = []
+    wait = Poller.wait
+
+    def watched(poller: Poller, seconds: float | None) -> list[int]:
+        ready = wait(poller, seconds)
+        if ready:
+            found.append(ready)
+        return ready
+
+    monkeypatch.setattr(Poller, "wait", watched)
+    with opened() as (node, fake), peer() as (address, sock):
+        monkeypatch.setattr("swim_threads.engine._give_way", lambda: ways.append(len(fake.datagrams)))
+
+        def flood(_: ProtocolNode, __: float) -> None:
+            for number in range(10):  # the thread wakes up, and waits for the lock
+                sock.sendto(b"%d" % number, fake.local.address)
+            fake.outbox.extend([Datagram(b"told", address)] * told)
+
+        node._engine.act(flood)
+        until(node, lambda: len(fake.datagrams) == 10)
+        assert len(found) == rounds
+    assert ways[:1] == ([1] if told > 1 else [])
+
+
+def test_who_waits_for_news_is_woken_when_all_else_is_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    order: list[str] = []
+
+    def noted(what: str, call: Callable[[], T]) -> Callable[[], T]:
+        def noting() -> T:
+            order.append(what)
+            return call()
+
+        return noting
+
+    with opened() as (node, fake), peer() as (address, sock):
+        engine, subscription = node._engine, node.subscribe()
+        monkeypatch.setattr(engine.changed, "notify_all", noted("woken", engine.changed.notify_all))
+        monkeypatch.setattr(fake, "poll_deadline", noted("planned", fake.poll_deadline))
+        with engine.lock:
+            fake.outbox.append(Datagram(b"relayed", address))
+            fake.events.append(Reconnected())
+            sock.sendto(b"ping", fake.local.address)
+        assert subscription.get(SOON) == Reconnected()
+        assert {sock.recv(100), sock.recv(100)} == {b"relayed", b"ack"}
+        assert order[order.index("woken") - 1] == "planned"
+        assert order.count("woken") == 1
 
 
 def test_what_came_while_the_thread_waited_for_the_lock_is_fed_before_a_tick(monkeypatch: pytest.MonkeyPatch) -> None:

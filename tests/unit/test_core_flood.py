@@ -239,6 +239,26 @@ def test_what_is_claimed_of_a_member_that_is_not_alive_rides_on_datagrams_to_it(
     assert not [sent for sent in hand.to(A, C) if sent.claims]
 
 
+@pytest.mark.parametrize("subject", [A, B, C])
+def test_so_it_does_on_a_push_to_it_and_the_others_get_one_and_the_same_datagram(subject: Peer) -> None:
+    hand, _ = quiet(3)
+    suspicion = subject.claim(State.SUSPECT, time=hand.cluster_time)
+    hand.feed(A if subject is not A else B, claims=[suspicion])
+    hand.run(2.0)
+    hand.clear()
+    before = hand.node.statistics()
+    hand.node.broadcast(b"x", now=hand.now)
+    hand.collect()
+    sent = pushes(hand)
+    after = hand.node.statistics()
+    assert {each.to: each.claims for each in sent} == {
+        each.address: [suspicion] if each is subject else [] for each in (A, B, C)
+    }
+    assert after.messages_sent["gossip"] - before.messages_sent["gossip"] == 3
+    assert after.bytes_sent - before.bytes_sent == sum(each.size for each in sent)
+    assert len({each.payload for each in sent if each.to != subject.address}) == 1
+
+
 def test_claims_and_broadcasts_alternate_for_the_room_so_neither_starves() -> None:
     hand, _ = quiet(1, config=Config.lan(max_broadcast=200))
     for number in range(4):
