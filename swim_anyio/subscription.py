@@ -96,9 +96,7 @@ class Subscription:
         self.close()
 
     async def _next(self) -> Event:
-        rested = (
-            False  # whether other tasks had their turn, as they must once a call: there, or waiting, it is cancelled
-        )
+        rested = False  # whether other tasks, and a cancellation, had their chance: once in every call
         while True:
             with self._engine.lock:  # also around the wish to be woken: what comes next must find it
                 held = bool(self._current) or len(self._queue) > 0

@@ -44,7 +44,7 @@ class Output:
         self.failure: OSError | None = None
         self._fd = fd
         self._render = render
-        self._lock = anyio.Lock(fast_acquire=True)  # of who waits for the reader
+        self._lock = anyio.Lock(fast_acquire=True)  # of who waits for the reader: one task at a time may
         self._unwritten = bytearray()  # the rest of what was cut short goes before the next line
         self._newest = 0  # bytes of what was added last, lines lost before it included
         self._begun = False
@@ -56,16 +56,11 @@ class Output:
 
     async def write(self, record: Record) -> None:
         """Write a record, waiting while the reader is slow. Once the output is closed, does nothing."""
-        if not self._lock.locked():  # nearly always, and it can be written at once
-            self._add(record)
-            if self._write():
-                return
+        self._add(record)
+        if not self._write():
             async with self._lock:
-                await self._finish()
-        else:
-            async with self._lock:
-                self._add(record)
-                await self._finish()
+                while not self._write():
+                    await anyio.wait_writable(self._fd)
 
     async def wait_closed(self) -> None:
         """Wait until nobody can read what is written: the reader is gone, or a write failed."""
@@ -87,10 +82,6 @@ class Output:
         self._telling, self._lost = self._lost, 0
         self._newest = len(lines)
         self._unwritten += lines
-
-    async def _finish(self) -> None:
-        while not self._write():
-            await anyio.wait_writable(self._fd)
 
     def _write(self) -> bool:
         """Write what the descriptor takes now; False if some is left, which it will take later."""

@@ -6,6 +6,8 @@ import logging
 import os
 from pathlib import Path
 
+import anyio
+import anyio.to_thread
 import pytest
 
 from swim_anyio.command.output import Output
@@ -127,3 +129,22 @@ async def test_a_reader_that_goes_away_later_closes_it(disk: Disk) -> None:
     await output.wait_closed()
     os.close(disk.fd)
     assert output.failure is None
+
+
+async def test_who_comes_while_another_waits_for_the_reader_comes_after_it() -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(reading, "rb") as reader, os.fdopen(writing, "wb") as writer:
+        output = Output(writer.fileno(), to_json)
+        large: Record = {"t": 1.0, "event": "test", "number": 0, "data": "x" * 200_000}  # more than a pipe holds
+        read: list[int] = []
+        with anyio.fail_after(10):
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(output.write, large)
+                await anyio.wait_all_tasks_blocked()
+                for number in (1, 2):
+                    tasks.start_soon(output.write, numbered(number))
+                    await anyio.wait_all_tasks_blocked()
+                while len(read) < 3:
+                    line = await anyio.to_thread.run_sync(reader.readline)
+                    read.append(json.loads(line)["number"])
+        assert read == [0, 1, 2]
