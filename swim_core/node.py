@@ -274,6 +274,8 @@ class Node(Assembly):
             seeds=len(self._joiner.addresses),
             seeds_unanswered=len(self._joiner.unanswered),
             watches=len(self._jury),
+            tripwires=self._tripwires.standing,
+            tripwires_missing=len(self._tripwires.wiring.peers) - self._tripwires.standing,
             pending=len(self._pending),
             retained_broadcasts=self._broadcasts.retained,
             round_trips=self._common.rtt.histogram,

@@ -127,6 +127,8 @@ class Statistics:
     seeds: int = _gauge("Addresses that this node was told to join, itself not among them")
     seeds_unanswered: int = _gauge("Seeds asked more than once that have not answered and are no live members")
     watches: int = _gauge("Members that this node watches just now, for it or others suspect them")
+    tripwires: int = _gauge("Tripwires of this node that stand: to members whose end it would learn at once")
+    tripwires_missing: int = _gauge("Tripwires that this node wants and that do not stand")
     pending: int = _gauge("Claims, numbers and broadcasts that wait to be told")
     retained_broadcasts: int = _gauge("Broadcasts kept for members that missed them")
     broadcasts_sent: int = _counter("Broadcasts begun by this node")

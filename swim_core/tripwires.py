@@ -71,6 +71,11 @@ class Tripwires:
                 self._wiring = wiring
         return self._wiring
 
+    @property
+    def standing(self) -> int:
+        """How many of those that are wired were greeted, and have not broken since."""
+        return sum(run_greeted(peer.greeting) in self._standing for peer in self.wiring.peers)
+
     def _greeting(self, short_id: int) -> bytes:
         return greeting_of(self._hashes.label, short_id)
 

@@ -72,6 +72,24 @@ def test_refutations_are_counted() -> None:
     assert hand.node.statistics().refutations == 1
 
 
+def test_tripwires_that_stand_and_that_are_missing_are_counted() -> None:
+    hand = Hand(knows=[A, B])
+
+    def counted() -> tuple[int, int]:
+        statistics = hand.node.statistics()
+        return statistics.tripwires, statistics.tripwires_missing
+
+    assert counted() == (0, 0)
+    hand.greet(A)
+    assert counted() == (1, 1)
+    hand.greet(B)
+    assert counted() == (2, 0)
+    hand.lose(A)
+    assert counted() == (1, 1)
+    hand.feed(B, claims=[A.claim(State.LEFT)])
+    assert counted() == (1, 0)
+
+
 def test_differing_settings_are_counted() -> None:
     hand = Hand()
     hand.node.join([A.address], now=hand.now)
