@@ -100,7 +100,7 @@ class Chaos:
     def _finish(self, simulation: Simulation) -> None:
         """See that broadcasts still reach everybody, and that nothing goes on waiting."""
         if not self.scenario.honest:
-            watch_deliveries(simulation)
+            watch_deliveries(simulation, honest=False)
         simulation.run_for(self.bounds.death_known)
         for process in simulation.running()[:JOIN_UP_TO]:
             simulation.broadcast(process, b"all clear")

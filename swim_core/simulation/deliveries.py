@@ -18,9 +18,15 @@ Key = tuple[str, int, int]  # origin, epoch, number
 
 
 class DeliveredOnce(Observer):
-    """What is delivered was broadcast just so by another node, and is delivered to a node once."""
+    """What is delivered was broadcast just so by another node, and is delivered to a node once.
 
-    def __init__(self) -> None:
+    Args:
+        running: if given, broadcasts are judged only while their origin is one of its running processes: what a liar
+            that has ended said, for itself or for who never was, may still be on its way.
+    """
+
+    def __init__(self, running: Cluster | None = None) -> None:
+        self._running = running
         self._sent: dict[Key, bytes] = {}
         self._seen: dict[tuple[Process, Key], None] = {}
 
@@ -31,6 +37,8 @@ class DeliveredOnce(Observer):
         if not isinstance(event, BroadcastReceived):
             return
         key = (event.origin.name, event.origin.epoch, event.number)
+        if self._running is not None and key not in {_key(each, event.number) for each in self._running.running()}:
+            return
         require(self._sent.get(key) == event.payload, f"{process.label} got what nobody broadcast: {event}")
         require(key != _key(process, event.number), f"{process.label} got its own: {event}")
         require((process, key) not in self._seen, f"{process.label} got it twice: {event}")

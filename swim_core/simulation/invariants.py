@@ -247,18 +247,22 @@ def watch_nodes(cluster: Cluster, bounds: Bounds | None = None) -> None:
     cluster.watch(ViewsAgree(cluster), QueuesBounded(cluster, bounds or Bounds()))
 
 
-def watch_deliveries(cluster: Cluster, obstructions: Obstructions | None = None, *, lossless: bool = True) -> None:
+def watch_deliveries(
+    cluster: Cluster, obstructions: Obstructions | None = None, *, lossless: bool = True, honest: bool = True
+) -> None:
     """Set those about broadcasts that are made from now on.
 
     Args:
         cluster: nobody may broadcast in another's name.
         obstructions: that watch it already.
         lossless: whether no broadcast may be given up, not even with `BroadcastsLost`.
+        honest: whether nobody lied before.
     """
     if obstructions is None:
         obstructions = Obstructions(cluster)
         cluster.watch(obstructions)
-    cluster.watch(DeliveredOnce(), DeliveredToAll(cluster, obstructions, lossless=lossless))
+    once = DeliveredOnce() if honest else DeliveredOnce(cluster)
+    cluster.watch(once, DeliveredToAll(cluster, obstructions, lossless=lossless))
 
 
 def _runner(cluster: Cluster, member: Member) -> Process | None:

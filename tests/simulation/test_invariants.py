@@ -309,6 +309,15 @@ class TestDeliveredOnce:
         with pytest.raises(InvariantViolated, match="nobody broadcast"):
             stage.tell(1, stage.received(origin, number, payload))
 
+    def test_what_a_liar_said_before_it_ended_may_still_be_on_its_way(self) -> None:
+        stage = Stage()
+        stage.simulation.watch(DeliveredOnce(stage.simulation))
+        lie = stage.received(2, 9, b"lies")
+        with pytest.raises(InvariantViolated, match="nobody broadcast"):
+            stage.tell(1, lie)
+        stage.simulation.crash("node-2")
+        stage.tell(1, lie)
+
 
 class TestDeliveredToAll:
     @pytest.fixture
