@@ -137,7 +137,14 @@ class Assembly:
         agreement = Agreement(common)
         secret = blake2b(entropy, digest_size=32, person=b"cookie").digest()
         self._admission = Admission(common, self._local, self._claims, secret, agreement)
-        self._joiner = Joiner(common, self._local, self._claims, agreement, on_admitted=self._admitted)
+        self._joiner = Joiner(
+            common,
+            self._local,
+            self._claims,
+            agreement,
+            deaf=lambda: self._health.deaf,
+            on_admitted=self._admitted,
+        )
         self._announcer = Announcer(common, self._local, self._inbox, self._joiner)
         self._prober = Prober(
             common,

@@ -45,7 +45,10 @@ class _Seed(msgspec.Struct):
 
 
 class Joiner:
-    """Asks the seeds that are no live member's address, with backoff, for ever: so islands merge too."""
+    """Asks the seeds that are no live member's address, with backoff, for ever: so islands merge too.
+
+    While this node hears nobody, it asks all: who it holds live may have been restarted, and know this run no more.
+    """
 
     def __init__(
         self,
@@ -54,6 +57,7 @@ class Joiner:
         claims: Claims,
         agreement: Agreement,
         *,
+        deaf: Callable[[], bool],
         on_admitted: Callable[[Sender, float], None],
     ) -> None:
         self._config = common.config
@@ -65,6 +69,7 @@ class Joiner:
         self._outbox = common.outbox
         self._random = common.random
         self._agreement = agreement
+        self._deaf = deaf
         self._counters = common.counters
         self._emit = common.emit
         self._on_admitted = on_admitted
@@ -114,7 +119,7 @@ class Joiner:
     def _wanted(self, seed: _Seed) -> bool:
         if seed.address == self._own:
             return False
-        return self._local.rival is not None or self._membership.live_at(seed.address) is None
+        return self._local.rival is not None or self._deaf() or self._membership.live_at(seed.address) is None
 
     def superseded(self, now: float) -> None:
         """Another process owns the name: go on asking whether it still lives."""

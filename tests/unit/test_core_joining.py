@@ -479,3 +479,20 @@ def test_pings_of_strangers_admit_nobody() -> None:
     hand = Hand(knows=[A])
     hand.feed(peer(9), Ping(1, hand.short_id, hand.cluster_time))
     assert hand.state(peer(9)) is None
+
+
+def test_seeds_that_are_live_members_are_asked_only_by_who_hears_nobody() -> None:
+    """All may have been restarted while it was cut off: they don't know its run, and it knows none of theirs."""
+    members = peers(5)
+    hand = Hand(knows=members)
+    hand.node.join([members[0].address], now=hand.now)
+    hand.run(100.0)
+    assert not hand.messages(Join)
+    hand.answering = []
+    hand.run(70.0)
+    assert {sent.to for sent in hand.sent if isinstance(sent.message, Join)} == {members[0].address}
+    hand.answering = members
+    hand.until(lambda: not hand.node.statistics().deaf, 10.0)
+    hand.clear()
+    hand.run(100.0)
+    assert not hand.messages(Join)
