@@ -22,7 +22,7 @@ from .wire import Broadcast, Number, Want, encode_item
 
 __all__ = ["Broadcasts"]
 
-ANNOUNCE = 1.0  # seconds after the last broadcast until its number is told
+ANNOUNCE = 1.0, 1.5  # seconds after the last broadcast until its number is told: seldom just as another is broadcast
 OLD_RUN = 60.0  # seconds for which the window of an older run is kept
 ANSWER = 8  # datagrams in answer to one WANT: the asker comes again
 LAST = 2**32 - 1  # the highest number of a run
@@ -38,6 +38,7 @@ class Broadcasts:
         self._membership = common.membership
         self._local = local
         self._hashes = common.hashes
+        self._random = common.random
         self._gossip = gossip
         self._outbox = common.outbox
         self._counters = common.counters
@@ -73,7 +74,7 @@ class Broadcasts:
         self._gossip.tell_broadcast(self._run, number, encoded, now, originator=True)
         if self._announce is not None:
             self._announce.cancel()
-        self._announce = self._timers.at(now + ANNOUNCE, self._announce_number)
+        self._announce = self._timers.at(now + self._random.uniform(*ANNOUNCE), self._announce_number)
         return number
 
     def check(self, payload: bytes) -> None:
