@@ -93,6 +93,7 @@ async def run_agent(settings: Settings) -> int:
         advertise=settings.advertise,
         metadata=settings.metadata or None,
         discover=settings.discover,
+        driver=None if "SWIM_DRIVER" in os.environ else "loop",  # no strange code runs in this one: see architecture.md
     )
     async with _metrics_server(settings) as server, opened as node:
         name = node.local.name

@@ -372,7 +372,7 @@ def test_retained_for_60_s() -> None:
 # ------------------------------------------------------------------ registers
 
 
-def test_the_origin_floods_its_number_1_s_after_its_last_broadcast_and_once_more_02_s_later() -> None:
+def test_the_origin_floods_its_number_1_to_15_s_after_its_last_broadcast_and_once_more_02_s_later() -> None:
     hand = settled()
     for _ in range(3):
         hand.node.broadcast(b"x", now=hand.now)
@@ -381,7 +381,9 @@ def test_the_origin_floods_its_number_1_s_after_its_last_broadcast_and_once_more
     last = hand.now - 0.5
     hand.run(10.0)
     told = [(sent.at - last, each) for sent in hand.to(A) for each in sent.envelope.numbers]
-    assert [at for at, _ in told] == pytest.approx([1.0, 1.2], abs=0.05)
+    first, second = (at for at, _ in told)
+    assert 1.0 <= first <= 1.55
+    assert second - first == pytest.approx(0.2, abs=0.05)
     assert {each for _, each in told} == {Number(hand.short_id, 3)}
 
 
