@@ -43,12 +43,12 @@ def progress(what: str) -> None:
 
 
 def setting(members: int, loss: float, *, tripwires: bool = True) -> Setting:
-    """A cluster on a local network; large ones warm up no longer than it takes to know round trips."""
+    """A cluster on a local network, after as long as it takes to know round trips."""
     return Setting(
         members=members,
         config=Config.lan(tripwires=tripwires),
         link=Link(loss=loss),
-        warm_up=20.0 if members <= N else 17.0,
+        warm_up=30.0,
         duration=20.0 if members <= N else 5.0,
     )
 
