@@ -1,6 +1,6 @@
 """What the core costs a quiet node: `python -m pytest tests/bench/bench_cold.py -s --benchmark-columns=median,iqr`.
 
-Such a node acts about three times a second. In between other programs had the processor, and its caches hold nothing of
+Such a node acts once or twice a second. In between other programs had the processor, and its caches hold nothing of
 the node any more: then it costs about twenty times what `bench_core.py` shows, in proportion to how many functions and
 objects are touched, not to how often. So here the caches are overwritten before each call; and the calls are counted,
 which is exact where times are not.

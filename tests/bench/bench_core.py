@@ -132,7 +132,31 @@ def turn_step(node: Node) -> Step:
     return Step(setup, tick)
 
 
-STEPS: dict[str, Callable[[Node], Step]] = {"ping": ping_step, "ack": ack_step, "turn": turn_step}
+def meet_step(node: Node) -> Step:
+    """The ping of the one that is awaited comes: the ack goes out, the next turn is planned."""
+    prober, target = node._prober, node._local.short_id
+
+    def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:
+        while (partner := prober.awaited) is None:
+            now = node.poll_deadline() or 0.0
+            node.feed_tick(now=now)
+            node._health.hear(now)
+            prober.drop()
+            node._pings.drop()
+            drain(node)
+        now = max(prober._opens, node._health.seen) + 1e-4
+        node._health.hear(now)
+        return (datagram(int(partner.name[1:]), Ping(1, target, UNIX_MS)), partner.address, now), {}
+
+    return Step(setup, partial(feed, node))
+
+
+STEPS: dict[str, Callable[[Node], Step]] = {
+    "ping": ping_step,
+    "ack": ack_step,
+    "turn": turn_step,
+    "meet": meet_step,
+}
 
 
 def feed(node: Node, data: bytes, source: Address, now: float) -> None:
