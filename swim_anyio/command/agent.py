@@ -1,5 +1,6 @@
 """One member as a process: events to standard output, commands from standard input, a leave at the end."""
 
+import logging
 import os
 import signal
 import sys
@@ -116,6 +117,7 @@ async def run_agent(settings: Settings) -> int:
     if output.failure is not None:
         raise output.failure
     if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+        logging.shutdown()
         os._exit(ending.status)  # asyncio would wait for a name server to answer, which nothing can cancel
     return ending.status
 

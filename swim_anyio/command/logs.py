@@ -1,17 +1,23 @@
 """What the libraries log, on standard error: a line for people, or one JSON object a line for programs."""
 
 import logging
+import queue
 import sys
+import threading
+from contextlib import suppress
+from typing import TextIO
 
 import msgspec
 
 from .choices import Format, LogLevel
 from .records import printable
 
-__all__ = ["JsonFormatter", "start_logging"]
+__all__ = ["BackgroundHandler", "JsonFormatter", "start_logging"]
 
 REPORTED = ("swim_anyio.events", "swim_threads.events")
 """What the agent reports on standard output anyhow; said once is enough."""
+MOST = 1_000  # lines that wait for a slow reader of standard error
+PATIENCE = 0.25  # seconds that the end of the process waits for it
 
 _PLAIN = set(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 _encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -35,9 +41,63 @@ class JsonFormatter(logging.Formatter):
         return printable(_encode(fields)).decode()
 
 
+class BackgroundHandler(logging.Handler):
+    """Writes lines in a thread of its own, so that a reader who stops reading stops no event loop: its node would
+    soon be declared dead. The thread is there from the first line on.
+
+    Args:
+        stream: what to write to. Up to ``MOST`` lines wait for it; what comes then is dropped and counted.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        super().__init__()
+        self._stream = stream
+        self._lines: queue.Queue[str | None] = queue.Queue(MOST)
+        self._lost = 0
+        self._thread: threading.Thread | None = None
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Have a record written; called under the handler's lock."""
+        records = [self._loss(), record] if self._lost else [record]
+        try:
+            self._lines.put_nowait("".join(f"{self.format(each)}\n" for each in records))
+        except queue.Full:
+            self._lost += 1
+            return
+        except Exception:
+            self.handleError(record)
+            return
+        self._lost = 0
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="swim-logs", daemon=True)
+            self._thread.start()
+
+    def _loss(self) -> logging.LogRecord:
+        text = "%d lines were lost here: nobody read standard error"
+        return logging.LogRecord("swim_anyio.logs", logging.WARNING, __file__, 0, text, (self._lost,), None)
+
+    def flush(self) -> None:
+        """Wait until all is written, for a quarter of a second at most."""
+        with self._lines.all_tasks_done:
+            self._lines.all_tasks_done.wait_for(lambda: not self._lines.unfinished_tasks, PATIENCE)
+
+    def close(self) -> None:
+        """End the thread, once all is written; a reader who reads nothing keeps it until the process ends."""
+        with suppress(queue.Full):
+            self._lines.put_nowait(None)
+        super().close()
+
+    def _work(self) -> None:
+        while (line := self._lines.get()) is not None:
+            with suppress(OSError, ValueError):  # nobody can be told that standard error is gone
+                self._stream.write(line)
+                self._stream.flush()
+            self._lines.task_done()
+
+
 def start_logging(level: LogLevel, format: Format) -> None:
     """Log to standard error from now on."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = BackgroundHandler(sys.stderr)
     handler.setFormatter(
         JsonFormatter() if format is Format.JSON else logging.Formatter("swim: %(levelname)s: %(message)s")
     )

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +10,7 @@ from contextlib import contextmanager
 import pytest
 
 from swim_anyio.command.choices import Format, LogLevel
-from swim_anyio.command.logs import JsonFormatter, start_logging
+from swim_anyio.command.logs import MOST, BackgroundHandler, JsonFormatter, start_logging
 from swim_core import Address
 
 
@@ -74,3 +75,42 @@ def test_what_is_reported_on_standard_output_is_not_said_twice(capsys: pytest.Ca
         start_logging(LogLevel.DEBUG, Format.TEXT)
         logging.getLogger("swim_anyio.events").warning("isolated")
     assert capsys.readouterr().err == ""
+
+
+def record_of(message: str) -> logging.LogRecord:
+    return logging.LogRecord("x", logging.INFO, __file__, 1, message, (), None)
+
+
+def test_a_reader_who_stops_reading_holds_nobody_up_and_is_told_what_was_lost() -> None:
+    """The node shares its thread with who logs, and would be declared dead."""
+    reading, writing = os.pipe()
+    with open(reading, encoding="utf-8") as reader, open(writing, "w", encoding="utf-8") as stream:
+        handler = BackgroundHandler(stream)
+        handler.setFormatter(JsonFormatter())
+        for number in range(3 * MOST):
+            handler.handle(record_of(f"{number:0200}"))  # far more than a pipe and the queue hold
+        messages = [json.loads(reader.readline())["message"] for _ in range(MOST)]
+        assert messages == [f"{number:0200}" for number in range(MOST)]
+        handler.handle(record_of("the last"))
+        while messages[-1] != "the last":
+            messages.append(json.loads(reader.readline())["message"])
+        told = [int(message.split()[0]) for message in messages if message.endswith("nobody read standard error")]
+        assert sum(told) > MOST
+        assert sum(told) + len(messages) - len(told) == 3 * MOST + 1
+        handler.flush()
+        handler.close()
+        assert handler._thread is not None
+        handler._thread.join(10.0)
+        assert not handler._thread.is_alive()
+
+
+def test_the_end_waits_for_what_is_still_to_be_written() -> None:
+    reading, writing = os.pipe()
+    with open(reading, encoding="utf-8") as reader:
+        with open(writing, "w", encoding="utf-8") as stream:
+            handler = BackgroundHandler(stream)
+            for number in range(100):
+                handler.handle(record_of(str(number)))
+            handler.flush()
+            handler.close()
+        assert reader.read().split() == [str(number) for number in range(100)]
