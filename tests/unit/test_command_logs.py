@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -114,3 +115,32 @@ def test_the_end_waits_for_what_is_still_to_be_written() -> None:
             handler.flush()
             handler.close()
         assert reader.read().split() == [str(number) for number in range(100)]
+
+
+def test_what_cannot_be_formatted_is_told_in_the_log() -> None:
+    reading, writing = os.pipe()
+    with open(reading, encoding="utf-8") as reader:
+        with open(writing, "w", encoding="utf-8") as stream:
+            handler = BackgroundHandler(stream)
+            handler.handle(logging.LogRecord("x", logging.INFO, __file__, 1, "%d", ("not a number",), None))
+            handler.flush()
+            handler.close()
+        assert "x logged what can't be written: '%d'" in reader.read()
+
+
+@pytest.mark.processes
+def test_a_process_ends_though_nobody_reads_its_standard_error() -> None:
+    script = """
+import logging
+from swim_anyio.command.choices import Format, LogLevel
+from swim_anyio.command.logs import start_logging
+start_logging(LogLevel.DEBUG, Format.TEXT)
+for number in range(2_000):
+    logging.getLogger("x").info("%0200d", number)
+"""
+    buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, env=buffered) as process:
+        try:
+            assert process.wait(30.0) == 0
+        finally:
+            process.kill()

@@ -489,7 +489,8 @@ def test_seeds_that_are_live_members_are_asked_only_by_who_hears_nobody() -> Non
     hand.run(100.0)
     assert not hand.messages(Join)
     hand.answering = []
-    hand.run(70.0)
+    hand.until(lambda: hand.node.statistics().deaf, 10.0)
+    hand.run(2.5)
     assert {sent.to for sent in hand.sent if isinstance(sent.message, Join)} == {members[0].address}
     hand.answering = members
     hand.until(lambda: not hand.node.statistics().deaf, 10.0)

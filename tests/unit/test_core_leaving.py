@@ -3,7 +3,7 @@
 import pytest
 from core_driver import Hand, Sent, peer, peers
 
-from swim_core import KernelEvidence, MemberLeft, NotRunning, Rule, State
+from swim_core import Config, KernelEvidence, MemberLeft, NotRunning, Rule, State
 from swim_core.member import Claim
 from swim_core.wire import Ack, Join, Ping, PingReq, SyncReq
 
@@ -166,3 +166,11 @@ def test_views_go_on_after_leaving() -> None:
     assert {member.name for member in hand.node.members()} == {"p1", "p2", "p3"}
     assert {member.name for member in hand.node.members(gone=True)} == {"me", "p1", "p2", "p3"}
     assert hand.node.statistics().members[State.LEFT] == 1
+
+
+def test_a_node_that_is_ticked_for_long_after_it_left_stays_itself() -> None:
+    """Others forget it; it must not."""
+    hand = Hand(knows=peers(3), config=Config.lan(forget_left_after=1.0))
+    hand.node.leave(now=hand.now)
+    hand.run(20.0)
+    assert hand.me.state is State.LEFT

@@ -77,6 +77,14 @@ def test_both_know_when_they_meet_and_it_is_in_the_first_quarter_of_a_round(a: i
     assert round_ <= moment(a, b, round_, 1.0) <= round_ + 0.25
 
 
+def test_the_pairs_of_a_round_meet_at_different_times() -> None:
+    """Or all members of a large cluster would send at once."""
+    order = sorted(phase(f"member-{number}") for number in range(200))
+    for round_ in list(ROUNDS)[:20]:
+        times = sorted({moment(order[a], order[b], round_, 1.0) for a, b in pairs(round_, 200).items()})
+        assert times[len(times) * 19 // 20] - times[len(times) // 20] > 0.15
+
+
 def probes(hand: Hand) -> list[Sent]:
     """The pings that take a turn, not those of a watch."""
     return [sent for sent in hand.sent if isinstance(sent.message, Ping) and sent.message.accused is None]
