@@ -350,6 +350,8 @@ class Assembly:
         if not self._local.silent:
             self._revival.on_round(now)
             self._isolation.on_round(self._membership.live_count, now)
+            if self._health.deaf:
+                self._joiner.deafened(now)
         self._broadcasts.on_round(now)
         for entry in self._membership.expire(now):
             self._forgotten(entry)

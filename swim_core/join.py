@@ -196,6 +196,14 @@ class Joiner:
             seed.due = min(seed.due, now + FIRST_BACKOFF * self._random.uniform(0.75, 1.25))
             self._plan(now)
 
+    def deafened(self, now: float) -> None:
+        """Nobody is heard: ask those seeds, too, that stand at live members' addresses."""
+        parked = [seed for seed in self._seeds.values() if not seed.asked and seed.due > now]
+        for seed in parked:
+            seed.backoff, seed.due = FIRST_BACKOFF, now + FIRST_BACKOFF * self._random.random()
+        if parked:
+            self._plan(now)
+
     def ask_once(self, address: Address, now: float) -> None:
         """Ask whoever announced itself at ``address``, once, and take the second step if it answers."""
         self._announced.pop(address, None)

@@ -262,6 +262,8 @@ class Membership:
         self._next_expiry = inf
         for index, entry in enumerate(self._gone.values()):
             expiry = entry.since + self._lifetime(entry)
+            if entry.name == self.local_name:
+                continue  # a node that has left stays itself for as long as it is ticked
             if index < excess or expiry <= now:
                 expired.append(entry)
             else:

@@ -14,6 +14,7 @@ __all__ = ["SPREAD", "Meeting", "meeting", "moment"]
 
 GOLDEN = 0.6180339887498949
 WHOLE = 1 << 64  # a phase is a fraction of it
+SCATTER = 0x9E3779B97F4A7C15  # odd; the sums of a round's pairs lie close together, since their places do
 SPREAD = 0.25  # share of a round in which its pairs meet; more of it, and more time lies between meetings of a member
 
 
@@ -52,4 +53,4 @@ def meeting(place: int, round_: int, members: int) -> Meeting:
 
 def moment(phase: int, partner: int, round_: int, interval: float) -> float:
     """When the two with these phases meet: in the first quarter of a round, in the unit of ``interval``."""
-    return (round_ + SPREAD * ((phase + partner) % WHOLE) / WHOLE) * interval
+    return (round_ + SPREAD * ((phase + partner) * SCATTER % WHOLE) / WHOLE) * interval

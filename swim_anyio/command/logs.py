@@ -1,5 +1,6 @@
 """What the libraries log, on standard error: a line for people, or one JSON object a line for programs."""
 
+import io
 import logging
 import queue
 import sys
@@ -60,17 +61,20 @@ class BackgroundHandler(logging.Handler):
         """Have a record written; called under the handler's lock."""
         records = [self._loss(), record] if self._lost else [record]
         try:
-            self._lines.put_nowait("".join(f"{self.format(each)}\n" for each in records))
+            self._lines.put_nowait("".join(f"{self._line(each)}\n" for each in records))
         except queue.Full:
             self._lost += 1
-            return
-        except Exception:
-            self.handleError(record)
             return
         self._lost = 0
         if self._thread is None:
             self._thread = threading.Thread(target=self._work, name="swim-logs", daemon=True)
             self._thread.start()
+
+    def _line(self, record: logging.LogRecord) -> str:
+        try:
+            return self.format(record)
+        except Exception as error:  # told in the log itself: `handleError` would write here and now
+            return f"swim: WARNING: {record.name} logged what can't be written: {record.msg!a}: {error!a}"
 
     def _loss(self) -> logging.LogRecord:
         text = "%d lines were lost here: nobody read standard error"
@@ -88,16 +92,31 @@ class BackgroundHandler(logging.Handler):
         super().close()
 
     def _work(self) -> None:
-        while (line := self._lines.get()) is not None:
+        while True:
+            line = self._lines.get()
             with suppress(OSError, ValueError):  # nobody can be told that standard error is gone
-                self._stream.write(line)
-                self._stream.flush()
+                if line is not None:
+                    self._stream.write(line)
+                    self._stream.flush()
             self._lines.task_done()
+            if line is None:
+                return
+
+
+def _unbuffered(stream: TextIO) -> TextIO:
+    """The same descriptor without a buffer: at the end the interpreter flushes its own, and would wait for ever for a
+    thread that is stuck in the middle of a write to it.
+    """
+    try:
+        raw = io.FileIO(stream.fileno(), "w", closefd=False)
+    except OSError:  # no descriptor at all
+        return stream
+    return io.TextIOWrapper(raw, encoding="utf-8", errors="backslashreplace", write_through=True)
 
 
 def start_logging(level: LogLevel, format: Format) -> None:
     """Log to standard error from now on."""
-    handler = BackgroundHandler(sys.stderr)
+    handler = BackgroundHandler(_unbuffered(sys.stderr))
     handler.setFormatter(
         JsonFormatter() if format is Format.JSON else logging.Formatter("swim: %(levelname)s: %(message)s")
     )
