@@ -115,8 +115,8 @@ def _unbuffered(stream: TextIO) -> TextIO:
 
 
 def start_logging(level: LogLevel, format: Format) -> None:
-    """Log to standard error from now on."""
-    handler = BackgroundHandler(_unbuffered(sys.stderr))
+    """Log to standard error from now on; nowhere if the process was started without one."""
+    handler = logging.NullHandler() if sys.stderr is None else BackgroundHandler(_unbuffered(sys.stderr))
     handler.setFormatter(
         JsonFormatter() if format is Format.JSON else logging.Formatter("swim: %(levelname)s: %(message)s")
     )

@@ -144,3 +144,11 @@ for number in range(2_000):
             assert process.wait(30.0) == 0
         finally:
             process.kill()
+
+
+def test_without_a_standard_error_nothing_is_logged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As after ``swim agent 2>&-``."""
+    monkeypatch.setattr(sys, "stderr", None)
+    with nothing_set_up():
+        start_logging(LogLevel.WARNING, Format.TEXT)
+        logging.getLogger("swim_anyio").warning("a")
