@@ -3,11 +3,11 @@
 from collections.abc import Callable, Mapping
 
 from .common import Common
-from .health import Health
 from .journal import Journal
 from .local import Local
 from .member import Claim, Rule, State, Verdict
 from .membership import Entry
+from .shared.local_health import LocalHealth
 from .watch import NONCES, Helper, Watch
 from .wire import Kernel, PingReq, Poll
 
@@ -31,7 +31,7 @@ class Accuser:
         self,
         common: Common,
         local: Local,
-        health: Health,
+        health: LocalHealth,
         journal: Journal,
         watches: Mapping[int, Watch],
         *,

@@ -14,7 +14,7 @@ from .inbox import Inbox
 from .join import PADDED, Joiner
 from .local import Local
 from .sender import Sender
-from .timers import Timer
+from .shared.timers import Timer
 from .wire import Announce, encode_item
 
 __all__ = ["Announcer"]

@@ -32,11 +32,9 @@ from .events import (
 )
 from .gossip import Gossip
 from .hashing import Hashes
-from .health import Health, Limits
 from .inbox import Inbox
 from .inquiry import Inquiry
 from .introductions import Introductions
-from .isolation import Isolation
 from .join import Joiner
 from .journal import Journal
 from .jury import Jury
@@ -50,9 +48,11 @@ from .responder import Responder
 from .revival import Revival
 from .rtt import RoundTrips
 from .sender import Sender
+from .shared.isolation import Isolation
+from .shared.local_health import Limits, LocalHealth
+from .shared.timers import Timers
 from .statistics import Counters
 from .sync import STABLE, Sync
-from .timers import Timers
 from .transitions import transition
 from .tripwires import Tripwires
 
@@ -90,7 +90,7 @@ class Assembly:
         self._outbox = common.outbox
         self._timers = common.timers
         limits = Limits(config.probe_interval, config.pause_threshold, config.stall_tolerance)
-        self._health = Health(limits, common.counters, now, deadline=common.timers.deadline, on_pause=self._paused)
+        self._health = LocalHealth(limits, common.counters, now, deadline=common.timers.deadline, on_pause=self._paused)
         self._local = Local(common, name, address, unix_ms=unix_ms, metadata=metadata or {}, now=now)
         self._inbox = Inbox(common)
         self._journal = Journal(common.membership)

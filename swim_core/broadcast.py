@@ -15,8 +15,8 @@ from .membership import Change, Entry
 from .outbox import OVERHEAD, Load
 from .repair import Repair, Stream
 from .sender import Sender
+from .shared.timers import Timer
 from .sync import chunks
-from .timers import Timer
 from .window import Window
 from .wire import Broadcast, Number, Want, encode_item
 

@@ -12,7 +12,7 @@ from .member import EPOCH_BITS, Claim, State, precedence
 from .membership import Change, Entry
 from .outbox import Load
 from .sender import Sender
-from .timers import Timer
+from .shared.timers import Timer
 from .wire import encode_item
 
 __all__ = ["Claims"]

@@ -12,8 +12,8 @@ from .hashing import Hashes
 from .membership import Membership
 from .outbox import Outbox
 from .rtt import RoundTrips
+from .shared.timers import Timers
 from .statistics import Counters
-from .timers import Timers
 
 __all__ = ["Common"]
 

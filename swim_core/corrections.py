@@ -5,8 +5,8 @@ from .common import Common
 from .events import DropReason
 from .member import Claim
 from .outbox import Load
-from .rate import RateLimit
 from .sender import Sender
+from .shared.rate_limit import RateLimit
 from .wire import Flags, WantClaim, encode_item
 
 __all__ = ["Corrections"]

@@ -9,7 +9,7 @@ from .events import DropReason
 from .member import Claim, State
 from .membership import Entry
 from .outbox import Pending
-from .rate import RateLimit
+from .shared.rate_limit import RateLimit
 
 __all__ = ["Gossip"]
 

@@ -15,7 +15,6 @@ from .address import Address, pack
 from .common import Common
 from .errors import SwimError
 from .events import DropReason, Observation
-from .health import Health
 from .journal import Journal
 from .local import Local
 from .member import MAX_INCARNATION, MAX_MILLIS
@@ -36,8 +35,9 @@ from .questions import (
     What,
     is_loopback,
 )
-from .rate import RateLimit
 from .sender import Sender
+from .shared.local_health import LocalHealth
+from .shared.rate_limit import RateLimit
 
 __all__ = ["Inquiry"]
 
@@ -64,7 +64,7 @@ class Inquiry:
         self,
         common: Common,
         local: Local,
-        health: Health,
+        health: LocalHealth,
         journal: Journal,
         *,
         broadcast: Callable[[bytes, float], int],

@@ -16,7 +16,7 @@ from .common import Common
 from .events import DropReason, JoinAttempt
 from .local import Local
 from .sender import Sender
-from .timers import Timer
+from .shared.timers import Timer
 from .wire import Join, JoinAck, encode_item
 
 __all__ = ["Joiner"]

@@ -1,19 +1,15 @@
 """What was observed of whom, for `explain()` and for the evidence on events."""
 
-from collections import OrderedDict, deque
-
-import msgspec
 from msgspec.structs import replace
 
 from .events import Evidence, KernelEvidence, Observation
 from .member import Claim
 from .membership import Change, Membership
+from .shared.observations import Observations
 from .wire import Kernel, Vote, VoteKind
 
-__all__ = ["Journal", "Notes"]
+__all__ = ["Journal"]
 
-PER_MEMBER = 40  # observations kept of one member: a watch with votes of all `max_helpers`, from its beginning
-MEMBERS = 256  # members observed; both bound the memory when much fails at once
 MAX_DETAIL = 240  # characters of one observation: a few names of others
 BOUNDARIES = {"watch began", "answered"}  # what is seen again after one of these is another story
 
@@ -26,49 +22,7 @@ _KERNELS = {
 }
 
 
-class _Kept(msgspec.Struct):
-    """What is kept of one member, and how much older there was."""
-
-    notes: deque[Observation] = msgspec.field(default_factory=lambda: deque(maxlen=PER_MEMBER))
-    dropped: int = 0
-
-
-class Notes:
-    """The latest observations of the members that gave reason for any."""
-
-    def __init__(self) -> None:
-        self._kept: OrderedDict[str, _Kept] = OrderedDict()
-
-    def add(self, subject: str, observation: Observation) -> None:
-        """Keep what somebody saw of a subject."""
-        kept = self._kept.setdefault(subject, _Kept())
-        kept.dropped += len(kept.notes) == PER_MEMBER
-        kept.notes.append(observation)
-        self._kept.move_to_end(subject)
-        if len(self._kept) > MEMBERS:
-            self._kept.popitem(last=False)
-
-    def of(self, subject: str) -> tuple[Observation, ...]:
-        """What is kept of a subject, oldest first."""
-        kept = self._kept.get(subject)
-        return tuple(kept.notes) if kept is not None else ()
-
-    def since(self, subject: str, number: int) -> tuple[int, tuple[Observation, ...]]:
-        """What is kept of a subject from observation ``number`` on, counted from 0 for the first ever noted.
-
-        Returns:
-            The number of the first one returned, and those there are.
-        """
-        kept = self._kept.get(subject, _Kept())
-        first = max(number, kept.dropped)
-        return first, tuple(kept.notes)[first - kept.dropped :]
-
-    def forget(self, subject: str) -> None:
-        """Drop what was noted of a subject."""
-        self._kept.pop(subject, None)
-
-
-class Journal(Notes):
+class Journal(Observations):
     """Notes of members with short ids, as evidence for claims."""
 
     def __init__(self, membership: Membership) -> None:

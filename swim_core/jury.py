@@ -6,14 +6,14 @@ from .accuser import Accuser
 from .common import Common
 from .corrections import Corrections
 from .events import DropReason, KernelEvidence
-from .health import Health
 from .journal import Journal
 from .local import Local
 from .member import Claim, State
 from .membership import Change, Entry
 from .pings import Pings
 from .sender import Sender
-from .timers import Timer
+from .shared.local_health import LocalHealth
+from .shared.timers import Timer
 from .tripwires import Tripwires
 from .watch import Watch
 from .wire import Kernel, PingReq, Poll, Vote, VoteKind
@@ -36,7 +36,7 @@ class Jury:
         local: Local,
         corrections: Corrections,
         pings: Pings,
-        health: Health,
+        health: LocalHealth,
         journal: Journal,
         tripwires: Tripwires,
         *,

@@ -19,7 +19,7 @@ TEST_LIFE = 3.0  # seconds awake after which a test whose outcome was never told
 class Kernels(msgspec.Struct):
     """What this node's kernel said of the member's address.
 
-    ``silent`` and ``tested`` are on the clock that counts time awake (`Health.awake`), all else on the local one.
+    ``silent`` and ``tested`` are on the clock that counts time awake (`LocalHealth.awake`), all else on the local one.
 
     Attributes:
         contact: whether a tripwire was greeted by this very run before: without that a refused connection says

@@ -12,8 +12,8 @@ from .entry import Change, Entry, as_member
 from .events import DropReason
 from .hashing import Hashes
 from .member import Claim, Member, State, precedence
-from .rate import RateLimit
 from .roster import Stock
+from .shared.rate_limit import RateLimit
 from .storage import Storage
 
 __all__ = ["Change", "Entry", "Membership", "as_member"]

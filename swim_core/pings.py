@@ -6,7 +6,7 @@ from .address import Address
 from .common import Common
 from .events import MemberPinged
 from .membership import Entry
-from .timers import Timer
+from .shared.timers import Timer
 from .wire import Ping
 
 __all__ = ["Pings"]

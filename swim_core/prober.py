@@ -9,11 +9,11 @@ from functools import partial
 
 from .address import Address
 from .common import Common
-from .health import Health
 from .membership import Entry
 from .pairing import meeting, moment
 from .pings import Pings
-from .timers import Timer
+from .shared.local_health import LocalHealth
+from .shared.timers import Timer
 
 __all__ = ["Prober"]
 
@@ -27,7 +27,7 @@ class Prober:
         self,
         common: Common,
         pings: Pings,
-        health: Health,
+        health: LocalHealth,
         *,
         seeds: Callable[[], Sequence[Address]],
         on_timeout: Callable[[Entry, float, float], None],

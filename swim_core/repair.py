@@ -5,7 +5,7 @@ import msgspec
 from .common import Common
 from .events import BroadcastsLost, Origin
 from .membership import Entry
-from .timers import Timer
+from .shared.timers import Timer
 from .window import Window
 from .wire import MAX_RANGES, Want
 

@@ -17,7 +17,7 @@ from .member import precedence
 from .membership import Entry
 from .outbox import OVERHEAD
 from .sender import Sender
-from .timers import Timer
+from .shared.timers import Timer
 from .wire import MAX_BUCKETS, Flags, PageEntry, SyncPage, SyncPush, SyncReq, encode_item
 
 __all__ = ["Sync"]

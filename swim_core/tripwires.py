@@ -9,13 +9,13 @@ from collections.abc import Callable
 from .address import Address
 from .common import Common
 from .events import KernelEvidence
-from .health import Health
 from .journal import Journal
 from .kernels import EVIDENCE_LIFE
 from .local import Local
 from .member import State
 from .membership import Change, Entry
 from .questions import is_loopback
+from .shared.local_health import LocalHealth
 from .wiring import NO_WIRING, Tripwire, Wiring, greeting_of, run_greeted
 
 __all__ = ["Tripwires"]
@@ -35,7 +35,13 @@ class Tripwires:
     """
 
     def __init__(
-        self, common: Common, local: Local, health: Health, journal: Journal, *, probe: Callable[[Entry, float], None]
+        self,
+        common: Common,
+        local: Local,
+        health: LocalHealth,
+        journal: Journal,
+        *,
+        probe: Callable[[Entry, float], None],
     ) -> None:
         self._timers = common.timers
         self._rtt = common.rtt

@@ -1,6 +1,6 @@
 """A watch: what this node knows about one silent member, and which rule that satisfies.
 
-Ages and silences are in seconds awake (`Health.awake`); kernel evidence, votes and schedules in seconds
+Ages and silences are in seconds awake (`LocalHealth.awake`); kernel evidence, votes and schedules in seconds
 of the local clock.
 """
 

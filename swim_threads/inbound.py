@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from swim_core import Wiring
-from swim_core.rate import RateLimit
+from swim_core.shared.rate_limit import RateLimit
 
 from .alarms import Alarms
 from .keepalive import keep_alive

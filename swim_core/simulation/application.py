@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from swim_core.events import Event, Evidence
 from swim_core.member import Member
 from swim_core.protocol import AddressLike
+from swim_core.shared.timers import Timer
 from swim_core.statistics import Statistics
-from swim_core.timers import Timer
 
 if TYPE_CHECKING:
     from .process import Process

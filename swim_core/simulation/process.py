@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from swim_core.address import Address
 from swim_core.events import Event, KernelEvidence
 from swim_core.protocol import ProtocolConfig, ProtocolNode
-from swim_core.timers import Timer, Timers
+from swim_core.shared.timers import Timer, Timers
 
 from .application import Program, SimulatedNode
 from .network import Network

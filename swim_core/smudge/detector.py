@@ -14,10 +14,10 @@ import msgspec
 
 from swim_core.address import Address
 from swim_core.events import Event, MemberPinged
-from swim_core.health import SEVERAL, Health
 from swim_core.member import Rule
+from swim_core.shared.local_health import SEVERAL, LocalHealth
+from swim_core.shared.timers import Timer, Timers
 from swim_core.statistics import Counters
-from swim_core.timers import Timer, Timers
 
 from .codec import MemberRecord, Status, Verb
 from .heartbeat import TOP, Heartbeat
@@ -76,7 +76,7 @@ class Detector:
         random: Random,
         counters: Counters,
         emit: Callable[[Event], None],
-        health: Health,
+        health: LocalHealth,
         on_answer: Callable[[float], None],
     ) -> None:
         self._local = local

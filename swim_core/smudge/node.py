@@ -10,11 +10,11 @@ from swim_core.address import Address, reachable
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError, NotRunning, PayloadTooLarge, UnknownMember
 from swim_core.events import Datagram, DropReason, Event, Evidence, KernelEvidence, Paused
-from swim_core.health import Health, Limits
-from swim_core.isolation import Isolation
 from swim_core.member import Contact, Member, State
+from swim_core.shared.isolation import Isolation
+from swim_core.shared.local_health import Limits, LocalHealth
+from swim_core.shared.timers import Timers
 from swim_core.statistics import Counters, Statistics
-from swim_core.timers import Timers
 from swim_core.wiring import NO_WIRING, Wiring
 
 from .broadcasts import Broadcasts
@@ -86,7 +86,7 @@ class SmudgeNode:
         self._inbox = Inbox(local, config, counters, lambda address: peers.get(address) is not None)
         usual = max(config.interval, SHORTEST)
         limits = Limits(usual, max(0.25 * config.interval, 0.25), UNREACHED * usual)
-        self._health = health = Health(limits, counters, now, deadline=self.poll_deadline, on_pause=self._paused)
+        self._health = health = LocalHealth(limits, counters, now, deadline=self.poll_deadline, on_pause=self._paused)
         self._gossip = gossip = Gossip(peers, random)
         self._broadcasts = Broadcasts(peers)
         self._outbox = outbox = Outbox(local, peers, gossip, self._broadcasts, counters)

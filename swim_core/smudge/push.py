@@ -7,8 +7,8 @@ request (codes of requests begin at 1), moves no heartbeat, and its records and 
 from random import Random
 
 from swim_core.address import Address
-from swim_core.rate import RateLimit
-from swim_core.timers import Timer, Timers
+from swim_core.shared.rate_limit import RateLimit
+from swim_core.shared.timers import Timer, Timers
 
 from .broadcasts import Broadcasts, Told
 from .codec import BroadcastRecord, Verb

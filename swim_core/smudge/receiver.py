@@ -7,7 +7,7 @@ import attrs
 
 from swim_core.address import Address
 from swim_core.events import BroadcastReceived, DropReason, Event, Origin
-from swim_core.rate import RateLimit
+from swim_core.shared.rate_limit import RateLimit
 from swim_core.statistics import Counters
 
 from .broadcasts import Broadcasts, Memory

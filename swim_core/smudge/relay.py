@@ -5,9 +5,9 @@ A real node that asks, and hears nothing, suspects the target, so that a relay t
 
 from swim_core.address import Address
 from swim_core.events import DropReason
-from swim_core.rate import RateLimit
+from swim_core.shared.rate_limit import RateLimit
+from swim_core.shared.timers import Timers
 from swim_core.statistics import Counters
-from swim_core.timers import Timers
 
 from .codec import Verb
 from .outbox import Outbox

@@ -3,7 +3,7 @@
 from collections import deque
 from math import floor, sqrt
 
-from swim_core.rtt import Samples
+from swim_core.shared.samples import Samples
 
 from .config import SmudgeConfig
 

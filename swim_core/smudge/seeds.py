@@ -7,7 +7,7 @@ import msgspec
 
 from swim_core.address import Address
 from swim_core.events import Event, JoinAttempt
-from swim_core.timers import Timer, Timers
+from swim_core.shared.timers import Timer, Timers
 
 from .detector import Detector
 from .peers import Peers

@@ -14,8 +14,8 @@ from swim_core.events import (
     MemberSuspected,
     Observation,
 )
-from swim_core.journal import Notes
 from swim_core.member import Rule
+from swim_core.shared.observations import Observations
 from swim_core.statistics import Counters
 
 from .codec import MemberRecord, Status
@@ -61,7 +61,7 @@ class Standing:
         self._counters = counters
         self._emit = emit
         self._wall_ms = wall_ms
-        self._notes = Notes()
+        self._notes = Observations()
         self._verdicts: dict[Address, tuple[Rule | None, int]] = {}
 
     # ------------------------------------------------------------------ news

@@ -17,6 +17,7 @@ from recording import RecordingNode
 
 from swim_core import Address, AddressLike, BroadcastReceived, Datagram, Member, MemberDied, Origin, State
 from swim_core.address import reachable
+from swim_core.shared.timers import Timers
 from swim_core.smudge import (
     BroadcastRecord,
     DecodeError,
@@ -27,7 +28,6 @@ from swim_core.smudge import (
     decode,
     encode,
 )
-from swim_core.timers import Timers
 
 MAX_PAYLOAD = 256
 RETRIES = 10

@@ -21,9 +21,9 @@ from swim_core import (
     State,
 )
 from swim_core.address import pack
-from swim_core.journal import PER_MEMBER
 from swim_core.membership import as_member
 from swim_core.questions import Ask, MembersPage, ReasonPage, Row, Spoken, Standing, Tell, What, decode_body
+from swim_core.shared.observations import PER_MEMBER
 from swim_core.wire import Ack, Broadcast, JoinAck, Ping, WantClaim
 
 A, B, C = peers(3)

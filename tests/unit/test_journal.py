@@ -4,7 +4,7 @@ from core_driver import Hand, peer, peers
 from core_jury import Accuser
 
 from swim_core import Config, Observation, Rule, State
-from swim_core.journal import MEMBERS, PER_MEMBER, Notes
+from swim_core.shared.observations import MEMBERS, PER_MEMBER, Observations
 
 A, B = peers(2)
 
@@ -83,7 +83,7 @@ def test_this_nodes_own_verdict_is_noted_once() -> None:
 
 
 def test_both_bounds_hold_and_the_latest_stay() -> None:
-    notes = Notes()
+    notes = Observations()
     for member in range(MEMBERS + 10):
         for number in range(PER_MEMBER + 5):
             notes.add(f"m{member}", Observation(float(number), "me", f"thing {number}"))
@@ -93,7 +93,7 @@ def test_both_bounds_hold_and_the_latest_stay() -> None:
 
 
 def test_observations_are_numbered_from_the_first_ever() -> None:
-    notes = Notes()
+    notes = Observations()
     assert notes.since("x", 7) == (7, ())
     for number in range(PER_MEMBER + 5):
         notes.add("x", Observation(float(number), "me", f"thing {number}"))

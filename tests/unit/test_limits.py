@@ -17,7 +17,7 @@ from swim_core import (
     PayloadTooLarge,
     State,
 )
-from swim_core.timers import Timers
+from swim_core.shared.timers import Timers
 from swim_core.wire import (
     Ack,
     Broadcast,

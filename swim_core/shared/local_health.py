@@ -8,9 +8,9 @@ from collections.abc import Callable
 from math import inf
 from typing import NamedTuple
 
-from .statistics import Counters
+from swim_core.statistics import Counters
 
-__all__ = ["SEVERAL", "Health", "Limits"]
+__all__ = ["SEVERAL", "Limits", "LocalHealth"]
 
 SEVERAL = 4  # live members, this node included: the silence of fewer at a time may well be theirs
 LONGEST_JUMP = 1e9  # seconds, 31 years: beyond it is no clock, and floats would lose the fractions of a second
@@ -30,7 +30,7 @@ class Limits(NamedTuple):
     isolation: float
 
 
-class Health:
+class LocalHealth:
     """Knows when this node, and not the others, is what fails.
 
     Attributes:

@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Iterable
 
-from .events import Event, Evidence, Isolated, MemberDied, MemberRecovered, Reconnected
-from .health import Health
-from .member import Member, Rule
+from swim_core.events import Event, Evidence, Isolated, MemberDied, MemberRecovered, Reconnected
+from swim_core.member import Member, Rule
+
+from .local_health import LocalHealth
 
 __all__ = ["Isolation"]
 
@@ -24,7 +25,7 @@ class Isolation:
     def __init__(
         self,
         name: str,
-        health: Health,
+        health: LocalHealth,
         *,
         others: Callable[[], Iterable[Member]],
         cluster_time: Callable[[float], int],
