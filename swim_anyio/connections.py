@@ -24,7 +24,7 @@ class Connections:
         self._core = core
         self._epoll = select.epoll()
         core.enable_tripwires(now=now)
-        self._tripwires = Tripwires(listener, self, core.wiring, on_evidence)
+        self._tripwires = Tripwires(listener, self, core.tripwire_plan, on_evidence)
 
     @property
     def deadline(self) -> float:
@@ -54,7 +54,7 @@ class Connections:
         while (address := self._core.poll_connect()) is not None:
             self._tripwires.test(address)
         if rewire:
-            self._tripwires.rewire(self._core.wiring, now)
+            self._tripwires.rewire(self._core.tripwire_plan, now)
 
     def close(self, *, announce: bool) -> None:
         """Close all, announced or not. In the child of a fork too: nothing is taken out of the epoll, which it shares

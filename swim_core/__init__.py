@@ -4,8 +4,9 @@ Start with `Node` and `Config`; `swim_threads` and `swim_anyio` bind a node to s
 """
 
 from .address import DEFAULT_PORT, Address
-from .config import Config, ConfigFields, Duration
+from .config import Config, ConfigFields
 from .discovery import Multicast
+from .duration import Duration
 from .errors import (
     BindError,
     ConfigError,
@@ -19,14 +20,11 @@ from .errors import (
 from .events import (
     BroadcastReceived,
     BroadcastsLost,
-    Datagram,
-    DropReason,
     Event,
     EventsLost,
     Evidence,
     Isolated,
     JoinAttempt,
-    KernelEvidence,
     MemberDied,
     MemberForgotten,
     MemberJoined,
@@ -46,9 +44,9 @@ from .events import (
 )
 from .member import Contact, Member, Rule, State
 from .node import Node
-from .protocol import AddressLike, ProtocolConfig, ProtocolNode
-from .statistics import Statistics
-from .wiring import Tripwire, Wiring
+from .protocol import AddressLike, Datagram, KernelEvidence, ProtocolConfig, ProtocolNode
+from .statistics import DropReason, Statistics
+from .tripwire import Tripwire, TripwirePlan
 
 __all__ = [
     "DEFAULT_PORT",
@@ -99,7 +97,7 @@ __all__ = [
     "Statistics",
     "SwimError",
     "Tripwire",
+    "TripwirePlan",
     "UnknownMember",
-    "Wiring",
     "WrongThread",
 ]

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from .errors import ConfigError
 
-__all__ = ["DEFAULT_PORT", "Address", "canonical", "pack", "reachable", "split_host_port", "unpack"]
+__all__ = ["DEFAULT_PORT", "Address", "canonical", "is_loopback", "pack", "reachable", "split_host_port", "unpack"]
 
 CACHED = 512  # of a large cluster the table holds the addresses; these are for strangers and the busy
 DEFAULT_PORT = 7946
@@ -134,3 +134,11 @@ def unpack(data: bytes) -> Address:
     if not port:
         raise ValueError("port 0")
     return Address(host, port)
+
+
+def is_loopback(address: Address) -> bool:
+    """Whether an address, in canonical text, belongs to this host alone.
+
+    As a source it can be forged on this host only: kernels drop what comes with it from a network.
+    """
+    return address.host.startswith("127.") or address.host == "::1"

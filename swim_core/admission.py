@@ -6,9 +6,9 @@ from .address import Address, pack
 from .agreement import Agreement
 from .claims import Claims
 from .common import Common
-from .events import DropReason
 from .local import Local
 from .sender import Sender
+from .statistics import DropReason
 from .wire import Join, JoinAck
 
 __all__ = ["Admission"]

@@ -9,12 +9,12 @@ from math import isfinite
 from .address import Address
 from .common import Common
 from .discovery import Multicast
-from .events import DropReason
 from .inbox import Inbox
 from .join import PADDED, Joiner
 from .local import Local
 from .sender import Sender
 from .shared.timers import Timer
+from .statistics import DropReason
 from .wire import Announce, encode_item
 
 __all__ = ["Announcer"]

@@ -22,14 +22,7 @@ from .common import Common
 from .config import Config
 from .corrections import Corrections
 from .errors import ConfigError, NotRunning
-from .events import (
-    DropReason,
-    Event,
-    MemberForgotten,
-    NameConflict,
-    NameRegained,
-    Paused,
-)
+from .events import Event, MemberForgotten, NameConflict, NameRegained, Paused
 from .gossip import Gossip
 from .hashing import Hashes
 from .inbox import Inbox
@@ -51,7 +44,7 @@ from .sender import Sender
 from .shared.isolation import Isolation
 from .shared.local_health import Limits, LocalHealth
 from .shared.timers import Timers
-from .statistics import Counters
+from .statistics import Counters, DropReason
 from .sync import STABLE, Sync
 from .transitions import transition
 from .tripwires import Tripwires

@@ -7,7 +7,7 @@ from msgspec import Raw
 
 from .common import Common
 from .errors import PayloadTooLarge
-from .events import BroadcastReceived, DropReason
+from .events import BroadcastReceived
 from .gossip import Gossip
 from .local import Local
 from .member import MAX_INCARNATION
@@ -16,6 +16,7 @@ from .outbox import OVERHEAD, Load
 from .repair import Repair, Stream
 from .sender import Sender
 from .shared.timers import Timer
+from .statistics import DropReason
 from .sync import chunks
 from .window import Window
 from .wire import Broadcast, Number, Want, encode_item

@@ -6,13 +6,13 @@ import msgspec
 
 from .common import Common
 from .corrections import Corrections
-from .events import DropReason
 from .local import Hearing, Local
 from .member import EPOCH_BITS, Claim, State, precedence
 from .membership import Change, Entry
 from .outbox import Load
 from .sender import Sender
 from .shared.timers import Timer
+from .statistics import DropReason
 from .wire import encode_item
 
 __all__ = ["Claims"]

@@ -2,34 +2,25 @@
 
 import os
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, Self, TypedDict, Unpack, get_args
 
 import attrs
 
 from .address import Address
+from .duration import Duration, seconds
 from .errors import ConfigError
 
 if TYPE_CHECKING:
     from .discovery import Multicast
     from .node import Node
 
-__all__ = ["AnswerTools", "Config", "ConfigFields", "Duration"]
+__all__ = ["AnswerTools", "Config", "ConfigFields"]
 
 AnswerTools = Literal["loopback", "anyone", "nobody"]
 """Whose questions a node answers, of those that come from tools that are no members."""
 
-Duration = float | timedelta
-"""Seconds, or a timedelta."""
-
-
 SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
 """What environment variables may say of a setting that is on or off, in small or capital letters."""
-
-
-def seconds(value: Duration) -> float:
-    """A duration as plain seconds; what is neither number nor timedelta stays as it is, for a validator to refuse."""
-    return value.total_seconds() if isinstance(value, timedelta) else value
 
 
 def _setting(

@@ -2,11 +2,11 @@
 
 from .address import Address
 from .common import Common
-from .events import DropReason
 from .member import Claim
 from .outbox import Load
 from .sender import Sender
 from .shared.rate_limit import RateLimit
+from .statistics import DropReason
 from .wire import Flags, WantClaim, encode_item
 
 __all__ = ["Corrections"]

@@ -6,7 +6,7 @@ from math import isnan
 import attrs
 
 from .address import Address, reachable, split_host_port
-from .config import seconds
+from .duration import seconds
 from .errors import ConfigError
 
 __all__ = ["Multicast"]

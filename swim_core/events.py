@@ -1,7 +1,6 @@
 """What a node tells its application. Every class here is immutable and names a thing that happened."""
 
 from collections.abc import Mapping
-from enum import Enum, IntEnum
 from typing import NamedTuple
 
 import msgspec
@@ -12,14 +11,11 @@ from .member import Member, Rule
 __all__ = [
     "BroadcastReceived",
     "BroadcastsLost",
-    "Datagram",
-    "DropReason",
     "Event",
     "EventsLost",
     "Evidence",
     "Isolated",
     "JoinAttempt",
-    "KernelEvidence",
     "MemberDied",
     "MemberForgotten",
     "MemberJoined",
@@ -37,31 +33,6 @@ __all__ = [
     "Reconnected",
     "SettingsDiffer",
 ]
-
-
-class Datagram(NamedTuple):
-    """Bytes to send, and where to."""
-
-    payload: bytes
-    destination: Address
-
-
-class KernelEvidence(IntEnum):
-    """What the kernel at a member's address said, for an adapter to feed."""
-
-    NONE = 0
-    REFUSED_UDP = 1
-    """A port-unreachable that quotes a datagram which we sent."""
-    REFUSED_TCP = 2
-    """A connection to the same port number was refused."""
-    REACHABLE = 3
-    """The kernel there accepted a connection, or acks on one: the host is up, and a refused datagram proves nothing."""
-    KERNEL_SILENT = 4
-    """An active test got no answer from the kernel there."""
-    CONNECTED = 5
-    """A tripwire to it was greeted by that very run: from now on a refused or unanswered connection means something."""
-    CONNECTION_LOST = 6
-    """Such a tripwire broke unannounced."""
 
 
 class Observation(msgspec.Struct, frozen=True):
@@ -282,56 +253,3 @@ Event = (
     | EventsLost
 )
 """Anything that a node tells its application."""
-
-
-class DropReason(Enum):
-    """Why something that arrived was dropped; each is counted in ``statistics().dropped``."""
-
-    __hash__ = object.__hash__  # not Enum's, which is Python code: most datagrams of a flood are dropped, and counted
-
-    TOO_LARGE = "too_large"
-    """Over the largest size the format allows."""
-    BAD_HEADER = "bad_header"
-    """Too short, or of another format or version."""
-    OTHER_CLUSTER = "other_cluster"
-    """Carries another cluster's label."""
-    SEALED = "sealed"
-    """Encrypted, and this node has no key."""
-    UNDECODABLE = "undecodable"
-    """Not exactly a datagram of this protocol."""
-    BAD_SOURCE = "bad_source"
-    """The source is not an address that could be answered."""
-    OWN = "own"
-    """This node's own datagram came back."""
-    SUPERSEDED = "superseded"
-    """Another process owns this node's name, so nothing is answered."""
-    FAR_FUTURE_EPOCH = "far_future_epoch"
-    """A claim of a run more than a day in the future."""
-    UNKNOWN_GONE = "unknown_gone"
-    """DEAD or LEFT about a name that is not known."""
-    MEMBERS_FULL = "members_full"
-    """The table holds ``max_members``."""
-    GROWTH_LIMIT = "growth_limit"
-    """More than ``max_new_members_per_second`` new names."""
-    TIME_JUMP = "time_jump"
-    """A cluster time far ahead, not yet shown by enough senders."""
-    BAD_COOKIE = "bad_cookie"
-    """A JOIN whose cookie this node did not give to that address."""
-    UNREQUESTED = "unrequested"
-    """An answer to nothing that was asked."""
-    STRANGER = "stranger"
-    """Meant for the application or asked of a helper, but the sender is no live member."""
-    RATE_LIMITED = "rate_limited"
-    """Answering it would exceed a limit on corrections, held-back claims or answers."""
-    NOT_ALLOWED = "not_allowed"
-    """A tool's question from where ``answer_tools`` doesn't allow it."""
-    FORGED_EVIDENCE = "forged_evidence"
-    """Kernel evidence that quotes nothing which was sent there."""
-    DUPLICATE = "duplicate"
-    """A broadcast that was seen before, or is too old to tell."""
-    TOO_LARGE_PAYLOAD = "too_large_payload"
-    """A broadcast or message over this node's own limit."""
-    UNKNOWN_ORIGIN = "unknown_origin"
-    """A broadcast whose origin did not become known in time."""
-    PENDING_FULL = "pending_full"
-    """Too much waits to be told already."""

@@ -5,11 +5,11 @@ from collections.abc import Callable, Sequence
 from msgspec import Raw
 
 from .common import Common
-from .events import DropReason
 from .member import Claim, State
 from .membership import Entry
 from .outbox import Pending
 from .shared.rate_limit import RateLimit
+from .statistics import DropReason
 
 __all__ = ["Gossip"]
 

@@ -5,8 +5,8 @@ from struct import error as StructError
 from .address import Address, reachable
 from .common import Common
 from .errors import ConfigError
-from .events import DropReason
 from .sender import Sender
+from .statistics import DropReason
 from .wire import HEADER_SIZE, MAX_DATAGRAM, VERSION, Ask, Envelope, Flags, decode, unpack_header
 
 __all__ = ["Inbox"]

@@ -8,10 +8,10 @@ from enum import Enum
 from random import Random
 from struct import error as StructError
 
-from .address import Address
-from .events import Datagram
+from .address import Address, is_loopback
 from .hashing import Hashes
-from .questions import ASK_SIZE, PAGE_SPACING, Ask, Body, Tell, What, decode_body, is_loopback
+from .protocol import Datagram
+from .questions import ASK_SIZE, PAGE_SPACING, Ask, Body, Tell, What, decode_body
 from .wire import VERSION, Flags, decode, encode_item, pack, unpack_header
 
 __all__ = ["PATIENCE", "Failure", "Inquirer"]

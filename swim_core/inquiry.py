@@ -11,10 +11,10 @@ import msgspec
 from msgspec import Raw, msgpack
 from msgspec.structs import replace
 
-from .address import Address, pack
+from .address import Address, is_loopback, pack
 from .common import Common
 from .errors import SwimError
-from .events import DropReason, Observation
+from .events import Observation
 from .journal import Journal
 from .local import Local
 from .member import MAX_INCARNATION, MAX_MILLIS
@@ -33,11 +33,11 @@ from .questions import (
     Tell,
     Teller,
     What,
-    is_loopback,
 )
 from .sender import Sender
 from .shared.local_health import LocalHealth
 from .shared.rate_limit import RateLimit
+from .statistics import DropReason
 
 __all__ = ["Inquiry"]
 

@@ -4,11 +4,11 @@ from .address import pack
 from .claims import Claims
 from .common import Common
 from .corrections import Corrections
-from .events import DropReason
 from .jury import Jury
 from .member import Claim
 from .pings import Pings
 from .sender import Sender
+from .statistics import DropReason
 from .wire import ClaimOf, NotMe
 
 __all__ = ["Introductions"]

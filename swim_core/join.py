@@ -13,10 +13,11 @@ from .address import Address
 from .agreement import Agreement
 from .claims import Claims
 from .common import Common
-from .events import DropReason, JoinAttempt
+from .events import JoinAttempt
 from .local import Local
 from .sender import Sender
 from .shared.timers import Timer
+from .statistics import DropReason
 from .wire import Join, JoinAck, encode_item
 
 __all__ = ["Joiner"]

@@ -2,9 +2,10 @@
 
 from msgspec.structs import replace
 
-from .events import Evidence, KernelEvidence, Observation
+from .events import Evidence, Observation
 from .member import Claim
 from .membership import Change, Membership
+from .protocol import KernelEvidence
 from .shared.observations import Observations
 from .wire import Kernel, Vote, VoteKind
 

@@ -5,15 +5,16 @@ from collections.abc import Callable
 from .accuser import Accuser
 from .common import Common
 from .corrections import Corrections
-from .events import DropReason, KernelEvidence
 from .journal import Journal
 from .local import Local
 from .member import Claim, State
 from .membership import Change, Entry
 from .pings import Pings
+from .protocol import KernelEvidence
 from .sender import Sender
 from .shared.local_health import LocalHealth
 from .shared.timers import Timer
+from .statistics import DropReason
 from .tripwires import Tripwires
 from .watch import Watch
 from .wire import Kernel, PingReq, Poll, Vote, VoteKind

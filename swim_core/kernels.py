@@ -2,7 +2,7 @@
 
 import msgspec
 
-from .events import KernelEvidence
+from .protocol import KernelEvidence
 from .wire import Kernel
 
 __all__ = ["EVIDENCE_LIFE", "Kernels"]

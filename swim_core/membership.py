@@ -9,11 +9,11 @@ from random import Random
 from .address import Address
 from .config import Config
 from .entry import Change, Entry, as_member
-from .events import DropReason
 from .hashing import Hashes
 from .member import Claim, Member, State, precedence
 from .roster import Stock
 from .shared.rate_limit import RateLimit
+from .statistics import DropReason
 from .storage import Storage
 
 __all__ = ["Change", "Entry", "Membership", "as_member"]

@@ -8,20 +8,14 @@ from .address import Address, pack, reachable
 from .assembly import Assembly
 from .discovery import Multicast
 from .errors import ConfigError, NotRunning, PayloadTooLarge, UnknownMember
-from .events import (
-    Datagram,
-    DropReason,
-    Event,
-    Evidence,
-    KernelEvidence,
-    MessageReceived,
-)
+from .events import Event, Evidence, MessageReceived
 from .local import pack_metadata
 from .member import Claim, Contact, Member, State
 from .membership import Entry
+from .protocol import Datagram, KernelEvidence
 from .roster import Roster, Stock
-from .statistics import Statistics
-from .wiring import Wiring
+from .statistics import DropReason, Statistics
+from .tripwire import TripwirePlan
 
 __all__ = ["Node"]
 
@@ -230,9 +224,9 @@ class Node(Assembly):
     # ------------------------------------------------------------------ views
 
     @property
-    def wiring(self) -> Wiring:
-        """Whom to keep a TCP connection to; see `ProtocolNode.wiring`."""
-        return self._tripwires.wiring
+    def tripwire_plan(self) -> TripwirePlan:
+        """Whom to keep a TCP connection to; see `ProtocolNode.tripwire_plan`."""
+        return self._tripwires.tripwire_plan
 
     @property
     def local(self) -> Member:
@@ -275,7 +269,7 @@ class Node(Assembly):
             seeds_unanswered=len(self._joiner.unanswered),
             watches=len(self._jury),
             tripwires=self._tripwires.standing,
-            tripwires_missing=len(self._tripwires.wiring.peers) - self._tripwires.standing,
+            tripwires_missing=len(self._tripwires.tripwire_plan.peers) - self._tripwires.standing,
             pending=len(self._pending),
             retained_broadcasts=self._broadcasts.retained,
             round_trips=self._common.rtt.histogram,

@@ -9,9 +9,9 @@ import msgspec
 from msgspec import Raw
 
 from .address import Address
-from .events import Datagram
 from .member import Claim, State
 from .membership import Entry
+from .protocol import Datagram
 from .sender import Sender
 from .statistics import Counters
 from .wire import (

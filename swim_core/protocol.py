@@ -6,19 +6,45 @@ back, nothing blocks, and nothing here may be called from two threads at once.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from enum import IntEnum
+from typing import NamedTuple, Protocol
 
 from .address import Address
 from .discovery import Multicast
-from .events import Datagram, Event, Evidence, KernelEvidence
+from .events import Event, Evidence
 from .member import Contact, Member, State
 from .statistics import Statistics
-from .wiring import Wiring
+from .tripwire import TripwirePlan
 
-__all__ = ["ProtocolConfig", "ProtocolNode"]
+__all__ = ["Datagram", "KernelEvidence", "ProtocolConfig", "ProtocolNode"]
 
 AddressLike = Address | tuple[str, int]
 """An address, or a pair of a numeric host and a port."""
+
+
+class Datagram(NamedTuple):
+    """Bytes to send, and where to."""
+
+    payload: bytes
+    destination: Address
+
+
+class KernelEvidence(IntEnum):
+    """What the kernel at a member's address said, for an adapter to feed."""
+
+    NONE = 0
+    REFUSED_UDP = 1
+    """A port-unreachable that quotes a datagram which we sent."""
+    REFUSED_TCP = 2
+    """A connection to the same port number was refused."""
+    REACHABLE = 3
+    """The kernel there accepted a connection, or acks on one: the host is up, and a refused datagram proves nothing."""
+    KERNEL_SILENT = 4
+    """An active test got no answer from the kernel there."""
+    CONNECTED = 5
+    """A tripwire to it was greeted by that very run: from now on a refused or unanswered connection means something."""
+    CONNECTION_LOST = 6
+    """Such a tripwire broke unannounced."""
 
 
 class ProtocolNode(Protocol):
@@ -73,7 +99,7 @@ class ProtocolNode(Protocol):
         """
 
     def enable_tripwires(self, *, now: float) -> None:
-        """The caller speaks TCP for this node: from now on `wiring` and `poll_connect` say what to do there.
+        """The caller speaks TCP for this node: from now on `tripwire_plan` and `poll_connect` say what to do there.
 
         Call it once, and only if a listener accepts connections at this node's address, on the same port number
         as for datagrams. Nothing comes of it where the settings, or the protocol, know no tripwires.
@@ -158,7 +184,7 @@ class ProtocolNode(Protocol):
         """This node itself."""
 
     @property
-    def wiring(self) -> Wiring:
+    def tripwire_plan(self) -> TripwirePlan:
         """Whom to keep an idle TCP connection to, and what to greet with; the same object until that changes.
 
         It changes with events about members and, seldom, without one, when this node takes a new epoch: look after

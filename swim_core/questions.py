@@ -11,7 +11,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from .address import Address, unpack
+from .address import unpack
 from .member import U32, U64, Claim, Millis, Rule, check_claim, check_name
 
 __all__ = [
@@ -30,7 +30,6 @@ __all__ = [
     "Teller",
     "What",
     "decode_body",
-    "is_loopback",
 ]
 
 ASK_SIZE = 1_200
@@ -194,11 +193,3 @@ def decode_body(what: What, data: bytes) -> Body:
             if row.accuser_address is not None:
                 unpack(row.accuser_address)
     return body
-
-
-def is_loopback(address: Address) -> bool:
-    """Whether an address, in canonical text, belongs to this host alone.
-
-    As a source it can be forged on this host only: kernels drop what comes with it from a network.
-    """
-    return address.host.startswith("127.") or address.host == "::1"

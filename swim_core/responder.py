@@ -1,9 +1,10 @@
 """Answers to those who ask, and what is meant for the application alone."""
 
 from .common import Common
-from .events import DropReason, MessageReceived
+from .events import MessageReceived
 from .local import Local
 from .sender import Sender
+from .statistics import DropReason
 from .wire import Ack, ClaimOf, NotMe, Ping, UserMessage, WantClaim
 
 __all__ = ["Responder"]

@@ -18,10 +18,9 @@ from typing import Any, Literal
 import attrs
 import msgspec
 
-from .events import DropReason
 from .member import Rule, State
 
-__all__ = ["MEANINGS", "Counters", "Histogram", "Meaning", "Statistics"]
+__all__ = ["MEANINGS", "Counters", "DropReason", "Histogram", "Meaning", "Statistics"]
 
 BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 """Upper bounds of the buckets of round trips, in seconds: from loopback to the longest stall borne by default."""
@@ -90,6 +89,59 @@ def _field(meaning: Meaning, default: object) -> Any:
 
 def _immutable(counts: Mapping[Any, int]) -> Mapping[Any, int]:
     return MappingProxyType(dict(counts))
+
+
+class DropReason(Enum):
+    """Why something that arrived was dropped; each is counted in ``statistics().dropped``."""
+
+    __hash__ = object.__hash__  # not Enum's, which is Python code: most datagrams of a flood are dropped, and counted
+
+    TOO_LARGE = "too_large"
+    """Over the largest size the format allows."""
+    BAD_HEADER = "bad_header"
+    """Too short, or of another format or version."""
+    OTHER_CLUSTER = "other_cluster"
+    """Carries another cluster's label."""
+    SEALED = "sealed"
+    """Encrypted, and this node has no key."""
+    UNDECODABLE = "undecodable"
+    """Not exactly a datagram of this protocol."""
+    BAD_SOURCE = "bad_source"
+    """The source is not an address that could be answered."""
+    OWN = "own"
+    """This node's own datagram came back."""
+    SUPERSEDED = "superseded"
+    """Another process owns this node's name, so nothing is answered."""
+    FAR_FUTURE_EPOCH = "far_future_epoch"
+    """A claim of a run more than a day in the future."""
+    UNKNOWN_GONE = "unknown_gone"
+    """DEAD or LEFT about a name that is not known."""
+    MEMBERS_FULL = "members_full"
+    """The table holds ``max_members``."""
+    GROWTH_LIMIT = "growth_limit"
+    """More than ``max_new_members_per_second`` new names."""
+    TIME_JUMP = "time_jump"
+    """A cluster time far ahead, not yet shown by enough senders."""
+    BAD_COOKIE = "bad_cookie"
+    """A JOIN whose cookie this node did not give to that address."""
+    UNREQUESTED = "unrequested"
+    """An answer to nothing that was asked."""
+    STRANGER = "stranger"
+    """Meant for the application or asked of a helper, but the sender is no live member."""
+    RATE_LIMITED = "rate_limited"
+    """Answering it would exceed a limit on corrections, held-back claims or answers."""
+    NOT_ALLOWED = "not_allowed"
+    """A tool's question from where ``answer_tools`` doesn't allow it."""
+    FORGED_EVIDENCE = "forged_evidence"
+    """Kernel evidence that quotes nothing which was sent there."""
+    DUPLICATE = "duplicate"
+    """A broadcast that was seen before, or is too old to tell."""
+    TOO_LARGE_PAYLOAD = "too_large_payload"
+    """A broadcast or message over this node's own limit."""
+    UNKNOWN_ORIGIN = "unknown_origin"
+    """A broadcast whose origin did not become known in time."""
+    PENDING_FULL = "pending_full"
+    """Too much waits to be told already."""
 
 
 @attrs.frozen(kw_only=True)

@@ -12,12 +12,12 @@ import msgspec
 from msgspec import Raw
 
 from .common import Common
-from .events import DropReason
 from .member import precedence
 from .membership import Entry
 from .outbox import OVERHEAD
 from .sender import Sender
 from .shared.timers import Timer
+from .statistics import DropReason
 from .wire import MAX_BUCKETS, Flags, PageEntry, SyncPage, SyncPush, SyncReq, encode_item
 
 __all__ = ["Sync"]

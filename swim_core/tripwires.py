@@ -1,22 +1,21 @@
 """Tripwires: connections that break when a process dies, and connections made to ask a kernel (docs/protocol.md).
 
-The core opens none. It says whom to wire (`Wiring`) and where to try a connection (`Tripwires.poll`); an adapter
+The core opens none. It says whom to wire (`TripwirePlan`) and where to try a connection (`Tripwires.poll`); an adapter
 does so and feeds back what the kernels said. A broken tripwire is a reason to test, never a verdict.
 """
 
 from collections.abc import Callable
 
-from .address import Address
+from .address import Address, is_loopback
 from .common import Common
-from .events import KernelEvidence
 from .journal import Journal
 from .kernels import EVIDENCE_LIFE
 from .local import Local
 from .member import State
 from .membership import Change, Entry
-from .questions import is_loopback
+from .protocol import KernelEvidence
 from .shared.local_health import LocalHealth
-from .wiring import NO_WIRING, Tripwire, Wiring, greeting_of, run_greeted
+from .tripwire import NO_TRIPWIRES, Tripwire, TripwirePlan, greeting_of, run_greeted
 
 __all__ = ["Tripwires"]
 
@@ -56,31 +55,31 @@ class Tripwires:
         self._lost: dict[int, float] = {}  # short ids of those whose connection broke lately
         self._testing: set[int] = set()  # those of them that are tested again and again
         self._connects: dict[Address, None] = {}
-        self._wiring = NO_WIRING
+        self._plan = NO_TRIPWIRES
         self._wired: tuple[int, int, bool] | None = None  # of which members, as whom, and whether at all
         self.enabled = False
 
     # ------------------------------------------------------------------ what the adapter asks
 
     @property
-    def wiring(self) -> Wiring:
+    def tripwire_plan(self) -> TripwirePlan:
         """Whom to wire; the same object until that changes."""
         wired = (self._membership.version, self._local.short_id, self._local.silent)
         if self.enabled and wired != self._wired:
             self._wired = wired
             peers = [] if wired[2] else [e for e in self._membership.successors() if self._leads_to_it(e.address)]
-            wiring = Wiring(
+            plan = TripwirePlan(
                 self._greeting(self._local.short_id),
                 tuple(Tripwire(entry.address, self._greeting(entry.short_id)) for entry in peers),
             )
-            if wiring != self._wiring:
-                self._wiring = wiring
-        return self._wiring
+            if plan != self._plan:
+                self._plan = plan
+        return self._plan
 
     @property
     def standing(self) -> int:
         """How many of those that are wired were greeted, and have not broken since."""
-        return sum(run_greeted(peer.greeting) in self._standing for peer in self.wiring.peers)
+        return sum(run_greeted(peer.greeting) in self._standing for peer in self.tripwire_plan.peers)
 
     def _greeting(self, short_id: int) -> bytes:
         return greeting_of(self._hashes.label, short_id)

@@ -113,7 +113,7 @@ class Engine:
 
     def _lay_tripwires(self, listener: TcpListener) -> Tripwires:
         self.node.enable_tripwires(now=clock())
-        return Tripwires(listener, self._poller, self.node.wiring, self._connection_says)
+        return Tripwires(listener, self._poller, self.node.tripwire_plan, self._connection_says)
 
     def start(self) -> None:
         """Start the protocol thread, and the node's announcements."""
@@ -279,7 +279,7 @@ class Engine:
             self.node.feed_tick(now=now)
             self._settle()
         if self._tripwires is not None:
-            self._tripwires.rewire(self.node.wiring, now)  # the node's own run changes without an event
+            self._tripwires.rewire(self.node.tripwire_plan, now)  # the node's own run changes without an event
             if now >= self._tripwires.deadline:
                 self._tripwires.turn(now)
 
@@ -330,7 +330,7 @@ class Engine:
             while (address := node.poll_connect()) is not None:
                 self._tripwires.test(address)
             if news:
-                self._tripwires.rewire(node.wiring, clock())
+                self._tripwires.rewire(node.tripwire_plan, clock())
         if news or (self._leaving and node.has_left):
             self._news = True
 

@@ -9,7 +9,7 @@ from collections import Counter
 from contextlib import suppress
 from typing import Protocol
 
-from swim_core import Wiring
+from swim_core import TripwirePlan
 from swim_core.shared.rate_limit import RateLimit
 
 from .alarms import Alarms
@@ -51,7 +51,7 @@ class _Connection:
 class Inbound:
     """Accepts connections, exchanges greetings, and says goodbye."""
 
-    def __init__(self, listener: TcpListener, watcher: Watcher, alarms: Alarms, wiring: Wiring) -> None:
+    def __init__(self, listener: TcpListener, watcher: Watcher, alarms: Alarms, plan: TripwirePlan) -> None:
         self._listener = listener
         self._fd = listener.fileno()
         self._watcher = watcher
@@ -59,7 +59,7 @@ class Inbound:
         self._rate = RateLimit(ACCEPTS_PER_SECOND, ACCEPTS_AT_ONCE)
         self._connections: dict[int, _Connection] = {}
         self._per_host: Counter[str] = Counter()
-        self.wiring = wiring
+        self.tripwire_plan = plan
         """What stands there is what it greets with."""
         watcher.watch(self._fd)
 
@@ -124,7 +124,7 @@ class Inbound:
         connection.sock.close()
 
     def _read(self, connection: _Connection) -> None:
-        size = len(self.wiring.greeting)
+        size = len(self.tripwire_plan.greeting)
         try:
             data = connection.sock.recv(max(1, size - len(connection.heard)))
         except BlockingIOError:
@@ -134,14 +134,14 @@ class Inbound:
         connection.heard += data
         if not data or connection.greeted:  # nothing is said after the greeting
             self._drop(connection)
-        elif self.wiring.admits(connection.heard):
+        elif self.tripwire_plan.admits(connection.heard):
             self._answer(connection)
         elif len(connection.heard) >= size:
             self._drop(connection)
 
     def _answer(self, connection: _Connection) -> None:
         try:
-            connection.sock.send(self.wiring.greeting)
+            connection.sock.send(self.tripwire_plan.greeting)
         except OSError:
             self._drop(connection)
             return

@@ -1,7 +1,7 @@
 """Tripwires on real sockets: idle connections to ring successors, and connections made to ask a kernel.
 
-The core says whom to wire and where to try (`swim_core.Wiring`, `ProtocolNode.poll_connect`); what the kernels say
-goes back to it. All sockets here are non-blocking and belong to one thread, which calls `ready` and `turn`.
+The core says which to keep and where to try (`ProtocolNode.tripwire_plan`, `poll_connect`); what the kernels say goes
+back to it. All sockets here are non-blocking and belong to one thread, which calls `ready` and `turn`.
 """
 
 import random
@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Callable
 from math import inf
 
-from swim_core import Address, KernelEvidence, Tripwire, Wiring
+from swim_core import Address, KernelEvidence, Tripwire, TripwirePlan
 
 from .alarms import Alarms
 from .inbound import Inbound, Watcher
@@ -59,14 +59,14 @@ class Tripwires:
         inbound: the connections of others.
     """
 
-    def __init__(self, listener: TcpListener, watcher: Watcher, wiring: Wiring, on_evidence: OnEvidence) -> None:
+    def __init__(self, listener: TcpListener, watcher: Watcher, plan: TripwirePlan, on_evidence: OnEvidence) -> None:
         self._families = listener.families
         self._scope_id = listener.scope_id
         self._watcher = watcher
         self._on_evidence = on_evidence
         self._alarms = Alarms()
-        self.inbound = Inbound(listener, watcher, self._alarms, wiring)
-        self._wiring = wiring
+        self.inbound = Inbound(listener, watcher, self._alarms, plan)
+        self._plan = plan
         self._wires: dict[Tripwire, _Wire] = {}
         self._backoff: dict[Tripwire, float] = {}
         self._tests: dict[Address, _Test] = {}
@@ -94,10 +94,10 @@ class Tripwires:
         """Try a connection in the next `turn`; a fresh one, if one that is under way was not answered at once."""
         self._wanted.append(address)
 
-    def rewire(self, wiring: Wiring, now: float) -> None:
+    def rewire(self, plan: TripwirePlan, now: float) -> None:
         """Keep other connections, a little later."""
-        if wiring is not self._wiring:
-            self._wiring = self.inbound.wiring = wiring
+        if plan is not self._plan:
+            self._plan = self.inbound.tripwire_plan = plan
             if "rewire" not in self._alarms:
                 self._alarms.set("rewire", now + SETTLE, self._rewire)
 
@@ -182,7 +182,7 @@ class Tripwires:
     # ------------------------------------------------------------------ keeping connections
 
     def _rewire(self, now: float) -> None:
-        wanted = [peer for peer in self._wiring.peers if family_of(peer.address.host) in self._families]
+        wanted = [peer for peer in self._plan.peers if family_of(peer.address.host) in self._families]
         for tripwire in [tripwire for tripwire in self._wires if tripwire not in wanted]:
             self._forget(self._wires.pop(tripwire).dial)
         for tripwire in [tripwire for tripwire in self._backoff if tripwire not in wanted]:
@@ -225,7 +225,7 @@ class Tripwires:
     def _greet(self, wire: _Wire, now: float) -> None:
         wire.connected = True
         try:
-            wire.dial.sock.send(self._wiring.greeting)
+            wire.dial.sock.send(self._plan.greeting)
         except OSError:
             self._fail(wire, now)
             return

@@ -7,8 +7,8 @@ from random import Random
 from typing import Any, TypeVar
 
 from swim_core.address import Address
-from swim_core.events import Event, KernelEvidence
-from swim_core.protocol import ProtocolConfig, ProtocolNode
+from swim_core.events import Event
+from swim_core.protocol import KernelEvidence, ProtocolConfig, ProtocolNode
 from swim_core.shared.timers import Timer, Timers
 
 from .application import Program, SimulatedNode

@@ -9,8 +9,8 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from swim_core.address import Address
-from swim_core.events import KernelEvidence
-from swim_core.wiring import NO_WIRING, Tripwire, Wiring
+from swim_core.protocol import KernelEvidence
+from swim_core.tripwire import NO_TRIPWIRES, Tripwire, TripwirePlan
 
 from .observer import Observer, Stop
 from .process import Process
@@ -51,7 +51,7 @@ class Wires(Observer):
         self._network = cluster.network
         self.firewalled: dict[Address, None] = {}
         self._random = Random(f"{cluster.seed}/wires")
-        self._wiring: dict[Process, Wiring] = {}
+        self._plan: dict[Process, TripwirePlan] = {}
         self._kept: dict[Process, dict[Tripwire, Process]] = {}
         self._trying: dict[tuple[Process, Tripwire], float] = {}  # those not kept, with the wait before the next try
         self._tests: dict[tuple[Process, Address], _Test] = {}  # under way
@@ -77,21 +77,21 @@ class Wires(Observer):
 
     def on_start(self, process: Process) -> None:
         if process.config.tripwires:
-            self._wiring[process], self._kept[process] = NO_WIRING, {}
+            self._plan[process], self._kept[process] = NO_TRIPWIRES, {}
             process.do(lambda node, now: node.enable_tripwires(now=now))
 
     def on_turn(self, process: Process) -> None:
-        if process not in self._wiring:
+        if process not in self._plan:
             return
         while (address := process.node.poll_connect()) is not None:
             self._test(process, address)
-        wiring = process.node.wiring
-        if wiring is not self._wiring[process]:
-            self._wiring[process] = wiring
-            self._cluster.after(SETTLE, self._rewire, process, wiring)
+        plan = process.node.tripwire_plan
+        if plan is not self._plan[process]:
+            self._plan[process] = plan
+            self._cluster.after(SETTLE, self._rewire, process, plan)
 
     def on_stop(self, process: Process, how: Stop) -> None:
-        self._wiring.pop(process, None)
+        self._plan.pop(process, None)
         self._kept.pop(process, None)
         silent = how in (Stop.HOST_LOST, Stop.CRASHED_SILENTLY)  # those at the other end notice nothing
         for owner, tripwire, _ in [found for found in self._connections() if found[2] is process and not silent]:
@@ -157,13 +157,13 @@ class Wires(Observer):
 
     # ------------------------------------------------------------------ keeping connections
 
-    def _rewire(self, process: Process, wiring: Wiring) -> None:
-        if self._wiring.get(process) is not wiring:  # it changed again, or the process ended
+    def _rewire(self, process: Process, plan: TripwirePlan) -> None:
+        if self._plan.get(process) is not plan:  # it changed again, or the process ended
             return
         kept = self._kept[process]
-        for tripwire in [tripwire for tripwire in kept if tripwire not in wiring.peers]:
+        for tripwire in [tripwire for tripwire in kept if tripwire not in plan.peers]:
             del kept[tripwire]
-        for tripwire in wiring.peers:
+        for tripwire in plan.peers:
             if tripwire not in kept and (process, tripwire) not in self._trying:
                 self._trying[process, tripwire] = BACKOFF
                 self._connect(process, tripwire)
@@ -189,11 +189,11 @@ class Wires(Observer):
         process.evidence(KernelEvidence.CONNECTED, tripwire.address, tripwire.greeting)
 
     def _greets(self, other: Process, tripwire: Tripwire) -> bool:
-        return not other.paused and other.node.wiring.greeting == tripwire.greeting
+        return not other.paused and other.node.tripwire_plan.greeting == tripwire.greeting
 
     def _wants(self, process: Process, tripwire: Tripwire) -> bool:
         """Whether it is among those to keep, and not kept yet."""
-        wanted = tripwire in self._wiring.get(process, NO_WIRING).peers
+        wanted = tripwire in self._plan.get(process, NO_TRIPWIRES).peers
         return wanted and tripwire not in self._kept[process]
 
     def _retry(self, process: Process, tripwire: Tripwire) -> None:

@@ -7,8 +7,7 @@ import attrs
 
 from swim_core.address import Address, reachable
 from swim_core.errors import ConfigError
-from swim_core.events import DropReason
-from swim_core.statistics import Counters
+from swim_core.statistics import Counters, DropReason
 
 from .codec import DecodeError, Message, Status, Verb, decode, decode_announcement
 from .config import SmudgeConfig

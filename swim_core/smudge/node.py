@@ -9,13 +9,14 @@ from typing import NoReturn
 from swim_core.address import Address, reachable
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError, NotRunning, PayloadTooLarge, UnknownMember
-from swim_core.events import Datagram, DropReason, Event, Evidence, KernelEvidence, Paused
+from swim_core.events import Event, Evidence, Paused
 from swim_core.member import Contact, Member, State
+from swim_core.protocol import Datagram, KernelEvidence
 from swim_core.shared.isolation import Isolation
 from swim_core.shared.local_health import Limits, LocalHealth
 from swim_core.shared.timers import Timers
-from swim_core.statistics import Counters, Statistics
-from swim_core.wiring import NO_WIRING, Wiring
+from swim_core.statistics import Counters, DropReason, Statistics
+from swim_core.tripwire import NO_TRIPWIRES, TripwirePlan
 
 from .broadcasts import Broadcasts
 from .codec import BroadcastRecord, verb_of
@@ -284,9 +285,9 @@ class SmudgeNode:
         return Member(str(self._local), self._local)
 
     @property
-    def wiring(self) -> Wiring:
+    def tripwire_plan(self) -> TripwirePlan:
         """Nobody: this protocol knows no tripwires."""
-        return NO_WIRING
+        return NO_TRIPWIRES
 
     @property
     def has_left(self) -> bool:

@@ -3,7 +3,7 @@
 from collections import deque
 
 from swim_core.address import Address
-from swim_core.events import Datagram
+from swim_core.protocol import Datagram
 from swim_core.statistics import Counters
 
 from .broadcasts import Broadcasts

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 from swim_core.address import Address
 from swim_core.events import (
-    DropReason,
     Event,
     Evidence,
     MemberDied,
@@ -16,7 +15,7 @@ from swim_core.events import (
 )
 from swim_core.member import Rule
 from swim_core.shared.observations import Observations
-from swim_core.statistics import Counters
+from swim_core.statistics import Counters, DropReason
 
 from .codec import MemberRecord, Status
 from .gossip import Gossip

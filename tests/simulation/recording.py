@@ -15,9 +15,9 @@ from swim_core import (
     Multicast,
     State,
     Statistics,
-    Wiring,
+    TripwirePlan,
 )
-from swim_core.wiring import NO_WIRING
+from swim_core.tripwire import NO_TRIPWIRES
 
 
 class RecordingNode:
@@ -115,8 +115,8 @@ class RecordingNode:
         return self.deadline
 
     @property
-    def wiring(self) -> Wiring:
-        return NO_WIRING
+    def tripwire_plan(self) -> TripwirePlan:
+        return NO_TRIPWIRES
 
     @property
     def local(self) -> Member:

@@ -20,7 +20,7 @@ from swim_core import (
     State,
     Statistics,
 )
-from swim_core.wiring import NO_WIRING
+from swim_core.tripwire import NO_TRIPWIRES
 
 __all__ = ["FakeConfig", "FakeNode"]
 
@@ -39,7 +39,7 @@ class FakeNode:
         self.refused: list[tuple[Address, bytes]] = []
         self.connections: list[tuple[KernelEvidence, Address, bytes]] = []
         self.connects: deque[Address] = deque()
-        self.wiring = NO_WIRING
+        self.tripwire_plan = NO_TRIPWIRES
         self.speaks_tcp = False
         self.ticks: list[float] = []
         self.order: list[str] = []

@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from swim_core import Address, KernelEvidence, Tripwire, Wiring
-from swim_core.wiring import greeting_of
+from swim_core import Address, KernelEvidence, Tripwire, TripwirePlan
+from swim_core.tripwire import greeting_of
 from swim_threads.poller import Poller
 from swim_threads.tcp import open_pair
 from swim_threads.tripwires import Tripwires
@@ -30,7 +30,7 @@ class Station:
         self.said: list[tuple[KernelEvidence, Address, bytes]] = []
         self.now = 100.0
         self.wakes = 0
-        self.tripwires = Tripwires(listener, self.poller, Wiring(self.greeting, ()), self._hear)
+        self.tripwires = Tripwires(listener, self.poller, TripwirePlan(self.greeting, ()), self._hear)
 
     def _hear(self, kind: KernelEvidence, address: Address, greeting: bytes) -> None:
         self.said.append((kind, address, greeting))
@@ -50,7 +50,7 @@ class Station:
 
     def wire(self, *peers: Tripwire) -> None:
         """Let these be the ones to be connected to, after the wait that this takes."""
-        self.tripwires.rewire(Wiring(self.greeting, peers), self.now)
+        self.tripwires.rewire(TripwirePlan(self.greeting, peers), self.now)
         self.pass_time(1.01)
 
     def spin(self, seconds: float = 0.01) -> list[int]:

@@ -9,8 +9,8 @@ from contextlib import ExitStack
 import pytest
 from station import LABEL, Station, dial, fill_backlog, run_until, station
 
-from swim_core import Address, KernelEvidence, Tripwire, Wiring
-from swim_core.wiring import greeting_of
+from swim_core import Address, KernelEvidence, Tripwire, TripwirePlan
+from swim_core.tripwire import greeting_of
 from swim_threads import inbound, keepalive, tcp, tripwires
 from swim_threads.tcp import Dial, TcpListener, open_pair
 from swim_threads.udp import UdpSocket
@@ -49,7 +49,7 @@ def test_a_connection_is_kept_once_the_right_run_has_greeted(host: str) -> None:
 @pytest.mark.parametrize("theirs", [greeting_of(LABEL, 99), greeting_of(LABEL + 1, 2)])
 def test_another_run_or_cluster_is_no_tripwire_and_is_tried_again_later_and_later(theirs: bytes) -> None:
     with station(1) as here, station(2) as there:
-        there.tripwires.rewire(Wiring(theirs, ()), there.now)
+        there.tripwires.rewire(TripwirePlan(theirs, ()), there.now)
         here.wire(there.tripwire)
         waits: list[float] = []
         for _ in range(9):
@@ -85,7 +85,7 @@ def test_what_is_no_longer_to_be_kept_is_closed_after_a_while_and_nobody_takes_i
     with station(1) as here, station(2) as old, station(3) as new:
         here.wire(old.tripwire)
         run_until(lambda: here.said, here, old)
-        here.tripwires.rewire(Wiring(here.greeting, (new.tripwire,)), here.now)
+        here.tripwires.rewire(TripwirePlan(here.greeting, (new.tripwire,)), here.now)
         here.pass_time(0.9)
         assert here.tripwires.connected == 1
         here.pass_time(0.2)
@@ -97,9 +97,11 @@ def test_what_is_no_longer_to_be_kept_is_closed_after_a_while_and_nobody_takes_i
 def test_many_changes_within_a_second_cause_one_rewiring() -> None:
     with station(1) as here, station(2) as there:
         for run in range(10, 20):
-            here.tripwires.rewire(Wiring(here.greeting, (Tripwire(there.address, greeting_of(LABEL, run)),)), here.now)
+            here.tripwires.rewire(
+                TripwirePlan(here.greeting, (Tripwire(there.address, greeting_of(LABEL, run)),)), here.now
+            )
             here.pass_time(0.05)
-        here.tripwires.rewire(Wiring(here.greeting, (there.tripwire,)), here.now)
+        here.tripwires.rewire(TripwirePlan(here.greeting, (there.tripwire,)), here.now)
         here.pass_time(0.6)
         run_until(lambda: here.said, here, there)
         assert here.kinds == [CONNECTED]

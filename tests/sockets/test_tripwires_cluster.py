@@ -190,8 +190,8 @@ def test_a_node_that_takes_a_new_epoch_is_connected_to_as_that(start: Callable[.
 
     b._engine.act(receive)
     assert b.local.epoch > before.epoch
-    greeting = b._engine.node.wiring.greeting
-    wait_until(lambda: [peer.greeting for peer in a._engine.node.wiring.peers] == [greeting])
+    greeting = b._engine.node.tripwire_plan.greeting
+    wait_until(lambda: [peer.greeting for peer in a._engine.node.tripwire_plan.peers] == [greeting])
     wait_until(lambda: _keeps(a, greeting))
 
 

@@ -19,6 +19,7 @@ from swim_core import Address, Config, Event, KernelEvidence, Member, Node, Rule
 from swim_core.address import pack
 from swim_core.hashing import Hashes
 from swim_core.member import Claim, Verdict
+from swim_core.tripwire import greeting_of
 from swim_core.wire import (
     NIL,
     Ack,
@@ -34,7 +35,6 @@ from swim_core.wire import (
     unpack_header,
 )
 from swim_core.wire import pack as pack_datagram
-from swim_core.wiring import greeting_of
 
 UNIX_MS = 1_700_000_000_000
 EPOCH = UNIX_MS << 16

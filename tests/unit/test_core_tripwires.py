@@ -7,8 +7,8 @@ from core_jury import MARGIN, Accuser, S
 
 from swim_core import Address, Config, KernelEvidence, MemberDied, MemberSuspected, Rule, State
 from swim_core.hashing import Hashes
+from swim_core.tripwire import NO_TRIPWIRES, TripwirePlan, greeting_of
 from swim_core.wire import Kernel, NotMe, Ping, PingReq, Poll, Vote
-from swim_core.wiring import NO_WIRING, Wiring, greeting_of
 
 REFUSED_UDP, REFUSED_TCP = KernelEvidence.REFUSED_UDP, KernelEvidence.REFUSED_TCP
 REACHABLE, SILENT = KernelEvidence.REACHABLE, KernelEvidence.KERNEL_SILENT
@@ -55,7 +55,7 @@ def test_a_node_that_is_not_told_to_has_no_wiring_and_tries_no_connection() -> N
     hand = Accuser()
     hand.lose(hand.subject)
     hand.accuse()
-    assert hand.node.wiring is NO_WIRING
+    assert hand.node.tripwire_plan is NO_TRIPWIRES
     assert hand.connects() == []
 
 
@@ -63,7 +63,7 @@ def test_nor_does_one_whose_settings_say_so() -> None:
     hand = Accuser(config=Config.lan(tripwires=False))
     hand.greet(hand.subject)
     hand.accuse()
-    assert hand.node.wiring is NO_WIRING
+    assert hand.node.tripwire_plan is NO_TRIPWIRES
     assert hand.connects() == []
 
 
@@ -81,8 +81,8 @@ def test_the_next_live_member_on_each_ring_is_to_be_wired(others: int) -> None:
 
         nearest = [member for member in sorted(members, key=distance) if member not in expected]
         expected += nearest[:1]
-    assert [peer.address for peer in hand.node.wiring.peers] == [member.address for member in expected]
-    assert [peer.greeting for peer in hand.node.wiring.peers] == [hand.greeting(member) for member in expected]
+    assert [peer.address for peer in hand.node.tripwire_plan.peers] == [member.address for member in expected]
+    assert [peer.greeting for peer in hand.node.tripwire_plan.peers] == [hand.greeting(member) for member in expected]
     assert len(expected) == min(4, others)
 
 
@@ -90,14 +90,14 @@ def test_the_wiring_is_one_object_until_members_come_or_go() -> None:
     members = peers(6)
     hand = Hand(knows=members)
     hand.node.enable_tripwires(now=hand.now)
-    wiring = hand.node.wiring
+    plan = hand.node.tripwire_plan
     hand.run(5.0)
-    assert hand.node.wiring is wiring
-    gone = next(member for member in members if member.address == wiring.peers[0].address)
+    assert hand.node.tripwire_plan is plan
+    gone = next(member for member in members if member.address == plan.peers[0].address)
     other = next(member for member in members if member is not gone)
     hand.feed(other, claims=[gone.claim(State.DEAD, time=hand.cluster_time)])
-    changed = hand.node.wiring
-    assert changed is not wiring
+    changed = hand.node.tripwire_plan
+    assert changed is not plan
     assert gone.address not in [peer.address for peer in changed.peers]
 
 
@@ -105,8 +105,8 @@ def test_who_leaves_is_connected_to_nobody() -> None:
     hand = Hand(knows=peers(6))
     hand.node.enable_tripwires(now=hand.now)
     hand.node.leave(now=hand.now)
-    assert hand.node.wiring.peers == ()
-    assert hand.node.wiring.greeting
+    assert hand.node.tripwire_plan.peers == ()
+    assert hand.node.tripwire_plan.greeting
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "0.0.0.0", "::"])
@@ -117,7 +117,7 @@ def test_nobody_elsewhere_has_a_node_connect_to_its_own_host(host: str) -> None:
     claimed = Peer("claimed", Address(host, 6379))
     hand.feed(peers(1)[0], claims=[claimed.claim()])
     assert hand.state(claimed) is State.ALIVE
-    assert claimed.address not in [peer.address for peer in hand.node.wiring.peers]
+    assert claimed.address not in [peer.address for peer in hand.node.tripwire_plan.peers]
     hand.feed(peers(1)[0], PingReq(1, claimed.claim()))
     assert claimed.address in [sent.to for sent in hand.sent if isinstance(sent.message, Ping)]
     assert hand.connects() == []
@@ -127,11 +127,11 @@ def test_members_of_one_host_have_tripwires() -> None:
     other = Peer("other", Address("127.0.0.1", 7947))
     hand = Hand(knows=[other], address=("127.0.0.1", 7946))
     hand.node.enable_tripwires(now=hand.now)
-    assert [peer.address for peer in hand.node.wiring.peers] == [other.address]
+    assert [peer.address for peer in hand.node.tripwire_plan.peers] == [other.address]
 
 
 def test_a_greeting_says_which_cluster_and_who() -> None:
-    mine = Wiring(greeting_of(Hashes("a", 4).label, 1), ())
+    mine = TripwirePlan(greeting_of(Hashes("a", 4).label, 1), ())
     assert mine.admits(greeting_of(Hashes("a", 4).label, 2))
     assert not mine.admits(greeting_of(Hashes("b", 4).label, 1))
     assert not mine.admits(mine.greeting[:-1])

@@ -1,11 +1,11 @@
-"""Whom to keep a connection to: what a node tells its adapter about tripwires."""
+"""Which connections to keep: what a node tells its adapter about tripwires."""
 
 from struct import Struct
 from typing import NamedTuple
 
 from .address import Address
 
-__all__ = ["NO_WIRING", "Tripwire", "Wiring", "greeting_of", "run_greeted"]
+__all__ = ["NO_TRIPWIRES", "Tripwire", "TripwirePlan", "greeting_of", "run_greeted"]
 
 _GREETING = Struct(">4sBIQ")  # magic, version, label hash, short id
 _MAGIC, _VERSION = b"SWIM", 1
@@ -24,7 +24,7 @@ class Tripwire(NamedTuple):
     greeting: bytes
 
 
-class Wiring(NamedTuple):
+class TripwirePlan(NamedTuple):
     """What an adapter needs for its tripwires.
 
     Attributes:
@@ -40,7 +40,7 @@ class Wiring(NamedTuple):
         return len(greeting) == len(self.greeting) and greeting[:-_SHORT_ID] == self.greeting[:-_SHORT_ID]
 
 
-NO_WIRING = Wiring(b"", ())
+NO_TRIPWIRES = TripwirePlan(b"", ())
 """Of a node that has no tripwires."""
 
 
