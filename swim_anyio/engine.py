@@ -7,7 +7,7 @@ from math import inf
 from typing import Protocol, TypeVar
 
 from swim_core import Address, Event, JoinAttempt, KernelEvidence, Multicast, ProtocolNode
-from swim_core.notices import WARNING, Notice, Notices
+from swim_core.embedding.log_messages import WARNING, Notice, Notices
 from swim_threads.tcp import TcpListener
 
 from .base import BaseEngine

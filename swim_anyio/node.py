@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 
 from swim_core import Contact, EventsLost, Evidence, Member, MemberPinged, State, Statistics
-from swim_core.arguments import HostPort, read_seeds
+from swim_core.embedding.arguments import HostPort, read_seeds
 
 from .base import BaseEngine
 from .seeds import Seeds

@@ -14,7 +14,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from swim_core import Address, BindError, ConfigError, Multicast, NodeCrashed, ProtocolConfig
-from swim_core.arguments import Arguments, HostPort, read_arguments
+from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
 from swim_threads import engine as threads
 from swim_threads.preparing import advertised, create_node, deciding_seed, open_multicast, open_sockets
 from swim_threads.udp import UdpSocket

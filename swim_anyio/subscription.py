@@ -9,7 +9,7 @@ import anyio
 from anyio.lowlevel import checkpoint
 
 from swim_core import Event, NodeCrashed, NotRunning
-from swim_core.subscription import EventQueue
+from swim_core.embedding.event_queue import EventQueue
 
 if TYPE_CHECKING:
     from .base import BaseEngine

@@ -7,7 +7,7 @@ a simulated network is there, no node of this process opens a real socket, which
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from swim_core.arguments import Arguments
+    from swim_core.embedding.arguments import Arguments
 
     from .drivers import Loop
     from .engine import Engine

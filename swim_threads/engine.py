@@ -11,8 +11,8 @@ from math import inf
 from typing import TypeVar
 
 from swim_core import Address, Event, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode
-from swim_core.notices import WARNING, Notice, Notices
-from swim_core.subscription import EventQueue
+from swim_core.embedding.event_queue import EventQueue
+from swim_core.embedding.log_messages import WARNING, Notice, Notices
 
 from .changes import Changes
 from .multicast import MulticastSocket

@@ -26,7 +26,7 @@ from swim_core import (
     State,
     Statistics,
 )
-from swim_core.arguments import HostPort, read_seeds
+from swim_core.embedding.arguments import HostPort, read_seeds
 
 from . import registry
 from .engine import Engine, clock

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 
 from swim_core import Address, BindError, ConfigError, Multicast, ProtocolConfig
-from swim_core.arguments import Arguments, HostPort, read_arguments
+from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
 
 from .engine import clock
 from .node import ThreadNode

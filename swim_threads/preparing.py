@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from swim_core import Address, ProtocolNode
-from swim_core.arguments import Arguments, advertised_address, exposure_warning, is_wildcard
+from swim_core.embedding.arguments import Arguments, advertised_address, exposure_warning, is_wildcard
 
 from .multicast import MulticastSocket
 from .tcp import TcpListener, open_pair

@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import Self
 
 from swim_core import Event, MemberJoined, NotRunning
-from swim_core.subscription import EventQueue
+from swim_core.embedding.event_queue import EventQueue
 
 from .engine import Engine
 

@@ -15,7 +15,7 @@ from trio.testing import MockClock
 
 from swim_core import Address, ConfigError
 from swim_core.address import split_host_port
-from swim_core.arguments import Arguments, advertised_address
+from swim_core.embedding.arguments import Arguments, advertised_address
 from swim_core.protocol import AddressLike
 from swim_core.simulation import Link, Network, Traffic
 

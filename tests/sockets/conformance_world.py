@@ -27,9 +27,9 @@ from swim_core import (
     NotRunning,
     Statistics,
 )
-from swim_core.arguments import HostPort
+from swim_core.embedding.arguments import HostPort
+from swim_core.embedding.event_queue import EventQueue
 from swim_core.simulation import Process, Simulation
-from swim_core.subscription import EventQueue
 
 __all__ = ["SOON", "WORLDS", "Node", "Subscription", "World"]
 

@@ -3,7 +3,7 @@
 import pytest
 
 from swim_core import Address, Config, ConfigError
-from swim_core.arguments import Arguments, advertised_address, exposure_warning, read_arguments
+from swim_core.embedding.arguments import Arguments, advertised_address, exposure_warning, read_arguments
 from swim_core.smudge import SmudgeConfig
 
 

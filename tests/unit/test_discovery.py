@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from swim_core import Address, Config, ConfigError, Multicast
-from swim_core.arguments import read_arguments
+from swim_core.embedding.arguments import read_arguments
 
 
 def test_the_default_groups_are_administratively_scoped() -> None:

@@ -37,7 +37,7 @@ from swim_core import (
     SettingsDiffer,
     State,
 )
-from swim_core.notices import DEBUG, INFO, WARNING, Notice, Notices
+from swim_core.embedding.log_messages import DEBUG, INFO, WARNING, Notice, Notices
 
 SEED, OTHER = Address("10.0.0.9", 7946), Address("10.0.0.10", 7946)
 BOB = Member("bob", Address("10.0.0.2", 7946), 1, 0, State.ALIVE, {})

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from swim_core import EventsLost, Isolated, Member, MemberJoined, Reconnected
 from swim_core.address import Address
-from swim_core.subscription import EventQueue
+from swim_core.embedding.event_queue import EventQueue
 
 
 def joined(number: int) -> MemberJoined:

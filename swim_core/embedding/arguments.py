@@ -4,12 +4,12 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import attrs
 
-from .address import Address, split_host_port
-from .config import Config
-from .discovery import Multicast
-from .errors import ConfigError
-from .member import MAX_NAME, check_name
-from .protocol import ProtocolConfig
+from swim_core.address import Address, split_host_port
+from swim_core.config import Config
+from swim_core.discovery import Multicast
+from swim_core.errors import ConfigError
+from swim_core.member import MAX_NAME, check_name
+from swim_core.protocol import ProtocolConfig
 
 __all__ = [
     "Advertised",

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-from .events import Event, EventsLost
+from swim_core.events import Event, EventsLost
 
 __all__ = ["EventQueue"]
 

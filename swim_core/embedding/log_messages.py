@@ -10,8 +10,8 @@ from typing import Any, Literal, Protocol
 
 import msgspec
 
-from .address import Address
-from .events import (
+from swim_core.address import Address
+from swim_core.events import (
     BroadcastsLost,
     Event,
     Evidence,
@@ -30,7 +30,7 @@ from .events import (
     Reconnected,
     SettingsDiffer,
 )
-from .member import Member
+from swim_core.member import Member
 
 __all__ = ["DEBUG", "INFO", "WARNING", "Notice", "Notices"]
 

@@ -1,0 +1,1 @@
+"""What every adapter does alike: arguments checked, events queued, log messages worded."""
