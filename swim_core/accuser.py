@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 from .common import Common
 from .journal import Journal
 from .local import Local
-from .member import Claim, Rule, State, Verdict
+from .member import Rule, State
 from .membership import Entry
+from .native.wire.claim import Claim, Verdict
+from .native.wire.messages import Kernel, PingReq, Poll
 from .shared.local_health import LocalHealth
 from .watch import NONCES, Helper, Watch
-from .wire import Kernel, PingReq, Poll
 
 __all__ = ["Accuser"]
 

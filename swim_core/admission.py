@@ -7,9 +7,9 @@ from .agreement import Agreement
 from .claims import Claims
 from .common import Common
 from .local import Local
+from .native.wire.messages import Join, JoinAck
 from .sender import Sender
 from .statistics import DropReason
-from .wire import Join, JoinAck
 
 __all__ = ["Admission"]
 

@@ -6,7 +6,7 @@ from math import inf
 from .address import Address
 from .common import Common
 from .events import SettingsDiffer
-from .wire import Join, JoinAck
+from .native.wire.messages import Join, JoinAck
 
 __all__ = ["Agreement"]
 

@@ -12,10 +12,11 @@ from .discovery import Multicast
 from .inbox import Inbox
 from .join import PADDED, Joiner
 from .local import Local
+from .native.wire.datagram import encode_item
+from .native.wire.messages import Announce
 from .sender import Sender
 from .shared.timers import Timer
 from .statistics import DropReason
-from .wire import Announce, encode_item
 
 __all__ = ["Announcer"]
 

@@ -10,7 +10,8 @@ from math import isfinite
 from random import Random
 from typing import Any
 
-from . import wire
+from swim_core.native.wire.datagram import Envelope, Flags
+
 from .address import Address
 from .admission import Admission
 from .agreement import Agreement
@@ -24,7 +25,6 @@ from .corrections import Corrections
 from .errors import ConfigError, NotRunning
 from .events import Event, MemberForgotten, NameConflict, NameRegained, Paused
 from .gossip import Gossip
-from .hashing import Hashes
 from .inbox import Inbox
 from .inquiry import Inquiry
 from .introductions import Introductions
@@ -32,8 +32,11 @@ from .join import Joiner
 from .journal import Journal
 from .jury import Jury
 from .local import Hearing, Local
-from .member import Claim, State
+from .member import State
 from .membership import Change, Entry, Membership, as_member
+from .native.wire import messages
+from .native.wire.claim import Claim
+from .native.wire.hashing import Hashes
 from .outbox import Outbox, Pending
 from .pings import Pings
 from .prober import Prober
@@ -52,7 +55,7 @@ from .tripwires import Tripwires
 __all__ = ["Assembly"]
 
 # their senders are not asked who they are: they say so themselves, or are no members
-_INTRODUCTIONS = (wire.Join, wire.JoinAck, wire.ClaimOf, wire.NotMe, wire.Ask, wire.Tell)
+_INTRODUCTIONS = (messages.Join, messages.JoinAck, messages.ClaimOf, messages.NotMe, messages.Ask, messages.Tell)
 Handler = Callable[[Any, Sender, float], None]
 
 
@@ -169,24 +172,24 @@ class Assembly:
 
     def _make_handlers(self) -> dict[type, Handler]:
         return {
-            wire.Ping: self._responder.pinged,
-            wire.Ack: self._on_ack,
-            wire.PingReq: self._jury.help,
-            wire.Vote: self._jury.voted,
-            wire.Poll: self._jury.polled,
-            wire.Join: self._admission.asked,
-            wire.JoinAck: self._joiner.answered,
-            wire.SyncReq: self._sync.answer,
-            wire.SyncPage: self._sync.page,
-            wire.SyncPush: self._on_push,
-            wire.WantClaim: self._responder.asked_for_claim,
-            wire.Want: self._broadcasts.wanted,
-            wire.ClaimOf: self._introductions.claimed,
-            wire.NotMe: self._introductions.not_me,
-            wire.UserMessage: self._responder.messaged,
-            wire.Ask: self._inquiry.asked,
-            wire.Tell: lambda *_: self._common.counters.drop(DropReason.UNREQUESTED),  # for tools
-            wire.Announce: lambda *_: self._common.counters.drop(DropReason.UNREQUESTED),  # its place is the group
+            messages.Ping: self._responder.pinged,
+            messages.Ack: self._on_ack,
+            messages.PingReq: self._jury.help,
+            messages.Vote: self._jury.voted,
+            messages.Poll: self._jury.polled,
+            messages.Join: self._admission.asked,
+            messages.JoinAck: self._joiner.answered,
+            messages.SyncReq: self._sync.answer,
+            messages.SyncPage: self._sync.page,
+            messages.SyncPush: self._on_push,
+            messages.WantClaim: self._responder.asked_for_claim,
+            messages.Want: self._broadcasts.wanted,
+            messages.ClaimOf: self._introductions.claimed,
+            messages.NotMe: self._introductions.not_me,
+            messages.UserMessage: self._responder.messaged,
+            messages.Ask: self._inquiry.asked,
+            messages.Tell: lambda *_: self._common.counters.drop(DropReason.UNREQUESTED),  # for tools
+            messages.Announce: lambda *_: self._common.counters.drop(DropReason.UNREQUESTED),  # its place is the group
         }
 
     # ------------------------------------------------------------------ routing
@@ -204,34 +207,34 @@ class Assembly:
         self._prober.settle(now)
 
     def _flags(self, now: float) -> int:
-        stable = wire.Flags.STABLE if now - self._membership.digest_since >= STABLE else 0
-        return stable | wire.Flags.DEAF if self._health.deaf else stable
+        stable = Flags.STABLE if now - self._membership.digest_since >= STABLE else 0
+        return stable | Flags.DEAF if self._health.deaf else stable
 
-    def _route(self, sender: Sender, envelope: wire.Envelope, now: float) -> None:
+    def _route(self, sender: Sender, envelope: Envelope, now: float) -> None:
         message = envelope.message
         if sender.short_id == self._outbox.sender:
             self._common.counters.drop(DropReason.OWN)
-            if isinstance(message, wire.Join):
+            if isinstance(message, messages.Join):
                 self._joiner.met_itself(message, now)
             return
-        if self._local.rival is not None and not isinstance(message, wire.JoinAck | wire.Ask):
+        if self._local.rival is not None and not isinstance(message, messages.JoinAck | messages.Ask):
             self._common.counters.drop(DropReason.SUPERSEDED)
             own = [claim for claim in envelope.claims if claim.name == self._local.name]
-            envelope = wire.Envelope(sender.short_id, None, own)
+            envelope = Envelope(sender.short_id, None, own)
         elif sender.proven is not None:
             self._hear(sender, sender.proven, now)
         if envelope.claims or envelope.numbers or envelope.broadcasts:
             self._take_in(envelope, sender, now)
         unknown = sender.entry is None or sender.entry.short_id != sender.short_id  # a newer run, by its own claim
         stranger = unknown and type(message) not in _INTRODUCTIONS
-        if stranger and type(message) is not wire.Ping:
+        if stranger and type(message) is not messages.Ping:
             self._corrections.ask_who(sender, now)  # first, since an answer may take all that a stranger is due
         if envelope.message is not None:
             self._handlers[type(message)](message, sender, now)
-        if stranger and type(message) is wire.Ping:
+        if stranger and type(message) is messages.Ping:
             self._corrections.ask_who(sender, now)
 
-    def _take_in(self, envelope: wire.Envelope, sender: Sender, now: float) -> None:
+    def _take_in(self, envelope: Envelope, sender: Sender, now: float) -> None:
         if sender.proven is None:
             self._common.counters.drop(DropReason.STRANGER)  # what strangers say of themselves stands in messages
             return
@@ -249,7 +252,7 @@ class Assembly:
             return
         self._health.hear(now)
         entry.heard = now
-        if not sender.flags & wire.Flags.DEAF:
+        if not sender.flags & Flags.DEAF:
             short_id = entry.short_id
             if short_id in self._prober.probes:
                 self._prober.heard(short_id)
@@ -259,7 +262,7 @@ class Assembly:
 
     # ------------------------------------------------------------------ messages
 
-    def _on_ack(self, ack: wire.Ack, sender: Sender, now: float) -> None:
+    def _on_ack(self, ack: messages.Ack, sender: Sender, now: float) -> None:
         if not self._pings.acked(ack.seq, sender.short_id, sender.address, now):
             self._common.counters.drop(DropReason.UNREQUESTED)
         elif not self._local.left:
@@ -268,16 +271,16 @@ class Assembly:
                 self._isolation.answered(now)
             self._sync.compare(ack.digest, sender, now)
 
-    def _on_push(self, push: wire.SyncPush, sender: Sender, now: float) -> None:
+    def _on_push(self, push: messages.SyncPush, sender: Sender, now: float) -> None:
         if sender.proven is None:
             self._common.counters.drop(DropReason.STRANGER)
         else:
             self._sync.pushed(push, now)
 
-    def _receive_paged(self, entry: wire.PageEntry, first_sync: bool, now: float) -> bool:
+    def _receive_paged(self, entry: messages.PageEntry, first_sync: bool, now: float) -> bool:
         changed = self._claims.receive(entry.claim, now, paged=True)
         origin = self._common.hashes.short_id(entry.claim.name, entry.claim.epoch)
-        number = wire.Number(origin, entry.number)
+        number = messages.Number(origin, entry.number)
         self._broadcasts.learn_number(number, now, first_sync=first_sync, tell=False)
         return changed
 

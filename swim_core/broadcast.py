@@ -10,16 +10,17 @@ from .errors import PayloadTooLarge
 from .events import BroadcastReceived
 from .gossip import Gossip
 from .local import Local
-from .member import MAX_INCARNATION
 from .membership import Change, Entry
-from .outbox import OVERHEAD, Load
+from .native.wire.claim import MAX_INCARNATION
+from .native.wire.datagram import OVERHEAD, encode_item
+from .native.wire.messages import Broadcast, Number, Want
+from .outbox import Load
 from .repair import Repair, Stream
 from .sender import Sender
 from .shared.timers import Timer
 from .statistics import DropReason
 from .sync import chunks
 from .window import Window
-from .wire import Broadcast, Number, Want, encode_item
 
 __all__ = ["Broadcasts"]
 

@@ -7,13 +7,14 @@ import msgspec
 from .common import Common
 from .corrections import Corrections
 from .local import Hearing, Local
-from .member import EPOCH_BITS, Claim, State, precedence
+from .member import State
 from .membership import Change, Entry
+from .native.wire.claim import EPOCH_BITS, Claim, precedence
+from .native.wire.datagram import encode_item
 from .outbox import Load
 from .sender import Sender
 from .shared.timers import Timer
 from .statistics import DropReason
-from .wire import encode_item
 
 __all__ = ["Claims"]
 

@@ -8,8 +8,8 @@ import msgspec
 from .clock import ClusterClock
 from .config import Config
 from .events import Event
-from .hashing import Hashes
 from .membership import Membership
+from .native.wire.hashing import Hashes
 from .outbox import Outbox
 from .rtt import RoundTrips
 from .shared.timers import Timers

@@ -2,12 +2,13 @@
 
 from .address import Address
 from .common import Common
-from .member import Claim
+from .native.wire.claim import Claim
+from .native.wire.datagram import Flags, encode_item
+from .native.wire.messages import WantClaim
 from .outbox import Load
 from .sender import Sender
 from .shared.rate_limit import RateLimit
 from .statistics import DropReason
-from .wire import Flags, WantClaim, encode_item
 
 __all__ = ["Corrections"]
 

@@ -4,9 +4,10 @@ import msgspec
 
 from .address import Address, unpack
 from .events import Origin
-from .member import Claim, Contact, Member, decode_metadata
+from .member import Contact, Member
+from .native.wire.claim import Claim, as_member
 
-__all__ = ["Change", "Entry", "as_member"]
+__all__ = ["Change", "Entry"]
 
 
 class Entry(msgspec.Struct, eq=False, gc=False):
@@ -86,18 +87,6 @@ class Entry(msgspec.Struct, eq=False, gc=False):
         if self._member is None:
             self._member = as_member(self.claim)
         return self._member
-
-
-def as_member(claim: Claim) -> Member:
-    """What a claim says, for the application."""
-    return Member(
-        claim.name,
-        unpack(claim.address),
-        claim.epoch,
-        claim.incarnation,
-        claim.state,
-        decode_metadata(claim.metadata),
-    )
 
 
 class Change(msgspec.Struct, frozen=True):

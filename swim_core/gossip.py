@@ -5,8 +5,9 @@ from collections.abc import Callable, Sequence
 from msgspec import Raw
 
 from .common import Common
-from .member import Claim, State
+from .member import State
 from .membership import Entry
+from .native.wire.claim import Claim
 from .outbox import Pending
 from .shared.rate_limit import RateLimit
 from .statistics import DropReason

@@ -5,9 +5,10 @@ from struct import error as StructError
 from .address import Address, reachable
 from .common import Common
 from .errors import ConfigError
+from .native.wire.datagram import HEADER_SIZE, VERSION, Envelope, Flags, decode, unpack_header
+from .native.wire.messages import MAX_DATAGRAM, Ask
 from .sender import Sender
 from .statistics import DropReason
-from .wire import HEADER_SIZE, MAX_DATAGRAM, VERSION, Ask, Envelope, Flags, decode, unpack_header
 
 __all__ = ["Inbox"]
 

@@ -9,10 +9,10 @@ from random import Random
 from struct import error as StructError
 
 from .address import Address, is_loopback
-from .hashing import Hashes
+from .native.wire.datagram import VERSION, Flags, decode, encode_item, pack, unpack_header
+from .native.wire.hashing import Hashes
+from .native.wire.queries import ASK_SIZE, PAGE_SPACING, Ask, Body, Tell, What, decode_body
 from .protocol import Datagram
-from .questions import ASK_SIZE, PAGE_SPACING, Ask, Body, Tell, What, decode_body
-from .wire import VERSION, Flags, decode, encode_item, pack, unpack_header
 
 __all__ = ["PATIENCE", "Failure", "Inquirer"]
 

@@ -17,10 +17,10 @@ from .errors import SwimError
 from .events import Observation
 from .journal import Journal
 from .local import Local
-from .member import MAX_INCARNATION, MAX_MILLIS
 from .membership import Entry
-from .outbox import OVERHEAD
-from .questions import (
+from .native.wire.claim import MAX_INCARNATION, MAX_MILLIS
+from .native.wire.datagram import OVERHEAD
+from .native.wire.queries import (
     ASK_SIZE,
     PAGE_SPACING,
     Ask,

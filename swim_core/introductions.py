@@ -5,11 +5,11 @@ from .claims import Claims
 from .common import Common
 from .corrections import Corrections
 from .jury import Jury
-from .member import Claim
+from .native.wire.claim import Claim
+from .native.wire.messages import ClaimOf, NotMe
 from .pings import Pings
 from .sender import Sender
 from .statistics import DropReason
-from .wire import ClaimOf, NotMe
 
 __all__ = ["Introductions"]
 

@@ -15,10 +15,11 @@ from .claims import Claims
 from .common import Common
 from .events import JoinAttempt
 from .local import Local
+from .native.wire.datagram import encode_item
+from .native.wire.messages import Join, JoinAck
 from .sender import Sender
 from .shared.timers import Timer
 from .statistics import DropReason
-from .wire import Join, JoinAck, encode_item
 
 __all__ = ["Joiner"]
 

@@ -3,11 +3,11 @@
 from msgspec.structs import replace
 
 from .events import Evidence, Observation
-from .member import Claim
 from .membership import Change, Membership
+from .native.wire.claim import Claim
+from .native.wire.messages import Kernel, Vote, VoteKind
 from .protocol import KernelEvidence
 from .shared.observations import Observations
-from .wire import Kernel, Vote, VoteKind
 
 __all__ = ["Journal"]
 

@@ -7,8 +7,10 @@ from .common import Common
 from .corrections import Corrections
 from .journal import Journal
 from .local import Local
-from .member import Claim, State
+from .member import State
 from .membership import Change, Entry
+from .native.wire.claim import Claim
+from .native.wire.messages import Kernel, PingReq, Poll, Vote, VoteKind
 from .pings import Pings
 from .protocol import KernelEvidence
 from .sender import Sender
@@ -17,7 +19,6 @@ from .shared.timers import Timer
 from .statistics import DropReason
 from .tripwires import Tripwires
 from .watch import Watch
-from .wire import Kernel, PingReq, Poll, Vote, VoteKind
 
 __all__ = ["Jury"]
 

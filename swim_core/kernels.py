@@ -2,8 +2,8 @@
 
 import msgspec
 
+from .native.wire.messages import Kernel
 from .protocol import KernelEvidence
-from .wire import Kernel
 
 __all__ = ["EVIDENCE_LIFE", "Kernels"]
 

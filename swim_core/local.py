@@ -3,26 +3,14 @@
 from collections.abc import Mapping
 from enum import Enum, auto
 
-import msgspec
-
 from .address import Address, pack, reachable
 from .common import Common
-from .errors import ConfigError, PayloadTooLarge
-from .member import (
-    EPOCH_BITS,
-    EPOCH_STEP,
-    MAX_INCARNATION,
-    Claim,
-    Member,
-    Rule,
-    State,
-    Verdict,
-    check_name,
-    precedence,
-)
+from .errors import ConfigError
+from .member import Member, Rule, State, check_name
 from .membership import Change
+from .native.wire.claim import EPOCH_BITS, EPOCH_STEP, MAX_INCARNATION, Claim, Verdict, pack_metadata, precedence
 
-__all__ = ["Hearing", "Local", "pack_metadata"]
+__all__ = ["Hearing", "Local"]
 
 MAX_EPOCH = 2**64 - 1
 
@@ -39,24 +27,6 @@ class Hearing(Enum):
     """The same, and this node was taken for gone: it missed things."""
     CONFLICT = auto()
     """Another live process owns the name."""
-
-
-def pack_metadata(metadata: Mapping[str, str], limit: int) -> bytes:
-    """The packed form of metadata.
-
-    Raises:
-        ConfigError: if it isn't a map of strings.
-        PayloadTooLarge: if it takes more than ``limit`` bytes.
-    """
-    if not all(isinstance(k, str) and isinstance(v, str) for k, v in metadata.items()):
-        raise ConfigError("metadata must map strings to strings")
-    try:
-        packed = msgspec.msgpack.encode({k: metadata[k] for k in sorted(metadata)}) if metadata else b""
-    except UnicodeEncodeError:
-        raise ConfigError("metadata must be text that UTF-8 can encode") from None
-    if len(packed) > limit:
-        raise PayloadTooLarge(f"metadata takes {len(packed)} bytes packed; at most {limit} (max_metadata)")
-    return packed
 
 
 class Local:

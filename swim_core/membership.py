@@ -8,9 +8,10 @@ from random import Random
 
 from .address import Address
 from .config import Config
-from .entry import Change, Entry, as_member
-from .hashing import Hashes
-from .member import Claim, Member, State, precedence
+from .entry import Change, Entry
+from .member import Member, State
+from .native.wire.claim import Claim, as_member, precedence
+from .native.wire.hashing import Hashes
 from .roster import Stock
 from .shared.rate_limit import RateLimit
 from .statistics import DropReason

@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
-from . import wire
 from .address import Address, pack, reachable
 from .assembly import Assembly
 from .discovery import Multicast
 from .errors import ConfigError, NotRunning, PayloadTooLarge, UnknownMember
 from .events import Event, Evidence, MessageReceived
-from .local import pack_metadata
-from .member import Claim, Contact, Member, State
+from .member import Contact, Member, State
 from .membership import Entry
+from .native.wire import messages
+from .native.wire.claim import Claim, pack_metadata
 from .protocol import Datagram, KernelEvidence
 from .roster import Roster, Stock
 from .statistics import DropReason, Statistics
@@ -128,7 +128,7 @@ class Node(Assembly):
         if entry.name == self._local.name:
             self._events.append(MessageReceived(entry.origin, bytes(payload)))
         else:
-            self._common.outbox.send(wire.UserMessage(bytes(payload)), entry, now)
+            self._common.outbox.send(messages.UserMessage(bytes(payload)), entry, now)
 
     def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> None:
         """Replace this node's metadata; see `ProtocolNode.update_metadata`."""

@@ -9,30 +9,17 @@ import msgspec
 from msgspec import Raw
 
 from .address import Address
-from .member import Claim, State
+from .member import State
 from .membership import Entry
+from .native.wire.claim import Claim
+from .native.wire.datagram import NIL, OVERHEAD, Flags, encode_item, pack
+from .native.wire.messages import MAX_DATAGRAM, Announce, Join, Message, Number, Tell
 from .protocol import Datagram
 from .sender import Sender
 from .statistics import Counters
-from .wire import (
-    ENVELOPE_SIZE,
-    HEADER_SIZE,
-    LISTS_SIZE,
-    MAX_DATAGRAM,
-    NIL,
-    Announce,
-    Flags,
-    Join,
-    Message,
-    Number,
-    Tell,
-    encode_item,
-    pack,
-)
 
 __all__ = ["Load", "Outbox", "Pending"]
 
-OVERHEAD = HEADER_SIZE + ENVELOPE_SIZE + LISTS_SIZE
 _UNSEEN = (Announce, Tell)  # what shows no member this node's claim
 _datagram = partial(tuple.__new__, Datagram)  # from a pair, in one step less than by name
 

@@ -6,8 +6,8 @@ from .address import Address
 from .common import Common
 from .events import MemberPinged
 from .membership import Entry
+from .native.wire.messages import Ping
 from .shared.timers import Timer
-from .wire import Ping
 
 __all__ = ["Pings"]
 

@@ -5,9 +5,9 @@ import msgspec
 from .common import Common
 from .events import BroadcastsLost, Origin
 from .membership import Entry
+from .native.wire.messages import MAX_RANGES, Want
 from .shared.timers import Timer
 from .window import Window
-from .wire import MAX_RANGES, Want
 
 __all__ = ["Repair", "Stream"]
 

@@ -3,9 +3,9 @@
 from .common import Common
 from .events import MessageReceived
 from .local import Local
+from .native.wire.messages import Ack, ClaimOf, NotMe, Ping, UserMessage, WantClaim
 from .sender import Sender
 from .statistics import DropReason
-from .wire import Ack, ClaimOf, NotMe, Ping, UserMessage, WantClaim
 
 __all__ = ["Responder"]
 

@@ -12,8 +12,9 @@ from typing import Protocol
 
 from .cells import Cells
 from .entry import Entry
-from .hashing import Hashes
-from .member import Claim, State
+from .member import State
+from .native.wire.claim import Claim
+from .native.wire.hashing import Hashes
 from .ring import Ring
 from .storage import Addresses, Storage, View
 

@@ -12,13 +12,13 @@ import msgspec
 from msgspec import Raw
 
 from .common import Common
-from .member import precedence
 from .membership import Entry
-from .outbox import OVERHEAD
+from .native.wire.claim import precedence
+from .native.wire.datagram import OVERHEAD, Flags, encode_item
+from .native.wire.messages import MAX_BUCKETS, PageEntry, SyncPage, SyncPush, SyncReq
 from .sender import Sender
 from .shared.timers import Timer
 from .statistics import DropReason
-from .wire import MAX_BUCKETS, Flags, PageEntry, SyncPage, SyncPush, SyncReq, encode_item
 
 __all__ = ["Sync"]
 

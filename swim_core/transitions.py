@@ -12,8 +12,9 @@ from .events import (
     MemberSuspected,
     MemberUpdated,
 )
-from .member import MAX_INCARNATION, Claim, Member, Rule, State
+from .member import Member, Rule, State
 from .membership import as_member
+from .native.wire.claim import MAX_INCARNATION, Claim
 
 __all__ = ["transition"]
 

@@ -11,9 +11,10 @@ import msgspec
 
 from .config import Config
 from .kernels import Kernels
-from .member import MAX_INCARNATION, Rule
+from .member import Rule
 from .membership import Entry
-from .wire import Kernel, Vote, VoteKind
+from .native.wire.claim import MAX_INCARNATION
+from .native.wire.messages import Kernel, Vote, VoteKind
 
 __all__ = ["Helper", "Watch"]
 

@@ -1,8 +1,8 @@
 """What passes between the members of a simulation, decoded."""
 
 from swim_core import Address
+from swim_core.native.wire.datagram import Envelope, decode
 from swim_core.simulation import Simulation
-from swim_core.wire import Envelope, decode
 
 __all__ = ["Datagram", "Recording"]
 

@@ -7,11 +7,13 @@ could say of live runs in their own names is left out: until datagrams are seale
 from random import Random
 from typing import Any
 
-from swim_core import wire
 from swim_core.address import Address, pack
 from swim_core.config import Config
-from swim_core.hashing import Hashes
-from swim_core.member import Claim, Member, Rule, State, Verdict
+from swim_core.member import Member, Rule, State
+from swim_core.native.wire import datagram, messages
+from swim_core.native.wire.claim import Claim, Verdict
+from swim_core.native.wire.datagram import NIL, encode_item
+from swim_core.native.wire.hashing import Hashes
 
 from .cluster import Cluster
 from .process import Process
@@ -68,14 +70,14 @@ class Liar:
         random = self._random
         sender = self._ids[-1] if random.random() < 0.5 else random.choice([*self._ids, 7])
         message = random.choice(self._messages)()
-        data = wire.pack(
+        data = datagram.pack(
             self._hashes.label,
             random.choice(SPARE_FLAGS),
             sender,
-            wire.NIL if message is None else wire.encode_item(message),
-            [wire.encode_item(self._claim()) for _ in range(self._few())],
-            [wire.encode_item(wire.Number(self._id(), self._u32())) for _ in range(self._few())],
-            [wire.encode_item(self._broadcast()) for _ in range(self._few())],
+            NIL if message is None else encode_item(message),
+            [encode_item(self._claim()) for _ in range(self._few())],
+            [encode_item(messages.Number(self._id(), self._u32())) for _ in range(self._few())],
+            [encode_item(self._broadcast()) for _ in range(self._few())],
         )
         return self._damaged(data) if random.random() < DAMAGED else data
 
@@ -133,14 +135,14 @@ class Liar:
         steps = (0, 0, 0, 0, 1, -1, 2**16, 2**17, DAY << 16, (DAY - 5) << 16)
         return self._random.choice((*[min(member.epoch + step, TOP64) for step in steps], self._u64()))
 
-    def _broadcast(self) -> wire.Broadcast:
+    def _broadcast(self) -> messages.Broadcast:
         name, epoch = self._random.choice(
             ((self._me.name, self._me.epoch), ("g", self._me.epoch), (self._name(), self._u64()))
         )
-        return wire.Broadcast(name, epoch, self._random.randint(1, TOP32), self._random.randbytes(10))
+        return messages.Broadcast(name, epoch, self._random.randint(1, TOP32), self._random.randbytes(10))
 
-    def _entries(self) -> list[wire.PageEntry]:
-        return [wire.PageEntry(self._claim(), self._u32()) for _ in range(self._random.randint(0, 6))]
+    def _entries(self) -> list[messages.PageEntry]:
+        return [messages.PageEntry(self._claim(), self._u32()) for _ in range(self._random.randint(0, 6))]
 
     def _maybe_claim(self) -> Claim | None:
         return self._random.choice((None, self._claim()))
@@ -151,57 +153,59 @@ class Liar:
         return None
 
     def _say_ping(self) -> Any:
-        return wire.Ping(self._u32(), self._id(), self._time(), self._random.choice((None, self._u32())))
+        return messages.Ping(self._u32(), self._id(), self._time(), self._random.choice((None, self._u32())))
 
     def _say_ack(self) -> Any:
-        return wire.Ack(self._u32(), self._u64())
+        return messages.Ack(self._u32(), self._u64())
 
     def _say_ping_req(self) -> Any:
-        return wire.PingReq(self._u32(), self._claim())
+        return messages.PingReq(self._u32(), self._claim())
 
     def _say_vote(self) -> Any:
-        kind, kernel = self._random.choice(tuple(wire.VoteKind)), self._random.choice(tuple(wire.Kernel))
-        return wire.Vote(self._id(), self._u32(), self._u32(), kind, self._u32(), kernel, self._u32())
+        kind, kernel = self._random.choice(tuple(messages.VoteKind)), self._random.choice(tuple(messages.Kernel))
+        return messages.Vote(self._id(), self._u32(), self._u32(), kind, self._u32(), kernel, self._u32())
 
     def _say_poll(self) -> Any:
-        return wire.Poll(self._id(), self._u32(), self._u32())
+        return messages.Poll(self._id(), self._u32(), self._u32())
 
     def _say_join(self) -> Any:
         random, cookie, claim = self._random, self._cookie(), self._maybe_claim()
-        return wire.Join(
+        return messages.Join(
             self._u32(), self._name(), self._u32(), random.randint(1, 255), self._u32(), self._u32(), cookie, claim,
             self._fill(),
         )  # fmt: skip
 
     def _say_join_ack(self) -> Any:
         random, held, own = self._random, self._maybe_claim(), self._maybe_claim()
-        return wire.JoinAck(
+        return messages.JoinAck(
             self._u32(), self._cookie(), self._time(), self._u32(), random.randint(1, 255), self._u32(), held, own
         )
 
     def _say_sync_req(self) -> Any:
         buckets = [self._u64() for _ in range(self._random.choice((1, 3, 128)))]
-        return wire.SyncReq(self._u32(), buckets, self._u64(), self._fill())
+        return messages.SyncReq(self._u32(), buckets, self._u64(), self._fill())
 
     def _say_sync_page(self) -> Any:
         cursor = self._random.choice((None, self._u64()))
-        return wire.SyncPage(self._u32(), cursor, self._random.randbytes(self._random.randint(0, 16)), self._entries())
+        return messages.SyncPage(
+            self._u32(), cursor, self._random.randbytes(self._random.randint(0, 16)), self._entries()
+        )
 
     def _say_sync_push(self) -> Any:
-        return wire.SyncPush(self._entries())
+        return messages.SyncPush(self._entries())
 
     def _say_want_claim(self) -> Any:
-        return wire.WantClaim(self._id(), self._u32())
+        return messages.WantClaim(self._id(), self._u32())
 
     def _say_want(self) -> Any:
         ends = sorted(self._random.sample(range(TOP32), 2 * self._random.randint(1, 32)))
-        return wire.Want(self._id(), list(zip(ends[::2], ends[1::2], strict=True)), self._fill())
+        return messages.Want(self._id(), list(zip(ends[::2], ends[1::2], strict=True)), self._fill())
 
     def _say_message(self) -> Any:
-        return wire.UserMessage(self._random.randbytes(10))
+        return messages.UserMessage(self._random.randbytes(10))
 
     def _say_claim_of(self) -> Any:
-        return wire.ClaimOf(self._u32(), self._claim())
+        return messages.ClaimOf(self._u32(), self._claim())
 
     def _say_not_me(self) -> Any:
-        return wire.NotMe(self._u32(), self._maybe_claim())
+        return messages.NotMe(self._u32(), self._maybe_claim())

@@ -9,8 +9,9 @@ from functools import lru_cache
 from operator import attrgetter
 
 from swim_core.address import Address
-from swim_core.entry import Entry, as_member
-from swim_core.member import Claim, Member
+from swim_core.entry import Entry
+from swim_core.member import Member
+from swim_core.native.wire.claim import Claim, as_member
 from swim_core.ring import Ring
 from swim_core.roster import Roster
 from swim_core.storage import Addresses, Storage, View

@@ -17,11 +17,13 @@ from msgspec import Raw
 
 from swim_core import Address, Config, Member, Node
 from swim_core.address import pack as pack_address
-from swim_core.hashing import Hashes
-from swim_core.member import Claim, State
+from swim_core.member import State
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.datagram import NIL, encode_item, pack
+from swim_core.native.wire.hashing import Hashes
+from swim_core.native.wire.messages import Ack, Broadcast, Message, Ping
 from swim_core.roster import Roster
 from swim_core.simulation import Simulation
-from swim_core.wire import NIL, Ack, Broadcast, Message, Ping, encode_item, pack
 
 UNIX_MS = 1_700_000_000_000
 EPOCH = UNIX_MS << 16

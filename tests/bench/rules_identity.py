@@ -15,10 +15,11 @@ from swim_core import (
     MemberUpdated,
     NameConflict,
 )
-from swim_core.hashing import Hashes
+from swim_core.native.wire.datagram import encode_item, pack
+from swim_core.native.wire.hashing import Hashes
+from swim_core.native.wire.messages import Ping
 from swim_core.simulation import Observer, Process, Simulation
 from swim_core.simulation.cluster import START_MS
-from swim_core.wire import Ping, encode_item, pack
 
 __all__ = ["clocks", "names"]
 

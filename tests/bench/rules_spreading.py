@@ -9,11 +9,11 @@ from measuring import events, messages, section, settled, spread, table
 import swim_core.gossip
 from swim_core import Address, BroadcastReceived, Config, MemberDied, MemberSuspected, State
 from swim_core.address import pack as pack_address
-from swim_core.hashing import Hashes
-from swim_core.member import EPOCH_BITS, Claim, Rule, Verdict
-from swim_core.simulation import Link, Process, Simulation
-from swim_core.simulation.cluster import START_MS
-from swim_core.wire import (
+from swim_core.member import Rule
+from swim_core.native.wire.claim import EPOCH_BITS, Claim, Verdict
+from swim_core.native.wire.datagram import encode_item, pack
+from swim_core.native.wire.hashing import Hashes
+from swim_core.native.wire.messages import (
     Ack,
     Announce,
     Broadcast,
@@ -34,9 +34,9 @@ from swim_core.wire import (
     VoteKind,
     Want,
     WantClaim,
-    encode_item,
-    pack,
 )
+from swim_core.simulation import Link, Process, Simulation
+from swim_core.simulation.cluster import START_MS
 
 __all__ = ["credit", "joins", "strangers"]
 

@@ -12,8 +12,8 @@ import swim_core.claims
 import swim_core.jury
 from swim_core import Event, Isolated, MemberDied, MemberRecovered, MemberSuspected, Reconnected, Rule
 from swim_core.claims import Claims
-from swim_core.member import Claim
 from swim_core.membership import Entry
+from swim_core.native.wire.claim import Claim
 from swim_core.node import Node
 from swim_core.sender import Sender
 from swim_core.simulation import Link, Process, Simulation

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from swim_core import Address, Member, Rule, State
 from swim_core.address import pack
-from swim_core.hashing import Hashes
-from swim_core.member import Claim, Verdict
-from swim_core.simulation import Process, Simulation
-from swim_core.wire import (
-    NIL,
+from swim_core.native.wire.claim import Claim, Verdict
+from swim_core.native.wire.datagram import NIL, encode_item
+from swim_core.native.wire.datagram import pack as pack_datagram
+from swim_core.native.wire.hashing import Hashes
+from swim_core.native.wire.messages import (
     Ack,
     Broadcast,
     ClaimOf,
@@ -36,9 +36,8 @@ from swim_core.wire import (
     VoteKind,
     Want,
     WantClaim,
-    encode_item,
 )
-from swim_core.wire import pack as pack_datagram
+from swim_core.simulation import Process, Simulation
 
 TOP16, TOP32, TOP48, TOP64 = 2**16 - 1, 2**32 - 1, 2**48 - 1, 2**64 - 1
 DAY = 86_400_000  # ms

@@ -6,11 +6,13 @@ import pytest
 
 from swim_core import Address, Config, Isolated, MemberDied, MemberRecovered, Reconnected
 from swim_core.address import pack as pack_address
-from swim_core.hashing import Hashes
-from swim_core.member import EPOCH_BITS, Claim, State
+from swim_core.member import State
+from swim_core.native.wire.claim import EPOCH_BITS, Claim
+from swim_core.native.wire.datagram import encode_item, pack
+from swim_core.native.wire.hashing import Hashes
+from swim_core.native.wire.messages import Join, Message, Ping, SyncReq, Vote, VoteKind, Want, WantClaim
 from swim_core.simulation import Process, Simulation
 from swim_core.simulation.cluster import START_MS
-from swim_core.wire import Join, Message, Ping, SyncReq, Vote, VoteKind, Want, WantClaim, encode_item, pack
 
 STRANGER, VICTIM = Address("10.200.0.9", 7946), Address("10.200.0.66", 7946)
 HASHES = Hashes(Config().cluster, Config().rings)

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 from swim_core import Address, Config, Event, Member
 from swim_core.address import pack
 from swim_core.entry import Entry
-from swim_core.hashing import Hashes
-from swim_core.member import Claim, Rule, State, Verdict
+from swim_core.member import Rule, State
 from swim_core.membership import Membership
+from swim_core.native.wire.claim import Claim, Verdict
+from swim_core.native.wire.hashing import Hashes
 from swim_core.ring import Ring
 from swim_core.roster import Order, Roster, Stock
 from swim_core.simulation import SCENARIOS, Harm, Simulation, cluster

@@ -23,9 +23,9 @@ from swim_anyio.command.entry import run
 from swim_anyio.command.tools import asking
 from swim_core import Address
 from swim_core.address import pack as pack_address
-from swim_core.hashing import Hashes
-from swim_core.questions import Ask, MembersPage, Standing, Tell, Teller
-from swim_core.wire import decode, encode_item, pack
+from swim_core.native.wire.datagram import decode, encode_item, pack
+from swim_core.native.wire.hashing import Hashes
+from swim_core.native.wire.queries import Ask, MembersPage, Standing, Tell, Teller
 
 pytestmark = [
     pytest.mark.processes,

@@ -17,7 +17,7 @@ from station import dial, fill_backlog
 
 from swim_core import Config, Event, MemberDied, MemberJoined, MemberLeft, Node, ProtocolNode, Rule, State
 from swim_core.address import pack
-from swim_core.member import Claim
+from swim_core.native.wire.claim import Claim
 from swim_threads import Subscription, ThreadNode, open_node, tcp
 
 pytestmark = pytest.mark.sockets

@@ -17,24 +17,12 @@ from msgspec.structs import replace
 
 from swim_core import Address, Config, Event, KernelEvidence, Member, Node, Rule, State
 from swim_core.address import pack
-from swim_core.hashing import Hashes
-from swim_core.member import Claim, Verdict
+from swim_core.native.wire.claim import Claim, Verdict
+from swim_core.native.wire.datagram import NIL, Envelope, decode, encode_item, unpack_header
+from swim_core.native.wire.datagram import pack as pack_datagram
+from swim_core.native.wire.hashing import Hashes
+from swim_core.native.wire.messages import Ack, Broadcast, Join, JoinAck, Message, Number, Ping
 from swim_core.tripwire import greeting_of
-from swim_core.wire import (
-    NIL,
-    Ack,
-    Broadcast,
-    Envelope,
-    Join,
-    JoinAck,
-    Message,
-    Number,
-    Ping,
-    decode,
-    encode_item,
-    unpack_header,
-)
-from swim_core.wire import pack as pack_datagram
 
 UNIX_MS = 1_700_000_000_000
 EPOCH = UNIX_MS << 16

@@ -6,7 +6,7 @@ from functools import partial
 from core_driver import HASHES, RTT, Hand, Peer, Sent, peers
 
 from swim_core import Config, State
-from swim_core.wire import Kernel, Ping, PingReq, Poll, Vote, VoteKind
+from swim_core.native.wire.messages import Kernel, Ping, PingReq, Poll, Vote, VoteKind
 
 S = 5.0
 MARGIN = 0.25

@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 
 from swim_core import Config, Member, Node
-from swim_core.hashing import Hashes
-from swim_core.member import Claim
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.hashing import Hashes
 
 _LEAVES = (str, bytes, int, float, complex, bool, type(None), type, Enum, Random, FunctionType, Config, Hashes)
 _ONE_EACH = (Claim, Member)  # a thing, not a place that could fill

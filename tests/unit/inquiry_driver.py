@@ -8,9 +8,9 @@ from core_driver import Hand
 
 from swim_core import Address
 from swim_core.inquirer import Inquirer
-from swim_core.questions import Ask, Body, What
-from swim_core.wire import encode_item
-from swim_core.wire import pack as pack_datagram
+from swim_core.native.wire.datagram import encode_item
+from swim_core.native.wire.datagram import pack as pack_datagram
+from swim_core.native.wire.queries import Ask, Body, What
 
 LOCAL = Address("127.0.0.1", 40_001)
 REMOTE = Address("198.51.100.7", 40_001)

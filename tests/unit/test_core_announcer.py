@@ -8,8 +8,8 @@ import pytest
 from core_driver import UNIX_MS, Hand, Peer, Sent, peer, peers
 
 from swim_core import Address, Config, DropReason, JoinAttempt, Multicast, NameConflict, NotRunning
-from swim_core.hashing import Hashes
-from swim_core.wire import Announce, Join, JoinAck, Message, Ping
+from swim_core.native.wire.hashing import Hashes
+from swim_core.native.wire.messages import Announce, Join, JoinAck, Message, Ping
 
 GROUP = Multicast().ipv4
 STRANGER = peer(1)

@@ -12,7 +12,7 @@ from swim_core import (
     PayloadTooLarge,
     State,
 )
-from swim_core.wire import Broadcast, JoinAck, Number, PageEntry, SyncPage, SyncReq, UserMessage, Want
+from swim_core.native.wire.messages import Broadcast, JoinAck, Number, PageEntry, SyncPage, SyncReq, UserMessage, Want
 
 A, B, C = peers(3)
 STEP = 1 << 16

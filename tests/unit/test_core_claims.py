@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from swim_core import Config, Rule, State
 from swim_core.address import Address, pack
-from swim_core.member import Claim, Verdict, precedence
 from swim_core.membership import Change, Membership
+from swim_core.native.wire.claim import Claim, Verdict, precedence
 from swim_core.statistics import DropReason
 
 ADDRESSES = [pack(Address("10.0.0.1", 1)), pack(Address("10.0.0.1", 2)), pack(Address("2001:db8::1", 1))]

@@ -5,7 +5,7 @@ from core_driver import RTT, Hand, Peer, Sent, peer, peers
 
 from swim_core import ConfigError, Contact, MemberForgotten, MemberPinged, MemberRecovered, NotRunning, State
 from swim_core import UnknownMember as Unknown
-from swim_core.wire import Ack, Ping
+from swim_core.native.wire.messages import Ack, Ping
 
 A, B, C = peers(3)
 

@@ -28,8 +28,8 @@ from swim_core import (
     SwimError,
     UnknownMember,
 )
+from swim_core.native.wire.messages import Broadcast, Join, Ping, PingReq, UserMessage
 from swim_core.simulation import Simulation
-from swim_core.wire import Broadcast, Join, Ping, PingReq, UserMessage
 
 FRIENDS = peers(3)
 

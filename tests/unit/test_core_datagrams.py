@@ -16,12 +16,12 @@ from swim_core import (
     MessageReceived,
     State,
 )
-from swim_core.member import Claim
-from swim_core.wire import (
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.datagram import Flags
+from swim_core.native.wire.messages import (
     Ack,
     Broadcast,
     ClaimOf,
-    Flags,
     Join,
     JoinAck,
     Message,

@@ -6,8 +6,8 @@ import pytest
 from core_driver import HASHES, UNIX_MS, Hand, Peer, Sent, peer, peers
 
 from swim_core import Config, DropReason, State
-from swim_core.member import Claim
-from swim_core.wire import Ack, Broadcast, Ping, UserMessage
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.messages import Ack, Broadcast, Ping, UserMessage
 
 A, B, C = peers(3)
 

@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from swim_core import Address, Config, DropReason, KernelEvidence, Rule, State, Statistics
 from swim_core.address import pack
-from swim_core.hashing import Hashes
-from swim_core.member import Claim, Verdict
-from swim_core.wire import (
+from swim_core.native.wire.claim import Claim, Verdict
+from swim_core.native.wire.datagram import Flags
+from swim_core.native.wire.hashing import Hashes
+from swim_core.native.wire.messages import (
     Ack,
     Announce,
     Broadcast,
     ClaimOf,
-    Flags,
     Join,
     JoinAck,
     Message,

@@ -14,7 +14,8 @@ from swim_core import (
     Rule,
     State,
 )
-from swim_core.wire import Ack, Flags, Ping, PingReq, Poll, SyncReq, UserMessage, Vote, VoteKind
+from swim_core.native.wire.datagram import Flags
+from swim_core.native.wire.messages import Ack, Ping, PingReq, Poll, SyncReq, UserMessage, Vote, VoteKind
 
 T = 1.0
 A, B, C = peers(3)

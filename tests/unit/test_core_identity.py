@@ -19,7 +19,7 @@ from swim_core import (
     Rule,
     State,
 )
-from swim_core.wire import Ack, Join, JoinAck, PageEntry, Ping, PingReq, SyncPush, SyncReq, UserMessage
+from swim_core.native.wire.messages import Ack, Join, JoinAck, PageEntry, Ping, PingReq, SyncPush, SyncReq, UserMessage
 
 TOP = 2**32 - 1
 STEP = 1 << 16

@@ -15,8 +15,8 @@ from swim_core import (
     SettingsDiffer,
     State,
 )
-from swim_core.member import Claim
-from swim_core.wire import Join, JoinAck, Ping, SyncReq
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.messages import Join, JoinAck, Ping, SyncReq
 
 A, B, C = peers(3)
 STEP = 1 << 16

@@ -4,8 +4,8 @@ import pytest
 from core_driver import Hand, Sent, peer, peers
 
 from swim_core import Config, KernelEvidence, MemberLeft, NotRunning, Rule, State
-from swim_core.member import Claim
-from swim_core.wire import Ack, Join, Ping, PingReq, SyncReq
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.messages import Ack, Join, Ping, PingReq, SyncReq
 
 A, B, C = peers(3)
 

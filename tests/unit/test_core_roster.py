@@ -4,9 +4,10 @@ import pytest
 
 from swim_core import Config, Node
 from swim_core.address import Address, pack
-from swim_core.hashing import Hashes
-from swim_core.member import Claim, State
+from swim_core.member import State
 from swim_core.membership import Membership
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.hashing import Hashes
 from swim_core.roster import Roster
 from swim_core.simulation import Simulation
 

@@ -6,8 +6,9 @@ import pytest
 from core_driver import HASHES, Hand, Peer, Sent, peer, peers
 
 from swim_core import Address, Config, State
-from swim_core.member import Claim, precedence
-from swim_core.wire import Ack, Flags, PageEntry, Ping, SyncPage, SyncPush, SyncReq
+from swim_core.native.wire.claim import Claim, precedence
+from swim_core.native.wire.datagram import Flags
+from swim_core.native.wire.messages import Ack, PageEntry, Ping, SyncPage, SyncPush, SyncReq
 
 A, B, C = peers(3)
 WHOLE = 2**64

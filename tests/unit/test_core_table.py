@@ -10,9 +10,10 @@ from msgspec.structs import replace
 
 from swim_core import Address, Config, Member, Node
 from swim_core.address import pack
-from swim_core.hashing import Hashes
-from swim_core.member import Claim, Rule, State, Verdict
+from swim_core.member import Rule, State
 from swim_core.membership import Membership
+from swim_core.native.wire.claim import Claim, Verdict
+from swim_core.native.wire.hashing import Hashes
 from swim_core.revival import LOOKED_AT
 
 CONFIG = Config.lan(max_tombstones=16, forget_after=60.0, forget_left_after=30.0)

@@ -17,7 +17,7 @@ from swim_core import (
     State,
 )
 from swim_core.address import Address, pack
-from swim_core.member import Claim, Verdict, precedence
+from swim_core.native.wire.claim import Claim, Verdict, precedence
 from swim_core.transitions import transition
 
 ALIVE, SUSPECT, DEAD, LEFT = State

@@ -6,9 +6,9 @@ from core_driver import HASHES, RTT, Hand, Peer, peers
 from core_jury import MARGIN, Accuser, S
 
 from swim_core import Address, Config, KernelEvidence, MemberDied, MemberSuspected, Rule, State
-from swim_core.hashing import Hashes
+from swim_core.native.wire.hashing import Hashes
+from swim_core.native.wire.messages import Kernel, NotMe, Ping, PingReq, Poll, Vote
 from swim_core.tripwire import NO_TRIPWIRES, TripwirePlan, greeting_of
-from swim_core.wire import Kernel, NotMe, Ping, PingReq, Poll, Vote
 
 REFUSED_UDP, REFUSED_TCP = KernelEvidence.REFUSED_UDP, KernelEvidence.REFUSED_TCP
 REACHABLE, SILENT = KernelEvidence.REACHABLE, KernelEvidence.KERNEL_SILENT

@@ -8,8 +8,8 @@ from core_jury import MARGIN, Accuser, S
 
 from swim_core import Config, KernelEvidence, MemberDied, MemberSuspected, Rule, State
 from swim_core.address import pack
-from swim_core.member import Claim
-from swim_core.wire import Ack, Kernel, NotMe, Ping, PingReq, Poll, VoteKind
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.messages import Ack, Kernel, NotMe, Ping, PingReq, Poll, VoteKind
 
 REPING = 0.5
 

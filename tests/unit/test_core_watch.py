@@ -8,8 +8,8 @@ from core_jury import Accuser, ranked
 
 from swim_core import Address, Config, DropReason, KernelEvidence, State
 from swim_core.address import pack
-from swim_core.member import Claim
-from swim_core.wire import Ack, Kernel, Ping, PingReq, Poll, Vote, VoteKind
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.messages import Ack, Kernel, Ping, PingReq, Poll, Vote, VoteKind
 
 A, B, C = peers(3)
 

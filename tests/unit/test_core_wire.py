@@ -11,14 +11,14 @@ from hypothesis import strategies as st
 
 from swim_core import Rule, State
 from swim_core.address import Address, canonical, pack, unpack
-from swim_core.member import Claim, Verdict, check_claim
-from swim_core.questions import Ask, Tell, What
-from swim_core.wire import (
+from swim_core.native.wire.claim import Claim, Verdict, check_claim
+from swim_core.native.wire.datagram import Envelope, decode, encode_item, unpack_header
+from swim_core.native.wire.datagram import pack as pack_datagram
+from swim_core.native.wire.messages import (
     Ack,
     Announce,
     Broadcast,
     ClaimOf,
-    Envelope,
     Join,
     JoinAck,
     Kernel,
@@ -37,11 +37,8 @@ from swim_core.wire import (
     VoteKind,
     Want,
     WantClaim,
-    decode,
-    encode_item,
-    unpack_header,
 )
-from swim_core.wire import pack as pack_datagram
+from swim_core.native.wire.queries import Ask, Tell, What
 
 U32, U64 = 2**32 - 1, 2**64 - 1
 TIMES = 2**48 - 1

@@ -10,19 +10,9 @@ from inquiry_driver import LOCAL, REMOTE, converse, inquirer
 
 from swim_core import Address, Config, State
 from swim_core.inquirer import FIRST_RETRY, MAX_PAGES, PATIENCE, Failure, Inquirer
-from swim_core.member import Claim
-from swim_core.questions import (
-    ASK_SIZE,
-    Ask,
-    MembersPage,
-    Row,
-    Spoken,
-    Standing,
-    Tell,
-    Teller,
-    What,
-)
-from swim_core.wire import Flags, decode, encode_item, pack
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.datagram import Flags, decode, encode_item, pack
+from swim_core.native.wire.queries import ASK_SIZE, Ask, MembersPage, Row, Spoken, Standing, Tell, Teller, What
 
 HERE = Address("127.0.0.1", 7946)
 FAR = Address("203.0.113.5", 7946)

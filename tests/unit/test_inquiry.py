@@ -22,9 +22,9 @@ from swim_core import (
 )
 from swim_core.address import pack
 from swim_core.membership import as_member
-from swim_core.questions import Ask, MembersPage, ReasonPage, Row, Spoken, Standing, Tell, What, decode_body
+from swim_core.native.wire.messages import Ack, Broadcast, JoinAck, Ping, WantClaim
+from swim_core.native.wire.queries import Ask, MembersPage, ReasonPage, Row, Spoken, Standing, Tell, What, decode_body
 from swim_core.shared.observations import PER_MEMBER
-from swim_core.wire import Ack, Broadcast, JoinAck, Ping, WantClaim
 
 A, B, C = peers(3)
 OTHER_HOSTS = [Address("198.51.100.7", 5), Address("10.0.0.1", 5), Address("2001:db8::1", 5), Address("128.0.0.1", 5)]

@@ -12,8 +12,8 @@ from test_inquirer import HERE, TELLER, page
 
 from swim_core import Config
 from swim_core.inquirer import Inquirer
-from swim_core.questions import Ask, MembersPage, Tell, What
-from swim_core.wire import decode
+from swim_core.native.wire.datagram import decode
+from swim_core.native.wire.queries import Ask, MembersPage, Tell, What
 
 few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 u32, u64 = st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)

@@ -17,12 +17,11 @@ from swim_core import (
     PayloadTooLarge,
     State,
 )
-from swim_core.shared.timers import Timers
-from swim_core.wire import (
+from swim_core.native.wire.datagram import Flags
+from swim_core.native.wire.messages import (
     Ack,
     Broadcast,
     ClaimOf,
-    Flags,
     Join,
     JoinAck,
     Message,
@@ -41,6 +40,7 @@ from swim_core.wire import (
     Want,
     WantClaim,
 )
+from swim_core.shared.timers import Timers
 
 A, B, C, D = peers(4)
 LONG_AGO = UNIX_MS - 60_000  # a verdict of then is old news

@@ -12,8 +12,8 @@ from prometheus_client.parser import text_string_to_metric_families
 from smudge_driver import Hand as SmudgeHand
 
 from swim_core import Address, DropReason, Member, NodeCrashed, Rule, State, Statistics
+from swim_core.native.wire.messages import Broadcast, Ping
 from swim_core.statistics import BOUNDS, MEANINGS, Counters, Histogram
-from swim_core.wire import Broadcast, Ping
 from swim_threads.prometheus import NodeCollector, Observable
 
 A, B, C = peers(3)

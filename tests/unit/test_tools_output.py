@@ -17,7 +17,7 @@ from swim_anyio.command.tools.timeline import reasons_record, tell_reasons, unkn
 from swim_anyio.command.tools.watch import changes
 from swim_anyio.command.tools.writing import ago, clock_time, columns, span
 from swim_core import Address, Config, ConfigError, Rule, State
-from swim_core.questions import Standing, What
+from swim_core.native.wire.queries import Standing, What
 
 A, B, C = peers(3)
 

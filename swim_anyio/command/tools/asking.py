@@ -14,7 +14,7 @@ from swim_core import Address, Config, ConfigError, SwimError
 from swim_core.address import canonical, is_loopback
 from swim_core.embedding.arguments import read_seeds
 from swim_core.inquirer import PATIENCE, Failure, Inquirer
-from swim_core.questions import Body, What
+from swim_core.native.wire.queries import Body, What
 from swim_threads.udp import UdpSocket, family_of, route_source
 
 __all__ = ["PATIENCE", "NoAnswer", "Target", "ask", "read_target"]

@@ -10,7 +10,7 @@ from typing import cast
 import anyio
 
 from swim_core import SwimError
-from swim_core.questions import Body, Spoken, What
+from swim_core.native.wire.queries import Body, Spoken, What
 
 from ..records import to_json
 from .asking import ask, read_target

@@ -7,7 +7,7 @@ from textwrap import wrap
 from typing import cast
 
 from swim_core.address import unpack
-from swim_core.questions import Note
+from swim_core.native.wire.queries import Note
 
 from ..records import Record
 from ..text import RULES, printable

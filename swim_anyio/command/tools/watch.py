@@ -9,8 +9,8 @@ from typing import Protocol
 import anyio
 
 from swim_core import Event, Evidence, MemberForgotten
-from swim_core.member import Claim
-from swim_core.questions import Standing, What
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.queries import Standing, What
 from swim_core.transitions import transition
 
 from ..output import Output

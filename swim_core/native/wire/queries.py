@@ -11,8 +11,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from .address import unpack
-from .member import U32, U64, Claim, Millis, Rule, check_claim, check_name
+from swim_core.address import unpack
+from swim_core.member import Rule, check_name
+
+from .claim import U32, U64, Claim, Millis, check_claim
 
 __all__ = [
     "ASK_SIZE",
