@@ -6,7 +6,7 @@ from .common import Common
 from .journal import Journal
 from .local import Local
 from .member import Rule, State
-from .membership import Entry
+from .native.table.member_table import Entry
 from .native.wire.claim import Claim, Verdict
 from .native.wire.messages import Kernel, PingReq, Poll
 from .shared.local_health import LocalHealth
@@ -41,7 +41,7 @@ class Accuser:
     ) -> None:
         self._config = common.config
         self._clock = common.clock
-        self._membership = common.membership
+        self._table = common.table
         self._outbox = common.outbox
         self._random = common.random
         self._counters = common.counters
@@ -62,7 +62,7 @@ class Accuser:
         limit = self._tolerance() + self._rtt.margin
         detail = f"dead after {limit:.2f} s of silence, if others agree"
         self._journal.note(watch.entry.name, "accused", now, detail=detail)
-        watch.candidates = self._membership.predecessors(watch.entry, self._config.max_helpers)[::-1]
+        watch.candidates = self._table.predecessors(watch.entry, self._config.max_helpers)[::-1]
         self._ask_more(watch, self._config.helpers, now)
         watch.next_ask = now + ASK_AGAIN
 
@@ -170,7 +170,7 @@ class Accuser:
             other.accusing and other is not watch and self._age(other, now) >= self._config.stall_tolerance
             for other in self._watches.values()
         )
-        return min(2, max(0, self._membership.live_count - 2 - silent))
+        return min(2, max(0, self._table.live_count - 2 - silent))
 
     def _tolerance(self) -> float:
         """S, threefold while over half of the others are under own watch: the trouble may be this node's."""
@@ -182,7 +182,7 @@ class Accuser:
         return min(config.host_tolerance or config.stall_tolerance, config.stall_tolerance) * self._brake()
 
     def _brake(self) -> int:
-        live = self._membership.live_count
+        live = self._table.live_count
         return BRAKE if live > 3 and len(self._watches) > (live - 1) / 2 else 1
 
     def _age(self, watch: Watch, now: float) -> float:

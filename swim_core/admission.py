@@ -21,7 +21,7 @@ class Admission:
 
     def __init__(self, common: Common, local: Local, claims: Claims, secret: bytes, agreement: Agreement) -> None:
         self._clock = common.clock
-        self._membership = common.membership
+        self._table = common.table
         self._local = local
         self._claims = claims
         self._outbox = common.outbox
@@ -48,7 +48,7 @@ class Admission:
         return blake2b(data, digest_size=16, key=self._secret, person=b"cookie").digest()
 
     def _reply(self, join: Join, sender: Sender, cookie: bytes | None, now: float) -> None:
-        entry = self._membership.get(join.name)
+        entry = self._table.get(join.name)
         held = entry.claim if entry is not None and (cookie is not None or entry.claim != join.claim) else None
         ours = self._agreement
         own = self._local.claim if cookie is None else None

@@ -36,7 +36,7 @@ class Announcer:
 
     def __init__(self, common: Common, local: Local, inbox: Inbox, joiner: Joiner) -> None:
         self._timers = common.timers
-        self._membership = common.membership
+        self._table = common.table
         self._outbox = common.outbox
         self._random = common.random
         self._counters = common.counters
@@ -71,7 +71,7 @@ class Announcer:
         port = self._local.address.port
         padding = bytes(PADDED - len(encode_item(Announce(port))))
         self._outbox.send(Announce(port, padding), self._group, now)
-        scale = max(1.0, self._membership.live_count / MANY)
+        scale = max(1.0, self._table.live_count / MANY)
         wait = self._interval * scale * self._random.uniform(0.75, 1.25)
         if isfinite(wait):
             self._next = self._timers.at(now + wait, self._announce)
@@ -107,13 +107,13 @@ class Announcer:
 
     def _plan(self, now: float) -> None:
         if self._turn is None and self._waiting:
-            wait = self._random.uniform(0.0, SPREAD * self._membership.live_count)
+            wait = self._random.uniform(0.0, SPREAD * self._table.live_count)
             self._turn = self._timers.at(now + wait, self._ask)
 
     def _ask(self, now: float) -> None:
         """Ask one of those that are not known by now; any, so that nobody can keep others out by being first."""
         self._turn = None
-        self._waiting = {address for address in self._waiting if self._membership.live_at(address) is None}
+        self._waiting = {address for address in self._waiting if self._table.live_at(address) is None}
         if self._waiting:
             address = self._random.choice(sorted(self._waiting))
             self._waiting.discard(address)

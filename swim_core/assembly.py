@@ -18,7 +18,6 @@ from .agreement import Agreement
 from .announcer import Announcer
 from .broadcast import Broadcasts
 from .claims import Claims
-from .clock import ClusterClock
 from .common import Common
 from .config import Config
 from .corrections import Corrections
@@ -33,7 +32,9 @@ from .journal import Journal
 from .jury import Jury
 from .local import Hearing, Local
 from .member import State
-from .membership import Change, Entry, Membership, as_member
+from .native.cluster_clock import ClusterClock
+from .native.round_trips import RoundTrips
+from .native.table.member_table import Change, Entry, MemberTable, as_member
 from .native.wire import messages
 from .native.wire.claim import Claim
 from .native.wire.hashing import Hashes
@@ -42,7 +43,6 @@ from .pings import Pings
 from .prober import Prober
 from .responder import Responder
 from .revival import Revival
-from .rtt import RoundTrips
 from .sender import Sender
 from .shared.isolation import Isolation
 from .shared.local_health import Limits, LocalHealth
@@ -82,14 +82,14 @@ class Assembly:
         self._has_left = False
         self._pending = Pending()
         self._common = common = self._make_common(config, now, entropy, unix_ms)
-        self._membership = common.membership
+        self._table = common.table
         self._outbox = common.outbox
         self._timers = common.timers
         limits = Limits(config.probe_interval, config.pause_threshold, config.stall_tolerance)
         self._health = LocalHealth(limits, common.counters, now, deadline=common.timers.deadline, on_pause=self._paused)
         self._local = Local(common, name, address, unix_ms=unix_ms, metadata=metadata or {}, now=now)
         self._inbox = Inbox(common)
-        self._journal = Journal(common.membership)
+        self._journal = Journal(common.table)
         self._gossip = Gossip(common, self._pending)
         self._corrections = Corrections(common)
         self._pings = Pings(common)
@@ -125,7 +125,7 @@ class Assembly:
         self._isolation = Isolation(
             name,
             self._health,
-            others=lambda: [entry.member for entry in common.membership.others()],
+            others=lambda: [entry.member for entry in common.table.others()],
             cluster_time=common.clock.read,
             emit=common.emit,
             on_reconnect=self._sync.start_with_anyone,
@@ -162,7 +162,7 @@ class Assembly:
             timers=Timers(),
             clock=ClusterClock(unix_ms, now),
             hashes=hashes,
-            membership=Membership(config, hashes),
+            table=MemberTable(config, hashes),
             outbox=Outbox(hashes.label, config.max_datagram, self._pending, counters, self._flags),
             rtt=RoundTrips(config),
             random=Random(int.from_bytes(entropy, "big")),
@@ -207,7 +207,7 @@ class Assembly:
         self._prober.settle(now)
 
     def _flags(self, now: float) -> int:
-        stable = Flags.STABLE if now - self._membership.digest_since >= STABLE else 0
+        stable = Flags.STABLE if now - self._table.digest_since >= STABLE else 0
         return stable | Flags.DEAF if self._health.deaf else stable
 
     def _route(self, sender: Sender, envelope: Envelope, now: float) -> None:
@@ -302,7 +302,7 @@ class Assembly:
 
     def _declare(self, claim: Claim, now: float) -> None:
         """This node's own verdict on another."""
-        change = self._membership.merge(claim, now)
+        change = self._table.merge(claim, now)
         if isinstance(change, Change):
             self._changed(change, now, originator=True)
 
@@ -337,7 +337,7 @@ class Assembly:
 
     def _admitted(self, sender: Sender, now: float) -> None:
         """A seed took this node in: hear it out."""
-        entry = self._membership.by_id(sender.short_id)
+        entry = self._table.by_id(sender.short_id)
         if entry is not None and entry.live:
             self._sync.start(entry, now)
 
@@ -345,11 +345,11 @@ class Assembly:
         """Housekeeping, once per probe interval."""
         if not self._local.silent:
             self._revival.on_round(now)
-            self._isolation.on_round(self._membership.live_count, now)
+            self._isolation.on_round(self._table.live_count, now)
             if self._health.deaf:
                 self._joiner.deafened(now)
         self._broadcasts.on_round(now)
-        for entry in self._membership.expire(now):
+        for entry in self._table.expire(now):
             self._forgotten(entry)
 
     def _forgotten(self, entry: Entry) -> None:

@@ -10,7 +10,7 @@ from .errors import PayloadTooLarge
 from .events import BroadcastReceived
 from .gossip import Gossip
 from .local import Local
-from .membership import Change, Entry
+from .native.table.member_table import Change, Entry
 from .native.wire.claim import MAX_INCARNATION
 from .native.wire.datagram import OVERHEAD, encode_item
 from .native.wire.messages import Broadcast, Number, Want
@@ -37,7 +37,7 @@ class Broadcasts:
     def __init__(self, common: Common, local: Local, gossip: Gossip) -> None:
         self._config = common.config
         self._timers = common.timers
-        self._membership = common.membership
+        self._table = common.table
         self._local = local
         self._hashes = common.hashes
         self._random = common.random
@@ -142,13 +142,13 @@ class Broadcasts:
         """The stream of a run that is or was known; None while its claim has not come."""
         stream = self._streams.get(origin)
         if stream is None:
-            entry = self._membership.by_id(origin)
+            entry = self._table.by_id(origin)
             if entry is not None and entry.short_id != self._local.short_id:
                 stream = self._streams[origin] = Stream(origin, entry.origin)
         return stream
 
     def _await_origin(self, key: tuple[int, int], broadcast: Broadcast, now: float) -> None:
-        entry = self._membership.get(broadcast.origin)
+        entry = self._table.get(broadcast.origin)
         if entry is not None and entry.claim.epoch > broadcast.epoch:
             self._counters.drop(DropReason.UNKNOWN_ORIGIN)  # a run that ended before this node knew it
             return

@@ -8,7 +8,7 @@ from .common import Common
 from .corrections import Corrections
 from .local import Hearing, Local
 from .member import State
-from .membership import Change, Entry
+from .native.table.member_table import Change, Entry
 from .native.wire.claim import EPOCH_BITS, Claim, precedence
 from .native.wire.datagram import encode_item
 from .outbox import Load
@@ -44,7 +44,7 @@ class Claims:
         self._timers = common.timers
         self._clock = common.clock
         self._hashes = common.hashes
-        self._membership = common.membership
+        self._table = common.table
         self._local = local
         self._outbox = common.outbox
         self._corrections = corrections
@@ -63,7 +63,7 @@ class Claims:
             return False
         if claim.name == self._local.name:
             return self._hear(claim, sender, now)
-        entry = self._membership.get(claim.name)
+        entry = self._table.get(claim.name)
         if entry is not None and claim == entry.claim:
             return False  # as most are: a flood brings each claim by several ways
         if (
@@ -96,7 +96,7 @@ class Claims:
         return claim.verdict is None or self._clock.read(now) - claim.verdict.time > FRESH
 
     def _merge(self, claim: Claim, now: float) -> bool:
-        outcome = self._membership.merge(claim, now)
+        outcome = self._table.merge(claim, now)
         if isinstance(outcome, DropReason):
             self._counters.drop(outcome)
             return False
@@ -135,7 +135,7 @@ class Claims:
             self._merge(self._held.pop(name).claim, now)
             return
         held = self._held[name]
-        entry = self._membership.get(name)
+        entry = self._table.get(name)
         if entry is not None:
             self._outbox.send(None, entry, now, load=Load([encode_item(held.claim)]))
         wait = max(HOLD, 4 * self._rtt.p99) / QUESTIONS

@@ -5,13 +5,13 @@ from random import Random
 
 import msgspec
 
-from .clock import ClusterClock
 from .config import Config
 from .events import Event
-from .membership import Membership
+from .native.cluster_clock import ClusterClock
+from .native.round_trips import RoundTrips
+from .native.table.member_table import MemberTable
 from .native.wire.hashing import Hashes
 from .outbox import Outbox
-from .rtt import RoundTrips
 from .shared.timers import Timers
 from .statistics import Counters
 
@@ -28,7 +28,7 @@ class Common(msgspec.Struct, frozen=True, kw_only=True):
     timers: Timers
     clock: ClusterClock
     hashes: Hashes
-    membership: Membership
+    table: MemberTable
     outbox: Outbox
     rtt: RoundTrips
     random: Random

@@ -6,7 +6,7 @@ from msgspec import Raw
 
 from .common import Common
 from .member import State
-from .membership import Entry
+from .native.table.member_table import Entry
 from .native.wire.claim import Claim
 from .outbox import Pending
 from .shared.rate_limit import RateLimit
@@ -30,7 +30,7 @@ class Gossip:
     def __init__(self, common: Common, pending: Pending) -> None:
         self._limit = common.config.max_pending
         self._timers = common.timers
-        self._membership = common.membership
+        self._table = common.table
         self._outbox = common.outbox
         self._pending = pending
         self._counters = common.counters
@@ -52,7 +52,7 @@ class Gossip:
             self._repeat(now, lambda: self._tell_if_current(claim), delays)
 
     def _tell_if_current(self, claim: Claim) -> None:
-        entry = self._membership.get(claim.name)
+        entry = self._table.get(claim.name)
         if entry is not None and entry.claim == claim:
             self._pending.claim(claim)
 
@@ -87,7 +87,7 @@ class Gossip:
 
     def settle(self, now: float) -> None:
         """Push what is pending, or plan to; called after every input that left something pending."""
-        if self._pending.any and not self._membership.has_others:
+        if self._pending.any and not self._table.has_others:
             self._pending.clear()  # nobody to tell: whoever comes asks for everything
         if not self._pending.any or self._scheduled:
             return
@@ -110,9 +110,9 @@ class Gossip:
 
     def _targets(self) -> list[Entry]:
         """Whom this node tells; looked up anew when somebody came or went."""
-        membership = self._membership
-        if membership.version != self._chosen_in:
-            self._chosen_in = membership.version
-            few = membership.live_count - 1 <= SMALL
-            self._chosen = list(membership.others()) if few else membership.successors()
+        table = self._table
+        if table.version != self._chosen_in:
+            self._chosen_in = table.version
+            few = table.live_count - 1 <= SMALL
+            self._chosen = list(table.others()) if few else table.successors()
         return self._chosen

@@ -18,7 +18,7 @@ class Inbox:
 
     def __init__(self, common: Common) -> None:
         self._label = common.hashes.label
-        self._membership = common.membership
+        self._table = common.table
         self._counters = common.counters
 
     def open(self, data: bytes, source: Address | tuple[str, int]) -> tuple[Sender, Envelope] | None:
@@ -42,7 +42,7 @@ class Inbox:
         except (ValueError, RecursionError):
             return self._drop(DropReason.UNDECODABLE)
         tool = type(envelope.message) is Ask  # no member, whatever short id it states
-        entry = None if tool else self._membership.by_id(envelope.sender)
+        entry = None if tool else self._table.by_id(envelope.sender)
         if entry is not None and entry.address == source:  # so it is an address in canonical form
             sender = Sender(entry.address, envelope.sender, entry, entry, flags, None if entry.live else size)
         else:

@@ -17,7 +17,7 @@ from .errors import SwimError
 from .events import Observation
 from .journal import Journal
 from .local import Local
-from .membership import Entry
+from .native.table.member_table import Entry
 from .native.wire.claim import MAX_INCARNATION, MAX_MILLIS
 from .native.wire.datagram import OVERHEAD
 from .native.wire.queries import (
@@ -71,7 +71,7 @@ class Inquiry:
         unanswered: Callable[[], bool],
     ) -> None:
         self._policy = common.config.answer_tools
-        self._membership = common.membership
+        self._table = common.table
         self._clock = common.clock
         self._outbox = common.outbox
         self._counters = common.counters
@@ -126,7 +126,7 @@ class Inquiry:
 
     def _members(self, ask: Ask, room: int, now: float) -> tuple[int | None, bytes] | None:
         """Members by phase: a place that stays the same, whoever comes and goes between two pages."""
-        ring = self._membership.order if ask.what is What.MEMBERS else self._membership.everyone
+        ring = self._table.order if ask.what is What.MEMBERS else self._table.everyone
         teller = self._teller(now)
         start = ring.index(ask.cursor)
         rows = _fit(room - _size(MembersPage(teller, [])), (self._row(ring[at], now) for at in range(start, len(ring))))
@@ -141,7 +141,7 @@ class Inquiry:
 
     def _row(self, entry: Entry, now: float) -> Row:
         contact, verdict = entry.contact(now), entry.claim.verdict
-        accuser = None if verdict is None else self._membership.by_id(verdict.accuser)
+        accuser = None if verdict is None else self._table.by_id(verdict.accuser)
         return Row(
             entry.claim,
             _whole(contact.age, 1e3),
@@ -156,7 +156,7 @@ class Inquiry:
 
     def _reason(self, ask: Ask, room: int, now: float) -> tuple[int | None, bytes] | None:
         """What was observed of a member, from the one with number ``cursor`` on; numbers are never used again."""
-        entry = self._membership.get(ask.argument.decode(errors="replace"))
+        entry = self._table.get(ask.argument.decode(errors="replace"))
         teller = self._teller(now)
         if entry is None:
             return None, _encode(ReasonPage(teller, None, []))
@@ -200,7 +200,7 @@ class Inquiry:
     # ------------------------------------------------------------------ the node itself
 
     def _teller(self, now: float) -> Teller:
-        table = self._membership
+        table = self._table
         address = pack(self._local.address)
         return Teller(
             self._local.name, address, self._clock.read(now), table.live_count, table.gone_count, self._standing()
@@ -215,7 +215,7 @@ class Inquiry:
             return Standing.ISOLATED
         if self._health.deaf:
             return Standing.DEAF
-        return Standing.UNANSWERED if self._membership.live_count == 1 and self._unanswered() else Standing.FINE
+        return Standing.UNANSWERED if self._table.live_count == 1 and self._unanswered() else Standing.FINE
 
 
 class _Members(msgspec.Struct, array_like=True):

@@ -19,7 +19,7 @@ class Introductions:
 
     def __init__(self, common: Common, claims: Claims, corrections: Corrections, pings: Pings, jury: Jury) -> None:
         self._hashes = common.hashes
-        self._membership = common.membership
+        self._table = common.table
         self._counters = common.counters
         self._claims = claims
         self._corrections = corrections
@@ -36,7 +36,7 @@ class Introductions:
     def not_me(self, answer: NotMe, sender: Sender, now: float) -> None:
         """Another run answers where one was pinged: that one has lost its socket."""
         short_id = self._pings.other_answered(answer.seq, sender.address)
-        entry = self._membership.by_id(short_id) if short_id is not None else None
+        entry = self._table.by_id(short_id) if short_id is not None else None
         if entry is None:
             self._counters.drop(DropReason.UNREQUESTED)
             return

@@ -65,7 +65,7 @@ class Joiner:
         self._config = common.config
         self._timers = common.timers
         self._clock = common.clock
-        self._membership = common.membership
+        self._table = common.table
         self._local = local
         self._claims = claims
         self._outbox = common.outbox
@@ -121,7 +121,7 @@ class Joiner:
     def _wanted(self, seed: _Seed) -> bool:
         if seed.address == self._own:
             return False
-        return self._local.rival is not None or self._deaf() or self._membership.live_at(seed.address) is None
+        return self._local.rival is not None or self._deaf() or self._table.live_at(seed.address) is None
 
     def superseded(self, now: float) -> None:
         """Another process owns the name: go on asking whether it still lives."""
@@ -134,7 +134,7 @@ class Joiner:
         """While superseded ask some members too: the seeds may be gone for good, and nobody tells of others."""
         if self._local.rival is not None and self._members_due <= now:
             self._members_due = now + SUPERSEDED_BACKOFF
-            others = [entry.address for entry in self._membership.others()]
+            others = [entry.address for entry in self._table.others()]
             for address in self._random.sample(others, min(AT_A_TIME, len(others))):
                 self.ask_once(address, now)
 
@@ -176,7 +176,7 @@ class Joiner:
         if self._local.rival is not None:
             return SUPERSEDED_BACKOFF
         wait = seed.backoff * self._random.uniform(0.75, 1.25)
-        scale = max(1.0, self._membership.live_count / 64)
+        scale = max(1.0, self._table.live_count / 64)
         seed.backoff = min(2 * seed.backoff, self._config.join_backoff_max * scale)
         return wait
 
@@ -256,7 +256,7 @@ class Joiner:
         seed.timer.cancel()
         seed.seq, seed.asked = None, 0
         self._agreement.check(ack, sender.address, now)
-        if self._membership.live_count == 1 and self._local.rival is None:
+        if self._table.live_count == 1 and self._local.rival is None:
             self._local.enter(ack.time, ack.held, now)
         self._claims.held_of_own_name(ack.held, now)
         if self._local.rival is not None:

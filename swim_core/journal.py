@@ -3,7 +3,7 @@
 from msgspec.structs import replace
 
 from .events import Evidence, Observation
-from .membership import Change, Membership
+from .native.table.member_table import Change, MemberTable
 from .native.wire.claim import Claim
 from .native.wire.messages import Kernel, Vote, VoteKind
 from .protocol import KernelEvidence
@@ -26,13 +26,13 @@ _KERNELS = {
 class Journal(Observations):
     """Notes of members with short ids, as evidence for claims."""
 
-    def __init__(self, membership: Membership) -> None:
+    def __init__(self, table: MemberTable) -> None:
         super().__init__()
-        self._membership = membership
+        self._table = table
 
     def name_of(self, short_id: int) -> str:
         """The member's name, or its short id in hex."""
-        entry = self._membership.by_id(short_id)
+        entry = self._table.by_id(short_id)
         return entry.name if entry is not None else f"{short_id:016x}"
 
     def note(
@@ -51,7 +51,7 @@ class Journal(Observations):
             repeats: what comes again and again during a watch (votes, refusals) is one observation that
                 is counted, so that it doesn't push out how the watch began.
         """
-        observer = self._membership.local_name if by is None else self.name_of(by)
+        observer = self._table.local_name if by is None else self.name_of(by)
         observation = Observation(now, observer, what, detail[:MAX_DETAIL])
         if not repeats or not self._count_again(subject, observation):
             self.add(subject, observation)
@@ -90,7 +90,7 @@ class Journal(Observations):
         claim = change.claim
         if claim.verdict is not None:
             accuser, how = self.name_of(claim.verdict.accuser), f"rule {claim.verdict.rule.name.lower()}"
-            if accuser != self._membership.local_name:  # what this node declares is noted with its reasons
+            if accuser != self._table.local_name:  # what this node declares is noted with its reasons
                 self.add(claim.name, Observation(now, accuser, f"claimed {claim.state.name.lower()}", how))
         elif claim.name in self._kept:
             run = "a new run of it" if change.new_run else f"incarnation {claim.incarnation}"

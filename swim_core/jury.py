@@ -8,7 +8,7 @@ from .corrections import Corrections
 from .journal import Journal
 from .local import Local
 from .member import State
-from .membership import Change, Entry
+from .native.table.member_table import Change, Entry
 from .native.wire.claim import Claim
 from .native.wire.messages import Kernel, PingReq, Poll, Vote, VoteKind
 from .pings import Pings
@@ -47,7 +47,7 @@ class Jury:
         self._config = common.config
         self._timers = common.timers
         self._hashes = common.hashes
-        self._membership = common.membership
+        self._table = common.table
         self._local = local
         self._outbox = common.outbox
         self._corrections = corrections
@@ -83,7 +83,7 @@ class Jury:
     def help(self, request: PingReq, sender: Sender, now: float) -> None:
         """An accuser asks to watch a member: served for live members, about live members."""
         accuser = sender.member
-        entry = self._membership.get(request.claim.name)
+        entry = self._table.get(request.claim.name)
         if accuser is None or entry is None:
             self._counters.drop(DropReason.STRANGER)
             return
@@ -212,7 +212,7 @@ class Jury:
         for short_id, asked in list(watch.accusers.items()):
             if now - asked > ACCUSER_LIFE:
                 del watch.accusers[short_id]
-        entries = (self._membership.by_id(short_id) for short_id in watch.accusers)
+        entries = (self._table.by_id(short_id) for short_id in watch.accusers)
         return [entry for entry in entries if entry is not None and entry.live]
 
     def _vote(self, watch: Watch, accuser: Entry, nonce: int, now: float) -> None:
@@ -229,7 +229,7 @@ class Jury:
             self._counters.drop(DropReason.STRANGER)
             return
         watch = self._watches.get(poll.subject)
-        entry = self._membership.by_id(poll.subject)
+        entry = self._table.by_id(poll.subject)
         if watch is not None:
             watch.accusers[accuser.short_id] = now
             self._vote(watch, accuser, poll.nonce, now)

@@ -7,7 +7,7 @@ from .address import Address, pack, reachable
 from .common import Common
 from .errors import ConfigError
 from .member import Member, Rule, State, check_name
-from .membership import Change
+from .native.table.member_table import Change
 from .native.wire.claim import EPOCH_BITS, EPOCH_STEP, MAX_INCARNATION, Claim, Verdict, pack_metadata, precedence
 
 __all__ = ["Hearing", "Local"]
@@ -50,7 +50,7 @@ class Local:
         if not 0 <= unix_ms < MAX_EPOCH >> EPOCH_BITS:
             raise ConfigError(f"unix_ms must be ms since 1970, not {unix_ms!r}")
         self._config = common.config
-        self._membership = common.membership
+        self._table = common.table
         self._outbox = common.outbox
         self._clock = common.clock
         self._salt = common.random.getrandbits(EPOCH_BITS)
@@ -59,7 +59,7 @@ class Local:
         """Whether `leave` was called: the goodbye is final for this node."""
         self.rival: Claim | None = None
         """The claim of the live process that owns this node's name: this node is superseded."""
-        common.membership.local_name = name
+        common.table.local_name = name
         self.name = name
         self.address = where
         self._address = pack(where)
@@ -68,14 +68,14 @@ class Local:
     @property
     def claim(self) -> Claim:
         """The claim about this node."""
-        entry = self._membership.get(self.name)
+        entry = self._table.get(self.name)
         assert entry is not None
         return entry.claim
 
     @property
     def member(self) -> Member:
         """The same, for the application; made once per claim."""
-        entry = self._membership.get(self.name)
+        entry = self._table.get(self.name)
         assert entry is not None
         return entry.member
 
@@ -95,7 +95,7 @@ class Local:
             claim = Claim(self.name, epoch, self._address, incarnation, State.LEFT, None, verdict)
         else:
             claim = Claim(self.name, epoch, self._address, incarnation, State.ALIVE, self._metadata)
-        change = self._membership.put(claim, now)
+        change = self._table.put(claim, now)
         self._outbox.sender = change.entry.short_id
         return change
 

@@ -9,11 +9,11 @@ from .discovery import Multicast
 from .errors import ConfigError, NotRunning, PayloadTooLarge, UnknownMember
 from .events import Event, Evidence, MessageReceived
 from .member import Contact, Member, State
-from .membership import Entry
+from .native.table.formed_cluster import FormedCluster, TableSource
+from .native.table.member_table import Entry
 from .native.wire import messages
 from .native.wire.claim import Claim, pack_metadata
 from .protocol import Datagram, KernelEvidence
-from .roster import Roster, Stock
 from .statistics import DropReason, Statistics
 from .tripwire import TripwirePlan
 
@@ -67,7 +67,7 @@ class Node(Assembly):
             return
         if kind is KernelEvidence.REFUSED_UDP:
             short_id = self._pings.refused(address, quoted)
-            entry = self._membership.by_id(short_id) if short_id is not None else None
+            entry = self._table.by_id(short_id) if short_id is not None else None
             if short_id is None:
                 self._common.counters.drop(DropReason.FORGED_EVIDENCE)
             elif entry is not None and entry.live:
@@ -76,7 +76,7 @@ class Node(Assembly):
             entry = self._tripwires.entry_of(quoted, address)
             if entry is not None:
                 self._tripwires.feed(entry, kind, now)
-        elif (entry := self._membership.live_at(address)) is not None:
+        elif (entry := self._table.live_at(address)) is not None:
             self._jury.evidence(entry, kind, now)
         self._settle(now)
 
@@ -121,7 +121,7 @@ class Node(Assembly):
             raise PayloadTooLarge(
                 f"a message of {len(payload)} bytes: at most {self._config.max_broadcast} (max_broadcast)"
             )
-        entry = self._membership.get(to if isinstance(to, str) else to.name)
+        entry = self._table.get(to if isinstance(to, str) else to.name)
         if entry is None or not entry.live or (isinstance(to, Member) and to.epoch != entry.claim.epoch):
             raise UnknownMember(f"no live member {to!r}: members() lists those there are")
         now = self._health.advance(now)
@@ -158,7 +158,7 @@ class Node(Assembly):
                 f"{name!r} is live, and would be back with the next word of it: only others are removed"
             )
         now = self._health.advance(now)
-        self._membership.forget(entry)
+        self._table.forget(entry)
         self._forgotten(entry)
         self._settle(now)
 
@@ -177,7 +177,7 @@ class Node(Assembly):
         self._announcer.stop()
         self._prober.enabled = False
         self._jury.stop()
-        anybody = self._membership.live_count > 1 and self._local.rival is None
+        anybody = self._table.live_count > 1 and self._local.rival is None
         self._local.leave(now)
         self._has_left = not anybody
         if anybody:
@@ -186,20 +186,20 @@ class Node(Assembly):
             self._common.timers.at(now + GOODBYE, self._goodbye_said)
         self._settle(now)
 
-    def roster(self, members: Iterable[Member]) -> Roster:
+    def formed_cluster(self, members: Iterable[Member]) -> FormedCluster:
         """What `adopt` takes, made once for all nodes of a cluster: ``members``, live, each name once."""
         limit = self._config.max_metadata
         claims = (
             Claim(m.name, m.epoch, pack(m.address), m.incarnation, State.ALIVE, pack_metadata(m.metadata, limit))
             for m in members
         )
-        return Roster(claims, self._common.hashes, self._config.rings)
+        return FormedCluster(claims, self._common.hashes, self._config.rings)
 
-    def adopt(self, roster: Stock, *, now: float) -> None:
-        """Hold the members of a roster, or of what stands for one, as after long acquaintance, and raise no events:
+    def adopt(self, formed: TableSource, *, now: float) -> None:
+        """Hold the members of a formed cluster, or of what stands for one, as after long acquaintance, and raise no events:
         for simulations that begin with a formed cluster. This node is among them, and knows nobody else yet."""
         now = self._health.advance(now)
-        self._membership.hold_all(roster, now)
+        self._table.hold_all(formed, now)
         self._sync.first_done = True
         self._settle(now)
 
@@ -240,28 +240,28 @@ class Node(Assembly):
 
     def members(self, *, gone: bool = False) -> tuple[Member, ...]:
         """The members by name; see `ProtocolNode.members`."""
-        return (self.local,) if self._health.alone and not gone else self._membership.members(gone=gone)
+        return (self.local,) if self._health.alone and not gone else self._table.members(gone=gone)
 
     def member(self, name: str) -> Member | None:
         """The member of that name, live or gone, or None."""
-        entry = self._membership.get(name)
+        entry = self._table.get(name)
         return entry.member if entry is not None else None
 
     def explain(self, name: str) -> Evidence | None:
         """What stands behind a member's state; see `ProtocolNode.explain`."""
-        entry = self._membership.get(name)
+        entry = self._table.get(name)
         return self._journal.evidence(entry.claim) if entry is not None else None
 
     def contact(self, name: str, *, now: float) -> Contact | None:
         """What this node has had to do with another member; see `ProtocolNode.contact`."""
-        entry = self._membership.get(name)
+        entry = self._table.get(name)
         return entry.contact(max(now, self._health.seen)) if entry is not None else None
 
     def statistics(self) -> Statistics:
         """Counters and sizes of this moment."""
         return Statistics(
             **self._common.counters.snapshot(),
-            members=self._membership.states(),
+            members=self._table.states(),
             deaf=self._health.deaf,
             isolated=self._health.isolated,
             superseded=self._local.rival is not None,
@@ -281,7 +281,7 @@ class Node(Assembly):
     # ------------------------------------------------------------------ beneath
 
     def _other(self, name: str) -> Entry:
-        entry = self._membership.get(name)
+        entry = self._table.get(name)
         if entry is None or name == self._local.name:
             raise UnknownMember(f"no other member {name!r}: members(gone=True) lists those there are")
         return entry

@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from .address import Address
 from .member import State
-from .membership import Entry
+from .native.table.member_table import Entry
 from .native.wire.claim import Claim
 from .native.wire.datagram import NIL, OVERHEAD, Flags, encode_item, pack
 from .native.wire.messages import MAX_DATAGRAM, Announce, Join, Message, Number, Tell

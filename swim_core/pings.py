@@ -5,7 +5,7 @@ import msgspec
 from .address import Address
 from .common import Common
 from .events import MemberPinged
-from .membership import Entry
+from .native.table.member_table import Entry
 from .native.wire.messages import Ping
 from .shared.timers import Timer
 

@@ -9,7 +9,7 @@ from functools import partial
 
 from .address import Address
 from .common import Common
-from .membership import Entry
+from .native.table.member_table import Entry
 from .pairing import meeting, moment
 from .pings import Pings
 from .shared.local_health import LocalHealth
@@ -37,7 +37,7 @@ class Prober:
         self._interval_ms = common.config.probe_interval * 1000.0
         self._timers = common.timers
         self._clock = common.clock
-        self._membership = common.membership
+        self._table = common.table
         self._pings = pings
         self._rtt = common.rtt
         self._health = health
@@ -64,7 +64,7 @@ class Prober:
 
     def settle(self, now: float) -> None:
         """Plan anew if the partner showed up, or members or the clock changed; called after every input."""
-        if self._planned != (self._membership.version, self._clock.moved):
+        if self._planned != (self._table.version, self._clock.moved):
             if self._met:
                 self._end_turn(now)
             elif self.awaited is None or now < self._opens:  # else it is due: changes don't excuse it
@@ -76,8 +76,8 @@ class Prober:
             self._met, self._planned = True, None
 
     def _plan(self, now: float) -> None:
-        self._planned = (self._membership.version, self._clock.moved)
-        me = self._membership.get(self._membership.local_name)
+        self._planned = (self._table.version, self._clock.moved)
+        me = self._table.get(self._table.local_name)
         assert me is not None
         if self._timer is not None:
             self._timer.cancel()
@@ -105,11 +105,11 @@ class Prober:
 
     def _meet(self, me: Entry, round_: int) -> bool:
         """Look up whom this node meets in a round; returns whether it is the one to ping."""
-        live = self._membership.live_count
+        live = self._table.live_count
         self._partner = self._besides = None
         if live < 2 or not me.live:
             return False
-        order = self._membership.order
+        order = self._table.order
         place = order.index(me.phase)
         while order[place] is not me:
             place += 1
@@ -165,9 +165,9 @@ class Prober:
         self.probes.clear()
 
     def _call_for_anyone(self, now: float) -> None:
-        order, local = self._membership.order, self._membership.local_name
+        order, local = self._table.order, self._table.local_name
         places = self._random.sample(range(len(order)), min(len(order), DEAF_PINGS + 1))
         chosen = [entry for entry in map(order.__getitem__, places) if entry.name != local][:DEAF_PINGS]
-        seeds = (self._membership.live_at(address) for address in self._seeds())
+        seeds = (self._table.live_at(address) for address in self._seeds())
         for entry in chosen + [seed for seed in seeds if seed is not None and seed not in chosen]:
             self._pings.send(entry, now)

@@ -4,7 +4,7 @@ import msgspec
 
 from .common import Common
 from .events import BroadcastsLost, Origin
-from .membership import Entry
+from .native.table.member_table import Entry
 from .native.wire.messages import MAX_RANGES, Want
 from .shared.timers import Timer
 from .window import Window
@@ -47,7 +47,7 @@ class Repair:
 
     def __init__(self, common: Common) -> None:
         self._timers = common.timers
-        self._membership = common.membership
+        self._table = common.table
         self._outbox = common.outbox
         self._random = common.random
         self._counters = common.counters
@@ -101,12 +101,12 @@ class Repair:
 
     def _peer(self, run: int, asked: list[int]) -> Entry | None:
         """The origin first, then whoever was not asked yet, as far as a few draws tell, then anybody again."""
-        origin = self._membership.by_id(run)
+        origin = self._table.by_id(run)
         if origin is not None and origin.live and run not in asked:
             return origin
         peer = None
         for _ in range(DRAWS):
-            peer = self._membership.any_other(self._random) or peer
+            peer = self._table.any_other(self._random) or peer
             if peer is None or peer.short_id not in asked:
                 return peer
         return peer

@@ -15,7 +15,7 @@ class Responder:
 
     def __init__(self, common: Common, local: Local) -> None:
         self._max_payload = common.config.max_broadcast
-        self._membership = common.membership
+        self._table = common.table
         self._clock = common.clock
         self._outbox = common.outbox
         self._counters = common.counters
@@ -24,18 +24,16 @@ class Responder:
 
     def pinged(self, ping: Ping, sender: Sender, now: float) -> None:
         """Take the cluster time from a member's ping and ack it, or say that another run is here."""
-        if sender.member is not None and not self._clock.hear(
-            ping.time, sender.short_id, self._membership.live_count, now
-        ):
+        if sender.member is not None and not self._clock.hear(ping.time, sender.short_id, self._table.live_count, now):
             self._counters.drop(DropReason.TIME_JUMP)
         if ping.target == self._outbox.sender:
-            self._outbox.reply(Ack(ping.seq, self._membership.digest), sender, now)
+            self._outbox.reply(Ack(ping.seq, self._table.digest), sender, now)
         elif not self._outbox.reply(NotMe(ping.seq, self._local.claim), sender, now):
             self._outbox.reply(NotMe(ping.seq), sender, now)
 
     def asked_for_claim(self, want: WantClaim, sender: Sender, now: float) -> None:
         """Say who goes by a short id."""
-        entry = self._membership.by_id(want.short_id)
+        entry = self._table.by_id(want.short_id)
         if entry is not None:
             self._outbox.reply(ClaimOf(want.nonce, entry.claim), sender, now)
 

@@ -4,7 +4,7 @@ import msgspec
 
 from .common import Common
 from .member import State
-from .membership import Entry
+from .native.table.member_table import Entry
 from .pings import Pings
 
 __all__ = ["Revival"]
@@ -28,7 +28,7 @@ class Revival:
 
     def __init__(self, common: Common, pings: Pings) -> None:
         self._interval = common.config.probe_interval
-        self._membership = common.membership
+        self._table = common.table
         self._pings = pings
         self._tries: dict[str, _Try] = {}
 
@@ -41,7 +41,7 @@ class Revival:
         """Try one dead member whose time has come; those that others stand before just wait on."""
         looked_at = 0
         for name, attempt in list(self._tries.items()):
-            if self._membership.get(name) is not attempt.entry or attempt.entry.claim.state is not State.DEAD:
+            if self._table.get(name) is not attempt.entry or attempt.entry.claim.state is not State.DEAD:
                 del self._tries[name]
             elif attempt.due <= now:
                 attempt.delay = min(2 * attempt.delay, max(LONGEST, self._interval))
@@ -54,6 +54,6 @@ class Revival:
                     return
 
     def _precedes(self, dead: Entry) -> bool:
-        local = self._membership.local_name
-        rings = zip(self._membership.rings, self._membership.places(dead), strict=True)
+        local = self._table.local_name
+        rings = zip(self._table.rings, self._table.places(dead), strict=True)
         return any(ring[ring.index(place) - 1].name == local for ring, place in rings)

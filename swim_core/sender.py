@@ -3,7 +3,7 @@
 import msgspec
 
 from .address import Address
-from .membership import Entry
+from .native.table.member_table import Entry
 
 __all__ = ["Sender"]
 

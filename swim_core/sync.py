@@ -12,7 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from .common import Common
-from .membership import Entry
+from .native.table.member_table import Entry
 from .native.wire.claim import precedence
 from .native.wire.datagram import OVERHEAD, Flags, encode_item
 from .native.wire.messages import MAX_BUCKETS, PageEntry, SyncPage, SyncPush, SyncReq
@@ -83,7 +83,7 @@ class Sync:
         self._limit = common.config.max_datagram
         self._max_pages = common.config.max_members + common.config.max_tombstones  # no peer can page for ever
         self._timers = common.timers
-        self._membership = common.membership
+        self._table = common.table
         self._outbox = common.outbox
         self._rtt = common.rtt
         self._random = common.random
@@ -103,15 +103,15 @@ class Sync:
 
     def compare(self, digest: int, sender: Sender, now: float) -> None:
         """An ack showed a live member's digest: sync if it differs and it is time."""
-        membership = self._membership
-        if digest == membership.digest:
+        table = self._table
+        if digest == table.digest:
             return
         peer = sender.member
         if peer is None:
             return
-        if membership.digest != self._patience_digest:
-            self._patience, self._patience_digest = LATER, membership.digest
-        both_stable = sender.flags & Flags.STABLE and now - membership.digest_since >= STABLE
+        if table.digest != self._patience_digest:
+            self._patience, self._patience_digest = LATER, table.digest
+        both_stable = sender.flags & Flags.STABLE and now - table.digest_since >= STABLE
         waited = now - self._last
         patient = self._patience > LATER
         if waited >= self._patience or (both_stable and waited >= SOON and not patient):
@@ -119,7 +119,7 @@ class Sync:
 
     def start_with_anyone(self, now: float) -> None:
         """Sync with one live member at once, but not again within a second: this node missed something."""
-        peer = self._membership.any_other(self._random)
+        peer = self._table.any_other(self._random)
         if peer is not None and now - self._urgent >= SOON:
             self._urgent = now
             self.start(peer, now)
@@ -129,8 +129,8 @@ class Sync:
         self._stop()
         self._last = now
         self._counters.syncs += 1
-        count = bucket_count(len(self._membership.everyone))
-        digests = [self._membership.bucket_digest(index, count) for index in range(count)]
+        count = bucket_count(len(self._table.everyone))
+        digests = [self._table.bucket_digest(index, count) for index in range(count)]
         self._exchange = _Exchange(self._random.getrandbits(32), peer, digests, 0)
         self._ask(now)
 
@@ -170,7 +170,7 @@ class Sync:
         exchange.differing |= int.from_bytes(page.differing, "little")
         for entry in page.entries:
             exchange.changed |= self._receive(entry, not self.first_done, now)
-            if self._membership.get(entry.claim.name) is not None:
+            if self._table.get(entry.claim.name) is not None:
                 exchange.shown[entry.claim.name] = precedence(entry.claim)
         if self._exchange is not exchange:
             return  # the page said that this node is held dead, and it asks somebody anew
@@ -187,8 +187,8 @@ class Sync:
         self._cancel_timer()
         exchange.cursor, exchange.tries = cursor, 0
         if not self.first_done:  # a newcomer spreads its questions over the members it has learned of
-            exchange.peer = self._membership.any_other(self._random) or exchange.peer
-        wait = self._membership.growth.wait(now, share=0.1)
+            exchange.peer = self._table.any_other(self._random) or exchange.peer
+        wait = self._table.growth.wait(now, share=0.1)
         if wait:
             exchange.timer = self._timers.at(now + wait, self._ask)
         else:
@@ -201,7 +201,7 @@ class Sync:
             self._patience = LATER
         else:
             self._patience = min(2 * self._patience, LATEST)
-        self._patience_digest = self._membership.digest
+        self._patience_digest = self._table.digest
 
     def _push_back(self, exchange: _Exchange, now: float) -> None:
         count = len(exchange.buckets)
@@ -210,7 +210,7 @@ class Sync:
             if exchange.differing >> index & 1:
                 entries += [
                     self._encode(entry)
-                    for entry in self._membership.bucket_entries(index, count)
+                    for entry in self._table.bucket_entries(index, count)
                     if _higher(entry, exchange.shown.get(entry.name))
                 ]
         if entries != self._pushed:
@@ -230,7 +230,7 @@ class Sync:
     def answer(self, request: SyncReq, sender: Sender, now: float) -> None:
         """Send the page that a request asks for; to a stranger no more than it sent."""
         count = len(request.buckets)
-        differing = [i for i in range(count) if self._membership.bucket_digest(i, count) != request.buckets[i]]
+        differing = [i for i in range(count) if self._table.bucket_digest(i, count) != request.buckets[i]]
         limit = self._limit if sender.budget is None else min(self._limit, sender.budget)
         room = limit - OVERHEAD - PAGE_OVERHEAD
         entries: list[Raw] = []
@@ -249,7 +249,7 @@ class Sync:
     def _after(self, cursor: int, differing: list[int], count: int) -> Iterator[Entry]:
         for index in differing:
             if (index + 1) * WHOLE > cursor * count:
-                yield from self._membership.bucket_entries(index, count, cursor)
+                yield from self._table.bucket_entries(index, count, cursor)
 
     def _encode(self, entry: Entry) -> Raw:
         return encode_item(PageEntry(entry.claim, self._number_of(entry.short_id)))

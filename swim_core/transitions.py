@@ -13,7 +13,7 @@ from .events import (
     MemberUpdated,
 )
 from .member import Member, Rule, State
-from .membership import as_member
+from .native.table.member_table import as_member
 from .native.wire.claim import MAX_INCARNATION, Claim
 
 __all__ = ["transition"]

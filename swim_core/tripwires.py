@@ -12,7 +12,7 @@ from .journal import Journal
 from .kernels import EVIDENCE_LIFE
 from .local import Local
 from .member import State
-from .membership import Change, Entry
+from .native.table.member_table import Change, Entry
 from .protocol import KernelEvidence
 from .shared.local_health import LocalHealth
 from .tripwire import NO_TRIPWIRES, Tripwire, TripwirePlan, greeting_of, run_greeted
@@ -44,7 +44,7 @@ class Tripwires:
     ) -> None:
         self._timers = common.timers
         self._rtt = common.rtt
-        self._membership = common.membership
+        self._table = common.table
         self._hashes = common.hashes
         self._local = local
         self._health = health
@@ -64,10 +64,10 @@ class Tripwires:
     @property
     def tripwire_plan(self) -> TripwirePlan:
         """Whom to wire; the same object until that changes."""
-        wired = (self._membership.version, self._local.short_id, self._local.silent)
+        wired = (self._table.version, self._local.short_id, self._local.silent)
         if self.enabled and wired != self._wired:
             self._wired = wired
-            peers = [] if wired[2] else [e for e in self._membership.successors() if self._leads_to_it(e.address)]
+            peers = [] if wired[2] else [e for e in self._table.successors() if self._leads_to_it(e.address)]
             plan = TripwirePlan(
                 self._greeting(self._local.short_id),
                 tuple(Tripwire(entry.address, self._greeting(entry.short_id)) for entry in peers),
@@ -97,7 +97,7 @@ class Tripwires:
     def entry_of(self, greeting: bytes, address: Address) -> Entry | None:
         """The live member that a tripwire to ``address`` with that greeting leads to; None if it is none any more."""
         short_id = run_greeted(greeting) if self.enabled else None
-        entry = None if short_id is None else self._membership.by_id(short_id)
+        entry = None if short_id is None else self._table.by_id(short_id)
         return entry if entry is not None and entry.live and entry.address == address else None
 
     def feed(self, entry: Entry, kind: KernelEvidence, now: float) -> None:

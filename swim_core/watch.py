@@ -12,7 +12,7 @@ import msgspec
 from .config import Config
 from .kernels import Kernels
 from .member import Rule
-from .membership import Entry
+from .native.table.member_table import Entry
 from .native.wire.claim import MAX_INCARNATION
 from .native.wire.messages import Kernel, Vote, VoteKind
 

@@ -11,15 +11,15 @@ from typing import Any, Protocol, Self, cast
 from swim_core.address import Address, canonical
 from swim_core.config import Config
 from swim_core.member import Member
+from swim_core.native.table.formed_cluster import FormedCluster
 from swim_core.protocol import AddressLike, ProtocolConfig
-from swim_core.roster import Roster
 
 from .application import Program
 from .link import Link
 from .network import Network
 from .observer import Observer, Observers, Stop
 from .process import Process, SimulationError
-from .shared import SharedRoster
+from .shared import SharedCluster
 from .timeline import Timeline
 from .tripwires import Wires
 
@@ -33,11 +33,11 @@ Label = str | Process
 
 
 class _CanAdopt(Protocol):
-    def roster(self, members: Iterable[Member]) -> Any:
+    def formed_cluster(self, members: Iterable[Member]) -> Any:
         """What `adopt` takes, made once for all nodes."""
 
-    def adopt(self, roster: Any, *, now: float) -> None:
-        """Hold the members of a roster as live, as after long acquaintance, and raise no events about them."""
+    def adopt(self, formed: Any, *, now: float) -> None:
+        """Hold the members of a formed cluster as live, as after long acquaintance, and raise no events about them."""
 
 
 class Cluster:
@@ -303,7 +303,7 @@ class Cluster:
         """Start ``count`` processes that have known each other for long, without a datagram.
 
         Their applications find all members there when they start, and are told no events of them. Needs nodes
-        with the methods ``roster(members)`` and ``adopt(roster, *, now)``, as `swim_core.Node` has them.
+        with the methods ``formed_cluster(members)`` and ``adopt(formed, *, now)``, as `swim_core.Node` has them.
 
         Raises:
             SimulationError: if the protocol's nodes have no such methods.
@@ -317,11 +317,11 @@ class Cluster:
             return processes
         if not hasattr(processes[0].node, "adopt"):
             raise SimulationError("nodes of this protocol can't start formed: use form()")
-        roster = cast(_CanAdopt, processes[0].node).roster(process.node.local for process in processes)
-        if isinstance(roster, Roster):
-            roster = SharedRoster(roster)
+        formed = cast(_CanAdopt, processes[0].node).formed_cluster(process.node.local for process in processes)
+        if isinstance(formed, FormedCluster):
+            formed = SharedCluster(formed)
         for process in processes:
-            process.do(lambda node, now: cast(_CanAdopt, node).adopt(roster, now=now))
+            process.do(lambda node, now: cast(_CanAdopt, node).adopt(formed, now=now))
             self._run_program(process, self.application)
             process.seeds = tuple(p.address for p in processes[: SEEDS + 1] if p is not process)[:SEEDS]
             process.do(lambda node, now, seeds=process.seeds: node.join(seeds, now=now))  # type: ignore[misc]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
 
-from swim_core.entry import Entry
+from swim_core.native.table.entry import Entry
 
 __all__ = ["Copies", "SharedIndex"]
 
@@ -11,10 +11,10 @@ K = TypeVar("K")
 
 
 class Copies(dict[int, Entry]):
-    """A table's own copies of entries, by their place in the roster; each is made when it is first asked for.
+    """A table's own copies of entries, by their place in the formed cluster; each is made when it is first asked for.
 
     Args:
-        entries: of the roster.
+        entries: of the formed cluster.
         now: when the table learned of all.
     """
 
@@ -31,10 +31,10 @@ class Copies(dict[int, Entry]):
 
 
 class SharedIndex(Generic[K]):
-    """What a dict would be that began with a copy of every entry; see `swim_core.storage.Index`.
+    """What a dict would be that began with a copy of every entry; see `swim_core.native.table.indexes.Index`.
 
     Args:
-        places: in the roster, by key.
+        places: in the formed cluster, by key.
         copies: where the entries are.
     """
 

@@ -1,7 +1,7 @@
 """Tables that share what they have in common: 10,000 nodes with an entry for each of 10,000 members fill no machine.
 
 The tables of a cluster that starts formed are alike at first, and of a large one no node has to do with many members.
-So they stand on one roster that nothing changes, and each keeps only what it has changed, and a copy of the entry of
+So they stand on one formed cluster that nothing changes, and each keeps only what it has changed, and a copy of the entry of
 each member that it has had to do with. Nothing else tells them from tables of their own, but that they are slower.
 """
 
@@ -9,27 +9,27 @@ from functools import lru_cache
 from operator import attrgetter
 
 from swim_core.address import Address
-from swim_core.entry import Entry
 from swim_core.member import Member
+from swim_core.native.table.entry import Entry
+from swim_core.native.table.formed_cluster import FormedCluster
+from swim_core.native.table.indexes import Addresses, TableIndexes, View
+from swim_core.native.table.ring import Ring
 from swim_core.native.wire.claim import Claim, as_member
-from swim_core.ring import Ring
-from swim_core.roster import Roster
-from swim_core.storage import Addresses, Storage, View
 
 from .copies import Copies, SharedIndex
 from .shared_ring import SharedRing
 
-__all__ = ["SharedRoster"]
+__all__ = ["SharedCluster"]
 
 VIEWS = 64  # kept of those that tables have come to: soon after a change most have the same
 
 
-class SharedRoster:
-    """A roster that stands behind the tables that take it (`swim_core.roster.Stock`), and is not copied."""
+class SharedCluster:
+    """A formed cluster that stands behind the tables that take it (a `TableSource`), and is not copied."""
 
-    def __init__(self, roster: Roster) -> None:
-        self._roster = roster
-        entries = roster.entries
+    def __init__(self, formed: FormedCluster) -> None:
+        self._formed = formed
+        entries = formed.entries
         self._by_name = {entry.name: place for place, entry in enumerate(entries)}
         self._by_id = {entry.short_id: place for place, entry in enumerate(entries)}
         self._latest: dict[Address, int] = {}
@@ -41,27 +41,27 @@ class SharedRoster:
         self._members = {entry.name: entry.member for entry in entries}
         self.view = lru_cache(VIEWS)(self._make_view)
 
-    def storage(self, own: Entry, now: float) -> Storage:
-        """What a table holds its entries in, in next to no time and memory; see `swim_core.roster.Stock`."""
-        roster = self._roster
-        copies = Copies(roster.entries, now)
+    def indexes(self, own: Entry, now: float) -> TableIndexes:
+        """What a table holds its entries in, in next to no time and memory; see `TableSource`."""
+        formed = self._formed
+        copies = Copies(formed.entries, now)
         copies[self._by_name[own.name]] = own
         others = {address: [copies[place] for place in places] for address, places in self._others.items()}
-        return Storage(
+        return TableIndexes(
             entries=SharedIndex(self._by_name, copies),
             by_id=SharedIndex(self._by_id, copies),
             addresses=Addresses(SharedIndex(self._latest, copies), others),
-            order=SharedRing(roster.phases, copies),
-            rings=tuple(SharedRing(order, copies) for order in roster.rings),
-            everyone=SharedRing(roster.phases, copies),
+            order=SharedRing(formed.phases, copies),
+            rings=tuple(SharedRing(order, copies) for order in formed.rings),
+            everyone=SharedRing(formed.phases, copies),
             view=SharedView(self),
-            states=roster.states.copy(),
-            cells=roster.cells.copy(),
-            digest=roster.digest,
+            states=formed.states.copy(),
+            cells=formed.cells.copy(),
+            digest=formed.digest,
         )
 
     def _make_view(self, changes: frozenset[Claim | str]) -> tuple[Member, ...]:
-        """The members by name: those of the roster, save the names and with the claims among the changes."""
+        """The members by name: those of the formed cluster, save the names and with the claims among the changes."""
         members = self._members.copy()
         for change in changes:
             if isinstance(change, Claim):
@@ -74,11 +74,11 @@ class SharedRoster:
 class SharedView(View):
     """Tables that hold the same have the same tuple of members."""
 
-    __slots__ = ("_changed", "_roster")
+    __slots__ = ("_changed", "_formed")
 
-    def __init__(self, roster: SharedRoster) -> None:
+    def __init__(self, formed: SharedCluster) -> None:
         super().__init__()
-        self._roster = roster
+        self._formed = formed
         self._changed: dict[str, Entry] = {}
 
     def changed(self, entry: Entry) -> None:
@@ -88,5 +88,5 @@ class SharedView(View):
     def members(self, live: Ring[Entry]) -> tuple[Member, ...]:
         if self._members is None:
             changes = (entry.claim if entry.live else entry.name for entry in self._changed.values())
-            self._members = self._roster.view(frozenset(changes))
+            self._members = self._formed.view(frozenset(changes))
         return self._members

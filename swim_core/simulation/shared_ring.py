@@ -3,9 +3,9 @@
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
 
-from swim_core.entry import Entry
-from swim_core.ring import Ring
-from swim_core.roster import Order
+from swim_core.native.table.entry import Entry
+from swim_core.native.table.formed_cluster import Order
+from swim_core.native.table.ring import Ring
 
 from .copies import Copies
 

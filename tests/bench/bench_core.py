@@ -18,11 +18,11 @@ from msgspec import Raw
 from swim_core import Address, Config, Member, Node
 from swim_core.address import pack as pack_address
 from swim_core.member import State
+from swim_core.native.table.formed_cluster import FormedCluster
 from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.datagram import NIL, encode_item, pack
 from swim_core.native.wire.hashing import Hashes
 from swim_core.native.wire.messages import Ack, Broadcast, Message, Ping
-from swim_core.roster import Roster
 from swim_core.simulation import Simulation
 
 UNIX_MS = 1_700_000_000_000
@@ -51,14 +51,14 @@ def node_knowing(members: int, **overrides: Any) -> Node:
     """Node number 0, with members 1 to ``members``, its outputs drained."""
     config = Config.lan(max_members=20_000, max_new_members_per_second=1_000_000, **overrides)
     node = Node("m0", address_of(0), config=config, now=0.0, entropy=bytes(32), unix_ms=UNIX_MS)
-    node.adopt(roster_of(node, members), now=0.0)
+    node.adopt(formed_cluster_of(node, members), now=0.0)
     drain(node)
     return node
 
 
-def roster_of(node: Node, members: int) -> Roster:
+def formed_cluster_of(node: Node, members: int) -> FormedCluster:
     """The node itself and members 1 to ``members``."""
-    return node.roster([node.local, *(member(number) for number in range(1, members + 1))])
+    return node.formed_cluster([node.local, *(member(number) for number in range(1, members + 1))])
 
 
 def drain(node: Node) -> list[tuple[bytes, Address]]:
@@ -100,13 +100,13 @@ def ping_step(node: Node) -> Step:
 
 def ack_step(node: Node) -> Step:
     """The node's own ping went out, its ack comes: of both, only the ack is timed."""
-    digest = node._membership.digest
+    digest = node._table.digest
     clock = count(1)
 
     def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:
         number = next(clock)
         peer = 1 + number % 16
-        entry = node._membership.get(f"m{peer}")
+        entry = node._table.get(f"m{peer}")
         assert entry is not None
         node._prober.probe(entry, number * 1e-4)
         drain(node)
@@ -225,7 +225,7 @@ def test_merging_10_000_claims(benchmark: Any) -> None:
 
     def merge(node: Node, claims: list[Claim]) -> None:
         for item in claims:
-            node._membership.merge(item, 1.0)
+            node._table.merge(item, 1.0)
 
     benchmark.pedantic(merge, setup=setup, rounds=5)
 
@@ -238,7 +238,7 @@ def test_memory_of_10_000_members() -> None:
     gc.collect()
     tracemalloc.start()
     for data in encoded:
-        node._membership.merge(read(data), 1.0)
+        node._table.merge(read(data), 1.0)
     gc.collect()
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

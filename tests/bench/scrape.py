@@ -44,7 +44,7 @@ async def main(count: int, scrapes: int, backend: str) -> None:
 
         def adopt(core: ProtocolNode, now: float) -> None:
             assert isinstance(core, Node)
-            core.adopt(core.roster([core.local, *members(count)]), now=now)
+            core.adopt(core.formed_cluster([core.local, *members(count)]), now=now)
 
         node._engine.act(adopt)  # there is no public way to know members without meeting them
         server.observe(node)

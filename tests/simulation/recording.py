@@ -92,12 +92,12 @@ class RecordingNode:
         self._called("leave", now)
         self._left_at = self.deadline = now + 0.25
 
-    def roster(self, members: Iterable[Member]) -> tuple[Member, ...]:
+    def formed_cluster(self, members: Iterable[Member]) -> tuple[Member, ...]:
         return tuple(members)
 
-    def adopt(self, roster: tuple[Member, ...], *, now: float) -> None:
+    def adopt(self, formed: tuple[Member, ...], *, now: float) -> None:
         self._called("adopt", now)
-        self.known = roster
+        self.known = formed
 
     def poll_datagram(self) -> Datagram | None:
         return self.out.pop(0) if self.out else None

@@ -1,4 +1,4 @@
-"""Tables that share a roster are what tables of their own would be, and take next to no memory."""
+"""Tables that share a formed cluster are what tables of their own would be, and take next to no memory."""
 
 import tracemalloc
 from collections.abc import Callable
@@ -10,16 +10,16 @@ from hypothesis import strategies as st
 
 from swim_core import Address, Config, Event, Member
 from swim_core.address import pack
-from swim_core.entry import Entry
 from swim_core.member import Rule, State
-from swim_core.membership import Membership
+from swim_core.native.table.entry import Entry
+from swim_core.native.table.formed_cluster import FormedCluster, Order, TableSource
+from swim_core.native.table.member_table import MemberTable
+from swim_core.native.table.ring import Ring
 from swim_core.native.wire.claim import Claim, Verdict
 from swim_core.native.wire.hashing import Hashes
-from swim_core.ring import Ring
-from swim_core.roster import Order, Roster, Stock
 from swim_core.simulation import SCENARIOS, Harm, Simulation, cluster
 from swim_core.simulation.copies import Copies, SharedIndex
-from swim_core.simulation.shared import SharedRoster
+from swim_core.simulation.shared import SharedCluster
 from swim_core.simulation.shared_ring import SharedRing
 
 CONFIG = Config.lan(rings=3, max_tombstones=16, forget_after=60.0, forget_left_after=30.0)
@@ -139,37 +139,37 @@ CLAIMS = st.builds(claim, NAMES, st.integers(1, 3), st.integers(1, 4), st.intege
 FIRST = [claim(f"m{number}", host=1 + number % 7, incarnation=number % 3) for number in range(9)]
 
 
-def table(own: Claim, stock: Stock) -> Membership:
-    membership = Membership(CONFIG, HASHES)
-    membership.local_name = own.name
-    membership.put(own, 0.0)
-    membership.hold_all(stock, 1.0)
-    return membership
+def table(own: Claim, source: TableSource) -> MemberTable:
+    table = MemberTable(CONFIG, HASHES)
+    table.local_name = own.name
+    table.put(own, 0.0)
+    table.hold_all(source, 1.0)
+    return table
 
 
 def named(entry: Entry | None) -> tuple[str, Claim, int, float] | None:
     return None if entry is None else (entry.name, entry.claim, entry.short_id, entry.since)
 
 
-def look(membership: Membership) -> list[Any]:
+def look(table: MemberTable) -> list[Any]:
     """All that a table tells."""
     hosts = [Address(f"10.0.0.{host}", 1) for host in range(9)]
-    known = list(membership.everyone)
+    known = list(table.everyone)
     return [
         [named(one) for one in known],
-        [named(membership.get(f"m{number}")) for number in range(14)],
-        [named(membership.by_id(HASHES.short_id(f"m{number}", epoch))) for number in range(14) for epoch in (1, 2, 3)],
-        [named(membership.live_at(host)) for host in hosts],
-        [[one.name for one in ring] for ring in (membership.order, *membership.rings)],
-        [one.name for one in membership.gone()],
-        [one.name for one in membership.successors()],
-        [[other.name for other in membership.predecessors(one, 3)] for one in known],
-        membership.members(),
-        membership.members(gone=True),
-        membership.states(),
-        [membership.bucket_digest(index, count) for count in (1, 2, 7) for index in range(count)],
-        (membership.digest, membership.digest_since, membership.live_count, membership.version),
-        (membership.gone_count, membership.has_others),
+        [named(table.get(f"m{number}")) for number in range(14)],
+        [named(table.by_id(HASHES.short_id(f"m{number}", epoch))) for number in range(14) for epoch in (1, 2, 3)],
+        [named(table.live_at(host)) for host in hosts],
+        [[one.name for one in ring] for ring in (table.order, *table.rings)],
+        [one.name for one in table.gone()],
+        [one.name for one in table.successors()],
+        [[other.name for other in table.predecessors(one, 3)] for one in known],
+        table.members(),
+        table.members(gone=True),
+        table.states(),
+        [table.bucket_digest(index, count) for count in (1, 2, 7) for index in range(count)],
+        (table.digest, table.digest_since, table.live_count, table.version),
+        (table.gone_count, table.has_others),
     ]
 
 
@@ -178,27 +178,27 @@ def look(membership: Membership) -> list[Any]:
 def test_a_table_is_what_it_would_be_without_sharing(
     own: Claim, told: list[tuple[Claim, float]], watched: bool
 ) -> None:
-    roster = Roster(FIRST, HASHES, CONFIG.rings)
-    shared, plain = table(own, SharedRoster(roster)), table(own, roster)
-    other = table(FIRST[3], SharedRoster(roster))
+    formed = FormedCluster(FIRST, HASHES, CONFIG.rings)
+    shared, plain = table(own, SharedCluster(formed)), table(own, formed)
+    other = table(FIRST[3], SharedCluster(formed))
     before = look(other)
     now = 1.0
     for claim, after in told:
         if claim.name == own.name:
             continue  # others say nothing of it that it does not answer
         now += after
-        changes = [membership.merge(claim, now) for membership in (shared, plain)]
+        changes = [table.merge(claim, now) for table in (shared, plain)]
         assert isinstance(changes[0], type(changes[1]))
         assert not watched or look(shared) == look(plain)  # to look is to have all entries copied
-        expired = [[named(one) for one in membership.expire(now)] for membership in (shared, plain)]
+        expired = [[named(one) for one in table.expire(now)] for table in (shared, plain)]
         assert expired[0] == expired[1]
     assert look(shared) == look(plain)
     assert look(other) == before
 
 
 def test_tables_that_hold_the_same_have_the_same_view() -> None:
-    stock = SharedRoster(Roster(FIRST, HASHES, CONFIG.rings))
-    one, two = table(FIRST[0], stock), table(FIRST[1], stock)
+    source = SharedCluster(FormedCluster(FIRST, HASHES, CONFIG.rings))
+    one, two = table(FIRST[0], source), table(FIRST[1], source)
     assert one.members() is two.members()
     news = [claim("m5", state=State.DEAD, incarnation=9), claim("m6", incarnation=9), claim("new")]
     for heard in news:
@@ -215,7 +215,7 @@ def test_tables_that_hold_the_same_have_the_same_view() -> None:
 def lived(seed: int, acts: str, monkeypatch: pytest.MonkeyPatch, *, share: bool) -> list[Any]:
     """All that came of a run full of harm: every arrival, every event, and what all know in the end."""
     if not share:
-        monkeypatch.setattr(cluster, "SharedRoster", lambda roster: roster)
+        monkeypatch.setattr(cluster, "SharedCluster", lambda formed: formed)
     with Simulation(seed, tripwires=True) as simulation:
         simulation.start_formed(40)
         harm = Harm(simulation, SCENARIOS[acts].acts, longest_stall=4.0)

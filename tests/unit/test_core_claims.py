@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from swim_core import Config, Rule, State
 from swim_core.address import Address, pack
-from swim_core.membership import Change, Membership
+from swim_core.native.table.member_table import Change, MemberTable
 from swim_core.native.wire.claim import Claim, Verdict, precedence
 from swim_core.statistics import DropReason
 
@@ -30,8 +30,8 @@ def larger(a: Claim, b: Claim) -> Claim:
     return max(a, b, key=precedence)
 
 
-def fresh() -> Membership:
-    return Membership(Config.lan(), HASHES)
+def fresh() -> MemberTable:
+    return MemberTable(Config.lan(), HASHES)
 
 
 def outcome(claims: Sequence[Claim]) -> tuple[list[Claim], int]:

@@ -6,8 +6,8 @@ from core_driver import UNIX_MS, Hand, Peer, peer, peers
 from core_jury import Accuser
 
 from swim_core import Config, Evidence, Observation, Rule, State, Statistics
+from swim_core.native.round_trips import RoundTrips
 from swim_core.native.wire.messages import Broadcast, Join, JoinAck, Ping, UserMessage, Want
-from swim_core.rtt import RoundTrips
 
 A, B, C = peers(3)
 

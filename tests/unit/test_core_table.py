@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from swim_core import Address, Config, Member, Node
 from swim_core.address import pack
 from swim_core.member import Rule, State
-from swim_core.membership import Membership
+from swim_core.native.table.member_table import MemberTable
 from swim_core.native.wire.claim import Claim, Verdict
 from swim_core.native.wire.hashing import Hashes
 from swim_core.revival import LOOKED_AT
@@ -38,7 +38,7 @@ def claims(names: int) -> st.SearchStrategy[Claim]:
 @settings(deadline=None)
 @given(st.lists(claims(40), max_size=120))
 def test_after_any_claims(told: list[Claim]) -> None:
-    table = Membership(CONFIG, HASHES)
+    table = MemberTable(CONFIG, HASHES)
     table.local_name = OWN.name
     table.put(OWN, 0.0)
     for number, claim in enumerate(told):
@@ -57,7 +57,7 @@ def test_after_any_claims(told: list[Claim]) -> None:
 @settings(deadline=None)
 @given(st.lists(st.tuples(claims(4), st.floats(0.0, 50.0)), max_size=60))
 def test_who_is_gone_is_forgotten_in_time(told: list[tuple[Claim, float]]) -> None:
-    table = Membership(CONFIG, HASHES)
+    table = MemberTable(CONFIG, HASHES)
     table.local_name = OWN.name
     table.put(OWN, 0.0)
     now = 0.0
@@ -72,7 +72,7 @@ def test_who_is_gone_is_forgotten_in_time(told: list[tuple[Claim, float]]) -> No
 
 
 def test_who_goes_later_is_forgotten_later() -> None:
-    table = Membership(CONFIG, HASHES)
+    table = MemberTable(CONFIG, HASHES)
     table.local_name = OWN.name
     table.put(OWN, 0.0)
     for number, state in enumerate((State.DEAD, State.LEFT, State.DEAD)):
@@ -86,7 +86,7 @@ def test_who_goes_later_is_forgotten_later() -> None:
 def test_of_many_that_die_at_once_a_bounded_number_is_looked_at_per_round(monkeypatch: pytest.MonkeyPatch) -> None:
     node = Node("me", ("10.0.0.1", 1), config=Config.lan(), now=0.0, entropy=bytes(32), unix_ms=1_700_000_000_000)
     others = [Member(f"m{number}", Address("10.0.0.2", 1 + number), epoch=1) for number in range(3 * LOOKED_AT)]
-    node.adopt(node.roster([node.local, *others]), now=0.0)
+    node.adopt(node.formed_cluster([node.local, *others]), now=0.0)
     for other in others:
         verdict = Verdict(1, Rule.GONE, 0)
         node._declare(Claim(other.name, 1, pack(other.address), 0, State.DEAD, None, verdict), 1.0)

@@ -21,7 +21,7 @@ from swim_core import (
     State,
 )
 from swim_core.address import pack
-from swim_core.membership import as_member
+from swim_core.native.table.member_table import as_member
 from swim_core.native.wire.messages import Ack, Broadcast, JoinAck, Ping, WantClaim
 from swim_core.native.wire.queries import Ask, MembersPage, ReasonPage, Row, Spoken, Standing, Tell, What, decode_body
 from swim_core.shared.observations import PER_MEMBER
@@ -154,7 +154,7 @@ def test_a_view_that_changes_between_pages_loses_nobody_that_stays() -> None:
 
 def test_names_at_one_place_of_the_order_do_not_stop_the_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     hand = Hand(knows=peers(60))
-    ring = hand.node._membership.order
+    ring = hand.node._table.order
     keys = list(ring._keys)
     monkeypatch.setattr(ring, "_keys", [keys[0]] * len(keys))
     for at in range(len(keys)):

@@ -1,6 +1,6 @@
 """Cluster time: what members agree on to take their turns, never used to measure how long something took."""
 
-from .native.wire.claim import MAX_MILLIS
+from .wire.claim import MAX_MILLIS
 
 __all__ = ["ClusterClock"]
 

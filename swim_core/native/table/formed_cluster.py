@@ -10,26 +10,27 @@ from functools import reduce
 from operator import xor
 from typing import Protocol
 
-from .cells import Cells
+from swim_core.member import State
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.hashing import Hashes
+
 from .entry import Entry
-from .member import State
-from .native.wire.claim import Claim
-from .native.wire.hashing import Hashes
+from .indexes import Addresses, TableIndexes, View
 from .ring import Ring
-from .storage import Addresses, Storage, View
+from .view_digest import Cells
 
-__all__ = ["Order", "Roster", "Stock"]
+__all__ = ["FormedCluster", "Order", "TableSource"]
 
 
-class Stock(Protocol):
-    """Fills tables; what `Roster` does, and what may stand for one."""
+class TableSource(Protocol):
+    """Fills tables; what `FormedCluster` does, and what may stand for one."""
 
-    def storage(self, own: Entry, now: float) -> Storage:
+    def indexes(self, own: Entry, now: float) -> TableIndexes:
         """What a new table holds its entries in, ``own`` among them, the others as learned ``now``."""
 
 
 class Order:
-    """Positions on a ring, ascending, and which member of the roster stands at each."""
+    """Positions on a ring, ascending, and which member of the formed cluster stands at each."""
 
     __slots__ = ("places", "positions")
 
@@ -38,11 +39,11 @@ class Order:
         self.positions = array("Q", [positions[place] for place in self.places])
 
     def ring(self, entries: Sequence[Entry]) -> Ring[Entry]:
-        """The ring of ``entries``, which are those of the roster."""
+        """The ring of ``entries``, which are those of the formed cluster."""
         return Ring(self.positions, [entries[place] for place in self.places])
 
 
-class Roster:
+class FormedCluster:
     """Claims about live members, each name once, and all that a table needs to know of them.
 
     Attributes:
@@ -64,13 +65,13 @@ class Roster:
         places = [hashes.places(entry.name, entry.claim.epoch) for entry in self.entries]
         self.rings = tuple(Order([place[ring] for place in places]) for ring in range(rings))
 
-    def storage(self, own: Entry, now: float) -> Storage:
-        """All of it for one table alone, in linear time; see `Stock`."""
+    def indexes(self, own: Entry, now: float) -> TableIndexes:
+        """All of it for one table alone, in linear time; see `TableSource`."""
         entries = [own if entry.name == own.name else entry.known(now) for entry in self.entries]
         addresses = Addresses({}, {})
         for entry in entries:
             addresses.add(entry)
-        return Storage(
+        return TableIndexes(
             entries={entry.name: entry for entry in entries},
             by_id={entry.short_id: entry for entry in entries},
             addresses=addresses,

@@ -1,14 +1,14 @@
-"""A table that is filled from a roster is the same as one that was told of each member."""
+"""A table that is filled from a formed cluster is the same as one that was told of each member."""
 
 import pytest
 
 from swim_core import Config, Node
 from swim_core.address import Address, pack
 from swim_core.member import State
-from swim_core.membership import Membership
+from swim_core.native.table.formed_cluster import FormedCluster
+from swim_core.native.table.member_table import MemberTable
 from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.hashing import Hashes
-from swim_core.roster import Roster
 from swim_core.simulation import Simulation
 
 CONFIG = Config.lan()
@@ -18,17 +18,17 @@ CLAIMS = [
 ]
 
 
-def table(own: Claim) -> Membership:
-    membership = Membership(CONFIG, HASHES)
-    membership.local_name = own.name
-    membership.put(own, 0.0)
-    return membership
+def table(own: Claim) -> MemberTable:
+    table = MemberTable(CONFIG, HASHES)
+    table.local_name = own.name
+    table.put(own, 0.0)
+    return table
 
 
 @pytest.mark.parametrize("own", [CLAIMS[0], CLAIMS[23], CLAIMS[-1]])
 def test_it_holds_the_same_as_one_that_was_told_of_each(own: Claim) -> None:
     filled, told = table(own), table(own)
-    filled.hold_all(Roster(CLAIMS, HASHES, CONFIG.rings), now=1.0)
+    filled.hold_all(FormedCluster(CLAIMS, HASHES, CONFIG.rings), now=1.0)
     for claim in CLAIMS:
         if claim is not own:
             told.put(claim, 1.0)
@@ -50,7 +50,7 @@ def test_it_holds_the_same_as_one_that_was_told_of_each(own: Claim) -> None:
 
 def test_it_changes_like_any_other() -> None:
     filled = table(CLAIMS[0])
-    filled.hold_all(Roster(CLAIMS, HASHES, CONFIG.rings), now=1.0)
+    filled.hold_all(FormedCluster(CLAIMS, HASHES, CONFIG.rings), now=1.0)
     version = filled.version
     for state in (State.DEAD, State.ALIVE):
         filled.put(Claim("node-7", CLAIMS[7].epoch, CLAIMS[7].address, 9, state, b""), 2.0)
@@ -58,7 +58,7 @@ def test_it_changes_like_any_other() -> None:
     assert filled.version > version
 
 
-def test_nodes_that_share_a_roster_share_nothing_that_changes() -> None:
+def test_nodes_that_share_a_formed_cluster_share_nothing_that_changes() -> None:
     with Simulation(1) as simulation:
         one, other, *_ = simulation.start_formed(5)
         assert isinstance(one.node, Node)

@@ -6,18 +6,19 @@ from math import inf
 from operator import attrgetter, xor
 from random import Random
 
-from .address import Address
-from .config import Config
-from .entry import Change, Entry
-from .member import Member, State
-from .native.wire.claim import Claim, as_member, precedence
-from .native.wire.hashing import Hashes
-from .roster import Stock
-from .shared.rate_limit import RateLimit
-from .statistics import DropReason
-from .storage import Storage
+from swim_core.address import Address
+from swim_core.config import Config
+from swim_core.member import Member, State
+from swim_core.native.wire.claim import Claim, as_member, precedence
+from swim_core.native.wire.hashing import Hashes
+from swim_core.shared.rate_limit import RateLimit
+from swim_core.statistics import DropReason
 
-__all__ = ["Change", "Entry", "Membership", "as_member"]
+from .entry import Change, Entry
+from .formed_cluster import TableSource
+from .indexes import TableIndexes
+
+__all__ = ["Change", "Entry", "MemberTable", "as_member"]
 
 _WHOLE = 1 << 64
 
@@ -27,7 +28,7 @@ def _bounds(index: int, count: int) -> tuple[int, int]:
     return -(-index * _WHOLE // count), -(-(index + 1) * _WHOLE // count)
 
 
-class Membership:
+class MemberTable:
     """Claims by name, merged by `precedence`; this node's own among them, replaced only by itself."""
 
     def __init__(self, config: Config, hashes: Hashes) -> None:
@@ -42,24 +43,24 @@ class Membership:
         """Counts changes of the set of live members: what was planned by it must be planned anew."""
         self.digest_since = -inf
         """When the digest last changed."""
-        self._keep_in(Storage.empty(config.rings))
+        self._keep_in(TableIndexes.empty(config.rings))
 
-    def _keep_in(self, storage: Storage) -> None:
-        self._entries = storage.entries
-        self._by_id = storage.by_id
-        self._addresses = storage.addresses
-        self._view = storage.view
-        self._states = storage.states
-        self._cells = storage.cells
-        self.order = storage.order
+    def _keep_in(self, indexes: TableIndexes) -> None:
+        self._entries = indexes.entries
+        self._by_id = indexes.by_id
+        self._addresses = indexes.addresses
+        self._view = indexes.view
+        self._states = indexes.states
+        self._cells = indexes.cells
+        self.order = indexes.order
         """Live members by phase: the probe order."""
-        self.rings = storage.rings
+        self.rings = indexes.rings
         """Live members on each flood ring."""
-        self.everyone = storage.everyone
+        self.everyone = indexes.everyone
         """All claims, gone ones too, by phase: what a sync pages through."""
-        self.live_count = len(storage.order)
+        self.live_count = len(indexes.order)
         """n: live members, this node included."""
-        self.digest = storage.digest
+        self.digest = indexes.digest
         """XOR over the live members, this node included."""
 
     # ------------------------------------------------------------------ looking up
@@ -215,9 +216,9 @@ class Membership:
             self.digest_since = now
         return Change(entry, before, before_id)
 
-    def hold_all(self, stock: Stock, now: float) -> None:
+    def hold_all(self, source: TableSource, now: float) -> None:
         """Hold all members of a formed cluster. This node's own claim must be among them, and be all that is held."""
-        self._keep_in(stock.storage(self._entries[self.local_name], now))
+        self._keep_in(source.indexes(self._entries[self.local_name], now))
         self.version += 1
         self.digest_since = now
 

@@ -1,7 +1,7 @@
 """Round trips, and how long to wait for an ack."""
 
-from .config import Config
-from .shared.samples import Samples
+from swim_core.config import Config
+from swim_core.shared.samples import Samples
 
 __all__ = ["RoundTrips"]
 

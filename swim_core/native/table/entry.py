@@ -2,10 +2,10 @@
 
 import msgspec
 
-from .address import Address, unpack
-from .events import Origin
-from .member import Contact, Member
-from .native.wire.claim import Claim, as_member
+from swim_core.address import Address, unpack
+from swim_core.events import Origin
+from swim_core.member import Contact, Member
+from swim_core.native.wire.claim import Claim, as_member
 
 __all__ = ["Change", "Entry"]
 

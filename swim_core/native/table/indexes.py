@@ -1,17 +1,18 @@
-"""What a table keeps its entries in. Empty at first, or filled from a roster, which may share it among many tables."""
+"""What a table keeps its entries in. Empty at first, or filled from a formed cluster, which may share it among many tables."""
 
 from operator import attrgetter
 from typing import Protocol, TypeVar
 
 import msgspec
 
-from .address import Address
-from .cells import Cells
-from .entry import Entry
-from .member import Member, State
-from .ring import Ring
+from swim_core.address import Address
+from swim_core.member import Member, State
 
-__all__ = ["Addresses", "Index", "Storage", "View"]
+from .entry import Entry
+from .ring import Ring
+from .view_digest import Cells
+
+__all__ = ["Addresses", "Index", "TableIndexes", "View"]
 
 K = TypeVar("K", contravariant=True)
 
@@ -94,7 +95,7 @@ class View:
         return self._members
 
 
-class Storage(msgspec.Struct, eq=False):
+class TableIndexes(msgspec.Struct, eq=False):
     """The parts of a table that hold entries, or follow from those that it holds.
 
     Attributes:
@@ -122,7 +123,7 @@ class Storage(msgspec.Struct, eq=False):
     digest: int
 
     @classmethod
-    def empty(cls, rings: int) -> "Storage":
+    def empty(cls, rings: int) -> "TableIndexes":
         """For a table that knows nobody yet, with so many flood rings."""
         return cls(
             entries={},
