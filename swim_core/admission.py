@@ -7,8 +7,8 @@ from .agreement import Agreement
 from .claims import Claims
 from .common import Common
 from .local import Local
+from .native.datagrams.sender import Sender
 from .native.wire.messages import Join, JoinAck
-from .sender import Sender
 from .statistics import DropReason
 
 __all__ = ["Admission"]

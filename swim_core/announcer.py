@@ -9,12 +9,12 @@ from math import isfinite
 from .address import Address
 from .common import Common
 from .discovery import Multicast
-from .inbox import Inbox
 from .join import PADDED, Joiner
 from .local import Local
+from .native.datagrams.inbox import Inbox
+from .native.datagrams.sender import Sender
 from .native.wire.datagram import encode_item
 from .native.wire.messages import Announce
-from .sender import Sender
 from .shared.timers import Timer
 from .statistics import DropReason
 

@@ -24,7 +24,6 @@ from .corrections import Corrections
 from .errors import ConfigError, NotRunning
 from .events import Event, MemberForgotten, NameConflict, NameRegained, Paused
 from .gossip import Gossip
-from .inbox import Inbox
 from .inquiry import Inquiry
 from .introductions import Introductions
 from .join import Joiner
@@ -33,17 +32,19 @@ from .jury import Jury
 from .local import Hearing, Local
 from .member import State
 from .native.cluster_clock import ClusterClock
+from .native.datagrams.gossip_queue import GossipQueue
+from .native.datagrams.inbox import Inbox
+from .native.datagrams.outbox import Outbox
+from .native.datagrams.sender import Sender
 from .native.round_trips import RoundTrips
 from .native.table.member_table import Change, Entry, MemberTable, as_member
 from .native.wire import messages
 from .native.wire.claim import Claim
 from .native.wire.hashing import Hashes
-from .outbox import Outbox, Pending
 from .pings import Pings
 from .prober import Prober
 from .responder import Responder
 from .revival import Revival
-from .sender import Sender
 from .shared.isolation import Isolation
 from .shared.local_health import Limits, LocalHealth
 from .shared.timers import Timers
@@ -80,7 +81,7 @@ class Assembly:
         self._config = config
         self._events: deque[Event] = deque()
         self._has_left = False
-        self._pending = Pending()
+        self._queue = GossipQueue()
         self._common = common = self._make_common(config, now, entropy, unix_ms)
         self._table = common.table
         self._outbox = common.outbox
@@ -90,7 +91,7 @@ class Assembly:
         self._local = Local(common, name, address, unix_ms=unix_ms, metadata=metadata or {}, now=now)
         self._inbox = Inbox(common)
         self._journal = Journal(common.table)
-        self._gossip = Gossip(common, self._pending)
+        self._gossip = Gossip(common, self._queue)
         self._corrections = Corrections(common)
         self._pings = Pings(common)
         self._revival = Revival(common, self._pings)
@@ -163,7 +164,7 @@ class Assembly:
             clock=ClusterClock(unix_ms, now),
             hashes=hashes,
             table=MemberTable(config, hashes),
-            outbox=Outbox(hashes.label, config.max_datagram, self._pending, counters, self._flags),
+            outbox=Outbox(hashes.label, config.max_datagram, self._queue, counters, self._flags),
             rtt=RoundTrips(config),
             random=Random(int.from_bytes(entropy, "big")),
             counters=counters,
@@ -202,7 +203,7 @@ class Assembly:
             self._events.append(Paused(seconds))
 
     def _settle(self, now: float) -> None:
-        if self._pending.any:
+        if self._queue.any:
             self._gossip.settle(now)
         self._prober.settle(now)
 

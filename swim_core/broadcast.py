@@ -10,16 +10,16 @@ from .errors import PayloadTooLarge
 from .events import BroadcastReceived
 from .gossip import Gossip
 from .local import Local
+from .native.datagrams.gossip_queue import Piggyback
+from .native.datagrams.outbox import chunks
+from .native.datagrams.sender import Sender
 from .native.table.member_table import Change, Entry
 from .native.wire.claim import MAX_INCARNATION
 from .native.wire.datagram import OVERHEAD, encode_item
 from .native.wire.messages import Broadcast, Number, Want
-from .outbox import Load
 from .repair import Repair, Stream
-from .sender import Sender
 from .shared.timers import Timer
 from .statistics import DropReason
-from .sync import chunks
 from .window import Window
 
 __all__ = ["Broadcasts"]
@@ -226,7 +226,7 @@ class Broadcasts:
         found = [item[1] for item in kept if item is not None]
         room = (self._config.max_datagram if sender.budget is None else sender.budget) - OVERHEAD - 1
         for chunk in islice(chunks(found, room), ANSWER):
-            if not self._outbox.reply(None, sender, now, load=Load(broadcasts=chunk)):
+            if not self._outbox.reply(None, sender, now, riding=Piggyback(broadcasts=chunk)):
                 return
             self._counters.broadcasts_resent += len(chunk)
 

@@ -8,11 +8,11 @@ from .common import Common
 from .corrections import Corrections
 from .local import Hearing, Local
 from .member import State
+from .native.datagrams.gossip_queue import Piggyback
+from .native.datagrams.sender import Sender
 from .native.table.member_table import Change, Entry
 from .native.wire.claim import EPOCH_BITS, Claim, precedence
 from .native.wire.datagram import encode_item
-from .outbox import Load
-from .sender import Sender
 from .shared.timers import Timer
 from .statistics import DropReason
 
@@ -137,6 +137,6 @@ class Claims:
         held = self._held[name]
         entry = self._table.get(name)
         if entry is not None:
-            self._outbox.send(None, entry, now, load=Load([encode_item(held.claim)]))
+            self._outbox.send(None, entry, now, riding=Piggyback([encode_item(held.claim)]))
         wait = max(HOLD, 4 * self._rtt.p99) / QUESTIONS
         held.timer = self._timers.at(now + wait, lambda at: self._put_to_member(name, at, asked + 1))

@@ -8,10 +8,10 @@ import msgspec
 from .config import Config
 from .events import Event
 from .native.cluster_clock import ClusterClock
+from .native.datagrams.outbox import Outbox
 from .native.round_trips import RoundTrips
 from .native.table.member_table import MemberTable
 from .native.wire.hashing import Hashes
-from .outbox import Outbox
 from .shared.timers import Timers
 from .statistics import Counters
 

@@ -2,11 +2,11 @@
 
 from .address import Address
 from .common import Common
+from .native.datagrams.gossip_queue import Piggyback
+from .native.datagrams.sender import Sender
 from .native.wire.claim import Claim
 from .native.wire.datagram import Flags, encode_item
 from .native.wire.messages import WantClaim
-from .outbox import Load
-from .sender import Sender
 from .shared.rate_limit import RateLimit
 from .statistics import DropReason
 
@@ -36,8 +36,8 @@ class Corrections:
     def send(self, claim: Claim, sender: Sender, now: float) -> None:
         """Tell the sender this claim, if the bounds allow it."""
         if not sender.flags & Flags.CORRECTION and self._allow(sender, now):
-            load = Load([encode_item(claim)])
-            self._outbox.reply(None, sender, now, load=load, correction=True)
+            riding = Piggyback([encode_item(claim)])
+            self._outbox.reply(None, sender, now, riding=riding, correction=True)
 
     def ask_who(self, sender: Sender, now: float) -> None:
         """Ask a stranger who it is, within the same bounds."""

@@ -6,9 +6,9 @@ from msgspec import Raw
 
 from .common import Common
 from .member import State
+from .native.datagrams.gossip_queue import GossipQueue
 from .native.table.member_table import Entry
 from .native.wire.claim import Claim
-from .outbox import Pending
 from .shared.rate_limit import RateLimit
 from .statistics import DropReason
 
@@ -27,12 +27,12 @@ DEATH_REPEATS = REPEATS[:1]
 class Gossip:
     """Pushes what is pending to the ring successors, at once where the last push is long enough ago."""
 
-    def __init__(self, common: Common, pending: Pending) -> None:
+    def __init__(self, common: Common, queue: GossipQueue) -> None:
         self._limit = common.config.max_pending
         self._timers = common.timers
         self._table = common.table
         self._outbox = common.outbox
-        self._pending = pending
+        self._queue = queue
         self._counters = common.counters
         self._rate = RateLimit(1 / GAP, CREDIT)
         self._scheduled = False
@@ -42,11 +42,11 @@ class Gossip:
     @property
     def full(self) -> bool:
         """Whether ``max_pending`` items wait: no room for broadcasts; claims are always taken."""
-        return len(self._pending) >= self._limit
+        return len(self._queue) >= self._limit
 
     def tell_claim(self, claim: Claim, now: float, *, originator: bool = False) -> None:
         """Tell a claim; an originator, and everybody of a death, tells it again, unless it is outdated by then."""
-        self._pending.claim(claim)
+        self._queue.claim(claim)
         if originator or claim.state is State.DEAD:
             delays = REPEATS if originator else DEATH_REPEATS
             self._repeat(now, lambda: self._tell_if_current(claim), delays)
@@ -54,22 +54,22 @@ class Gossip:
     def _tell_if_current(self, claim: Claim) -> None:
         entry = self._table.get(claim.name)
         if entry is not None and entry.claim == claim:
-            self._pending.claim(claim)
+            self._queue.claim(claim)
 
     def tell_number(self, origin: int, highest: int, now: float) -> None:
         """Tell the highest broadcast number of an origin, and tell it again: nothing else shows that it was missed."""
         if not self.full:
-            self._pending.number(origin, highest)
-            self._repeat(now, lambda: self._pending.number(origin, highest), REPEATS[-1:])
+            self._queue.number(origin, highest)
+            self._repeat(now, lambda: self._queue.number(origin, highest), REPEATS[-1:])
 
     def tell_broadcast(self, origin: int, number: int, encoded: Raw, now: float, *, originator: bool = False) -> bool:
         """Tell a broadcast; False if there is no room (counted)."""
         if self.full:
             self._counters.drop(DropReason.PENDING_FULL)
             return False
-        self._pending.broadcast(origin, number, encoded)
+        self._queue.broadcast(origin, number, encoded)
         if originator:
-            self._repeat(now, lambda: self._pending.broadcast(origin, number, encoded))
+            self._repeat(now, lambda: self._queue.broadcast(origin, number, encoded))
         return True
 
     def _repeat(self, now: float, again: Callable[[], None], delays: Sequence[float] = REPEATS) -> None:
@@ -82,18 +82,18 @@ class Gossip:
 
     def push_now(self, now: float) -> None:
         """Push without regard to the last push: after a goodbye the process may end before the next is due."""
-        if self._pending.any:
+        if self._queue.any:
             self._push(now)
 
     def settle(self, now: float) -> None:
         """Push what is pending, or plan to; called after every input that left something pending."""
-        if self._pending.any and not self._table.has_others:
-            self._pending.clear()  # nobody to tell: whoever comes asks for everything
-        if not self._pending.any or self._scheduled:
+        if self._queue.any and not self._table.has_others:
+            self._queue.clear()  # nobody to tell: whoever comes asks for everything
+        if not self._queue.any or self._scheduled:
             return
         if self._rate.allow(now):
             self._push(now)
-        if self._pending.any:
+        if self._queue.any:
             self._scheduled = True
             self._timers.at(now + max(self._rate.wait(now), GAP / 2), self._push_later)
 
@@ -104,8 +104,8 @@ class Gossip:
     def _push(self, now: float) -> None:
         targets = self._targets()
         for _ in range(BURST):
-            self._outbox.spread(self._pending.take(self._outbox.room), targets, now)
-            if not self._pending.any:
+            self._outbox.spread(self._queue.take(self._outbox.room), targets, now)
+            if not self._queue.any:
                 break
 
     def _targets(self) -> list[Entry]:

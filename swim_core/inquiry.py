@@ -17,6 +17,7 @@ from .errors import SwimError
 from .events import Observation
 from .journal import Journal
 from .local import Local
+from .native.datagrams.sender import Sender
 from .native.table.member_table import Entry
 from .native.wire.claim import MAX_INCARNATION, MAX_MILLIS
 from .native.wire.datagram import OVERHEAD
@@ -34,7 +35,6 @@ from .native.wire.queries import (
     Teller,
     What,
 )
-from .sender import Sender
 from .shared.local_health import LocalHealth
 from .shared.rate_limit import RateLimit
 from .statistics import DropReason

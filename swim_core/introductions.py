@@ -5,10 +5,10 @@ from .claims import Claims
 from .common import Common
 from .corrections import Corrections
 from .jury import Jury
+from .native.datagrams.sender import Sender
 from .native.wire.claim import Claim
 from .native.wire.messages import ClaimOf, NotMe
 from .pings import Pings
-from .sender import Sender
 from .statistics import DropReason
 
 __all__ = ["Introductions"]

@@ -15,9 +15,9 @@ from .claims import Claims
 from .common import Common
 from .events import JoinAttempt
 from .local import Local
+from .native.datagrams.sender import Sender
 from .native.wire.datagram import encode_item
 from .native.wire.messages import Join, JoinAck
-from .sender import Sender
 from .shared.timers import Timer
 from .statistics import DropReason
 

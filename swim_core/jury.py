@@ -8,12 +8,12 @@ from .corrections import Corrections
 from .journal import Journal
 from .local import Local
 from .member import State
+from .native.datagrams.sender import Sender
 from .native.table.member_table import Change, Entry
 from .native.wire.claim import Claim
 from .native.wire.messages import Kernel, PingReq, Poll, Vote, VoteKind
 from .pings import Pings
 from .protocol import KernelEvidence
-from .sender import Sender
 from .shared.local_health import LocalHealth
 from .shared.timers import Timer
 from .statistics import DropReason

@@ -196,8 +196,10 @@ class Node(Assembly):
         return FormedCluster(claims, self._common.hashes, self._config.rings)
 
     def adopt(self, formed: TableSource, *, now: float) -> None:
-        """Hold the members of a formed cluster, or of what stands for one, as after long acquaintance, and raise no events:
-        for simulations that begin with a formed cluster. This node is among them, and knows nobody else yet."""
+        """Hold the members of a formed cluster as after long acquaintance, and raise no events about them.
+
+        For simulations that begin with one. This node is among the members, and knows nobody else yet.
+        """
         now = self._health.advance(now)
         self._table.hold_all(formed, now)
         self._sync.first_done = True
@@ -270,7 +272,7 @@ class Node(Assembly):
             watches=len(self._jury),
             tripwires=self._tripwires.standing,
             tripwires_missing=len(self._tripwires.tripwire_plan.peers) - self._tripwires.standing,
-            pending=len(self._pending),
+            pending=len(self._queue),
             retained_broadcasts=self._broadcasts.retained,
             round_trips=self._common.rtt.histogram,
             rtt_p50=self._common.rtt.quantile(0.5),

@@ -3,8 +3,8 @@
 from .common import Common
 from .events import MessageReceived
 from .local import Local
+from .native.datagrams.sender import Sender
 from .native.wire.messages import Ack, ClaimOf, NotMe, Ping, UserMessage, WantClaim
-from .sender import Sender
 from .statistics import DropReason
 
 __all__ = ["Responder"]

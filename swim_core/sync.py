@@ -12,11 +12,12 @@ import msgspec
 from msgspec import Raw
 
 from .common import Common
+from .native.datagrams.outbox import chunks
+from .native.datagrams.sender import Sender
 from .native.table.member_table import Entry
 from .native.wire.claim import precedence
 from .native.wire.datagram import OVERHEAD, Flags, encode_item
 from .native.wire.messages import MAX_BUCKETS, PageEntry, SyncPage, SyncPush, SyncReq
-from .sender import Sender
 from .shared.timers import Timer
 from .statistics import DropReason
 
@@ -38,20 +39,6 @@ WHOLE = 1 << 64
 def bucket_count(members: int) -> int:
     """How many buckets an asker with so many claims sends digests of."""
     return 1 if members <= ONE_BUCKET else min(MAX_BUCKETS, -(-members // PER_BUCKET))
-
-
-def chunks(items: list[Raw], room: int) -> Iterator[list[Raw]]:
-    """The items in portions of at most ``room`` bytes, but at least one item each."""
-    portion: list[Raw] = []
-    size = 0
-    for item in items:
-        if portion and size + len(item) > room:
-            yield portion
-            portion, size = [], 0
-        portion.append(item)
-        size += len(item)
-    if portion:
-        yield portion
 
 
 def _higher(entry: Entry, shown: tuple[int, bytes, int, int] | None) -> bool:

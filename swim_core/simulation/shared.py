@@ -1,8 +1,9 @@
 """Tables that share what they have in common: 10,000 nodes with an entry for each of 10,000 members fill no machine.
 
 The tables of a cluster that starts formed are alike at first, and of a large one no node has to do with many members.
-So they stand on one formed cluster that nothing changes, and each keeps only what it has changed, and a copy of the entry of
-each member that it has had to do with. Nothing else tells them from tables of their own, but that they are slower.
+So they stand on one formed cluster that nothing changes, and each keeps only what it has changed, and a copy of the
+entry of each member that it has had to do with. Nothing else tells them from tables of their own, but that they are
+slower.
 """
 
 from functools import lru_cache

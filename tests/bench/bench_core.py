@@ -193,7 +193,7 @@ def test_gossip_of_8_new_claims(benchmark: Any, members: int) -> None:
     clock = count(1)
 
     def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:
-        node._pending.clear()
+        node._queue.clear()
         return (*next(prepared), next(clock) * 0.1), {}
 
     def feed(data: bytes, source: Address, now: float) -> None:

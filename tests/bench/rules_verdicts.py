@@ -12,10 +12,10 @@ import swim_core.claims
 import swim_core.jury
 from swim_core import Event, Isolated, MemberDied, MemberRecovered, MemberSuspected, Reconnected, Rule
 from swim_core.claims import Claims
+from swim_core.native.datagrams.sender import Sender
 from swim_core.native.table.member_table import Entry
 from swim_core.native.wire.claim import Claim
 from swim_core.node import Node
-from swim_core.sender import Sender
 from swim_core.simulation import Link, Process, Simulation
 from swim_core.simulation.cluster import START_MS
 

@@ -1,4 +1,4 @@
-"""What a table keeps its entries in. Empty at first, or filled from a formed cluster, which may share it among many tables."""
+"""What a table keeps its entries in; empty at first, or filled from a formed cluster that many tables may share."""
 
 from operator import attrgetter
 from typing import Protocol, TypeVar

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from .address import Address
-from .native.table.member_table import Entry
+from swim_core.address import Address
+from swim_core.native.table.member_table import Entry
 
 __all__ = ["Sender"]
 

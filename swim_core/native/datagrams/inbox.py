@@ -2,13 +2,14 @@
 
 from struct import error as StructError
 
-from .address import Address, reachable
-from .common import Common
-from .errors import ConfigError
-from .native.wire.datagram import HEADER_SIZE, VERSION, Envelope, Flags, decode, unpack_header
-from .native.wire.messages import MAX_DATAGRAM, Ask
+from swim_core.address import Address, reachable
+from swim_core.common import Common
+from swim_core.errors import ConfigError
+from swim_core.native.wire.datagram import HEADER_SIZE, VERSION, Envelope, Flags, decode, unpack_header
+from swim_core.native.wire.messages import MAX_DATAGRAM, Ask
+from swim_core.statistics import DropReason
+
 from .sender import Sender
-from .statistics import DropReason
 
 __all__ = ["Inbox"]
 

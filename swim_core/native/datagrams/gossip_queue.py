@@ -1,0 +1,117 @@
+"""What waits to be told, and the choice of what rides in the room that a datagram has left."""
+
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.datagram import OVERHEAD, encode_item
+from swim_core.native.wire.messages import MAX_DATAGRAM, Number
+
+__all__ = ["GossipQueue", "Piggyback"]
+
+
+class Piggyback(msgspec.Struct):
+    """Encoded items for the room of one datagram."""
+
+    claims: list[Raw] = msgspec.field(default_factory=list)
+    numbers: list[Raw] = msgspec.field(default_factory=list)
+    broadcasts: list[Raw] = msgspec.field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.claims or self.numbers or self.broadcasts)
+
+    @property
+    def size(self) -> int:
+        """Bytes of all items."""
+        return sum(map(len, self.claims)) + sum(map(len, self.numbers)) + sum(map(len, self.broadcasts))
+
+
+class GossipQueue:
+    """Items that still have to be told, oldest first; a newer claim about a name takes the older one's place."""
+
+    def __init__(self) -> None:
+        self._claims: dict[str, Raw] = {}
+        self._numbers: dict[int, Raw] = {}
+        self._broadcasts: dict[tuple[int, int], Raw] = {}
+        self.any = False
+        """Whether there are any: a plain attribute, since every datagram in or out asks."""
+
+    def __len__(self) -> int:
+        return len(self._claims) + len(self._numbers) + len(self._broadcasts)
+
+    def claim(self, claim: Claim) -> None:
+        """Tell this claim."""
+        self._claims[claim.name] = encode_item(claim)
+        self.any = True
+
+    def number(self, origin: int, highest: int) -> None:
+        """Tell the highest broadcast number of an origin."""
+        self._numbers[origin] = encode_item(Number(origin, highest))
+        self.any = True
+
+    def broadcast(self, origin: int, number: int, encoded: Raw) -> None:
+        """Tell an encoded broadcast."""
+        self._broadcasts[origin, number] = encoded
+        self.any = True
+
+    def clear(self) -> None:
+        """Tell nothing after all."""
+        self._claims.clear()
+        self._numbers.clear()
+        self._broadcasts.clear()
+        self.any = False
+
+    def peek(self, room: int) -> Piggyback:
+        """Items for ``room`` bytes, left in place."""
+        return self._choose(room, take=False)
+
+    def take(self, room: int) -> Piggyback:
+        """Items for ``room`` bytes, taken out; one item that alone is larger comes alone."""
+        riding = self._choose(room, take=True) or self._choose(MAX_DATAGRAM - OVERHEAD, take=True)
+        self.any = len(self) > 0
+        return riding
+
+    def _choose(self, room: int, take: bool) -> Piggyback:
+        """The oldest claim, the oldest broadcast and the oldest number by turns, so that none starves."""
+        riding = Piggyback()
+        kinds: tuple[tuple[dict[Any, Raw], list[Raw]], ...] = (
+            (self._claims, riding.claims),
+            (self._broadcasts, riding.broadcasts),
+            (self._numbers, riding.numbers),
+        )
+        turns = [_Turn(items, chosen) for items, chosen in kinds if items]
+        while turns:
+            for turn in tuple(turns):
+                size = turn.next(room)
+                room -= size
+                if not size:
+                    turns.remove(turn)
+                    if take:
+                        turn.remove_chosen()
+        return riding
+
+
+class _Turn:
+    """One kind of item, in the order of its coming, moving into what rides."""
+
+    def __init__(self, items: dict[Any, Raw], chosen: list[Raw]) -> None:
+        self._items = items
+        self._queue = iter(items.items())
+        self._chosen = chosen
+        self._keys: list[Any] = []
+
+    def next(self, room: int) -> int:
+        """Move the next item if it fits; returns its size, 0 if none was moved."""
+        for key, item in self._queue:
+            if len(item) > room:
+                return 0
+            self._keys.append(key)
+            self._chosen.append(item)
+            return len(item)
+        return 0
+
+    def remove_chosen(self) -> None:
+        for key in self._keys:
+            del self._items[key]

@@ -1,0 +1,157 @@
+"""The making of datagrams: one message, and in the room left what else must be said."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+
+from msgspec import Raw
+
+from swim_core.address import Address
+from swim_core.member import State
+from swim_core.native.table.member_table import Entry
+from swim_core.native.wire.datagram import NIL, OVERHEAD, Flags, encode_item, pack
+from swim_core.native.wire.messages import Announce, Join, Message, Tell
+from swim_core.protocol import Datagram
+from swim_core.statistics import Counters
+
+from .gossip_queue import GossipQueue, Piggyback
+from .sender import Sender
+
+__all__ = ["Outbox"]
+
+_UNSEEN = (Announce, Tell)  # what shows no member this node's claim
+_datagram = partial(tuple.__new__, Datagram)  # from a pair, in one step less than by name
+
+
+class Outbox:
+    """Datagrams on their way out. Every one is made in `send`."""
+
+    def __init__(
+        self,
+        label: int,
+        max_datagram: int,
+        gossip: GossipQueue,
+        counters: Counters,
+        flags: Callable[[float], int],
+    ) -> None:
+        self._limit = max_datagram
+        self._label = label
+        self._gossip = gossip
+        self._counters = counters
+        self._flags = flags
+        self.queue: deque[Datagram] = deque()
+        """Made, and not fetched yet; the oldest first."""
+        self.sender = 0
+        """This node's short id."""
+        self.muted = False
+        """Superseded: say nothing to members but JOIN."""
+        self.spoken = False
+        """Whether anything has left that may have shown this node's claim: to members: all but announcements, answers
+        to tools and first JOINs."""
+
+    @property
+    def room(self) -> int:
+        """Bytes for items in a datagram without a message."""
+        return self._limit - OVERHEAD - len(NIL)
+
+    def send(
+        self,
+        message: Message | None,
+        to: Entry | Address,
+        now: float,
+        *,
+        riding: Piggyback | None = None,
+        limit: int | None = None,
+        correction: bool = False,
+    ) -> bytes | None:
+        """Queue one datagram.
+
+        Args:
+            message: what it is about, or None.
+            to: a member, which is then told what is claimed about it unless it is ALIVE, and, if it is
+                live and no ``riding`` is given, what is pending; or a bare address.
+            now: seconds.
+            riding: items to put in.
+            limit: the most bytes it may have; without it, items given in ``riding`` may exceed
+                ``max_datagram``, as a relay of somebody else's large broadcast must.
+            correction: flag it so that it is answered by no correction.
+
+        Returns:
+            The datagram; None if nothing may be said, or not in so few bytes.
+        """
+        if self.muted and type(message) is not Join and type(message) is not Tell:
+            return None
+        body: Message | Raw | None = message
+        if isinstance(to, Entry):
+            if self._gossip.any or to.claim.state is not State.ALIVE:
+                body = NIL if message is None else encode_item(message)  # once, since its size is asked for
+                most = self._limit if limit is None else min(limit, self._limit)
+                riding = self._piggyback(to, riding, most - OVERHEAD - len(body))
+            to = to.address
+        flags = self._flags(now) | (Flags.CORRECTION if correction else 0)
+        if riding:
+            data = pack(self._label, flags, self.sender, body, riding.claims, riding.numbers, riding.broadcasts)
+        else:
+            data = pack(self._label, flags, self.sender, body)
+        if limit is not None and len(data) > limit:
+            return None
+        if type(message) not in _UNSEEN and (type(message) is not Join or message.claim is not None):
+            self.spoken = True
+        self._counters.sent[type(message)].add(len(data))
+        self.queue.append(_datagram((data, to)))
+        return data
+
+    def spread(self, riding: Piggyback, targets: Iterable[Entry], now: float) -> None:
+        """Queue the same items for each of ``targets``: one datagram made once, save for who is accused itself."""
+        made: bytes | None = None
+        for to in targets:
+            if made is None or to.claim.state is not State.ALIVE:
+                data = self.send(None, to, now, riding=riding)
+                made = data if to.claim.state is State.ALIVE else made
+            else:
+                self._counters.sent[type(None)].add(len(made))
+                self.queue.append(_datagram((made, to.address)))
+
+    def reply(
+        self,
+        message: Message | None,
+        sender: Sender,
+        now: float,
+        *,
+        riding: Piggyback | None = None,
+        correction: bool = False,
+    ) -> bool:
+        """Answer a datagram within the sender's budget; returns False if that did not allow it.
+
+        A proven member is told in passing what is claimed about it, unless this is a correction.
+        """
+        to = sender.address if correction else sender.proven or sender.address
+        data = self.send(message, to, now, riding=riding, limit=sender.budget, correction=correction)
+        if data is not None and sender.budget is not None:
+            sender.budget -= len(data)
+        return data is not None
+
+    def _piggyback(self, to: Entry, riding: Piggyback | None, room: int) -> Piggyback | None:
+        if riding is None and to.live and self._gossip.any:
+            riding = self._gossip.peek(room)
+        if to.claim.state is not State.ALIVE:
+            accusation = encode_item(to.claim)
+            if riding is None:
+                riding = Piggyback()
+            if accusation not in riding.claims and len(accusation) <= room - riding.size:  # the load is others' too
+                riding = Piggyback([accusation, *riding.claims], riding.numbers, riding.broadcasts)
+        return riding
+
+
+def chunks(items: list[Raw], room: int) -> Iterator[list[Raw]]:
+    """The items in portions of at most ``room`` bytes, but at least one item each."""
+    portion: list[Raw] = []
+    size = 0
+    for item in items:
+        if portion and size + len(item) > room:
+            yield portion
+            portion, size = [], 0
+        portion.append(item)
+        size += len(item)
+    if portion:
+        yield portion
