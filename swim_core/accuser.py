@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping
 
 from .common import Common
 from .journal import Journal
-from .local import Local
 from .member import Rule, State
+from .native.claims.local_member import LocalMember
 from .native.table.member_table import Entry
 from .native.wire.claim import Claim, Verdict
 from .native.wire.messages import Kernel, PingReq, Poll
@@ -31,7 +31,7 @@ class Accuser:
     def __init__(
         self,
         common: Common,
-        local: Local,
+        local: LocalMember,
         health: LocalHealth,
         journal: Journal,
         watches: Mapping[int, Watch],

@@ -4,9 +4,9 @@ from hashlib import blake2b
 
 from .address import Address, pack
 from .agreement import Agreement
-from .claims import Claims
 from .common import Common
-from .local import Local
+from .native.claims.local_member import LocalMember
+from .native.claims.merging import ClaimMerger
 from .native.datagrams.sender import Sender
 from .native.wire.messages import Join, JoinAck
 from .statistics import DropReason
@@ -19,7 +19,9 @@ COOKIE_LIFE = 60.0  # seconds that a cookie's key is used; the one before stays 
 class Admission:
     """Answers those who ask to be let in, without keeping anything about them."""
 
-    def __init__(self, common: Common, local: Local, claims: Claims, secret: bytes, agreement: Agreement) -> None:
+    def __init__(
+        self, common: Common, local: LocalMember, claims: ClaimMerger, secret: bytes, agreement: Agreement
+    ) -> None:
         self._clock = common.clock
         self._table = common.table
         self._local = local

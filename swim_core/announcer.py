@@ -10,7 +10,7 @@ from .address import Address
 from .common import Common
 from .discovery import Multicast
 from .join import PADDED, Joiner
-from .local import Local
+from .native.claims.local_member import LocalMember
 from .native.datagrams.inbox import Inbox
 from .native.datagrams.sender import Sender
 from .native.wire.datagram import encode_item
@@ -34,7 +34,7 @@ class Announcer:
     cluster thus ask ten times a second on average, all together.
     """
 
-    def __init__(self, common: Common, local: Local, inbox: Inbox, joiner: Joiner) -> None:
+    def __init__(self, common: Common, local: LocalMember, inbox: Inbox, joiner: Joiner) -> None:
         self._timers = common.timers
         self._table = common.table
         self._outbox = common.outbox

@@ -17,20 +17,21 @@ from .admission import Admission
 from .agreement import Agreement
 from .announcer import Announcer
 from .broadcast import Broadcasts
-from .claims import Claims
 from .common import Common
 from .config import Config
-from .corrections import Corrections
 from .errors import ConfigError, NotRunning
 from .events import Event, MemberForgotten, NameConflict, NameRegained, Paused
 from .gossip import Gossip
 from .inquiry import Inquiry
-from .introductions import Introductions
 from .join import Joiner
 from .journal import Journal
 from .jury import Jury
-from .local import Hearing, Local
 from .member import State
+from .native.claims.corrections import Corrections
+from .native.claims.local_member import LocalMember, Refutation
+from .native.claims.merging import ClaimMerger
+from .native.claims.strangers import Strangers
+from .native.claims.transitions import transition
 from .native.cluster_clock import ClusterClock
 from .native.datagrams.gossip_queue import GossipQueue
 from .native.datagrams.inbox import Inbox
@@ -50,7 +51,6 @@ from .shared.local_health import Limits, LocalHealth
 from .shared.timers import Timers
 from .statistics import Counters, DropReason
 from .sync import STABLE, Sync
-from .transitions import transition
 from .tripwires import Tripwires
 
 __all__ = ["Assembly"]
@@ -88,15 +88,15 @@ class Assembly:
         self._timers = common.timers
         limits = Limits(config.probe_interval, config.pause_threshold, config.stall_tolerance)
         self._health = LocalHealth(limits, common.counters, now, deadline=common.timers.deadline, on_pause=self._paused)
-        self._local = Local(common, name, address, unix_ms=unix_ms, metadata=metadata or {}, now=now)
+        self._local = LocalMember(common, name, address, unix_ms=unix_ms, metadata=metadata or {}, now=now)
         self._inbox = Inbox(common)
         self._journal = Journal(common.table)
         self._gossip = Gossip(common, self._queue)
         self._corrections = Corrections(common)
         self._pings = Pings(common)
         self._revival = Revival(common, self._pings)
-        self._claims = Claims(
-            common, self._local, self._corrections, on_change=self._changed, on_hearing=self._heard_of_itself
+        self._claims = ClaimMerger(
+            common, self._local, self._corrections, on_change=self._changed, on_own_name_claimed=self._own_name_claimed
         )
         self._tripwires = Tripwires(
             common, self._local, self._health, self._journal, probe=lambda entry, at: self._prober.probe(entry, at)
@@ -122,7 +122,7 @@ class Assembly:
             broadcast=self._broadcast,
             unanswered=lambda: 0 < len(self._joiner.addresses) == len(self._joiner.unanswered),
         )
-        self._introductions = Introductions(common, self._claims, self._corrections, self._pings, self._jury)
+        self._strangers = Strangers(common, self._claims, self._corrections, self._pings, self._jury)
         self._isolation = Isolation(
             name,
             self._health,
@@ -185,8 +185,8 @@ class Assembly:
             messages.SyncPush: self._on_push,
             messages.WantClaim: self._responder.asked_for_claim,
             messages.Want: self._broadcasts.wanted,
-            messages.ClaimOf: self._introductions.claimed,
-            messages.NotMe: self._introductions.not_me,
+            messages.ClaimOf: self._strangers.claimed,
+            messages.NotMe: self._strangers.not_me,
             messages.UserMessage: self._responder.messaged,
             messages.Ask: self._inquiry.asked,
             messages.Tell: lambda *_: self._common.counters.drop(DropReason.UNREQUESTED),  # for tools
@@ -315,11 +315,11 @@ class Assembly:
     def _tell_own_claim(self, now: float) -> None:
         self._gossip.tell_claim(self._local.claim, now, originator=True)
 
-    def _heard_of_itself(self, hearing: Hearing, claim: Claim, now: float) -> None:
+    def _own_name_claimed(self, refutation: Refutation, claim: Claim, now: float) -> None:
         """Something was claimed about this node."""
         superseded = self._local.rival is not None
         self._prober.enabled = not self._local.silent
-        if hearing is Hearing.CONFLICT:
+        if refutation is Refutation.CONFLICT:
             if not self._common.outbox.muted:
                 self._events.append(NameConflict(as_member(claim)))
                 self._gossip.tell_claim(claim, now)  # the last word: others must know the rival, or it can't die
@@ -333,7 +333,7 @@ class Assembly:
         self._common.outbox.muted = superseded
         self._common.counters.refutations += 1
         self._tell_own_claim(now)
-        if hearing is Hearing.WAS_DEAD and not self._local.left:
+        if refutation is Refutation.WAS_DEAD and not self._local.left:
             self._sync.start_with_anyone(now)
 
     def _admitted(self, sender: Sender, now: float) -> None:

@@ -9,7 +9,7 @@ from .common import Common
 from .errors import PayloadTooLarge
 from .events import BroadcastReceived
 from .gossip import Gossip
-from .local import Local
+from .native.claims.local_member import LocalMember
 from .native.datagrams.gossip_queue import Piggyback
 from .native.datagrams.outbox import chunks
 from .native.datagrams.sender import Sender
@@ -34,7 +34,7 @@ WAIT = 5.0  # seconds that a broadcast waits for the claim of its origin
 class Broadcasts:
     """Numbers own broadcasts, delivers others', and asks for what is missing."""
 
-    def __init__(self, common: Common, local: Local, gossip: Gossip) -> None:
+    def __init__(self, common: Common, local: LocalMember, gossip: Gossip) -> None:
         self._config = common.config
         self._timers = common.timers
         self._table = common.table

@@ -16,7 +16,7 @@ from .common import Common
 from .errors import SwimError
 from .events import Observation
 from .journal import Journal
-from .local import Local
+from .native.claims.local_member import LocalMember
 from .native.datagrams.sender import Sender
 from .native.table.member_table import Entry
 from .native.wire.claim import MAX_INCARNATION, MAX_MILLIS
@@ -63,7 +63,7 @@ class Inquiry:
     def __init__(
         self,
         common: Common,
-        local: Local,
+        local: LocalMember,
         health: LocalHealth,
         journal: Journal,
         *,

@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from .address import Address
 from .agreement import Agreement
-from .claims import Claims
 from .common import Common
 from .events import JoinAttempt
-from .local import Local
+from .native.claims.local_member import LocalMember
+from .native.claims.merging import ClaimMerger
 from .native.datagrams.sender import Sender
 from .native.wire.datagram import encode_item
 from .native.wire.messages import Join, JoinAck
@@ -55,8 +55,8 @@ class Joiner:
     def __init__(
         self,
         common: Common,
-        local: Local,
-        claims: Claims,
+        local: LocalMember,
+        claims: ClaimMerger,
         agreement: Agreement,
         *,
         deaf: Callable[[], bool],

@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 from .accuser import Accuser
 from .common import Common
-from .corrections import Corrections
 from .journal import Journal
-from .local import Local
 from .member import State
+from .native.claims.corrections import Corrections
+from .native.claims.local_member import LocalMember
 from .native.datagrams.sender import Sender
 from .native.table.member_table import Change, Entry
 from .native.wire.claim import Claim
@@ -35,7 +35,7 @@ class Jury:
     def __init__(
         self,
         common: Common,
-        local: Local,
+        local: LocalMember,
         corrections: Corrections,
         pings: Pings,
         health: LocalHealth,

@@ -2,7 +2,7 @@
 
 from .common import Common
 from .events import MessageReceived
-from .local import Local
+from .native.claims.local_member import LocalMember
 from .native.datagrams.sender import Sender
 from .native.wire.messages import Ack, ClaimOf, NotMe, Ping, UserMessage, WantClaim
 from .statistics import DropReason
@@ -13,7 +13,7 @@ __all__ = ["Responder"]
 class Responder:
     """Answers PING and WANT_CLAIM, and delivers MESSAGE."""
 
-    def __init__(self, common: Common, local: Local) -> None:
+    def __init__(self, common: Common, local: LocalMember) -> None:
         self._max_payload = common.config.max_broadcast
         self._table = common.table
         self._clock = common.clock

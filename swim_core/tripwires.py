@@ -10,8 +10,8 @@ from .address import Address, is_loopback
 from .common import Common
 from .journal import Journal
 from .kernels import EVIDENCE_LIFE
-from .local import Local
 from .member import State
+from .native.claims.local_member import LocalMember
 from .native.table.member_table import Change, Entry
 from .protocol import KernelEvidence
 from .shared.local_health import LocalHealth
@@ -36,7 +36,7 @@ class Tripwires:
     def __init__(
         self,
         common: Common,
-        local: Local,
+        local: LocalMember,
         health: LocalHealth,
         journal: Journal,
         *,

@@ -8,10 +8,10 @@ from unittest.mock import patch
 from measuring import count, events, messages, section, settled, spread, table
 
 import swim_core.accuser
-import swim_core.claims
 import swim_core.jury
+import swim_core.native.claims.merging
 from swim_core import Event, Isolated, MemberDied, MemberRecovered, MemberSuspected, Reconnected, Rule
-from swim_core.claims import Claims
+from swim_core.native.claims.merging import ClaimMerger
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.table.member_table import Entry
 from swim_core.native.wire.claim import Claim
@@ -273,32 +273,36 @@ def held_back(seeds: int) -> None:
     )
 
 
-def _believe_at_once(self: Claims, claim: Claim, now: float) -> None:
+def _believe_at_once(self: ClaimMerger, claim: Claim, now: float) -> None:
     self._merge(claim, now)
 
 
-_receive = Claims.receive
+_receive = ClaimMerger.receive
 
 
 def _page_like_a_flood(
-    self: Claims, claim: Claim, now: float, *, sender: Sender | None = None, paged: bool = False
+    self: ClaimMerger, claim: Claim, now: float, *, sender: Sender | None = None, paged: bool = False
 ) -> bool:
     return _receive(self, claim, now, sender=sender)
 
 
-def _page_is_news(self: Claims, claim: Claim, now: float, *, sender: Sender | None = None, paged: bool = False) -> bool:
-    with patch.object(swim_core.claims, "FRESH", math.inf if paged else swim_core.claims.FRESH):
+def _page_is_news(
+    self: ClaimMerger, claim: Claim, now: float, *, sender: Sender | None = None, paged: bool = False
+) -> bool:
+    with patch.object(
+        swim_core.native.claims.merging, "FRESH", math.inf if paged else swim_core.native.claims.merging.FRESH
+    ):
         return _receive(self, claim, now, sender=sender)
 
 
 def _heals(seeds: int) -> Iterator[Sequence[object]]:
     rules: dict[str, list[tuple[object, str, object]]] = {
         "as written": [],
-        "no hold: old deaths merge at once": [(Claims, "_hold_back", _believe_at_once)],
-        "floods always merge, pages are held": [(swim_core.claims, "FRESH", math.inf)],
-        "pages are held if old, like floods": [(Claims, "receive", _page_like_a_flood)],
-        "pages merge at once, old floods are held": [(Claims, "receive", _page_is_news)],
-        "held for 0.2 s": [(swim_core.claims, "HOLD", 0.2)],
+        "no hold: old deaths merge at once": [(ClaimMerger, "_hold_back", _believe_at_once)],
+        "floods always merge, pages are held": [(swim_core.native.claims.merging, "FRESH", math.inf)],
+        "pages are held if old, like floods": [(ClaimMerger, "receive", _page_like_a_flood)],
+        "pages merge at once, old floods are held": [(ClaimMerger, "receive", _page_is_news)],
+        "held for 0.2 s": [(swim_core.native.claims.merging, "HOLD", 0.2)],
     }
     for members in (6, 16, 64, 128):
         for rule, changes in rules.items():

@@ -17,8 +17,8 @@ from swim_core import (
     State,
 )
 from swim_core.address import Address, pack
+from swim_core.native.claims.transitions import transition
 from swim_core.native.wire.claim import Claim, Verdict, precedence
-from swim_core.transitions import transition
 
 ALIVE, SUSPECT, DEAD, LEFT = State
 TOP = 2**32 - 1

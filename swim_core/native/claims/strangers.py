@@ -1,23 +1,24 @@
 """How a node learns who a stranger is: from answers that nobody can give unasked."""
 
-from .address import pack
-from .claims import Claims
-from .common import Common
+from swim_core.address import pack
+from swim_core.common import Common
+from swim_core.jury import Jury
+from swim_core.native.datagrams.sender import Sender
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.messages import ClaimOf, NotMe
+from swim_core.pings import Pings
+from swim_core.statistics import DropReason
+
 from .corrections import Corrections
-from .jury import Jury
-from .native.datagrams.sender import Sender
-from .native.wire.claim import Claim
-from .native.wire.messages import ClaimOf, NotMe
-from .pings import Pings
-from .statistics import DropReason
+from .merging import ClaimMerger
 
-__all__ = ["Introductions"]
+__all__ = ["Strangers"]
 
 
-class Introductions:
+class Strangers:
     """Takes CLAIM_OF and NOT_ME: a claim in them is believed of the address that was asked, and of nobody else."""
 
-    def __init__(self, common: Common, claims: Claims, corrections: Corrections, pings: Pings, jury: Jury) -> None:
+    def __init__(self, common: Common, claims: ClaimMerger, corrections: Corrections, pings: Pings, jury: Jury) -> None:
         self._hashes = common.hashes
         self._table = common.table
         self._counters = common.counters

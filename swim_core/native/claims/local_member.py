@@ -3,19 +3,27 @@
 from collections.abc import Mapping
 from enum import Enum, auto
 
-from .address import Address, pack, reachable
-from .common import Common
-from .errors import ConfigError
-from .member import Member, Rule, State, check_name
-from .native.table.member_table import Change
-from .native.wire.claim import EPOCH_BITS, EPOCH_STEP, MAX_INCARNATION, Claim, Verdict, pack_metadata, precedence
+from swim_core.address import Address, pack, reachable
+from swim_core.common import Common
+from swim_core.errors import ConfigError
+from swim_core.member import Member, Rule, State, check_name
+from swim_core.native.table.member_table import Change
+from swim_core.native.wire.claim import (
+    EPOCH_BITS,
+    EPOCH_STEP,
+    MAX_INCARNATION,
+    Claim,
+    Verdict,
+    pack_metadata,
+    precedence,
+)
 
-__all__ = ["Hearing", "Local"]
+__all__ = ["LocalMember", "Refutation"]
 
 MAX_EPOCH = 2**64 - 1
 
 
-class Hearing(Enum):
+class Refutation(Enum):
     """What follows from a claim about this node's own name."""
 
     NOTHING = auto()
@@ -29,7 +37,7 @@ class Hearing(Enum):
     """Another live process owns the name."""
 
 
-class Local:
+class LocalMember:
     """Owns the claim about this node. Only what happens here raises its incarnation."""
 
     def __init__(
@@ -151,38 +159,38 @@ class Local:
         self._put(rival.epoch + EPOCH_STEP, 0, now)
         return rival
 
-    def hear(self, claim: Claim, now: float) -> Hearing:
+    def refute(self, claim: Claim, now: float) -> Refutation:
         """Judge a claim about this node's own name, and answer it where that is called for."""
         mine = self.claim
         run, my_run = (claim.epoch, claim.address), (mine.epoch, mine.address)
         if self.rival is not None and run <= my_run:
-            return Hearing.NOTHING  # superseded: this run answers nothing any more
+            return Refutation.NOTHING  # superseded: this run answers nothing any more
         if run == my_run:
-            return self._hear_of_this_run(claim, mine, now)
+            return self._refute_this_run(claim, mine, now)
         if run < my_run:
-            return Hearing.STALE
+            return Refutation.STALE
         if self.left:
-            return Hearing.NOTHING  # whoever runs under this name now is welcome to it
+            return Refutation.NOTHING  # whoever runs under this name now is welcome to it
         if claim.address != mine.address and claim.state.live:
             self.rival = claim
-            return Hearing.CONFLICT
+            return Refutation.CONFLICT
         if claim.epoch + EPOCH_STEP > MAX_EPOCH:
-            return Hearing.NOTHING
+            return Refutation.NOTHING
         self.rival = None  # my own old run, or a rival that is gone
         self._put(claim.epoch + EPOCH_STEP, 0, now)
-        return Hearing.WAS_DEAD
+        return Refutation.WAS_DEAD
 
-    def _hear_of_this_run(self, claim: Claim, mine: Claim, now: float) -> Hearing:
+    def _refute_this_run(self, claim: Claim, mine: Claim, now: float) -> Refutation:
         if precedence(claim) == precedence(mine):
-            return Hearing.NOTHING
+            return Refutation.NOTHING
         if claim.incarnation < mine.incarnation:
-            return Hearing.STALE
+            return Refutation.STALE
         if self.left:
             if claim.state is State.LEFT or claim.incarnation == MAX_INCARNATION:
-                return Hearing.NOTHING
+                return Refutation.NOTHING
             if claim.state is State.ALIVE and claim.incarnation == mine.incarnation:
-                return Hearing.STALE
+                return Refutation.STALE
             self._put(mine.epoch, claim.incarnation + 1, now)
-            return Hearing.ANSWERED
+            return Refutation.ANSWERED
         self.raise_above(claim.incarnation, now)
-        return Hearing.ANSWERED if claim.state.live else Hearing.WAS_DEAD
+        return Refutation.ANSWERED if claim.state.live else Refutation.WAS_DEAD

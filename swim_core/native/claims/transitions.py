@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from .events import (
+from swim_core.events import (
     Event,
     Evidence,
     MemberDied,
@@ -12,9 +12,9 @@ from .events import (
     MemberSuspected,
     MemberUpdated,
 )
-from .member import Member, Rule, State
-from .native.table.member_table import as_member
-from .native.wire.claim import MAX_INCARNATION, Claim
+from swim_core.member import Member, Rule, State
+from swim_core.native.table.member_table import as_member
+from swim_core.native.wire.claim import MAX_INCARNATION, Claim
 
 __all__ = ["transition"]
 

@@ -1,14 +1,14 @@
 """Corrections: the higher claim, sent to somebody who shows a wrong belief."""
 
-from .address import Address
-from .common import Common
-from .native.datagrams.gossip_queue import Piggyback
-from .native.datagrams.sender import Sender
-from .native.wire.claim import Claim
-from .native.wire.datagram import Flags, encode_item
-from .native.wire.messages import WantClaim
-from .shared.rate_limit import RateLimit
-from .statistics import DropReason
+from swim_core.address import Address
+from swim_core.common import Common
+from swim_core.native.datagrams.gossip_queue import Piggyback
+from swim_core.native.datagrams.sender import Sender
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.datagram import Flags, encode_item
+from swim_core.native.wire.messages import WantClaim
+from swim_core.shared.rate_limit import RateLimit
+from swim_core.statistics import DropReason
 
 __all__ = ["Corrections"]
 

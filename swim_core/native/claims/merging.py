@@ -4,19 +4,20 @@ from collections.abc import Callable
 
 import msgspec
 
-from .common import Common
-from .corrections import Corrections
-from .local import Hearing, Local
-from .member import State
-from .native.datagrams.gossip_queue import Piggyback
-from .native.datagrams.sender import Sender
-from .native.table.member_table import Change, Entry
-from .native.wire.claim import EPOCH_BITS, Claim, precedence
-from .native.wire.datagram import encode_item
-from .shared.timers import Timer
-from .statistics import DropReason
+from swim_core.common import Common
+from swim_core.member import State
+from swim_core.native.datagrams.gossip_queue import Piggyback
+from swim_core.native.datagrams.sender import Sender
+from swim_core.native.table.member_table import Change, Entry
+from swim_core.native.wire.claim import EPOCH_BITS, Claim, precedence
+from swim_core.native.wire.datagram import encode_item
+from swim_core.shared.timers import Timer
+from swim_core.statistics import DropReason
 
-__all__ = ["Claims"]
+from .corrections import Corrections
+from .local_member import LocalMember, Refutation
+
+__all__ = ["ClaimMerger"]
 
 DAY = 86_400_000  # ms
 FRESH = 2_000  # ms; an older verdict on a member that is live here is put to the member first
@@ -29,17 +30,17 @@ class _Held(msgspec.Struct):
     timer: Timer
 
 
-class Claims:
+class ClaimMerger:
     """Receives claims, merges them, and holds back deaths that are old news."""
 
     def __init__(
         self,
         common: Common,
-        local: Local,
+        local: LocalMember,
         corrections: Corrections,
         *,
         on_change: Callable[[Change, float], None],
-        on_hearing: Callable[[Hearing, Claim, float], None],
+        on_own_name_claimed: Callable[[Refutation, Claim, float], None],
     ) -> None:
         self._timers = common.timers
         self._clock = common.clock
@@ -51,7 +52,7 @@ class Claims:
         self._rtt = common.rtt
         self._counters = common.counters
         self._on_change = on_change
-        self._on_hearing = on_hearing
+        self._on_own_name_claimed = on_own_name_claimed
         self._held: dict[str, _Held] = {}
         self._spacing = 1.0 / common.config.max_held_back_per_second
         self._next_held = float("-inf")
@@ -62,7 +63,7 @@ class Claims:
             self._counters.drop(DropReason.FAR_FUTURE_EPOCH)
             return False
         if claim.name == self._local.name:
-            return self._hear(claim, sender, now)
+            return self._refute(claim, sender, now)
         entry = self._table.get(claim.name)
         if entry is not None and claim == entry.claim:
             return False  # as most are: a flood brings each claim by several ways
@@ -90,7 +91,7 @@ class Claims:
             self.receive(held, now)
         rival = self._local.outlive_rival(held, now)
         if rival is not None:
-            self._on_hearing(Hearing.WAS_DEAD, rival, now)
+            self._on_own_name_claimed(Refutation.WAS_DEAD, rival, now)
 
     def _is_old(self, claim: Claim, now: float) -> bool:
         return claim.verdict is None or self._clock.read(now) - claim.verdict.time > FRESH
@@ -109,13 +110,13 @@ class Claims:
         self._on_change(outcome, now)
         return True
 
-    def _hear(self, claim: Claim, sender: Sender | None, now: float) -> bool:
-        hearing = self._local.hear(claim, now)
-        if hearing is Hearing.STALE and sender is not None:
+    def _refute(self, claim: Claim, sender: Sender | None, now: float) -> bool:
+        refutation = self._local.refute(claim, now)
+        if refutation is Refutation.STALE and sender is not None:
             self._corrections.send(self._local.claim, sender, now)
-        if hearing not in (Hearing.NOTHING, Hearing.STALE):
-            self._on_hearing(hearing, claim, now)
-        return hearing not in (Hearing.NOTHING, Hearing.STALE)
+        if refutation not in (Refutation.NOTHING, Refutation.STALE):
+            self._on_own_name_claimed(refutation, claim, now)
+        return refutation not in (Refutation.NOTHING, Refutation.STALE)
 
     # ------------------------------------------------------------------ old deaths
 
