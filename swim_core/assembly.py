@@ -24,8 +24,6 @@ from .events import Event, MemberForgotten, NameConflict, NameRegained, Paused
 from .gossip import Gossip
 from .inquiry import Inquiry
 from .join import Joiner
-from .journal import Journal
-from .jury import Jury
 from .member import State
 from .native.claims.corrections import Corrections
 from .native.claims.local_member import LocalMember, Refutation
@@ -37,21 +35,23 @@ from .native.datagrams.gossip_queue import GossipQueue
 from .native.datagrams.inbox import Inbox
 from .native.datagrams.outbox import Outbox
 from .native.datagrams.sender import Sender
+from .native.detection.dead_prober import DeadProber
+from .native.detection.evidence_log import EvidenceLog
+from .native.detection.pings import Pings
+from .native.detection.prober import Prober
+from .native.detection.responder import Responder
+from .native.detection.tripwires import Tripwires
+from .native.detection.watches import Watches
 from .native.round_trips import RoundTrips
 from .native.table.member_table import Change, Entry, MemberTable, as_member
 from .native.wire import messages
 from .native.wire.claim import Claim
 from .native.wire.hashing import Hashes
-from .pings import Pings
-from .prober import Prober
-from .responder import Responder
-from .revival import Revival
 from .shared.isolation import Isolation
 from .shared.local_health import Limits, LocalHealth
 from .shared.timers import Timers
 from .statistics import Counters, DropReason
 from .sync import STABLE, Sync
-from .tripwires import Tripwires
 
 __all__ = ["Assembly"]
 
@@ -90,24 +90,24 @@ class Assembly:
         self._health = LocalHealth(limits, common.counters, now, deadline=common.timers.deadline, on_pause=self._paused)
         self._local = LocalMember(common, name, address, unix_ms=unix_ms, metadata=metadata or {}, now=now)
         self._inbox = Inbox(common)
-        self._journal = Journal(common.table)
+        self._evidence_log = EvidenceLog(common.table)
         self._gossip = Gossip(common, self._queue)
         self._corrections = Corrections(common)
         self._pings = Pings(common)
-        self._revival = Revival(common, self._pings)
+        self._dead_prober = DeadProber(common, self._pings)
         self._claims = ClaimMerger(
             common, self._local, self._corrections, on_change=self._changed, on_own_name_claimed=self._own_name_claimed
         )
         self._tripwires = Tripwires(
-            common, self._local, self._health, self._journal, probe=lambda entry, at: self._prober.probe(entry, at)
+            common, self._local, self._health, self._evidence_log, probe=lambda entry, at: self._prober.probe(entry, at)
         )
-        self._jury = Jury(
+        self._watches = Watches(
             common,
             self._local,
             self._corrections,
             self._pings,
             self._health,
-            self._journal,
+            self._evidence_log,
             self._tripwires,
             declare=self._declare,
         )
@@ -118,11 +118,11 @@ class Assembly:
             common,
             self._local,
             self._health,
-            self._journal,
+            self._evidence_log,
             broadcast=self._broadcast,
             unanswered=lambda: 0 < len(self._joiner.addresses) == len(self._joiner.unanswered),
         )
-        self._strangers = Strangers(common, self._claims, self._corrections, self._pings, self._jury)
+        self._strangers = Strangers(common, self._claims, self._corrections, self._pings, self._watches)
         self._isolation = Isolation(
             name,
             self._health,
@@ -175,9 +175,9 @@ class Assembly:
         return {
             messages.Ping: self._responder.pinged,
             messages.Ack: self._on_ack,
-            messages.PingReq: self._jury.help,
-            messages.Vote: self._jury.voted,
-            messages.Poll: self._jury.polled,
+            messages.PingReq: self._watches.help,
+            messages.Vote: self._watches.voted,
+            messages.Poll: self._watches.polled,
             messages.Join: self._admission.asked,
             messages.JoinAck: self._joiner.answered,
             messages.SyncReq: self._sync.answer,
@@ -198,7 +198,7 @@ class Assembly:
     def _paused(self, seconds: float) -> None:
         self._prober.drop()
         self._pings.drop()
-        self._jury.pause()
+        self._watches.pause()
         if seconds > self._health.long_pause:
             self._events.append(Paused(seconds))
 
@@ -259,7 +259,7 @@ class Assembly:
                 self._prober.heard(short_id)
             if entry is self._prober.awaited:
                 self._prober.showed_up(now)
-            self._jury.heard(short_id, now)
+            self._watches.heard(short_id, now)
 
     # ------------------------------------------------------------------ messages
 
@@ -290,15 +290,15 @@ class Assembly:
     def _changed(self, change: Change, now: float, *, originator: bool = False) -> None:
         """A claim about another member won."""
         claim = change.claim
-        self._journal.note_change(change, now)
-        self._jury.on_change(change, now)
+        self._evidence_log.note_change(change, now)
+        self._watches.on_change(change, now)
         self._tripwires.on_change(change)
         self._broadcasts.on_change(change, now)
         if claim.state is State.DEAD:
-            self._revival.add(change.entry, now)
+            self._dead_prober.add(change.entry, now)
         if not claim.state.live:
             self._joiner.lost(change.entry.address, now)
-        self._events.extend(transition(change.before, claim, self._journal.evidence))
+        self._events.extend(transition(change.before, claim, self._evidence_log.evidence))
         self._gossip.tell_claim(claim, now, originator=originator)
 
     def _declare(self, claim: Claim, now: float) -> None:
@@ -309,8 +309,8 @@ class Assembly:
 
     def _probe_failed(self, entry: Entry, sent: float, now: float) -> None:
         detail = f"sent {now - sent:.2f} s before, no answer"
-        self._journal.note(entry.name, "probe timed out", now, detail=detail, repeats=True)
-        self._jury.accuse(entry, sent, now)
+        self._evidence_log.note(entry.name, "probe timed out", now, detail=detail, repeats=True)
+        self._watches.accuse(entry, sent, now)
 
     def _tell_own_claim(self, now: float) -> None:
         self._gossip.tell_claim(self._local.claim, now, originator=True)
@@ -324,7 +324,7 @@ class Assembly:
                 self._events.append(NameConflict(as_member(claim)))
                 self._gossip.tell_claim(claim, now)  # the last word: others must know the rival, or it can't die
                 self._gossip.push_now(now)
-                self._jury.stop()
+                self._watches.stop()
                 self._joiner.superseded(now)
             self._common.outbox.muted = True
             return
@@ -345,7 +345,7 @@ class Assembly:
     def _on_round(self, now: float) -> None:
         """Housekeeping, once per probe interval."""
         if not self._local.silent:
-            self._revival.on_round(now)
+            self._dead_prober.on_round(now)
             self._isolation.on_round(self._table.live_count, now)
             if self._health.deaf:
                 self._joiner.deafened(now)
@@ -355,7 +355,7 @@ class Assembly:
 
     def _forgotten(self, entry: Entry) -> None:
         self._events.append(MemberForgotten(entry.member))
-        self._journal.forget(entry.name)
+        self._evidence_log.forget(entry.name)
         self._tripwires.forget(entry.short_id)
         self._broadcasts.forget(entry)
 

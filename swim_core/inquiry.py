@@ -15,9 +15,9 @@ from .address import Address, is_loopback, pack
 from .common import Common
 from .errors import SwimError
 from .events import Observation
-from .journal import Journal
 from .native.claims.local_member import LocalMember
 from .native.datagrams.sender import Sender
+from .native.detection.evidence_log import EvidenceLog
 from .native.table.member_table import Entry
 from .native.wire.claim import MAX_INCARNATION, MAX_MILLIS
 from .native.wire.datagram import OVERHEAD
@@ -65,7 +65,7 @@ class Inquiry:
         common: Common,
         local: LocalMember,
         health: LocalHealth,
-        journal: Journal,
+        evidence_log: EvidenceLog,
         *,
         broadcast: Callable[[bytes, float], int],
         unanswered: Callable[[], bool],
@@ -77,7 +77,7 @@ class Inquiry:
         self._counters = common.counters
         self._local = local
         self._health = health
-        self._journal = journal
+        self._evidence_log = evidence_log
         self._broadcast = broadcast
         self._unanswered = unanswered
         self._last: dict[str, float] = {}
@@ -148,7 +148,7 @@ class Inquiry:
             None if contact.heard is None else _whole(contact.heard, 1e3),
             None if contact.round_trip is None else _whole(contact.round_trip, 1e6),
             min(contact.unanswered, MAX_COUNT),
-            "" if verdict is None else self._journal.name_of(verdict.accuser),
+            "" if verdict is None else self._evidence_log.name_of(verdict.accuser),
             None if accuser is None else pack(accuser.address),
         )
 
@@ -163,7 +163,7 @@ class Inquiry:
         row = self._row(entry, now)
         if row.claim.metadata:
             row = replace(row, claim=replace(row.claim, metadata=b""))
-        start, observations = self._journal.since(entry.name, ask.cursor)
+        start, observations = self._evidence_log.since(entry.name, ask.cursor)
         notes = _fit(room - _size(ReasonPage(teller, row, [])), (self._note(seen, now) for seen in observations))
         body = _encode(_Reason(teller, row, notes))
         if len(notes) == len(observations):

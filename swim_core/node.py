@@ -71,13 +71,13 @@ class Node(Assembly):
             if short_id is None:
                 self._common.counters.drop(DropReason.FORGED_EVIDENCE)
             elif entry is not None and entry.live:
-                self._jury.evidence(entry, kind, now)
+                self._watches.evidence(entry, kind, now)
         elif kind in (KernelEvidence.CONNECTED, KernelEvidence.CONNECTION_LOST):
             entry = self._tripwires.entry_of(quoted, address)
             if entry is not None:
                 self._tripwires.feed(entry, kind, now)
         elif (entry := self._table.live_at(address)) is not None:
-            self._jury.evidence(entry, kind, now)
+            self._watches.evidence(entry, kind, now)
         self._settle(now)
 
     def feed_tick(self, *, now: float) -> None:
@@ -176,7 +176,7 @@ class Node(Assembly):
         self._joiner.stop()
         self._announcer.stop()
         self._prober.enabled = False
-        self._jury.stop()
+        self._watches.stop()
         anybody = self._table.live_count > 1 and self._local.rival is None
         self._local.leave(now)
         self._has_left = not anybody
@@ -252,7 +252,7 @@ class Node(Assembly):
     def explain(self, name: str) -> Evidence | None:
         """What stands behind a member's state; see `ProtocolNode.explain`."""
         entry = self._table.get(name)
-        return self._journal.evidence(entry.claim) if entry is not None else None
+        return self._evidence_log.evidence(entry.claim) if entry is not None else None
 
     def contact(self, name: str, *, now: float) -> Contact | None:
         """What this node has had to do with another member; see `ProtocolNode.contact`."""
@@ -269,7 +269,7 @@ class Node(Assembly):
             superseded=self._local.rival is not None,
             seeds=len(self._joiner.addresses),
             seeds_unanswered=len(self._joiner.unanswered),
-            watches=len(self._jury),
+            watches=len(self._watches),
             tripwires=self._tripwires.standing,
             tripwires_missing=len(self._tripwires.tripwire_plan.peers) - self._tripwires.standing,
             pending=len(self._queue),

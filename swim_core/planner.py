@@ -10,7 +10,7 @@ import attrs
 
 from .config import Config
 from .errors import ConfigError
-from .pairing import SPREAD
+from .native.detection.pairing import SPREAD
 
 __all__ = ["Plan", "Span", "plan"]
 

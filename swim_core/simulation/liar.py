@@ -162,7 +162,7 @@ class Liar:
         return messages.PingReq(self._u32(), self._claim())
 
     def _say_vote(self) -> Any:
-        kind, kernel = self._random.choice(tuple(messages.VoteKind)), self._random.choice(tuple(messages.Kernel))
+        kind, kernel = self._random.choice(tuple(messages.VoteKind)), self._random.choice(tuple(messages.KernelVerdict))
         return messages.Vote(self._id(), self._u32(), self._u32(), kind, self._u32(), kernel, self._u32())
 
     def _say_poll(self) -> Any:

@@ -7,9 +7,9 @@ from unittest.mock import patch
 
 from measuring import count, events, messages, section, settled, spread, table
 
-import swim_core.accuser
-import swim_core.jury
 import swim_core.native.claims.merging
+import swim_core.native.detection.accuser
+import swim_core.native.detection.watches
 from swim_core import Event, Isolated, MemberDied, MemberRecovered, MemberSuspected, Reconnected, Rule
 from swim_core.native.claims.merging import ClaimMerger
 from swim_core.native.datagrams.sender import Sender
@@ -51,8 +51,8 @@ LOSSES = (0.0, 0.05, 0.2, 0.3)
 
 def _asking(again: float, life: float) -> ExitStack:
     stack = ExitStack()
-    stack.enter_context(patch.object(swim_core.accuser, "ASK_AGAIN", again))
-    stack.enter_context(patch.object(swim_core.jury, "ACCUSER_LIFE", life))
+    stack.enter_context(patch.object(swim_core.native.detection.accuser, "ASK_AGAIN", again))
+    stack.enter_context(patch.object(swim_core.native.detection.watches, "ACCUSER_LIFE", life))
     return stack
 
 
@@ -125,7 +125,7 @@ def _stalling(seed: int, loss: float) -> tuple[int, int, int, int]:
 
 def _orphans(seeds: int) -> Iterator[Sequence[object]]:
     for life in (2.5, 5.0, 10.0, math.inf):
-        with patch.object(swim_core.jury, "ACCUSER_LIFE", life):
+        with patch.object(swim_core.native.detection.watches, "ACCUSER_LIFE", life):
             runs = [_orphan(seed) for seed in range(seeds)]
         stopped, pings = zip(*runs, strict=True)
         yield "never" if math.isinf(life) else f"{life:g} s", spread(stopped, 1), f"{sum(pings) / len(pings):.0f}"

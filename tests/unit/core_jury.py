@@ -6,7 +6,7 @@ from functools import partial
 from core_driver import HASHES, RTT, Hand, Peer, Sent, peers
 
 from swim_core import Config, State
-from swim_core.native.wire.messages import Kernel, Ping, PingReq, Poll, Vote, VoteKind
+from swim_core.native.wire.messages import KernelVerdict, Ping, PingReq, Poll, Vote, VoteKind
 
 S = 5.0
 MARGIN = 0.25
@@ -44,7 +44,7 @@ class Accuser(Hand):
         self.helpers = ranked(self.subject, self.members)
         self.voting = list(self.helpers) if votes else []
         self.stated: dict[str, float] = {}
-        self.kernel = Kernel.NONE
+        self.kernel = KernelVerdict.NONE
         self.kernel_age: float | None = None
         self.kind = SILENT
         self.asked: dict[str, float] = {}
@@ -66,7 +66,7 @@ class Accuser(Hand):
         chosen = self.kind if kind is None else kind
         subject = self.subject
         age = seconds if self.kernel_age is None else self.kernel_age
-        age_ms = round(age * 1000) if self.kernel is Kernel.SILENT else 0
+        age_ms = round(age * 1000) if self.kernel is KernelVerdict.SILENT else 0
         vote = Vote(subject.short_id, subject.incarnation, nonce, chosen, round(seconds * 1000), self.kernel, age_ms)
         self.feed(helper, vote)
 

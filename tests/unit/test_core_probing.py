@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from swim_core import Config, DropReason, MemberJoined, State
+from swim_core.native.detection.pairing import meeting, moment
 from swim_core.native.wire.datagram import Flags
 from swim_core.native.wire.messages import Ack, Ping
-from swim_core.pairing import meeting, moment
 
 GOLDEN = 0.6180339887498949
 T_MS = 1000

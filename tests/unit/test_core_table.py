@@ -11,10 +11,10 @@ from msgspec.structs import replace
 from swim_core import Address, Config, Member, Node
 from swim_core.address import pack
 from swim_core.member import Rule, State
+from swim_core.native.detection.dead_prober import LOOKED_AT
 from swim_core.native.table.member_table import MemberTable
 from swim_core.native.wire.claim import Claim, Verdict
 from swim_core.native.wire.hashing import Hashes
-from swim_core.revival import LOOKED_AT
 
 CONFIG = Config.lan(max_tombstones=16, forget_after=60.0, forget_left_after=30.0)
 HASHES = Hashes("", CONFIG.rings)
@@ -91,8 +91,8 @@ def test_of_many_that_die_at_once_a_bounded_number_is_looked_at_per_round(monkey
         verdict = Verdict(1, Rule.GONE, 0)
         node._declare(Claim(other.name, 1, pack(other.address), 0, State.DEAD, None, verdict), 1.0)
     looked_at: list[str] = []
-    monkeypatch.setattr(node._revival, "_precedes", lambda entry: looked_at.append(entry.name))
+    monkeypatch.setattr(node._dead_prober, "_precedes", lambda entry: looked_at.append(entry.name))
     for round_ in range(1, 5):
-        node._revival.on_round(10.0 + round_ * 1e-3)
+        node._dead_prober.on_round(10.0 + round_ * 1e-3)
         assert len(looked_at) == min(round_, 3) * LOOKED_AT
     assert sorted(looked_at) == sorted(other.name for other in others)

@@ -7,7 +7,7 @@ from core_jury import MARGIN, Accuser, S
 
 from swim_core import Address, Config, KernelEvidence, MemberDied, MemberSuspected, Rule, State
 from swim_core.native.wire.hashing import Hashes
-from swim_core.native.wire.messages import Kernel, NotMe, Ping, PingReq, Poll, Vote
+from swim_core.native.wire.messages import KernelVerdict, NotMe, Ping, PingReq, Poll, Vote
 from swim_core.tripwire import NO_TRIPWIRES, TripwirePlan, greeting_of
 
 REFUSED_UDP, REFUSED_TCP = KernelEvidence.REFUSED_UDP, KernelEvidence.REFUSED_TCP
@@ -43,7 +43,7 @@ def tried_within(hand: Hand, seconds: float) -> list[float]:
     return times
 
 
-def helper_votes(hand: Accuser, kernel: Kernel, helper: int = 0) -> None:
+def helper_votes(hand: Accuser, kernel: KernelVerdict, helper: int = 0) -> None:
     hand.kernel = kernel
     hand.vote(hand.helpers[helper], silence=0.0)
 
@@ -204,7 +204,7 @@ def test_a_kill_is_judged_as_soon_as_both_refusals_and_one_helpers_vote_are_ther
     hand.evidence(REFUSED_TCP, hand.subject.address)
     assert hand.verdict() is State.ALIVE
     hand.run(RTT)
-    helper_votes(hand, Kernel.REFUSED)
+    helper_votes(hand, KernelVerdict.REFUSED)
     assert hand.verdict() is State.DEAD
     (died,) = hand.happened(MemberDied)
     assert died.evidence is not None
@@ -215,7 +215,7 @@ def test_where_udp_says_nothing_a_loss_and_two_refusals_by_tcp_are_enough_if_the
     hand = wired()
     hand.lose(hand.subject)
     hand.evidence(REFUSED_TCP, hand.subject.address)
-    helper_votes(hand, Kernel.REFUSED)
+    helper_votes(hand, KernelVerdict.REFUSED)
     hand.run(0.95)
     hand.evidence(REFUSED_TCP, hand.subject.address)
     assert hand.verdict() is State.ALIVE
@@ -231,11 +231,11 @@ def test_refusals_by_tcp_without_a_loss_and_a_loss_without_refusals_kill_nobody(
             hand.lose(hand.subject)
         else:
             hand.evidence(REFUSED_TCP, hand.subject.address)
-        helper_votes(hand, Kernel.REFUSED)
+        helper_votes(hand, KernelVerdict.REFUSED)
         hand.run(0.1)
         if not lose:
             hand.evidence(REFUSED_TCP, hand.subject.address)
-        helper_votes(hand, Kernel.REFUSED)
+        helper_votes(hand, KernelVerdict.REFUSED)
         assert hand.verdict() is State.ALIVE
 
 
@@ -248,7 +248,7 @@ def test_a_refused_connection_says_nothing_where_none_was_ever_greeted() -> None
     hand.accuse()
     refuse_udp(hand, hand.subject)
     hand.evidence(REFUSED_TCP, hand.subject.address)
-    helper_votes(hand, Kernel.REFUSED)
+    helper_votes(hand, KernelVerdict.REFUSED)
     assert hand.verdict() is State.ALIVE
 
 
@@ -304,7 +304,7 @@ def test_nothing_is_repeated_that_was_answered() -> None:
     hand.connects()
     hand.evidence(REFUSED_TCP, hand.subject.address)
     hand.connects()
-    helper_votes(hand, Kernel.REFUSED)
+    helper_votes(hand, KernelVerdict.REFUSED)
     start = hand.now
     hand.clear()
     assert tried_within(hand, 0.32) == []
@@ -374,7 +374,7 @@ def test_a_kernel_that_accepts_vetoes_until_it_refuses() -> None:
     hand.lose(hand.subject)
     refuse_udp(hand, hand.subject)
     hand.evidence(REACHABLE, hand.subject.address)
-    helper_votes(hand, Kernel.REFUSED)
+    helper_votes(hand, KernelVerdict.REFUSED)
     assert hand.verdict() is State.ALIVE
     hand.run(0.01)
     hand.evidence(REFUSED_TCP, hand.subject.address)
@@ -392,7 +392,7 @@ def test_the_veto_holds_without_a_gap_while_connections_go_on_being_accepted() -
     while hand.now < end:
         hand.run(0.05)
         refuse_udp(hand, hand.subject)
-        helper_votes(hand, Kernel.REFUSED)
+        helper_votes(hand, KernelVerdict.REFUSED)
         if hand.connects():
             hand.after(0.9, lambda: hand.evidence(REACHABLE, hand.subject.address))
     assert hand.verdict() is not State.DEAD
@@ -407,7 +407,7 @@ def test_another_run_at_the_address_is_more_than_a_kernel_that_accepts_its_conne
     ping = [sent.message for sent in hand.to(hand.subject) if isinstance(sent.message, Ping)][-1]
     usurper = Peer("usurper", hand.subject.address)
     hand.feed(usurper, NotMe(ping.seq))
-    helper_votes(hand, Kernel.REFUSED)
+    helper_votes(hand, KernelVerdict.REFUSED)
     assert hand.verdict() is State.DEAD
 
 
@@ -447,7 +447,7 @@ def test_a_helper_tries_a_connection_when_it_is_asked_and_votes_what_it_learns()
     refuse_udp(hand, subject)
     hand.clear()
     hand.evidence(REFUSED_TCP, subject.address)
-    assert [vote.kernel for vote in hand.messages(Vote, accuser)] == [Kernel.REFUSED]
+    assert [vote.kernel for vote in hand.messages(Vote, accuser)] == [KernelVerdict.REFUSED]
 
 
 def break_and_answer(hand: Hand, subject: Peer) -> None:
@@ -476,7 +476,7 @@ def test_a_silence_counts_only_while_the_tripwire_stands(again: bool) -> None:
     hand.evidence(SILENT, subject.address)
     hand.run(0.5)
     kernels = {vote.kernel for vote in hand.messages(Vote, accuser)}
-    assert kernels == ({Kernel.SILENT} if again else {Kernel.NONE})
+    assert kernels == ({KernelVerdict.SILENT} if again else {KernelVerdict.NONE})
 
 
 @pytest.mark.parametrize("in_touch", [True, False])
@@ -491,14 +491,16 @@ def test_a_helper_states_a_silence_from_when_the_connection_was_begun_if_it_was_
     hand.clear()
     hand.feed(accuser, Poll(subject.short_id, 0, 7))
     (vote,) = hand.messages(Vote, accuser)
-    assert vote.kernel is (Kernel.SILENT if in_touch else Kernel.NONE)
+    assert vote.kernel is (KernelVerdict.SILENT if in_touch else KernelVerdict.NONE)
     assert vote.kernel_age == (pytest.approx(1500, abs=5) if in_touch else 0)
 
 
 # ------------------------------------------------------------------ rule 3: the host is gone
 
 
-def host_lost(others: int = 6, *, config: Config | None = None, helpers: Kernel = Kernel.SILENT) -> Accuser:
+def host_lost(
+    others: int = 6, *, config: Config | None = None, helpers: KernelVerdict = KernelVerdict.SILENT
+) -> Accuser:
     """The kernel of the subject answers nobody; helpers vote as asked, each since it was asked."""
     hand = wired(others, config=config, votes=True)
     hand.kernel = helpers
@@ -540,8 +542,8 @@ def test_s_host_of_nothing_or_not_below_s_is_off(host_tolerance: float) -> None:
     assert hand.now - min(sent.at for sent in hand.to(hand.subject)) >= S + MARGIN
 
 
-@pytest.mark.parametrize("helpers", [Kernel.NONE, Kernel.REACHABLE, Kernel.REFUSED])
-def test_helpers_that_see_something_else_keep_it_alive_until_s(helpers: Kernel) -> None:
+@pytest.mark.parametrize("helpers", [KernelVerdict.NONE, KernelVerdict.REACHABLE, KernelVerdict.REFUSED])
+def test_helpers_that_see_something_else_keep_it_alive_until_s(helpers: KernelVerdict) -> None:
     hand = host_lost(helpers=helpers)
     run_silent(hand, 3.0)
     assert hand.verdict() is State.SUSPECT
@@ -560,7 +562,7 @@ def test_one_helper_that_is_accepted_vetoes() -> None:
     hand.voting.remove(lucky)
     for _ in range(60):
         run_silent(hand, 0.05)
-        vote = Vote(hand.subject.short_id, 0, 0, hand.kind, 1000, Kernel.REACHABLE, 0)
+        vote = Vote(hand.subject.short_id, 0, 0, hand.kind, 1000, KernelVerdict.REACHABLE, 0)
         hand.feed(lucky, vote)
     assert hand.verdict() is State.SUSPECT
 

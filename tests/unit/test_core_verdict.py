@@ -9,7 +9,7 @@ from core_jury import MARGIN, Accuser, S
 from swim_core import Config, KernelEvidence, MemberDied, MemberSuspected, Rule, State
 from swim_core.address import pack
 from swim_core.native.wire.claim import Claim
-from swim_core.native.wire.messages import Ack, Kernel, NotMe, Ping, PingReq, Poll, VoteKind
+from swim_core.native.wire.messages import Ack, KernelVerdict, NotMe, Ping, PingReq, Poll, VoteKind
 
 REPING = 0.5
 
@@ -318,7 +318,7 @@ def refused_here(others: int = 6) -> Accuser:
     return hand
 
 
-def helper_says(hand: Accuser, kernel: Kernel, helper: int = 0) -> None:
+def helper_says(hand: Accuser, kernel: KernelVerdict, helper: int = 0) -> None:
     hand.kernel = kernel
     hand.vote(hand.helpers[helper], silence=0.1)
 
@@ -326,7 +326,7 @@ def helper_says(hand: Accuser, kernel: Kernel, helper: int = 0) -> None:
 def test_refused_by_udp_and_tcp_here_and_at_one_helper_is_gone() -> None:
     hand = refused_here()
     assert hand.verdict() is State.ALIVE
-    helper_says(hand, Kernel.REFUSED)
+    helper_says(hand, KernelVerdict.REFUSED)
     assert hand.verdict() is State.DEAD
     (died,) = hand.happened(MemberDied)
     assert died.evidence is not None
@@ -336,8 +336,8 @@ def test_refused_by_udp_and_tcp_here_and_at_one_helper_is_gone() -> None:
 
 def test_refused_here_alone_kills_nobody() -> None:
     hand = refused_here()
-    helper_says(hand, Kernel.NONE)
-    helper_says(hand, Kernel.SILENT, 1)
+    helper_says(hand, KernelVerdict.NONE)
+    helper_says(hand, KernelVerdict.SILENT, 1)
     hand.run(1.0)
     assert hand.verdict() is State.ALIVE
 
@@ -346,7 +346,7 @@ def test_refused_at_helpers_alone_kills_nobody() -> None:
     hand = Accuser(votes=False)
     hand.accuse()
     for helper in range(3):
-        helper_says(hand, Kernel.REFUSED, helper)
+        helper_says(hand, KernelVerdict.REFUSED, helper)
     assert hand.verdict() is State.ALIVE
 
 
@@ -357,7 +357,7 @@ def test_one_refusal_never_kills(others: int) -> None:
     hand.accuse()
     refuse(hand)
     if others > 1:
-        helper_says(hand, Kernel.REFUSED)
+        helper_says(hand, KernelVerdict.REFUSED)
     hand.run(0.3)
     assert hand.verdict() is State.ALIVE
 
@@ -372,7 +372,7 @@ def test_two_refusals_by_udp_are_enough_where_they_are_08_of_the_re_ping_interva
         hand.run(apart)
         _refuse_any(hand)
         assert hand.now - first == pytest.approx(apart)
-        helper_says(hand, Kernel.REFUSED)
+        helper_says(hand, KernelVerdict.REFUSED)
         assert (hand.verdict() is State.DEAD) is enough
 
 
@@ -388,7 +388,7 @@ def test_a_burst_of_refusals_is_one() -> None:
     hand.accuse()
     hand.run(3 * REPING)
     _refuse_any(hand)
-    helper_says(hand, Kernel.REFUSED)
+    helper_says(hand, KernelVerdict.REFUSED)
     assert hand.verdict() is State.ALIVE
 
 
@@ -400,7 +400,7 @@ def test_refusals_by_udp_and_tcp_count_within_2_s_of_each_other(apart: float, de
     hand.evidence(KernelEvidence.REFUSED_TCP, hand.subject.address)
     hand.run(apart)
     refuse(hand)
-    helper_says(hand, Kernel.REFUSED)
+    helper_says(hand, KernelVerdict.REFUSED)
     assert (hand.verdict() is State.DEAD) is dead
 
 
@@ -410,22 +410,22 @@ def test_of_two_members_one_is_found_gone_without_help() -> None:
 
 def test_a_helper_that_reaches_its_kernel_vetoes() -> None:
     hand = refused_here()
-    helper_says(hand, Kernel.REACHABLE, 1)
-    helper_says(hand, Kernel.REFUSED)
+    helper_says(hand, KernelVerdict.REACHABLE, 1)
+    helper_says(hand, KernelVerdict.REFUSED)
     assert hand.verdict() is State.ALIVE
 
 
 def test_a_kernel_reached_from_here_vetoes() -> None:
     hand = refused_here()
     hand.evidence(KernelEvidence.REACHABLE, hand.subject.address)
-    helper_says(hand, Kernel.REFUSED)
+    helper_says(hand, KernelVerdict.REFUSED)
     assert hand.verdict() is State.ALIVE
 
 
 def test_anything_received_from_it_since_ends_the_matter() -> None:
     hand = refused_here()
     hand.feed(hand.subject)
-    helper_says(hand, Kernel.REFUSED)
+    helper_says(hand, KernelVerdict.REFUSED)
     hand.run(0.2)
     assert hand.verdict() is State.ALIVE
 
@@ -448,7 +448,7 @@ def test_an_answer_from_another_run_at_its_address_counts_as_refused_by_udp_and_
         hand.feed(successor, NotMe(ping.seq if real else ping.seq ^ 1))
         hand.feed(successor, Ack(ping.seq, 0))
         assert hand.verdict() is State.ALIVE
-        helper_says(hand, Kernel.REFUSED)
+        helper_says(hand, KernelVerdict.REFUSED)
         assert (hand.verdict() is State.DEAD) is real
 
 
@@ -458,8 +458,8 @@ def test_the_silence_of_a_kernel_alone_kills_nobody() -> None:
     t0 = hand.accuse()
     hand.evidence(KernelEvidence.KERNEL_SILENT, hand.subject.address)
     for _ in range(8):
-        helper_says(hand, Kernel.SILENT, 0)
-        helper_says(hand, Kernel.SILENT, 1)
+        helper_says(hand, KernelVerdict.SILENT, 0)
+        helper_says(hand, KernelVerdict.SILENT, 1)
         hand.run(0.5)
     assert hand.now - t0 > 4.0
     assert hand.verdict() in (State.ALIVE, State.SUSPECT)

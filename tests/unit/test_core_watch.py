@@ -9,7 +9,7 @@ from core_jury import Accuser, ranked
 from swim_core import Address, Config, DropReason, KernelEvidence, State
 from swim_core.address import pack
 from swim_core.native.wire.claim import Claim
-from swim_core.native.wire.messages import Ack, Kernel, Ping, PingReq, Poll, Vote, VoteKind
+from swim_core.native.wire.messages import Ack, KernelVerdict, Ping, PingReq, Poll, Vote, VoteKind
 
 A, B, C = peers(3)
 
@@ -205,7 +205,7 @@ def test_a_helper_pings_the_accused_at_once_and_votes() -> None:
     vote = votes(hand)[0]
     assert (vote.subject, vote.incarnation, vote.nonce, vote.kind) == (B.short_id, 0, 0, VoteKind.SILENT)
     assert vote.silence == 0
-    assert (vote.kernel, vote.kernel_age) == (Kernel.NONE, 0)
+    assert (vote.kernel, vote.kernel_age) == (KernelVerdict.NONE, 0)
 
 
 def test_a_helper_votes_on_each_tick_with_the_silence_since_its_own_first_ping() -> None:
@@ -308,7 +308,7 @@ def test_a_helper_votes_on_a_change_of_its_kernel_evidence() -> None:
     hand.clear()
     hand.evidence(KernelEvidence.REACHABLE, B.address)
     (vote,) = votes(hand)
-    assert vote.kernel is Kernel.REACHABLE
+    assert vote.kernel is KernelVerdict.REACHABLE
     hand.run(0.2)
     hand.clear()
     hand.feed(A, Poll(B.short_id, 0, 1))
@@ -321,9 +321,9 @@ def test_a_helper_states_a_refusal_by_the_rule_for_gone() -> None:
     hand = helping(in_touch=True)
     hand.evidence(KernelEvidence.REFUSED_UDP, B.address, accusations(hand.sent, B)[0].payload)
     hand.feed(A, Poll(B.short_id, 0, 1))
-    assert votes(hand)[-1].kernel is Kernel.NONE
+    assert votes(hand)[-1].kernel is KernelVerdict.NONE
     hand.evidence(KernelEvidence.REFUSED_TCP, B.address)
-    assert votes(hand)[-1].kernel is Kernel.REFUSED
+    assert votes(hand)[-1].kernel is KernelVerdict.REFUSED
     assert hand.state(B) is State.ALIVE, "a helper judges nobody"
 
 

@@ -21,7 +21,7 @@ from swim_core.native.wire.messages import (
     ClaimOf,
     Join,
     JoinAck,
-    Kernel,
+    KernelVerdict,
     Message,
     NotMe,
     Number,
@@ -81,7 +81,7 @@ MESSAGES: dict[type, st.SearchStrategy[Any]] = {
     Ping: st.builds(Ping, u32, u64, times, st.none() | u32),
     Ack: st.builds(Ack, u32, u64),
     PingReq: st.builds(PingReq, u32, claims()),
-    Vote: st.builds(Vote, u64, u32, u32, st.sampled_from(VoteKind), u32, st.sampled_from(Kernel), u32),
+    Vote: st.builds(Vote, u64, u32, u32, st.sampled_from(VoteKind), u32, st.sampled_from(KernelVerdict), u32),
     Poll: st.builds(Poll, u64, u32, u32),
     Join: st.builds(Join, u32, names, u32, rings, u32, u32, st.none() | cookies, st.none() | claims(), padding),
     JoinAck: st.builds(

@@ -225,7 +225,7 @@ def test_an_unknown_name_has_no_reason() -> None:
 def test_reasons_come_page_by_page_and_each_once() -> None:
     hand = Hand(knows=[A, B, *(helpers := peers(40, 100))])
     for helper in helpers:
-        hand.node._journal.note("p2", f"said by {helper.name}", hand.now, by=helper.short_id, detail="x" * 900)
+        hand.node._evidence_log.note("p2", f"said by {helper.name}", hand.now, by=helper.short_id, detail="x" * 900)
     pages = told(hand, What.REASON, b"p2")
     assert len(pages) > 3
     notes = [note for page in cast(list[ReasonPage], pages) for note in page.notes]
@@ -238,7 +238,7 @@ def test_reasons_that_grow_between_pages_come_once_and_end() -> None:
 
     def grow() -> None:
         for _ in range(3):
-            hand.node._journal.note("p2", f"thing {next(count)}", hand.now, detail="x" * 200)
+            hand.node._evidence_log.note("p2", f"thing {next(count)}", hand.now, detail="x" * 200)
 
     for _ in range(10):
         grow()
@@ -251,7 +251,7 @@ def test_the_reason_of_one_with_large_metadata_leaves_room_for_the_notes() -> No
     packed = msgspec.msgpack.encode({"k": "v" * 500})
     large = Peer("n" * 64, Address("10.9.0.1", 7946), EPOCH, metadata=packed)
     hand = Hand(knows=[A, large])
-    hand.node._journal.note(large.name, "w" * 40, hand.now, by=large.short_id, detail="ä" * 240)
+    hand.node._evidence_log.note(large.name, "w" * 40, hand.now, by=large.short_id, detail="ä" * 240)
     page = reason(hand, large.name)
     assert page.row is not None
     assert (page.row.claim.metadata, len(page.notes)) == (b"", 1)
@@ -373,7 +373,7 @@ def test_an_unusual_value_is_refused_and_its_variable_named() -> None:
 def test_no_answer_is_longer_than_its_question(what: What, size: int) -> None:
     hand = Hand(knows=peers(200))
     for number in range(40):
-        hand.node._journal.note("p2", f"thing {number}", hand.now, detail="x" * 200)
+        hand.node._evidence_log.note("p2", f"thing {number}", hand.now, detail="x" * 200)
     data = ask_bytes(hand, Ask(1, what, 0, b"p2"), size=size)
     for sent in answers(hand, data, LOCAL):
         assert sent.size <= min(len(data), 1_200)

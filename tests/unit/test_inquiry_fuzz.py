@@ -30,7 +30,7 @@ asks = st.builds(
 def busy() -> Hand:
     hand = Hand(knows=peers(60), config=Config.lan(answer_tools="anyone"))
     for number in range(40):
-        hand.node._journal.note("p2", f"thing {number}", hand.now, detail="ä" * 200)
+        hand.node._evidence_log.note("p2", f"thing {number}", hand.now, detail="ä" * 200)
     return hand
 
 

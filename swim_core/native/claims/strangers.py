@@ -2,11 +2,11 @@
 
 from swim_core.address import pack
 from swim_core.common import Common
-from swim_core.jury import Jury
 from swim_core.native.datagrams.sender import Sender
+from swim_core.native.detection.pings import Pings
+from swim_core.native.detection.watches import Watches
 from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.messages import ClaimOf, NotMe
-from swim_core.pings import Pings
 from swim_core.statistics import DropReason
 
 from .corrections import Corrections
@@ -18,14 +18,16 @@ __all__ = ["Strangers"]
 class Strangers:
     """Takes CLAIM_OF and NOT_ME: a claim in them is believed of the address that was asked, and of nobody else."""
 
-    def __init__(self, common: Common, claims: ClaimMerger, corrections: Corrections, pings: Pings, jury: Jury) -> None:
+    def __init__(
+        self, common: Common, claims: ClaimMerger, corrections: Corrections, pings: Pings, watches: Watches
+    ) -> None:
         self._hashes = common.hashes
         self._table = common.table
         self._counters = common.counters
         self._claims = claims
         self._corrections = corrections
         self._pings = pings
-        self._jury = jury
+        self._watches = watches
 
     def claimed(self, answer: ClaimOf, sender: Sender, now: float) -> None:
         """A stranger says who it is, asked by WANT_CLAIM."""
@@ -42,7 +44,7 @@ class Strangers:
             self._counters.drop(DropReason.UNREQUESTED)
             return
         if entry.live:
-            self._jury.other_run_answered(entry, now)
+            self._watches.other_run_answered(entry, now)
         if answer.claim is not None:
             self._introduce(answer.claim, sender, now)
 

@@ -21,7 +21,7 @@ __all__ = [
     "ClaimOf",
     "Join",
     "JoinAck",
-    "Kernel",
+    "KernelVerdict",
     "Message",
     "NotMe",
     "Number",
@@ -55,7 +55,7 @@ class VoteKind(IntEnum):
     """SILENT, but this helper paused within the stall tolerance: the silence counts only awake time."""
 
 
-class Kernel(IntEnum):
+class KernelVerdict(IntEnum):
     """What a helper's kernel says of a subject."""
 
     NONE = 0
@@ -104,7 +104,7 @@ class Vote(_Base, frozen=True, tag=4):
     nonce: U32
     kind: VoteKind
     silence: U32
-    kernel: Kernel = Kernel.NONE
+    kernel: KernelVerdict = KernelVerdict.NONE
     kernel_age: U32 = 0
 
 

@@ -7,13 +7,14 @@ itself. So one exchange examines two members, and a round costs half of what it 
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from .address import Address
-from .common import Common
-from .native.table.member_table import Entry
+from swim_core.address import Address
+from swim_core.common import Common
+from swim_core.native.table.member_table import Entry
+from swim_core.shared.local_health import LocalHealth
+from swim_core.shared.timers import Timer
+
 from .pairing import meeting, moment
 from .pings import Pings
-from .shared.local_health import LocalHealth
-from .shared.timers import Timer
 
 __all__ = ["Prober"]
 

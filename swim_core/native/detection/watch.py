@@ -9,20 +9,21 @@ from math import inf
 
 import msgspec
 
-from .config import Config
-from .kernels import Kernels
-from .member import Rule
-from .native.table.member_table import Entry
-from .native.wire.claim import MAX_INCARNATION
-from .native.wire.messages import Kernel, Vote, VoteKind
+from swim_core.config import Config
+from swim_core.member import Rule
+from swim_core.native.table.member_table import Entry
+from swim_core.native.wire.claim import MAX_INCARNATION
+from swim_core.native.wire.messages import KernelVerdict, Vote, VoteKind
 
-__all__ = ["Helper", "Watch"]
+from .kernel_findings import KernelFindings
+
+__all__ = ["AskedHelper", "Watch"]
 
 VOTE_LIFE = 1.3  # seconds that a vote counts
 NONCES = 3  # polls whose answers count
 
 
-class Helper(msgspec.Struct):
+class AskedHelper(msgspec.Struct):
     """A member asked to confirm, and what it said."""
 
     entry: Entry
@@ -38,9 +39,9 @@ class Helper(msgspec.Struct):
             return None
         return self.vote.silence / 1000.0
 
-    def kernel(self, now: float) -> Kernel:
+    def kernel(self, now: float) -> KernelVerdict:
         """What its kernel says, in a vote that counts."""
-        return self.vote.kernel if self.vote is not None and now - self.voted <= VOTE_LIFE else Kernel.NONE
+        return self.vote.kernel if self.vote is not None and now - self.voted <= VOTE_LIFE else KernelVerdict.NONE
 
 
 class Watch(msgspec.Struct):
@@ -65,9 +66,9 @@ class Watch(msgspec.Struct):
     since: float
     accusing: bool = False
     accusers: dict[int, float] = msgspec.field(default_factory=dict)
-    helpers: dict[str, Helper] = msgspec.field(default_factory=dict)
+    helpers: dict[str, AskedHelper] = msgspec.field(default_factory=dict)
     candidates: list[Entry] = msgspec.field(default_factory=list)
-    kernels: Kernels = msgspec.field(default_factory=Kernels)
+    findings: KernelFindings = msgspec.field(default_factory=KernelFindings)
     nonces: deque[int] = msgspec.field(default_factory=lambda: deque(maxlen=NONCES))
     next_ping: float = -inf
     next_ask: float = -inf
@@ -76,21 +77,21 @@ class Watch(msgspec.Struct):
 
     def vote(self, kind: VoteKind, nonce: int, age: float, config: Config, now: float, awake: float) -> Vote:
         """What this node says of the member."""
-        kernel, kernel_age = self.kernels.verdict(config.reping_interval, now, awake)
+        kernel, kernel_age = self.findings.verdict(config.reping_interval, now, awake)
         return Vote(self.short_id, self.incarnation, nonce, kind, _ms(age), kernel, _ms(kernel_age))
 
     def gone(self, quorum: int, config: Config, now: float, awake: float) -> bool:
         """Rule 1: refused here and at min(1, q) helpers; a kernel there that accepts vetoes."""
-        own, _ = self.kernels.verdict(config.reping_interval, now, awake)
+        own, _ = self.findings.verdict(config.reping_interval, now, awake)
         votes = self._kernel_votes(now)
-        if own is not Kernel.REFUSED or Kernel.REACHABLE in votes:
+        if own is not KernelVerdict.REFUSED or KernelVerdict.REACHABLE in votes:
             return False
-        return votes.count(Kernel.REFUSED) >= min(1, quorum)
+        return votes.count(KernelVerdict.REFUSED) >= min(1, quorum)
 
     def kernel_silence(self, now: float, awake: float) -> float | None:
         """For how long no connection was answered here, while no helper says that one was; else None."""
-        since = self.kernels.silent
-        return None if since is None or Kernel.REACHABLE in self._kernel_votes(now) else awake - since
+        since = self.findings.silent
+        return None if since is None or KernelVerdict.REACHABLE in self._kernel_votes(now) else awake - since
 
     def host_gone(self, quorum: int, tolerance: float, now: float, awake: float) -> bool:
         """Rule 3, once the watch is old enough: rule 2 by kernels, at helpers whose tripwires to that one stand.
@@ -98,11 +99,11 @@ class Watch(msgspec.Struct):
         The connections of this node may never have got through, if theirs did: it is the judge, they are witnesses.
         """
         silence = self.kernel_silence(now, awake)
-        if silence is None or silence < tolerance or not (quorum or self.kernels.wired):
+        if silence is None or silence < tolerance or not (quorum or self.findings.wired):
             return False
         return sum(self._confirms(helper, tolerance, by_kernel=True) for helper in self.helpers.values()) >= quorum
 
-    def _kernel_votes(self, now: float) -> list[Kernel]:
+    def _kernel_votes(self, now: float) -> list[KernelVerdict]:
         return [helper.kernel(now) for helper in self.helpers.values()]
 
     def suspicious(self, quorum: int, now: float) -> bool:
@@ -113,17 +114,19 @@ class Watch(msgspec.Struct):
         """Rule 2, once the watch is old enough: q helpers answered a recent poll with such a silence of their own."""
         return sum(self._confirms(helper, tolerance) for helper in self.helpers.values()) >= quorum
 
-    def _confirms(self, helper: Helper, tolerance: float, *, by_kernel: bool = False) -> bool:
+    def _confirms(self, helper: AskedHelper, tolerance: float, *, by_kernel: bool = False) -> bool:
         answers = [helper.answers[nonce] for nonce in self.nonces if nonce in helper.answers]
         if by_kernel:
-            answers = [a for a in answers if a.kernel is Kernel.SILENT and a.kernel_age >= tolerance * 1000]
+            answers = [a for a in answers if a.kernel is KernelVerdict.SILENT and a.kernel_age >= tolerance * 1000]
         return any(answer.silence >= tolerance * 1000 for answer in answers)
 
     def grounds(self, rule: Rule, age: float, now: float) -> str:
         """What a verdict by ``rule`` rests on, for people."""
         if rule is Rule.GONE:
             here = "refused here"
-            others = [f"at {name}" for name, helper in self.helpers.items() if helper.kernel(now) is Kernel.REFUSED]
+            others = [
+                f"at {name}" for name, helper in self.helpers.items() if helper.kernel(now) is KernelVerdict.REFUSED
+            ]
         else:
             here = f"{age:.2f} s silent here" + (", its kernel too" if rule is Rule.HOST_GONE else "")
             seen = ((name, helper.silence(now)) for name, helper in self.helpers.items())
@@ -133,7 +136,7 @@ class Watch(msgspec.Struct):
     def drop_answers(self) -> None:
         """This node paused: what was said before counts no longer."""
         self.nonces.clear()
-        self.kernels.forget_tests()
+        self.findings.forget_tests()
         for helper in self.helpers.values():
             helper.vote = None
             helper.answers.clear()

@@ -2,25 +2,26 @@
 
 from collections.abc import Callable
 
+from swim_core.common import Common
+from swim_core.member import State
+from swim_core.native.claims.corrections import Corrections
+from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.datagrams.sender import Sender
+from swim_core.native.table.member_table import Change, Entry
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.messages import KernelVerdict, PingReq, Poll, Vote, VoteKind
+from swim_core.protocol import KernelEvidence
+from swim_core.shared.local_health import LocalHealth
+from swim_core.shared.timers import Timer
+from swim_core.statistics import DropReason
+
 from .accuser import Accuser
-from .common import Common
-from .journal import Journal
-from .member import State
-from .native.claims.corrections import Corrections
-from .native.claims.local_member import LocalMember
-from .native.datagrams.sender import Sender
-from .native.table.member_table import Change, Entry
-from .native.wire.claim import Claim
-from .native.wire.messages import Kernel, PingReq, Poll, Vote, VoteKind
+from .evidence_log import EvidenceLog
 from .pings import Pings
-from .protocol import KernelEvidence
-from .shared.local_health import LocalHealth
-from .shared.timers import Timer
-from .statistics import DropReason
 from .tripwires import Tripwires
 from .watch import Watch
 
-__all__ = ["Jury"]
+__all__ = ["Watches"]
 
 SOON = 1.0  # seconds between two requests of an accuser that has more to go by than silence
 ACCUSER_LIFE = 5.0  # seconds after which an accuser that asked no more is forgotten
@@ -29,7 +30,7 @@ MAX_ASKED = 64  # watches kept for one accuser
 MAX_WATCHES = 4_096  # bounds what members that ask for help can make this node watch
 
 
-class Jury:
+class Watches:
     """Keeps the watches, votes in them as a helper, and has the `Accuser` judge where this node accuses."""
 
     def __init__(
@@ -39,7 +40,7 @@ class Jury:
         corrections: Corrections,
         pings: Pings,
         health: LocalHealth,
-        journal: Journal,
+        evidence_log: EvidenceLog,
         tripwires: Tripwires,
         *,
         declare: Callable[[Claim, float], None],
@@ -53,11 +54,11 @@ class Jury:
         self._corrections = corrections
         self._pings = pings
         self._health = health
-        self._journal = journal
+        self._evidence_log = evidence_log
         self._tripwires = tripwires
         self._counters = common.counters
         self._watches: dict[int, Watch] = {}
-        self._accuser = Accuser(common, local, health, journal, self._watches, end=self._end, declare=declare)
+        self._accuser = Accuser(common, local, health, evidence_log, self._watches, end=self._end, declare=declare)
         self._timer_of: dict[int, Timer] = {}
 
     def __len__(self) -> int:
@@ -104,7 +105,7 @@ class Jury:
         before = watch.accusers.get(accuser.short_id)
         watch.accusers[accuser.short_id] = now
         if before is None:
-            self._journal.note(entry.name, "accused", now, by=accuser.short_id, detail="and asks for help")
+            self._evidence_log.note(entry.name, "accused", now, by=accuser.short_id, detail="and asks for help")
         elif now - before < SOON:
             self._hurry(watch, now)
         self._vote(watch, accuser, 0, now)
@@ -113,10 +114,10 @@ class Jury:
     def _begin(self, entry: Entry, since: float, now: float) -> Watch:
         short_id = entry.short_id
         watch = Watch(entry, short_id, entry.claim.incarnation, since)
-        watch.kernels.contact = self._tripwires.has_greeted(short_id)
+        watch.findings.contact = self._tripwires.has_greeted(short_id)
         self._look_at_tripwire(watch)
         self._watches[short_id] = watch
-        self._journal.note(entry.name, "watch began", now)
+        self._evidence_log.note(entry.name, "watch began", now)
         return watch
 
     def _end(self, watch: Watch) -> None:
@@ -130,7 +131,7 @@ class Jury:
         watch = self._watches.get(short_id)
         if watch is None:
             return
-        self._journal.note(watch.entry.name, "answered", now)
+        self._evidence_log.note(watch.entry.name, "answered", now)
         self._end(watch)
         vote = watch.vote(VoteKind.ALIVE, 0, 0.0, self._config, now, self._health.awake(now))
         for accuser in self._accusers(watch, now):
@@ -157,7 +158,7 @@ class Jury:
         for watch in self._watches.values():
             watch.drop_answers()
             detail = "itself: its ages don't count that time, nor what was said before"
-            self._journal.note(watch.entry.name, "paused", self._health.last_pause, detail=detail, repeats=True)
+            self._evidence_log.note(watch.entry.name, "paused", self._health.last_pause, detail=detail, repeats=True)
 
     # ------------------------------------------------------------------ evidence
 
@@ -171,32 +172,32 @@ class Jury:
         watch = self._watches.get(short_id)
         if watch is None:
             return
-        self._journal.note_kernel(entry.name, kind, now)
-        kernels, before = watch.kernels, self._kernel(watch, now)
+        self._evidence_log.note_kernel(entry.name, kind, now)
+        findings, before = watch.findings, self._kernel(watch, now)
         self._look_at_tripwire(watch)
-        kernels.take(kind, now, self._health.awake(now))
+        findings.take(kind, now, self._health.awake(now))
         self._weigh(watch, before, now)
 
     def _look_at_tripwire(self, watch: Watch) -> None:
-        watch.kernels.wired = self._tripwires.stands(watch.short_id)
-        watch.kernels.lost = self._tripwires.lost_at(watch.short_id)
+        watch.findings.wired = self._tripwires.stands(watch.short_id)
+        watch.findings.lost = self._tripwires.lost_at(watch.short_id)
 
     def other_run_answered(self, entry: Entry, now: float) -> None:
         """Another run answers at the member's address: the one watched has lost its socket, whoever accepts there."""
         watch = self._watches.get(entry.short_id)
         if watch is None:
             return
-        self._journal.note(entry.name, "another run answered", now, repeats=True)
+        self._evidence_log.note(entry.name, "another run answered", now, repeats=True)
         before = self._kernel(watch, now)
-        watch.kernels.replaced = now
+        watch.findings.replaced = now
         self._weigh(watch, before, now)
 
-    def _kernel(self, watch: Watch, now: float) -> Kernel:
-        return watch.kernels.verdict(self._config.reping_interval, now, self._health.awake(now))[0]
+    def _kernel(self, watch: Watch, now: float) -> KernelVerdict:
+        return watch.findings.verdict(self._config.reping_interval, now, self._health.awake(now))[0]
 
-    def _weigh(self, watch: Watch, before: Kernel, now: float) -> None:
+    def _weigh(self, watch: Watch, before: KernelVerdict, now: float) -> None:
         """Kernels said something: vote if that changed what it comes to, judge, and plan anew."""
-        if watch.kernels.alarming(now):
+        if watch.findings.alarming(now):
             self._hurry(watch, now)
         if self._kernel(watch, now) is not before:
             for accuser in self._accusers(watch, now):
@@ -246,7 +247,7 @@ class Jury:
         if watch is None or helper is None:
             return
         helper.vote, helper.voted = vote, now
-        self._journal.note_vote(watch.entry.name, vote, sender.short_id, now)
+        self._evidence_log.note_vote(watch.entry.name, vote, sender.short_id, now)
         if vote.kind is VoteKind.ALIVE:
             self._end(watch)
             return
@@ -285,8 +286,8 @@ class Jury:
 
     def _test(self, watch: Watch, now: float) -> None:
         awake = self._health.awake(now)
-        if self._tripwires.enabled and watch.kernels.wants_test(now, awake):
-            watch.kernels.tested = awake
+        if self._tripwires.enabled and watch.findings.wants_test(now, awake):
+            watch.findings.tested = awake
             self._tripwires.connect(watch.entry)
 
     def _hurry(self, watch: Watch, now: float) -> None:
@@ -294,18 +295,18 @@ class Jury:
 
         Where only a second refusal by UDP could settle it, which must come later, there is no hurry.
         """
-        if watch.repeats is None and watch.kernels.contact:
+        if watch.repeats is None and watch.findings.contact:
             watch.repeats = self._tripwires.retests(now)
             self._tripwires.hand_over(watch.short_id)
 
     def _repeat(self, watch: Watch, now: float) -> None:
         """Repeat the tests that were not refused, and the requests to those who don't say that theirs were."""
-        kernels = watch.kernels
-        if kernels.vetoes(now):
+        findings = watch.findings
+        if findings.vetoes(now):
             return
-        if kernels.lacks_udp(now):
+        if findings.lacks_udp(now):
             self._pings.send(watch.entry, now, accused=watch.incarnation)
-        if kernels.lacks_tcp(now):
+        if findings.lacks_tcp(now):
             self._tripwires.connect(watch.entry)
         if watch.accusing:
             self._accuser.ask_again(watch, now)

@@ -1,11 +1,11 @@
 """Answers to those who ask, and what is meant for the application alone."""
 
-from .common import Common
-from .events import MessageReceived
-from .native.claims.local_member import LocalMember
-from .native.datagrams.sender import Sender
-from .native.wire.messages import Ack, ClaimOf, NotMe, Ping, UserMessage, WantClaim
-from .statistics import DropReason
+from swim_core.common import Common
+from swim_core.events import MessageReceived
+from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.datagrams.sender import Sender
+from swim_core.native.wire.messages import Ack, ClaimOf, NotMe, Ping, UserMessage, WantClaim
+from swim_core.statistics import DropReason
 
 __all__ = ["Responder"]
 

@@ -2,12 +2,12 @@
 
 import msgspec
 
-from .address import Address
-from .common import Common
-from .events import MemberPinged
-from .native.table.member_table import Entry
-from .native.wire.messages import Ping
-from .shared.timers import Timer
+from swim_core.address import Address
+from swim_core.common import Common
+from swim_core.events import MemberPinged
+from swim_core.native.table.member_table import Entry
+from swim_core.native.wire.messages import Ping
+from swim_core.shared.timers import Timer
 
 __all__ = ["Pings"]
 

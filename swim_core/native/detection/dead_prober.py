@@ -2,12 +2,13 @@
 
 import msgspec
 
-from .common import Common
-from .member import State
-from .native.table.member_table import Entry
+from swim_core.common import Common
+from swim_core.member import State
+from swim_core.native.table.member_table import Entry
+
 from .pings import Pings
 
-__all__ = ["Revival"]
+__all__ = ["DeadProber"]
 
 FIRST = 2.0  # probe intervals after the death
 LONGEST = 60.0  # seconds between two tries
@@ -20,7 +21,7 @@ class _Try(msgspec.Struct):
     delay: float
 
 
-class Revival:
+class DeadProber:
     """Pings the dead members of which this node is a ring predecessor; the ping carries the accusation.
 
     Their backoff is 2, 4, 8 .. T, at most 60 s, and one such ping leaves this node per round in all.

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Mapping
 
-from .common import Common
-from .journal import Journal
-from .member import Rule, State
-from .native.claims.local_member import LocalMember
-from .native.table.member_table import Entry
-from .native.wire.claim import Claim, Verdict
-from .native.wire.messages import Kernel, PingReq, Poll
-from .shared.local_health import LocalHealth
-from .watch import NONCES, Helper, Watch
+from swim_core.common import Common
+from swim_core.member import Rule, State
+from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.table.member_table import Entry
+from swim_core.native.wire.claim import Claim, Verdict
+from swim_core.native.wire.messages import KernelVerdict, PingReq, Poll
+from swim_core.shared.local_health import LocalHealth
+
+from .evidence_log import EvidenceLog
+from .watch import NONCES, AskedHelper, Watch
 
 __all__ = ["Accuser"]
 
@@ -33,7 +34,7 @@ class Accuser:
         common: Common,
         local: LocalMember,
         health: LocalHealth,
-        journal: Journal,
+        evidence_log: EvidenceLog,
         watches: Mapping[int, Watch],
         *,
         end: Callable[[Watch], None],
@@ -48,7 +49,7 @@ class Accuser:
         self._rtt = common.rtt
         self._local = local
         self._health = health
-        self._journal = journal
+        self._evidence_log = evidence_log
         self._watches = watches
         self._end = end
         self._declare = declare
@@ -61,12 +62,12 @@ class Accuser:
         watch.accusing = True
         limit = self._tolerance() + self._rtt.margin
         detail = f"dead after {limit:.2f} s of silence, if others agree"
-        self._journal.note(watch.entry.name, "accused", now, detail=detail)
+        self._evidence_log.note(watch.entry.name, "accused", now, detail=detail)
         watch.candidates = self._table.predecessors(watch.entry, self._config.max_helpers)[::-1]
         self._ask_more(watch, self._config.helpers, now)
         watch.next_ask = now + ASK_AGAIN
 
-    def replace(self, watch: Watch, helper: Helper, now: float) -> None:
+    def replace(self, watch: Watch, helper: AskedHelper, now: float) -> None:
         """A helper is of little use: ask the next rank besides."""
         helper.replaced = True
         self._ask_more(watch, 1, now)
@@ -77,10 +78,12 @@ class Accuser:
             candidate = watch.candidates.pop()
             if candidate.live and candidate.name not in watch.helpers:
                 count -= 1
-                watch.helpers[candidate.name] = Helper(candidate, now)
+                watch.helpers[candidate.name] = AskedHelper(candidate, now)
                 self._request(watch, candidate, now)
         if len(watch.helpers) > before:
-            self._journal.note(watch.entry.name, "asked helpers", now, detail=", ".join(watch.helpers), repeats=True)
+            self._evidence_log.note(
+                watch.entry.name, "asked helpers", now, detail=", ".join(watch.helpers), repeats=True
+            )
 
     def _request(self, watch: Watch, helper: Entry, now: float) -> None:
         self._outbox.send(PingReq(self._random.getrandbits(32), watch.entry.claim), helper, now)
@@ -88,7 +91,7 @@ class Accuser:
     def ask_again(self, watch: Watch, now: float) -> None:
         """Ask the helpers that have not confirmed that the subject's end is refused: request or vote may be lost."""
         for helper in watch.helpers.values():
-            if helper.kernel(now) is not Kernel.REFUSED:
+            if helper.kernel(now) is not KernelVerdict.REFUSED:
                 self._request(watch, helper.entry, now)
 
     def press(self, watch: Watch, now: float) -> None:
@@ -102,7 +105,9 @@ class Accuser:
             if helper.vote is None and not helper.replaced and now - helper.asked >= patience:
                 helper.replaced = True
                 silent = [name for name, other in watch.helpers.items() if other.vote is None and other.replaced]
-                self._journal.note(watch.entry.name, "no vote", now, detail=f"of {', '.join(silent)}", repeats=True)
+                self._evidence_log.note(
+                    watch.entry.name, "no vote", now, detail=f"of {', '.join(silent)}", repeats=True
+                )
                 self._ask_more(watch, 1, now)
         if self._until_poll(watch, now) <= 0 and now >= watch.next_poll:
             watch.next_poll = now + max(POLL_EVERY, 2 * self._rtt.p99)
@@ -115,7 +120,7 @@ class Accuser:
             self._ask_more(watch, 1, now)
         nonce = self._random.getrandbits(32) or 1
         watch.nonces.append(nonce)
-        self._journal.note(watch.entry.name, "polled", now, detail=", ".join(watch.helpers), repeats=True)
+        self._evidence_log.note(watch.entry.name, "polled", now, detail=", ".join(watch.helpers), repeats=True)
         for helper in watch.helpers.values():
             self._outbox.send(Poll(watch.short_id, watch.incarnation, nonce), helper.entry, now)
 
@@ -157,7 +162,7 @@ class Accuser:
         if held.state >= state or watch.entry.short_id != watch.short_id:
             return
         grounds = watch.grounds(rule, self._age(watch, now), now)
-        self._journal.note(held.name, f"declared {state.name.lower()}", now, detail=grounds)
+        self._evidence_log.note(held.name, f"declared {state.name.lower()}", now, detail=grounds)
         verdict = Verdict(self._local.short_id, rule, self._clock.read(now))
         metadata = held.metadata if state.live else None
         self._declare(Claim(held.name, held.epoch, held.address, held.incarnation, state, metadata, verdict), now)

@@ -2,14 +2,14 @@
 
 from msgspec.structs import replace
 
-from .events import Evidence, Observation
-from .native.table.member_table import Change, MemberTable
-from .native.wire.claim import Claim
-from .native.wire.messages import Kernel, Vote, VoteKind
-from .protocol import KernelEvidence
-from .shared.observations import Observations
+from swim_core.events import Evidence, Observation
+from swim_core.native.table.member_table import Change, MemberTable
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.messages import KernelVerdict, Vote, VoteKind
+from swim_core.protocol import KernelEvidence
+from swim_core.shared.observations import Observations
 
-__all__ = ["Journal"]
+__all__ = ["EvidenceLog"]
 
 MAX_DETAIL = 240  # characters of one observation: a few names of others
 BOUNDARIES = {"watch began", "answered"}  # what is seen again after one of these is another story
@@ -23,7 +23,7 @@ _KERNELS = {
 }
 
 
-class Journal(Observations):
+class EvidenceLog(Observations):
     """Notes of members with short ids, as evidence for claims."""
 
     def __init__(self, table: MemberTable) -> None:
@@ -63,7 +63,7 @@ class Journal(Observations):
     def note_vote(self, subject: str, vote: Vote, by: int, now: float) -> None:
         """Record what a helper says of a subject."""
         words = [] if vote.kind is VoteKind.ALIVE else [f"for {vote.silence / 1000:.2f} s"]
-        if vote.kernel is not Kernel.NONE:
+        if vote.kernel is not KernelVerdict.NONE:
             words.append(f"kernel {vote.kernel.name.lower()}")
         self.note(subject, f"vote {vote.kind.name.lower()}", now, by=by, detail=", ".join(words), repeats=True)
 

@@ -2,10 +2,10 @@
 
 import msgspec
 
-from .native.wire.messages import Kernel
-from .protocol import KernelEvidence
+from swim_core.native.wire.messages import KernelVerdict
+from swim_core.protocol import KernelEvidence
 
-__all__ = ["EVIDENCE_LIFE", "Kernels"]
+__all__ = ["EVIDENCE_LIFE", "KernelFindings"]
 
 EVIDENCE_LIFE = 2.0  # seconds that kernel evidence counts
 APART = 0.8  # re-ping intervals between two refusals by UDP that count as two
@@ -16,7 +16,7 @@ VETO_LIFE = 4.0  # seconds that an accepted connection does: until the next one,
 TEST_LIFE = 3.0  # seconds awake after which a test whose outcome was never told is asked for again
 
 
-class Kernels(msgspec.Struct):
+class KernelFindings(msgspec.Struct):
     """What this node's kernel said of the member's address.
 
     ``silent`` and ``tested`` are on the clock that counts time awake (`LocalHealth.awake`), all else on the local one.
@@ -116,7 +116,7 @@ class Kernels(msgspec.Struct):
         """Whether a connection was accepted just now, and by no process that was being taken down."""
         return _recent(self.reachable, now) and not _recent(self.lost, now)
 
-    def verdict(self, reping: float, now: float, awake: float) -> tuple[Kernel, float]:
+    def verdict(self, reping: float, now: float, awake: float) -> tuple[KernelVerdict, float]:
         """What it comes to, and since when it has been so, in seconds.
 
         REFUSED takes a refusal by UDP and one by TCP, or two by UDP that are not one burst: a firewall's REJECT
@@ -125,15 +125,15 @@ class Kernels(msgspec.Struct):
         answered the pings that went with them. A kernel that accepts a connection vetoes all of it.
         """
         if self.replaced is not None and _recent(self.replaced, now):
-            return Kernel.REFUSED, now - self.replaced
+            return KernelVerdict.REFUSED, now - self.replaced
         if self.reachable is not None and now - self.reachable <= VETO_LIFE:
-            return Kernel.REACHABLE, now - self.reachable
+            return KernelVerdict.REACHABLE, now - self.reachable
         since = self._refused_since(reping, now)
         if since is not None:
-            return Kernel.REFUSED, now - since
+            return KernelVerdict.REFUSED, now - since
         if self.silent is not None and self.wired:
-            return Kernel.SILENT, awake - self.silent
-        return Kernel.NONE, 0.0
+            return KernelVerdict.SILENT, awake - self.silent
+        return KernelVerdict.NONE, 0.0
 
     def _refused_since(self, reping: float, now: float) -> float | None:
         by_udp, by_tcp = _recent(self.refused, now), _recent(self.refused_tcp, now)

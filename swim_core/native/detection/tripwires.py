@@ -6,16 +6,17 @@ does so and feeds back what the kernels said. A broken tripwire is a reason to t
 
 from collections.abc import Callable
 
-from .address import Address, is_loopback
-from .common import Common
-from .journal import Journal
-from .kernels import EVIDENCE_LIFE
-from .member import State
-from .native.claims.local_member import LocalMember
-from .native.table.member_table import Change, Entry
-from .protocol import KernelEvidence
-from .shared.local_health import LocalHealth
-from .tripwire import NO_TRIPWIRES, Tripwire, TripwirePlan, greeting_of, run_greeted
+from swim_core.address import Address, is_loopback
+from swim_core.common import Common
+from swim_core.member import State
+from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.table.member_table import Change, Entry
+from swim_core.protocol import KernelEvidence
+from swim_core.shared.local_health import LocalHealth
+from swim_core.tripwire import NO_TRIPWIRES, Tripwire, TripwirePlan, greeting_of, run_greeted
+
+from .evidence_log import EvidenceLog
+from .kernel_findings import EVIDENCE_LIFE
 
 __all__ = ["Tripwires"]
 
@@ -38,7 +39,7 @@ class Tripwires:
         common: Common,
         local: LocalMember,
         health: LocalHealth,
-        journal: Journal,
+        evidence_log: EvidenceLog,
         *,
         probe: Callable[[Entry, float], None],
     ) -> None:
@@ -48,7 +49,7 @@ class Tripwires:
         self._hashes = common.hashes
         self._local = local
         self._health = health
-        self._journal = journal
+        self._evidence_log = evidence_log
         self._probe = probe
         self._greeted: set[int] = set()  # short ids
         self._standing: set[int] = set()  # of those whose connection has not broken since
@@ -112,7 +113,7 @@ class Tripwires:
     def _test_after_loss(self, entry: Entry, now: float) -> None:
         """Ping the member and have a connection tried, now and a few times more."""
         short_id = entry.short_id
-        self._journal.note_kernel(entry.name, KernelEvidence.CONNECTION_LOST, now)
+        self._evidence_log.note_kernel(entry.name, KernelEvidence.CONNECTION_LOST, now)
         self._lost[short_id] = now
         self._testing.add(short_id)
         self._test(entry, now)
