@@ -16,12 +16,10 @@ from .address import Address
 from .admission import Admission
 from .agreement import Agreement
 from .announcer import Announcer
-from .broadcast import Broadcasts
 from .common import Common
 from .config import Config
 from .errors import ConfigError, NotRunning
 from .events import Event, MemberForgotten, NameConflict, NameRegained, Paused
-from .gossip import Gossip
 from .inquiry import Inquiry
 from .join import Joiner
 from .member import State
@@ -42,6 +40,9 @@ from .native.detection.prober import Prober
 from .native.detection.responder import Responder
 from .native.detection.tripwires import Tripwires
 from .native.detection.watches import Watches
+from .native.dissemination.broadcasts import Broadcasts
+from .native.dissemination.gossip import Gossip
+from .native.dissemination.sync import STABLE, Sync
 from .native.round_trips import RoundTrips
 from .native.table.member_table import Change, Entry, MemberTable, as_member
 from .native.wire import messages
@@ -51,7 +52,6 @@ from .shared.isolation import Isolation
 from .shared.local_health import Limits, LocalHealth
 from .shared.timers import Timers
 from .statistics import Counters, DropReason
-from .sync import STABLE, Sync
 
 __all__ = ["Assembly"]
 

@@ -6,7 +6,7 @@ from unittest.mock import patch
 
 from measuring import events, messages, section, settled, spread, table
 
-import swim_core.gossip
+import swim_core.native.dissemination.gossip
 from swim_core import Address, BroadcastReceived, Config, MemberDied, MemberSuspected, State
 from swim_core.address import pack as pack_address
 from swim_core.member import Rule
@@ -351,7 +351,7 @@ def _credits(seeds: int) -> Iterator[Sequence[object]]:
                 if members == 1000 and (loss or len(script) > 10):
                     continue
                 for pushes in (4, 2, 1) if members < 1000 else (4, 1):
-                    with patch.object(swim_core.gossip, "CREDIT", pushes):
+                    with patch.object(swim_core.native.dissemination.gossip, "CREDIT", pushes):
                         runs = [
                             _flood(seed, members, loss, what, script) for seed in range(seeds if members < 1000 else 1)
                         ]

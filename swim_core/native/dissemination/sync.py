@@ -11,15 +11,15 @@ from itertools import chain, islice
 import msgspec
 from msgspec import Raw
 
-from .common import Common
-from .native.datagrams.outbox import chunks
-from .native.datagrams.sender import Sender
-from .native.table.member_table import Entry
-from .native.wire.claim import precedence
-from .native.wire.datagram import OVERHEAD, Flags, encode_item
-from .native.wire.messages import MAX_BUCKETS, PageEntry, SyncPage, SyncPush, SyncReq
-from .shared.timers import Timer
-from .statistics import DropReason
+from swim_core.common import Common
+from swim_core.native.datagrams.outbox import chunks
+from swim_core.native.datagrams.sender import Sender
+from swim_core.native.table.member_table import Entry
+from swim_core.native.wire.claim import precedence
+from swim_core.native.wire.datagram import OVERHEAD, Flags, encode_item
+from swim_core.native.wire.messages import MAX_BUCKETS, PageEntry, SyncPage, SyncPush, SyncReq
+from swim_core.shared.timers import Timer
+from swim_core.statistics import DropReason
 
 __all__ = ["Sync"]
 

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Raw
 
-from .common import Common
-from .member import State
-from .native.datagrams.gossip_queue import GossipQueue
-from .native.table.member_table import Entry
-from .native.wire.claim import Claim
-from .shared.rate_limit import RateLimit
-from .statistics import DropReason
+from swim_core.common import Common
+from swim_core.member import State
+from swim_core.native.datagrams.gossip_queue import GossipQueue
+from swim_core.native.table.member_table import Entry
+from swim_core.native.wire.claim import Claim
+from swim_core.shared.rate_limit import RateLimit
+from swim_core.statistics import DropReason
 
 __all__ = ["Gossip"]
 

@@ -2,11 +2,12 @@
 
 import msgspec
 
-from .common import Common
-from .events import BroadcastsLost, Origin
-from .native.table.member_table import Entry
-from .native.wire.messages import MAX_RANGES, Want
-from .shared.timers import Timer
+from swim_core.common import Common
+from swim_core.events import BroadcastsLost, Origin
+from swim_core.native.table.member_table import Entry
+from swim_core.native.wire.messages import MAX_RANGES, Want
+from swim_core.shared.timers import Timer
+
 from .window import Window
 
 __all__ = ["Repair", "Stream"]

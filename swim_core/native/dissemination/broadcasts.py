@@ -5,21 +5,22 @@ from itertools import chain, islice
 
 from msgspec import Raw
 
-from .common import Common
-from .errors import PayloadTooLarge
-from .events import BroadcastReceived
+from swim_core.common import Common
+from swim_core.errors import PayloadTooLarge
+from swim_core.events import BroadcastReceived
+from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.datagrams.gossip_queue import Piggyback
+from swim_core.native.datagrams.outbox import chunks
+from swim_core.native.datagrams.sender import Sender
+from swim_core.native.table.member_table import Change, Entry
+from swim_core.native.wire.claim import MAX_INCARNATION
+from swim_core.native.wire.datagram import OVERHEAD, encode_item
+from swim_core.native.wire.messages import Broadcast, Number, Want
+from swim_core.shared.timers import Timer
+from swim_core.statistics import DropReason
+
 from .gossip import Gossip
-from .native.claims.local_member import LocalMember
-from .native.datagrams.gossip_queue import Piggyback
-from .native.datagrams.outbox import chunks
-from .native.datagrams.sender import Sender
-from .native.table.member_table import Change, Entry
-from .native.wire.claim import MAX_INCARNATION
-from .native.wire.datagram import OVERHEAD, encode_item
-from .native.wire.messages import Broadcast, Number, Want
 from .repair import Repair, Stream
-from .shared.timers import Timer
-from .statistics import DropReason
 from .window import Window
 
 __all__ = ["Broadcasts"]
