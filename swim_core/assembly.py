@@ -13,15 +13,11 @@ from typing import Any
 from swim_core.native.wire.datagram import Envelope, Flags
 
 from .address import Address
-from .admission import Admission
-from .agreement import Agreement
-from .announcer import Announcer
 from .common import Common
 from .config import Config
 from .errors import ConfigError, NotRunning
 from .events import Event, MemberForgotten, NameConflict, NameRegained, Paused
 from .inquiry import Inquiry
-from .join import Joiner
 from .member import State
 from .native.claims.corrections import Corrections
 from .native.claims.local_member import LocalMember, Refutation
@@ -43,6 +39,10 @@ from .native.detection.watches import Watches
 from .native.dissemination.broadcasts import Broadcasts
 from .native.dissemination.gossip import Gossip
 from .native.dissemination.sync import STABLE, Sync
+from .native.joining.admission import Admission
+from .native.joining.announcer import Announcer
+from .native.joining.joiner import Joiner
+from .native.joining.settings_check import SettingsCheck
 from .native.round_trips import RoundTrips
 from .native.table.member_table import Change, Entry, MemberTable, as_member
 from .native.wire import messages
@@ -131,14 +131,14 @@ class Assembly:
             emit=common.emit,
             on_reconnect=self._sync.start_with_anyone,
         )
-        agreement = Agreement(common)
+        settings_check = SettingsCheck(common)
         secret = blake2b(entropy, digest_size=32, person=b"cookie").digest()
-        self._admission = Admission(common, self._local, self._claims, secret, agreement)
+        self._admission = Admission(common, self._local, self._claims, secret, settings_check)
         self._joiner = Joiner(
             common,
             self._local,
             self._claims,
-            agreement,
+            settings_check,
             deaf=lambda: self._health.deaf,
             on_admitted=self._admitted,
         )

@@ -9,17 +9,18 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from .address import Address
-from .agreement import Agreement
-from .common import Common
-from .events import JoinAttempt
-from .native.claims.local_member import LocalMember
-from .native.claims.merging import ClaimMerger
-from .native.datagrams.sender import Sender
-from .native.wire.datagram import encode_item
-from .native.wire.messages import Join, JoinAck
-from .shared.timers import Timer
-from .statistics import DropReason
+from swim_core.address import Address
+from swim_core.common import Common
+from swim_core.events import JoinAttempt
+from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.claims.merging import ClaimMerger
+from swim_core.native.datagrams.sender import Sender
+from swim_core.native.wire.datagram import encode_item
+from swim_core.native.wire.messages import Join, JoinAck
+from swim_core.shared.timers import Timer
+from swim_core.statistics import DropReason
+
+from .settings_check import SettingsCheck
 
 __all__ = ["Joiner"]
 
@@ -57,7 +58,7 @@ class Joiner:
         common: Common,
         local: LocalMember,
         claims: ClaimMerger,
-        agreement: Agreement,
+        settings_check: SettingsCheck,
         *,
         deaf: Callable[[], bool],
         on_admitted: Callable[[Sender, float], None],
@@ -70,7 +71,7 @@ class Joiner:
         self._claims = claims
         self._outbox = common.outbox
         self._random = common.random
-        self._agreement = agreement
+        self._settings_check = settings_check
         self._deaf = deaf
         self._counters = common.counters
         self._emit = common.emit
@@ -222,7 +223,7 @@ class Joiner:
         if seed.seq is None:  # the same for all tries of a step: a slow answer to the first is as good
             seed.seq = self._random.getrandbits(32)
         claim = self._local.claim if seed.cookie is not None else None
-        ours = self._agreement
+        ours = self._settings_check
         limit = self._config.max_datagram
         message = Join(seed.seq, self._local.name, ours.interval, ours.rings, ours.stall, limit, seed.cookie, claim)
         size = len(encode_item(message))
@@ -255,7 +256,7 @@ class Joiner:
             return
         seed.timer.cancel()
         seed.seq, seed.asked = None, 0
-        self._agreement.check(ack, sender.address, now)
+        self._settings_check.check(ack, sender.address, now)
         if self._table.live_count == 1 and self._local.rival is None:
             self._local.enter(ack.time, ack.held, now)
         self._claims.held_of_own_name(ack.held, now)

@@ -6,17 +6,18 @@ whoever forges some makes others ask in vain, and the bounds here say how often 
 
 from math import isfinite
 
-from .address import Address
-from .common import Common
-from .discovery import Multicast
-from .join import PADDED, Joiner
-from .native.claims.local_member import LocalMember
-from .native.datagrams.inbox import Inbox
-from .native.datagrams.sender import Sender
-from .native.wire.datagram import encode_item
-from .native.wire.messages import Announce
-from .shared.timers import Timer
-from .statistics import DropReason
+from swim_core.address import Address
+from swim_core.common import Common
+from swim_core.discovery import Multicast
+from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.datagrams.inbox import Inbox
+from swim_core.native.datagrams.sender import Sender
+from swim_core.native.wire.datagram import encode_item
+from swim_core.native.wire.messages import Announce
+from swim_core.shared.timers import Timer
+from swim_core.statistics import DropReason
+
+from .joiner import PADDED, Joiner
 
 __all__ = ["Announcer"]
 

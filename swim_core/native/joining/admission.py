@@ -2,14 +2,15 @@
 
 from hashlib import blake2b
 
-from .address import Address, pack
-from .agreement import Agreement
-from .common import Common
-from .native.claims.local_member import LocalMember
-from .native.claims.merging import ClaimMerger
-from .native.datagrams.sender import Sender
-from .native.wire.messages import Join, JoinAck
-from .statistics import DropReason
+from swim_core.address import Address, pack
+from swim_core.common import Common
+from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.claims.merging import ClaimMerger
+from swim_core.native.datagrams.sender import Sender
+from swim_core.native.wire.messages import Join, JoinAck
+from swim_core.statistics import DropReason
+
+from .settings_check import SettingsCheck
 
 __all__ = ["Admission"]
 
@@ -20,14 +21,14 @@ class Admission:
     """Answers those who ask to be let in, without keeping anything about them."""
 
     def __init__(
-        self, common: Common, local: LocalMember, claims: ClaimMerger, secret: bytes, agreement: Agreement
+        self, common: Common, local: LocalMember, claims: ClaimMerger, secret: bytes, settings_check: SettingsCheck
     ) -> None:
         self._clock = common.clock
         self._table = common.table
         self._local = local
         self._claims = claims
         self._outbox = common.outbox
-        self._agreement = agreement
+        self._settings_check = settings_check
         self._counters = common.counters
         self._secret = secret
 
@@ -41,7 +42,7 @@ class Admission:
         if join.cookie not in good or join.claim.name != join.name or join.claim.address != pack(sender.address):
             self._counters.drop(DropReason.BAD_COOKIE)
             return
-        self._agreement.check(join, sender.address, now)
+        self._settings_check.check(join, sender.address, now)
         self._claims.receive(join.claim, now)
         self._reply(join, sender, None, now)
 
@@ -52,7 +53,7 @@ class Admission:
     def _reply(self, join: Join, sender: Sender, cookie: bytes | None, now: float) -> None:
         entry = self._table.get(join.name)
         held = entry.claim if entry is not None and (cookie is not None or entry.claim != join.claim) else None
-        ours = self._agreement
+        ours = self._settings_check
         own = self._local.claim if cookie is None else None
         time = self._clock.read(now)
         self._outbox.reply(

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from math import inf
 
-from .address import Address
-from .common import Common
-from .events import SettingsDiffer
-from .native.wire.messages import Join, JoinAck
+from swim_core.address import Address
+from swim_core.common import Common
+from swim_core.events import SettingsDiffer
+from swim_core.native.wire.messages import Join, JoinAck
 
-__all__ = ["Agreement"]
+__all__ = ["SettingsCheck"]
 
 AGAIN = 60.0  # seconds until a difference at the same address is reported again
 MAX_ADDRESSES = 1_024  # remembered for that
@@ -16,7 +16,7 @@ MAX_ADDRESSES = 1_024  # remembered for that
 UNITS: Mapping[str, float] = {"probe_interval": 0.001, "rings": 1, "stall_tolerance": 0.001}  # of the wire: ms
 
 
-class Agreement:
+class SettingsCheck:
     """Compares T, K and S with those of others; where they differ both sides go on with their own.
 
     Attributes:
