@@ -17,7 +17,6 @@ from .common import Common
 from .config import Config
 from .errors import ConfigError, NotRunning
 from .events import Event, MemberForgotten, NameConflict, NameRegained, Paused
-from .inquiry import Inquiry
 from .member import State
 from .native.claims.corrections import Corrections
 from .native.claims.local_member import LocalMember, Refutation
@@ -45,6 +44,7 @@ from .native.joining.joiner import Joiner
 from .native.joining.settings_check import SettingsCheck
 from .native.round_trips import RoundTrips
 from .native.table.member_table import Change, Entry, MemberTable, as_member
+from .native.tools.server import ToolServer
 from .native.wire import messages
 from .native.wire.claim import Claim
 from .native.wire.hashing import Hashes
@@ -114,7 +114,7 @@ class Assembly:
         self._broadcasts = Broadcasts(common, self._local, self._gossip)
         self._sync = Sync(common, number_of=self._broadcasts.number_of, receive=self._receive_paged)
         self._responder = Responder(common, self._local)
-        self._inquiry = Inquiry(
+        self._tool_server = ToolServer(
             common,
             self._local,
             self._health,
@@ -188,7 +188,7 @@ class Assembly:
             messages.ClaimOf: self._strangers.claimed,
             messages.NotMe: self._strangers.not_me,
             messages.UserMessage: self._responder.messaged,
-            messages.Ask: self._inquiry.asked,
+            messages.Ask: self._tool_server.asked,
             messages.Tell: lambda *_: self._common.counters.drop(DropReason.UNREQUESTED),  # for tools
             messages.Announce: lambda *_: self._common.counters.drop(DropReason.UNREQUESTED),  # its place is the group
         }

@@ -287,7 +287,7 @@ def endless() -> Iterator[str]:
 @pytest.mark.parametrize("tool", ["members", "watch"])
 def test_an_answer_that_does_not_end_is_given_up(tool: str, swim: Swim, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asking, "LONGEST", 0.1)
-    monkeypatch.setattr("swim_core.inquirer.MAX_PAGES", 10**9)
+    monkeypatch.setattr("swim_core.native.tools.client.MAX_PAGES", 10**9)
     with endless() as address:
         said = complaint(swim(tool, "--join", address), 1)
     assert said == f"swim: what {address} answers did not end within 0.1 s\n"

@@ -1,4 +1,4 @@
-"""A tool's `Inquirer` and a `Hand`'s node put together, without sockets."""
+"""A tool's `ToolClient` and a `Hand`'s node put together, without sockets."""
 
 from collections.abc import Callable, Sequence
 from random import Random
@@ -7,7 +7,7 @@ from typing import Any
 from core_driver import Hand
 
 from swim_core import Address
-from swim_core.inquirer import Inquirer
+from swim_core.native.tools.client import ToolClient
 from swim_core.native.wire.datagram import encode_item
 from swim_core.native.wire.datagram import pack as pack_datagram
 from swim_core.native.wire.queries import Ask, Body, What
@@ -28,9 +28,9 @@ def ask_bytes(hand: Hand, ask: Ask, *, size: int = 1_200, sender: int = 0, **lis
     return packed(max(0, spare - 1)) if spare < 0x101 else packed(spare - 1)
 
 
-def inquirer(hand: Hand, what: What, argument: bytes = b"", *, seed: int = 1, cluster: str | None = None) -> Inquirer:
+def inquirer(hand: Hand, what: What, argument: bytes = b"", *, seed: int = 1, cluster: str | None = None) -> ToolClient:
     """One that asks the node of ``hand``, at an address of this host."""
-    return Inquirer(
+    return ToolClient(
         what,
         argument,
         destination=Address("127.0.0.1", 7946),
@@ -42,7 +42,7 @@ def inquirer(hand: Hand, what: What, argument: bytes = b"", *, seed: int = 1, cl
 
 def converse(
     hand: Hand,
-    asking: Inquirer,
+    asking: ToolClient,
     *,
     source: Address = LOCAL,
     deliver: Callable[[bytes], Sequence[bytes]] = lambda data: [data],

@@ -6,10 +6,10 @@ from typing import Any
 import msgspec
 import pytest
 from core_driver import Hand, peers
-from inquiry_driver import LOCAL, REMOTE, converse, inquirer
+from inquiry_driver import LOCAL, REMOTE, client, converse
 
 from swim_core import Address, Config, State
-from swim_core.inquirer import FIRST_RETRY, MAX_PAGES, PATIENCE, Failure, Inquirer
+from swim_core.native.tools.client import FIRST_RETRY, MAX_PAGES, PATIENCE, Failure, ToolClient
 from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.datagram import Flags, decode, encode_item, pack
 from swim_core.native.wire.queries import ASK_SIZE, Ask, MembersPage, Row, Spoken, Standing, Tell, Teller, What
@@ -22,11 +22,11 @@ LABEL = Hand().hashes.label
 
 def asking(
     what: What = What.MEMBERS, argument: bytes = b"", *, destination: Address = HERE, **options: Any
-) -> Inquirer:
-    return Inquirer(what, argument, destination=destination, now=0.0, random=Random(1), **options)
+) -> ToolClient:
+    return ToolClient(what, argument, destination=destination, now=0.0, random=Random(1), **options)
 
 
-def asked(who: Inquirer) -> Ask:
+def asked(who: ToolClient) -> Ask:
     """The question that is to be sent now."""
     datagram = who.poll_datagram()
     assert datagram is not None
@@ -44,7 +44,7 @@ def row(name: str) -> Row:
     return Row(Claim(name, 1, TELLER.address, 0, State.ALIVE, b""), 1, None, None, 0)
 
 
-def tick(who: Inquirer) -> float:
+def tick(who: ToolClient) -> float:
     """Let it wait for as long as it wants to; returns the time."""
     deadline = who.poll_deadline()
     assert deadline is not None
@@ -121,7 +121,7 @@ def test_it_gives_up_after_two_seconds() -> None:
     assert not who.complete
 
 
-def asked_after(who: Inquirer) -> int:
+def asked_after(who: ToolClient) -> int:
     """The nonce of the question that was under way."""
     return who._nonce
 
@@ -139,7 +139,7 @@ def test_two_seconds_count_from_the_last_page() -> None:
 
 def test_a_node_answers_though_half_of_all_datagrams_are_lost() -> None:
     hand, random = Hand(knows=peers(100)), Random(3)
-    who = inquirer(hand, What.MEMBERS)
+    who = client(hand, What.MEMBERS)
     converse(hand, who, deliver=lambda data: [data] if random.random() < 0.7 else [])
     assert who.complete
     assert sum(len(page.rows) for page in who.pages if isinstance(page, MembersPage)) == 101
@@ -147,7 +147,7 @@ def test_a_node_answers_though_half_of_all_datagrams_are_lost() -> None:
 
 def test_duplicates_change_nothing() -> None:
     hand = Hand(knows=peers(100))
-    who = inquirer(hand, What.MEMBERS)
+    who = client(hand, What.MEMBERS)
     converse(hand, who, deliver=lambda data: [data, data])
     names = [row.claim.name for page in who.pages if isinstance(page, MembersPage) for row in page.rows]
     assert len(names) == len(set(names)) == 101
@@ -155,7 +155,7 @@ def test_duplicates_change_nothing() -> None:
 
 def test_a_broadcast_is_made_once_though_its_answers_are_lost() -> None:
     hand = Hand(knows=peers(2))
-    who = inquirer(hand, What.BROADCAST, b"once")
+    who = client(hand, What.BROADCAST, b"once")
     dropped = iter([False, True, False, True, False, False])  # each question arrives, two answers don't
     converse(hand, who, deliver=lambda data: [] if next(dropped) else [data])
     assert who.complete
@@ -166,7 +166,7 @@ def test_a_broadcast_is_made_once_though_its_answers_are_lost() -> None:
 
 def test_a_large_view_of_another_host_comes_at_the_pace_it_allows() -> None:
     hand = Hand(knows=peers(100), config=Config.lan(answer_tools="anyone"))
-    who = Inquirer(What.MEMBERS, destination=FAR, now=hand.now, random=Random(1))
+    who = ToolClient(What.MEMBERS, destination=FAR, now=hand.now, random=Random(1))
     began = hand.now
     sent = converse(hand, who, source=REMOTE)
     assert who.complete
@@ -255,17 +255,17 @@ def test_a_refusal_that_quotes_the_question_ends_it_at_once() -> None:
 
 def test_another_cluster_does_not_answer() -> None:
     hand = Hand(config=Config.lan(cluster="blue"))
-    stranger = inquirer(hand, What.MEMBERS, cluster="green")
+    stranger = client(hand, What.MEMBERS, cluster="green")
     converse(hand, stranger)
     assert stranger.failure is Failure.SILENT
-    friend = inquirer(hand, What.MEMBERS, cluster="blue")
+    friend = client(hand, What.MEMBERS, cluster="blue")
     converse(hand, friend)
     assert friend.complete
 
 
 def test_an_answer_from_another_address_of_the_same_host_counts() -> None:
     hand = Hand(knows=peers(2), address=("10.0.0.1", 7946))
-    who = inquirer(hand, What.MEMBERS)
+    who = client(hand, What.MEMBERS)
     converse(hand, who, source=LOCAL)
     assert who.complete
 

@@ -283,7 +283,7 @@ def test_what_was_broadcast_is_remembered_within_bounds() -> None:
     hand = Hand(knows=[A, B])
     for nonce in range(2_000):
         hand.feed_bytes(ask_bytes(hand, Ask(nonce, What.BROADCAST, 0, b"x" * 300), size=500), LOCAL)
-    assert len(hand.node._inquiry._spoken) <= 256
+    assert len(hand.node._tool_server._spoken) <= 256
 
 
 def test_a_refused_broadcast_says_why() -> None:
@@ -354,7 +354,7 @@ def test_the_hosts_remembered_are_bounded() -> None:
         hand.node.feed_datagram(data, (f"198.51.{number // 250}.{number % 250 + 1}", 5), now=hand.now)
         while hand.node.poll_datagram() is not None:
             pass
-    assert len(hand.node._inquiry._last) == 4_096
+    assert len(hand.node._tool_server._last) == 4_096
 
 
 def test_an_unusual_value_is_refused_and_its_variable_named() -> None:
@@ -484,7 +484,7 @@ def test_pings_are_acked_as_ever() -> None:
 def test_a_page_costs_its_rows_however_many_members_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     hand = Hand(knows=peers(2_000), config=Config.lan(max_new_members_per_second=100_000))
     made = 0
-    inquiry = hand.node._inquiry
+    inquiry = hand.node._tool_server
     row = inquiry._row
 
     def counted(*arguments: Any) -> Row:

@@ -11,7 +11,7 @@ from inquiry_driver import LOCAL, REMOTE, ask_bytes, converse, inquirer
 from test_inquirer import HERE, TELLER, page
 
 from swim_core import Config
-from swim_core.inquirer import Inquirer
+from swim_core.native.tools.client import ToolClient
 from swim_core.native.wire.datagram import decode
 from swim_core.native.wire.queries import Ask, MembersPage, Tell, What
 
@@ -65,7 +65,7 @@ def test_bytes_that_were_a_question_never_raise(noise: bytes, at: int) -> None:
 @few
 @given(st.lists(st.tuples(st.none() | u64, things), max_size=8))
 def test_whatever_is_answered_the_asker_stands_it(answers: list[tuple[int | None, Any]]) -> None:
-    who = Inquirer(What.MEMBERS, destination=HERE, now=0.0, random=Random(1))
+    who = ToolClient(What.MEMBERS, destination=HERE, now=0.0, random=Random(1))
     for next_, body in answers:
         who.feed_datagram(page(who._nonce, next_, body), now=0.0)
         who.feed_datagram(
@@ -83,7 +83,7 @@ def test_whatever_is_answered_the_asker_stands_it(answers: list[tuple[int | None
 @few
 @given(st.binary(max_size=200), st.integers(0, 1_300), st.sampled_from(What))
 def test_bytes_that_were_an_answer_never_raise(noise: bytes, at: int, what: What) -> None:
-    who = Inquirer(what, b"p2", destination=HERE, now=0.0, random=Random(5))
+    who = ToolClient(what, b"p2", destination=HERE, now=0.0, random=Random(5))
     datagram = who.poll_datagram()
     assert datagram is not None
     told = HAND.feed_bytes(datagram.payload, LOCAL)

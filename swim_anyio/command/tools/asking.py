@@ -13,7 +13,7 @@ import msgspec
 from swim_core import Address, Config, ConfigError, SwimError
 from swim_core.address import canonical, is_loopback
 from swim_core.embedding.arguments import read_seeds
-from swim_core.inquirer import PATIENCE, Failure, Inquirer
+from swim_core.native.tools.client import PATIENCE, Failure, ToolClient
 from swim_core.native.wire.queries import Body, What
 from swim_threads.udp import UdpSocket, family_of, route_source
 
@@ -115,7 +115,7 @@ async def _ask_at(
     address: Address, target: Target, what: What, argument: bytes, patience: float
 ) -> Sequence[Body] | str:
     """The answer from one address, or why there is none."""
-    inquirer = Inquirer(
+    client = ToolClient(
         what,
         argument,
         destination=address,
@@ -126,13 +126,13 @@ async def _ask_at(
     )
     sock = UdpSocket.open(_source(address, target.zone), 0)
     try:
-        while not inquirer.done:
-            if not _send(sock, inquirer):
+        while not client.done:
+            if not _send(sock, client):
                 return f"{address} can't be reached from here: no route leads there"
-            await _listen(sock, inquirer)
+            await _listen(sock, client)
     finally:
         sock.close()
-    return inquirer.pages if inquirer.complete else _explain(inquirer.failure, address, target.cluster, patience)
+    return client.pages if client.complete else _explain(client.failure, address, target.cluster, patience)
 
 
 def _source(address: Address, zone: str) -> str:
@@ -144,24 +144,24 @@ def _source(address: Address, zone: str) -> str:
     return loopback if route_source(address, family_of(address.host)) == address.host else wildcard
 
 
-def _send(sock: UdpSocket, inquirer: Inquirer) -> bool:
-    while (datagram := inquirer.poll_datagram()) is not None:
-        if not sock.send(*datagram, _refusal_to(inquirer)) and not inquirer.done:
+def _send(sock: UdpSocket, client: ToolClient) -> bool:
+    while (datagram := client.poll_datagram()) is not None:
+        if not sock.send(*datagram, _refusal_to(client)) and not client.done:
             return False
     return True
 
 
-def _refusal_to(inquirer: Inquirer) -> Callable[[Address, bytes], None]:
-    return lambda destination, quoted: inquirer.feed_refused(destination, quoted, now=time.monotonic())
+def _refusal_to(client: ToolClient) -> Callable[[Address, bytes], None]:
+    return lambda destination, quoted: client.feed_refused(destination, quoted, now=time.monotonic())
 
 
-async def _listen(sock: UdpSocket, inquirer: Inquirer) -> None:
-    deadline = inquirer.poll_deadline()
+async def _listen(sock: UdpSocket, client: ToolClient) -> None:
+    deadline = client.poll_deadline()
     if deadline is not None:
         with anyio.move_on_after(max(0.0, deadline - time.monotonic())):
             await anyio.wait_readable(sock.fileno())
-    sock.receive(lambda data, _: inquirer.feed_datagram(data, now=time.monotonic()), _refusal_to(inquirer))
-    inquirer.feed_tick(now=time.monotonic())
+    sock.receive(lambda data, _: client.feed_datagram(data, now=time.monotonic()), _refusal_to(client))
+    client.feed_tick(now=time.monotonic())
 
 
 def _explain(failure: Failure | None, address: Address, cluster: str, patience: float) -> str:

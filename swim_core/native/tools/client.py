@@ -8,13 +8,13 @@ from enum import Enum
 from random import Random
 from struct import error as StructError
 
-from .address import Address, is_loopback
-from .native.wire.datagram import VERSION, Flags, decode, encode_item, pack, unpack_header
-from .native.wire.hashing import Hashes
-from .native.wire.queries import ASK_SIZE, PAGE_SPACING, Ask, Body, Tell, What, decode_body
-from .protocol import Datagram
+from swim_core.address import Address, is_loopback
+from swim_core.native.wire.datagram import VERSION, Flags, decode, encode_item, pack, unpack_header
+from swim_core.native.wire.hashing import Hashes
+from swim_core.native.wire.queries import ASK_SIZE, PAGE_SPACING, Ask, Body, Tell, What, decode_body
+from swim_core.protocol import Datagram
 
-__all__ = ["PATIENCE", "Failure", "Inquirer"]
+__all__ = ["PATIENCE", "Failure", "ToolClient"]
 
 PATIENCE = 2.0
 """Seconds without an answer after which a node is given up."""
@@ -36,7 +36,7 @@ class Failure(Enum):
     """The answer has more pages than any view."""
 
 
-class Inquirer:
+class ToolClient:
     """Asks one node one question until the answer is complete, or given up. Not thread-safe.
 
     Args:

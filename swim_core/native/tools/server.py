@@ -11,17 +11,17 @@ import msgspec
 from msgspec import Raw, msgpack
 from msgspec.structs import replace
 
-from .address import Address, is_loopback, pack
-from .common import Common
-from .errors import SwimError
-from .events import Observation
-from .native.claims.local_member import LocalMember
-from .native.datagrams.sender import Sender
-from .native.detection.evidence_log import EvidenceLog
-from .native.table.member_table import Entry
-from .native.wire.claim import MAX_INCARNATION, MAX_MILLIS
-from .native.wire.datagram import OVERHEAD
-from .native.wire.queries import (
+from swim_core.address import Address, is_loopback, pack
+from swim_core.common import Common
+from swim_core.errors import SwimError
+from swim_core.events import Observation
+from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.datagrams.sender import Sender
+from swim_core.native.detection.evidence_log import EvidenceLog
+from swim_core.native.table.member_table import Entry
+from swim_core.native.wire.claim import MAX_INCARNATION, MAX_MILLIS
+from swim_core.native.wire.datagram import OVERHEAD
+from swim_core.native.wire.queries import (
     ASK_SIZE,
     PAGE_SPACING,
     Ask,
@@ -35,11 +35,11 @@ from .native.wire.queries import (
     Teller,
     What,
 )
-from .shared.local_health import LocalHealth
-from .shared.rate_limit import RateLimit
-from .statistics import DropReason
+from swim_core.shared.local_health import LocalHealth
+from swim_core.shared.rate_limit import RateLimit
+from swim_core.statistics import DropReason
 
-__all__ = ["Inquiry"]
+__all__ = ["ToolServer"]
 
 TELL_SIZE = 19  # bytes of a TELL but its body
 LIST_SIZE = 2  # bytes by which the header of a long list exceeds an empty one's
@@ -53,7 +53,7 @@ MAX_COUNT = MAX_INCARNATION  # what a field of 32 bits holds
 _encode = msgpack.encode
 
 
-class Inquiry:
+class ToolServer:
     """Answers ASK.
 
     Args:
