@@ -4,7 +4,6 @@ Start with `Node` and `Config`; `swim_threads` and `swim_anyio` bind a node to s
 """
 
 from .address import DEFAULT_PORT, Address
-from .config import Config, ConfigFields
 from .discovery import Multicast
 from .duration import Duration
 from .errors import (
@@ -43,7 +42,8 @@ from .events import (
     SettingsDiffer,
 )
 from .member import Contact, Member, Rule, State
-from .node import Node
+from .native.config import Config, ConfigFields
+from .native.node import Node
 from .protocol import AddressLike, Datagram, KernelEvidence, ProtocolConfig, ProtocolNode
 from .statistics import DropReason, Statistics
 from .tripwire import Tripwire, TripwirePlan

@@ -8,8 +8,8 @@ from math import ceil, log
 
 import attrs
 
-from .config import Config
 from .errors import ConfigError
+from .native.config import Config
 from .native.detection.pairing import SPREAD
 
 __all__ = ["Plan", "Span", "plan"]

@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import attrs
 
 from swim_core.address import Address, split_host_port
-from swim_core.config import Config
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError
 from swim_core.member import MAX_NAME, check_name
+from swim_core.native.config import Config
 from swim_core.protocol import ProtocolConfig
 
 __all__ = [

@@ -1,7 +1,8 @@
 """Round trips, and how long to wait for an ack."""
 
-from swim_core.config import Config
 from swim_core.shared.samples import Samples
+
+from .settings import Settings
 
 __all__ = ["RoundTrips"]
 
@@ -17,7 +18,7 @@ class RoundTrips(Samples):
     a stall of the other, and would stretch every deadline here for the next 256 samples.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Settings) -> None:
         super().__init__(most=config.max_probe_timeout)
         self._shortest, self._longest = config.min_probe_timeout, config.max_probe_timeout
         self._margin = config.verdict_margin

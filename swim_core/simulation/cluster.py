@@ -9,8 +9,8 @@ from types import TracebackType
 from typing import Any, Protocol, Self, cast
 
 from swim_core.address import Address, canonical
-from swim_core.config import Config
 from swim_core.member import Member
+from swim_core.native.config import Config
 from swim_core.native.table.formed_cluster import FormedCluster
 from swim_core.protocol import AddressLike, ProtocolConfig
 

@@ -8,8 +8,8 @@ from random import Random
 from typing import Any
 
 from swim_core.address import Address, pack
-from swim_core.config import Config
 from swim_core.member import Member, Rule, State
+from swim_core.native.config import Config
 from swim_core.native.wire import datagram, messages
 from swim_core.native.wire.claim import Claim, Verdict
 from swim_core.native.wire.datagram import NIL, encode_item

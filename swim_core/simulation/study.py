@@ -13,8 +13,8 @@ from statistics import fmean, median
 
 import attrs
 
-from swim_core.config import Config
 from swim_core.events import Event, MemberDied, MemberUpdated
+from swim_core.native.config import Config
 from swim_core.statistics import Statistics
 
 from .link import Link

@@ -28,7 +28,7 @@ def ask_bytes(hand: Hand, ask: Ask, *, size: int = 1_200, sender: int = 0, **lis
     return packed(max(0, spare - 1)) if spare < 0x101 else packed(spare - 1)
 
 
-def inquirer(hand: Hand, what: What, argument: bytes = b"", *, seed: int = 1, cluster: str | None = None) -> ToolClient:
+def client(hand: Hand, what: What, argument: bytes = b"", *, seed: int = 1, cluster: str | None = None) -> ToolClient:
     """One that asks the node of ``hand``, at an address of this host."""
     return ToolClient(
         what,
@@ -79,7 +79,7 @@ def converse(
 
 def told(hand: Hand, what: What, argument: bytes = b"", *, seed: int = 1, **options: Any) -> list[Body]:
     """The pages of a complete answer."""
-    asking = inquirer(hand, what, argument, seed=seed)
+    asking = client(hand, what, argument, seed=seed)
     converse(hand, asking, **options)
     assert asking.complete
     return asking.pages

@@ -20,7 +20,6 @@ IMPURE = {"socket", "select", "selectors", "ssl", "time", "threading", "asyncio"
 IMPURE |= {"subprocess", "multiprocessing", "concurrent", "queue", "signal", "secrets", "uuid", "datetime"}
 ALLOWED_NAMES = {("datetime", "timedelta"), ("random", "Random")}
 LAZY_ANYWHERE = {
-    ("swim_core.config", "swim_core.node"),
     ("swim_core.smudge.config", "swim_core.smudge.node"),
     ("swim_anyio.drivers", "swim_anyio.trio_driver"),
 }

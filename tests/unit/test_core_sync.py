@@ -389,10 +389,10 @@ def _deliver(hands: dict[Address, Hand], source: Hand, sent: Sent) -> None:
         receiver.feed_bytes(sent.payload, source.me.address)
 
 
-@pytest.mark.parametrize("common", [5, 150])
-def test_two_nodes_with_different_views_agree_after_one_sync(common: int) -> None:
+@pytest.mark.parametrize("context", [5, 150])
+def test_two_nodes_with_different_views_agree_after_one_sync(context: int) -> None:
     config = Config.lan(max_new_members_per_second=10_000)
-    members = peers(common)
+    members = peers(context)
     left = Hand("left", knows=members, config=config)
     right = Hand("right", knows=members, config=config, address=("10.200.0.1", 1), seed=9)
     only_left, only_right = peers(40, first=5_000), peers(40, first=6_000)
@@ -412,7 +412,7 @@ def test_two_nodes_with_different_views_agree_after_one_sync(common: int) -> Non
         {m.name: (m.epoch, m.incarnation, m.state.live) for m in hand.node.members(gone=True)} for hand in (left, right)
     ]
     assert table[0] == table[1]
-    assert len(table[0]) == common + 82
+    assert len(table[0]) == context + 82
     assert left.digest() == right.digest()
 
 

@@ -157,7 +157,7 @@ def test_a_loss_is_tested_at_once_and_five_times_more_and_accuses_nobody() -> No
 def test_where_answers_take_long_tests_are_repeated_less_soon() -> None:
     hand = wired()
     for _ in range(99):
-        hand.node._common.rtt.add(0.1)
+        hand.node._context.rtt.add(0.1)
     hand.lose(hand.subject)
     assert tried_within(hand, 0.28) == pytest.approx([0.0, 0.15], abs=0.0021)
 

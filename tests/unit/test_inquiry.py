@@ -187,7 +187,7 @@ def test_the_accuser_tells_how_it_came_to_its_verdict() -> None:
     assert [note.observer for note in votes] == helpers
     assert all(note.count > 5 and note.last > note.at for note in votes)
     assert all(name in page.notes[-1].detail for name in helpers)
-    assert page.notes[0].at - UNIX_MS == pytest.approx((sent + hand.node._common.rtt.probe_timeout) * 1e3, abs=2)
+    assert page.notes[0].at - UNIX_MS == pytest.approx((sent + hand.node._context.rtt.probe_timeout) * 1e3, abs=2)
     assert page.notes[-1].at == pytest.approx(page.row.claim.verdict.time, abs=2)  # type: ignore[union-attr]
 
 

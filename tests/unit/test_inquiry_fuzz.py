@@ -7,7 +7,7 @@ import msgspec
 from core_driver import Hand, peers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from inquiry_driver import LOCAL, REMOTE, ask_bytes, converse, inquirer
+from inquiry_driver import LOCAL, REMOTE, ask_bytes, client, converse
 from test_inquirer import HERE, TELLER, page
 
 from swim_core import Config
@@ -104,7 +104,7 @@ def test_losses_and_duplicates_make_an_answer_late_or_missing_never_wrong(seed: 
     def deliver(data: bytes) -> list[bytes]:
         return [] if random.random() < loss else [data] * (1 + (random.random() < twice))
 
-    who = inquirer(HAND, What.MEMBERS, seed=seed)
+    who = client(HAND, What.MEMBERS, seed=seed)
     converse(HAND, who, deliver=deliver)
     HAND.clear()
     names = [row.claim.name for told in who.pages if isinstance(told, MembersPage) for row in told.rows]

@@ -1,7 +1,7 @@
 """Corrections: the higher claim, sent to somebody who shows a wrong belief."""
 
 from swim_core.address import Address
-from swim_core.common import Common
+from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import Piggyback
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.wire.claim import Claim
@@ -23,13 +23,13 @@ class Corrections:
     ``max_corrections_per_second`` to members and as many to strangers; to these none is longer than its cause.
     """
 
-    def __init__(self, common: Common) -> None:
-        self._quiet = 0.5 * common.config.probe_interval
-        rate = common.config.max_corrections_per_second
+    def __init__(self, context: NodeContext) -> None:
+        self._quiet = 0.5 * context.config.probe_interval
+        rate = context.config.max_corrections_per_second
         self._rates = {member: RateLimit(rate) for member in (True, False)}  # strangers can't use up the members'
-        self._outbox = common.outbox
-        self._counters = common.counters
-        self._random = common.random
+        self._outbox = context.outbox
+        self._counters = context.counters
+        self._random = context.random
         self._last: dict[Address, float] = {}
         self._asked: dict[Address, int] = {}
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from enum import Enum, auto
 
 from swim_core.address import Address, pack, reachable
-from swim_core.common import Common
 from swim_core.errors import ConfigError
 from swim_core.member import Member, Rule, State, check_name
+from swim_core.native.context import NodeContext
 from swim_core.native.table.member_table import Change
 from swim_core.native.wire.claim import (
     EPOCH_BITS,
@@ -42,7 +42,7 @@ class LocalMember:
 
     def __init__(
         self,
-        common: Common,
+        context: NodeContext,
         name: str,
         address: Address | tuple[str, int],
         *,
@@ -57,17 +57,17 @@ class LocalMember:
         where = reachable(address)
         if not 0 <= unix_ms < MAX_EPOCH >> EPOCH_BITS:
             raise ConfigError(f"unix_ms must be ms since 1970, not {unix_ms!r}")
-        self._config = common.config
-        self._table = common.table
-        self._outbox = common.outbox
-        self._clock = common.clock
-        self._salt = common.random.getrandbits(EPOCH_BITS)
-        self._metadata = pack_metadata(metadata, common.config.max_metadata)
+        self._config = context.config
+        self._table = context.table
+        self._outbox = context.outbox
+        self._clock = context.clock
+        self._salt = context.random.getrandbits(EPOCH_BITS)
+        self._metadata = pack_metadata(metadata, context.config.max_metadata)
         self.left = False
         """Whether `leave` was called: the goodbye is final for this node."""
         self.rival: Claim | None = None
         """The claim of the live process that owns this node's name: this node is superseded."""
-        common.table.local_name = name
+        context.table.local_name = name
         self.name = name
         self.address = where
         self._address = pack(where)

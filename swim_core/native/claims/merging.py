@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 import msgspec
 
-from swim_core.common import Common
 from swim_core.member import State
+from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import Piggyback
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.table.member_table import Change, Entry
@@ -35,26 +35,26 @@ class ClaimMerger:
 
     def __init__(
         self,
-        common: Common,
+        context: NodeContext,
         local: LocalMember,
         corrections: Corrections,
         *,
         on_change: Callable[[Change, float], None],
         on_own_name_claimed: Callable[[Refutation, Claim, float], None],
     ) -> None:
-        self._timers = common.timers
-        self._clock = common.clock
-        self._hashes = common.hashes
-        self._table = common.table
+        self._timers = context.timers
+        self._clock = context.clock
+        self._hashes = context.hashes
+        self._table = context.table
         self._local = local
-        self._outbox = common.outbox
+        self._outbox = context.outbox
         self._corrections = corrections
-        self._rtt = common.rtt
-        self._counters = common.counters
+        self._rtt = context.rtt
+        self._counters = context.counters
         self._on_change = on_change
         self._on_own_name_claimed = on_own_name_claimed
         self._held: dict[str, _Held] = {}
-        self._spacing = 1.0 / common.config.max_held_back_per_second
+        self._spacing = 1.0 / context.config.max_held_back_per_second
         self._next_held = float("-inf")
 
     def receive(self, claim: Claim, now: float, *, sender: Sender | None = None, paged: bool = False) -> bool:

@@ -1,7 +1,7 @@
 """How a node learns who a stranger is: from answers that nobody can give unasked."""
 
 from swim_core.address import pack
-from swim_core.common import Common
+from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.detection.pings import Pings
 from swim_core.native.detection.watches import Watches
@@ -19,11 +19,11 @@ class Strangers:
     """Takes CLAIM_OF and NOT_ME: a claim in them is believed of the address that was asked, and of nobody else."""
 
     def __init__(
-        self, common: Common, claims: ClaimMerger, corrections: Corrections, pings: Pings, watches: Watches
+        self, context: NodeContext, claims: ClaimMerger, corrections: Corrections, pings: Pings, watches: Watches
     ) -> None:
-        self._hashes = common.hashes
-        self._table = common.table
-        self._counters = common.counters
+        self._hashes = context.hashes
+        self._table = context.table
+        self._counters = context.counters
         self._claims = claims
         self._corrections = corrections
         self._pings = pings

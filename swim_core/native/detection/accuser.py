@@ -2,9 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
-from swim_core.common import Common
 from swim_core.member import Rule, State
 from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.context import NodeContext
 from swim_core.native.table.member_table import Entry
 from swim_core.native.wire.claim import Claim, Verdict
 from swim_core.native.wire.messages import KernelVerdict, PingReq, Poll
@@ -31,7 +31,7 @@ class Accuser:
 
     def __init__(
         self,
-        common: Common,
+        context: NodeContext,
         local: LocalMember,
         health: LocalHealth,
         evidence_log: EvidenceLog,
@@ -40,13 +40,13 @@ class Accuser:
         end: Callable[[Watch], None],
         declare: Callable[[Claim, float], None],
     ) -> None:
-        self._config = common.config
-        self._clock = common.clock
-        self._table = common.table
-        self._outbox = common.outbox
-        self._random = common.random
-        self._counters = common.counters
-        self._rtt = common.rtt
+        self._config = context.config
+        self._clock = context.clock
+        self._table = context.table
+        self._outbox = context.outbox
+        self._random = context.random
+        self._counters = context.counters
+        self._rtt = context.rtt
         self._local = local
         self._health = health
         self._evidence_log = evidence_log

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from swim_core.common import Common
 from swim_core.member import State
+from swim_core.native.context import NodeContext
 from swim_core.native.table.member_table import Entry
 
 from .pings import Pings
@@ -27,9 +27,9 @@ class DeadProber:
     Their backoff is 2, 4, 8 .. T, at most 60 s, and one such ping leaves this node per round in all.
     """
 
-    def __init__(self, common: Common, pings: Pings) -> None:
-        self._interval = common.config.probe_interval
-        self._table = common.table
+    def __init__(self, context: NodeContext, pings: Pings) -> None:
+        self._interval = context.config.probe_interval
+        self._table = context.table
         self._pings = pings
         self._tries: dict[str, _Try] = {}
 

@@ -3,8 +3,8 @@
 import msgspec
 
 from swim_core.address import Address
-from swim_core.common import Common
 from swim_core.events import MemberPinged
+from swim_core.native.context import NodeContext
 from swim_core.native.table.member_table import Entry
 from swim_core.native.wire.messages import Ping
 from swim_core.shared.timers import Timer
@@ -27,13 +27,13 @@ class _Sent(msgspec.Struct, frozen=True):
 class Pings:
     """Sends pings and recognises what comes back."""
 
-    def __init__(self, common: Common) -> None:
-        self._random = common.random
-        self._clock = common.clock
-        self._outbox = common.outbox
-        self._rtt = common.rtt
-        self._timers = common.timers
-        self._emit = common.emit
+    def __init__(self, context: NodeContext) -> None:
+        self._random = context.random
+        self._clock = context.clock
+        self._outbox = context.outbox
+        self._rtt = context.rtt
+        self._timers = context.timers
+        self._emit = context.emit
         self._sent: dict[int, _Sent] = {}
         self._asked: dict[int, Timer] = {}
 

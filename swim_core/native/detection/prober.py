@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from swim_core.address import Address
-from swim_core.common import Common
+from swim_core.native.context import NodeContext
 from swim_core.native.table.member_table import Entry
 from swim_core.shared.local_health import LocalHealth
 from swim_core.shared.timers import Timer
@@ -26,7 +26,7 @@ class Prober:
 
     def __init__(
         self,
-        common: Common,
+        context: NodeContext,
         pings: Pings,
         health: LocalHealth,
         *,
@@ -35,15 +35,15 @@ class Prober:
         on_round: Callable[[float], None],
         now: float,
     ) -> None:
-        self._interval_ms = common.config.probe_interval * 1000.0
-        self._timers = common.timers
-        self._clock = common.clock
-        self._table = common.table
+        self._interval_ms = context.config.probe_interval * 1000.0
+        self._timers = context.timers
+        self._clock = context.clock
+        self._table = context.table
         self._pings = pings
-        self._rtt = common.rtt
+        self._rtt = context.rtt
         self._health = health
-        self._random = common.random
-        self._counters = common.counters
+        self._random = context.random
+        self._counters = context.counters
         self._seeds = seeds
         self._on_timeout = on_timeout
         self._on_round = on_round

@@ -1,8 +1,8 @@
 """Answers to those who ask, and what is meant for the application alone."""
 
-from swim_core.common import Common
 from swim_core.events import MessageReceived
 from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.wire.messages import Ack, ClaimOf, NotMe, Ping, UserMessage, WantClaim
 from swim_core.statistics import DropReason
@@ -13,13 +13,13 @@ __all__ = ["Responder"]
 class Responder:
     """Answers PING and WANT_CLAIM, and delivers MESSAGE."""
 
-    def __init__(self, common: Common, local: LocalMember) -> None:
-        self._max_payload = common.config.max_broadcast
-        self._table = common.table
-        self._clock = common.clock
-        self._outbox = common.outbox
-        self._counters = common.counters
-        self._emit = common.emit
+    def __init__(self, context: NodeContext, local: LocalMember) -> None:
+        self._max_payload = context.config.max_broadcast
+        self._table = context.table
+        self._clock = context.clock
+        self._outbox = context.outbox
+        self._counters = context.counters
+        self._emit = context.emit
         self._local = local
 
     def pinged(self, ping: Ping, sender: Sender, now: float) -> None:

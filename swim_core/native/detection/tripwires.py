@@ -7,9 +7,9 @@ does so and feeds back what the kernels said. A broken tripwire is a reason to t
 from collections.abc import Callable
 
 from swim_core.address import Address, is_loopback
-from swim_core.common import Common
 from swim_core.member import State
 from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.context import NodeContext
 from swim_core.native.table.member_table import Change, Entry
 from swim_core.protocol import KernelEvidence
 from swim_core.shared.local_health import LocalHealth
@@ -36,17 +36,17 @@ class Tripwires:
 
     def __init__(
         self,
-        common: Common,
+        context: NodeContext,
         local: LocalMember,
         health: LocalHealth,
         evidence_log: EvidenceLog,
         *,
         probe: Callable[[Entry, float], None],
     ) -> None:
-        self._timers = common.timers
-        self._rtt = common.rtt
-        self._table = common.table
-        self._hashes = common.hashes
+        self._timers = context.timers
+        self._rtt = context.rtt
+        self._table = context.table
+        self._hashes = context.hashes
         self._local = local
         self._health = health
         self._evidence_log = evidence_log

@@ -9,8 +9,8 @@ from math import inf
 
 import msgspec
 
-from swim_core.config import Config
 from swim_core.member import Rule
+from swim_core.native.settings import Settings
 from swim_core.native.table.member_table import Entry
 from swim_core.native.wire.claim import MAX_INCARNATION
 from swim_core.native.wire.messages import KernelVerdict, Vote, VoteKind
@@ -75,12 +75,12 @@ class Watch(msgspec.Struct):
     next_poll: float = -inf
     repeats: list[float] | None = None
 
-    def vote(self, kind: VoteKind, nonce: int, age: float, config: Config, now: float, awake: float) -> Vote:
+    def vote(self, kind: VoteKind, nonce: int, age: float, config: Settings, now: float, awake: float) -> Vote:
         """What this node says of the member."""
         kernel, kernel_age = self.findings.verdict(config.reping_interval, now, awake)
         return Vote(self.short_id, self.incarnation, nonce, kind, _ms(age), kernel, _ms(kernel_age))
 
-    def gone(self, quorum: int, config: Config, now: float, awake: float) -> bool:
+    def gone(self, quorum: int, config: Settings, now: float, awake: float) -> bool:
         """Rule 1: refused here and at min(1, q) helpers; a kernel there that accepts vetoes."""
         own, _ = self.findings.verdict(config.reping_interval, now, awake)
         votes = self._kernel_votes(now)

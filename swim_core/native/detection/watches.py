@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from swim_core.common import Common
 from swim_core.member import State
 from swim_core.native.claims.corrections import Corrections
 from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.table.member_table import Change, Entry
 from swim_core.native.wire.claim import Claim
@@ -35,7 +35,7 @@ class Watches:
 
     def __init__(
         self,
-        common: Common,
+        context: NodeContext,
         local: LocalMember,
         corrections: Corrections,
         pings: Pings,
@@ -45,20 +45,20 @@ class Watches:
         *,
         declare: Callable[[Claim, float], None],
     ) -> None:
-        self._config = common.config
-        self._timers = common.timers
-        self._hashes = common.hashes
-        self._table = common.table
+        self._config = context.config
+        self._timers = context.timers
+        self._hashes = context.hashes
+        self._table = context.table
         self._local = local
-        self._outbox = common.outbox
+        self._outbox = context.outbox
         self._corrections = corrections
         self._pings = pings
         self._health = health
         self._evidence_log = evidence_log
         self._tripwires = tripwires
-        self._counters = common.counters
+        self._counters = context.counters
         self._watches: dict[int, Watch] = {}
-        self._accuser = Accuser(common, local, health, evidence_log, self._watches, end=self._end, declare=declare)
+        self._accuser = Accuser(context, local, health, evidence_log, self._watches, end=self._end, declare=declare)
         self._timer_of: dict[int, Timer] = {}
 
     def __len__(self) -> int:

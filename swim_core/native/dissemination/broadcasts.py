@@ -5,10 +5,10 @@ from itertools import chain, islice
 
 from msgspec import Raw
 
-from swim_core.common import Common
 from swim_core.errors import PayloadTooLarge
 from swim_core.events import BroadcastReceived
 from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import Piggyback
 from swim_core.native.datagrams.outbox import chunks
 from swim_core.native.datagrams.sender import Sender
@@ -35,17 +35,17 @@ WAIT = 5.0  # seconds that a broadcast waits for the claim of its origin
 class Broadcasts:
     """Numbers own broadcasts, delivers others', and asks for what is missing."""
 
-    def __init__(self, common: Common, local: LocalMember, gossip: Gossip) -> None:
-        self._config = common.config
-        self._timers = common.timers
-        self._table = common.table
+    def __init__(self, context: NodeContext, local: LocalMember, gossip: Gossip) -> None:
+        self._config = context.config
+        self._timers = context.timers
+        self._table = context.table
         self._local = local
-        self._hashes = common.hashes
-        self._random = common.random
+        self._hashes = context.hashes
+        self._random = context.random
         self._gossip = gossip
-        self._outbox = common.outbox
-        self._counters = common.counters
-        self._emit = common.emit
+        self._outbox = context.outbox
+        self._counters = context.counters
+        self._emit = context.emit
         self._run = local.short_id
         self._number = 0
         self._announce: Timer | None = None
@@ -53,7 +53,7 @@ class Broadcasts:
         self._retained: OrderedDict[tuple[int, int], tuple[float, Raw]] = OrderedDict()
         self._retained_bytes = 0
         self._waiting: OrderedDict[tuple[int, int], tuple[float, Broadcast]] = OrderedDict()
-        self._repair = Repair(common)
+        self._repair = Repair(context)
         self._older: dict[str, int] = {}  # by name, the one older run whose stream is kept
 
     @property

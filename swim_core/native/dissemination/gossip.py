@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 
 from msgspec import Raw
 
-from swim_core.common import Common
 from swim_core.member import State
+from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import GossipQueue
 from swim_core.native.table.member_table import Entry
 from swim_core.native.wire.claim import Claim
@@ -27,13 +27,13 @@ DEATH_REPEATS = REPEATS[:1]
 class Gossip:
     """Pushes what is pending to the ring successors, at once where the last push is long enough ago."""
 
-    def __init__(self, common: Common, queue: GossipQueue) -> None:
-        self._limit = common.config.max_pending
-        self._timers = common.timers
-        self._table = common.table
-        self._outbox = common.outbox
+    def __init__(self, context: NodeContext, queue: GossipQueue) -> None:
+        self._limit = context.config.max_pending
+        self._timers = context.timers
+        self._table = context.table
+        self._outbox = context.outbox
         self._queue = queue
-        self._counters = common.counters
+        self._counters = context.counters
         self._rate = RateLimit(1 / GAP, CREDIT)
         self._scheduled = False
         self._chosen: list[Entry] = []

@@ -2,8 +2,8 @@
 
 import msgspec
 
-from swim_core.common import Common
 from swim_core.events import BroadcastsLost, Origin
+from swim_core.native.context import NodeContext
 from swim_core.native.table.member_table import Entry
 from swim_core.native.wire.messages import MAX_RANGES, Want
 from swim_core.shared.timers import Timer
@@ -46,13 +46,13 @@ class Stream(msgspec.Struct):
 class Repair:
     """Sends WANT for gaps that stay open, to one member after the other, and gives up in the end."""
 
-    def __init__(self, common: Common) -> None:
-        self._timers = common.timers
-        self._table = common.table
-        self._outbox = common.outbox
-        self._random = common.random
-        self._counters = common.counters
-        self._emit = common.emit
+    def __init__(self, context: NodeContext) -> None:
+        self._timers = context.timers
+        self._table = context.table
+        self._outbox = context.outbox
+        self._random = context.random
+        self._counters = context.counters
+        self._emit = context.emit
         self._gaps: dict[int, Stream] = {}
         self._timer: Timer | None = None
 

@@ -11,7 +11,7 @@ from itertools import chain, islice
 import msgspec
 from msgspec import Raw
 
-from swim_core.common import Common
+from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.outbox import chunks
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.table.member_table import Entry
@@ -65,16 +65,20 @@ class Sync:
     """Decides when to sync, asks, answers and pushes."""
 
     def __init__(
-        self, common: Common, *, number_of: Callable[[int], int], receive: Callable[[PageEntry, bool, float], bool]
+        self,
+        context: NodeContext,
+        *,
+        number_of: Callable[[int], int],
+        receive: Callable[[PageEntry, bool, float], bool],
     ) -> None:
-        self._limit = common.config.max_datagram
-        self._max_pages = common.config.max_members + common.config.max_tombstones  # no peer can page for ever
-        self._timers = common.timers
-        self._table = common.table
-        self._outbox = common.outbox
-        self._rtt = common.rtt
-        self._random = common.random
-        self._counters = common.counters
+        self._limit = context.config.max_datagram
+        self._max_pages = context.config.max_members + context.config.max_tombstones  # no peer can page for ever
+        self._timers = context.timers
+        self._table = context.table
+        self._outbox = context.outbox
+        self._rtt = context.rtt
+        self._random = context.random
+        self._counters = context.counters
         self._number_of = number_of
         self._receive = receive
         self._exchange: _Exchange | None = None

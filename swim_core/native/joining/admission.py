@@ -3,9 +3,9 @@
 from hashlib import blake2b
 
 from swim_core.address import Address, pack
-from swim_core.common import Common
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.claims.merging import ClaimMerger
+from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.wire.messages import Join, JoinAck
 from swim_core.statistics import DropReason
@@ -21,15 +21,20 @@ class Admission:
     """Answers those who ask to be let in, without keeping anything about them."""
 
     def __init__(
-        self, common: Common, local: LocalMember, claims: ClaimMerger, secret: bytes, settings_check: SettingsCheck
+        self,
+        context: NodeContext,
+        local: LocalMember,
+        claims: ClaimMerger,
+        secret: bytes,
+        settings_check: SettingsCheck,
     ) -> None:
-        self._clock = common.clock
-        self._table = common.table
+        self._clock = context.clock
+        self._table = context.table
         self._local = local
         self._claims = claims
-        self._outbox = common.outbox
+        self._outbox = context.outbox
         self._settings_check = settings_check
-        self._counters = common.counters
+        self._counters = context.counters
         self._secret = secret
 
     def asked(self, join: Join, sender: Sender, now: float) -> None:

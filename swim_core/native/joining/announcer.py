@@ -7,9 +7,9 @@ whoever forges some makes others ask in vain, and the bounds here say how often 
 from math import isfinite
 
 from swim_core.address import Address
-from swim_core.common import Common
 from swim_core.discovery import Multicast
 from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.inbox import Inbox
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.wire.datagram import encode_item
@@ -35,12 +35,12 @@ class Announcer:
     cluster thus ask ten times a second on average, all together.
     """
 
-    def __init__(self, common: Common, local: LocalMember, inbox: Inbox, joiner: Joiner) -> None:
-        self._timers = common.timers
-        self._table = common.table
-        self._outbox = common.outbox
-        self._random = common.random
-        self._counters = common.counters
+    def __init__(self, context: NodeContext, local: LocalMember, inbox: Inbox, joiner: Joiner) -> None:
+        self._timers = context.timers
+        self._table = context.table
+        self._outbox = context.outbox
+        self._random = context.random
+        self._counters = context.counters
         self._local = local
         self._inbox = inbox
         self._joiner = joiner

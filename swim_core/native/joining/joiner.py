@@ -10,10 +10,10 @@ import msgspec
 from msgspec.structs import replace
 
 from swim_core.address import Address
-from swim_core.common import Common
 from swim_core.events import JoinAttempt
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.claims.merging import ClaimMerger
+from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.wire.datagram import encode_item
 from swim_core.native.wire.messages import Join, JoinAck
@@ -55,7 +55,7 @@ class Joiner:
 
     def __init__(
         self,
-        common: Common,
+        context: NodeContext,
         local: LocalMember,
         claims: ClaimMerger,
         settings_check: SettingsCheck,
@@ -63,18 +63,18 @@ class Joiner:
         deaf: Callable[[], bool],
         on_admitted: Callable[[Sender, float], None],
     ) -> None:
-        self._config = common.config
-        self._timers = common.timers
-        self._clock = common.clock
-        self._table = common.table
+        self._config = context.config
+        self._timers = context.timers
+        self._clock = context.clock
+        self._table = context.table
         self._local = local
         self._claims = claims
-        self._outbox = common.outbox
-        self._random = common.random
+        self._outbox = context.outbox
+        self._random = context.random
         self._settings_check = settings_check
         self._deaf = deaf
-        self._counters = common.counters
-        self._emit = common.emit
+        self._counters = context.counters
+        self._emit = context.emit
         self._on_admitted = on_admitted
         self._seeds: dict[Address, _Seed] = {}
         self._announced: dict[Address, _Seed] = {}

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from math import inf
 
 from swim_core.address import Address
-from swim_core.common import Common
 from swim_core.events import SettingsDiffer
+from swim_core.native.context import NodeContext
 from swim_core.native.wire.messages import Join, JoinAck
 
 __all__ = ["SettingsCheck"]
@@ -25,12 +25,12 @@ class SettingsCheck:
         stall: S in ms.
     """
 
-    def __init__(self, common: Common) -> None:
-        self.interval = round(common.config.probe_interval * 1000)
-        self.rings = common.config.rings
-        self.stall = round(common.config.stall_tolerance * 1000)
-        self._counters = common.counters
-        self._emit = common.emit
+    def __init__(self, context: NodeContext) -> None:
+        self.interval = round(context.config.probe_interval * 1000)
+        self.rings = context.config.rings
+        self.stall = round(context.config.stall_tolerance * 1000)
+        self._counters = context.counters
+        self._emit = context.emit
         self._reported: dict[Address, float] = {}
 
     def check(self, theirs: Join | JoinAck, address: Address, now: float) -> None:

@@ -7,8 +7,8 @@ from operator import attrgetter, xor
 from random import Random
 
 from swim_core.address import Address
-from swim_core.config import Config
 from swim_core.member import Member, State
+from swim_core.native.settings import Settings
 from swim_core.native.wire.claim import Claim, as_member, precedence
 from swim_core.native.wire.hashing import Hashes
 from swim_core.shared.rate_limit import RateLimit
@@ -31,7 +31,7 @@ def _bounds(index: int, count: int) -> tuple[int, int]:
 class MemberTable:
     """Claims by name, merged by `precedence`; this node's own among them, replaced only by itself."""
 
-    def __init__(self, config: Config, hashes: Hashes) -> None:
+    def __init__(self, config: Settings, hashes: Hashes) -> None:
         self._config = config
         self._hashes = hashes
         self._gone: dict[str, Entry] = {}  # in the order of learning

@@ -12,10 +12,10 @@ from msgspec import Raw, msgpack
 from msgspec.structs import replace
 
 from swim_core.address import Address, is_loopback, pack
-from swim_core.common import Common
 from swim_core.errors import SwimError
 from swim_core.events import Observation
 from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.detection.evidence_log import EvidenceLog
 from swim_core.native.table.member_table import Entry
@@ -62,7 +62,7 @@ class ToolServer:
 
     def __init__(
         self,
-        common: Common,
+        context: NodeContext,
         local: LocalMember,
         health: LocalHealth,
         evidence_log: EvidenceLog,
@@ -70,11 +70,11 @@ class ToolServer:
         broadcast: Callable[[bytes, float], int],
         unanswered: Callable[[], bool],
     ) -> None:
-        self._policy = common.config.answer_tools
-        self._table = common.table
-        self._clock = common.clock
-        self._outbox = common.outbox
-        self._counters = common.counters
+        self._policy = context.config.answer_tools
+        self._table = context.table
+        self._clock = context.clock
+        self._outbox = context.outbox
+        self._counters = context.counters
         self._local = local
         self._health = health
         self._evidence_log = evidence_log

@@ -5,26 +5,27 @@ from random import Random
 
 import msgspec
 
-from .config import Config
-from .events import Event
-from .native.cluster_clock import ClusterClock
-from .native.datagrams.outbox import Outbox
-from .native.round_trips import RoundTrips
-from .native.table.member_table import MemberTable
-from .native.wire.hashing import Hashes
-from .shared.timers import Timers
-from .statistics import Counters
+from swim_core.events import Event
+from swim_core.shared.timers import Timers
+from swim_core.statistics import Counters
 
-__all__ = ["Common"]
+from .cluster_clock import ClusterClock
+from .datagrams.outbox import Outbox
+from .round_trips import RoundTrips
+from .settings import Settings
+from .table.member_table import MemberTable
+from .wire.hashing import Hashes
+
+__all__ = ["NodeContext"]
 
 
-class Common(msgspec.Struct, frozen=True, kw_only=True):
+class NodeContext(msgspec.Struct, frozen=True, kw_only=True):
     """Handed to every component that has behaviour, in place of ten arguments; it has none of its own.
 
     What only some need (the local claim, gossip, pings ..) is handed to those beside it.
     """
 
-    config: Config
+    config: Settings
     timers: Timers
     clock: ClusterClock
     hashes: Hashes

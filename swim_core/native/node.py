@@ -3,19 +3,20 @@
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
-from .address import Address, pack, reachable
-from .assembly import Assembly
-from .discovery import Multicast
-from .errors import ConfigError, NotRunning, PayloadTooLarge, UnknownMember
-from .events import Event, Evidence, MessageReceived
-from .member import Contact, Member, State
-from .native.table.formed_cluster import FormedCluster, TableSource
-from .native.table.member_table import Entry
-from .native.wire import messages
-from .native.wire.claim import Claim, pack_metadata
-from .protocol import Datagram, KernelEvidence
-from .statistics import DropReason, Statistics
-from .tripwire import TripwirePlan
+from swim_core.address import Address, pack, reachable
+from swim_core.discovery import Multicast
+from swim_core.errors import ConfigError, NotRunning, PayloadTooLarge, UnknownMember
+from swim_core.events import Event, Evidence, MessageReceived
+from swim_core.member import Contact, Member, State
+from swim_core.protocol import Datagram, KernelEvidence
+from swim_core.statistics import DropReason, Statistics
+from swim_core.tripwire import TripwirePlan
+
+from .router import Assembly
+from .table.formed_cluster import FormedCluster, TableSource
+from .table.member_table import Entry
+from .wire import messages
+from .wire.claim import Claim, pack_metadata
 
 __all__ = ["Node"]
 
@@ -63,13 +64,13 @@ class Node(Assembly):
         try:
             address = reachable(destination)
         except ConfigError:
-            self._common.counters.drop(DropReason.BAD_SOURCE)
+            self._context.counters.drop(DropReason.BAD_SOURCE)
             return
         if kind is KernelEvidence.REFUSED_UDP:
             short_id = self._pings.refused(address, quoted)
             entry = self._table.by_id(short_id) if short_id is not None else None
             if short_id is None:
-                self._common.counters.drop(DropReason.FORGED_EVIDENCE)
+                self._context.counters.drop(DropReason.FORGED_EVIDENCE)
             elif entry is not None and entry.live:
                 self._watches.evidence(entry, kind, now)
         elif kind in (KernelEvidence.CONNECTED, KernelEvidence.CONNECTION_LOST):
@@ -128,7 +129,7 @@ class Node(Assembly):
         if entry.name == self._local.name:
             self._events.append(MessageReceived(entry.origin, bytes(payload)))
         else:
-            self._common.outbox.send(messages.UserMessage(bytes(payload)), entry, now)
+            self._context.outbox.send(messages.UserMessage(bytes(payload)), entry, now)
 
     def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> None:
         """Replace this node's metadata; see `ProtocolNode.update_metadata`."""
@@ -183,7 +184,7 @@ class Node(Assembly):
         if anybody:
             self._tell_own_claim(now)
             self._gossip.push_now(now)
-            self._common.timers.at(now + GOODBYE, self._goodbye_said)
+            self._context.timers.at(now + GOODBYE, self._goodbye_said)
         self._settle(now)
 
     def formed_cluster(self, members: Iterable[Member]) -> FormedCluster:
@@ -193,7 +194,7 @@ class Node(Assembly):
             Claim(m.name, m.epoch, pack(m.address), m.incarnation, State.ALIVE, pack_metadata(m.metadata, limit))
             for m in members
         )
-        return FormedCluster(claims, self._common.hashes, self._config.rings)
+        return FormedCluster(claims, self._context.hashes, self._config.rings)
 
     def adopt(self, formed: TableSource, *, now: float) -> None:
         """Hold the members of a formed cluster as after long acquaintance, and raise no events about them.
@@ -262,7 +263,7 @@ class Node(Assembly):
     def statistics(self) -> Statistics:
         """Counters and sizes of this moment."""
         return Statistics(
-            **self._common.counters.snapshot(),
+            **self._context.counters.snapshot(),
             members=self._table.states(),
             deaf=self._health.deaf,
             isolated=self._health.isolated,
@@ -274,10 +275,10 @@ class Node(Assembly):
             tripwires_missing=len(self._tripwires.tripwire_plan.peers) - self._tripwires.standing,
             pending=len(self._queue),
             retained_broadcasts=self._broadcasts.retained,
-            round_trips=self._common.rtt.histogram,
-            rtt_p50=self._common.rtt.quantile(0.5),
-            rtt_p99=self._common.rtt.quantile(0.99),
-            cluster_time=self._common.clock.read(self._health.seen),
+            round_trips=self._context.rtt.histogram,
+            rtt_p50=self._context.rtt.quantile(0.5),
+            rtt_p99=self._context.rtt.quantile(0.99),
+            cluster_time=self._context.clock.read(self._health.seen),
         )
 
     # ------------------------------------------------------------------ beneath

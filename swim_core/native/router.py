@@ -10,48 +10,48 @@ from math import isfinite
 from random import Random
 from typing import Any
 
-from swim_core.native.wire.datagram import Envelope, Flags
+from swim_core.address import Address
+from swim_core.errors import ConfigError, NotRunning
+from swim_core.events import Event, MemberForgotten, NameConflict, NameRegained, Paused
+from swim_core.member import State
+from swim_core.shared.isolation import Isolation
+from swim_core.shared.local_health import Limits, LocalHealth
+from swim_core.shared.timers import Timers
+from swim_core.statistics import Counters, DropReason
 
-from .address import Address
-from .common import Common
-from .config import Config
-from .errors import ConfigError, NotRunning
-from .events import Event, MemberForgotten, NameConflict, NameRegained, Paused
-from .member import State
-from .native.claims.corrections import Corrections
-from .native.claims.local_member import LocalMember, Refutation
-from .native.claims.merging import ClaimMerger
-from .native.claims.strangers import Strangers
-from .native.claims.transitions import transition
-from .native.cluster_clock import ClusterClock
-from .native.datagrams.gossip_queue import GossipQueue
-from .native.datagrams.inbox import Inbox
-from .native.datagrams.outbox import Outbox
-from .native.datagrams.sender import Sender
-from .native.detection.dead_prober import DeadProber
-from .native.detection.evidence_log import EvidenceLog
-from .native.detection.pings import Pings
-from .native.detection.prober import Prober
-from .native.detection.responder import Responder
-from .native.detection.tripwires import Tripwires
-from .native.detection.watches import Watches
-from .native.dissemination.broadcasts import Broadcasts
-from .native.dissemination.gossip import Gossip
-from .native.dissemination.sync import STABLE, Sync
-from .native.joining.admission import Admission
-from .native.joining.announcer import Announcer
-from .native.joining.joiner import Joiner
-from .native.joining.settings_check import SettingsCheck
-from .native.round_trips import RoundTrips
-from .native.table.member_table import Change, Entry, MemberTable, as_member
-from .native.tools.server import ToolServer
-from .native.wire import messages
-from .native.wire.claim import Claim
-from .native.wire.hashing import Hashes
-from .shared.isolation import Isolation
-from .shared.local_health import Limits, LocalHealth
-from .shared.timers import Timers
-from .statistics import Counters, DropReason
+from .claims.corrections import Corrections
+from .claims.local_member import LocalMember, Refutation
+from .claims.merging import ClaimMerger
+from .claims.strangers import Strangers
+from .claims.transitions import transition
+from .cluster_clock import ClusterClock
+from .context import NodeContext
+from .datagrams.gossip_queue import GossipQueue
+from .datagrams.inbox import Inbox
+from .datagrams.outbox import Outbox
+from .datagrams.sender import Sender
+from .detection.dead_prober import DeadProber
+from .detection.evidence_log import EvidenceLog
+from .detection.pings import Pings
+from .detection.prober import Prober
+from .detection.responder import Responder
+from .detection.tripwires import Tripwires
+from .detection.watches import Watches
+from .dissemination.broadcasts import Broadcasts
+from .dissemination.gossip import Gossip
+from .dissemination.sync import STABLE, Sync
+from .joining.admission import Admission
+from .joining.announcer import Announcer
+from .joining.joiner import Joiner
+from .joining.settings_check import SettingsCheck
+from .round_trips import RoundTrips
+from .settings import Settings
+from .table.member_table import Change, Entry, MemberTable, as_member
+from .tools.server import ToolServer
+from .wire import messages
+from .wire.claim import Claim
+from .wire.datagram import Envelope, Flags
+from .wire.hashing import Hashes
 
 __all__ = ["Assembly"]
 
@@ -68,7 +68,7 @@ class Assembly:
         name: str,
         address: Address | tuple[str, int],
         *,
-        config: Config,
+        config: Settings,
         now: float,
         entropy: bytes,
         unix_ms: int,
@@ -82,27 +82,33 @@ class Assembly:
         self._events: deque[Event] = deque()
         self._has_left = False
         self._queue = GossipQueue()
-        self._common = common = self._make_common(config, now, entropy, unix_ms)
-        self._table = common.table
-        self._outbox = common.outbox
-        self._timers = common.timers
+        self._context = context = self._make_context(config, now, entropy, unix_ms)
+        self._table = context.table
+        self._outbox = context.outbox
+        self._timers = context.timers
         limits = Limits(config.probe_interval, config.pause_threshold, config.stall_tolerance)
-        self._health = LocalHealth(limits, common.counters, now, deadline=common.timers.deadline, on_pause=self._paused)
-        self._local = LocalMember(common, name, address, unix_ms=unix_ms, metadata=metadata or {}, now=now)
-        self._inbox = Inbox(common)
-        self._evidence_log = EvidenceLog(common.table)
-        self._gossip = Gossip(common, self._queue)
-        self._corrections = Corrections(common)
-        self._pings = Pings(common)
-        self._dead_prober = DeadProber(common, self._pings)
+        self._health = LocalHealth(
+            limits, context.counters, now, deadline=context.timers.deadline, on_pause=self._paused
+        )
+        self._local = LocalMember(context, name, address, unix_ms=unix_ms, metadata=metadata or {}, now=now)
+        self._inbox = Inbox(context)
+        self._evidence_log = EvidenceLog(context.table)
+        self._gossip = Gossip(context, self._queue)
+        self._corrections = Corrections(context)
+        self._pings = Pings(context)
+        self._dead_prober = DeadProber(context, self._pings)
         self._claims = ClaimMerger(
-            common, self._local, self._corrections, on_change=self._changed, on_own_name_claimed=self._own_name_claimed
+            context, self._local, self._corrections, on_change=self._changed, on_own_name_claimed=self._own_name_claimed
         )
         self._tripwires = Tripwires(
-            common, self._local, self._health, self._evidence_log, probe=lambda entry, at: self._prober.probe(entry, at)
+            context,
+            self._local,
+            self._health,
+            self._evidence_log,
+            probe=lambda entry, at: self._prober.probe(entry, at),
         )
         self._watches = Watches(
-            common,
+            context,
             self._local,
             self._corrections,
             self._pings,
@@ -111,40 +117,40 @@ class Assembly:
             self._tripwires,
             declare=self._declare,
         )
-        self._broadcasts = Broadcasts(common, self._local, self._gossip)
-        self._sync = Sync(common, number_of=self._broadcasts.number_of, receive=self._receive_paged)
-        self._responder = Responder(common, self._local)
+        self._broadcasts = Broadcasts(context, self._local, self._gossip)
+        self._sync = Sync(context, number_of=self._broadcasts.number_of, receive=self._receive_paged)
+        self._responder = Responder(context, self._local)
         self._tool_server = ToolServer(
-            common,
+            context,
             self._local,
             self._health,
             self._evidence_log,
             broadcast=self._broadcast,
             unanswered=lambda: 0 < len(self._joiner.addresses) == len(self._joiner.unanswered),
         )
-        self._strangers = Strangers(common, self._claims, self._corrections, self._pings, self._watches)
+        self._strangers = Strangers(context, self._claims, self._corrections, self._pings, self._watches)
         self._isolation = Isolation(
             name,
             self._health,
-            others=lambda: [entry.member for entry in common.table.others()],
-            cluster_time=common.clock.read,
-            emit=common.emit,
+            others=lambda: [entry.member for entry in context.table.others()],
+            cluster_time=context.clock.read,
+            emit=context.emit,
             on_reconnect=self._sync.start_with_anyone,
         )
-        settings_check = SettingsCheck(common)
+        settings_check = SettingsCheck(context)
         secret = blake2b(entropy, digest_size=32, person=b"cookie").digest()
-        self._admission = Admission(common, self._local, self._claims, secret, settings_check)
+        self._admission = Admission(context, self._local, self._claims, secret, settings_check)
         self._joiner = Joiner(
-            common,
+            context,
             self._local,
             self._claims,
             settings_check,
             deaf=lambda: self._health.deaf,
             on_admitted=self._admitted,
         )
-        self._announcer = Announcer(common, self._local, self._inbox, self._joiner)
+        self._announcer = Announcer(context, self._local, self._inbox, self._joiner)
         self._prober = Prober(
-            common,
+            context,
             self._pings,
             self._health,
             seeds=lambda: self._joiner.addresses,
@@ -155,10 +161,10 @@ class Assembly:
         self._handlers = self._make_handlers()
         self._prober.settle(now)
 
-    def _make_common(self, config: Config, now: float, entropy: bytes, unix_ms: int) -> Common:
+    def _make_context(self, config: Settings, now: float, entropy: bytes, unix_ms: int) -> NodeContext:
         hashes = Hashes(config.cluster, config.rings)
         counters = Counters()
-        return Common(
+        return NodeContext(
             config=config,
             timers=Timers(),
             clock=ClusterClock(unix_ms, now),
@@ -189,8 +195,8 @@ class Assembly:
             messages.NotMe: self._strangers.not_me,
             messages.UserMessage: self._responder.messaged,
             messages.Ask: self._tool_server.asked,
-            messages.Tell: lambda *_: self._common.counters.drop(DropReason.UNREQUESTED),  # for tools
-            messages.Announce: lambda *_: self._common.counters.drop(DropReason.UNREQUESTED),  # its place is the group
+            messages.Tell: lambda *_: self._context.counters.drop(DropReason.UNREQUESTED),  # for tools
+            messages.Announce: lambda *_: self._context.counters.drop(DropReason.UNREQUESTED),  # its place is the group
         }
 
     # ------------------------------------------------------------------ routing
@@ -214,12 +220,12 @@ class Assembly:
     def _route(self, sender: Sender, envelope: Envelope, now: float) -> None:
         message = envelope.message
         if sender.short_id == self._outbox.sender:
-            self._common.counters.drop(DropReason.OWN)
+            self._context.counters.drop(DropReason.OWN)
             if isinstance(message, messages.Join):
                 self._joiner.met_itself(message, now)
             return
         if self._local.rival is not None and not isinstance(message, messages.JoinAck | messages.Ask):
-            self._common.counters.drop(DropReason.SUPERSEDED)
+            self._context.counters.drop(DropReason.SUPERSEDED)
             own = [claim for claim in envelope.claims if claim.name == self._local.name]
             envelope = Envelope(sender.short_id, None, own)
         elif sender.proven is not None:
@@ -237,7 +243,7 @@ class Assembly:
 
     def _take_in(self, envelope: Envelope, sender: Sender, now: float) -> None:
         if sender.proven is None:
-            self._common.counters.drop(DropReason.STRANGER)  # what strangers say of themselves stands in messages
+            self._context.counters.drop(DropReason.STRANGER)  # what strangers say of themselves stands in messages
             return
         for claim in envelope.claims:
             self._claims.receive(claim, now, sender=sender)
@@ -265,7 +271,7 @@ class Assembly:
 
     def _on_ack(self, ack: messages.Ack, sender: Sender, now: float) -> None:
         if not self._pings.acked(ack.seq, sender.short_id, sender.address, now):
-            self._common.counters.drop(DropReason.UNREQUESTED)
+            self._context.counters.drop(DropReason.UNREQUESTED)
         elif not self._local.left:
             self._tripwires.answered(sender.short_id)
             if self._health.isolated:
@@ -274,13 +280,13 @@ class Assembly:
 
     def _on_push(self, push: messages.SyncPush, sender: Sender, now: float) -> None:
         if sender.proven is None:
-            self._common.counters.drop(DropReason.STRANGER)
+            self._context.counters.drop(DropReason.STRANGER)
         else:
             self._sync.pushed(push, now)
 
     def _receive_paged(self, entry: messages.PageEntry, first_sync: bool, now: float) -> bool:
         changed = self._claims.receive(entry.claim, now, paged=True)
-        origin = self._common.hashes.short_id(entry.claim.name, entry.claim.epoch)
+        origin = self._context.hashes.short_id(entry.claim.name, entry.claim.epoch)
         number = messages.Number(origin, entry.number)
         self._broadcasts.learn_number(number, now, first_sync=first_sync, tell=False)
         return changed
@@ -320,18 +326,18 @@ class Assembly:
         superseded = self._local.rival is not None
         self._prober.enabled = not self._local.silent
         if refutation is Refutation.CONFLICT:
-            if not self._common.outbox.muted:
+            if not self._context.outbox.muted:
                 self._events.append(NameConflict(as_member(claim)))
                 self._gossip.tell_claim(claim, now)  # the last word: others must know the rival, or it can't die
                 self._gossip.push_now(now)
                 self._watches.stop()
                 self._joiner.superseded(now)
-            self._common.outbox.muted = True
+            self._context.outbox.muted = True
             return
-        if self._common.outbox.muted and not superseded:
+        if self._context.outbox.muted and not superseded:
             self._events.append(NameRegained(self._local.member))
-        self._common.outbox.muted = superseded
-        self._common.counters.refutations += 1
+        self._context.outbox.muted = superseded
+        self._context.counters.refutations += 1
         self._tell_own_claim(now)
         if refutation is Refutation.WAS_DEAD and not self._local.left:
             self._sync.start_with_anyone(now)
