@@ -25,7 +25,7 @@ from .outbox import Outbox
 from .peers import Peer, Peers, customary
 from .push import Push
 from .roundtrips import RoundTrips
-from .standing import Standing
+from .status import StatusRules
 
 __all__ = ["Detector"]
 
@@ -69,7 +69,7 @@ class Detector:
         peers: Peers,
         heartbeat: Heartbeat,
         trips: RoundTrips,
-        standing: Standing,
+        statuses: StatusRules,
         outbox: Outbox,
         push: Push,
         timers: Timers,
@@ -83,7 +83,7 @@ class Detector:
         self._peers = peers
         self._heartbeat = heartbeat
         self._trips = trips
-        self._standing = standing
+        self._statuses = statuses
         self._outbox = outbox
         self._push = push
         self._timers = timers
@@ -176,9 +176,9 @@ class Detector:
         for inquiry in list(self._inquiries.values()):
             if inquiry.code == code and address in inquiry.relays:
                 self._note_answer(now)
-                self._standing.note(inquiry.peer, "a relay reached it", now, str(address))
+                self._statuses.note(inquiry.peer, "a relay reached it", now, str(address))
                 self.lives(inquiry.peer, code)
-                self._standing.heard(inquiry.peer, code, now)
+                self._statuses.heard(inquiry.peer, code, now)
 
     def _note_answer(self, now: float) -> None:
         self._last_answer = now
@@ -191,7 +191,7 @@ class Detector:
             return
         self._counters.probes_failed += 1
         if inquire and peer.live and peer.heard < ping[0] and not self._health.deaf:
-            self._standing.note(peer, "ping timed out", now, f"code {code}")
+            self._statuses.note(peer, "ping timed out", now, f"code {code}")
             self._inquire(peer, now)
 
     def lives(self, peer: Peer, code: int) -> bool:
@@ -252,7 +252,7 @@ class Detector:
 
     def _believe(self, peer: Peer, record: MemberRecord, now: float) -> None:
         if self._peers.get(peer.address) is peer and record.status > peer.status:
-            self._standing.set(peer, Status(record.status), record.heartbeat, record.source, now)
+            self._statuses.set(peer, Status(record.status), record.heartbeat, record.source, now)
 
     # ------------------------------------------------------------------ inquiries
 
@@ -309,17 +309,17 @@ class Detector:
     def _judge(self, inquiry: _Inquiry, now: float, *, gone: bool) -> None:
         peer, own = inquiry.peer, self._heartbeat.value
         if not gone and self._hears_nobody_since(inquiry.since):
-            self._standing.note(peer, "nobody answers", now)
+            self._statuses.note(peer, "nobody answers", now)
             self._inquiries.pop(peer.address, None)
             return
         if peer.status is Status.ALIVE:
-            self._standing.note(peer, "all relays failed", now, f"{len(inquiry.relays)} asked")
-            self._standing.set(peer, Status.SUSPECTED, own, self._local, now, Rule.SUSPICION)
+            self._statuses.note(peer, "all relays failed", now, f"{len(inquiry.relays)} asked")
+            self._statuses.set(peer, Status.SUSPECTED, own, self._local, now, Rule.SUSPICION)
             if not gone:
                 self._push.verdict(now)
                 self._begin(inquiry, now)
                 return
-        self._standing.set(peer, Status.DEAD, own, self._local, now, Rule.GONE if gone else Rule.SILENT)
+        self._statuses.set(peer, Status.DEAD, own, self._local, now, Rule.GONE if gone else Rule.SILENT)
         self._push.verdict(now)
         self.forget(peer)
 
@@ -332,7 +332,7 @@ class Detector:
         self._note_answer(now)
         if not peer.live:
             return
-        self._standing.note(peer, "refused", now, verb.name)
+        self._statuses.note(peer, "refused", now, verb.name)
         peer.refused = now
         doubt = self._doubts.get(peer.address)
         if doubt is not None:

@@ -10,9 +10,9 @@ from swim_core.errors import ConfigError
 from swim_core.statistics import Counters, DropReason
 
 from .codec import DecodeError, Message, Status, Verb, decode, decode_announcement
-from .config import SmudgeConfig
 from .outbox import MAX_DATAGRAM
 from .peers import usable
+from .settings import SmudgeSettings
 
 __all__ = ["Inbox"]
 
@@ -30,7 +30,7 @@ class Inbox:
     """
 
     def __init__(
-        self, local: Address, config: SmudgeConfig, counters: Counters, knows: Callable[[Address], bool]
+        self, local: Address, config: SmudgeSettings, counters: Counters, knows: Callable[[Address], bool]
     ) -> None:
         self._local = local
         self._ipv6 = ":" in local.host

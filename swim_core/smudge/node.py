@@ -20,7 +20,6 @@ from swim_core.tripwire import NO_TRIPWIRES, TripwirePlan
 
 from .broadcasts import Broadcasts
 from .codec import BroadcastRecord, verb_of
-from .config import SmudgeConfig
 from .detector import Detector
 from .gossip import Gossip
 from .heartbeat import Heartbeat
@@ -32,7 +31,8 @@ from .receiver import Receiver, may_broadcast
 from .relay import Relay
 from .roundtrips import RoundTrips
 from .seeds import Seeds
-from .standing import Standing
+from .settings import SmudgeSettings
+from .status import StatusRules
 from .turns import Turns
 
 __all__ = ["SmudgeNode"]
@@ -61,7 +61,7 @@ class SmudgeNode:
     """
 
     def __init__(
-        self, address: Address | tuple[str, int], *, config: SmudgeConfig, now: float, entropy: bytes, unix_ms: int
+        self, address: Address | tuple[str, int], *, config: SmudgeSettings, now: float, entropy: bytes, unix_ms: int
     ) -> None:
         if len(entropy) < 16:
             raise ConfigError(f"entropy must be at least 16 random bytes, not {len(entropy)}")
@@ -93,13 +93,13 @@ class SmudgeNode:
         self._outbox = outbox = Outbox(local, peers, gossip, self._broadcasts, counters)
         self._push = push = Push(peers, gossip, self._broadcasts, outbox, timers, random)
         emit = self._events.append
-        self._standing = standing = Standing(local, peers, heartbeat, gossip, push, counters, emit, self._wall_ms)
+        self._statuses = statuses = StatusRules(local, peers, heartbeat, gossip, push, counters, emit, self._wall_ms)
         self._detector = detector = Detector(
             local,
             peers,
             heartbeat,
             self._trips,
-            standing,
+            statuses,
             outbox,
             push,
             timers,
@@ -119,9 +119,9 @@ class SmudgeNode:
         )
         relay = Relay(local, outbox, timers, counters)
         self._receiver = Receiver(
-            local, peers, heartbeat, standing, detector, relay, self._broadcasts, outbox, push, counters, emit
+            local, peers, heartbeat, statuses, detector, relay, self._broadcasts, outbox, push, counters, emit
         )
-        self._turns = Turns(local, peers, heartbeat, detector, standing)
+        self._turns = Turns(local, peers, heartbeat, detector, statuses)
         self._seeds = Seeds(local, peers, detector, timers, random, emit)
         timers.at(now, self._turn)
 
@@ -249,7 +249,7 @@ class SmudgeNode:
         peer = self._named(name)
         self._advance(now)
         self._detector.forget(peer)
-        self._standing.remove(peer)
+        self._statuses.remove(peer)
 
     def set_state(self, name: str, state: State, *, now: float) -> None:
         """Force a member's state and tell the others; see `ProtocolNode.set_state`."""
@@ -257,7 +257,7 @@ class SmudgeNode:
         if state not in STATUSES:
             raise ConfigError(f"Smudge's members are ALIVE, SUSPECT or DEAD, not {state!r}")
         peer = self._named(name)
-        self._standing.set(peer, STATUSES[state], self._heartbeat.value, self._local, self._advance(now))
+        self._statuses.set(peer, STATUSES[state], self._heartbeat.value, self._local, self._advance(now))
 
     # ------------------------------------------------------------------ outputs
 
@@ -310,7 +310,7 @@ class SmudgeNode:
         """What stands behind a member's state; see `ProtocolNode.explain`. Its accuser is who claimed it."""
         peer = self._peers.named(name)
         if peer is not None:
-            return self._standing.evidence(peer)
+            return self._statuses.evidence(peer)
         return Evidence(None, "", 0) if name == str(self._local) else None
 
     def contact(self, name: str, *, now: float) -> Contact | None:

@@ -18,7 +18,7 @@ from .outbox import Outbox
 from .peers import Peer, Peers, usable
 from .push import Push
 from .relay import Relay
-from .standing import Standing
+from .status import StatusRules
 
 __all__ = ["STATUSES", "Receiver", "may_broadcast"]
 
@@ -40,7 +40,7 @@ class Receiver:
         local: Address,
         peers: Peers,
         heartbeat: Heartbeat,
-        standing: Standing,
+        statuses: StatusRules,
         detector: Detector,
         relay: Relay,
         broadcasts: Broadcasts,
@@ -53,7 +53,7 @@ class Receiver:
         self._ipv6 = ":" in local.host
         self._peers = peers
         self._heartbeat = heartbeat
-        self._standing = standing
+        self._statuses = statuses
         self._detector = detector
         self._relay = relay
         self._broadcasts = broadcasts
@@ -91,14 +91,14 @@ class Receiver:
         """A node showed that it lives: whoever it is, it is a member now."""
         peer = self._peers.get(sender)
         if peer is None:
-            peer = self._standing.met(sender, code, now)
+            peer = self._statuses.met(sender, code, now)
             if peer is None:
                 return None
         peer.heard = now
         doubted = self._detector.lives(peer, code)
-        self._standing.heard(peer, code, now)
+        self._statuses.heard(peer, code, now)
         if doubted:
-            self._standing.dispute(peer, now)
+            self._statuses.dispute(peer, now)
         if peer.status is not Status.ALIVE:  # started anew, with codes below the claim against it
             self._detector.check(peer, now, claim=peer.heartbeat)
         return peer
@@ -124,11 +124,11 @@ class Receiver:
             record = attrs.evolve(record, source=None)  # IPv4 wrapped in IPv6 crashes real nodes that pass it on
         peer = self._peers.get(record.address)
         if peer is None:
-            self._standing.learn(record, now)
+            self._statuses.learn(record, now)
         elif record.status == Status.ALIVE:
             if peer.status is not Status.ALIVE and record.heartbeat > peer.heartbeat:
                 self._detector.lives(peer, record.heartbeat)
-                self._standing.set(peer, Status.ALIVE, record.heartbeat, record.source, now)
+                self._statuses.set(peer, Status.ALIVE, record.heartbeat, record.source, now)
         elif record.heartbeat >= peer.heartbeat and record.status > peer.status:
             self._detector.rumour(peer, record, now)
         elif record.heartbeat > peer.heartbeat and record.status == Status.SUSPECTED and not peer.live:

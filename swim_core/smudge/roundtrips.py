@@ -5,7 +5,7 @@ from math import floor, sqrt
 
 from swim_core.shared.samples import Samples
 
-from .config import SmudgeConfig
+from .settings import SmudgeSettings
 
 __all__ = ["RoundTrips"]
 
@@ -20,7 +20,7 @@ class RoundTrips:
         timeout: T, seconds: floor(mean + 3 standard deviations) of the history.
     """
 
-    def __init__(self, config: SmudgeConfig) -> None:
+    def __init__(self, config: SmudgeSettings) -> None:
         self._floor = config.min_ping_time
         frontload = max(self._floor, config.ping_history_frontload)
         self._history = deque([frontload] * HISTORY)

@@ -5,7 +5,7 @@ from swim_core.address import Address
 from .detector import Detector
 from .heartbeat import Heartbeat
 from .peers import Peers
-from .standing import Standing
+from .status import StatusRules
 
 __all__ = ["Turns"]
 
@@ -20,13 +20,13 @@ class Turns:
     """
 
     def __init__(
-        self, local: Address, peers: Peers, heartbeat: Heartbeat, detector: Detector, standing: Standing
+        self, local: Address, peers: Peers, heartbeat: Heartbeat, detector: Detector, statuses: StatusRules
     ) -> None:
         self._local = local
         self._peers = peers
         self._heartbeat = heartbeat
         self._detector = detector
-        self._standing = standing
+        self._statuses = statuses
         self._circle: list[Address] = []
         self._place = 0
         self._left = 0  # turns until the end of the round
@@ -53,7 +53,7 @@ class Turns:
             peer.retry += 1
             if peer.retry > TRIES:
                 self._detector.forget(peer)
-                self._standing.remove(peer)
+                self._statuses.remove(peer)
             else:
                 peer.countdown = 2**peer.retry
                 self._detector.ping(peer.address, now)

@@ -23,10 +23,10 @@ from .heartbeat import Heartbeat
 from .peers import Peer, Peers
 from .push import Push
 
-__all__ = ["Standing"]
+__all__ = ["StatusRules"]
 
 
-class Standing:
+class StatusRules:
     """Sets the status of nodes.
 
     Args:
