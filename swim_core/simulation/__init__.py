@@ -17,8 +17,8 @@ from .harm import Act, Acts, Harm
 from .invariants import Bounds, InvariantViolated, watch_all
 from .link import Link
 from .network import Network, Traffic
-from .observer import Observer, Stop
-from .process import Process, SimulationError
+from .observer import Observer
+from .process import Process, SimulationError, Stop
 from .scenarios import SCENARIOS, Scenario
 from .simulation import Simulation
 from .timeline import Timeline

@@ -2,18 +2,18 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from random import Random
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from swim_core.address import Address
 from swim_core.events import Event, Evidence
 from swim_core.member import Member
-from swim_core.protocol import AddressLike
+from swim_core.protocol import AddressLike, ProtocolNode
 from swim_core.shared.timers import Timer
 from swim_core.statistics import Statistics
 
-if TYPE_CHECKING:
-    from .process import Process
-
 __all__ = ["Application", "Program", "SimulatedNode"]
+
+T = TypeVar("T")
 
 
 class Application(Protocol):
@@ -21,6 +21,30 @@ class Application(Protocol):
 
     def on_event(self, event: Event) -> None:
         """The node has told something. May act at once; what it raises ends the simulation's run."""
+
+
+class Host(Protocol):
+    """What a `SimulatedNode` uses of the process that it stands for."""
+
+    @property
+    def label(self) -> str: ...
+
+    @property
+    def address(self) -> Address: ...
+
+    @property
+    def node(self) -> ProtocolNode: ...
+
+    @property
+    def clock(self) -> float: ...
+
+    def do(self, intent: Callable[[ProtocolNode, float], T]) -> T: ...
+
+    def broadcast(self, payload: bytes) -> int: ...
+
+    def leave(self) -> None: ...
+
+    def after(self, seconds: float, call: Callable[..., object], *arguments: Any) -> Timer: ...
 
 
 class SimulatedNode:
@@ -35,7 +59,7 @@ class SimulatedNode:
 
     __slots__ = ("_process", "random")
 
-    def __init__(self, process: "Process", random: Random) -> None:
+    def __init__(self, process: Host, random: Random) -> None:
         self._process = process
         self.random = random
 

@@ -17,8 +17,8 @@ from swim_core.protocol import AddressLike, ProtocolConfig
 from .application import Program
 from .link import Link
 from .network import Network
-from .observer import Observer, Observers, Stop
-from .process import Process, SimulationError
+from .observer import Observer
+from .process import Hooks, Process, SimulationError, Stop
 from .shared import SharedCluster
 from .timeline import Timeline
 from .tripwires import Wires
@@ -86,7 +86,7 @@ class Cluster:
         self.processes: dict[str, Process] = {}
         self.faults: Counter[str] = Counter()
         self.replay = f"Simulation(seed={seed!r})"
-        self._observers = Observers()
+        self._hooks = Hooks()
         self.wires = Wires(self) if tripwires else None
         """The TCP connections of all processes, or None: nodes then do without."""
         if self.wires is not None:
@@ -158,7 +158,7 @@ class Cluster:
     def watch(self, *observers: Observer) -> None:
         """Call the hooks of ``observers`` from now on; those for processes that run already are made up for."""
         for observer in observers:
-            self._observers.add(observer)
+            observer.attach(self._hooks)
             for process in self.running():
                 observer.on_start(process)
 
@@ -205,7 +205,7 @@ class Cluster:
     def calm(self) -> None:
         """Tell the observers that what must hold in the end must hold now (`Observer.on_calm`)."""
         with self._signed():
-            for hook in self._observers.on_calm:
+            for hook in self._hooks.on_calm:
                 hook()
 
     # starting
@@ -271,14 +271,14 @@ class Cluster:
             bound,
             seeds,
             network=self.network,
-            observers=self._observers,
+            hooks=self._hooks,
             clock_offset=offset,
             on_left=self._on_left,
         )
         self.network.bind(bound, process)
         self.processes[label] = process
         self._by_name.setdefault(process.name, {})[process] = None  # Smudge names its nodes itself
-        for hook in self._observers.on_start:
+        for hook in self._hooks.on_start:
             hook(process)
         return process
 
@@ -362,7 +362,7 @@ class Cluster:
         self.faults[how.value] += 1
         process.stop()
         del self._by_name[process.name][process]
-        for hook in self._observers.on_stop:
+        for hook in self._hooks.on_stop:
             hook(process, how)
 
     def _on_left(self, process: Process) -> None:

@@ -7,9 +7,9 @@ import attrs
 from swim_core.events import BroadcastReceived, BroadcastsLost, Event, MemberDied, MemberJoined
 
 from .cluster import Cluster
-from .observer import Observer, Stop
+from .observer import Observer
 from .obstruction import INFINITY, Obstructions
-from .process import Process
+from .process import Process, Stop
 from .violation import require
 
 __all__ = ["DeliveredOnce", "DeliveredToAll"]

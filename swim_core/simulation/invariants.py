@@ -11,9 +11,9 @@ from swim_core.member import Member, Rule
 
 from .cluster import START_MS, Cluster, identity
 from .deliveries import DeliveredOnce, DeliveredToAll
-from .observer import Observer, Stop
+from .observer import Observer
 from .obstruction import Obstructions
-from .process import Process
+from .process import Process, Stop
 from .violation import InvariantViolated, require
 
 __all__ = [

@@ -1,8 +1,8 @@
 """Who could show that it lives, and who could not: what the invariants excuse, and what they don't."""
 
 from .cluster import Cluster
-from .observer import Observer, Stop
-from .process import Process
+from .observer import Observer
+from .process import Process, Stop
 
 __all__ = ["Obstructions"]
 

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from enum import Enum
 from functools import partial
 from random import Random
 from typing import Any, TypeVar
@@ -13,9 +14,8 @@ from swim_core.shared.timers import Timer, Timers
 
 from .application import Program, SimulatedNode
 from .network import Network
-from .observer import Observers
 
-__all__ = ["Process", "SimulationError"]
+__all__ = ["Hooks", "Process", "SimulationError", "Stop"]
 
 T = TypeVar("T")
 E = TypeVar("E", bound=Event)
@@ -28,6 +28,34 @@ MAX_TICKS_AT_ONCE = 10_000  # a node whose deadline never moves on would hold vi
 
 class SimulationError(Exception):
     """A simulated process was asked for what it can't do just now, or its node misbehaves."""
+
+
+class Stop(Enum):
+    """How a process ended."""
+
+    CRASHED = "crashed"
+    """Killed; the kernel of its host goes on and refuses what is sent there."""
+    CRASHED_SILENTLY = "crashed silently"
+    """Killed; something on the way keeps refusals back."""
+    HOST_LOST = "host lost"
+    """The whole host is gone."""
+    LEFT = "left"
+    """It said goodbye, then closed its socket."""
+
+
+class Hooks:
+    """What is to be called when something happens to a process, or around it; `Observer` says what each is."""
+
+    def __init__(self) -> None:
+        self.on_start: list[Callable[["Process"], None]] = []
+        self.on_stop: list[Callable[["Process", Stop], None]] = []
+        self.on_pause: list[Callable[["Process"], None]] = []
+        self.on_wake: list[Callable[["Process"], None]] = []
+        self.on_network: list[Callable[[], None]] = []
+        self.on_broadcast: list[Callable[["Process", int, bytes], None]] = []
+        self.on_event: list[Callable[["Process", Event], None]] = []
+        self.on_turn: list[Callable[["Process"], None]] = []
+        self.on_calm: list[Callable[[], None]] = []
 
 
 class Process:
@@ -55,9 +83,9 @@ class Process:
     __slots__ = (
         "_armed",
         "_deadline",
+        "_hooks",
         "_last_tick",
         "_network",
-        "_observers",
         "_offset",
         "_on_left",
         "_queue",
@@ -92,7 +120,7 @@ class Process:
         seeds: tuple[Address, ...],
         *,
         network: Network,
-        observers: Observers,
+        hooks: Hooks,
         clock_offset: float,
         on_left: Callable[["Process"], None],
     ) -> None:
@@ -112,7 +140,7 @@ class Process:
         self.leaving = False
         self._network = network
         self._timeline = network.timeline
-        self._observers = observers
+        self._hooks = hooks
         self._on_left = on_left
         self._offset = clock_offset
         self._queue: deque[Callable[[], None]] = deque()  # what reached the socket during a stall
@@ -167,7 +195,7 @@ class Process:
     def broadcast(self, payload: bytes) -> int:
         """Have its node broadcast; returns the number of it."""
         number = self.do(lambda node, now: node.broadcast(payload, now=now))
-        for hook in self._observers.on_broadcast:
+        for hook in self._hooks.on_broadcast:
             hook(self, number, payload)
         return number
 
@@ -257,7 +285,7 @@ class Process:
         while (event := node.poll_event()) is not None:
             self._record(event)
         self._arm()
-        for hook in self._observers.on_turn:
+        for hook in self._hooks.on_turn:
             hook(self)
         if self._untold:
             self._tell()
@@ -269,7 +297,7 @@ class Process:
         if self.application is not None:
             self._untold.append(event)
         self._network.note(f"{self.label} {type(event).__name__} {_about(event)}".encode())
-        for hook in self._observers.on_event:
+        for hook in self._hooks.on_event:
             hook(self, event)
 
     def _arm(self) -> None:

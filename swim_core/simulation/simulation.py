@@ -6,8 +6,7 @@ from swim_core.protocol import AddressLike
 
 from .cluster import Cluster, Label
 from .link import Link
-from .observer import Stop
-from .process import Process
+from .process import Process, Stop
 
 __all__ = ["Simulation"]
 
@@ -85,7 +84,7 @@ class Simulation(Cluster):
         stalled = process.paused
         process.pause(until)
         if not stalled:
-            for hook in self._observers.on_pause:
+            for hook in self._hooks.on_pause:
                 hook(process)
         if seconds < float("inf"):
             self._timeline.at(until, self._wake_at, process, until)
@@ -94,7 +93,7 @@ class Simulation(Cluster):
         """Wake a stalled process now."""
         process = self.process(label)
         if process.paused:
-            for hook in self._observers.on_wake:
+            for hook in self._hooks.on_wake:
                 hook(process)
             process.wake()
 
@@ -148,5 +147,5 @@ class Simulation(Cluster):
 
     def network_changed(self) -> None:
         """Tell the observers, after changing `network` itself."""
-        for hook in self._observers.on_network:
+        for hook in self._hooks.on_network:
             hook()

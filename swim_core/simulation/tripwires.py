@@ -4,19 +4,18 @@ Stands in for the TCP side of an adapter. What the models leave out: greetings t
 connection is tried again instead). A backlog that is full is what `Wires.firewalled` makes.
 """
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator
 from random import Random
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 from swim_core.address import Address
 from swim_core.protocol import KernelEvidence
 from swim_core.tripwire import NO_TRIPWIRES, Tripwire, TripwirePlan
 
-from .observer import Observer, Stop
-from .process import Process
-
-if TYPE_CHECKING:
-    from .cluster import Cluster
+from .network import Network
+from .observer import Observer
+from .process import Process, Stop
 
 __all__ = ["Wires"]
 
@@ -39,6 +38,24 @@ class _Test:
         self.acked = False
 
 
+class Surroundings(Protocol):
+    """What the connections use of the simulation around them."""
+
+    @property
+    def seed(self) -> object: ...
+
+    @property
+    def network(self) -> Network: ...
+
+    @property
+    def faults(self) -> Counter[str]: ...
+
+    @property
+    def now(self) -> float: ...
+
+    def after(self, seconds: float, call: Callable[..., object], *arguments: Any) -> None: ...
+
+
 class Wires(Observer):
     """The connections of all processes whose settings have tripwires on.
 
@@ -46,7 +63,7 @@ class Wires(Observer):
         firewalled: addresses to which no connection gets through; those that stand go on.
     """
 
-    def __init__(self, cluster: "Cluster") -> None:
+    def __init__(self, cluster: Surroundings) -> None:
         self._cluster = cluster
         self._network = cluster.network
         self.firewalled: dict[Address, None] = {}
