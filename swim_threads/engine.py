@@ -14,7 +14,7 @@ from swim_core import Address, Event, KernelEvidence, NodeCrashed, NotRunning, P
 from swim_core.embedding.event_queue import EventQueue
 from swim_core.embedding.log_messages import WARNING, Notice, Notices
 
-from .changes import Changes
+from .condition import Condition
 from .multicast import MulticastSocket
 from .poller import Poller
 from .tcp import TcpListener
@@ -85,7 +85,7 @@ class Engine:
         """
         self.node = node
         self.lock = threading.Lock()
-        self.changed = Changes(self.lock)
+        self.changed = Condition(self.lock)
         self.ended = self.done = False
         self.failure: BaseException | None = None
         self._socket = sock
@@ -208,7 +208,7 @@ class Engine:
         """Give up this copy: its socket would keep the parent's port alive, its locks may be held for ever."""
         self.forked = self.ended = True
         self.lock = threading.Lock()
-        self.changed = Changes(self.lock)
+        self.changed = Condition(self.lock)
         self._close()
 
     def _leave(self, node: ProtocolNode, now: float) -> None:

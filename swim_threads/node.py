@@ -28,7 +28,7 @@ from swim_core import (
 )
 from swim_core.embedding.arguments import HostPort, read_seeds
 
-from . import registry
+from . import open_nodes
 from .engine import Engine, clock
 from .listeners import Dispatcher, Listener
 from .multicast import MulticastSocket
@@ -80,7 +80,7 @@ class ThreadNode:
         self._resolver = Resolver(self._engine.lock, self._families, self._rejoin)
         try:
             self._engine.start()
-            registry.add(self)
+            open_nodes.add(self)
             if seeds:
                 self.join(seeds)
         except BaseException:
@@ -335,7 +335,7 @@ class ThreadNode:
         self._engine.stop()
         self._resolver.join()
         self._dispatcher.join(hasty=hasty)
-        registry.discard(self)
+        open_nodes.discard(self)
 
     def _on_event(self, event: Event) -> None:
         if isinstance(event, JoinAttempt):

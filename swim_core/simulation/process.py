@@ -47,14 +47,14 @@ class Hooks:
     """What is to be called when something happens to a process, or around it; `Observer` says what each is."""
 
     def __init__(self) -> None:
-        self.on_start: list[Callable[["Process"], None]] = []
-        self.on_stop: list[Callable[["Process", Stop], None]] = []
-        self.on_pause: list[Callable[["Process"], None]] = []
-        self.on_wake: list[Callable[["Process"], None]] = []
+        self.on_start: list[Callable[[Process], None]] = []
+        self.on_stop: list[Callable[[Process, Stop], None]] = []
+        self.on_pause: list[Callable[[Process], None]] = []
+        self.on_wake: list[Callable[[Process], None]] = []
         self.on_network: list[Callable[[], None]] = []
-        self.on_broadcast: list[Callable[["Process", int, bytes], None]] = []
-        self.on_event: list[Callable[["Process", Event], None]] = []
-        self.on_turn: list[Callable[["Process"], None]] = []
+        self.on_broadcast: list[Callable[[Process, int, bytes], None]] = []
+        self.on_event: list[Callable[[Process, Event], None]] = []
+        self.on_turn: list[Callable[[Process], None]] = []
         self.on_calm: list[Callable[[], None]] = []
 
 

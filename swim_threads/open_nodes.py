@@ -3,22 +3,33 @@
 import atexit
 import os
 import weakref
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .node import ThreadNode
+from typing import Protocol
 
 __all__ = ["add", "discard"]
 
-_open_nodes: "weakref.WeakSet[ThreadNode]" = weakref.WeakSet()
+
+class OpenNode(Protocol):
+    """What is asked of a node here; a node that is forgotten is not kept."""
+
+    def say_goodbye(self) -> None:
+        """Tell the others that it leaves, and wait for nothing."""
+
+    def close(self) -> None:
+        """End it."""
+
+    def after_fork_in_child(self) -> None:
+        """Give it up: it belongs to the process that forked this one."""
 
 
-def add(node: "ThreadNode") -> None:
+_open_nodes: "weakref.WeakSet[OpenNode]" = weakref.WeakSet()
+
+
+def add(node: OpenNode) -> None:
     """Look after ``node``."""
     _open_nodes.add(node)
 
 
-def discard(node: "ThreadNode") -> None:
+def discard(node: OpenNode) -> None:
     """It is closed."""
     _open_nodes.discard(node)
 

@@ -8,12 +8,12 @@ from math import inf
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
-__all__ = ["Changes"]
+__all__ = ["Condition"]
 
 T = TypeVar("T")
 
 
-class Changes:
+class Condition:
     """What `threading.Condition` is for, where the main thread may be interrupted at any moment, as by Ctrl-C.
 
     A condition gives up its lock and takes it back in the middle of the caller's ``with``: an exception in between
