@@ -11,7 +11,7 @@ import anyio
 
 from swim_core import Event, MemberJoined, NodeCrashed, NotRunning, ProtocolNode, WrongThread
 
-from .drivers import Loop
+from .loops import Loop
 from .subscription import Subscription
 
 __all__ = ["BaseEngine"]

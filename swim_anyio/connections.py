@@ -4,8 +4,8 @@ import contextlib
 import select
 
 from swim_core import ProtocolNode
-from swim_threads.tcp import TcpListener
-from swim_threads.tripwires import OnEvidence, Tripwires
+from swim_threads.sockets.tcp import TcpListener
+from swim_threads.sockets.tripwires import OnEvidence, Tripwires
 
 __all__ = ["Connections"]
 
@@ -63,7 +63,7 @@ class Connections:
         self._epoll.close()
 
     def watch(self, fd: int, *, writable: bool = False) -> None:
-        """For the tripwires: see `swim_threads.inbound.Watcher`."""
+        """For the tripwires: see `swim_threads.sockets.tripwire_listener.Watcher`."""
         event = select.EPOLLOUT if writable else select.EPOLLIN
         try:
             self._epoll.register(fd, event)

@@ -4,61 +4,24 @@ import logging
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from math import inf
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
-from swim_core import Address, Event, JoinAttempt, KernelEvidence, Multicast, ProtocolNode
+from swim_core import Address, Event, JoinAttempt, KernelEvidence, ProtocolNode
 from swim_core.embedding.log_messages import WARNING, Notice, Notices
-from swim_threads.tcp import TcpListener
+from swim_threads.sockets.tcp import TcpListener
+from swim_threads.sockets.transport import DatagramSocket, GroupSocket
 
 from .base import BaseEngine
 from .connections import Connections
-from .drivers import Driver
+from .loops import Driver
 
-__all__ = ["DatagramSocket", "Engine"]
+__all__ = ["Engine"]
 
 log = logging.getLogger("swim_anyio")
 
 T = TypeVar("T")
 
 DRAINS_BEFORE_TICK = 16  # of 64 datagrams each: more than a default receive buffer holds, yet a flood can't stop time
-
-
-class DatagramSocket(Protocol):
-    """What an engine needs of a socket; `swim_threads.udp.UdpSocket` states the manners."""
-
-    @property
-    def saw_errors(self) -> bool: ...
-
-    def fileno(self) -> int: ...
-
-    def receive(
-        self,
-        on_datagram: Callable[[bytes, Address], None],
-        on_refused: Callable[[Address, bytes], None],
-        limit: int = 64,
-    ) -> bool: ...
-
-    def send(self, payload: bytes, destination: Address, on_refused: Callable[[Address, bytes], None]) -> bool: ...
-
-    def close(self) -> None: ...
-
-
-class GroupSocket(Protocol):
-    """What an engine needs to discover others; `swim_threads.multicast.MulticastSocket` states the manners."""
-
-    @property
-    def settings(self) -> Multicast: ...
-
-    @property
-    def group(self) -> Address: ...
-
-    def fileno(self) -> int: ...
-
-    def receive(self, on_datagram: Callable[[bytes, Address], None], limit: int = 64) -> bool: ...
-
-    def send(self, payload: bytes) -> str | None: ...
-
-    def close(self) -> None: ...
 
 
 class Engine(BaseEngine):

@@ -17,13 +17,14 @@ from swim_core import Address, BindError, ConfigError, Multicast, NodeCrashed, P
 from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
 from swim_threads import engine as threads
 from swim_threads.preparing import advertised, create_node, deciding_seed, open_multicast, open_sockets
-from swim_threads.udp import UdpSocket
+from swim_threads.sockets.udp import UdpSocket
 
-from . import surroundings
+from . import simulation_hook
 from .base import BaseEngine
 from .connections import Connections
-from .drivers import Loop, current_driver
+from .drivers import current_driver
 from .engine import Engine
+from .loops import Loop
 from .node import AsyncNode
 from .seeds import Seeds, look_up, numeric
 from .threaded import ThreadedEngine
@@ -84,7 +85,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
         discover: Multicast | None = None,
         driver: DriverName | None = None,
     ) -> None:
-        simulated = surroundings.current()
+        simulated = simulation_hook.current()
         arguments = read_arguments(
             bind,
             name=name,
@@ -117,7 +118,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
 async def _run(arguments: Arguments, driver: DriverName | None) -> AsyncIterator[AsyncNode]:
     """The life of a node. A cancel scope surrounds the block, and no task group, which would wrap exceptions."""
     await checkpoint()
-    simulated = surroundings.current()
+    simulated = simulation_hook.current()
     engine, loop, seeds = await (simulated.prepare(arguments) if simulated else _prepare(arguments, driver))
     block = loop.block()
     engine.on_failure = block.cancel

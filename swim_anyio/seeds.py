@@ -11,7 +11,7 @@ import anyio
 
 from swim_core import Address, ConfigError, NodeCrashed, NotRunning
 from swim_core.address import canonical
-from swim_threads.udp import family_of
+from swim_threads.sockets.udp import family_of
 
 from .base import BaseEngine
 

@@ -2,8 +2,9 @@
 
 from collections import deque
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Protocol, Self
 
 import anyio
 from anyio.lowlevel import checkpoint
@@ -11,10 +12,21 @@ from anyio.lowlevel import checkpoint
 from swim_core import Event, NodeCrashed, NotRunning
 from swim_core.embedding.event_queue import EventQueue
 
-if TYPE_CHECKING:
-    from .base import BaseEngine
-
 __all__ = ["Subscription"]
+
+
+class Publisher(Protocol):
+    """What a subscription uses of the engine that it reads from."""
+
+    @property
+    def lock(self) -> AbstractContextManager[object]: ...
+
+    @property
+    def event_buffer(self) -> int: ...
+
+    def check_loop(self) -> None: ...
+
+    def unsubscribe(self, subscription: "Subscription") -> None: ...
 
 
 class Subscription:
@@ -25,7 +37,7 @@ class Subscription:
     Several tasks may read one subscription; each event goes to one of them.
     """
 
-    def __init__(self, engine: "BaseEngine", current: Iterable[Event]) -> None:
+    def __init__(self, engine: Publisher, current: Iterable[Event]) -> None:
         self._engine = engine
         self._current = deque(current)  # outside the bounded queue: a large cluster must not lose its own snapshot
         self._queue = EventQueue(engine.event_buffer)

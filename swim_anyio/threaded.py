@@ -10,12 +10,12 @@ import anyio
 
 from swim_core import Event, JoinAttempt, NodeCrashed, NotRunning, ProtocolNode
 from swim_threads import engine as threads
-from swim_threads.multicast import MulticastSocket
-from swim_threads.tcp import TcpListener
-from swim_threads.udp import UdpSocket
+from swim_threads.sockets.multicast import MulticastSocket
+from swim_threads.sockets.tcp import TcpListener
+from swim_threads.sockets.udp import UdpSocket
 
 from .base import BaseEngine
-from .drivers import ThreadsafeLoop
+from .loops import ThreadsafeLoop
 
 __all__ = ["ThreadedEngine"]
 

@@ -7,7 +7,7 @@ from functools import partial
 import trio
 from trio.lowlevel import current_trio_token, spawn_system_task, wait_readable
 
-from .drivers import Block, Reactor
+from .loops import Block, Reactor
 
 __all__ = ["TrioDriver"]
 

@@ -15,11 +15,11 @@ from swim_core.embedding.event_queue import EventQueue
 from swim_core.embedding.log_messages import WARNING, Notice, Notices
 
 from .condition import Condition
-from .multicast import MulticastSocket
-from .poller import Poller
-from .tcp import TcpListener
-from .tripwires import Tripwires
-from .udp import UdpSocket
+from .sockets.multicast import MulticastSocket
+from .sockets.poller import Poller
+from .sockets.tcp import TcpListener
+from .sockets.tripwires import Tripwires
+from .sockets.udp import UdpSocket
 
 __all__ = ["Engine", "clock"]
 

@@ -31,11 +31,11 @@ from swim_core.embedding.arguments import HostPort, read_seeds
 from . import open_nodes
 from .engine import Engine, clock
 from .listeners import Dispatcher, Listener
-from .multicast import MulticastSocket
 from .resolver import Resolver, Seed, numeric
+from .sockets.multicast import MulticastSocket
+from .sockets.tcp import TcpListener
+from .sockets.udp import UdpSocket, family_of
 from .subscription import Subscription
-from .tcp import TcpListener
-from .udp import UdpSocket, family_of
 
 __all__ = ["ThreadNode"]
 

@@ -14,7 +14,7 @@ from .engine import clock
 from .node import ThreadNode
 from .preparing import advertised, create_node, deciding_seed, open_multicast, open_sockets
 from .resolver import numeric, resolve
-from .udp import UdpSocket
+from .sockets.udp import UdpSocket
 
 __all__ = ["open_node"]
 

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from swim_core import Address, ProtocolNode
 from swim_core.embedding.arguments import Arguments, advertised_address, exposure_warning, is_wildcard
 
-from .multicast import MulticastSocket
-from .tcp import TcpListener, open_pair
-from .udp import UdpSocket, route_source
+from .sockets.multicast import MulticastSocket
+from .sockets.tcp import TcpListener, open_pair
+from .sockets.udp import UdpSocket, route_source
 
 __all__ = ["advertised", "create_node", "deciding_seed", "open_multicast", "open_sockets"]
 

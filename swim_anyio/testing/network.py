@@ -13,14 +13,14 @@ import trio
 from anyio.abc import TaskGroup
 from trio.testing import MockClock
 
+from swim_anyio import simulation_hook
+from swim_anyio.loops import Loop
 from swim_core import Address, ConfigError
 from swim_core.address import split_host_port
 from swim_core.embedding.arguments import Arguments, advertised_address
 from swim_core.protocol import AddressLike
 from swim_core.simulation import Link, Network, Traffic
 
-from .. import surroundings
-from ..drivers import Loop
 from ..engine import Engine
 from ..node import AsyncNode
 from ..seeds import Seeds
@@ -297,7 +297,7 @@ def simulated_network(seed: object = 0, *, link: Link | None = None) -> Iterator
         RuntimeError: inside another such block.
     """
     network = SimulatedNetwork(seed, link=link)
-    surroundings.replace(network)
+    simulation_hook.replace(network)
     try:
         with deterministic_scheduling(f"{seed}/scheduling"):
             yield network
@@ -305,4 +305,4 @@ def simulated_network(seed: object = 0, *, link: Link | None = None) -> Iterator
         error.add_note(f"on a simulated network; replay: simulated_network(seed={seed!r})")
         raise
     finally:
-        surroundings.replace(None)
+        simulation_hook.replace(None)

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 import swim_anyio
-from swim_anyio import AsyncNode, surroundings
+from swim_anyio import AsyncNode, simulation_hook
 from swim_anyio.testing import Link, SimulatedNetwork, simulated_network
 from swim_core import (
     BindError,
@@ -388,5 +388,5 @@ def test_one_network_at_a_time_and_none_afterwards() -> None:
     with simulated_network():
         with pytest.raises(RuntimeError, match="there is a simulated network already"), simulated_network():
             pass
-        assert surroundings.current() is not None
-    assert surroundings.current() is None
+        assert simulation_hook.current() is not None
+    assert simulation_hook.current() is None

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from swim_anyio import AsyncNode
 from swim_anyio.threaded import ThreadedEngine
 from swim_core import Address
-from swim_threads.udp import UdpSocket
+from swim_threads.sockets.udp import UdpSocket
 
 __all__ = ["HERE", "nobody", "peer", "provoke", "received", "socket_of"]
 

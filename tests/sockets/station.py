@@ -7,9 +7,9 @@ from contextlib import ExitStack, contextmanager
 
 from swim_core import Address, KernelEvidence, Tripwire, TripwirePlan
 from swim_core.tripwire import greeting_of
-from swim_threads.poller import Poller
-from swim_threads.tcp import open_pair
-from swim_threads.tripwires import Tripwires
+from swim_threads.sockets.poller import Poller
+from swim_threads.sockets.tcp import open_pair
+from swim_threads.sockets.tripwires import Tripwires
 
 __all__ = ["LABEL", "Station", "dial", "fill_backlog", "run_until", "station"]
 

@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not Connections.available, reason="nodes within 
 @pytest.fixture(autouse=True)
 def connections_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nodes of this process not wait a second for the rings to settle."""
-    monkeypatch.setattr("swim_threads.tripwires.SETTLE", 0.05)
+    monkeypatch.setattr("swim_threads.sockets.tripwires.SETTLE", 0.05)
 
 
 def connections(node: AsyncNode) -> int:

@@ -18,8 +18,8 @@ from conformance_world import SOON, WORLDS, World
 import swim_anyio
 import swim_threads
 from swim_core import Address, Multicast, NodeCrashed
-from swim_threads.multicast import MulticastSocket
-from swim_threads.udp import UdpSocket
+from swim_threads.sockets.multicast import MulticastSocket
+from swim_threads.sockets.udp import UdpSocket
 
 pytestmark = pytest.mark.sockets
 HERE = ("127.0.0.1", 0)
@@ -212,8 +212,8 @@ def test_where_announcements_do_not_leave_one_warning_is_logged(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on a host without a multicast route, which a test of two namespaces has for real."""
-    monkeypatch.setattr("swim_threads.multicast._target", lambda group, index: ("255.255.255.255", group.port))
-    monkeypatch.setattr("swim_threads.multicast._bindable", lambda group, index: tuple(group))
+    monkeypatch.setattr("swim_threads.sockets.multicast._target", lambda group, index: ("255.255.255.255", group.port))
+    monkeypatch.setattr("swim_threads.sockets.multicast._bindable", lambda group, index: tuple(group))
     a = world.open("a", discover=group(interval=0.1))
     b = world.open("b", join=[a])
     world.wait(lambda: a.statistics().messages_sent.get("announce", 0) > 4)

@@ -41,7 +41,7 @@ from swim_core import (
 )
 from swim_threads import ThreadNode, open_node
 from swim_threads.engine import clock
-from swim_threads.poller import Poller
+from swim_threads.sockets.poller import Poller
 
 pytestmark = pytest.mark.sockets
 

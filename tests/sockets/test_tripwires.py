@@ -11,9 +11,9 @@ from station import LABEL, Station, dial, fill_backlog, run_until, station
 
 from swim_core import Address, KernelEvidence, Tripwire, TripwirePlan
 from swim_core.tripwire import greeting_of
-from swim_threads import inbound, keepalive, tcp, tripwires
-from swim_threads.tcp import Dial, TcpListener, open_pair
-from swim_threads.udp import UdpSocket
+from swim_threads.sockets import keepalive, tcp, tripwire_listener, tripwires
+from swim_threads.sockets.tcp import Dial, TcpListener, open_pair
+from swim_threads.sockets.udp import UdpSocket
 
 pytestmark = pytest.mark.sockets
 
@@ -271,7 +271,7 @@ def test_no_more_descriptors_is_no_evidence(monkeypatch: pytest.MonkeyPatch) -> 
         raise OSError(errno.EMFILE, "too many")
 
     with station(1) as here, station(2) as there, monkeypatch.context() as patch:
-        patch.setattr("swim_threads.tcp.socket.socket", fail)
+        patch.setattr("swim_threads.sockets.tcp.socket.socket", fail)
         here.tripwires.test(there.address)
         here.wire(there.tripwire)
         assert here.said == []
@@ -376,20 +376,22 @@ def test_who_never_reads_is_sent_one_greeting_and_costs_nothing_more() -> None:
 def test_one_host_has_so_many_connections_and_no_more() -> None:
     with ExitStack() as stack:
         here = stack.enter_context(station(1))
-        socks = [stack.enter_context(dial(here.address, here.greeting)) for _ in range(inbound.MAX_PER_HOST + 5)]
-        run_until(lambda: here.inbound == inbound.MAX_PER_HOST and ended(socks[-1]), here)
+        socks = [
+            stack.enter_context(dial(here.address, here.greeting)) for _ in range(tripwire_listener.MAX_PER_HOST + 5)
+        ]
+        run_until(lambda: here.inbound == tripwire_listener.MAX_PER_HOST and ended(socks[-1]), here)
         here.settle()
-        assert here.inbound == inbound.MAX_PER_HOST
+        assert here.inbound == tripwire_listener.MAX_PER_HOST
         assert not ended(socks[0]) or here.greeting
         socks[0].close()
-        run_until(lambda: here.inbound == inbound.MAX_PER_HOST - 1, here)
+        run_until(lambda: here.inbound == tripwire_listener.MAX_PER_HOST - 1, here)
         with dial(here.address, here.greeting) as later:
             later.settimeout(0.02)
-            run_until(lambda: here.inbound == inbound.MAX_PER_HOST, here)
+            run_until(lambda: here.inbound == tripwire_listener.MAX_PER_HOST, here)
 
 
 def test_all_hosts_together_have_a_bound_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inbound, "MAX_CONNECTIONS", 3)
+    monkeypatch.setattr(tripwire_listener, "MAX_CONNECTIONS", 3)
     with ExitStack() as stack:
         here = stack.enter_context(station(1))
         socks = [stack.enter_context(dial(here.address, here.greeting)) for _ in range(5)]
@@ -400,7 +402,7 @@ def test_all_hosts_together_have_a_bound_too(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_flood_of_connections_waits_in_line() -> None:
     """200 at once, then 100 a second; meanwhile the listener wakes nobody."""
     with station(1) as here:
-        for _ in range(inbound.ACCEPTS_AT_ONCE + 100):
+        for _ in range(tripwire_listener.ACCEPTS_AT_ONCE + 100):
             with dial(here.address):
                 pass
         here.settle()
@@ -422,7 +424,7 @@ def test_out_of_descriptors_it_takes_a_breath_and_does_not_spin(monkeypatch: pyt
             patch.setattr(TcpListener, "accept", fail)
             run_until(lambda: here.wakes == 1, here)
             assert here.spin(0.05) == []
-        here.pass_time(inbound.BREATHER)
+        here.pass_time(tripwire_listener.BREATHER)
         run_until(lambda: here.inbound == 1, here)
 
 

@@ -18,7 +18,8 @@ from station import dial, fill_backlog
 from swim_core import Config, Event, MemberDied, MemberJoined, MemberLeft, Node, ProtocolNode, Rule, State
 from swim_core.address import pack
 from swim_core.native.wire.claim import Claim
-from swim_threads import Subscription, ThreadNode, open_node, tcp
+from swim_threads import Subscription, ThreadNode, open_node
+from swim_threads.sockets import tcp
 
 pytestmark = pytest.mark.sockets
 
@@ -30,7 +31,7 @@ SOON = 20.0  # seconds; bounds what would otherwise hang
 @pytest.fixture(autouse=True)
 def connections_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let nodes of this process not wait a second for the rings to settle."""
-    monkeypatch.setattr("swim_threads.tripwires.SETTLE", 0.05)
+    monkeypatch.setattr("swim_threads.sockets.tripwires.SETTLE", 0.05)
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from contextlib import closing
 import pytest
 
 from swim_core import Address, BindError, ConfigError
-from swim_threads.udp import UdpSocket, family_of, route_source
+from swim_threads.sockets.udp import UdpSocket, family_of, route_source
 
 pytestmark = pytest.mark.sockets
 needs_error_queue = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has an error queue")

@@ -27,12 +27,12 @@ LAZY_ANYWHERE = {
 config, in either protocol; the driver for trio is imported only where trio runs."""
 SHARED = {
     "swim_threads.engine",
-    "swim_threads.multicast",
+    "swim_threads.sockets.multicast",
     "swim_threads.preparing",
     "swim_threads.prometheus",
-    "swim_threads.tcp",
-    "swim_threads.tripwires",
-    "swim_threads.udp",
+    "swim_threads.sockets.tcp",
+    "swim_threads.sockets.tripwires",
+    "swim_threads.sockets.udp",
 }
 """What the anyio adapter uses of the threads adapter: the thread that runs a node, the manners of its sockets, the way
 from arguments to both, and what becomes of statistics."""

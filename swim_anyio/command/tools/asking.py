@@ -15,7 +15,7 @@ from swim_core.address import canonical, is_loopback
 from swim_core.embedding.arguments import read_seeds
 from swim_core.native.tools.client import PATIENCE, Failure, ToolClient
 from swim_core.native.wire.queries import Body, What
-from swim_threads.udp import UdpSocket, family_of, route_source
+from swim_threads.sockets.udp import UdpSocket, family_of, route_source
 
 __all__ = ["PATIENCE", "NoAnswer", "Target", "ask", "read_target"]
 

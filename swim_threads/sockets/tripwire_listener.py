@@ -16,7 +16,7 @@ from .alarms import Alarms
 from .keepalive import keep_alive
 from .tcp import TcpListener
 
-__all__ = ["BYE", "Inbound", "Watcher"]
+__all__ = ["BYE", "TripwireListener", "Watcher"]
 
 BYE = b"\x04"
 """Said before closing: without it the end of a connection looks like the end of the process."""
@@ -48,7 +48,7 @@ class _Connection:
         self.greeted = False
 
 
-class Inbound:
+class TripwireListener:
     """Accepts connections, exchanges greetings, and says goodbye."""
 
     def __init__(self, listener: TcpListener, watcher: Watcher, alarms: Alarms, plan: TripwirePlan) -> None:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from swim_core.embedding.arguments import Arguments
 
-    from .drivers import Loop
     from .engine import Engine
+    from .loops import Loop
     from .seeds import Seeds
 
-__all__ = ["Surroundings", "current", "replace"]
+__all__ = ["SimulationHook", "current", "replace"]
 
 
-class Surroundings(Protocol):
+class SimulationHook(Protocol):
     """What `open_node` asks in place of the machine it runs on."""
 
     @property
@@ -35,21 +35,21 @@ class Surroundings(Protocol):
         """
 
 
-_current: Surroundings | None = None
+_current: SimulationHook | None = None
 
 
-def current() -> Surroundings | None:
+def current() -> SimulationHook | None:
     """What stands in place of this machine, if anything does."""
     return _current
 
 
-def replace(surroundings: Surroundings | None) -> None:
+def replace(simulation: SimulationHook | None) -> None:
     """Put that in place of this machine, or take it away.
 
     Raises:
         RuntimeError: if there is something already.
     """
     global _current
-    if surroundings is not None and _current is not None:
+    if simulation is not None and _current is not None:
         raise RuntimeError("there is a simulated network already: leave it first")
-    _current = surroundings
+    _current = simulation

@@ -12,9 +12,9 @@ from math import inf
 from swim_core import Address, KernelEvidence, Tripwire, TripwirePlan
 
 from .alarms import Alarms
-from .inbound import Inbound, Watcher
 from .keepalive import ask_for_acks, keep_alive, last_ack
 from .tcp import Dial, TcpListener
+from .tripwire_listener import TripwireListener, Watcher
 from .udp import family_of
 
 __all__ = ["OnEvidence", "Tripwires"]
@@ -65,7 +65,7 @@ class Tripwires:
         self._watcher = watcher
         self._on_evidence = on_evidence
         self._alarms = Alarms()
-        self.inbound = Inbound(listener, watcher, self._alarms, plan)
+        self.inbound = TripwireListener(listener, watcher, self._alarms, plan)
         self._plan = plan
         self._wires: dict[Tripwire, _Wire] = {}
         self._backoff: dict[Tripwire, float] = {}

@@ -1,0 +1,46 @@
+"""What a transport is: how an engine uses the socket of its datagrams, and the one of a multicast group."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+from swim_core import Address, Multicast
+
+__all__ = ["DatagramSocket"]
+
+
+class DatagramSocket(Protocol):
+    """What an engine needs of a socket; `UdpSocket` states the manners."""
+
+    @property
+    def saw_errors(self) -> bool: ...
+
+    def fileno(self) -> int: ...
+
+    def receive(
+        self,
+        on_datagram: Callable[[bytes, Address], None],
+        on_refused: Callable[[Address, bytes], None],
+        limit: int = 64,
+    ) -> bool: ...
+
+    def send(self, payload: bytes, destination: Address, on_refused: Callable[[Address, bytes], None]) -> bool: ...
+
+    def close(self) -> None: ...
+
+
+class GroupSocket(Protocol):
+    """What an engine needs to discover others; `MulticastSocket` states the manners."""
+
+    @property
+    def settings(self) -> Multicast: ...
+
+    @property
+    def group(self) -> Address: ...
+
+    def fileno(self) -> int: ...
+
+    def receive(self, on_datagram: Callable[[bytes, Address], None], limit: int = 64) -> bool: ...
+
+    def send(self, payload: bytes) -> str | None: ...
+
+    def close(self) -> None: ...
