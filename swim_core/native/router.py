@@ -91,7 +91,7 @@ class Assembly:
             limits, context.counters, now, deadline=context.timers.deadline, on_pause=self._paused
         )
         self._local = LocalMember(context, name, address, unix_ms=unix_ms, metadata=metadata or {}, now=now)
-        self._inbox = Inbox(context)
+        self._inbox = Inbox(context.hashes.label, context.table, context.counters)
         self._evidence_log = EvidenceLog(context.table)
         self._gossip = Gossip(context, self._queue)
         self._corrections = Corrections(context)
@@ -100,6 +100,7 @@ class Assembly:
         self._claims = ClaimMerger(
             context, self._local, self._corrections, on_change=self._changed, on_own_name_claimed=self._own_name_claimed
         )
+        self._strangers = Strangers(context, self._claims, self._corrections)
         self._tripwires = Tripwires(
             context,
             self._local,
@@ -111,6 +112,7 @@ class Assembly:
             context,
             self._local,
             self._corrections,
+            self._strangers,
             self._pings,
             self._health,
             self._evidence_log,
@@ -128,7 +130,6 @@ class Assembly:
             broadcast=self._broadcast,
             unanswered=lambda: 0 < len(self._joiner.addresses) == len(self._joiner.unanswered),
         )
-        self._strangers = Strangers(context, self._claims, self._corrections, self._pings, self._watches)
         self._isolation = Isolation(
             name,
             self._health,
@@ -192,7 +193,7 @@ class Assembly:
             messages.WantClaim: self._responder.asked_for_claim,
             messages.Want: self._broadcasts.wanted,
             messages.ClaimOf: self._strangers.claimed,
-            messages.NotMe: self._strangers.not_me,
+            messages.NotMe: self._watches.not_me,
             messages.UserMessage: self._responder.messaged,
             messages.Ask: self._tool_server.asked,
             messages.Tell: lambda *_: self._context.counters.drop(DropReason.UNREQUESTED),  # for tools

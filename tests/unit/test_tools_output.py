@@ -11,10 +11,10 @@ from msgspec.structs import replace
 
 from swim_anyio.command.tools import asking
 from swim_anyio.command.tools.asking import NoAnswer, read_target
-from swim_anyio.command.tools.oneshot import footer
+from swim_anyio.command.tools.members import footer
 from swim_anyio.command.tools.reading import HEADER, View, read_reasons, read_view
-from swim_anyio.command.tools.timeline import reasons_record, tell_reasons, unknown
 from swim_anyio.command.tools.watch import changes
+from swim_anyio.command.tools.why import reasons_record, tell_reasons, unknown
 from swim_anyio.command.tools.writing import ago, clock_time, columns, span
 from swim_core import Address, Config, ConfigError, Rule, State
 from swim_core.native.wire.queries import Standing, What

@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from random import SystemRandom
 
 import anyio
@@ -180,3 +181,9 @@ def _explain(failure: Failure | None, address: Address, cluster: str, patience: 
         " or it hangs, or is of another cluster (--cluster)"
     )
     return f"no answer from {address} within {patience:g} s, asked with {label}: {remedy}"
+
+
+def ask_once(join: str | None, cluster: str | None, what: What, argument: bytes = b"") -> Sequence[Body]:
+    """The pages of the answer to one question, for a command that ends with it. Raises as `read_target` and `ask`."""
+    target = read_target(join, cluster)
+    return anyio.run(partial(ask, target, what, argument), backend="asyncio")

@@ -38,7 +38,7 @@ def members(
               anyone
     Status:   0 listed, 1 no answer within two seconds, 2 bad options
     """
-    from .oneshot import run_members
+    from .members import run_members
 
     return run_members(join, cluster, gone=gone, json=format is Format.JSON)
 
@@ -58,7 +58,7 @@ def why(
     Status:   0 told, 1 no answer within two seconds or no such member,
               2 bad options
     """
-    from .oneshot import run_why
+    from .why import run_why
 
     return run_why(join, cluster, name, json=format is Format.JSON)
 
@@ -76,7 +76,7 @@ def broadcast(
     Status:   0 it is told, 1 no answer within two seconds or refused,
               2 bad options
     """
-    from .oneshot import run_broadcast
+    from .broadcast import run_broadcast
 
     return run_broadcast(join, cluster, text, json=format is Format.JSON)
 

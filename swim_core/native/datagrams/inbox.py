@@ -4,10 +4,10 @@ from struct import error as StructError
 
 from swim_core.address import Address, reachable
 from swim_core.errors import ConfigError
-from swim_core.native.context import NodeContext
+from swim_core.native.table.member_table import MemberTable
 from swim_core.native.wire.datagram import HEADER_SIZE, VERSION, Envelope, Flags, decode, unpack_header
 from swim_core.native.wire.messages import MAX_DATAGRAM, Ask
-from swim_core.statistics import DropReason
+from swim_core.statistics import Counters, DropReason
 
 from .sender import Sender
 
@@ -17,10 +17,10 @@ __all__ = ["Inbox"]
 class Inbox:
     """Opens datagrams; what is not valid is dropped whole and counted by cause."""
 
-    def __init__(self, context: NodeContext) -> None:
-        self._label = context.hashes.label
-        self._table = context.table
-        self._counters = context.counters
+    def __init__(self, label: int, table: MemberTable, counters: Counters) -> None:
+        self._label = label
+        self._table = table
+        self._counters = counters
 
     def open(self, data: bytes, source: Address | tuple[str, int]) -> tuple[Sender, Envelope] | None:
         """The sender and the contents, or None if the datagram was dropped."""

@@ -5,11 +5,12 @@ from collections.abc import Callable
 from swim_core.member import State
 from swim_core.native.claims.corrections import Corrections
 from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.claims.strangers import Strangers
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.table.member_table import Change, Entry
 from swim_core.native.wire.claim import Claim
-from swim_core.native.wire.messages import KernelVerdict, PingReq, Poll, Vote, VoteKind
+from swim_core.native.wire.messages import KernelVerdict, NotMe, PingReq, Poll, Vote, VoteKind
 from swim_core.protocol import KernelEvidence
 from swim_core.shared.local_health import LocalHealth
 from swim_core.shared.timers import Timer
@@ -38,6 +39,7 @@ class Watches:
         context: NodeContext,
         local: LocalMember,
         corrections: Corrections,
+        strangers: Strangers,
         pings: Pings,
         health: LocalHealth,
         evidence_log: EvidenceLog,
@@ -52,6 +54,7 @@ class Watches:
         self._local = local
         self._outbox = context.outbox
         self._corrections = corrections
+        self._strangers = strangers
         self._pings = pings
         self._health = health
         self._evidence_log = evidence_log
@@ -182,11 +185,20 @@ class Watches:
         watch.findings.wired = self._tripwires.stands(watch.short_id)
         watch.findings.lost = self._tripwires.lost_at(watch.short_id)
 
-    def other_run_answered(self, entry: Entry, now: float) -> None:
-        """Another run answers at the member's address: the one watched has lost its socket, whoever accepts there."""
-        watch = self._watches.get(entry.short_id)
-        if watch is None:
+    def not_me(self, answer: NotMe, sender: Sender, now: float) -> None:
+        """Another run answers where one was pinged: that one has lost its socket, whoever accepts there."""
+        short_id = self._pings.other_answered(answer.seq, sender.address)
+        entry = self._table.by_id(short_id) if short_id is not None else None
+        if entry is None:
+            self._counters.drop(DropReason.UNREQUESTED)
             return
+        watch = self._watches.get(entry.short_id)
+        if entry.live and watch is not None:
+            self._replaced(watch, entry, now)
+        if answer.claim is not None:
+            self._strangers.introduce(answer.claim, sender, now)
+
+    def _replaced(self, watch: Watch, entry: Entry, now: float) -> None:
         self._evidence_log.note(entry.name, "another run answered", now, repeats=True)
         before = self._kernel(watch, now)
         watch.findings.replaced = now

@@ -1,24 +1,38 @@
 """Why a member is held for what it is: the verdict in words, and what led to it in the order of time."""
 
+import os
 import re
+import shutil
 from collections.abc import Iterator, Sequence
 from shlex import quote
 from textwrap import wrap
 from typing import cast
 
+from swim_anyio.command.records import Record, to_json
+from swim_anyio.command.text import RULES, printable
+from swim_core import SwimError
 from swim_core.address import unpack
-from swim_core.native.wire.queries import Note
+from swim_core.native.wire.queries import Note, What
 
-from ..records import Record
-from ..text import RULES, printable
-from .reading import Reasons, Seen, asked_record, standing_words
-from .writing import ago, clock_time, span
+from .asking import ask_once
+from .reading import Reasons, Seen, asked_record, read_reasons, standing_words
+from .writing import ago, clock_time, for_people, span, write
 
-__all__ = ["reasons_record", "tell_reasons", "unknown"]
+__all__ = ["reasons_record", "run_why", "tell_reasons", "unknown"]
 
 TIMED = re.compile(r"\d\d:\d\d:\d\d\.")
 PAUSE = 10_000  # ms of cluster time in which nothing was seen: what comes after is another story
 NARROW = 16  # columns: details in fewer are harder to read than lines that a terminal breaks
+
+
+def run_why(join: str | None, cluster: str | None, name: str, *, json: bool) -> int:
+    """Print why a member is held for what it is. Raises as `run_members`, and `SwimError` for an unknown name."""
+    reasons = read_reasons(ask_once(join, cluster, What.REASON, os.fsencode(name)))
+    if reasons.seen is None:
+        raise SwimError(unknown(reasons, name))
+    width = shutil.get_terminal_size().columns if for_people() else None
+    write(to_json(reasons_record(reasons)) if json else tell_reasons(reasons, width))
+    return 0
 
 
 def reasons_record(reasons: Reasons) -> Record:
