@@ -14,6 +14,7 @@ from .datagrams.outbox import Outbox
 from .round_trips import RoundTrips
 from .settings import Settings
 from .table.member_table import MemberTable
+from .wire.datagram import Codec
 from .wire.hashing import Hashes
 
 __all__ = ["NodeContext"]
@@ -29,6 +30,7 @@ class NodeContext(msgspec.Struct, frozen=True, kw_only=True):
     timers: Timers
     clock: ClusterClock
     hashes: Hashes
+    codec: Codec
     table: MemberTable
     outbox: Outbox
     rtt: RoundTrips

@@ -50,7 +50,7 @@ from .table.member_table import Change, Entry, MemberTable, as_member
 from .tools.server import ToolServer
 from .wire import messages
 from .wire.claim import Claim
-from .wire.datagram import Envelope, Flags
+from .wire.datagram import Codec, Envelope, Flags
 from .wire.hashing import Hashes
 
 __all__ = ["Assembly"]
@@ -81,8 +81,10 @@ class Assembly:
         self._config = config
         self._events: deque[Event] = deque()
         self._has_left = False
-        self._queue = GossipQueue()
-        self._context = context = self._make_context(config, now, entropy, unix_ms)
+        hashes = Hashes(config.cluster, config.rings)
+        codec = Codec(hashes.label)
+        self._queue = GossipQueue(messages.MAX_DATAGRAM - codec.overhead)
+        self._context = context = self._make_context(config, hashes, codec, now, entropy, unix_ms)
         self._table = context.table
         self._outbox = context.outbox
         self._timers = context.timers
@@ -91,7 +93,7 @@ class Assembly:
             limits, context.counters, now, deadline=context.timers.deadline, on_pause=self._paused
         )
         self._local = LocalMember(context, name, address, unix_ms=unix_ms, metadata=metadata or {}, now=now)
-        self._inbox = Inbox(context.hashes.label, context.table, context.counters)
+        self._inbox = Inbox(context.codec, context.table, context.counters)
         self._evidence_log = EvidenceLog(context.table)
         self._gossip = Gossip(context, self._queue)
         self._corrections = Corrections(context)
@@ -162,16 +164,18 @@ class Assembly:
         self._handlers = self._make_handlers()
         self._prober.settle(now)
 
-    def _make_context(self, config: Settings, now: float, entropy: bytes, unix_ms: int) -> NodeContext:
-        hashes = Hashes(config.cluster, config.rings)
+    def _make_context(
+        self, config: Settings, hashes: Hashes, codec: Codec, now: float, entropy: bytes, unix_ms: int
+    ) -> NodeContext:
         counters = Counters()
         return NodeContext(
             config=config,
             timers=Timers(),
             clock=ClusterClock(unix_ms, now),
             hashes=hashes,
+            codec=codec,
             table=MemberTable(config, hashes),
-            outbox=Outbox(hashes.label, config.max_datagram, self._queue, counters, self._flags),
+            outbox=Outbox(codec, config.max_datagram, self._queue, counters, self._flags),
             rtt=RoundTrips(config),
             random=Random(int.from_bytes(entropy, "big")),
             counters=counters,

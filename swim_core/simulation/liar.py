@@ -10,9 +10,9 @@ from typing import Any
 from swim_core.address import Address, pack
 from swim_core.member import Member, Rule, State
 from swim_core.native.config import Config
-from swim_core.native.wire import datagram, messages
+from swim_core.native.wire import messages
 from swim_core.native.wire.claim import Claim, Verdict
-from swim_core.native.wire.datagram import NIL, encode_item
+from swim_core.native.wire.datagram import NIL, Codec, encode_item
 from swim_core.native.wire.hashing import Hashes
 
 from .cluster import Cluster
@@ -51,6 +51,7 @@ class Liar:
         self._network = cluster.network
         self._random = random
         self._hashes = Hashes(process.config.cluster, process.config.rings)
+        self._codec = Codec(self._hashes.label)
         self._me = process.node.local
         self._others = [other.node.local for other in cluster.running() if other is not process]
         self._members = [*self._others, self._me]
@@ -70,8 +71,7 @@ class Liar:
         random = self._random
         sender = self._ids[-1] if random.random() < 0.5 else random.choice([*self._ids, 7])
         message = random.choice(self._messages)()
-        data = datagram.pack(
-            self._hashes.label,
+        data = self._codec.pack(
             random.choice(SPARE_FLAGS),
             sender,
             NIL if message is None else encode_item(message),

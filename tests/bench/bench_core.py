@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 from msgspec import Raw
+from support.datagrams import pack_datagram
 
 from swim_core import Address, Config, Member, Node
 from swim_core.address import pack as pack_address
 from swim_core.member import State
 from swim_core.native.table.formed_cluster import FormedCluster
 from swim_core.native.wire.claim import Claim
-from swim_core.native.wire.datagram import NIL, encode_item, pack
+from swim_core.native.wire.datagram import NIL, encode_item
 from swim_core.native.wire.hashing import Hashes
 from swim_core.native.wire.messages import Ack, Broadcast, Message, Ping
 from swim_core.simulation import Simulation
@@ -75,7 +76,7 @@ def drain(node: Node) -> list[tuple[bytes, Address]]:
 def datagram(sender: int, message: Message | None = None, **items: Iterable[Claim | Broadcast]) -> bytes:
     lists = {kind: [encode_item(item) for item in values] for kind, values in items.items()}
     encoded: Raw = NIL if message is None else encode_item(message)
-    return pack(HASHES.label, 2, short_id(sender), encoded, **lists)
+    return pack_datagram(HASHES.label, 2, short_id(sender), encoded, **lists)
 
 
 class Step(NamedTuple):

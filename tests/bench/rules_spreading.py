@@ -5,13 +5,14 @@ from collections.abc import Callable, Iterator, Sequence
 from unittest.mock import patch
 
 from measuring import events, messages, section, settled, spread, table
+from support.datagrams import pack_datagram
 
 import swim_core.native.dissemination.gossip
 from swim_core import Address, BroadcastReceived, Config, MemberDied, MemberSuspected, State
 from swim_core.address import pack as pack_address
 from swim_core.member import Rule
 from swim_core.native.wire.claim import EPOCH_BITS, Claim, Verdict
-from swim_core.native.wire.datagram import encode_item, pack
+from swim_core.native.wire.datagram import encode_item
 from swim_core.native.wire.hashing import Hashes
 from swim_core.native.wire.messages import (
     Ack,
@@ -223,8 +224,8 @@ class _Scene:
     def datagram(self, message: object = None, **load: object) -> bytes:
         raws = {kind: [encode_item(item)] for kind, item in load.items()}  # type: ignore[arg-type]
         if message is None:
-            return pack(self.hashes.label, 0, UNKNOWN, **raws)  # type: ignore[arg-type]
-        return pack(self.hashes.label, 0, UNKNOWN, encode_item(message), **raws)  # type: ignore[arg-type]
+            return pack_datagram(self.hashes.label, 0, UNKNOWN, **raws)  # type: ignore[arg-type]
+        return pack_datagram(self.hashes.label, 0, UNKNOWN, encode_item(message), **raws)  # type: ignore[arg-type]
 
     def send(self, data: bytes) -> None:
         self.simulation.network.send(STRANGER, self.target.address, data)

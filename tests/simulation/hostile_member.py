@@ -7,12 +7,12 @@ datagrams that matter.
 """
 
 from hypothesis import strategies as st
+from support.datagrams import pack_datagram
 
 from swim_core import Address, Member, Rule, State
 from swim_core.address import pack
 from swim_core.native.wire.claim import Claim, Verdict
 from swim_core.native.wire.datagram import NIL, encode_item
-from swim_core.native.wire.datagram import pack as pack_datagram
 from swim_core.native.wire.hashing import Hashes
 from swim_core.native.wire.messages import (
     Ack,

@@ -3,12 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
+from support.datagrams import pack_datagram
 
 from swim_core import Address, Config, Isolated, MemberDied, MemberRecovered, Reconnected
 from swim_core.address import pack as pack_address
 from swim_core.member import State
 from swim_core.native.wire.claim import EPOCH_BITS, Claim
-from swim_core.native.wire.datagram import encode_item, pack
+from swim_core.native.wire.datagram import encode_item
 from swim_core.native.wire.hashing import Hashes
 from swim_core.native.wire.messages import Join, Message, Ping, SyncReq, Vote, VoteKind, Want, WantClaim
 from swim_core.simulation import Process, Simulation
@@ -57,7 +58,7 @@ def test_a_stranger_gets_no_more_bytes_than_it_sent() -> None:
         listener, answered = Listener(), 0
         simulation.network.bind(STRANGER, listener)
         for message in questions(target, other):
-            data = pack(HASHES.label, 0, UNKNOWN, encode_item(message))
+            data = pack_datagram(HASHES.label, 0, UNKNOWN, encode_item(message))
             simulation.network.send(STRANGER, target.address, data)
             simulation.run_for(1.0)  # the bound on questions to one address is over by then
             assert listener.received <= len(data), message
@@ -74,7 +75,7 @@ def test_a_claim_that_a_stranger_sends_makes_nobody_send_to_the_address_in_it() 
         simulation.network.bind(VICTIM, listener)
         for name, epoch in (("guest", START_MS), (other.name, START_MS + 60_000)):
             claim = Claim(name, epoch << EPOCH_BITS, pack_address(VICTIM), 0, State.ALIVE, b"")
-            data = pack(HASHES.label, 0, UNKNOWN, claims=[encode_item(claim)])
+            data = pack_datagram(HASHES.label, 0, UNKNOWN, claims=[encode_item(claim)])
             simulation.network.send(STRANGER, target.address, data)
         simulation.run_for(20.0)
         assert listener.received == 0

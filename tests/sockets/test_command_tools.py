@@ -18,12 +18,13 @@ from typing import Any
 import msgspec
 import pytest
 from command_processes import PATIENCE, SWIM, AgentProcess, agents, environment
+from support.datagrams import opened, pack_datagram
 
 from swim_anyio.command.entry import run
 from swim_anyio.command.tools import asking
 from swim_core import Address
 from swim_core.address import pack as pack_address
-from swim_core.native.wire.datagram import decode, encode_item, pack
+from swim_core.native.wire.datagram import encode_item
 from swim_core.native.wire.hashing import Hashes
 from swim_core.native.wire.queries import Ask, MembersPage, Standing, Tell, Teller
 
@@ -268,10 +269,10 @@ def endless() -> Iterator[str]:
 
     def answer() -> None:
         while (received := sock.recvfrom(2_000))[0]:
-            question = decode(received[0]).message
+            question = opened(received[0]).message
             assert isinstance(question, Ask)
             page = encode_item(Tell(question.nonce, question.cursor + 1, empty))
-            sock.sendto(pack(Hashes("", 1).label, 0, 1, page), received[1])
+            sock.sendto(pack_datagram(Hashes("", 1).label, 0, 1, page), received[1])
 
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(("127.0.0.1", 0))

@@ -14,12 +14,12 @@ from typing import Any, TypeVar
 
 import attrs
 from msgspec.structs import replace
+from support.datagrams import flags_of, opened, pack_datagram
 
 from swim_core import Address, Config, Event, KernelEvidence, Member, Node, Rule, State
 from swim_core.address import pack
 from swim_core.native.wire.claim import Claim, Verdict
-from swim_core.native.wire.datagram import NIL, Envelope, decode, encode_item, unpack_header
-from swim_core.native.wire.datagram import pack as pack_datagram
+from swim_core.native.wire.datagram import NIL, Envelope, encode_item
 from swim_core.native.wire.hashing import Hashes
 from swim_core.native.wire.messages import Ack, Broadcast, Join, JoinAck, Message, Number, Ping
 from swim_core.tripwire import greeting_of
@@ -245,13 +245,13 @@ class Hand:
         """Drain the node; returns the datagrams."""
         fresh = []
         while (datagram := self.node.poll_datagram()) is not None:
-            _, flags, _ = unpack_header(datagram.payload)
+            flags = flags_of(datagram.payload)
             sent = Sent(
                 self.now,
                 datagram.destination,
                 len(datagram.payload),
                 flags,
-                decode(datagram.payload),
+                opened(datagram.payload),
                 datagram.payload,
             )
             fresh.append(sent)

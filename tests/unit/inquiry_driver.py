@@ -5,11 +5,11 @@ from random import Random
 from typing import Any
 
 from core_driver import Hand
+from support.datagrams import pack_datagram
 
 from swim_core import Address
 from swim_core.native.tools.client import ToolClient
 from swim_core.native.wire.datagram import encode_item
-from swim_core.native.wire.datagram import pack as pack_datagram
 from swim_core.native.wire.queries import Ask, Body, What
 
 LOCAL = Address("127.0.0.1", 40_001)

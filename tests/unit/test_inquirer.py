@@ -7,11 +7,12 @@ import msgspec
 import pytest
 from core_driver import Hand, peers
 from inquiry_driver import LOCAL, REMOTE, client, converse
+from support.datagrams import opened, pack_datagram
 
 from swim_core import Address, Config, State
 from swim_core.native.tools.client import FIRST_RETRY, MAX_PAGES, PATIENCE, Failure, ToolClient
 from swim_core.native.wire.claim import Claim
-from swim_core.native.wire.datagram import Flags, decode, encode_item, pack
+from swim_core.native.wire.datagram import Flags, encode_item
 from swim_core.native.wire.queries import ASK_SIZE, Ask, MembersPage, Row, Spoken, Standing, Tell, Teller, What
 
 HERE = Address("127.0.0.1", 7946)
@@ -30,14 +31,14 @@ def asked(who: ToolClient) -> Ask:
     """The question that is to be sent now."""
     datagram = who.poll_datagram()
     assert datagram is not None
-    message = decode(datagram.payload).message
+    message = opened(datagram.payload).message
     assert isinstance(message, Ask)
     return message
 
 
 def page(nonce: int, next_: int | None = None, body: Any = None, *, label: int = LABEL, flags: int = 0) -> bytes:
     packed = msgspec.msgpack.encode(MembersPage(TELLER, []) if body is None else body)
-    return pack(label, flags, 1, encode_item(Tell(nonce, next_, packed)))
+    return pack_datagram(label, flags, 1, encode_item(Tell(nonce, next_, packed)))
 
 
 def row(name: str) -> Row:
@@ -60,10 +61,10 @@ def test_the_question_goes_out_at_once_padded_to_a_full_datagram() -> None:
     datagram = who.poll_datagram()
     assert datagram is not None
     assert (datagram.destination, len(datagram.payload)) == (HERE, ASK_SIZE)
-    ask = decode(datagram.payload).message
+    ask = opened(datagram.payload).message
     assert isinstance(ask, Ask)
     assert (ask.what, ask.argument, ask.cursor) == (What.REASON, b"eve", 0)
-    assert decode(datagram.payload).sender == 0
+    assert opened(datagram.payload).sender == 0
     assert who.poll_datagram() is None
 
 
@@ -192,8 +193,8 @@ def test_a_large_view_of_another_host_comes_at_the_pace_it_allows() -> None:
         page(0, body=Spoken(TELLER, 1)),
         page(0, body=MembersPage(Teller("a\x1b[2J", TELLER.address, 0, 1, 0, Standing.FINE), [])),
         page(0, body=MembersPage(Teller("ann", b"1234567", 0, 1, 0, Standing.FINE), [])),
-        pack(LABEL, 0, 1),
-        pack(LABEL, 0, 1, encode_item(Ask(0, What.MEMBERS, 0))),
+        pack_datagram(LABEL, 0, 1),
+        pack_datagram(LABEL, 0, 1, encode_item(Ask(0, What.MEMBERS, 0))),
     ],
     ids=range(14),
 )

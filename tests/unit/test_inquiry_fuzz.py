@@ -8,11 +8,11 @@ from core_driver import Hand, peers
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from inquiry_driver import LOCAL, REMOTE, ask_bytes, client, converse
+from support.datagrams import opened
 from test_inquirer import HERE, TELLER, page
 
 from swim_core import Config
 from swim_core.native.tools.client import ToolClient
-from swim_core.native.wire.datagram import decode
 from swim_core.native.wire.queries import Ask, MembersPage, Tell, What
 
 few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -116,7 +116,7 @@ def test_a_cursor_anywhere_gives_what_lies_beyond_it() -> None:
     phases = sorted(entry.phase for entry in HAND.node._table.order)
     for cursor in (0, 1, phases[0], phases[0] + 1, phases[-1], phases[-1] + 1, 2**64 - 1):
         (sent,) = HAND.feed_bytes(ask_bytes(HAND, Ask(1, What.MEMBERS, cursor)), LOCAL)
-        message = decode(sent.payload).message
+        message = opened(sent.payload).message
         assert isinstance(message, Tell)
         body = msgspec.msgpack.decode(message.body, type=MembersPage)
         assert bool(body.rows) is (cursor <= phases[-1])

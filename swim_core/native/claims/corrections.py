@@ -12,7 +12,7 @@ from swim_core.statistics import DropReason
 
 __all__ = ["Corrections"]
 
-QUESTION = 29  # bytes of a WANT_CLAIM
+QUESTION = 13  # bytes of a WANT_CLAIM; where its numbers take more, the reply itself finds that there is no room
 MAX_ADDRESSES = 4_096  # remembered for "not again so soon"
 
 
@@ -28,6 +28,7 @@ class Corrections:
         rate = context.config.max_corrections_per_second
         self._rates = {member: RateLimit(rate) for member in (True, False)}  # strangers can't use up the members'
         self._outbox = context.outbox
+        self._question = context.codec.bare + QUESTION
         self._counters = context.counters
         self._random = context.random
         self._last: dict[Address, float] = {}
@@ -42,7 +43,7 @@ class Corrections:
     def ask_who(self, sender: Sender, now: float) -> None:
         """Ask a stranger who it is, within the same bounds."""
         question = WantClaim(sender.short_id, self._random.getrandbits(32))
-        room = sender.budget is None or sender.budget >= QUESTION
+        room = sender.budget is None or sender.budget >= self._question
         if room and self._allow(sender, now) and self._outbox.reply(question, sender, now):
             self._asked[sender.address] = question.nonce
             if len(self._asked) > MAX_ADDRESSES:

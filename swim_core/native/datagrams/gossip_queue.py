@@ -6,8 +6,8 @@ import msgspec
 from msgspec import Raw
 
 from swim_core.native.wire.claim import Claim
-from swim_core.native.wire.datagram import OVERHEAD, encode_item
-from swim_core.native.wire.messages import MAX_DATAGRAM, Number
+from swim_core.native.wire.datagram import encode_item
+from swim_core.native.wire.messages import Number
 
 __all__ = ["GossipQueue", "Piggyback"]
 
@@ -29,9 +29,14 @@ class Piggyback(msgspec.Struct):
 
 
 class GossipQueue:
-    """Items that still have to be told, oldest first; a newer claim about a name takes the older one's place."""
+    """Items that still have to be told, oldest first; a newer claim about a name takes the older one's place.
 
-    def __init__(self) -> None:
+    Args:
+        largest: bytes of an item that a datagram can just hold.
+    """
+
+    def __init__(self, largest: int) -> None:
+        self._largest = largest
         self._claims: dict[str, Raw] = {}
         self._numbers: dict[int, Raw] = {}
         self._broadcasts: dict[tuple[int, int], Raw] = {}
@@ -69,7 +74,7 @@ class GossipQueue:
 
     def take(self, room: int) -> Piggyback:
         """Items for ``room`` bytes, taken out; one item that alone is larger comes alone."""
-        riding = self._choose(room, take=True) or self._choose(MAX_DATAGRAM - OVERHEAD, take=True)
+        riding = self._choose(room, take=True) or self._choose(self._largest, take=True)
         self.any = len(self) > 0
         return riding
 

@@ -1,12 +1,10 @@
 """The first look at a datagram: is it one of this protocol, of this cluster, and from whom?"""
 
-from struct import error as StructError
-
 from swim_core.address import Address, reachable
 from swim_core.errors import ConfigError
 from swim_core.native.table.member_table import MemberTable
-from swim_core.native.wire.datagram import HEADER_SIZE, VERSION, Envelope, Flags, decode, unpack_header
-from swim_core.native.wire.messages import MAX_DATAGRAM, Ask
+from swim_core.native.wire.datagram import Codec, Envelope
+from swim_core.native.wire.messages import Ask
 from swim_core.statistics import Counters, DropReason
 
 from .sender import Sender
@@ -17,8 +15,8 @@ __all__ = ["Inbox"]
 class Inbox:
     """Opens datagrams; what is not valid is dropped whole and counted by cause."""
 
-    def __init__(self, label: int, table: MemberTable, counters: Counters) -> None:
-        self._label = label
+    def __init__(self, codec: Codec, table: MemberTable, counters: Counters) -> None:
+        self._codec = codec
         self._table = table
         self._counters = counters
 
@@ -26,22 +24,10 @@ class Inbox:
         """The sender and the contents, or None if the datagram was dropped."""
         size = len(data)
         self._counters.received.add(size)
-        if size > MAX_DATAGRAM:
-            return self._drop(DropReason.TOO_LARGE)
-        try:
-            version, flags, label = unpack_header(data)
-        except StructError:
-            return self._drop(DropReason.BAD_HEADER)
-        if version != VERSION or size == HEADER_SIZE:
-            return self._drop(DropReason.BAD_HEADER)
-        if label != self._label:
-            return self._drop(DropReason.OTHER_CLUSTER)
-        if flags & Flags.SEALED:
-            return self._drop(DropReason.SEALED)
-        try:
-            envelope = decode(data)
-        except (ValueError, RecursionError):
-            return self._drop(DropReason.UNDECODABLE)
+        opened = self._codec.open(data)
+        if isinstance(opened, DropReason):
+            return self._drop(opened)
+        flags, envelope = opened
         tool = type(envelope.message) is Ask  # no member, whatever short id it states
         entry = None if tool else self._table.by_id(envelope.sender)
         if entry is not None and entry.address == source:  # so it is an address in canonical form

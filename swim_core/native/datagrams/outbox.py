@@ -9,7 +9,7 @@ from msgspec import Raw
 from swim_core.address import Address
 from swim_core.member import State
 from swim_core.native.table.member_table import Entry
-from swim_core.native.wire.datagram import NIL, OVERHEAD, Flags, encode_item, pack
+from swim_core.native.wire.datagram import NIL, Codec, Flags, encode_item
 from swim_core.native.wire.messages import Announce, Join, Message, Tell
 from swim_core.protocol import Datagram
 from swim_core.statistics import Counters
@@ -28,14 +28,15 @@ class Outbox:
 
     def __init__(
         self,
-        label: int,
+        codec: Codec,
         max_datagram: int,
         gossip: GossipQueue,
         counters: Counters,
         flags: Callable[[float], int],
     ) -> None:
         self._limit = max_datagram
-        self._label = label
+        self._codec = codec
+        self._pack = codec.pack
         self._gossip = gossip
         self._counters = counters
         self._flags = flags
@@ -52,7 +53,7 @@ class Outbox:
     @property
     def room(self) -> int:
         """Bytes for items in a datagram without a message."""
-        return self._limit - OVERHEAD - len(NIL)
+        return self._limit - self._codec.overhead - len(NIL)
 
     def send(
         self,
@@ -86,13 +87,13 @@ class Outbox:
             if self._gossip.any or to.claim.state is not State.ALIVE:
                 body = NIL if message is None else encode_item(message)  # once, since its size is asked for
                 most = self._limit if limit is None else min(limit, self._limit)
-                riding = self._piggyback(to, riding, most - OVERHEAD - len(body))
+                riding = self._piggyback(to, riding, most - self._codec.overhead - len(body))
             to = to.address
         flags = self._flags(now) | (Flags.CORRECTION if correction else 0)
         if riding:
-            data = pack(self._label, flags, self.sender, body, riding.claims, riding.numbers, riding.broadcasts)
+            data = self._pack(flags, self.sender, body, riding.claims, riding.numbers, riding.broadcasts)
         else:
-            data = pack(self._label, flags, self.sender, body)
+            data = self._pack(flags, self.sender, body)
         if limit is not None and len(data) > limit:
             return None
         if type(message) not in _UNSEEN and (type(message) is not Join or message.claim is not None):

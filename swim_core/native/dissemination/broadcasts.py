@@ -14,7 +14,7 @@ from swim_core.native.datagrams.outbox import chunks
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.table.member_table import Change, Entry
 from swim_core.native.wire.claim import MAX_INCARNATION
-from swim_core.native.wire.datagram import OVERHEAD, encode_item
+from swim_core.native.wire.datagram import NIL, encode_item
 from swim_core.native.wire.messages import Broadcast, Number, Want
 from swim_core.shared.timers import Timer
 from swim_core.statistics import DropReason
@@ -44,6 +44,7 @@ class Broadcasts:
         self._random = context.random
         self._gossip = gossip
         self._outbox = context.outbox
+        self._overhead = context.codec.overhead
         self._counters = context.counters
         self._emit = context.emit
         self._run = local.short_id
@@ -225,7 +226,7 @@ class Broadcasts:
         numbers = chain.from_iterable(range(first, last + 1) for first, last in want.ranges)
         kept = (self._retained.get((want.origin, number)) for number in islice(numbers, Window.SIZE))
         found = [item[1] for item in kept if item is not None]
-        room = (self._config.max_datagram if sender.budget is None else sender.budget) - OVERHEAD - 1
+        room = (self._config.max_datagram if sender.budget is None else sender.budget) - self._overhead - len(NIL)
         for chunk in islice(chunks(found, room), ANSWER):
             if not self._outbox.reply(None, sender, now, riding=Piggyback(broadcasts=chunk)):
                 return

@@ -16,7 +16,7 @@ from swim_core.native.datagrams.outbox import chunks
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.table.member_table import Entry
 from swim_core.native.wire.claim import precedence
-from swim_core.native.wire.datagram import OVERHEAD, Flags, encode_item
+from swim_core.native.wire.datagram import Flags, encode_item
 from swim_core.native.wire.messages import MAX_BUCKETS, PageEntry, SyncPage, SyncPush, SyncReq
 from swim_core.shared.timers import Timer
 from swim_core.statistics import DropReason
@@ -76,6 +76,7 @@ class Sync:
         self._timers = context.timers
         self._table = context.table
         self._outbox = context.outbox
+        self._overhead = context.codec.overhead
         self._rtt = context.rtt
         self._random = context.random
         self._counters = context.counters
@@ -144,7 +145,7 @@ class Sync:
             return
         exchange.tries += 1
         request = SyncReq(exchange.id, exchange.buckets, exchange.cursor)
-        padding = max(0, self._limit - OVERHEAD - len(encode_item(request)) - 4)
+        padding = max(0, self._limit - self._overhead - len(encode_item(request)) - 4)
         request = SyncReq(exchange.id, exchange.buckets, exchange.cursor, bytes(padding))
         self._outbox.send(request, exchange.peer, now)
         exchange.timer = self._timers.at(now + 3 * self._rtt.probe_timeout, self._ask)
@@ -206,7 +207,7 @@ class Sync:
                 ]
         if entries != self._pushed:
             exchange.changed, self._pushed = True, entries
-        self._push(chunks(entries, self._limit - OVERHEAD - PAGE_OVERHEAD), exchange.peer, now)
+        self._push(chunks(entries, self._limit - self._overhead - PAGE_OVERHEAD), exchange.peer, now)
 
     def _push(self, portions: Iterator[list[Raw]], peer: Entry, now: float) -> None:
         """Push a few portions, the others a little later: the peer's socket has to hold them."""
@@ -223,7 +224,7 @@ class Sync:
         count = len(request.buckets)
         differing = [i for i in range(count) if self._table.bucket_digest(i, count) != request.buckets[i]]
         limit = self._limit if sender.budget is None else min(self._limit, sender.budget)
-        room = limit - OVERHEAD - PAGE_OVERHEAD
+        room = limit - self._overhead - PAGE_OVERHEAD
         entries: list[Raw] = []
         cursor: int | None = None
         for entry in self._after(request.cursor, differing, count):

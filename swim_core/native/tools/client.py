@@ -6,13 +6,13 @@ After every input drain `poll_datagram`, look at `done`, then read `poll_deadlin
 from collections import deque
 from enum import Enum
 from random import Random
-from struct import error as StructError
 
 from swim_core.address import Address, is_loopback
-from swim_core.native.wire.datagram import VERSION, Flags, decode, encode_item, pack, unpack_header
+from swim_core.native.wire.datagram import Codec, encode_item
 from swim_core.native.wire.hashing import Hashes
 from swim_core.native.wire.queries import ASK_SIZE, PAGE_SPACING, Ask, Body, Tell, What, decode_body
 from swim_core.protocol import Datagram
+from swim_core.statistics import DropReason
 
 __all__ = ["PATIENCE", "Failure", "ToolClient"]
 
@@ -71,7 +71,7 @@ class ToolClient:
         self._what = what
         self._argument = argument
         self._destination = destination
-        self._label = Hashes(cluster, 1).label
+        self._codec = Codec(Hashes(cluster, 1).label)
         self._random = random
         self._patience = patience
         self._out: deque[Datagram] = deque()
@@ -158,19 +158,19 @@ class ToolClient:
 
     def _pack(self, padding: bytes) -> bytes:
         ask = Ask(self._nonce, self._what, self._cursor, self._argument, padding)
-        return pack(self._label, 0, NOBODY, encode_item(ask))
+        return self._codec.pack(0, NOBODY, encode_item(ask))
 
     def _open(self, data: bytes) -> tuple[int | None, Body] | None:
         """Where the next page begins, and this one, if the datagram answers the question under way."""
         if len(data) > len(self._request):  # no member answers so; 20,000 pages of 64 kB would fill the memory
             return None
+        opened = self._codec.open(data)
+        if isinstance(opened, DropReason):
+            return None
+        message = opened[1].message
+        if not isinstance(message, Tell) or message.nonce != self._nonce:
+            return None
         try:
-            version, flags, label = unpack_header(data)
-            if version != VERSION or label != self._label or flags & Flags.SEALED:
-                return None
-            message = decode(data).message
-            if not isinstance(message, Tell) or message.nonce != self._nonce:
-                return None
             return message.next, decode_body(self._what, message.body)
-        except (ValueError, RecursionError, StructError):
+        except (ValueError, RecursionError):
             return None

@@ -20,7 +20,6 @@ from swim_core.native.datagrams.sender import Sender
 from swim_core.native.detection.evidence_log import EvidenceLog
 from swim_core.native.table.member_table import Entry
 from swim_core.native.wire.claim import MAX_INCARNATION, MAX_MILLIS
-from swim_core.native.wire.datagram import OVERHEAD
 from swim_core.native.wire.queries import (
     ASK_SIZE,
     PAGE_SPACING,
@@ -74,6 +73,7 @@ class ToolServer:
         self._table = context.table
         self._clock = context.clock
         self._outbox = context.outbox
+        self._overhead = context.codec.overhead
         self._counters = context.counters
         self._local = local
         self._health = health
@@ -91,7 +91,7 @@ class ToolServer:
             self._counters.drop(refusal)
             return
         assert sender.budget is not None  # `Inbox` takes no tool for a member
-        room = min(sender.budget, ASK_SIZE) - OVERHEAD - TELL_SIZE
+        room = min(sender.budget, ASK_SIZE) - self._overhead - TELL_SIZE
         answer = self._answer(ask, sender, room, now)
         if answer is None or not self._outbox.reply(Tell(ask.nonce, *answer), sender, now):
             self._counters.drop(DropReason.RATE_LIMITED)  # too short a question for any answer

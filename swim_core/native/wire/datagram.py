@@ -3,20 +3,22 @@
     version (1 byte) | flags (1) | label hash (4, big-endian) | [sender, message | nil, claims, numbers, broadcasts]
 
 Bounds stand in the types, so decoding checks them. The three lists at the end are left out where all
-are empty: a bare ping takes 42 bytes and its ack 32. A sealed body is kept free.
+are empty: a bare ping takes 42 bytes and its ack 32.
 """
 
 from collections.abc import Callable, Sequence
 from struct import Struct
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import Raw
 
 from swim_core.member import check_name
+from swim_core.statistics import DropReason
 
 from .claim import U64, Claim, check_claim
 from .messages import (
+    MAX_DATAGRAM,
     Broadcast,
     ClaimOf,
     Join,
@@ -31,17 +33,13 @@ from .messages import (
     Want,
 )
 
-__all__ = ["Envelope", "Flags", "decode", "encode_item", "pack"]
+__all__ = ["Codec", "Envelope", "Flags", "Seal", "encode_item"]
 
 VERSION = 1
-_HEADER = Struct(">BBI")
-HEADER_SIZE = _HEADER.size
+HEADER = Struct(">BBI")
 ENVELOPE_SIZE = 10  # the outer array and the sender's short id
 LISTS_SIZE = 9  # three array headers of 3 bytes at most
-NIL_SIZE = 1
-
-
-OVERHEAD = HEADER_SIZE + ENVELOPE_SIZE + LISTS_SIZE
+_HEADER_SIZE = HEADER.size
 
 
 class Flags:
@@ -82,49 +80,12 @@ class _Full(msgspec.Struct, array_like=True, gc=False):
 NIL = Raw(b"\xc0")
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Envelope).decode
+_unpack_header = HEADER.unpack_from
 
 
 def encode_item(item: Message | Claim | Number | Broadcast | PageEntry) -> Raw:
     """The bytes of one part of a datagram, made once and counted before it is packed."""
     return Raw(_encode(item))
-
-
-def pack(
-    label: int,
-    flags: int,
-    sender: int,
-    message: Message | Raw | None = None,
-    claims: Sequence[Raw] = (),
-    numbers: Sequence[Raw] = (),
-    broadcasts: Sequence[Raw] = (),
-) -> bytes:
-    """A whole datagram; all but the message are encoded already."""
-    full = claims or numbers or broadcasts
-    body = _Full(sender, message, claims, numbers, broadcasts) if full else _Bare(sender, message)
-    return _HEADER.pack(VERSION, flags, label) + _encode(body)
-
-
-unpack_header: Callable[[bytes], tuple[int, int, int]] = _HEADER.unpack_from
-"""Version, flags and label hash; raises struct.error if the datagram is shorter than a header."""
-
-
-def decode(data: bytes) -> Envelope:
-    """What stands behind the header.
-
-    Raises:
-        ValueError: if it is not exactly a body of this format within its bounds (msgspec's errors and
-            bad UTF-8 are ValueErrors too).
-        RecursionError: on deep nesting.
-    """
-    envelope = _decode(data[HEADER_SIZE:])
-    for claim in envelope.claims:
-        check_claim(claim)
-    for broadcast in envelope.broadcasts:
-        check_name(broadcast.origin)
-    check = _CHECKS.get(type(envelope.message))
-    if check is not None:
-        check(envelope.message)
-    return envelope
 
 
 def _check_join(join: Join) -> None:
@@ -167,3 +128,90 @@ _CHECKS: dict[type, Callable[[Any], None]] = {
     SyncPage: _check_entries,
     SyncPush: _check_entries,
 }
+
+
+class Seal(Protocol):
+    """What hides and authenticates the bodies of datagrams; the header stays readable, and is authenticated."""
+
+    @property
+    def overhead(self) -> int:
+        """Bytes that a sealed body takes beyond the plain one."""
+
+    def seal(self, header: bytes, body: bytes) -> bytes:
+        """The sealed body."""
+
+    def open(self, header: bytes, sealed: bytes) -> bytes | None:
+        """The body; None if it was not sealed with this header and this key."""
+
+
+class Codec:
+    """Makes and opens the datagrams of one cluster: every one goes through here, out and in.
+
+    Args:
+        label: 32 bits of the cluster's label; a datagram with another one is not this cluster's.
+        seal: hides bodies; without it they travel as they are.
+
+    Attributes:
+        label: as given.
+        bare: bytes that a datagram takes besides its message, where it holds nothing else.
+        overhead: bytes at most that it takes besides its message and the items in its lists.
+    """
+
+    __slots__ = ("_seal", "bare", "label", "overhead")
+
+    def __init__(self, label: int, seal: Seal | None = None) -> None:
+        self.label = label
+        self._seal = seal
+        self.bare = _HEADER_SIZE + ENVELOPE_SIZE + (0 if seal is None else seal.overhead)
+        self.overhead = self.bare + LISTS_SIZE
+
+    def pack(
+        self,
+        flags: int,
+        sender: int,
+        message: Message | Raw | None = None,
+        claims: Sequence[Raw] = (),
+        numbers: Sequence[Raw] = (),
+        broadcasts: Sequence[Raw] = (),
+    ) -> bytes:
+        """A whole datagram; all but the message are encoded already."""
+        full = claims or numbers or broadcasts
+        body = _encode(_Full(sender, message, claims, numbers, broadcasts) if full else _Bare(sender, message))
+        if self._seal is None:
+            return HEADER.pack(VERSION, flags, self.label) + body
+        header = HEADER.pack(VERSION, flags | Flags.SEALED, self.label)
+        return header + self._seal.seal(header, body)
+
+    def open(self, data: bytes) -> tuple[int, Envelope] | DropReason:
+        """The flags and the contents of a datagram, or why it is none of this cluster within its bounds."""
+        size = len(data)
+        if size > MAX_DATAGRAM:
+            return DropReason.TOO_LARGE
+        if size <= _HEADER_SIZE:
+            return DropReason.BAD_HEADER
+        version, flags, label = _unpack_header(data)
+        if version != VERSION:
+            return DropReason.BAD_HEADER
+        if label != self.label:
+            return DropReason.OTHER_CLUSTER
+        body = data[_HEADER_SIZE:]
+        if flags & Flags.SEALED or self._seal is not None:
+            opened = self._open_seal(data[:_HEADER_SIZE], body) if flags & Flags.SEALED else None
+            if opened is None:
+                return DropReason.SEALED
+            body = opened
+        try:
+            envelope = _decode(body)
+            for claim in envelope.claims:
+                check_claim(claim)
+            for broadcast in envelope.broadcasts:
+                check_name(broadcast.origin)
+            check = _CHECKS.get(type(envelope.message))
+            if check is not None:
+                check(envelope.message)
+        except (ValueError, RecursionError):  # msgspec's errors and bad UTF-8 are ValueErrors too
+            return DropReason.UNDECODABLE
+        return flags, envelope
+
+    def _open_seal(self, header: bytes, sealed: bytes) -> bytes | None:
+        return None if self._seal is None else self._seal.open(header, sealed)
