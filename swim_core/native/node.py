@@ -8,13 +8,13 @@ from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError, NotRunning, PayloadTooLarge, UnknownMember
 from swim_core.events import Event, Evidence, MessageReceived
 from swim_core.member import Contact, Member, State
+from swim_core.native.table.entry import Entry
 from swim_core.protocol import Datagram, KernelEvidence
 from swim_core.statistics import DropReason, Statistics
 from swim_core.tripwire import TripwirePlan
 
 from .router import Assembly
 from .table.formed_cluster import FormedCluster, TableSource
-from .table.member_table import Entry
 from .wire import messages
 from .wire.claim import Claim, pack_metadata
 

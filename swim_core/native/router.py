@@ -14,6 +14,9 @@ from swim_core.address import Address
 from swim_core.errors import ConfigError, NotRunning
 from swim_core.events import Event, MemberForgotten, NameConflict, NameRegained, Paused
 from swim_core.member import State
+from swim_core.native.table.entry import Change, Entry
+from swim_core.native.table.member_table import MemberTable
+from swim_core.native.wire.claim import as_member
 from swim_core.shared.isolation import Isolation
 from swim_core.shared.local_health import Limits, LocalHealth
 from swim_core.shared.timers import Timers
@@ -46,7 +49,6 @@ from .joining.joiner import Joiner
 from .joining.settings_check import SettingsCheck
 from .round_trips import RoundTrips
 from .settings import Settings
-from .table.member_table import Change, Entry, MemberTable, as_member
 from .tools.server import ToolServer
 from .wire import messages
 from .wire.claim import Claim

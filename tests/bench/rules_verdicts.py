@@ -14,7 +14,7 @@ from swim_core import Event, Isolated, MemberDied, MemberRecovered, MemberSuspec
 from swim_core.native.claims.merging import ClaimMerger
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.node import Node
-from swim_core.native.table.member_table import Entry
+from swim_core.native.table.entry import Entry
 from swim_core.native.wire.claim import Claim
 from swim_core.simulation import Link, Process, Simulation
 from swim_core.simulation.cluster import START_MS

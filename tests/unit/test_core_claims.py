@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from swim_core import Config, Rule, State
 from swim_core.address import Address, pack
-from swim_core.native.table.member_table import Change, MemberTable
+from swim_core.native.table.entry import Change
+from swim_core.native.table.member_table import MemberTable
 from swim_core.native.wire.claim import Claim, Verdict, precedence
 from swim_core.statistics import DropReason
 

@@ -88,7 +88,7 @@ def test_pythons_hash_seed_changes_nothing() -> None:
     """Iterating a set would betray itself here."""
     code = "from test_core_contract import life, simulated; print(life(), simulated())"
     here = Path(__file__).parent
-    path = os.pathsep.join([str(here), str(here.parent.parent)])
+    path = os.pathsep.join(str(folder) for folder in (here, here.parent, here.parent.parent))
     digests = set()
     for hash_seed in ("0", "1", "4711"):
         run = subprocess.run(

@@ -1,4 +1,4 @@
-"""The layers and the purity of the core, read from the source: what imports what, and what the core may not touch."""
+"""The order of the packages and the purity of the core, read from the source: what imports what, and what must not."""
 
 import ast
 import os
@@ -19,25 +19,49 @@ ANYIO = sorted((ROOT / "swim_anyio").rglob("*.py"))
 IMPURE = {"socket", "select", "selectors", "ssl", "time", "threading", "asyncio", "trio", "anyio", "logging"}
 IMPURE |= {"subprocess", "multiprocessing", "concurrent", "queue", "signal", "secrets", "uuid", "datetime"}
 ALLOWED_NAMES = {("datetime", "timedelta"), ("random", "Random")}
-LAZY_ANYWHERE = {
-    ("swim_core.smudge.config", "swim_core.smudge.node"),
-    ("swim_anyio.drivers", "swim_anyio.trio_driver"),
-}
-"""What closes a circle, and is therefore imported inside a function: a config makes its node, and a node takes a
-config, in either protocol; the driver for trio is imported only where trio runs."""
-SHARED = {
+
+VOCABULARY = (
+    {"protocol"},
+    {"statistics", "events", "discovery", "tripwire"},
+    {"member"},
+    {"address", "duration"},
+    {"errors"},
+)
+FLOORS: tuple[set[str], ...] = (
+    {"simulation"},
+    {"swim_core", "planner", "placement", "embedding"},
+    {"native", "smudge"},
+    {"shared"},
+    *VOCABULARY,
+)
+"""The rooms of the core from the top; each imports only from floors below it, save its own room."""
+NATIVE = (
+    {"config"},
+    {"node"},
+    {"router"},
+    {"tools"},
+    {"detection", "dissemination", "joining"},
+    {"claims"},
+    {"context"},
+    {"datagrams"},
+    {"table", "cluster_clock", "round_trips"},
+    {"wire", "settings"},
+)
+"""The same for the rooms of the native protocol."""
+DOORS = {
     "swim_threads.engine",
-    "swim_threads.sockets.multicast",
     "swim_threads.preparing",
     "swim_threads.prometheus",
-    "swim_threads.sockets.tcp",
-    "swim_threads.sockets.tripwires",
-    "swim_threads.sockets.udp",
+    "swim_threads.sockets",
 }
-"""What the anyio adapter uses of the threads adapter: the thread that runs a node, the manners of its sockets, the way
-from arguments to both, and what becomes of statistics."""
-FACE = {"listeners", "node", "opening", "registry", "resolver", "subscription"}
+"""What the anyio adapter uses of the threads adapter: the thread that runs a node, its sockets, the way from arguments
+to both, and what becomes of statistics."""
+FACE = {"listeners", "node", "opening", "open_nodes", "resolver", "subscription"}
 """What only programs without an event loop use of it."""
+UNSEEN_BY_ADAPTERS = {"swim_core.native", "swim_core.smudge", "swim_core.simulation"}
+"""What adapters know by the contract only. Commands may know more: tools speak the native protocol, experiments
+simulate, and the agent reads the settings of both."""
+COMMANDS = ("swim_anyio.command", "swim_anyio.testing", "swim_anyio.pytest_plugin")
 
 
 def module_of(path: Path) -> str:
@@ -48,26 +72,10 @@ def module_of(path: Path) -> str:
 MODULES = {module_of(path): path for path in CORE + THREADS + ANYIO}
 
 
-LAZY = {pair for pair in LAZY_ANYWHERE if pair[0] in MODULES}
-
-
-def for_types_only(tree: ast.Module) -> set[ast.stmt]:
-    """The statements that only a type checker sees."""
-    found: set[ast.stmt] = set()
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            found |= {inner for inner in ast.walk(node) if isinstance(inner, ast.stmt)}
-    return found
-
-
-def imports(path: Path, *, with_types: bool = True) -> Iterator[tuple[str, str | None]]:
-    """(module, name) of every import of a file, wherever it stands; relative ones made absolute."""
+def imports(path: Path) -> Iterator[tuple[str, str | None]]:
+    """(module, name) of every import of a file, also those in functions or for types; relative ones made absolute."""
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
-    tree = ast.parse(path.read_text())
-    skip = set() if with_types else for_types_only(tree)
-    for node in ast.walk(tree):
-        if node in skip:
-            continue
+    for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, None
@@ -78,10 +86,10 @@ def imports(path: Path, *, with_types: bool = True) -> Iterator[tuple[str, str |
                 yield module, alias.name
 
 
-def resolved(path: Path, *, with_types: bool = True) -> set[str]:
+def resolved(path: Path) -> set[str]:
     """The modules of this project that a file imports."""
     found = set()
-    for module, name in imports(path, with_types=with_types):
+    for module, name in imports(path):
         deeper = f"{module}.{name}" if name else module
         if deeper in MODULES:
             found.add(deeper)
@@ -127,53 +135,81 @@ def test_the_core_depends_on_attrs_and_msgspec_only() -> None:
             assert top in {"swim_core", "attrs", "msgspec"} or top in sys.stdlib_module_names, f"{path.name}: {module}"
 
 
+def floors(rooms: tuple[set[str], ...]) -> dict[str, int]:
+    return {room: number for number, floor in enumerate(rooms) for room in floor}
+
+
+def core_room(module: str) -> str:
+    """The room of the core that a module is in: a package, or the module itself."""
+    return module.split(".")[1] if "." in module else module
+
+
+def native_room(module: str) -> str | None:
+    """The same within the native protocol; None outside it, and for its door."""
+    return module.split(".")[2] if module.startswith("swim_core.native.") else None
+
+
+def test_every_module_has_its_floor() -> None:
+    modules = {module_of(path) for path in CORE}
+    assert {core_room(module) for module in modules} == set(floors(FLOORS))
+    assert {native_room(module) for module in modules} - {None} == set(floors(NATIVE))
+
+
+@pytest.mark.parametrize("path", CORE, ids=module_of)
+def test_the_core_imports_downward_only(path: Path) -> None:
+    module = module_of(path)
+    floor, native = floors(FLOORS), floors(NATIVE)
+    for used in resolved(path):
+        here, there = core_room(module), core_room(used)
+        assert here == there or floor[here] < floor[there], f"{module} imports {used}: up, or aside"
+        mine, others = native_room(module), native_room(used)
+        if mine and others and mine != others:
+            assert native[mine] < native[others], f"{module} imports {used}: up, or aside"
+
+
 def test_dependencies_between_the_packages_point_one_way() -> None:
     for paths, allowed in ((CORE, {"swim_core"}), (THREADS, {"swim_core", "swim_threads"})):
         for path in paths:
             for module in resolved(path):
                 assert module.partition(".")[0] in allowed, f"{path.name} imports {module}"
-    shared = {module for path in ANYIO for module in resolved(path) if module.startswith("swim_threads")}
-    assert shared == SHARED
 
 
-def test_what_the_adapters_share_needs_nothing_of_the_threads_adapters_face() -> None:
-    needed, found = set(SHARED), SHARED
+def test_the_anyio_adapter_enters_the_threads_adapter_by_its_doors() -> None:
+    used = {module for path in ANYIO for module in resolved(path) if module.startswith("swim_threads")}
+    entered = {door for door in DOORS for module in used if f"{module}.".startswith(f"{door}.")}
+    assert entered == DOORS
+    assert all(any(f"{module}.".startswith(f"{door}.") for door in DOORS) for module in used), used
+
+
+def test_behind_those_doors_nothing_of_the_threads_adapters_face_is_needed() -> None:
+    needed = {name for name in MODULES if any(f"{name}.".startswith(f"{door}.") for door in DOORS)}
+    found = needed
     while found:
         found = {used for module in found for used in resolved(MODULES[module]) if used.startswith("swim_threads.")}
         found -= needed
-        needed |= found
+        needed = needed | found
     assert not needed & {f"swim_threads.{name}" for name in FACE}
 
 
-def inside_functions(path: Path) -> set[str]:
-    """The modules of this project that are imported when a function is called."""
-    found = set()
-    for function in ast.walk(ast.parse(path.read_text())):
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
-            for node in ast.walk(function):
-                if isinstance(node, ast.Import | ast.ImportFrom):
-                    names = [node.module] if isinstance(node, ast.ImportFrom) else [alias.name for alias in node.names]
-                    found |= {module for module in resolved(path) if module.rpartition(".")[2] in names}
-    return found
+def test_sockets_know_no_engine_and_no_node() -> None:
+    for path in THREADS:
+        if path.parent.name == "sockets":
+            assert all(
+                not used.startswith("swim_threads") or used.startswith("swim_threads.sockets")
+                for used in resolved(path)
+            ), path
 
 
-def test_what_is_imported_inside_functions_of_the_core_is_stated_here() -> None:
-    found = {(module_of(path), module) for path in CORE for module in inside_functions(path)}
-    assert found == {pair for pair in LAZY if pair[0].startswith("swim_core")}
+def test_adapters_know_a_protocol_by_its_contract() -> None:
+    for path in THREADS + ANYIO:
+        if not module_of(path).startswith(COMMANDS):
+            for module in resolved(path):
+                assert not module.startswith(tuple(UNSEEN_BY_ADAPTERS)), f"{path} imports {module}"
 
 
-@pytest.mark.parametrize(("module", "used"), sorted(LAZY))
-def test_what_closes_a_circle_is_imported_inside_a_function(module: str, used: str) -> None:
-    assert used in inside_functions(MODULES[module])
-
-
-@pytest.mark.parametrize("paths", [CORE, THREADS, ANYIO], ids=["swim_core", "swim_threads", "swim_anyio"])
-def test_there_is_no_import_cycle(paths: list[Path]) -> None:
-    graph = {}
-    for path in paths:
-        module = module_of(path)
-        graph[module] = {used for used in resolved(path, with_types=False) if (module, used) not in LAZY} - {module}
-    tuple(TopologicalSorter(graph).static_order())
+def test_there_is_no_import_cycle() -> None:
+    """Not by a local import, nor by one that only a type checker follows."""
+    tuple(TopologicalSorter({module: resolved(path) - {module} for module, path in MODULES.items()}).static_order())
 
 
 FRAUGHT = [

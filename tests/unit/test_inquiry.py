@@ -21,7 +21,7 @@ from swim_core import (
     State,
 )
 from swim_core.address import pack
-from swim_core.native.table.member_table import as_member
+from swim_core.native.wire.claim import as_member
 from swim_core.native.wire.messages import Ack, Broadcast, JoinAck, Ping, WantClaim
 from swim_core.native.wire.queries import Ask, MembersPage, ReasonPage, Row, Spoken, Standing, Tell, What, decode_body
 from swim_core.shared.observations import PER_MEMBER

@@ -3,7 +3,7 @@
 import os
 import re
 
-from swim_core import Config, ConfigError
+from swim_core import Config, ConfigError, ConfigFields
 
 from ..choices import Preset
 
@@ -43,4 +43,4 @@ def read_config(
         raise ConfigError(re.sub(r"SWIM_\w+", lambda found: written.get(found[0], found[0]), str(error))) from None
 
 
-_VARIABLES = {f"SWIM_{name.upper()}" for name in Config.__annotations__}
+_VARIABLES = {f"SWIM_{name.upper()}" for name in ConfigFields.__annotations__}

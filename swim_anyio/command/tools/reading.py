@@ -8,7 +8,7 @@ import msgspec
 
 from swim_core import Address, Evidence, Member
 from swim_core.address import unpack
-from swim_core.native.table.member_table import as_member
+from swim_core.native.wire.claim import as_member
 from swim_core.native.wire.queries import Body, MembersPage, Note, ReasonPage, Row, Standing, Teller
 
 from ..records import Record

@@ -7,7 +7,7 @@ from swim_core.address import Address, pack, reachable
 from swim_core.errors import ConfigError
 from swim_core.member import Member, Rule, State, check_name
 from swim_core.native.context import NodeContext
-from swim_core.native.table.member_table import Change
+from swim_core.native.table.entry import Change
 from swim_core.native.wire.claim import (
     EPOCH_BITS,
     EPOCH_STEP,

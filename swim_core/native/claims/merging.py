@@ -8,7 +8,7 @@ from swim_core.member import State
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import Piggyback
 from swim_core.native.datagrams.sender import Sender
-from swim_core.native.table.member_table import Change, Entry
+from swim_core.native.table.entry import Change, Entry
 from swim_core.native.wire.claim import EPOCH_BITS, Claim, precedence
 from swim_core.native.wire.datagram import encode_item
 from swim_core.shared.timers import Timer

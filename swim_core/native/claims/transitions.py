@@ -13,8 +13,7 @@ from swim_core.events import (
     MemberUpdated,
 )
 from swim_core.member import Member, Rule, State
-from swim_core.native.table.member_table import as_member
-from swim_core.native.wire.claim import MAX_INCARNATION, Claim
+from swim_core.native.wire.claim import MAX_INCARNATION, Claim, as_member
 
 __all__ = ["transition"]
 

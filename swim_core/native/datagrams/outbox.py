@@ -8,7 +8,7 @@ from msgspec import Raw
 
 from swim_core.address import Address
 from swim_core.member import State
-from swim_core.native.table.member_table import Entry
+from swim_core.native.table.entry import Entry
 from swim_core.native.wire.datagram import NIL, Codec, Flags, encode_item
 from swim_core.native.wire.messages import Announce, Join, Message, Tell
 from swim_core.protocol import Datagram

@@ -3,7 +3,7 @@
 import msgspec
 
 from swim_core.address import Address
-from swim_core.native.table.member_table import Entry
+from swim_core.native.table.entry import Entry
 
 __all__ = ["Sender"]
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from swim_core.member import Rule, State
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.context import NodeContext
-from swim_core.native.table.member_table import Entry
+from swim_core.native.table.entry import Entry
 from swim_core.native.wire.claim import Claim, Verdict
 from swim_core.native.wire.messages import KernelVerdict, PingReq, Poll
 from swim_core.shared.local_health import LocalHealth

@@ -4,7 +4,7 @@ import msgspec
 
 from swim_core.member import State
 from swim_core.native.context import NodeContext
-from swim_core.native.table.member_table import Entry
+from swim_core.native.table.entry import Entry
 
 from .pings import Pings
 

@@ -3,7 +3,8 @@
 from msgspec.structs import replace
 
 from swim_core.events import Evidence, Observation
-from swim_core.native.table.member_table import Change, MemberTable
+from swim_core.native.table.entry import Change
+from swim_core.native.table.member_table import MemberTable
 from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.messages import KernelVerdict, Vote, VoteKind
 from swim_core.protocol import KernelEvidence

@@ -5,7 +5,7 @@ import msgspec
 from swim_core.address import Address
 from swim_core.events import MemberPinged
 from swim_core.native.context import NodeContext
-from swim_core.native.table.member_table import Entry
+from swim_core.native.table.entry import Entry
 from swim_core.native.wire.messages import Ping
 from swim_core.shared.timers import Timer
 

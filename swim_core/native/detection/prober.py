@@ -9,7 +9,7 @@ from functools import partial
 
 from swim_core.address import Address
 from swim_core.native.context import NodeContext
-from swim_core.native.table.member_table import Entry
+from swim_core.native.table.entry import Entry
 from swim_core.shared.local_health import LocalHealth
 from swim_core.shared.timers import Timer
 

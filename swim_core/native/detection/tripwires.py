@@ -10,7 +10,7 @@ from swim_core.address import Address, is_loopback
 from swim_core.member import State
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.context import NodeContext
-from swim_core.native.table.member_table import Change, Entry
+from swim_core.native.table.entry import Change, Entry
 from swim_core.protocol import KernelEvidence
 from swim_core.shared.local_health import LocalHealth
 from swim_core.tripwire import NO_TRIPWIRES, Tripwire, TripwirePlan, greeting_of, run_greeted

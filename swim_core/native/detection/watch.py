@@ -11,7 +11,7 @@ import msgspec
 
 from swim_core.member import Rule
 from swim_core.native.settings import Settings
-from swim_core.native.table.member_table import Entry
+from swim_core.native.table.entry import Entry
 from swim_core.native.wire.claim import MAX_INCARNATION
 from swim_core.native.wire.messages import KernelVerdict, Vote, VoteKind
 

@@ -8,7 +8,7 @@ from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.claims.strangers import Strangers
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
-from swim_core.native.table.member_table import Change, Entry
+from swim_core.native.table.entry import Change, Entry
 from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.messages import KernelVerdict, NotMe, PingReq, Poll, Vote, VoteKind
 from swim_core.protocol import KernelEvidence

@@ -12,7 +12,7 @@ from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import Piggyback
 from swim_core.native.datagrams.outbox import chunks
 from swim_core.native.datagrams.sender import Sender
-from swim_core.native.table.member_table import Change, Entry
+from swim_core.native.table.entry import Change, Entry
 from swim_core.native.wire.claim import MAX_INCARNATION
 from swim_core.native.wire.datagram import NIL, encode_item
 from swim_core.native.wire.messages import Broadcast, Number, Want

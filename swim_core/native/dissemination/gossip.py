@@ -7,7 +7,7 @@ from msgspec import Raw
 from swim_core.member import State
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import GossipQueue
-from swim_core.native.table.member_table import Entry
+from swim_core.native.table.entry import Entry
 from swim_core.native.wire.claim import Claim
 from swim_core.shared.rate_limit import RateLimit
 from swim_core.statistics import DropReason

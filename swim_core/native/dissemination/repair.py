@@ -4,7 +4,7 @@ import msgspec
 
 from swim_core.events import BroadcastsLost, Origin
 from swim_core.native.context import NodeContext
-from swim_core.native.table.member_table import Entry
+from swim_core.native.table.entry import Entry
 from swim_core.native.wire.messages import MAX_RANGES, Want
 from swim_core.shared.timers import Timer
 

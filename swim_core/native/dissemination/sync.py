@@ -14,7 +14,7 @@ from msgspec import Raw
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.outbox import chunks
 from swim_core.native.datagrams.sender import Sender
-from swim_core.native.table.member_table import Entry
+from swim_core.native.table.entry import Entry
 from swim_core.native.wire.claim import precedence
 from swim_core.native.wire.datagram import Flags, encode_item
 from swim_core.native.wire.messages import MAX_BUCKETS, PageEntry, SyncPage, SyncPush, SyncReq

@@ -9,7 +9,7 @@ from random import Random
 from swim_core.address import Address
 from swim_core.member import Member, State
 from swim_core.native.settings import Settings
-from swim_core.native.wire.claim import Claim, as_member, precedence
+from swim_core.native.wire.claim import Claim, precedence
 from swim_core.native.wire.hashing import Hashes
 from swim_core.shared.rate_limit import RateLimit
 from swim_core.statistics import DropReason
@@ -18,7 +18,7 @@ from .entry import Change, Entry
 from .formed_cluster import TableSource
 from .indexes import TableIndexes
 
-__all__ = ["Change", "Entry", "MemberTable", "as_member"]
+__all__ = ["MemberTable"]
 
 _WHOLE = 1 << 64
 

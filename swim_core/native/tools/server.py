@@ -18,7 +18,7 @@ from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.detection.evidence_log import EvidenceLog
-from swim_core.native.table.member_table import Entry
+from swim_core.native.table.entry import Entry
 from swim_core.native.wire.claim import MAX_INCARNATION, MAX_MILLIS
 from swim_core.native.wire.queries import (
     ASK_SIZE,
