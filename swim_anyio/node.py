@@ -84,7 +84,9 @@ class AsyncNode:
         """Tell every member ``payload``, at most once each; returns its number, from 1 in this run.
 
         Raises:
-            PayloadTooLarge: if it is over ``max_broadcast``, or too much waits to be sent already.
+            PayloadTooLarge: if it is over ``max_broadcast``: a smaller one would do.
+            Overloaded: if too much waits to be sent already: the same payload can be told later.
+            NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`.
         """
         return self._engine.act(lambda core, now: core.broadcast(payload, now=now))
@@ -95,6 +97,8 @@ class AsyncNode:
         Raises:
             UnknownMember: if there is no such live member.
             PayloadTooLarge: if it is over ``max_broadcast``.
+            NotSupported: always under Smudge's protocol, which has no messages to single members.
+            NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`.
         """
         self._engine.act(lambda core, now: core.send(to, payload, now=now))
@@ -104,6 +108,8 @@ class AsyncNode:
 
         Raises:
             PayloadTooLarge: if it is over ``max_metadata``, packed.
+            NotSupported: always under Smudge's protocol, which carries no metadata.
+            NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`.
         """
         self._engine.act(lambda core, now: core.update_metadata(metadata, now=now))
@@ -132,6 +138,7 @@ class AsyncNode:
 
         Raises:
             UnknownMember: if there is no such other member, live or gone.
+            NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`, or if the node is closed meanwhile.
             NodeCrashed: if it fails meanwhile.
         """
@@ -150,6 +157,7 @@ class AsyncNode:
 
         Raises:
             UnknownMember: if there is no such other member, or (native protocol) it is live.
+            NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`.
         """
         self._engine.act(lambda core, now: core.remove(name, now=now))
@@ -158,7 +166,8 @@ class AsyncNode:
         """Force a member's state and tell the others, which Smudge's protocol allows; if it lives it will object.
 
         Raises:
-            ConfigError: always under the native protocol, whose verdicts rest on evidence; and if the state is LEFT.
+            NotSupported: always under the native protocol, whose verdicts rest on evidence.
+            ConfigError: if the state is LEFT.
             UnknownMember: if there is no such other member.
             NotRunning: after `leave`.
         """

@@ -17,6 +17,18 @@ class PayloadTooLarge(SwimError, ValueError):
     """A broadcast, a message or metadata is over its limit; the message states both sizes."""
 
 
+class Overloaded(SwimError, RuntimeError):
+    """Too much waits to be told already. The payload is fine: try again once some of it has been told."""
+
+
+class NotSupported(SwimError, RuntimeError):
+    """The node's protocol has no such verb; the message says what to use in place of it."""
+
+
+class NameTaken(SwimError, RuntimeError):
+    """Another live process owns this node's name; the node is silent until that one dies (`NameConflict`)."""
+
+
 class UnknownMember(SwimError, LookupError):
     """No live member goes by that name, or the run of it that was meant is gone."""
 

@@ -148,7 +148,7 @@ class BroadcastReceived(msgspec.Struct, frozen=True):
 class MessageReceived(msgspec.Struct, frozen=True):
     """A message sent to this node alone, best effort."""
 
-    sender: Origin
+    origin: Origin
     payload: bytes
 
 

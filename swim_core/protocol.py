@@ -109,7 +109,9 @@ class ProtocolNode(Protocol):
         """Tell every member ``payload``, at most once each; returns its number, from 1 in this run.
 
         Raises:
-            PayloadTooLarge: if it is over ``max_broadcast``, or too much waits to be sent already.
+            PayloadTooLarge: if it is over ``max_broadcast``: a smaller one would do.
+            Overloaded: if too much waits to be sent already: the same payload can be told later.
+            NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`.
         """
 
@@ -119,6 +121,8 @@ class ProtocolNode(Protocol):
         Raises:
             UnknownMember: if there is no such live member.
             PayloadTooLarge: if it is over ``max_broadcast``.
+            NotSupported: always under Smudge's protocol, which has no messages to single members.
+            NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`.
         """
 
@@ -127,6 +131,8 @@ class ProtocolNode(Protocol):
 
         Raises:
             PayloadTooLarge: if it is too large.
+            NotSupported: always under Smudge's protocol, which carries no metadata.
+            NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`.
         """
 
@@ -135,6 +141,7 @@ class ProtocolNode(Protocol):
 
         Raises:
             UnknownMember: if there is no such other member, live or gone.
+            NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`.
         """
 
@@ -146,6 +153,7 @@ class ProtocolNode(Protocol):
 
         Raises:
             UnknownMember: if there is no such other member, or (native protocol) it is live.
+            NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`.
         """
 
@@ -153,7 +161,8 @@ class ProtocolNode(Protocol):
         """Force a member's state and tell the others, which Smudge's protocol allows; if it lives it will object.
 
         Raises:
-            ConfigError: always under the native protocol, whose verdicts rest on evidence; and if the state is LEFT.
+            NotSupported: always under the native protocol, whose verdicts rest on evidence.
+            ConfigError: if the state is LEFT.
             UnknownMember: if there is no such other member.
             NotRunning: after `leave`.
         """

@@ -142,7 +142,9 @@ class ThreadNode:
         """Tell every member ``payload``, at most once each; returns its number, from 1 in this run.
 
         Raises:
-            PayloadTooLarge: if it is over ``max_broadcast``, or too much waits to be sent already.
+            PayloadTooLarge: if it is over ``max_broadcast``: a smaller one would do.
+            Overloaded: if too much waits to be sent already: the same payload can be told later.
+            NameTaken: while another live process owns this node's name.
             NotRunning: after `leave` or `close`.
         """
         return self._engine.act(lambda node, now: node.broadcast(payload, now=now))
@@ -153,6 +155,8 @@ class ThreadNode:
         Raises:
             UnknownMember: if there is no such live member.
             PayloadTooLarge: if it is over ``max_broadcast``.
+            NotSupported: always under Smudge's protocol, which has no messages to single members.
+            NameTaken: while another live process owns this node's name.
             NotRunning: after `leave` or `close`.
         """
         self._engine.act(lambda node, now: node.send(to, payload, now=now))
@@ -162,6 +166,8 @@ class ThreadNode:
 
         Raises:
             PayloadTooLarge: if it is too large.
+            NotSupported: always under Smudge's protocol, which carries no metadata.
+            NameTaken: while another live process owns this node's name.
             NotRunning: after `leave` or `close`.
         """
         self._engine.act(lambda node, now: node.update_metadata(metadata, now=now))
@@ -174,6 +180,7 @@ class ThreadNode:
 
         Raises:
             UnknownMember: if there is no such other member, live or gone.
+            NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`, or if the node is closed meanwhile.
         """
         with self.subscribe() as events:
@@ -191,6 +198,7 @@ class ThreadNode:
 
         Raises:
             UnknownMember: if there is no such other member, or (native protocol) it is live.
+            NameTaken: while another live process owns this node's name.
             NotRunning: after `leave` or `close`.
         """
         self._engine.act(lambda node, now: node.remove(name, now=now))
@@ -199,7 +207,8 @@ class ThreadNode:
         """Force a member's state and tell the others, which Smudge's protocol allows; if it lives it will object.
 
         Raises:
-            ConfigError: always under the native protocol, whose verdicts rest on evidence; and if the state is LEFT.
+            NotSupported: always under the native protocol, whose verdicts rest on evidence.
+            ConfigError: if the state is LEFT.
             UnknownMember: if there is no such other member.
             NotRunning: after `leave` or `close`.
         """

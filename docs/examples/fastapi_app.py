@@ -19,7 +19,7 @@ from urllib.parse import parse_qs
 from fastapi import Depends, FastAPI, HTTPException, Request
 
 import swim_anyio
-from swim_core import BroadcastReceived, PayloadTooLarge
+from swim_core import BroadcastReceived, Overloaded, PayloadTooLarge
 
 
 class State(TypedDict):
@@ -77,6 +77,8 @@ async def broadcast(request: Request, node: Node) -> dict[str, int]:
         return {"number": node.broadcast(text.encode())}
     except PayloadTooLarge as error:
         raise HTTPException(413, str(error)) from error
+    except Overloaded as error:
+        raise HTTPException(503, str(error)) from error
 
 
 @app.get("/heard")

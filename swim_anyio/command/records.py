@@ -60,8 +60,8 @@ def from_event(event: Event, *, t: float) -> Record | None:
     match event:  # in the order of how often they may come, since every case before the right one takes its time
         case BroadcastReceived(origin=origin, number=number, payload=payload):
             return {"t": t, "event": "broadcast", "member": origin.name, "number": number, **_data(payload)}
-        case MessageReceived(sender=sender, payload=payload):
-            return {"t": t, "event": "message", "member": sender.name, **_data(payload)}
+        case MessageReceived(origin=origin, payload=payload):
+            return {"t": t, "event": "message", "member": origin.name, **_data(payload)}
         case MemberJoined(member=member) | MemberRecovered(member=member):
             return {"t": t, "event": "alive", **_who(member), **_metadata(member)}
         case MemberSuspected(member=member, evidence=evidence):

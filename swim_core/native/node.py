@@ -5,7 +5,7 @@ from typing import NoReturn
 
 from swim_core.address import Address, pack, reachable
 from swim_core.discovery import Multicast
-from swim_core.errors import ConfigError, NotRunning, PayloadTooLarge, UnknownMember
+from swim_core.errors import ConfigError, NotRunning, NotSupported, PayloadTooLarge, UnknownMember
 from swim_core.events import Event, Evidence, MessageReceived
 from swim_core.member import Contact, Member, State
 from swim_core.native.table.entry import Entry
@@ -165,7 +165,7 @@ class Node(Assembly):
 
     def set_state(self, name: str, state: State, *, now: float) -> NoReturn:
         """Not in this protocol; see `ProtocolNode.set_state`."""
-        raise ConfigError(
+        raise NotSupported(
             "the native protocol judges by evidence alone: a state can't be set (explain() says why it is)"
         )
 

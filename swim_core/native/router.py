@@ -11,7 +11,7 @@ from random import Random
 from typing import Any
 
 from swim_core.address import Address
-from swim_core.errors import ConfigError, NotRunning
+from swim_core.errors import ConfigError, NameTaken, NotRunning
 from swim_core.events import Event, MemberForgotten, NameConflict, NameRegained, Paused
 from swim_core.member import State
 from swim_core.native.table.entry import Change, Entry
@@ -389,4 +389,4 @@ class Assembly:
         if self._local.left:
             raise NotRunning("this node has left; make a new one to come back")
         if self._local.rival is not None:
-            raise NotRunning(f"another live process owns the name {self._local.name!r}: choose another name")
+            raise NameTaken(f"another live process owns the name {self._local.name!r}: choose another name")

@@ -343,5 +343,5 @@ class Process:
 
 def _about(event: Event) -> str:
     """The name of the member that an event is about, or "" if it is about none."""
-    member = getattr(event, "member", None) or getattr(event, "origin", None) or getattr(event, "sender", None)
+    member = getattr(event, "member", None) or getattr(event, "origin", None)
     return member.name if member else ""

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from swim_core.address import Address, reachable
 from swim_core.discovery import Multicast
-from swim_core.errors import ConfigError, NotRunning, PayloadTooLarge, UnknownMember
+from swim_core.errors import ConfigError, NotRunning, NotSupported, Overloaded, PayloadTooLarge, UnknownMember
 from swim_core.events import Event, Evidence, Paused
 from swim_core.member import Contact, Member, State
 from swim_core.protocol import Datagram, KernelEvidence
@@ -196,7 +196,8 @@ class SmudgeNode:
         Raises:
             ConfigError: at an IPv6 address that begins with a zero byte, such as ::1: real nodes drop every
                 datagram with a broadcast from there.
-            PayloadTooLarge: if it is over ``max_broadcast_bytes``, or too much is being told already.
+            PayloadTooLarge: if it is over ``max_broadcast_bytes``.
+            Overloaded: if too much is being told already.
             NotRunning: after `leave`.
         """
         self._check_running()
@@ -208,7 +209,7 @@ class SmudgeNode:
         now = self._advance(now)
         self._broadcasts.expire(now)
         if self._broadcasts.full:
-            raise PayloadTooLarge(f"{len(self._broadcasts)} broadcasts are being told already")
+            raise Overloaded(f"{len(self._broadcasts)} broadcasts are being told already: try again later")
         self._index = (self._index + 1) & 0xFFFF_FFFF
         self._counters.broadcasts_sent += 1
         record = BroadcastRecord(self._local, self._index, bytes(payload))
@@ -219,17 +220,17 @@ class SmudgeNode:
         """Not in this protocol.
 
         Raises:
-            ConfigError: always.
+            NotSupported: always.
         """
-        raise ConfigError("Smudge's protocol has no messages to single members: broadcast, or use the native protocol")
+        raise NotSupported("Smudge's protocol has no messages to single members: broadcast, or use the native protocol")
 
     def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> NoReturn:
         """Not in this protocol.
 
         Raises:
-            ConfigError: always.
+            NotSupported: always.
         """
-        raise ConfigError("Smudge's protocol carries no metadata: use the native protocol")
+        raise NotSupported("Smudge's protocol carries no metadata: use the native protocol")
 
     def leave(self, *, now: float) -> None:
         """Fall silent: this protocol has no goodbye, so the others find out by themselves."""

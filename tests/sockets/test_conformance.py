@@ -223,7 +223,7 @@ def test_messages_go_to_one_member(world: World) -> None:
     for payload in range(2):
         event = await_event(inboxes[b], lambda event: isinstance(event, MessageReceived))[-1]
         assert isinstance(event, MessageReceived)
-        assert event.sender == (a.local.name, a.local.epoch, a.local.address)
+        assert event.origin == (a.local.name, a.local.epoch, a.local.address)
         got[event.payload] = payload
     assert set(got) == {b"by name", b"by member"}
     a.broadcast(b"fence")

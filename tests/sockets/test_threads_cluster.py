@@ -85,7 +85,7 @@ def test_broadcasts_and_messages_arrive_once(start: Callable[..., ThreadNode]) -
         b.send("c", b"psst")
         message = wait_for(at_c, MessageReceived, BroadcastReceived)
         assert isinstance(message, MessageReceived)
-        assert (message.sender.name, message.payload) == ("b", b"psst")
+        assert (message.origin.name, message.payload) == ("b", b"psst")
         b.send(a.local, b"you")
         assert isinstance(wait_for(at_a, MessageReceived, BroadcastReceived), MessageReceived)
     with pytest.raises(UnknownMember):

@@ -83,7 +83,8 @@ def require_known_by_its_connection(events: Subscription, name: str) -> None:
 VICTIM = """
 import os, subprocess, sys, time
 from swim_core import Config
-from swim_threads import open_node, tcp
+from swim_threads import open_node
+from swim_threads.sockets import tcp
 interval, stall, host = map(float, sys.argv[3:6])
 config = Config.lan(probe_interval=interval, stall_tolerance=stall, host_tolerance=host)
 tcp.BACKLOG = int(sys.argv[6])

@@ -529,7 +529,7 @@ def test_a_message_is_taken_from_live_members_only() -> None:
     hand.feed(C, UserMessage(b"from one that left"))
     (event,) = hand.happened(MessageReceived)
     assert event.payload == b"from a member"
-    assert (event.sender.name, event.sender.epoch, event.sender.address) == ("p1", A.epoch, A.address)
+    assert (event.origin.name, event.origin.epoch, event.origin.address) == ("p1", A.epoch, A.address)
     assert hand.dropped(DropReason.STRANGER) == 2
 
 

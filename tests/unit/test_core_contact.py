@@ -3,7 +3,15 @@
 import pytest
 from core_driver import RTT, Hand, Peer, Sent, peer, peers
 
-from swim_core import ConfigError, Contact, MemberForgotten, MemberPinged, MemberRecovered, NotRunning, State
+from swim_core import (
+    Contact,
+    MemberForgotten,
+    MemberPinged,
+    MemberRecovered,
+    NotRunning,
+    NotSupported,
+    State,
+)
 from swim_core import UnknownMember as Unknown
 from swim_core.native.wire.messages import Ack, Ping
 
@@ -120,7 +128,7 @@ def test_who_lives_is_not_forgotten() -> None:
 
 def test_states_rest_on_evidence() -> None:
     hand = Hand(knows=[A])
-    with pytest.raises(ConfigError, match="evidence"):
+    with pytest.raises(NotSupported, match="evidence"):
         hand.node.set_state(A.name, State.DEAD, now=hand.now)
     assert hand.state(A) is State.ALIVE
 

@@ -22,6 +22,7 @@ from swim_core import (
     MessageReceived,
     Node,
     NotRunning,
+    Overloaded,
     Paused,
     PayloadTooLarge,
     State,
@@ -319,7 +320,7 @@ def test_a_broadcast_is_refused_while_too_much_waits() -> None:
         accepted = hand.node.broadcast(bytes(1000), now=hand.now)
     hand.collect()
     before = fingerprint(hand)
-    with pytest.raises(PayloadTooLarge, match="max_pending"):
+    with pytest.raises(Overloaded, match="max_pending"):
         hand.node.broadcast(bytes(1000), now=hand.now)
     assert fingerprint(hand) == before
     hand.run(2.0)
@@ -454,7 +455,7 @@ def test_a_message_to_oneself_arrives() -> None:
     assert not hand.collect()
     (event,) = hand.happened(MessageReceived)
     assert event.payload == b"note"
-    assert (event.sender.name, event.sender.epoch, event.sender.address) == ("me", hand.me.epoch, hand.me.address)
+    assert (event.origin.name, event.origin.epoch, event.origin.address) == ("me", hand.me.epoch, hand.me.address)
 
 
 def test_metadata_changes_made_in_one_go_cost_one_claim() -> None:

@@ -1,5 +1,6 @@
 """Section 1, rule by rule: what a node says of itself, what it believes of others, and when it forgets."""
 
+from collections.abc import Callable
 from itertools import pairwise
 
 import pytest
@@ -15,6 +16,8 @@ from swim_core import (
     MemberUpdated,
     NameConflict,
     NameRegained,
+    NameTaken,
+    Node,
     NotRunning,
     Rule,
     State,
@@ -379,8 +382,24 @@ def test_a_superseded_node_joins_every_60_s_even_where_it_holds_the_seed_live() 
 def test_a_superseded_nodes_join_is_not_refused_to_the_application() -> None:
     hand, _ = superseded()
     hand.node.join([C.address], now=hand.now)
-    with pytest.raises(NotRunning):
-        hand.node.broadcast(b"x", now=hand.now)
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lambda node, now: node.broadcast(b"x", now=now),
+        lambda node, now: node.send("p1", b"x", now=now),
+        lambda node, now: node.update_metadata({}, now=now),
+        lambda node, now: node.ping("p1", now=now),
+        lambda node, now: node.remove("p1", now=now),
+    ],
+    ids=["broadcast", "send", "update_metadata", "ping", "remove"],
+)
+def test_the_other_verbs_of_a_superseded_node_say_that_its_name_is_taken(verb: Callable[[Node, float], object]) -> None:
+    hand, _ = superseded()
+    with pytest.raises(NameTaken, match="another live process owns the name 'me'") as caught:
+        verb(hand.node, hand.now)
+    assert not isinstance(caught.value, NotRunning)  # whoever handles that one would open another node of this name
 
 
 @pytest.mark.parametrize("state", [State.DEAD, State.LEFT])

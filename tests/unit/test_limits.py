@@ -14,6 +14,7 @@ from swim_core import (
     Config,
     DropReason,
     MemberForgotten,
+    Overloaded,
     PayloadTooLarge,
     State,
 )
@@ -91,7 +92,7 @@ def test_max_new_members_per_second() -> None:
 
 def test_max_pending() -> None:
     hand = Hand(knows=[A, B], config=Config.lan(max_pending=16))
-    with pytest.raises(PayloadTooLarge, match="max_pending"):  # noqa: PT012
+    with pytest.raises(Overloaded, match="max_pending"):  # noqa: PT012
         for _ in range(200):
             hand.node.broadcast(bytes(256), now=hand.now)
     assert hand.node.statistics().pending == 16

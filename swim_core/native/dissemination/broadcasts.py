@@ -5,7 +5,7 @@ from itertools import chain, islice
 
 from msgspec import Raw
 
-from swim_core.errors import PayloadTooLarge
+from swim_core.errors import Overloaded, PayloadTooLarge
 from swim_core.events import BroadcastReceived
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.context import NodeContext
@@ -85,14 +85,15 @@ class Broadcasts:
         """Whether a payload could be broadcast now.
 
         Raises:
-            PayloadTooLarge: if it is over ``max_broadcast``, or ``max_pending`` items wait already.
+            PayloadTooLarge: if it is over ``max_broadcast``.
+            Overloaded: if ``max_pending`` items wait already.
         """
         if len(payload) > self._config.max_broadcast:
             raise PayloadTooLarge(
                 f"a broadcast of {len(payload)} bytes: at most {self._config.max_broadcast} (max_broadcast)"
             )
         if self._gossip.full:
-            raise PayloadTooLarge(f"{self._config.max_pending} items wait to be sent already (max_pending)")
+            raise Overloaded(f"{self._config.max_pending} items wait to be sent already (max_pending): try again later")
 
     def _announce_number(self, now: float) -> None:
         self._announce = None
