@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 from msgspec import Raw
-from support.datagrams import pack_datagram
 
+from support.datagrams import pack_datagram
 from swim_core import Address, Config, Member, Node
 from swim_core.address import pack as pack_address
 from swim_core.member import State

@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator, Sequence
 
 from measuring import count, events, messages, section, settled, spread, table
-from support.datagrams import pack_datagram
 
+from support.datagrams import pack_datagram
 from swim_core import (
     Address,
     Event,

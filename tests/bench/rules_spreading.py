@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator, Sequence
 from unittest.mock import patch
 
 from measuring import events, messages, section, settled, spread, table
-from support.datagrams import pack_datagram
 
 import swim_core.native.dissemination.gossip
+from support.datagrams import pack_datagram
 from swim_core import Address, BroadcastReceived, Config, MemberDied, MemberSuspected, State
 from swim_core.address import pack as pack_address
 from swim_core.member import Rule

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from smudge_data import load
 
+from support.smudge_data import load
 from swim_core import BroadcastReceived, DropReason, Paused, State
 from swim_core.address import canonical, split_host_port
 from swim_core.smudge import Message, SmudgeConfig, SmudgeNode, Verb, decode, encode

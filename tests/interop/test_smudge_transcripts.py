@@ -12,8 +12,8 @@ from typing import Any
 
 import attrs
 import pytest
-from smudge_data import load
 
+from support.smudge_data import load
 from swim_core import (
     Address,
     BroadcastReceived,

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from smudge_data import is_ipv6, load, message_of
 
+from support.smudge_data import is_ipv6, load, message_of
 from swim_core.smudge import decode, decode_announcement, encode, encode_announcement
 
 VECTORS = load("vectors")

@@ -1,8 +1,8 @@
 """Broadcasts and updates reach all, once, quickly."""
 
 import pytest
-from scenario import knew
 
+from support.scenario import knew
 from swim_core import BroadcastReceived, MemberUpdated
 from swim_core.simulation import Link, Simulation
 from swim_core.simulation.deliveries import DeliveredOnce, DeliveredToAll

@@ -3,10 +3,10 @@
 from collections import Counter
 
 import pytest
-from hostile_member import Hostile, datagrams, journeys
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from support.hostile_member import Hostile, datagrams, journeys
 from swim_core import BroadcastReceived
 from swim_core.simulation import Process, Simulation
 

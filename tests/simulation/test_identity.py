@@ -1,8 +1,8 @@
 """Members that join, restart, leave, change, or share a name."""
 
 import pytest
-from scenario import deaths, knew
 
+from support.scenario import deaths, knew
 from swim_core import (
     JoinAttempt,
     MemberDied,

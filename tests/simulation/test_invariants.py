@@ -6,8 +6,8 @@ from typing import cast
 
 import attrs
 import pytest
-from recording import RecordingConfig, RecordingNode
 
+from support.recording import RecordingConfig, RecordingNode
 from swim_core import (
     BroadcastReceived,
     BroadcastsLost,

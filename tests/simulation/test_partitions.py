@@ -1,8 +1,8 @@
 """Parts of a cluster that lost each other find each other again, and no live member is killed by the meeting."""
 
 import pytest
-from scenario import S, deaths
 
+from support.scenario import S, deaths
 from swim_core import MemberDied
 from swim_core.simulation import Link, Simulation
 

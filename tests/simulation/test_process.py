@@ -3,8 +3,8 @@
 from typing import Any, cast
 
 import pytest
-from recording import RecordingConfig, RecordingNode
 
+from support.recording import RecordingConfig, RecordingNode
 from swim_core import Address, Datagram, Event, KernelEvidence, Reconnected
 from swim_core.simulation import Link, Observer, Process, Simulation, SimulationError, Stop
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 import pytest
-from support.datagrams import pack_datagram
 
+from support.datagrams import pack_datagram
 from swim_core import Address, Config, Isolated, MemberDied, MemberRecovered, Reconnected
 from swim_core.address import pack as pack_address
 from swim_core.member import State

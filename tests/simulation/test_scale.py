@@ -1,8 +1,8 @@
 """Large clusters: what costs nothing in small ones must not cost much in these."""
 
 import pytest
-from scenario import T, deaths, knew
 
+from support.scenario import T, deaths, knew
 from swim_core import MemberDied, MemberUpdated
 from swim_core.simulation import Link, Simulation
 

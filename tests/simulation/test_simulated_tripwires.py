@@ -3,8 +3,8 @@
 from statistics import median
 
 import pytest
-from scenario import S, T, deaths, knew
 
+from support.scenario import S, T, deaths, knew
 from swim_core import Config, MemberDied, MemberJoined, MemberSuspected, Rule, State
 from swim_core.simulation import Link, Simulation
 

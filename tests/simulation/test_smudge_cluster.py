@@ -3,15 +3,12 @@
 from statistics import fmean, median
 
 import pytest
-from smudge_original import OriginalConfig
 
-from swim_core import BroadcastReceived, MemberDied, MemberJoined, MemberRecovered, MemberSuspected
-from swim_core.simulation import Link, Process, Simulation
-from swim_core.simulation.deliveries import DeliveredOnce
-from swim_core.smudge import SmudgeConfig
+from support.smudge_clusters import I, delays, flaps, formed
+from support.smudge_original import OriginalConfig
+from swim_core import MemberDied, MemberJoined, MemberRecovered
+from swim_core.simulation import Process, Simulation
 
-I = 0.5  # noqa: E741  # the interval, seconds
-CONFIG = SmudgeConfig(multicast_enabled=False)
 SIZES = [
     pytest.param(3, range(6), id="3"),
     pytest.param(10, range(4), id="10"),
@@ -22,27 +19,6 @@ SIZES = [
 ]
 Sizes = pytest.mark.parametrize(("nodes", "seeds"), SIZES)
 Losses = pytest.mark.parametrize("loss", [0.0, 0.1])
-
-
-def formed(nodes: int, seed: int, loss: float = 0.0, rest: float = 8.0) -> Simulation:
-    """A cluster that has met; kills fall anywhere in an interval."""
-    simulation = Simulation(seed, config=CONFIG, link=Link(loss=loss))
-    simulation.watch(DeliveredOnce())
-    simulation.form(nodes)
-    simulation.run_for(rest + 0.113 * seed)
-    return simulation
-
-
-def flaps(simulation: Simulation, *victims: str, since: float = 0.0) -> list[tuple[str, float, str]]:
-    """Changes about nodes other than the victims."""
-    return [
-        (process.label, time, repr(event))
-        for process in simulation.processes.values()
-        for time, event in process.events
-        if isinstance(event, MemberSuspected | MemberDied | MemberRecovered)
-        and event.member.name not in victims
-        and time >= since
-    ]
 
 
 def first(process: Process, kind: type[MemberDied | MemberRecovered], name: str, since: float) -> float:
@@ -121,16 +97,6 @@ def spread(values: list[float]) -> tuple[float, ...]:
         ordered[len(ordered) * 99 // 100],
         ordered[-1],
     )
-
-
-def delays(simulation: Simulation, payload: bytes, sent: float) -> list[float]:
-    """When each other node was told, in intervals."""
-    return [
-        (time - sent) / I
-        for process in simulation.processes.values()
-        for time, event in process.events
-        if isinstance(event, BroadcastReceived) and event.payload == payload
-    ]
 
 
 @Sizes

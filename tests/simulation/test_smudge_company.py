@@ -1,22 +1,12 @@
 """Smudge nodes among real ones, and among peers that do half of their duty or harm."""
 
 import pytest
-from smudge_hostile import AcksOnly, HostileConfig, PingsOnly, RelaysNothing, SendsRubbish
-from smudge_original import OriginalConfig, OriginalNode
-from test_smudge_cluster import CONFIG, I, delays, flaps
 
+from support.smudge_clusters import CONFIG, I, cluster, delays, flaps
+from support.smudge_hostile import AcksOnly, HostileConfig, PingsOnly, RelaysNothing, SendsRubbish
+from support.smudge_original import OriginalConfig, OriginalNode
 from swim_core import MemberDied, ProtocolConfig
-from swim_core.simulation import Link, Simulation
-
-
-def cluster(seed: int, kinds: list[ProtocolConfig], *, loss: float = 0.0) -> Simulation:
-    """One node of each kind, which join by way of the first."""
-    simulation = Simulation(seed, config=CONFIG, link=Link(loss=loss))
-    for number, config in enumerate(kinds):
-        simulation.add(f"node-{number}", join=["node-0"] if number else [], config=config)
-        simulation.run_for(0.1)
-    simulation.run_for(8.0)
-    return simulation
+from swim_core.simulation import Simulation
 
 
 def ours(simulation: Simulation) -> list[str]:

@@ -1,10 +1,9 @@
 """A Smudge node that hears from nobody: its own trouble is likelier than everyone else's death."""
 
 import pytest
-from smudge_original import OriginalConfig, OriginalNode
-from test_smudge_cluster import I, flaps, formed
-from test_smudge_company import cluster
 
+from support.smudge_clusters import I, cluster, flaps, formed
+from support.smudge_original import OriginalConfig, OriginalNode
 from swim_core import Isolated, MemberDied, MemberRecovered, MemberSuspected, Reconnected, Rule
 from swim_core.simulation import Process, Simulation
 from swim_core.smudge import SmudgeConfig

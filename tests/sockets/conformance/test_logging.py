@@ -1,0 +1,87 @@
+"""What both adapters log: under which names, how loud, and with which fields."""
+
+import logging
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+import swim_anyio
+import swim_threads
+from support.fake_node import FakeConfig
+from support.loops import on_every_loop
+from support.waiting import HERE
+from swim_core import Address, Event, Evidence, Isolated, JoinAttempt, Member, MemberDied, MemberJoined, Rule
+
+pytestmark = pytest.mark.sockets
+
+BOB = Member("bob", Address("10.0.0.2", 7946))
+SEED = Address("10.0.0.9", 7946)
+EVENTS: list[Event] = [
+    MemberJoined(BOB),
+    MemberDied(BOB, Evidence(Rule.GONE, "eve", 0)),
+    Isolated(),
+    JoinAttempt((SEED,), (SEED,)),
+]
+
+
+def check(records: list[logging.LogRecord], family: str) -> None:
+    """Whether these are the records of `EVENTS`."""
+    said = [(record.name, record.levelname, record.getMessage()) for record in records if record.name != "asyncio"]
+    assert said == [
+        (f"{family}.events", "INFO", "ann: bob at 10.0.0.2:7946 joined"),
+        (f"{family}.events", "INFO", "ann: bob at 10.0.0.2:7946 is dead (gone, says eve)"),
+        (f"{family}.events", "WARNING", "ann: no member was heard for the stall tolerance: the trouble is likely here"),
+        (f"{family}.seeds", "WARNING", "ann: no answer from 10.0.0.9:7946: still asking, less and less often"),
+    ]
+    died: Any = next(record for record in records if "is dead" in record.getMessage())
+    assert (died.node, died.event, died.member, died.address) == ("ann", "died", "bob", "10.0.0.2:7946")
+    assert (died.rule, died.accuser) == ("gone", "eve")
+
+
+def test_threads(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    config = FakeConfig()
+    with swim_threads.open_node(HERE, name="ann", config=config) as node:
+        node._engine.act(lambda *_: config.node.events.extend(EVENTS))
+    check(caplog.records, "swim_threads")
+
+
+@on_every_loop
+async def test_loops(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    config = FakeConfig()
+    async with swim_anyio.open_node(HERE, name="ann", config=config) as node:
+        config.node.events.extend(EVENTS)
+        node.broadcast(b"")
+    check(caplog.records, "swim_anyio")
+
+
+def broken(event: Event) -> None:
+    raise ZeroDivisionError("a bug")
+
+
+def test_a_listener_that_raises_is_logged_by_name(caplog: pytest.LogCaptureFixture) -> None:
+    config = FakeConfig()
+    with swim_threads.open_node(HERE, name="ann", config=config) as node, node.subscribe() as events:
+        node.add_listener(broken)
+        node._engine.act(lambda *_: config.node.events.append(MemberJoined(BOB)))
+        events.get(timeout=30)
+    (record,) = [record for record in caplog.records if record.name == "swim_threads.listeners"]
+    assert record.getMessage() == "ann: a listener raised, on MemberJoined"
+    assert (vars(record)["node"], vars(record)["event"]) == ("ann", "MemberJoined")
+    assert record.exc_info is not None
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("package", ["swim_threads", "swim_anyio"])
+def test_who_sets_up_no_logging_sees_nothing(package: str) -> None:
+    """Python would else print warnings to standard error."""
+    code = f"""
+import logging, {package}
+for name in ("", ".events", ".seeds", ".settings", ".multicast", ".listeners", ".metrics"):
+    logging.getLogger("{package}" + name).warning("x")
+"""
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert (run.stdout, run.stderr) == ("", "")

@@ -1,0 +1,280 @@
+"""The socket's manners: datagrams both ways in every family, refusals told apart, errors that hurt nobody else."""
+
+import errno
+import os
+import select
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import pytest
+
+from support.waiting import SOON
+from swim_core import Address, BindError, ConfigError
+from swim_threads.sockets.udp import UdpSocket, family_of, route_source
+
+pytestmark = pytest.mark.sockets
+needs_error_queue = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has an error queue")
+
+PAIRS = [("127.0.0.1", "127.0.0.1"), ("::1", "::1"), ("::", "127.0.0.1"), ("::", "::1"), ("0.0.0.0", "127.0.0.1")]
+IDS = ["v4", "v6", "dual to v4", "dual to v6", "v4 wildcard"]
+
+
+class Ear:
+    """A socket, and what it has received."""
+
+    def __init__(self, host: str, port: int = 0) -> None:
+        self.socket = UdpSocket.open(host, port)
+        self.datagrams: list[tuple[bytes, Address]] = []
+        self.refused: list[tuple[Address, bytes]] = []
+
+    def on_datagram(self, data: bytes, source: Address) -> None:
+        self.datagrams.append((data, source))
+
+    def on_refused(self, destination: Address, quoted: bytes) -> None:
+        self.refused.append((destination, quoted))
+
+    def send(self, payload: bytes, destination: Address) -> bool:
+        return self.socket.send(payload, destination, self.on_refused)
+
+    def receive(self, limit: int = 64) -> bool:
+        return self.socket.receive(self.on_datagram, self.on_refused, limit)
+
+    def receive_until(self, done: Callable[[], bool]) -> None:
+        """Receive whenever the kernel says there is something, until ``done``."""
+        while not done():
+            assert select.select([self.socket], [], [], SOON)[0], "nothing came"
+            self.receive()
+
+    def ready(self) -> bool:
+        return bool(select.select([self.socket], [], [], 0)[0])
+
+    def close(self) -> None:
+        self.socket.close()
+
+
+@pytest.fixture
+def ear() -> Iterator[Ear]:
+    with closing(Ear("127.0.0.1")) as it:
+        yield it
+
+
+def unused(host: str) -> Address:
+    """An address on which nobody listens (any more)."""
+    with closing(UdpSocket.open(host, 0)) as sock:
+        return sock.address
+
+
+@pytest.mark.parametrize(("host", "peer_host"), PAIRS, ids=IDS)
+def test_datagrams_go_both_ways_with_canonical_sources(host: str, peer_host: str) -> None:
+    with closing(Ear(host)) as one, closing(Ear(peer_host)) as two:
+        port = one.socket.address.port
+        assert one.socket.address == (host, port)
+        assert port > 0
+        assert one.send(b"hello", two.socket.address)
+        two.receive_until(lambda: bool(two.datagrams))
+        assert two.datagrams == [(b"hello", Address(peer_host, port))]
+        assert two.send(b"", Address(peer_host, port))
+        one.receive_until(lambda: bool(one.datagrams))
+        assert one.datagrams == [(b"", two.socket.address)]
+        assert type(one.datagrams[0][1]) is Address
+
+
+@needs_error_queue
+@pytest.mark.parametrize(("host", "peer_host"), PAIRS, ids=IDS)
+def test_a_refused_datagram_is_reported_with_its_destination_and_its_bytes(host: str, peer_host: str) -> None:
+    with closing(Ear(host)) as ear:
+        dead = unused(peer_host)
+        assert ear.send(b"is anybody there?", dead)
+        ear.receive_until(lambda: bool(ear.refused))
+        assert ear.refused == [(dead, b"is anybody there?")]
+        assert ear.socket.saw_errors
+        assert not ear.ready()
+        assert not ear.receive()
+        assert len(ear.refused) == 1
+
+
+@needs_error_queue
+def test_an_error_of_one_destination_costs_no_other_its_datagram(ear: Ear) -> None:
+    with closing(Ear("127.0.0.1")) as peer:
+        dead = unused("127.0.0.1")
+        for number in range(100):
+            assert ear.send(b"lost", dead)
+            assert ear.send(b"%d" % number, peer.socket.address)
+        peer.receive_until(lambda: len(peer.datagrams) == 100)
+        assert [data for data, _ in peer.datagrams] == [b"%d" % number for number in range(100)]
+        ear.receive_until(lambda: len(ear.refused) == 100)
+        assert not ear.ready()
+
+
+@needs_error_queue
+def test_an_error_queue_full_of_refusals_is_emptied_and_datagrams_come_through(ear: Ear) -> None:
+    with closing(Ear("127.0.0.1")) as peer, socket.socket(fileno=os.dup(ear.socket.fileno())) as raw:
+        dead = unused("127.0.0.1")
+        for _ in range(1_000):  # by hand: our own send would drain the queue as it goes
+            try:
+                raw.sendto(b"x", dead)
+            except ConnectionRefusedError:
+                continue
+        assert ear.ready()
+        while ear.receive():
+            pass
+        assert len(ear.refused) > 100
+        assert {destination for destination, _ in ear.refused} == {dead}
+        assert not ear.ready(), "errors that are left make a busy loop"
+        assert peer.send(b"and this comes in", ear.socket.address), "errors that are left eat the receive buffer"
+        ear.receive_until(lambda: bool(ear.datagrams))
+
+
+@needs_error_queue
+def test_a_send_into_a_full_error_queue_empties_it_and_goes_out(ear: Ear) -> None:
+    with closing(Ear("127.0.0.1")) as peer, socket.socket(fileno=os.dup(ear.socket.fileno())) as raw:
+        dead = unused("127.0.0.1")
+        for _ in range(501):  # an odd number leaves an error pending, as each second call reports one and sends nothing
+            try:
+                raw.sendto(b"x", dead)
+            except ConnectionRefusedError:
+                continue
+        assert ear.send(b"this goes out", peer.socket.address)
+        peer.receive_until(lambda: bool(peer.datagrams))
+        assert len(ear.refused) > 100
+
+
+@needs_error_queue
+def test_datagrams_behind_an_error_are_received_in_the_same_go(ear: Ear) -> None:
+    with closing(Ear("127.0.0.1")) as peer:
+        ear.send(b"x", unused("127.0.0.1"))
+        assert peer.send(b"y", ear.socket.address)
+        assert not ear.receive()
+        assert ear.refused
+        assert ear.datagrams == [(b"y", peer.socket.address)]
+        assert ear.socket.saw_errors
+
+
+def test_receive_yields_at_its_limit(ear: Ear) -> None:
+    with closing(Ear("127.0.0.1")) as peer:
+        for number in range(5):
+            peer.send(b"%d" % number, ear.socket.address)
+        assert ear.receive(limit=3)
+        assert len(ear.datagrams) == 3
+        assert not ear.receive(limit=3)
+        assert [data for data, _ in ear.datagrams] == [b"0", b"1", b"2", b"3", b"4"]
+        assert not ear.socket.saw_errors
+
+
+def test_what_the_network_does_not_take_is_dropped_without_raising(ear: Ear) -> None:
+    here = ear.socket.address
+    assert not ear.send(b"x" * 65_508, here), "more than UDP carries"
+    assert not ear.send(b"x", Address("127.0.0.1", 0)), "no such port"
+    assert not ear.send(b"x", Address("255.255.255.255", 9)), "not permitted"
+    assert not ear.send(b"x", Address("::1", here.port)), "another family"
+    with closing(Ear("::1")) as v6:
+        assert not v6.send(b"x", here)
+    assert ear.send(b"x" * 65_507, here)
+    ear.receive_until(lambda: bool(ear.datagrams))
+    assert len(ear.datagrams[0][0]) == 65_507
+
+
+@pytest.mark.parametrize("number", [errno.ENETUNREACH, errno.EPERM, errno.ENOBUFS, errno.EHOSTUNREACH, errno.EAGAIN])
+def test_a_full_buffer_or_a_firewall_drops_a_datagram(ear: Ear, number: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(ear.socket, "_sendto", fail)
+    assert not ear.send(b"x", ear.socket.address)
+
+
+def test_a_port_in_use_is_said_clearly_and_leaves_nothing_behind(ear: Ear) -> None:
+    host, port = ear.socket.address
+    before = set(os.listdir("/proc/self/fd")) if sys.platform == "linux" else set()
+    with pytest.raises(BindError, match=rf"127\.0\.0\.1:{port} is in use: choose another port, or port 0") as caught:
+        UdpSocket.open(host, port)
+    assert caught.value.errno == errno.EADDRINUSE
+    with pytest.raises(BindError, match="in use"):
+        UdpSocket.open("::", port)  # dual-stack: the IPv4 port counts
+    if sys.platform == "linux":
+        assert set(os.listdir("/proc/self/fd")) == before
+
+
+@pytest.mark.parametrize(
+    ("host", "words"),
+    [
+        ("198.51.100.77", "no address of this host"),
+        ("fe80::77", "needs its zone, as in fe80::77%eth0"),
+        ("fe80::77%nosuchlink", "can't be bound"),
+    ],
+)
+def test_an_address_that_cannot_be_had_is_a_bind_error(host: str, words: str) -> None:
+    with pytest.raises(BindError, match=words):
+        UdpSocket.open(host, 0)
+
+
+def test_a_name_or_a_wrong_port_is_a_config_error() -> None:
+    for host, port in (("localhost", 0), ("127.0.0.1", 65_536), ("127.0.0.1", -1)):
+        with pytest.raises(ConfigError):
+            UdpSocket.open(host, port)
+
+
+def test_a_closed_socket_says_so_and_closing_twice_is_fine(ear: Ear) -> None:
+    here = ear.socket.address
+    ear.close()
+    ear.close()
+    assert ear.socket.fileno() == -1
+    assert ear.socket.address == here
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        ear.send(b"x", here)
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        ear.receive()
+
+
+def link_local_address() -> tuple[str, str] | None:
+    """A link-local address of this host and its zone."""
+    for index, zone in socket.if_nameindex():
+        with open("/proc/net/if_inet6") as table:
+            for line in table:
+                packed, number, _, scope, *_ = line.split()
+                if int(number, 16) == index and scope == "20":
+                    return socket.inet_ntop(socket.AF_INET6, bytes.fromhex(packed)), zone
+    return None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_link_local_socket_sends_within_its_zone_and_hands_out_addresses_without() -> None:
+    found = link_local_address()
+    if found is None:
+        pytest.skip("no link-local address here")
+    host, zone = found
+    with closing(Ear(f"{host}%{zone}")) as one, closing(Ear(f"{host}%{socket.if_nametoindex(zone)}")) as two:
+        assert one.socket.address.host == host
+        assert one.send(b"x", two.socket.address)
+        two.receive_until(lambda: bool(two.datagrams))
+        assert two.datagrams == [(b"x", one.socket.address)]
+        dead = two.socket.address
+        two.close()
+        assert one.send(b"refused", dead)
+        one.receive_until(lambda: bool(one.refused))
+        assert one.refused == [(dead, b"refused")]
+
+
+def test_families() -> None:
+    assert family_of("::1") == socket.AF_INET6
+    for host, families in (
+        ("127.0.0.1", [socket.AF_INET]),
+        ("::1", [socket.AF_INET6]),
+        ("::", [socket.AF_INET6, socket.AF_INET]),
+    ):
+        with closing(UdpSocket.open(host, 0)) as sock:
+            assert list(sock.reachable_families) == families
+            assert sock.family == families[0]
+            assert sock.dual_stack == (len(families) == 2)
+
+
+def test_the_source_of_a_route() -> None:
+    assert route_source(Address("127.0.0.1", 7946)) == "127.0.0.1"
+    assert route_source(Address("127.0.0.9", 0)) == "127.0.0.1"
+    assert route_source(Address("::1", 7946)) == "::1"
+    assert route_source(Address("fe80::1", 7946)) is None, "which link?"
+    for family in (socket.AF_INET, socket.AF_INET6):
+        source = route_source(None, family)
+        assert source is None or family_of(source) == family

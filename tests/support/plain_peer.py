@@ -1,0 +1,52 @@
+"""A plain socket in place of another member."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from support.waiting import HERE
+from swim_anyio import AsyncNode
+from swim_anyio.threaded import ThreadedEngine
+from swim_core import Address
+from swim_threads.sockets.udp import UdpSocket
+
+__all__ = ["nobody", "peer", "provoke", "received", "socket_of"]
+
+
+@contextmanager
+def peer() -> Iterator[tuple[Address, socket.socket]]:
+    """A plain socket that other members' datagrams reach."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.bind(HERE)
+        sock.setblocking(False)
+        yield Address(*sock.getsockname()), sock
+
+
+def received(sock: socket.socket) -> list[bytes]:
+    """What has arrived; loopback delivers within the sender's call."""
+    datagrams = []
+    while True:
+        try:
+            datagrams.append(sock.recv(65_536))
+        except BlockingIOError:
+            return datagrams
+
+
+def nobody() -> Address:
+    """An address at which nobody listens, and which refuses."""
+    with peer() as (address, _):
+        return address
+
+
+def provoke(node: AsyncNode) -> None:
+    """Send the node a datagram."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        sock.sendto(b"hello", node.local.address)
+
+
+def socket_of(node: AsyncNode) -> UdpSocket:
+    """The node's own socket, whatever runs it."""
+    engine = node._engine
+    sock = engine._engine._socket if isinstance(engine, ThreadedEngine) else engine._socket  # type: ignore[attr-defined]
+    assert isinstance(sock, UdpSocket)
+    return sock

@@ -1,0 +1,15 @@
+"""Nodes with tripwires, for tests of both adapters."""
+
+from swim_core import Config
+from swim_threads import ThreadNode
+
+__all__ = ["RARE", "connected"]
+
+
+RARE = Config.lan(probe_interval=60.0, stall_tolerance=120.0)
+
+
+def connected(node: ThreadNode) -> int:
+    tripwires = node._engine._tripwires
+    assert tripwires is not None
+    return tripwires.connected

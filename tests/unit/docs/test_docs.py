@@ -1,0 +1,118 @@
+"""The documentation builds without a warning, is complete, and is spelled as English is."""
+
+import inspect
+import subprocess
+import sys
+from enum import Enum
+from importlib import import_module
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from sphinx.util.inventory import InventoryFile
+
+from support.paths import ROOT
+
+PUBLIC = [
+    "swim_core",
+    "swim_core.placement",
+    "swim_core.simulation",
+    "swim_core.smudge",
+    "swim_anyio",
+    "swim_anyio.prometheus",
+    "swim_anyio.testing",
+    "swim_threads",
+    "swim_threads.prometheus",
+]
+NAMES = [(module, name) for module in PUBLIC for name in import_module(module).__all__]
+TWICE = [("swim_anyio.testing", "Link")]  # public in two packages, and documented in the other
+PICTURES = ["probe_round", "watch", "flood"]
+
+
+@pytest.fixture(scope="session")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The documentation, built as a reader would, but with warnings as errors."""
+    out = tmp_path_factory.mktemp("docs")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "docs", str(out)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+def test_it_builds_without_a_warning(built: Path) -> None:
+    assert (built / "index.html").exists()
+
+
+def test_every_public_name_stands_in_the_reference(built: Path) -> None:
+    inventory = InventoryFile.loads((built / "objects.inv").read_bytes(), uri="").data
+    documented = {name for kind, names in inventory.items() if kind.startswith("py:") for name in names}
+    names = [f"{module}.{name}" for module, name in NAMES if (module, name) not in TWICE]
+    missing = [name for name in names if name not in documented]
+    assert missing == [], "add them to a page under docs/reference, or to docs/events.md"
+
+
+@pytest.mark.parametrize(("module", "name"), NAMES)
+def test_every_public_name_has_a_docstring(module: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    thing = getattr(import_module(module), name)
+    if not inspect.isclass(thing) and not inspect.isfunction(thing):
+        assert import_module("_ext.data").docstring_of_data(module, name), f"{name} has no docstring below it"
+        return
+    assert thing.__doc__
+    if inspect.isclass(thing) and not issubclass(thing, Enum):
+        assert [member for member, value in vars(thing).items() if _silent(member, value)] == []
+
+
+def _silent(member: str, value: object) -> bool:
+    if isinstance(value, staticmethod | classmethod):
+        value = value.__func__
+    return (
+        not member.startswith("_")
+        and (inspect.isfunction(value) or isinstance(value, property))
+        and not inspect.getdoc(value)
+    )
+
+
+def test_no_word_is_misspelled() -> None:
+    done = subprocess.run([sys.executable, "-m", "codespell_lib"], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_picture_is_shown_well_formed_and_always_the_same(
+    name: str, built: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    picture = import_module(f"pictures.{name}").draw()
+    assert picture in (built / "concepts.html").read_text()  # drawn in another process, with other hash seeds
+    assert ElementTree.fromstring(picture).get("aria-label")
+
+
+def test_the_picture_of_probing_shows_each_member_meeting_one_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    for pings in import_module("pictures.probe_round").rounds():
+        assert len({name for a, b, _ in pings for name in (a, b)}) == 2 * len(pings) == 8
+
+
+def test_the_picture_of_a_watch_shows_what_the_text_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    told = import_module("pictures.watch").story()
+    began = min(datagram.time for datagram in told.about)
+    assert len(told.helpers) == 3
+    assert 2.4 < told.suspected - began < 3.0
+    assert 5.0 < told.died - began < 6.0
+
+
+def test_the_picture_of_a_flood_shows_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    assert len({datagram.destination for datagram in import_module("pictures.flood").arrivals()}) == 32
+
+
+def test_failures_are_found_as_fast_as_the_text_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    detection = import_module("pictures.detection")
+    killed, hung = detection.FAILURES["a process is killed"], detection.FAILURES["a process hangs for good"]
+    lost = detection.FAILURES["a host, or its cable, is lost"]
+    assert detection.measure(killed, 1, tripwires=True)[0] < 0.1
+    assert detection.measure(killed, 1, tripwires=False)[0] < 1.6
+    assert 3.0 < detection.measure(lost, 1, tripwires=True)[0] < 5.0 < detection.measure(hung, 1, tripwires=True)[0]

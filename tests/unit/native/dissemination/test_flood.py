@@ -1,0 +1,315 @@
+"""Section 5, rule by rule: who is told what is new, how often, and what rides along."""
+
+from itertools import pairwise
+
+import pytest
+
+from support.hand import HASHES, UNIX_MS, Hand, Peer, Sent, peer, peers
+from swim_core import Config, DropReason, State
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.messages import Ack, Broadcast, Ping, UserMessage
+
+A, B, C = peers(3)
+
+
+def pushes(hand: Hand) -> list[Sent]:
+    """Datagrams without a message: what is pushed."""
+    return [sent for sent in hand.sent if sent.message is None]
+
+
+def successors(hand: Hand, members: list[Peer]) -> list[Peer]:
+    """On each of the four rings the next live member not yet chosen."""
+    chosen: list[Peer] = []
+    mine = HASHES.places(hand.me.name, hand.me.epoch)
+    for ring in range(4):
+        place = {member: HASHES.places(member.name, member.epoch)[ring] for member in members}
+        around = sorted(members, key=lambda member: (place[member] - mine[ring]) % 2**64)
+        chosen.append(next(member for member in around if member not in chosen))
+    return chosen
+
+
+def quiet(count: int, **settings: Config) -> tuple[Hand, list[Peer]]:
+    members = peers(count)
+    hand = Hand(knows=members, **settings)  # type: ignore[arg-type]
+    hand.run(2.0)
+    hand.clear()
+    return hand, members
+
+
+# ------------------------------------------------------------------ to whom
+
+
+@pytest.mark.parametrize("count", [13, 20, 100])
+def test_what_is_new_goes_to_the_next_live_member_on_each_of_four_rings(count: int) -> None:
+    hand, members = quiet(count)
+    newcomer = peer(500)
+    hand.feed(members[0], claims=[newcomer.claim()])
+    expected = {member.address for member in successors(hand, [*members, newcomer])}
+    assert {sent.to for sent in pushes(hand)} == expected
+    assert len(pushes(hand)) == 4
+    assert all(sent.claims == [newcomer.claim()] for sent in pushes(hand))
+
+
+def test_members_that_are_gone_are_skipped_on_the_rings() -> None:
+    hand, members = quiet(20)
+    gone = successors(hand, members)[0]
+    hand.feed(members[0], claims=[gone.claim(State.LEFT)])
+    hand.run(1.0)
+    hand.clear()
+    hand.node.broadcast(b"x", now=hand.now)
+    hand.collect()
+    left = [member for member in members if member is not gone]
+    assert {sent.to for sent in pushes(hand)} == {member.address for member in successors(hand, left)}
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 12])
+def test_up_to_12_others_all_are_told(count: int) -> None:
+    hand, members = quiet(count)
+    hand.node.broadcast(b"x", now=hand.now)
+    hand.collect()
+    assert sorted(sent.to for sent in pushes(hand)) == sorted(member.address for member in members)
+
+
+def test_the_number_of_rings_is_a_setting() -> None:
+    members = peers(20)
+    hand = Hand(knows=members, config=Config.lan(rings=2))
+    hand.run(1.0)
+    hand.clear()
+    hand.node.broadcast(b"x", now=hand.now)
+    hand.collect()
+    assert len(pushes(hand)) == 2
+
+
+def test_a_suspect_is_still_told() -> None:
+    hand, _ = quiet(2)
+    hand.feed(B, claims=[A.claim(State.SUSPECT, time=hand.cluster_time)])
+    hand.run(1.0)
+    hand.clear()
+    hand.node.broadcast(b"x", now=hand.now)
+    hand.collect()
+    assert {sent.to for sent in pushes(hand)} == {A.address, B.address}
+
+
+# ------------------------------------------------------------------ when
+
+
+def test_a_higher_claim_is_pushed_at_its_first_receipt_only() -> None:
+    hand, members = quiet(3)
+    claim = peer(500).claim()
+    hand.feed(members[0], claims=[claim])
+    assert len(pushes(hand)) == 4
+    hand.run(1.0)
+    hand.clear()
+    for member in members:
+        hand.feed(member, claims=[claim, members[0].claim()])
+    hand.run(1.0)
+    assert not pushes(hand)
+
+
+def test_a_lower_claim_is_not_pushed() -> None:
+    hand, _ = quiet(3)
+    hand.feed(A, claims=[B.claim(incarnation=5)])
+    hand.run(1.0)
+    hand.clear()
+    for state in State:
+        hand.feed(A, claims=[B.claim(state, incarnation=4, time=hand.cluster_time)])
+    hand.run(1.0)
+    assert not pushes(hand)
+    assert not [sent for sent in hand.sent if sent.claims]
+
+
+def test_an_originator_pushes_again_after_50_and_200_ms() -> None:
+    hand, _ = quiet(3)
+    start = hand.now
+    hand.node.broadcast(b"x", now=hand.now)
+    hand.collect()
+    hand.run(0.9)
+    times = [sent.at - start for sent in hand.to(A) if sent.envelope.broadcasts and sent.message is None]
+    assert times == pytest.approx([0.0, 0.05, 0.2], abs=0.011)
+
+
+def test_a_metadata_change_and_a_refutation_are_repeated_too() -> None:
+    for _ in range(2):
+        hand, _ = quiet(3)
+        start = hand.now
+        if hand.me.incarnation:
+            hand.feed(A, claims=[hand.own_claim(State.SUSPECT)])
+        else:
+            hand.node.update_metadata({"k": "v"}, now=hand.now)
+        hand.collect()
+        hand.run(0.9)
+        times = [sent.at - start for sent in hand.to(B) if sent.claims and sent.message is None]
+        assert times == pytest.approx([0.0, 0.05, 0.2], abs=0.011)
+
+
+def test_a_death_is_told_again_by_all_who_hear_of_it_while_it_holds() -> None:
+    for refuted in (False, True):
+        hand, _ = quiet(4)
+        start = hand.now
+        hand.feed(A, claims=[C.claim(State.DEAD, time=hand.cluster_time)])
+        if refuted:
+            hand.run(0.02)
+            hand.feed(A, claims=[C.claim(incarnation=1)])
+        hand.run(0.9)
+        told = [(sent.at - start, claim.state) for sent in hand.to(B) for claim in sent.claims if not sent.message]
+        deaths = [at for at, state in told if state is State.DEAD]
+        assert deaths == pytest.approx([0.0] if refuted else [0.0, 0.05], abs=0.011)
+
+
+def test_a_relay_does_not_repeat() -> None:
+    hand, _ = quiet(3)
+    hand.feed(A, broadcasts=[Broadcast("p1", A.epoch, 1, b"x")], claims=[peer(500).claim()])
+    hand.run(0.9)
+    assert len([sent for sent in hand.to(B) if sent.message is None]) == 1
+
+
+def test_what_is_outdated_by_then_is_not_repeated() -> None:
+    hand, _ = quiet(3)
+    hand.node.update_metadata({"k": "1"}, now=hand.now)
+    hand.run(0.03)
+    hand.node.update_metadata({"k": "2"}, now=hand.now)
+    hand.collect()
+    hand.run(0.02)
+    hand.clear()
+    hand.run(0.9)
+    assert {claim.incarnation for claim in hand.told("me")} == {2}
+
+
+def test_pushes_leave_every_20_ms_in_the_long_run_and_at_most_four_at_once() -> None:
+    hand, _ = quiet(2)
+    start = hand.now
+    number = 0
+    while hand.now < start + 2.0:
+        number += 1
+        hand.node.broadcast(b"%d" % number, now=hand.now)
+        hand.collect()
+        hand.run(0.001)
+    times = sorted({sent.at for sent in pushes(hand)})
+    for window in (0.1, 0.5, 1.0):
+        for first in times:
+            assert sum(first <= at < first + window for at in times) <= window / 0.02 + 4
+    assert len(times) <= 2.0 / 0.02 + 5
+    last = [b - a for a, b in pairwise(times[20:])]
+    assert min(last) >= 0.009
+    assert hand.now > start + 2.0 - 0.001
+
+
+def test_all_that_is_pending_goes_in_one_push_of_up_to_four_datagrams() -> None:
+    hand, _ = quiet(1, config=Config.lan(max_broadcast=600))
+    for _ in range(4):  # use up what may leave at once
+        hand.node.broadcast(b"x", now=hand.now)
+    hand.collect()
+    hand.clear()
+    start = hand.now
+    for _ in range(12):
+        hand.node.broadcast(bytes(600), now=hand.now)
+    hand.collect()
+    assert not pushes(hand)
+    hand.run(0.021)
+    first = [sent for sent in pushes(hand) if sent.at <= start + 0.021]
+    assert len(first) == 4
+    assert hand.node.statistics().pending == 8
+
+
+# ------------------------------------------------------------------ what rides along
+
+
+def test_what_is_pending_rides_on_other_datagrams() -> None:
+    hand, _ = quiet(2)
+    for _ in range(5):
+        hand.node.broadcast(b"x", now=hand.now)
+    hand.collect()
+    hand.clear()
+    (ack,) = hand.feed(A, Ping(1, hand.short_id, UNIX_MS))
+    assert isinstance(ack.message, Ack)
+    assert [item.number for item in ack.envelope.broadcasts] == [5]
+
+
+def test_what_is_claimed_of_a_member_that_is_not_alive_rides_on_datagrams_to_it() -> None:
+    hand, _ = quiet(3)
+    suspicion = B.claim(State.SUSPECT, time=hand.cluster_time)
+    hand.feed(A, claims=[suspicion])
+    hand.run(2.0)
+    hand.clear()
+    (ack,) = [sent for sent in hand.feed(B, Ping(1, hand.short_id, UNIX_MS)) if isinstance(sent.message, Ack)]
+    assert ack.claims == [suspicion]
+    hand.node.send("p2", b"hi", now=hand.now)
+    hand.collect()
+    assert [sent.claims for sent in hand.to(B) if isinstance(sent.message, UserMessage)] == [[suspicion]]
+    assert not [sent for sent in hand.to(A, C) if sent.claims]
+
+
+@pytest.mark.parametrize("subject", [A, B, C])
+def test_so_it_does_on_a_push_to_it_and_the_others_get_one_and_the_same_datagram(subject: Peer) -> None:
+    hand, _ = quiet(3)
+    suspicion = subject.claim(State.SUSPECT, time=hand.cluster_time)
+    hand.feed(A if subject is not A else B, claims=[suspicion])
+    hand.run(2.0)
+    hand.clear()
+    before = hand.node.statistics()
+    hand.node.broadcast(b"x", now=hand.now)
+    hand.collect()
+    sent = pushes(hand)
+    after = hand.node.statistics()
+    assert {each.to: each.claims for each in sent} == {
+        each.address: [suspicion] if each is subject else [] for each in (A, B, C)
+    }
+    assert after.messages_sent["gossip"] - before.messages_sent["gossip"] == 3
+    assert after.bytes_sent - before.bytes_sent == sum(each.size for each in sent)
+    assert len({each.payload for each in sent if each.to != subject.address}) == 1
+
+
+def test_claims_and_broadcasts_alternate_for_the_room_so_neither_starves() -> None:
+    hand, _ = quiet(1, config=Config.lan(max_broadcast=200))
+    for number in range(4):
+        hand.node.broadcast(b"%d" % number, now=hand.now)
+    hand.collect()
+    hand.clear()
+    claims = [peer(number, metadata=b"\x81\xa1k\xd9\x80" + b"v" * 128).claim() for number in range(100, 140)]
+    for start in range(0, 40, 5):
+        hand.feed(A, claims=claims[start : start + 5])
+    for _ in range(20):
+        hand.node.broadcast(bytes(150), now=hand.now)
+    hand.collect()
+    hand.run(0.021)
+    first = pushes(hand)[0]
+    assert abs(len(first.claims) - len(first.envelope.broadcasts)) <= 1
+    assert first.claims[0] == claims[0]
+    numbers = [item.number for item in first.envelope.broadcasts]
+    assert numbers == sorted(numbers)
+    assert first.size > 1000
+
+
+def test_a_newer_claim_takes_the_place_of_the_older_one_that_waits() -> None:
+    hand, _ = quiet(2)
+    for number in range(4):
+        hand.node.broadcast(b"%d" % number, now=hand.now)
+    hand.collect()
+    hand.clear()
+    for incarnation in range(1, 6):
+        hand.feed(A, claims=[C.claim(incarnation=incarnation)])
+    hand.run(0.1)
+    told: list[Claim] = [claim for sent in hand.to(B) for claim in sent.claims]
+    assert [claim.incarnation for claim in told] == [5]
+
+
+def test_user_broadcasts_give_way_first_where_too_much_waits() -> None:
+    hand, _ = quiet(2, config=Config.lan(max_pending=16))
+    for number in range(4):
+        hand.node.broadcast(b"%d" % number, now=hand.now)
+    hand.collect()
+    hand.clear()
+    claims = [peer(number).claim() for number in range(100, 130)]
+    hand.feed(A, claims=claims, broadcasts=[Broadcast("p1", A.epoch, 1, b"x")])
+    assert hand.dropped(DropReason.PENDING_FULL) == 1
+    hand.run(0.5)
+    assert {claim.name for sent in hand.to(B) for claim in sent.claims} == {claim.name for claim in claims}
+
+
+def test_a_lone_node_keeps_nothing_to_tell() -> None:
+    hand = Hand()
+    for _ in range(1_000):
+        hand.node.broadcast(b"x", now=hand.now)
+    hand.run(0.1)
+    assert not hand.sent
+    assert hand.node.statistics().pending == 0
