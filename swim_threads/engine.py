@@ -160,11 +160,9 @@ class Engine:
             except Exception as error:
                 self._fail(error)
                 self.check_usable()
-            if deadline < self._sleeps_until:
+            if deadline < self._sleeps_until or self._unlogged:
                 self._poller.wake()
             self._tell_news()
-        if self._unlogged:
-            self._log()
         return result
 
     def fail(self, error: Exception) -> None:
@@ -222,6 +220,7 @@ class Engine:
             with self.lock:
                 self._fail(error)
         finally:
+            self._log()
             if self.failure is not None:
                 self._logger.error("the node %r failed", self.node.local.name, exc_info=self.failure)
             with self.lock:
@@ -348,13 +347,12 @@ class Engine:
             self._unlogged.append(notice)
 
     def _log(self) -> None:
-        """Log what came up under the lock, outside it: a log handler may do anything."""
+        """Log what came up under the lock, outside it: a log handler may do anything.
+
+        The protocol thread alone does so: of two threads one could overtake the other, and tell a death before a join.
+        """
         while self._unlogged:
-            try:
-                notice = self._unlogged.popleft()
-            except IndexError:  # another thread was quicker
-                return
-            notice.write(self._logger, self._name)
+            self._unlogged.popleft().write(self._logger, self._name)
 
     def _fail(self, error: BaseException) -> None:
         if not self.ended:

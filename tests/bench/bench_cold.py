@@ -1,4 +1,4 @@
-"""What the core costs a quiet node: `python -m pytest tests/bench/bench_cold.py -s --benchmark-columns=median,iqr`.
+"""What the core costs a quiet node: `python -m pytest -n0 tests/bench/bench_cold.py -s --benchmark-columns=median,iqr`.
 
 Such a node acts once or twice a second. In between other programs had the processor, and its caches hold nothing of
 the node any more: then it costs about twenty times what `bench_core.py` shows, in proportion to how many functions and

@@ -1,4 +1,4 @@
-"""What the core costs: `python -m pytest tests/bench/bench_core.py` prints medians; figures in docs/performance.md.
+"""What the core costs: `python -m pytest -n0 tests/bench/bench_core.py` prints medians; figures in docs/performance.md.
 
 Hot figures: the same code ran a moment ago. A node on a quiet cluster acts some three times a second, with cold caches:
 for what that costs see `bench_cold.py`.
@@ -15,13 +15,12 @@ import msgspec
 import pytest
 from msgspec import Raw
 
-from support.datagrams import pack_datagram
 from swim_core import Address, Config, Member, Node
 from swim_core.address import pack as pack_address
 from swim_core.member import State
 from swim_core.native.table.formed_cluster import FormedCluster
 from swim_core.native.wire.claim import Claim
-from swim_core.native.wire.datagram import NIL, encode_item
+from swim_core.native.wire.datagram import NIL, Codec, encode_item
 from swim_core.native.wire.hashing import Hashes
 from swim_core.native.wire.messages import Ack, Broadcast, Message, Ping
 from swim_core.simulation import Simulation
@@ -76,7 +75,7 @@ def drain(node: Node) -> list[tuple[bytes, Address]]:
 def datagram(sender: int, message: Message | None = None, **items: Iterable[Claim | Broadcast]) -> bytes:
     lists = {kind: [encode_item(item) for item in values] for kind, values in items.items()}
     encoded: Raw = NIL if message is None else encode_item(message)
-    return pack_datagram(HASHES.label, 2, short_id(sender), encoded, **lists)
+    return Codec(HASHES.label).pack(2, short_id(sender), encoded, **lists)
 
 
 class Step(NamedTuple):

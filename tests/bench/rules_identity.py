@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 from measuring import count, events, messages, section, settled, spread, table
 
-from support.datagrams import pack_datagram
 from swim_core import (
     Address,
     Event,
@@ -16,7 +15,7 @@ from swim_core import (
     MemberUpdated,
     NameConflict,
 )
-from swim_core.native.wire.datagram import encode_item
+from swim_core.native.wire.datagram import Codec, encode_item
 from swim_core.native.wire.hashing import Hashes
 from swim_core.native.wire.messages import Ping
 from swim_core.simulation import Observer, Process, Simulation
@@ -256,7 +255,7 @@ def _lie(seed: int, members: int, who: str, ahead: float) -> Run:
                 if process is not liar or "stranger" in who:
                     for short_id in ids:
                         ping = Ping(second, _short_id(simulation, process), time)
-                        payload = pack_datagram(label, 0, short_id, encode_item(ping))
+                        payload = Codec(label).pack(0, short_id, encode_item(ping))
                         simulation.network.send(source, process.address, payload)
             simulation.run_for(1.0)
         moved = sum(lead > 0.5 * HOUR * 1000 for lead in _leads(simulation))

@@ -7,12 +7,11 @@ from unittest.mock import patch
 from measuring import events, messages, section, settled, spread, table
 
 import swim_core.native.dissemination.gossip
-from support.datagrams import pack_datagram
 from swim_core import Address, BroadcastReceived, Config, MemberDied, MemberSuspected, State
 from swim_core.address import pack as pack_address
 from swim_core.member import Rule
 from swim_core.native.wire.claim import EPOCH_BITS, Claim, Verdict
-from swim_core.native.wire.datagram import encode_item
+from swim_core.native.wire.datagram import Codec, encode_item
 from swim_core.native.wire.hashing import Hashes
 from swim_core.native.wire.messages import (
     Ack,
@@ -224,8 +223,8 @@ class _Scene:
     def datagram(self, message: object = None, **load: object) -> bytes:
         raws = {kind: [encode_item(item)] for kind, item in load.items()}  # type: ignore[arg-type]
         if message is None:
-            return pack_datagram(self.hashes.label, 0, UNKNOWN, **raws)  # type: ignore[arg-type]
-        return pack_datagram(self.hashes.label, 0, UNKNOWN, encode_item(message), **raws)  # type: ignore[arg-type]
+            return Codec(self.hashes.label).pack(0, UNKNOWN, **raws)  # type: ignore[arg-type]
+        return Codec(self.hashes.label).pack(0, UNKNOWN, encode_item(message), **raws)  # type: ignore[arg-type]
 
     def send(self, data: bytes) -> None:
         self.simulation.network.send(STRANGER, self.target.address, data)
