@@ -1,10 +1,26 @@
-"""What every test on sockets must hold to: nothing is left behind."""
+"""What every test on sockets relies on, signals that act, and must hold to: nothing is left behind."""
 
 import gc
+import signal
 import threading
 from collections.abc import Iterator
 
 import pytest
+
+SIGNALS = ("SIGHUP", "SIGQUIT", "SIGTERM", "SIGTSTP", "SIGTTIN", "SIGTTOU")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def signals_act() -> None:
+    """Undo what this process inherited, and what the processes that tests start would inherit in turn.
+
+    A shell starts jobs in the background with SIGINT ignored, and nohup ignores SIGHUP.
+    """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    for name in SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None and signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -54,6 +54,9 @@ class Flags:
     """An answer to a wrong belief; it must cause no correction in turn."""
 
 
+_SEALED = Flags.SEALED  # a name less to look up, for each datagram
+
+
 class Envelope(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
     """A decoded datagram after its header."""
 
@@ -195,8 +198,8 @@ class Codec:
         if label != self.label:
             return DropReason.OTHER_CLUSTER
         body = data[_HEADER_SIZE:]
-        if flags & Flags.SEALED or self._seal is not None:
-            opened = self._open_seal(data[:_HEADER_SIZE], body) if flags & Flags.SEALED else None
+        if flags & _SEALED or self._seal is not None:
+            opened = self._open_seal(data[:_HEADER_SIZE], body) if flags & _SEALED else None
             if opened is None:
                 return DropReason.SEALED
             body = opened
