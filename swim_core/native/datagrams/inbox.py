@@ -25,7 +25,7 @@ class Inbox:
         size = len(data)
         self._counters.received.add(size)
         opened = self._codec.open(data)
-        if type(opened) is DropReason:
+        if not isinstance(opened, tuple):
             return self._drop(opened)
         flags, envelope = opened
         tool = type(envelope.message) is Ask  # no member, whatever short id it states
