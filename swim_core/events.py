@@ -114,7 +114,7 @@ class MemberLeft(msgspec.Struct, frozen=True):
 
 
 class MemberUpdated(msgspec.Struct, frozen=True):
-    """A live member changed its metadata, or took a new epoch at the top of its incarnations."""
+    """A live member changed its metadata or its address, or took a new epoch at the top of its incarnations."""
 
     member: Member
 

@@ -136,6 +136,18 @@ class ProtocolNode(Protocol):
             NotRunning: after `leave`.
         """
 
+    def update_address(self, address: AddressLike, *, now: float) -> None:
+        """Be reached at ``address`` from now on, in the same run, and tell everyone (`MemberUpdated` there).
+
+        For a host that got another address while its socket, bound to a wildcard, goes on. The same one does nothing.
+
+        Raises:
+            ConfigError: if the address is not numeric, or none that others could send to.
+            NotSupported: always under Smudge's protocol, whose members are their addresses.
+            NameTaken: while another live process owns this node's name.
+            NotRunning: after `leave`.
+        """
+
     def ping(self, name: str, *, now: float) -> None:
         """Ping a member out of turn; `MemberPinged` tells how it went. No answer is looked into like any other.
 

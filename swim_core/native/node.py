@@ -140,6 +140,15 @@ class Node(Assembly):
             self._tell_own_claim(now)
             self._settle(now)
 
+    def update_address(self, address: Address | tuple[str, int], *, now: float) -> None:
+        """Be reached at another address from now on; see `ProtocolNode.update_address`."""
+        self._check_running()
+        where = reachable(address)
+        now = self._health.advance(now)
+        if self._local.move(where, now) is not None:
+            self._tell_own_claim(now)
+            self._settle(now)
+
     def ping(self, name: str, *, now: float) -> None:
         """Ping a member out of turn; see `ProtocolNode.ping`."""
         self._check_running()

@@ -239,7 +239,8 @@ class Assembly:
             self._hear(sender, sender.proven, now)
         if envelope.claims or envelope.numbers or envelope.broadcasts:
             self._take_in(envelope, sender, now)
-        unknown = sender.entry is None or sender.entry.short_id != sender.short_id  # a newer run, by its own claim
+        # a newer run by its own claim, or a run that is known at another address: it may have moved
+        unknown = sender.proven is None or sender.proven.short_id != sender.short_id
         stranger = unknown and type(message) not in _INTRODUCTIONS
         if stranger and type(message) is not messages.Ping:
             self._corrections.ask_who(sender, now)  # first, since an answer may take all that a stranger is due

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from swim_core.address import canonical
 from swim_core.protocol import AddressLike
 
 from .cluster import Cluster, Label
@@ -73,6 +74,18 @@ class Simulation(Cluster):
         """
         self.faults["move"] += 1
         return self.restart(label, address=address or self.new_address(), join=join)
+
+    def change_address(self, label: Label, address: AddressLike | None = None) -> None:
+        """Let the host of a running process get another address, a new one by default; its node is told.
+
+        Nothing listens at the old address any more, and no kernel there refuses.
+        """
+        process = self.process(label)
+        self.faults["address change"] += 1
+        self.network.close(process.address, refuses=False)
+        process.address = canonical(*address) if address else self.new_address()
+        self.network.bind(process.address, process)
+        process.do(lambda node, now: node.update_address(process.address, now=now))
 
     def pause(self, label: Label, seconds: float = float("inf")) -> None:
         """Stall a process: its datagrams queue, and nothing of it runs until it wakes. A longer stall wins."""

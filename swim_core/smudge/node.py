@@ -232,6 +232,14 @@ class SmudgeNode:
         """
         raise NotSupported("Smudge's protocol carries no metadata: use the native protocol")
 
+    def update_address(self, address: Address | tuple[str, int], *, now: float) -> NoReturn:
+        """Not in this protocol, where the address is the name.
+
+        Raises:
+            NotSupported: always.
+        """
+        raise NotSupported("Smudge's members are their addresses: one that moves is another member; open a new node")
+
     def leave(self, *, now: float) -> None:
         """Fall silent: this protocol has no goodbye, so the others find out by themselves."""
         self._advance(now)

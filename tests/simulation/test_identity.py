@@ -4,10 +4,12 @@ import pytest
 
 from support.scenario import deaths, knew
 from swim_core import (
+    BroadcastReceived,
     JoinAttempt,
     MemberDied,
     MemberJoined,
     MemberLeft,
+    MemberSuspected,
     MemberUpdated,
     NameConflict,
     NameRegained,
@@ -192,3 +194,53 @@ def test_a_superseded_member_whose_seed_is_gone_for_good_learns_from_others_that
         simulation.lose_host("node-0")
         simulation.lose_host(rival)
         simulation.run_until(simulation.agreed, limit=150.0, every=0.5)
+
+
+@pytest.mark.parametrize("members", [2, 3, 12])
+def test_a_member_whose_host_gets_another_address_goes_on_in_the_same_run(members: int) -> None:
+    with Simulation(members) as simulation:
+        simulation.form(members)
+        simulation.run_for(5.0)
+        one = simulation.process("node-1")
+        epoch, number = one.node.local.epoch, simulation.broadcast(one, b"before")
+        simulation.run_for(1.0)
+        simulation.change_address(one)
+        simulation.broadcast(one, b"after")
+        assert simulation.run_until(simulation.agreed, 5.0) < 1.0
+        simulation.run_for(30.0)
+        assert simulation.agreed()
+        for other in simulation.running():
+            if other is not one:
+                assert [event.member.address for event in other.told(MemberUpdated, "node-1")] == [one.address]
+                assert not other.told(MemberDied)
+                assert not other.told(MemberSuspected)
+                assert [event.payload for event in other.told(BroadcastReceived)] == [b"before", b"after"]
+                assert other.told(BroadcastReceived)[-1].number == number + 1
+        assert one.node.local.epoch == epoch
+
+
+def test_a_member_that_moves_to_the_address_of_a_dead_one_is_itself() -> None:
+    with Simulation(5) as simulation:
+        simulation.form(5)
+        dead = simulation.process("node-3")
+        simulation.crash(dead)
+        simulation.run_for(2.0)
+        simulation.network.close(dead.address, refuses=False)
+        simulation.change_address("node-1", dead.address)
+        simulation.run_until(simulation.agreed, 10.0)
+        simulation.run_for(20.0)
+        assert simulation.agreed()
+
+
+def test_clones_that_come_by_one_epoch_do_not_flap() -> None:
+    """A machine is cloned while its member runs, and the clone gets another address: one of the two gives way."""
+    with Simulation(9) as simulation:
+        simulation.form(6)
+        original = simulation.process("node-1")
+        clone = simulation.add("node-1", label="clone")
+        clone.node._local._put(original.node.local.epoch, 0, clone.clock)  # type: ignore[attr-defined]
+        clone.do(lambda node, now: node.join([simulation.process("node-0").address], now=now))
+        simulation.run_for(20.0)
+        events = [event for process in simulation.running() for event in process.told(MemberUpdated, "node-1")]
+        assert len(events) <= 4 * len(simulation.running())
+        assert original.node.statistics().superseded is not clone.node.statistics().superseded

@@ -103,6 +103,9 @@ class FakeNode:
     def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> None:
         raise NotImplementedError
 
+    def update_address(self, address: AddressLike, *, now: float) -> None:
+        self.address = Address(*address)
+
     def ping(self, name: str, *, now: float) -> None:
         self._maybe_raise("ping")
         self.pinged.append(name)

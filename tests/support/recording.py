@@ -79,6 +79,9 @@ class RecordingNode:
     def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> None:
         self._called("metadata", now, metadata)
 
+    def update_address(self, address: AddressLike, *, now: float) -> None:
+        self._called("move", now, address)
+
     def ping(self, name: str, *, now: float) -> None:
         self._called("ping", now, name)
 

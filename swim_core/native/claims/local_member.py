@@ -124,6 +124,14 @@ class LocalMember:
         self._metadata = packed
         return self.raise_above(self.claim.incarnation, now)
 
+    def move(self, address: Address, now: float) -> Change | None:
+        """Be reached at another address, in the same run; None if it is the same."""
+        if address == self.address:
+            return None
+        self.address = address
+        self._address = pack(address)
+        return self.raise_above(self.claim.incarnation, now)
+
     def leave(self, now: float) -> Change:
         """Claim LEFT, for good."""
         self.left = True
@@ -137,7 +145,7 @@ class LocalMember:
         """
         self._clock.adopt(cluster_ms, now)
         mine = self.claim
-        if held is not None and (held.epoch, held.address) == (mine.epoch, mine.address):
+        if held is not None and held.epoch == mine.epoch:
             return
         epoch = mine.epoch
         if not self._outbox.spoken:
@@ -153,7 +161,7 @@ class LocalMember:
         rival = self.rival
         if rival is None or rival.epoch + EPOCH_STEP > MAX_EPOCH:
             return None
-        if held is not None and (held.epoch, held.address) >= (rival.epoch, rival.address):
+        if held is not None and _order(held) >= _order(rival):
             return None
         self.rival = None
         self._put(rival.epoch + EPOCH_STEP, 0, now)
@@ -162,13 +170,12 @@ class LocalMember:
     def refute(self, claim: Claim, now: float) -> Refutation:
         """Judge a claim about this node's own name, and answer it where that is called for."""
         mine = self.claim
-        run, my_run = (claim.epoch, claim.address), (mine.epoch, mine.address)
-        if self.rival is not None and run <= my_run:
+        if self.rival is not None and _order(claim) <= _order(mine):
             return Refutation.NOTHING  # superseded: this run answers nothing any more
-        if run == my_run:
-            return self._refute_this_run(claim, mine, now)
-        if run < my_run:
+        if claim.epoch < mine.epoch:
             return Refutation.STALE
+        if claim.epoch == mine.epoch and self._is_mine(claim, mine):
+            return self._refute_this_run(claim, mine, now)
         if self.left:
             return Refutation.NOTHING  # whoever runs under this name now is welcome to it
         if claim.address != mine.address and claim.state.live:
@@ -180,10 +187,18 @@ class LocalMember:
         self._put(claim.epoch + EPOCH_STEP, 0, now)
         return Refutation.WAS_DEAD
 
+    def _is_mine(self, claim: Claim, mine: Claim) -> bool:
+        """Whether a claim of this epoch is about this process, and not about another one that came by the same epoch.
+
+        An old address of this node is its own: it is lower in the order, or an accusation, or (at the lower address) a
+        process that gives way as soon as it hears the answer.
+        """
+        return claim.address <= mine.address or claim.incarnation < mine.incarnation or not claim.state.live
+
     def _refute_this_run(self, claim: Claim, mine: Claim, now: float) -> Refutation:
         if precedence(claim) == precedence(mine):
             return Refutation.NOTHING
-        if claim.incarnation < mine.incarnation:
+        if _order(claim) < _order(mine):
             return Refutation.STALE
         if self.left:
             if claim.state is State.LEFT or claim.incarnation == MAX_INCARNATION:
@@ -194,3 +209,8 @@ class LocalMember:
             return Refutation.ANSWERED
         self.raise_above(claim.incarnation, now)
         return Refutation.ANSWERED if claim.state.live else Refutation.WAS_DEAD
+
+
+def _order(claim: Claim) -> tuple[int, int, bytes]:
+    """The order among claims, whatever the state."""
+    return precedence(claim)[:3]

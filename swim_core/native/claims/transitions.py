@@ -27,7 +27,7 @@ def transition(before: Claim | None, after: Claim, witness: Witness) -> list[Eve
     """
     if before is None:
         return _appeared(after, witness)
-    if (before.epoch, before.address) == (after.epoch, after.address):
+    if before.epoch == after.epoch:
         return _same_run(before, after, witness)
     if not before.state.live:
         return _appeared(after, witness)
@@ -54,7 +54,7 @@ def _same_run(before: Claim, after: Claim, witness: Witness) -> list[Event]:
     events: list[Event] = []
     if not before.state.live or (before.state is State.SUSPECT and after.state is State.ALIVE):
         events.append(MemberRecovered(as_member(after)))
-    if before.state.live and before.metadata != after.metadata:
+    if before.state.live and (before.metadata, before.address) != (after.metadata, after.address):
         events.append(MemberUpdated(as_member(after)))
     if before.state is not State.SUSPECT:
         events += _suspicion(after, witness)

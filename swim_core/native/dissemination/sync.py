@@ -41,7 +41,7 @@ def bucket_count(members: int) -> int:
     return 1 if members <= ONE_BUCKET else min(MAX_BUCKETS, -(-members // PER_BUCKET))
 
 
-def _higher(entry: Entry, shown: tuple[int, bytes, int, int] | None) -> bool:
+def _higher(entry: Entry, shown: tuple[int, int, bytes, int] | None) -> bool:
     """Whether the other side lacks this: it drops news of the end of a member it doesn't know."""
     return entry.live if shown is None else precedence(entry.claim) > shown
 
@@ -54,7 +54,7 @@ class _Exchange(msgspec.Struct):
     buckets: list[int]
     cursor: int
     tries: int = 0
-    shown: dict[str, tuple[int, bytes, int, int]] = msgspec.field(default_factory=dict)
+    shown: dict[str, tuple[int, int, bytes, int]] = msgspec.field(default_factory=dict)
     pages: int = 0
     differing: int = 0
     changed: bool = False

@@ -78,7 +78,6 @@ class Joiner:
         self._on_admitted = on_admitted
         self._seeds: dict[Address, _Seed] = {}
         self._announced: dict[Address, _Seed] = {}
-        self._own = local.address
         self._members_due = 0.0
         self._timer: Timer | None = None
         self._answering = False
@@ -86,7 +85,7 @@ class Joiner:
     @property
     def addresses(self) -> Sequence[Address]:
         """The seeds that are not this node itself."""
-        return [address for address in self._seeds if address != self._own]
+        return [address for address in self._seeds if address != self._local.address]
 
     @property
     def unanswered(self) -> Sequence[Address]:
@@ -120,7 +119,7 @@ class Joiner:
     # ------------------------------------------------------------------ attempts
 
     def _wanted(self, seed: _Seed) -> bool:
-        if seed.address == self._own:
+        if seed.address == self._local.address:
             return False
         return self._local.rival is not None or self._deaf() or self._table.live_at(seed.address) is None
 
@@ -154,7 +153,7 @@ class Joiner:
         return [seed for seed in self._seeds.values() if seed.asked >= VAIN and self._wanted(seed)]
 
     def _ask_due(self, now: float) -> None:
-        due = [seed for seed in self._seeds.values() if seed.due <= now and seed.address != self._own]
+        due = [seed for seed in self._seeds.values() if seed.due <= now and seed.address != self._local.address]
         self._random.shuffle(due)
         asked = 0
         for seed in due:
@@ -185,7 +184,7 @@ class Joiner:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        dues = [seed.due for seed in self._seeds.values() if seed.address != self._own]
+        dues = [seed.due for seed in self._seeds.values() if seed.address != self._local.address]
         if self._local.rival is not None:
             dues.append(self._members_due)
         if dues:

@@ -105,6 +105,5 @@ class Change(msgspec.Struct, frozen=True):
 
     @property
     def new_run(self) -> bool:
-        """Whether the claim is about another run (or process) than the one held before."""
-        before, after = self.before, self.entry.claim
-        return before is None or (before.epoch, before.address) != (after.epoch, after.address)
+        """Whether the claim is about another run than the one held before."""
+        return self.before is None or self.before.epoch != self.entry.claim.epoch

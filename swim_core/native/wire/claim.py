@@ -58,14 +58,15 @@ class Claim(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unkno
     verdict: Verdict | None = None
 
 
-def precedence(claim: Claim) -> tuple[int, bytes, int, int]:
+def precedence(claim: Claim) -> tuple[int, int, bytes, int]:
     """The order among claims about one name: the larger wins, equal ones say the same.
 
     A newer run beats an older one, whatever that claimed; in one run only the member itself raises
-    the incarnation, so it can answer any accusation (SWIM, section 4.2); within an incarnation the worse
-    news wins. The address stands between, so that two processes with one name never flap.
+    the incarnation, so it can answer any accusation (SWIM, section 4.2) and move to another address; within an
+    incarnation the worse news wins. The address stands between, so that two processes that came by one name and
+    one epoch (a cloned machine) never flap: the one at the lower address gives way.
     """
-    return (claim.epoch, claim.address, claim.incarnation, claim.state)
+    return (claim.epoch, claim.incarnation, claim.address, claim.state)
 
 
 _metadata_decoder = msgspec.msgpack.Decoder(dict[str, str])

@@ -59,15 +59,15 @@ def test_the_states_are_ordered_alive_suspect_dead_left() -> None:
     assert State.ALIVE < State.SUSPECT < State.DEAD < State.LEFT
 
 
-def test_the_order_is_epoch_then_address_then_incarnation_then_state() -> None:
+def test_the_order_is_epoch_then_incarnation_then_address_then_state() -> None:
     low, high = ADDRESSES[:2]
     rising = [
         claim("x", 1, low, 0, State.ALIVE),
         claim("x", 1, low, 0, State.LEFT),
+        claim("x", 1, high, 0, State.ALIVE),
+        claim("x", 1, high, 0, State.LEFT),
         claim("x", 1, low, 1, State.ALIVE),
         claim("x", 1, low, 9, State.LEFT),
-        claim("x", 1, high, 0, State.ALIVE),
-        claim("x", 1, high, 9, State.LEFT),
         claim("x", 2, low, 0, State.ALIVE),
     ]
     assert sorted(set(rising), key=precedence) == rising
@@ -75,7 +75,7 @@ def test_the_order_is_epoch_then_address_then_incarnation_then_state() -> None:
 
 def test_addresses_are_ordered_by_their_bytes() -> None:
     low, high = pack(Address("10.0.0.200", 1)), pack(Address("10.0.1.0", 1))
-    assert precedence(claim("x", 1, low, 9, State.LEFT)) < precedence(claim("x", 1, high, 0, State.ALIVE))
+    assert precedence(claim("x", 1, low, 9, State.LEFT)) < precedence(claim("x", 1, high, 9, State.ALIVE))
 
 
 def test_any_two_claims_are_ordered_and_equal_only_if_they_say_the_same() -> None:
@@ -120,8 +120,8 @@ def test_nobody_is_live_again_without_a_higher_claim() -> None:
             entry = table.get("x")
             assert entry is not None
             if entry.live:
-                newer = (other.epoch, other.address, other.incarnation)
-                assert newer > (gone.epoch, gone.address, gone.incarnation)
+                newer = (other.epoch, other.incarnation, other.address)
+                assert newer > (gone.epoch, gone.incarnation, gone.address)
 
 
 @settings(deadline=None, max_examples=200)

@@ -40,7 +40,7 @@ def kinds(before: Claim | None, after: Claim) -> list[type]:
     return [type(event) for event in transition(before, after, witness)]
 
 
-SAME_RUN = {
+SAME_RUN: dict[tuple[State, State], list[type]] = {
     # (held, heard at a higher precedence in the same run): the events
     (ALIVE, ALIVE): [],
     (ALIVE, SUSPECT): [MemberSuspected],
@@ -60,7 +60,7 @@ SAME_RUN = {
     (LEFT, LEFT): [],
 }
 
-NEW_RUN = {
+NEW_RUN: dict[tuple[State, State], list[type]] = {
     (ALIVE, ALIVE): [MemberDied, MemberJoined],
     (ALIVE, SUSPECT): [MemberDied, MemberJoined, MemberSuspected],
     (ALIVE, DEAD): [MemberDied],
@@ -91,9 +91,18 @@ def test_events_of_a_worse_state_at_the_same_incarnation(before: State, after: S
 
 
 @pytest.mark.parametrize(("before", "after"), NEW_RUN)
-@pytest.mark.parametrize("newer", [{"epoch": 2}, {"address": THERE}, {"epoch": 2, "address": THERE}])
+@pytest.mark.parametrize("newer", [{"epoch": 2}, {"epoch": 2, "address": THERE}])
 def test_events_of_a_newer_run(before: State, after: State, newer: dict[str, int]) -> None:
     assert kinds(claim(before), claim(after, **newer)) == NEW_RUN[before, after]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("before", "after"), SAME_RUN)
+def test_a_run_that_has_moved_is_updated_besides(before: State, after: State) -> None:
+    told: list[type] = list(SAME_RUN[before, after])
+    if before.live and after.live:
+        at = int(told[:1] == [MemberRecovered])
+        told = [*told[:at], MemberUpdated, *told[at:]]
+    assert kinds(claim(before), claim(after, incarnation=1, address=THERE)) == told
 
 
 @pytest.mark.parametrize("before", [ALIVE, SUSPECT])
