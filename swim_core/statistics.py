@@ -114,6 +114,8 @@ class DropReason(Enum):
     """Another process owns this node's name, so nothing is answered."""
     FAR_FUTURE_EPOCH = "far_future_epoch"
     """A claim of a run more than a day in the future."""
+    UNKNOWN_KIND = "unknown_kind"
+    """A vote or a question of a kind that only a newer release knows."""
     UNKNOWN_GONE = "unknown_gone"
     """DEAD or LEFT about a name that is not known."""
     MEMBERS_FULL = "members_full"
@@ -152,6 +154,7 @@ class Statistics:
     bytes_received: int = _counter("UDP payload received, dropped datagrams included", unit="bytes")
     datagrams_sent: int = _counter("Datagrams sent")
     bytes_sent: int = _counter("UDP payload sent", unit="bytes")
+    datagrams_newer: int = _counter("Datagrams with fields, lists or messages of a newer release, taken without these")
     messages_received: Mapping[str, int] = _counter(
         "Valid datagrams received, by kind of message (ping, ack ..; gossip for none)", label="message"
     )

@@ -46,6 +46,11 @@ RULES = {
 }
 
 
+def rule_words(rule: str) -> str:
+    """What a rule means, by its name in small letters; a newer release may know others."""
+    return RULES.get(rule, f"by {rule.replace('_', ' ')}, of which only a newer release knows more")
+
+
 def printable(text: str) -> str:
     """``text`` with whatever could act on a terminal written as an escape."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
@@ -135,4 +140,4 @@ def _reason(record: Mapping[str, Any]) -> str:
     rule = record.get("rule")
     if rule is None or rule == record["event"]:
         return ""
-    return f": {RULES[rule]} (says {record['accuser']})"
+    return f": {rule_words(rule)} (says {record['accuser']})"

@@ -273,6 +273,7 @@ class Node(Assembly):
         """Counters and sizes of this moment."""
         return Statistics(
             **self._context.counters.snapshot(),
+            datagrams_newer=self._context.codec.newer,
             members=self._table.states(),
             deaf=self._health.deaf,
             isolated=self._health.isolated,

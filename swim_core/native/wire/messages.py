@@ -10,6 +10,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from swim_core.member import keep_number
+
 from .claim import U32, U64, Claim, Millis
 from .queries import Ask, Tell
 
@@ -54,6 +56,10 @@ class VoteKind(IntEnum):
     PAUSED = 2
     """SILENT, but this helper paused within the stall tolerance: the silence counts only awake time."""
 
+    @classmethod
+    def _missing_(cls, value: object) -> "VoteKind | None":
+        return keep_number(cls, value)
+
 
 class KernelVerdict(IntEnum):
     """What a helper's kernel says of a subject."""
@@ -63,6 +69,10 @@ class KernelVerdict(IntEnum):
     """By the rule for a verdict of GONE, at this voter."""
     REACHABLE = 2
     SILENT = 3
+
+    @classmethod
+    def _missing_(cls, value: object) -> "KernelVerdict | None":
+        return keep_number(cls, value)
 
 
 class _Base(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
