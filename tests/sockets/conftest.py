@@ -33,9 +33,10 @@ def collect_quickly() -> None:
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
     """No thread of a node survives a test; a socket that does warns when collected, and warnings are errors."""
+    before = set(threading.enumerate())
     yield
     gc.collect()
-    threads = [thread for thread in threading.enumerate() if thread.name.startswith("swim")]
+    threads = [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("swim")]
     for thread in threads:
         if thread.name == "swim resolver":  # getaddrinfo can't be interrupted: where DNS hangs, it ends when it ends
             thread.join(60)
