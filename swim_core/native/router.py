@@ -100,7 +100,7 @@ class Assembly:
         self._gossip = Gossip(context, self._queue)
         self._corrections = Corrections(context)
         self._pings = Pings(context)
-        self._dead_prober = DeadProber(context, self._pings)
+        self._dead_prober = DeadProber(context, self._local, self._pings)
         self._claims = ClaimMerger(
             context, self._local, self._corrections, on_change=self._changed, on_own_name_claimed=self._own_name_claimed
         )
@@ -235,7 +235,7 @@ class Assembly:
             self._context.counters.drop(DropReason.SUPERSEDED)
             own = [claim for claim in envelope.claims if claim.name == self._local.name]
             envelope = Envelope(sender.short_id, None, own)
-        elif sender.proven is not None:
+        elif sender.proven is not None and sender.proven.live:
             self._hear(sender, sender.proven, now)
         if envelope.claims or envelope.numbers or envelope.broadcasts:
             self._take_in(envelope, sender, now)
@@ -248,6 +248,8 @@ class Assembly:
             self._handlers[type(message)](message, sender, now)
         if stranger and type(message) is messages.Ping:
             self._corrections.ask_who(sender, now)
+        if sender.proven is not None and not sender.proven.live:
+            self._hear_of_the_dead(sender, sender.proven, message, now)
 
     def _take_in(self, envelope: Envelope, sender: Sender, now: float) -> None:
         if sender.proven is None:
@@ -261,10 +263,7 @@ class Assembly:
             self._broadcasts.receive(broadcast, now)
 
     def _hear(self, sender: Sender, entry: Entry, now: float) -> None:
-        """What the mere arrival of a member's datagram tells, whatever stands in it."""
-        if not entry.live:
-            self._corrections.send(entry.claim, sender, now)
-            return
+        """What the mere arrival of a live member's datagram tells, whatever stands in it."""
         self._health.hear(now)
         entry.heard = now
         if not sender.flags & Flags.DEAF:
@@ -275,6 +274,15 @@ class Assembly:
                 self._prober.showed_up(now)
             self._watches.heard(short_id, now)
 
+    def _hear_of_the_dead(self, sender: Sender, entry: Entry, message: object, now: float) -> None:
+        """One that is held gone speaks: let it know, unless it was told in the ack just sent, or in the ping that it
+        answers."""
+        told = type(message) is messages.Ack or (
+            type(message) is messages.Ping and message.target == self._outbox.sender
+        )
+        if not told:
+            self._corrections.send(entry.claim, sender, now)
+
     # ------------------------------------------------------------------ messages
 
     def _on_ack(self, ack: messages.Ack, sender: Sender, now: float) -> None:
@@ -282,6 +290,8 @@ class Assembly:
             self._context.counters.drop(DropReason.UNREQUESTED)
         elif not self._local.left:
             self._tripwires.answered(sender.short_id)
+            if sender.entry is not None and not sender.entry.live:
+                self._dead_prober.answered(sender.entry, now)
             if self._health.isolated:
                 self._isolation.answered(now)
             self._sync.compare(ack.digest, sender, now)

@@ -1,10 +1,11 @@
 """The one door through which others' claims enter (docs/protocol.md, section 1)."""
 
 from collections.abc import Callable
+from math import inf
 
 import msgspec
 
-from swim_core.member import State
+from swim_core.member import Rule, State
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import Piggyback
 from swim_core.native.datagrams.sender import Sender
@@ -53,6 +54,8 @@ class ClaimMerger:
         self._counters = context.counters
         self._on_change = on_change
         self._on_own_name_claimed = on_own_name_claimed
+        config = context.config
+        self._recently = min(config.stall_tolerance / 2, config.host_tolerance or inf)
         self._held: dict[str, _Held] = {}
         self._spacing = 1.0 / context.config.max_held_back_per_second
         self._next_held = float("-inf")
@@ -72,7 +75,7 @@ class ClaimMerger:
             and entry is not None
             and entry.live
             and precedence(claim) > precedence(entry.claim)
-            and (paged or self._is_old(claim, now))
+            and (paged or self._is_old(claim, now) or self._is_contradicted(claim, entry, now))
         ):
             self._hold_back(claim, now)
             return False
@@ -95,6 +98,11 @@ class ClaimMerger:
 
     def _is_old(self, claim: Claim, now: float) -> bool:
         return claim.verdict is None or self._clock.read(now) - claim.verdict.time > FRESH
+
+    def _is_contradicted(self, claim: Claim, entry: Entry, now: float) -> bool:
+        """Whether a member is said to be silent that this node heard within that time."""
+        silent = claim.verdict is not None and claim.verdict.rule in (Rule.SILENT, Rule.HOST_GONE)
+        return silent and entry.heard is not None and now - entry.heard < self._recently
 
     def _merge(self, claim: Claim, now: float) -> bool:
         outcome = self._table.merge(claim, now)
