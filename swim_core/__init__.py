@@ -42,6 +42,7 @@ from .events import (
     Origin,
     Paused,
     Reconnected,
+    SeenElsewhere,
     SettingsDiffer,
 )
 from .member import Contact, Member, Rule, State
@@ -98,6 +99,7 @@ __all__ = [
     "ProtocolNode",
     "Reconnected",
     "Rule",
+    "SeenElsewhere",
     "SettingsDiffer",
     "State",
     "Statistics",

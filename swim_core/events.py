@@ -31,6 +31,7 @@ __all__ = [
     "Origin",
     "Paused",
     "Reconnected",
+    "SeenElsewhere",
     "SettingsDiffer",
 ]
 
@@ -225,6 +226,23 @@ class SettingsDiffer(msgspec.Struct, frozen=True):
     ours: Mapping[str, float]
 
 
+class SeenElsewhere(msgspec.Struct, frozen=True):
+    """Others see this node at another address than it tells them, and do not take it for a member there.
+
+    What is sent to the address that it tells may not arrive. Advertise the address at which it is seen, if others can
+    reach that; behind a translation of addresses, one that is forwarded here.
+
+    Attributes:
+        seen: where this node's datagrams come from, as a member or seed sees it.
+        claimed: the address that this node tells others.
+        by: which member or seed says so.
+    """
+
+    seen: Address
+    claimed: Address
+    by: Address
+
+
 class EventsLost(msgspec.Struct, frozen=True):
     """A subscriber fell behind and ``count`` events were dropped, oldest first: read ``members()`` anew."""
 
@@ -250,6 +268,7 @@ Event = (
     | Paused
     | JoinAttempt
     | SettingsDiffer
+    | SeenElsewhere
     | EventsLost
 )
 """Anything that a node tells its application."""

@@ -112,6 +112,8 @@ class DropReason(Enum):
     """This node's own datagram came back."""
     SUPERSEDED = "superseded"
     """Another process owns this node's name, so nothing is answered."""
+    ELSEWHERE = "elsewhere"
+    """A JOIN with a claim of another address than it came from."""
     FAR_FUTURE_EPOCH = "far_future_epoch"
     """A claim of a run more than a day in the future."""
     UNKNOWN_KIND = "unknown_kind"
@@ -179,6 +181,7 @@ class Statistics:
     deaf: bool = _gauge("Whether this node hears nobody just now", default=False)
     isolated: bool = _gauge("Whether this node has heard nobody for the stall tolerance", default=False)
     superseded: bool = _gauge("Whether another process owns the name of this node", default=False)
+    seen_elsewhere: bool = _gauge("Whether others see this node at an address that it does not tell", default=False)
     seeds: int = _gauge("Addresses that this node was told to join, itself not among them")
     seeds_unanswered: int = _gauge("Seeds asked more than once that have not answered and are no live members")
     watches: int = _gauge("Members that this node watches just now, for it or others suspect them")

@@ -34,6 +34,7 @@ from swim_core import (
     NameRegained,
     Paused,
     Reconnected,
+    SeenElsewhere,
     SettingsDiffer,
 )
 
@@ -84,6 +85,8 @@ def from_event(event: Event, *, t: float) -> Record | None:
             return {"t": t, "event": "reconnected"}
         case Paused(seconds=seconds):
             return {"t": t, "event": "paused", "seconds": round(seconds, 3)}
+        case SeenElsewhere(seen=seen, claimed=claimed, by=by):
+            return {"t": t, "event": "elsewhere", "seen": str(seen), "claimed": str(claimed), "by": str(by)}
         case BroadcastsLost(origin=origin, count=count):  # a member: its broadcasts; none: our own events
             return {"t": t, "event": "lost", "member": origin.name, "count": count}
         case EventsLost(count=count):

@@ -30,6 +30,7 @@ STYLES = {
     "regained": "bold green",
     "isolated": "bold yellow",
     "paused": "yellow",
+    "elsewhere": "bold yellow",
     "lost": "yellow",
     "error": "bold red",
     "stopped": "bold",
@@ -111,6 +112,8 @@ def _words(record: Mapping[str, Any]) -> list[str]:
             return [f"another process at {address} is called {member}: this one keeps silent until that one is gone"]
         case "regained":
             return [f"the other process that is called {member} is gone: this one is a member again"]
+        case "elsewhere":
+            return [f"seen at {record['seen']} by {record['by']}, not at {record['claimed']} (--advertise)"]
         case "isolated":
             return ["no member was heard for the stall tolerance: the trouble is likely here"]
         case "reconnected":

@@ -28,6 +28,7 @@ from swim_core.events import (
     NameRegained,
     Paused,
     Reconnected,
+    SeenElsewhere,
     SettingsDiffer,
 )
 from swim_core.member import Member
@@ -138,6 +139,15 @@ def _settings(event: SettingsDiffer) -> Notice:
     return Notice(WARNING, "settings", text, fields)
 
 
+def _elsewhere(event: SeenElsewhere) -> Notice:
+    text = (
+        f"seen at {event.seen} by {event.by}, and not at {event.claimed}, which others are told: they may not reach it;"
+        f" advertise an address that leads here (advertise=, --advertise)"
+    )
+    fields = {"event": "elsewhere", "seen": str(event.seen), "claimed": str(event.claimed), "by": str(event.by)}
+    return Notice(WARNING, "events", text, fields)
+
+
 def _isolated(_: Isolated) -> Notice:
     text = "no member was heard for the stall tolerance: the trouble is likely here"
     return Notice(WARNING, "events", text, {"event": "isolated"})
@@ -168,4 +178,5 @@ _MAKERS: dict[type, Callable[[Any], Notice]] = {
     Isolated: _isolated,
     Reconnected: _reconnected,
     Paused: _paused,
+    SeenElsewhere: _elsewhere,
 }

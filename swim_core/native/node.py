@@ -278,6 +278,7 @@ class Node(Assembly):
             deaf=self._health.deaf,
             isolated=self._health.isolated,
             superseded=self._local.rival is not None,
+            seen_elsewhere=self._joiner.seen_elsewhere(self._health.seen),
             seeds=len(self._joiner.addresses),
             seeds_unanswered=len(self._joiner.unanswered),
             watches=len(self._watches),

@@ -10,7 +10,7 @@ from math import isfinite
 from random import Random
 from typing import Any
 
-from swim_core.address import Address
+from swim_core.address import Address, unpack
 from swim_core.errors import ConfigError, NameTaken, NotRunning
 from swim_core.events import Event, MemberForgotten, NameConflict, NameRegained, Paused
 from swim_core.member import State
@@ -188,6 +188,7 @@ class Assembly:
         return {
             messages.Ping: self._responder.pinged,
             messages.Ack: self._on_ack,
+            messages.AckElsewhere: self._on_ack,
             messages.PingReq: self._watches.help,
             messages.Vote: self._watches.voted,
             messages.Poll: self._watches.polled,
@@ -285,7 +286,7 @@ class Assembly:
 
     # ------------------------------------------------------------------ messages
 
-    def _on_ack(self, ack: messages.Ack, sender: Sender, now: float) -> None:
+    def _on_ack(self, ack: messages.Ack | messages.AckElsewhere, sender: Sender, now: float) -> None:
         if not self._pings.acked(ack.seq, sender.short_id, sender.address, now):
             self._context.counters.drop(DropReason.UNREQUESTED)
         elif not self._local.left:
@@ -295,6 +296,8 @@ class Assembly:
             if self._health.isolated:
                 self._isolation.answered(now)
             self._sync.compare(ack.digest, sender, now)
+            if isinstance(ack, messages.AckElsewhere):
+                self._joiner.acked_elsewhere(unpack(ack.seen) if ack.seen else None, sender.address, now)
 
     def _on_push(self, push: messages.SyncPush, sender: Sender, now: float) -> None:
         if sender.proven is None:

@@ -44,8 +44,12 @@ class Admission:
             self._reply(join, sender, self._cookie(join.name, sender.address, period), now)
             return
         good = (self._cookie(join.name, sender.address, p) for p in (period, period - 1))
-        if join.cookie not in good or join.claim.name != join.name or join.claim.address != pack(sender.address):
+        if join.cookie not in good or join.claim.name != join.name:
             self._counters.drop(DropReason.BAD_COOKIE)
+            return
+        if join.claim.address != pack(sender.address):
+            self._counters.drop(DropReason.ELSEWHERE)
+            self._reply(join, sender, join.cookie, now)  # which tells it where it is seen, and lets nobody in
             return
         self._settings_check.check(join, sender.address, now)
         self._claims.receive(join.claim, now)
@@ -62,5 +66,7 @@ class Admission:
         own = self._local.claim if cookie is None else None
         time = self._clock.read(now)
         self._outbox.reply(
-            JoinAck(join.seq, cookie, time, ours.interval, ours.rings, ours.stall, held, own), sender, now
+            JoinAck(join.seq, cookie, time, ours.interval, ours.rings, ours.stall, held, own, pack(sender.address)),
+            sender,
+            now,
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from swim_core.address import Address
+from swim_core.address import Address, unpack
 from swim_core.events import JoinAttempt
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.claims.merging import ClaimMerger
@@ -20,6 +20,7 @@ from swim_core.native.wire.messages import Join, JoinAck
 from swim_core.shared.timers import Timer
 from swim_core.statistics import DropReason
 
+from .appearance import Appearance
 from .settings_check import SettingsCheck
 
 __all__ = ["Joiner"]
@@ -45,6 +46,8 @@ class _Seed(msgspec.Struct):
     """Times, since it last answered or was a live member."""
     asked_since: float = 0.0
     timer: Timer | None = None
+    known: bool = False
+    """Asked though it stands at a live member's address: what it holds of this node is the question."""
 
 
 class Joiner:
@@ -78,9 +81,18 @@ class Joiner:
         self._on_admitted = on_admitted
         self._seeds: dict[Address, _Seed] = {}
         self._announced: dict[Address, _Seed] = {}
+        self._appearance = Appearance(context, local, ask=self._ask_member)
         self._members_due = 0.0
         self._timer: Timer | None = None
         self._answering = False
+
+    def acked_elsewhere(self, seen: Address | None, by: Address, now: float) -> None:
+        """A member acked a ping and does not hold this node for live where it came from; see `Appearance`."""
+        self._appearance.acked(seen, by, now)
+
+    def seen_elsewhere(self, now: float) -> bool:
+        """Whether others see this node at another address than it tells them."""
+        return self._appearance.elsewhere(now)
 
     @property
     def addresses(self) -> Sequence[Address]:
@@ -121,7 +133,9 @@ class Joiner:
     def _wanted(self, seed: _Seed) -> bool:
         if seed.address == self._local.address:
             return False
-        return self._local.rival is not None or self._deaf() or self._table.live_at(seed.address) is None
+        if seed.known or self._local.rival is not None or self._deaf():
+            return True
+        return self._table.live_at(seed.address) is None
 
     def superseded(self, now: float) -> None:
         """Another process owns the name: go on asking whether it still lives."""
@@ -206,13 +220,18 @@ class Joiner:
         if parked:
             self._plan(now)
 
-    def ask_once(self, address: Address, now: float) -> None:
+    def ask_once(self, address: Address, now: float, *, known: bool = False) -> None:
         """Ask whoever announced itself at ``address``, once, and take the second step if it answers."""
         self._announced.pop(address, None)
-        self._announced[address] = seed = _Seed(address, FIRST_BACKOFF, now, tries=TRIES - 1)
+        self._announced[address] = seed = _Seed(address, FIRST_BACKOFF, now, tries=TRIES - 1, known=known)
         if len(self._announced) > ANNOUNCED:
             del self._announced[next(iter(self._announced))]
         self._ask(seed, now)
+
+    def _ask_member(self, address: Address, now: float) -> None:
+        """Ask whoever acks this node's pings, and does not list it, what it holds of its name."""
+        if address not in self._announced:
+            self.ask_once(address, now, known=True)
 
     def _ask(self, seed: _Seed, now: float) -> None:
         if seed.tries == TRIES or not self._wanted(seed) or not any(s is seed for s in self._asked()):
@@ -254,7 +273,7 @@ class Joiner:
             self._counters.drop(DropReason.UNREQUESTED)
             return
         seed.timer.cancel()
-        seed.seq, seed.asked = None, 0
+        seed.seq = None
         self._settings_check.check(ack, sender.address, now)
         if self._table.live_count == 1 and self._local.rival is None:
             self._local.enter(ack.time, ack.held, now)
@@ -263,8 +282,13 @@ class Joiner:
             return
         if ack.own is not None:
             self._claims.receive(ack.own, now)
-        if ack.cookie is not None:
+        if ack.cookie is not None and ack.cookie == seed.cookie:
+            if ack.seen:
+                self._appearance.refused(unpack(ack.seen), sender.address, now)
+        elif ack.cookie is not None:
             seed.cookie, seed.tries = ack.cookie, 0
             self._ask(seed, now)
         else:
+            seed.asked = 0  # answered: this node was let in
+            self._appearance.fine()
             self._on_admitted(sender, now)

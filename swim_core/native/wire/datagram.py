@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Raw
 
+from swim_core.address import unpack
 from swim_core.member import check_name
 from swim_core.statistics import DropReason
 
@@ -20,6 +21,7 @@ from .claim import U64, Claim, check_claim
 from .growth import read_claims, read_message
 from .messages import (
     MAX_DATAGRAM,
+    AckElsewhere,
     Broadcast,
     ClaimOf,
     Join,
@@ -111,7 +113,13 @@ def _check_join(join: Join) -> None:
         check_claim(join.claim)
 
 
+def _check_seen(ack: JoinAck | AckElsewhere) -> None:
+    if ack.seen:
+        unpack(ack.seen)
+
+
 def _check_join_ack(ack: JoinAck) -> None:
+    _check_seen(ack)
     for claim in (ack.held, ack.own):
         if claim is not None:
             check_claim(claim)
@@ -139,6 +147,7 @@ _CHECKS: dict[type, Callable[[Any], None]] = {
     PingReq: lambda request: check_claim(request.claim),
     Join: _check_join,
     JoinAck: _check_join_ack,
+    AckElsewhere: _check_seen,
     ClaimOf: lambda answer: check_claim(answer.claim),
     NotMe: _check_not_me,
     Want: _check_ranges,

@@ -17,6 +17,7 @@ from .queries import Ask, Tell
 
 __all__ = [
     "Ack",
+    "AckElsewhere",
     "Announce",
     "Ask",
     "Broadcast",
@@ -99,6 +100,14 @@ class Ack(_Base, frozen=True, tag=2):
     digest: U64
 
 
+class AckElsewhere(_Base, frozen=True, tag=19):
+    """An ACK to one that is no live member at the address that its ping came from: ``seen``, packed, where it fits."""
+
+    seq: U32
+    digest: U64
+    seen: Annotated[bytes, Meta(max_length=18)] = b""
+
+
 class PingReq(_Base, frozen=True, tag=3):
     """Watch the member of this claim for me."""
 
@@ -151,6 +160,8 @@ class JoinAck(_Base, frozen=True, tag=7):
     stall: U32
     held: Claim | None = None
     own: Claim | None = None
+    seen: Annotated[bytes, Meta(max_length=18)] = b""
+    """Where the JOIN came from; with a cookie in answer to one that brought it: not let in, since it claims another."""
 
 
 class SyncReq(_Base, frozen=True, tag=8):
@@ -246,6 +257,7 @@ class Broadcast(_Base, frozen=True):
 Message = (
     Ping
     | Ack
+    | AckElsewhere
     | PingReq
     | Vote
     | Poll

@@ -33,6 +33,7 @@ from swim_core import (
     Paused,
     Reconnected,
     Rule,
+    SeenElsewhere,
     SettingsDiffer,
     State,
 )
@@ -110,6 +111,11 @@ CASES: list[tuple[Event, dict[str, object] | None, str]] = [
         "no member was heard for the stall tolerance: the trouble is likely here",
     ),
     (Reconnected(), {"event": "reconnected"}, "members are heard again"),
+    (
+        SeenElsewhere(Address("10.0.0.1", 1), Address("10.0.0.2", 2), Address("10.0.0.3", 3)),
+        {"event": "elsewhere", "seen": "10.0.0.1:1", "claimed": "10.0.0.2:2", "by": "10.0.0.3:3"},
+        "seen at 10.0.0.1:1 by 10.0.0.3:3, not at 10.0.0.2:2 (--advertise)",
+    ),
     (
         Paused(13.4214),
         {"event": "paused", "seconds": 13.421},

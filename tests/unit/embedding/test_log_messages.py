@@ -34,6 +34,7 @@ from swim_core import (
     Paused,
     Reconnected,
     Rule,
+    SeenElsewhere,
     SettingsDiffer,
     State,
 )
@@ -62,6 +63,12 @@ EXPECTED: list[tuple[Event, int, str]] = [
     (NameRegained(BOB), WARNING, "the other process of the same name is gone: this node is a member again"),
     (Isolated(), WARNING, "no member was heard for the stall tolerance: the trouble is likely here"),
     (Reconnected(), WARNING, "members are heard again"),
+    (
+        SeenElsewhere(Address("10.0.0.1", 1), Address("10.0.0.2", 2), SEED),
+        WARNING,
+        "seen at 10.0.0.1:1 by 10.0.0.9:7946, and not at 10.0.0.2:2, which others are told: they may not reach it;"
+        " advertise an address that leads here (advertise=, --advertise)",
+    ),
     (Paused(13.42), WARNING, "did not run for 13.4 s: others may have held it dead"),
     (JoinAttempt((SEED,)), DEBUG, "asking 10.0.0.9:7946"),
     (
