@@ -22,6 +22,8 @@ from .errors import (
 from .events import (
     BroadcastReceived,
     BroadcastsLost,
+    ClocksDiffer,
+    ClustersMet,
     Event,
     EventsLost,
     Evidence,
@@ -59,6 +61,8 @@ __all__ = [
     "BindError",
     "BroadcastReceived",
     "BroadcastsLost",
+    "ClocksDiffer",
+    "ClustersMet",
     "Config",
     "ConfigError",
     "ConfigFields",

@@ -11,6 +11,8 @@ from .member import Member, Rule
 __all__ = [
     "BroadcastReceived",
     "BroadcastsLost",
+    "ClocksDiffer",
+    "ClustersMet",
     "Event",
     "EventsLost",
     "Evidence",
@@ -243,6 +245,38 @@ class SeenElsewhere(msgspec.Struct, frozen=True):
     by: Address
 
 
+class ClocksDiffer(msgspec.Struct, frozen=True):
+    """A cluster whose clocks are more than a day away was met; it and this one stay apart.
+
+    Set the clocks of the one that is wrong, then restart its members, all at once.
+
+    Attributes:
+        address: of the node that was met.
+        seconds: by which its cluster is ahead of this one; negative if it is behind.
+    """
+
+    address: Address
+    seconds: float
+
+
+class ClustersMet(msgspec.Struct, frozen=True):
+    """Two clusters that were formed apart have met, and become one: by accident, if they should not be one.
+
+    Clusters with labels of their own (``cluster=``) never merge.
+
+    Attributes:
+        address: of this node.
+        members: of the cluster that it was in until then.
+        their_address: of the node of the other cluster.
+        their_members: of that cluster.
+    """
+
+    address: Address
+    members: int
+    their_address: Address
+    their_members: int
+
+
 class EventsLost(msgspec.Struct, frozen=True):
     """A subscriber fell behind and ``count`` events were dropped, oldest first: read ``members()`` anew."""
 
@@ -269,6 +303,8 @@ Event = (
     | JoinAttempt
     | SettingsDiffer
     | SeenElsewhere
+    | ClocksDiffer
+    | ClustersMet
     | EventsLost
 )
 """Anything that a node tells its application."""

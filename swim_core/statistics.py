@@ -114,6 +114,8 @@ class DropReason(Enum):
     """Another process owns this node's name, so nothing is answered."""
     ELSEWHERE = "elsewhere"
     """A JOIN with a claim of another address than it came from."""
+    LOOPBACK = "loopback"
+    """A claim of a loopback address, which leads to another host there than here."""
     FAR_FUTURE_EPOCH = "far_future_epoch"
     """A claim of a run more than a day in the future."""
     UNKNOWN_KIND = "unknown_kind"

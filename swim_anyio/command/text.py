@@ -31,6 +31,8 @@ STYLES = {
     "isolated": "bold yellow",
     "paused": "yellow",
     "elsewhere": "bold yellow",
+    "clocks": "bold yellow",
+    "met": "bold yellow",
     "lost": "yellow",
     "error": "bold red",
     "stopped": "bold",
@@ -112,6 +114,16 @@ def _words(record: Mapping[str, Any]) -> list[str]:
             return [f"another process at {address} is called {member}: this one keeps silent until that one is gone"]
         case "regained":
             return [f"the other process that is called {member} is gone: this one is a member again"]
+        case "clocks":
+            days, which = abs(record["seconds"]) / 86_400, "ahead" if record["seconds"] > 0 else "behind"
+            return [
+                f"the cluster of {record['address']} is {days:.1f} days {which}: set the clocks, restart its members"
+            ]
+        case "met":
+            return [
+                f"clusters formed apart have met: {record['members']} members here, {record['their_members']} with"
+                f" {record['their_address']}; if they should not be one, give each a label (--cluster)"
+            ]
         case "elsewhere":
             return [f"seen at {record['seen']} by {record['by']}, not at {record['claimed']} (--advertise)"]
         case "isolated":

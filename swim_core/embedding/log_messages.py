@@ -13,6 +13,8 @@ import msgspec
 from swim_core.address import Address
 from swim_core.events import (
     BroadcastsLost,
+    ClocksDiffer,
+    ClustersMet,
     Event,
     Evidence,
     Isolated,
@@ -148,6 +150,24 @@ def _elsewhere(event: SeenElsewhere) -> Notice:
     return Notice(WARNING, "events", text, fields)
 
 
+def _clocks(event: ClocksDiffer) -> Notice:
+    days, which = abs(event.seconds) / 86_400, "ahead of" if event.seconds > 0 else "behind"
+    text = (
+        f"the cluster of {event.address} is {days:.1f} days {which} this one, and they stay apart: set the clocks of"
+        " the one that is wrong, then restart its members, all at once"
+    )
+    return Notice(WARNING, "events", text, {"event": "clocks", "address": str(event.address), "seconds": event.seconds})
+
+
+def _met(event: ClustersMet) -> Notice:
+    text = (
+        f"two clusters that were formed apart have met: {event.members} members with {event.address}, and"
+        f" {event.their_members} with {event.their_address}; if they should not be one, give each a label (cluster=)"
+    )
+    fields = {"event": "met", "address": str(event.their_address), "members": event.their_members}
+    return Notice(WARNING, "events", text, fields)
+
+
 def _isolated(_: Isolated) -> Notice:
     text = "no member was heard for the stall tolerance: the trouble is likely here"
     return Notice(WARNING, "events", text, {"event": "isolated"})
@@ -179,4 +199,6 @@ _MAKERS: dict[type, Callable[[Any], Notice]] = {
     Reconnected: _reconnected,
     Paused: _paused,
     SeenElsewhere: _elsewhere,
+    ClocksDiffer: _clocks,
+    ClustersMet: _met,
 }

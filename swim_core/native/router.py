@@ -45,6 +45,7 @@ from .dissemination.gossip import Gossip
 from .dissemination.sync import STABLE, Sync
 from .joining.admission import Admission
 from .joining.announcer import Announcer
+from .joining.encounters import Encounters
 from .joining.joiner import Joiner
 from .joining.settings_check import SettingsCheck
 from .round_trips import RoundTrips
@@ -143,13 +144,15 @@ class Assembly:
             on_reconnect=self._sync.start_with_anyone,
         )
         settings_check = SettingsCheck(context)
+        encounters = self._encounters = Encounters(context, self._local, now)
         secret = blake2b(entropy, digest_size=32, person=b"cookie").digest()
-        self._admission = Admission(context, self._local, self._claims, secret, settings_check)
+        self._admission = Admission(context, self._local, self._claims, secret, settings_check, encounters)
         self._joiner = Joiner(
             context,
             self._local,
             self._claims,
             settings_check,
+            encounters,
             deaf=lambda: self._health.deaf,
             on_admitted=self._admitted,
         )
@@ -377,6 +380,7 @@ class Assembly:
             if self._health.deaf:
                 self._joiner.deafened(now)
         self._broadcasts.on_round(now)
+        self._encounters.on_round(now)
         for entry in self._table.expire(now):
             self._forgotten(entry)
 

@@ -5,6 +5,7 @@ from math import inf
 
 import msgspec
 
+from swim_core.address import is_loopback, unpack
 from swim_core.member import Rule, State
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import Piggyback
@@ -20,6 +21,7 @@ from .local_member import LocalMember, Refutation
 
 __all__ = ["ClaimMerger"]
 
+_LOOPBACK = (b"\x7f", bytes(15))  # what packed loopback addresses begin with
 DAY = 86_400_000  # ms
 FRESH = 2_000  # ms; an older verdict on a member that is live here is put to the member first
 HOLD = 1.0  # seconds, at least, that the member has to answer
@@ -70,6 +72,9 @@ class ClaimMerger:
         entry = self._table.get(claim.name)
         if entry is not None and claim == entry.claim:
             return False  # as most are: a flood brings each claim by several ways
+        if claim.address.startswith(_LOOPBACK) and self._is_elsewhere(claim):
+            self._counters.drop(DropReason.LOOPBACK)
+            return False
         if (
             claim.state is State.DEAD
             and entry is not None
@@ -82,6 +87,10 @@ class ClaimMerger:
         if entry is not None and sender is not None and precedence(claim) < precedence(entry.claim):
             self._correct_sender(claim, entry, sender, now)
         return self._merge(claim, now)
+
+    def _is_elsewhere(self, claim: Claim) -> bool:
+        """Whether a claim names a loopback address, which means another host there than here: this one is not on it."""
+        return is_loopback(unpack(claim.address)) and not is_loopback(self._local.address)
 
     def _correct_sender(self, claim: Claim, entry: Entry, sender: Sender, now: float) -> None:
         """A sender that claims less of itself than is known may be superseded: it must learn that."""

@@ -119,6 +119,8 @@ class Watches:
         watch = Watch(entry, short_id, entry.claim.incarnation, since)
         watch.findings.contact = self._tripwires.has_greeted(short_id)
         self._look_at_tripwire(watch)
+        if entry.address == self._local.address:
+            watch.findings.replaced = now  # this node has the socket there: that one can have lost it only
         self._watches[short_id] = watch
         self._evidence_log.note(entry.name, "watch began", now)
         return watch

@@ -21,6 +21,7 @@ from swim_core.shared.timers import Timer
 from swim_core.statistics import DropReason
 
 from .appearance import Appearance
+from .encounters import Encounters
 from .settings_check import SettingsCheck
 
 __all__ = ["Joiner"]
@@ -32,6 +33,7 @@ AT_A_TIME = 3
 ANNOUNCED = 16  # addresses asked once each, of which answers are awaited
 VAIN = 2  # askings of a seed after which it counts as unanswered: 3 s, later than members that start together
 TRIES = 3  # per step, a probe timeout apart
+LATE = 12  # probe timeouts that an answer may be late: round trips up to some six seconds, of links that buffer much
 PADDED = 800  # bytes of a JOIN, so that the longest answer (a held claim with full metadata) may come back
 
 
@@ -42,6 +44,7 @@ class _Seed(msgspec.Struct):
     seq: int | None = None
     cookie: bytes | None = None
     tries: int = 0
+    waits: int = 0
     asked: int = 0
     """Times, since it last answered or was a live member."""
     asked_since: float = 0.0
@@ -62,6 +65,7 @@ class Joiner:
         local: LocalMember,
         claims: ClaimMerger,
         settings_check: SettingsCheck,
+        encounters: Encounters,
         *,
         deaf: Callable[[], bool],
         on_admitted: Callable[[Sender, float], None],
@@ -75,6 +79,7 @@ class Joiner:
         self._outbox = context.outbox
         self._random = context.random
         self._settings_check = settings_check
+        self._encounters = encounters
         self._deaf = deaf
         self._counters = context.counters
         self._emit = context.emit
@@ -177,7 +182,7 @@ class Joiner:
             elif asked < AT_A_TIME:
                 asked += 1
                 seed.due = now + self._backoff(seed)
-                seed.tries = 0
+                seed.tries = seed.waits = 0
                 seed.asked_since = seed.asked_since if seed.asked else now
                 seed.asked += 1
                 if seed.seq is None:  # else a slow answer may still come to the step under way
@@ -234,6 +239,10 @@ class Joiner:
             self.ask_once(address, now, known=True)
 
     def _ask(self, seed: _Seed, now: float) -> None:
+        if seed.tries == TRIES and seed.seq is not None and seed.waits < LATE:  # a slow answer is as good
+            seed.waits += 1
+            seed.timer = self._timers.at(now + self._config.max_probe_timeout, lambda at: self._ask(seed, at))
+            return
         if seed.tries == TRIES or not self._wanted(seed) or not any(s is seed for s in self._asked()):
             seed.seq = None
             return
@@ -243,7 +252,18 @@ class Joiner:
         claim = self._local.claim if seed.cookie is not None else None
         ours = self._settings_check
         limit = self._config.max_datagram
-        message = Join(seed.seq, self._local.name, ours.interval, ours.rings, ours.stall, limit, seed.cookie, claim)
+        message = Join(
+            seed.seq,
+            self._local.name,
+            ours.interval,
+            ours.rings,
+            ours.stall,
+            limit,
+            seed.cookie,
+            claim,
+            time=self._clock.read(now),
+            members=self._encounters.formed(now),
+        )
         size = len(encode_item(message))
         padded = min(PADDED, self._config.max_datagram) - 30
         message = replace(message, padding=bytes(max(0, padded - size)))
@@ -274,6 +294,8 @@ class Joiner:
             return
         seed.timer.cancel()
         seed.seq = None
+        if not self._encounters.same_time(ack, sender.address, now):
+            return
         self._settings_check.check(ack, sender.address, now)
         if self._table.live_count == 1 and self._local.rival is None:
             self._local.enter(ack.time, ack.held, now)
@@ -281,12 +303,13 @@ class Joiner:
         if self._local.rival is not None:
             return
         if ack.own is not None:
+            self._encounters.meet(ack.own.name, ack.members, sender.address, now)
             self._claims.receive(ack.own, now)
         if ack.cookie is not None and ack.cookie == seed.cookie:
             if ack.seen:
                 self._appearance.refused(unpack(ack.seen), sender.address, now)
         elif ack.cookie is not None:
-            seed.cookie, seed.tries = ack.cookie, 0
+            seed.cookie, seed.tries, seed.waits = ack.cookie, 0, 0
             self._ask(seed, now)
         else:
             seed.asked = 0  # answered: this node was let in

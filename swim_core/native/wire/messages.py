@@ -136,7 +136,8 @@ class Poll(_Base, frozen=True, tag=5):
 
 
 class Join(_Base, frozen=True, tag=6):
-    """Let me in. The second one brings the cookie and the claim. ``interval`` and ``stall`` are ms."""
+    """Let me in. The second one brings the cookie and the claim. ``interval`` and ``stall`` are ms,
+    ``time`` is cluster time, and ``members`` how many live in its sender's view."""
 
     seq: U32
     name: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -147,6 +148,8 @@ class Join(_Base, frozen=True, tag=6):
     cookie: Annotated[bytes, Meta(max_length=16)] | None = None
     claim: Claim | None = None
     padding: Padding = b""
+    time: Millis = 0
+    members: U32 = 1
 
 
 class JoinAck(_Base, frozen=True, tag=7):
@@ -162,6 +165,7 @@ class JoinAck(_Base, frozen=True, tag=7):
     own: Claim | None = None
     seen: Annotated[bytes, Meta(max_length=18)] = b""
     """Where the JOIN came from; with a cookie in answer to one that brought it: not let in, since it claims another."""
+    members: U32 = 1
 
 
 class SyncReq(_Base, frozen=True, tag=8):
