@@ -46,6 +46,7 @@ def advertised(
         log.log(logging.WARNING if choice.doubtful else logging.INFO, "%s: %s", arguments.name, choice.notice)
     if (warning := exposure_warning(sock.address)) is not None:
         log.warning("%s: %s", arguments.name, warning)
+    sock.speak_from(choice.address.host)
     return choice.address
 
 

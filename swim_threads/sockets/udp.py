@@ -17,7 +17,9 @@ from functools import partial
 from swim_core import Address, BindError
 from swim_core.address import canonical
 
-__all__ = ["OnDatagram", "OnRefused", "UdpSocket", "family_of", "route_source"]
+from .sources import Sources
+
+__all__ = ["OnDatagram", "OnRefused", "UdpSocket", "family_of", "is_local", "route_source"]
 
 OnDatagram = Callable[[bytes, Address], None]
 """Called with the bytes and the source of a datagram."""
@@ -41,6 +43,7 @@ SEND_ATTEMPTS = 3  # each failure may report another datagram's error, in which 
 _CLOSED = {errno.EBADF, errno.ENOTSOCK}
 _address = partial(tuple.__new__, Address)  # from a pair, in one step less than by name
 
+_WILDCARDS = {"0.0.0.0", "::"}
 _OUTSIDE = {
     socket.AF_INET: "198.51.100.1",
     socket.AF_INET6: "2001:db8::1",
@@ -54,6 +57,7 @@ class UdpSocket:
         address: as bound, port 0 resolved; "0.0.0.0" or "::" for a wildcard.
         scope_id: number of the interface, where a zone was given; else 0.
         dual_stack: whether it reaches IPv4 addresses through an IPv6 socket.
+        source: the address of this host to speak from under a wildcard; None leaves that to the kernel.
         saw_errors: whether the last `receive`, or a `send` since the one before, drained errors, or nothing at all
             was found. uvloop stops watching a socket that had an error when it looked: remove the reader and add
             it again when this is set.
@@ -61,15 +65,17 @@ class UdpSocket:
 
     def __init__(self, sock: socket.socket, *, dual_stack: bool, scope_id: int) -> None:
         self._socket = sock
-        self._recvfrom = sock.recvfrom
-        self._sendto = sock.sendto
         self._v6 = sock.family == socket.AF_INET6
         self.scope_id = scope_id
         self.dual_stack = dual_stack
+        self.source: str | None = None
         self.saw_errors = False
         self._sent_into_errors = False
         host, port = sock.getsockname()[:2]
         self.address = canonical(host, port)
+        self._sources = Sources.of(sock) if self.address.host in _WILDCARDS else None
+        self._recvfrom = sock.recvfrom if self._sources is None else self._sources.recvfrom
+        self._sendto = sock.sendto if self._sources is None else self._sources.sendto
 
     @classmethod
     def open(cls, host: str, port: int) -> "UdpSocket":
@@ -131,6 +137,8 @@ class UdpSocket:
             try:
                 data, source = recvfrom(MAX_DATAGRAM)
             except BlockingIOError:
+                if self._sources is not None:
+                    self._sources.answered()
                 if nothing_yet:  # what woke us is an error that no call reports, or one that `send` has drained
                     self.saw_errors = True
                     return self._drain_errors(on_refused) == ERRORS_AT_ONCE
@@ -144,6 +152,8 @@ class UdpSocket:
                 continue
             nothing_yet = False
             on_datagram(data, canonical(source[0], source[1]) if v6 else _address(source))
+        if self._sources is not None:
+            self._sources.answered()
         return True
 
     def send(self, payload: bytes, destination: Address, on_refused: OnRefused) -> bool:
@@ -172,6 +182,18 @@ class UdpSocket:
                 self.saw_errors = self._sent_into_errors = True
                 self._drain_errors(on_refused)
         return False
+
+    def speak_from(self, host: str) -> None:
+        """Send from ``host`` where that is an address of this host and the socket is bound to a wildcard.
+
+        Whatever goes, during `receive`, to where a datagram came from is an answer: it leaves from the address that was
+        asked. Where the system can't, or the destination is out of reach from there, the kernel chooses.
+        """
+        if self.address.host in _WILDCARDS:
+            usable = family_of(host) in self.reachable_families and is_local(host)
+            self.source = host if usable else None
+            if self._sources is not None:
+                self._sources.prefer(self.source)
 
     def close(self) -> None:
         """Close the socket. A second call does nothing."""
@@ -220,6 +242,16 @@ def route_source(destination: Address | None, family: int = socket.AF_INET) -> s
             return canonical(sock.getsockname()[0], 0).host
     except OSError:
         return None
+
+
+def is_local(host: str) -> bool:
+    """Whether ``host``, numeric, is an address of this host: one that a socket can be bound to."""
+    try:
+        with socket.socket(family_of(host), socket.SOCK_DGRAM) as sock:
+            sock.bind((host, 0))
+            return True
+    except OSError:
+        return False
 
 
 def family_of(host: str) -> socket.AddressFamily:

@@ -278,3 +278,62 @@ def test_the_source_of_a_route() -> None:
     for family in (socket.AF_INET, socket.AF_INET6):
         source = route_source(None, family)
         assert source is None or family_of(source) == family
+
+
+needs_pktinfo = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a wildcard socket choose")
+HOME, SECOND_HOME = "127.0.0.3", "127.0.0.5"
+
+
+@needs_pktinfo
+@pytest.mark.parametrize("wildcard", ["0.0.0.0", "::"])
+def test_a_wildcard_speaks_from_the_address_that_is_advertised(wildcard: str) -> None:
+    with closing(Ear(wildcard)) as one, closing(Ear("127.0.0.1")) as two:
+        one.socket.speak_from(HOME)
+        assert one.socket.source == HOME
+        assert one.send(b"hello", two.socket.address)
+        two.receive_until(lambda: bool(two.datagrams))
+        assert two.datagrams == [(b"hello", Address(HOME, one.socket.address.port))]
+
+
+@needs_pktinfo
+@pytest.mark.parametrize("wildcard", ["0.0.0.0", "::"])
+def test_a_wildcard_answers_from_the_address_that_was_asked_and_only_answers(wildcard: str) -> None:
+    with closing(Ear(wildcard)) as one, closing(Ear("127.0.0.1")) as two:
+        one.socket.speak_from(HOME)
+        port = one.socket.address.port
+        assert two.send(b"who is there?", Address(SECOND_HOME, port))
+        assert select.select([one.socket], [], [], SOON)[0]
+        one.socket.receive(
+            lambda data, source: one.socket.send(b"I", source, one.on_refused) and None, one.on_refused, 1
+        )
+        assert one.send(b"and now", two.socket.address)
+        two.receive_until(lambda: len(two.datagrams) == 2)
+        assert two.datagrams == [(b"I", Address(SECOND_HOME, port)), (b"and now", Address(HOME, port))]
+
+
+@needs_pktinfo
+def test_destinations_of_the_other_ip_version_are_reached_as_the_kernel_likes() -> None:
+    with closing(Ear("::")) as one, closing(Ear("::1")) as two:
+        one.socket.speak_from(HOME)
+        assert one.send(b"hello", two.socket.address)
+        two.receive_until(lambda: bool(two.datagrams))
+        assert two.datagrams == [(b"hello", Address("::1", one.socket.address.port))]
+
+
+@needs_pktinfo
+def test_a_source_that_is_gone_costs_no_datagram() -> None:
+    with closing(Ear("0.0.0.0")) as one, closing(Ear("127.0.0.1")) as two:
+        assert one.socket._sources is not None
+        one.socket._sources.prefer("192.0.2.1")  # an address of the host until a moment ago
+        assert one.send(b"hello", two.socket.address)
+        two.receive_until(lambda: bool(two.datagrams))
+        assert two.datagrams == [(b"hello", Address("127.0.0.1", one.socket.address.port))]
+
+
+def test_only_an_address_of_this_host_is_spoken_from_and_only_by_a_wildcard() -> None:
+    with closing(UdpSocket.open("0.0.0.0", 0)) as wildcard, closing(UdpSocket.open("127.0.0.1", 0)) as bound:
+        for host in ("192.0.2.1", "::1"):
+            wildcard.speak_from(host)
+            assert wildcard.source is None
+        bound.speak_from("127.0.0.1")
+        assert bound.source is None
