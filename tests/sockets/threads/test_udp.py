@@ -301,11 +301,13 @@ def test_a_wildcard_answers_from_the_address_that_was_asked_and_only_answers(wil
     with closing(Ear(wildcard)) as one, closing(Ear("127.0.0.1")) as two:
         one.socket.speak_from(HOME)
         port = one.socket.address.port
+
+        def answer(_: bytes, source: Address) -> None:
+            one.send(b"I", source)
+
         assert two.send(b"who is there?", Address(SECOND_HOME, port))
         assert select.select([one.socket], [], [], SOON)[0]
-        one.socket.receive(
-            lambda data, source: one.socket.send(b"I", source, one.on_refused) and None, one.on_refused, 1
-        )
+        one.socket.receive(answer, one.on_refused, 1)
         assert one.send(b"and now", two.socket.address)
         two.receive_until(lambda: len(two.datagrams) == 2)
         assert two.datagrams == [(b"I", Address(SECOND_HOME, port)), (b"and now", Address(HOME, port))]
