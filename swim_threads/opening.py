@@ -4,7 +4,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
 from swim_core import Address, BindError, ConfigError, Multicast, ProtocolConfig
@@ -12,7 +12,7 @@ from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
 
 from .engine import clock
 from .node import ThreadNode
-from .preparing import advertised, create_node, deciding_seed, open_multicast, open_sockets
+from .preparing import advertised, create_node, deciding_seeds, elsewhere, open_multicast, open_sockets
 from .resolver import numeric, resolve
 from .sockets.udp import UdpSocket
 
@@ -77,13 +77,21 @@ def open_node(
         if listener is not None:
             undo.callback(listener.close)
         advertise = _advertise_address(arguments, sock)
-        address = advertised(arguments, sock, advertise, _first_seed(arguments, sock), log=logger)
-        core = create_node(arguments, address, now=clock())
-        multicast = open_multicast(arguments, sock, address, log=logger)
+        own = advertised(arguments, sock, advertise, _first_seed(arguments, sock), log=logger)
+        core = create_node(arguments, own.address, now=clock())
+        multicast = open_multicast(arguments, sock, own.address, log=logger)
         if multicast is not None:
             undo.callback(multicast.close)
         buffer = arguments.config.event_buffer
-        node = ThreadNode(core, sock, seeds=arguments.join, event_buffer=buffer, multicast=multicast, listener=listener)
+        node = ThreadNode(
+            core,
+            sock,
+            seeds=arguments.join,
+            event_buffer=buffer,
+            own_address=own,
+            multicast=multicast,
+            listener=listener,
+        )
         undo.pop_all()
     return node
 
@@ -108,15 +116,14 @@ def _advertise_address(arguments: Arguments, sock: UdpSocket) -> Address | None:
         raise ConfigError(f"advertise: {host!r} does not resolve: {error.strerror}") from error
 
 
-def _first_seed(arguments: Arguments, sock: UdpSocket) -> tuple[Address, ...]:
-    """The addresses of the first seed, where they are needed now."""
-    seed = deciding_seed(arguments, sock)
-    if seed is None:
-        return ()
-    address = numeric(*seed)
-    if address is not None:
-        return (address,)
-    try:
-        return resolve(*seed, sock.reachable_families)
-    except OSError:
-        return ()  # the resolver thread tries again and warns
+def _first_seed(arguments: Arguments, sock: UdpSocket) -> Sequence[Address]:
+    """The addresses of the first seed on another host, where they are needed now."""
+    for host, port in deciding_seeds(arguments, sock):
+        address = numeric(host, port)
+        try:
+            found = (address,) if address is not None else resolve(host, port, sock.reachable_families)
+        except OSError:
+            return ()  # the resolver thread tries again and warns
+        if there := elsewhere(host, found):
+            return there
+    return ()

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from swim_core import Address, Multicast
 from swim_core.address import canonical
-from swim_core.embedding.arguments import is_wildcard
+from swim_core.embedding.advertising import is_wildcard
 
 from .udp import UdpSocket, family_of, is_local, route_source
 

@@ -14,8 +14,9 @@ AGENT = [sys.executable, "-m", "swim_anyio", "agent", "--format", "json"]
 QUICK = ["--probe-interval", "0.2", "--stall-tolerance", "2"]
 
 
-def agent(host: Host, name: str, *arguments: str) -> Running:
-    return host.run(*AGENT, "--name", name, *QUICK, "--bind", "0.0.0.0:7946", *arguments)
+def agent(host: Host, name: str, *arguments: str, driver: str = "loop") -> Running:
+    own = ("--name", name, *QUICK, "--bind", "0.0.0.0:7946")
+    return host.run("env", f"SWIM_DRIVER={driver}", *AGENT, *own, *arguments)
 
 
 def alive(name: str, address: str) -> Callable[[dict[str, Any]], object]:
@@ -46,3 +47,66 @@ def test_a_member_on_two_networks_speaks_to_both_from_where_it_is_known(new_host
     two.say("send c straight again")
     three.wait_for(lambda line: line["event"] == "message" and line["data"] == "straight again")
     assert not [line for node in (two, three) for line in node.lines if line["event"] in ("suspect", "dead")]
+
+
+DRIVERS = pytest.mark.parametrize("driver", ["thread", "loop"])
+
+
+def test_a_seed_that_is_ones_own_name_does_not_decide_what_is_advertised(new_host: Callable[[], Host]) -> None:
+    """One list of seeds for all hosts, and each host's own name stands for 127.0.1.1, as under Debian."""
+    hosts = {"a": new_host(), "b": new_host()}
+    connected(list(hosts.values()))
+    for number, (own, host) in enumerate(hosts.items(), 1):
+        host.ip("address", "add", f"10.77.0.{number}/24", "dev", "eth0")
+        rows = [f"{'127.0.1.1' if name == own else f'10.77.0.{n}'} host-{name}" for n, name in enumerate(hosts, 1)]
+        host.hosts_file("\n".join(["127.0.0.1 localhost", *rows, ""]))
+    seeds = ["--join", "host-a:7946", "--join", "host-b:7946"]
+    one, two = (agent(host, name, *seeds) for name, host in hosts.items())
+    one.wait_for(alive("b", "10.77.0.2"))
+    two.wait_for(alive("a", "10.77.0.1"))
+
+
+def test_ones_own_name_as_the_only_seed_leads_to_a_guess(new_host: Callable[[], Host]) -> None:
+    host = new_host()
+    connected([host])
+    host.ip("address", "add", "10.77.0.1/24", "dev", "eth0")
+    host.hosts_file("127.0.0.1 localhost\n127.0.1.1 host-a\n")
+    node = agent(host, "a", "--join", "host-a:7946")
+    node.wait_for(lambda line: line["event"] == "started" and line["address"] == "10.77.0.1:7946")
+    assert "a guess from the interfaces of this host" in node.end()
+
+
+@DRIVERS
+def test_a_member_that_was_there_before_its_network_joins_once_that_is(
+    new_host: Callable[[], Host], driver: str
+) -> None:
+    a, b = new_host(), new_host()
+    connected([a, b])
+    a.ip("address", "add", "10.77.0.1/24", "dev", "eth0")
+    b.ip("link", "set", "eth0", "down")
+    one = agent(a, "a")
+    two = agent(b, "b", "--join", "10.77.0.1:7946", driver=driver)
+    two.wait_for(lambda line: line["event"] == "started" and line["address"] == "127.0.0.1:7946")
+    b.ip("address", "add", "10.77.0.2/24", "dev", "eth0")
+    b.ip("link", "set", "eth0", "up")
+    one.wait_for(alive("b", "10.77.0.2"))
+    two.wait_for(alive("a", "10.77.0.1"))
+
+
+@DRIVERS
+def test_a_member_whose_host_gets_another_address_moves_there(new_host: Callable[[], Host], driver: str) -> None:
+    a, b = new_host(), new_host()
+    connected([a, b])
+    for number, host in enumerate((a, b), 1):
+        host.ip("address", "add", f"10.77.0.{number}/24", "dev", "eth0")
+    one = agent(a, "a")
+    two = agent(b, "b", "--join", "10.77.0.1:7946", "--log-level", "info", driver=driver)
+    one.wait_for(alive("b", "10.77.0.2"))
+    b.ip("address", "add", "10.77.0.99/24", "dev", "eth0")
+    b.ip("address", "del", "10.77.0.2/24", "dev", "eth0")
+    b.ip("address", "replace", "10.77.0.99/24", "dev", "eth0")  # it went with the first of its network
+    moved = ("updated", "b", "10.77.0.99:7946")
+    one.wait_for(lambda line: (line["event"], line.get("member"), line.get("address")) == moved)
+    one.say("send b there")
+    two.wait_for(lambda line: line["event"] == "message" and line["data"] == "there")
+    assert "b: moved from 10.77.0.2:7946: advertising 10.77.0.99:7946" in two.end()
