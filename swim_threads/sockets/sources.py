@@ -6,12 +6,14 @@ answer from there. Linux tells of each datagram which address it was sent to, an
 """
 
 import errno
+import logging
 import socket
 import struct
 import sys
-from contextlib import suppress
 
 __all__ = ["Sources"]
+
+logger = logging.getLogger("swim_threads.sockets")
 
 LINUX = sys.platform == "linux"
 IP_PKTINFO = 8  # from <linux/in.h>, <linux/in6.h>: Python has no names for these before 3.14, nor elsewhere
@@ -44,14 +46,16 @@ class Sources:
     @classmethod
     def of(cls, sock: socket.socket) -> "Sources | None":
         """Those of a wildcard socket; None where the system doesn't tell."""
-        if LINUX:
-            with suppress(OSError):
-                if sock.family == socket.AF_INET6:
-                    sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVPKTINFO, 1)
-                else:
-                    sock.setsockopt(socket.IPPROTO_IP, IP_PKTINFO, 1)
-                return cls(sock)
-        return None
+        if not LINUX:
+            return None
+        v6 = sock.family == socket.AF_INET6
+        level, option = (socket.IPPROTO_IPV6, IPV6_RECVPKTINFO) if v6 else (socket.IPPROTO_IP, IP_PKTINFO)
+        try:
+            sock.setsockopt(level, option, 1)
+        except OSError as error:  # sandboxes and other systems that pass for Linux
+            logger.debug("the kernel chooses where datagrams come from: %s", error.strerror or error)
+            return None
+        return cls(sock)
 
     def prefer(self, host: str | None) -> None:
         """Send from ``host``, an address of this host, whatever is no answer; None leaves that to the kernel."""

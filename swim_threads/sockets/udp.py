@@ -8,6 +8,7 @@ platform has no such queue nothing is lost but speed. macOS and Windows are writ
 
 import contextlib
 import errno
+import logging
 import socket
 import struct
 import sys
@@ -41,6 +42,7 @@ QUOTED = 256  # bytes of a refused datagram to read: enough to recognise it
 ERRORS_AT_ONCE = 256  # above what the default receive buffer holds of them, so that one go empties the queue
 SEND_ATTEMPTS = 3  # each failure may report another datagram's error, in which case this one was not sent
 _CLOSED = {errno.EBADF, errno.ENOTSOCK}
+logger = logging.getLogger("swim_threads.sockets")
 _address = partial(tuple.__new__, Address)  # from a pair, in one step less than by name
 
 _WILDCARDS = {"0.0.0.0", "::"}
@@ -280,10 +282,13 @@ def _set_options(sock: socket.socket, *, wildcard: bool) -> bool:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not wildcard)
             dual_stack = wildcard
     if LINUX:
-        if sock.family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
-        if sock.family == socket.AF_INET or dual_stack:
-            sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+        try:
+            if sock.family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+            if sock.family == socket.AF_INET or dual_stack:
+                sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+        except OSError as error:  # sandboxes and other systems that pass for Linux
+            logger.debug("no error queue, so that refusals are found later: %s", error.strerror or error)
     return dual_stack
 
 

@@ -1,6 +1,7 @@
 """The socket's manners: datagrams both ways in every family, refusals told apart, errors that hurt nobody else."""
 
 import errno
+import logging
 import os
 import select
 import socket
@@ -339,3 +340,27 @@ def test_only_an_address_of_this_host_is_spoken_from_and_only_by_a_wildcard() ->
             assert wildcard.source is None
         bound.speak_from("127.0.0.1")
         assert bound.source is None
+
+
+@needs_error_queue
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
+def test_options_that_a_system_refuses_are_done_without(
+    host: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As sandboxes do that pass for Linux: nothing is lost but speed, and the choice of a source."""
+    real = socket.socket.setsockopt
+    optional = {(socket.IPPROTO_IP, 11), (socket.IPPROTO_IPV6, 25), (socket.IPPROTO_IP, 8), (socket.IPPROTO_IPV6, 49)}
+
+    def setsockopt(sock: socket.socket, level: int, option: int, value: int) -> None:
+        if (level, option) in optional:
+            raise OSError(errno.ENOPROTOOPT, "Protocol not available")
+        real(sock, level, option, value)
+
+    monkeypatch.setattr(socket.socket, "setsockopt", setsockopt)
+    caplog.set_level(logging.DEBUG)
+    with closing(Ear(host)) as one, closing(Ear("127.0.0.1")) as two:
+        one.socket.speak_from(HOME)
+        assert one.send(b"hello", two.socket.address)
+        two.receive_until(lambda: bool(two.datagrams))
+    assert "no error queue" in caplog.text
+    assert {record.levelno for record in caplog.records} == {logging.DEBUG}
