@@ -16,7 +16,15 @@ from anyio.lowlevel import checkpoint
 from swim_core import Address, BindError, ConfigError, Multicast, NodeCrashed, ProtocolConfig
 from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
 from swim_threads import engine as threads
-from swim_threads.preparing import advertised, create_node, deciding_seeds, elsewhere, open_multicast, open_sockets
+from swim_threads.preparing import (
+    advertised,
+    create_node,
+    deciding_seeds,
+    elsewhere,
+    named_host,
+    open_multicast,
+    open_sockets,
+)
 from swim_threads.sockets.udp import UdpSocket
 
 from . import simulation_hook
@@ -49,8 +57,9 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
     stopped may run again, and keeps it.
 
     Args:
-        bind: "host:port" or a pair to listen on; else ``SWIM_BIND``, else 127.0.0.1:7946. Port 0 lets the
-            system choose; ``node.local.address`` tells.
+        bind: "host:port" or a pair to listen on; the host may also be an interface (``eth0``) or a network
+            (``10.0.0.0/8``) of which this host has one address. Else ``SWIM_BIND``, else 127.0.0.1:7946. Port 0 lets
+            the system choose; ``node.local.address`` tells.
         name: unique in the cluster; else ``SWIM_NAME``, else the host's name and random characters.
         join: seeds, as pairs or "host:port", also one comma-separated string; else ``SWIM_JOIN``, else none.
             Names are resolved in the background.
@@ -185,6 +194,8 @@ async def _bindable(host: str, port: int) -> tuple[str, int]:
     """The address to bind, numeric; a zone (``%eth0``) stays."""
     if numeric(host, port) is not None:
         return host, port
+    if (local := named_host(host)) is not None:
+        return local, port
     try:
         return (await look_up(host, port))[0]
     except OSError as error:

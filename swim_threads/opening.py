@@ -12,7 +12,7 @@ from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
 
 from .engine import clock
 from .node import ThreadNode
-from .preparing import advertised, create_node, deciding_seeds, elsewhere, open_multicast, open_sockets
+from .preparing import advertised, create_node, deciding_seeds, elsewhere, named_host, open_multicast, open_sockets
 from .resolver import numeric, resolve
 from .sockets.udp import UdpSocket
 
@@ -39,7 +39,8 @@ def open_node(
     wildcard is bound without ``advertise``.
 
     Args:
-        bind: where to listen, ``"host:port"`` or a pair; port 0 lets the system choose. Default ``SWIM_BIND``,
+        bind: where to listen, ``"host:port"`` or a pair; port 0 lets the system choose. The host may also be an
+            interface (``eth0``) or a network (``10.0.0.0/8``) with one address of this host. Default ``SWIM_BIND``,
             else 127.0.0.1:7946. A `SmudgeConfig` has defaults of its own for this and ``join``.
         name: unique in the cluster. Default ``SWIM_NAME``, else the host's name and a random suffix.
         join: seeds, addresses or names; asked, and names resolved anew, until each is a member. Default
@@ -100,6 +101,8 @@ def _bind_address(host: str, port: int) -> tuple[str, int]:
     """``host`` as a numeric one, with its zone if it has one."""
     if numeric(host, port) is not None:
         return host, port
+    if (local := named_host(host)) is not None:
+        return local, port
     try:
         return resolve(host, port)[0]
     except OSError as error:

@@ -10,6 +10,7 @@ from swim_core.embedding.advertising import exposure_warning, is_wildcard, names
 from swim_core.embedding.arguments import Arguments
 
 from .own_address import LOOK_EVERY, OwnAddress
+from .sockets.interfaces import named_host
 from .sockets.multicast import MulticastSocket
 from .sockets.tcp import TcpListener, open_pair
 from .sockets.udp import UdpSocket
@@ -21,6 +22,7 @@ __all__ = [
     "create_node",
     "deciding_seeds",
     "elsewhere",
+    "named_host",
     "open_multicast",
     "open_sockets",
 ]

@@ -1,6 +1,8 @@
 """What `open_node` of every adapter does with its arguments and the environment; pure, so that all agree."""
 
+import re
 from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 
 import attrs
 
@@ -21,6 +23,7 @@ __all__ = [
 HostPort = str | tuple[str, int]
 """``"host:port"`` (``"[v6]:port"``; without a port 7946) or a pair; the host may be a name."""
 
+NETWORK = re.compile(r"(?:\[([^][/]+/[0-9]+)\]|([^][/]+/[0-9]+))(:.*)?")
 DEFAULT_BIND = "127.0.0.1"
 
 
@@ -29,7 +32,8 @@ class Arguments:
     """The arguments of a node, complete and checked; hosts may still be names to resolve.
 
     Attributes:
-        bind: host and port to listen on; port 0 lets the system choose.
+        bind: host and port to listen on; port 0 lets the system choose. The host may also be an interface, or a
+            network of which this host has an address.
         name: of the node.
         join: hosts and ports of the seeds, in order, each once.
         config: settings of the protocol.
@@ -82,7 +86,7 @@ def read_arguments(
     """
     config = _config(config, cluster, environ)
     return Arguments(
-        bind=_host_port("bind", bind) if bind is not None else config.listen or _bind_from(environ),
+        bind=_listen("bind", bind) if bind is not None else config.listen or _bind_from(environ),
         name=_name(name, environ) or _default_name(hostname, suffix),
         join=read_seeds("join", join) if join is not None else config.seeds or _seeds_from(environ),
         config=config,
@@ -109,12 +113,24 @@ def _host_port(source: str, value: HostPort, **default: int) -> tuple[str, int]:
     return host, port
 
 
+def _listen(source: str, value: HostPort) -> tuple[str, int]:
+    """Where to listen: as `_host_port`, and the host may be a network (``10.0.0.0/8:7946``, ``[fd00::/8]:7946``)."""
+    if not isinstance(value, str) or "/" not in value:
+        return _host_port(source, value)
+    found = NETWORK.fullmatch(value.strip())
+    try:
+        network = ip_network(found[1] or found[2] if found else value, strict=False)
+    except ValueError as error:
+        raise ConfigError(f"{source}: {error}") from None
+    return str(network), _host_port(source, f"network{(found and found[3]) or ''}")[1]
+
+
 def _seeds_from(environ: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
     return read_seeds("SWIM_JOIN", environ.get("SWIM_JOIN", ""))
 
 
 def _bind_from(environ: Mapping[str, str]) -> tuple[str, int]:
-    return _host_port("SWIM_BIND", environ.get("SWIM_BIND") or DEFAULT_BIND)
+    return _listen("SWIM_BIND", environ.get("SWIM_BIND") or DEFAULT_BIND)
 
 
 def read_seeds(source: str, values: str | Iterable[HostPort]) -> tuple[tuple[str, int], ...]:

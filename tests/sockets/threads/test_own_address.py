@@ -1,17 +1,18 @@
 """What becomes of the advertised address as the host's own addresses come and go; the host is scripted."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import closing
 from ipaddress import ip_address
 
 import pytest
 
-from support.fake_node import FakeNode
-from swim_core import Address, Isolated, JoinAttempt, Member, NameTaken, NotSupported
-from swim_threads import own_address
+from support.fake_node import FakeConfig, FakeNode
+from swim_core import Address, BindError, ConfigError, Isolated, JoinAttempt, Member, NameTaken, NotSupported
+from swim_threads import open_node, own_address
 from swim_threads.own_address import LOOK_EVERY, OwnAddress
 from swim_threads.sockets import interfaces
-from swim_threads.sockets.interfaces import LocalAddress, likely_hosts
+from swim_threads.sockets.interfaces import LocalAddress, likely_hosts, named_host
 from swim_threads.sockets.udp import UdpSocket
 
 SEED = Address("10.0.0.1", 7946)
@@ -188,3 +189,63 @@ def test_a_system_that_does_not_tell_has_none(monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr("ifaddr.get_adapters", refuse)
     assert interfaces.local_addresses() == ()
+
+
+LISTED = [
+    ("lo", "127.0.0.1"),
+    ("eth0", "fe80::1"),
+    ("eth0", "fd00::7"),
+    ("eth0", "10.0.0.7"),
+    ("eth1", "10.1.0.7"),
+    ("eth1", "10.1.0.8"),
+    ("eth2", "fe80::2"),
+    ("eth3", "fe80::3"),
+    ("eth3", "fd00::3"),
+]
+
+
+@pytest.fixture
+def listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = tuple(LocalAddress(name, ip_address(host)) for name, host in LISTED)
+    monkeypatch.setattr(interfaces, "local_addresses", lambda: found)
+    monkeypatch.setattr(interfaces, "_is_interface", lambda name: name.startswith("eth"))
+
+
+@pytest.mark.parametrize(
+    ("name", "host"),
+    [
+        ("eth0", "10.0.0.7"),
+        ("eth2", "fe80::2%eth2"),
+        ("eth3", "fd00::3"),
+        ("10.0.0.0/16", "10.0.0.7"),
+        ("127.0.0.0/8", "127.0.0.1"),
+        ("fd00::7/128", "fd00::7"),
+        ("example.org", None),
+    ],
+)
+def test_an_interface_or_a_network_means_the_one_address_there(listed: None, name: str, host: str | None) -> None:
+    assert named_host(name) == host
+
+
+@pytest.mark.parametrize("name", ["eth1", "10.0.0.0/8"])
+def test_several_addresses_are_told(listed: None, name: str) -> None:
+    with pytest.raises(ConfigError, match=rf"bind: {name} has several .*10\.1\.0\.7 \(eth1\), 10\.1\.0\.8 \(eth1\)"):
+        named_host(name)
+
+
+@pytest.mark.parametrize("name", ["eth9", "192.168.0.0/16"])
+def test_if_there_is_none_what_there_is_is_told(listed: None, name: str) -> None:
+    with pytest.raises(BindError, match=rf"{name} has no address of this host, which has 127\.0\.0\.1 \(lo\), .*eth3"):
+        named_host(name)
+
+
+def test_a_network_that_is_none_is_no_host_either() -> None:
+    with pytest.raises(ConfigError, match="bind: "):
+        named_host("a/b")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="interfaces have other names elsewhere")
+@pytest.mark.parametrize("bind", ["lo:0", "127.0.0.0/8:0"])
+def test_a_node_listens_there(bind: str) -> None:
+    with open_node(bind, config=FakeConfig()) as node:
+        assert node.local.address.host == "127.0.0.1"

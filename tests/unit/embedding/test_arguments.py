@@ -131,3 +131,24 @@ def test_a_config_that_says_where_to_listen_and_whom_to_join_is_asked_before_the
     assert (given.bind, given.join) == (("127.0.0.1", 0), (("10.0.0.3", 8),))
     native = read(config=Config(), environ=environ)
     assert (native.bind, native.join) == (("127.0.0.1", 1), (("10.0.0.9", 1),))
+
+
+@pytest.mark.parametrize(
+    ("bind", "means"),
+    [
+        ("10.0.0.0/8:7000", ("10.0.0.0/8", 7000)),
+        ("10.1.2.3/8", ("10.0.0.0/8", 7946)),
+        ("[fd00::/8]:0", ("fd00::/8", 0)),
+        ("fd00::/8", ("fd00::/8", 7946)),
+        ("eth0:7000", ("eth0", 7000)),
+    ],
+)
+def test_where_to_listen_may_be_a_network_or_an_interface(bind: str, means: tuple[str, int]) -> None:
+    assert read(bind).bind == means
+    assert read(environ={"SWIM_BIND": bind}).bind == means
+
+
+@pytest.mark.parametrize("bind", ["10.0.0.0/33", "a/8:1", "10.0.0.0/8:x", "[fd00::/8:7", "/", "10.0.0.0/"])
+def test_a_network_that_is_none_is_refused_by_name(bind: str) -> None:
+    with pytest.raises(ConfigError, match=r"^SWIM_BIND: "):
+        read(environ={"SWIM_BIND": bind})
