@@ -136,6 +136,8 @@ class Engine(BaseEngine):
                     break
             now = self.clock()  # a loop may round, and call a little early
             self.core.feed_tick(now=now if deadline is None else max(deadline, now))
+            while (trouble := self._socket.trouble()) is not None:
+                Notice(WARNING, "settings", trouble, {"event": "unsendable"}).write(log, self._name)
             if self._own_address is not None and now >= self._own_address.due:
                 self._look_after(self._own_address, now)
             if self._connections is not None:

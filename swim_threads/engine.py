@@ -285,6 +285,8 @@ class Engine:
         if deadline is not None and now >= deadline:
             self.node.feed_tick(now=now)
             self._settle()
+        while (trouble := self._socket.trouble()) is not None:
+            self._unlogged.append(Notice(WARNING, "settings", trouble, {"event": "unsendable"}))
         if self._own_address is not None and now >= self._own_address.due:
             self._look_after(self._own_address, now)
         if self._tripwires is not None:

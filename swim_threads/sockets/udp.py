@@ -9,14 +9,16 @@ platform has no such queue nothing is lost but speed. macOS and Windows are writ
 import contextlib
 import errno
 import logging
+import os
 import socket
 import struct
 import sys
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 
 from swim_core import Address, BindError
-from swim_core.address import canonical
+from swim_core.address import canonical, is_loopback
 
 from .sources import Sources
 
@@ -40,6 +42,7 @@ _FROM_ICMP = {2, 3}  # its origin: ICMP, ICMPv6; a port-unreachable is the one t
 MAX_DATAGRAM = 65_536  # more than UDP carries; 256 KiB, which asyncio asks for, costs six times the time
 QUOTED = 256  # bytes of a refused datagram to read: enough to recognise it
 ERRORS_AT_ONCE = 256  # above what the default receive buffer holds of them, so that one go empties the queue
+TROUBLES = 8  # destinations whose trouble is told: where nothing leaves the host at all, more would tell no more
 SEND_ATTEMPTS = 3  # each failure may report another datagram's error, in which case this one was not sent
 _CLOSED = {errno.EBADF, errno.ENOTSOCK}
 logger = logging.getLogger("swim_threads.sockets")
@@ -72,6 +75,8 @@ class UdpSocket:
         self.dual_stack = dual_stack
         self.source: str | None = None
         self.saw_errors = False
+        self._out_of_reach: set[Address] = set()
+        self._troubles: deque[str] = deque()
         self._sent_into_errors = False
         host, port = sock.getsockname()[:2]
         self.address = canonical(host, port)
@@ -181,9 +186,15 @@ class UdpSocket:
             except OSError as error:
                 if error.errno in _CLOSED:
                     raise
+                number = error.errno
                 self.saw_errors = self._sent_into_errors = True
                 self._drain_errors(on_refused)
+        self._note(destination, number)
         return False
+
+    def trouble(self) -> str | None:
+        """What to warn of next: why nothing gets to some destination, once for each; None if there is no more."""
+        return self._troubles.popleft() if self._troubles else None
 
     def speak_from(self, host: str) -> None:
         """Send from ``host`` where that is an address of this host and the socket is bound to a wildcard.
@@ -200,6 +211,19 @@ class UdpSocket:
     def close(self) -> None:
         """Close the socket. A second call does nothing."""
         self._socket.close()
+
+    def _note(self, destination: Address, number: int | None) -> None:
+        if destination in self._out_of_reach or len(self._out_of_reach) == TROUBLES:
+            return
+        self._out_of_reach.add(destination)
+        reason = f"nothing sent to {destination} leaves this host: {os.strerror(number or 0)}"
+        if is_loopback(self.address) and not is_loopback(destination):
+            wildcard = "[::]" if self._v6 else "0.0.0.0"
+            reason += (
+                f": this node is bound to {self.address.host}, a loopback address, which reaches its own host only;"
+                f" bind {route_source(destination) or 'an address of the network'}, or {wildcard}"
+            )
+        self._troubles.append(reason)
 
     def _target(self, destination: Address) -> tuple[str, int] | tuple[str, int, int, int] | None:
         """What the kernel calls ``destination``, never a name to resolve; None if out of reach of this family."""

@@ -33,15 +33,23 @@ def ip(*arguments: str) -> None:
         raise OSError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
 
 
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("SWIM_", "SMUDGE_"))}
+
+
 class Running:
     """A process in a namespace, and the JSON lines that it prints."""
 
     def __init__(self, *command: str) -> None:
         self.lines: list[dict[str, Any]] = []
         self._news = threading.Condition()
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SWIM_", "SMUDGE_"))}
         self._process = subprocess.Popen(
-            command, env=kept, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            command,
+            env=_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -54,6 +62,14 @@ class Running:
             self._process.kill()
             assert self._process.stderr is not None
             pytest.fail(f"{self.lines} {self._process.stderr.read()}")
+
+    def wait_for_error(self, words: str) -> None:
+        """Until it has written a line with these words to standard error; what it wrote so far is gone then."""
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            if words in line:
+                return
+        pytest.fail(f"ended without {words!r}")
 
     def ask_until(self, wanted: Callable[[dict[str, Any]], object]) -> None:
         """Ask until it answers so."""
@@ -125,6 +141,12 @@ class Host:
     def execute(self, *command: str) -> None:
         """Run a command here to its end."""
         ip("netns", "exec", self.name, *command)
+
+    def finished(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command here, to its end."""
+        kept = _environment()
+        words = ["ip", "netns", "exec", self.name, *command]
+        return subprocess.run(words, env=kept, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     def run(self, *command: str) -> Running:
         """Start a process here."""

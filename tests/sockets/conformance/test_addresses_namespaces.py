@@ -110,3 +110,26 @@ def test_a_member_whose_host_gets_another_address_moves_there(new_host: Callable
     one.say("send b there")
     two.wait_for(lambda line: line["event"] == "message" and line["data"] == "there")
     assert "b: moved from 10.77.0.2:7946: advertising 10.77.0.99:7946" in two.end()
+
+
+@DRIVERS
+def test_a_node_on_loopback_says_why_it_reaches_no_other_host(new_host: Callable[[], Host], driver: str) -> None:
+    host = new_host()
+    connected([host])
+    host.ip("address", "add", "10.77.0.2/24", "dev", "eth0")
+    words = ("--name", "a", "--bind", "127.0.0.1:7946", "--join", "10.77.0.1:7946")
+    node = host.run("env", f"SWIM_DRIVER={driver}", *AGENT, *words)
+    node.wait_for_error("bound to 127.0.0.1, a loopback address, which reaches its own host only; bind 10.77.0.2, or 0")
+    assert node.end().count("leaves this host") == 0  # it was said once
+
+
+def test_an_agent_that_was_not_told_where_to_listen_binds_nothing_for_a_seed_elsewhere(
+    new_host: Callable[[], Host],
+) -> None:
+    host = new_host()
+    connected([host])
+    host.ip("address", "add", "10.77.0.2/24", "dev", "eth0")
+    command = [*AGENT, "--join", "10.77.0.1:7946"]
+    done = host.finished(*command)
+    assert done.returncode == 2
+    assert done.stderr.endswith("swim agent --bind 10.77.0.2:7946 --format json --join 10.77.0.1:7946\n")

@@ -364,3 +364,23 @@ def test_options_that_a_system_refuses_are_done_without(
         two.receive_until(lambda: bool(two.datagrams))
     assert "no error queue" in caplog.text
     assert {record.levelno for record in caplog.records} == {logging.DEBUG}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what the kernel says of it is Linux'")
+def test_a_destination_that_nothing_ever_gets_to_is_told_once_with_the_reason(ear: Ear) -> None:
+    for _ in range(3):
+        assert not ear.send(b"x", Address("198.51.100.1", 7946))
+    trouble = ear.socket.trouble()
+    assert trouble is not None
+    assert "nothing sent to 198.51.100.1:7946 leaves this host" in trouble
+    assert "bound to 127.0.0.1, a loopback address" in trouble
+    assert "or 0.0.0.0" in trouble
+    assert ear.socket.trouble() is None
+    for number in range(100):
+        ear.send(b"x", Address("198.51.100.2", 1 + number))
+    assert sum(1 for _ in iter(ear.socket.trouble, None)) == 7
+
+
+def test_a_datagram_that_is_too_long_says_so_and_no_more(ear: Ear) -> None:
+    assert not ear.send(b"x" * 70_000, Address("127.0.0.1", 9))
+    assert (ear.socket.trouble() or "").endswith(os.strerror(errno.EMSGSIZE))
