@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from swim_core import Address, Event, JoinAttempt, KernelEvidence, ProtocolNode
 from swim_core.embedding.log_messages import WARNING, Notice, Notices
+from swim_threads.preparing import OwnAddress
 from swim_threads.sockets.tcp import TcpListener
 from swim_threads.sockets.transport import DatagramSocket, GroupSocket
 
@@ -34,6 +35,7 @@ class Engine(BaseEngine):
         driver: Driver,
         *,
         event_buffer: int,
+        own_address: OwnAddress | None = None,
         multicast: GroupSocket | None = None,
         listener: TcpListener | None = None,
     ) -> None:
@@ -44,6 +46,7 @@ class Engine(BaseEngine):
         self._multicast = multicast
         self._group = None if multicast is None else multicast.group
         self._driver = driver
+        self._own_address = own_address if own_address is not None and own_address.follows else None
         self._connections: Connections | None = None
         if listener is not None:
             self._connections = Connections(core, listener, self._on_connection, now=self.clock())
@@ -133,6 +136,10 @@ class Engine(BaseEngine):
                     break
             now = self.clock()  # a loop may round, and call a little early
             self.core.feed_tick(now=now if deadline is None else max(deadline, now))
+            while (trouble := self._socket.trouble()) is not None:
+                Notice(WARNING, "settings", trouble, {"event": "unsendable"}).write(log, self._name)
+            if self._own_address is not None and now >= self._own_address.due:
+                self._look_after(self._own_address, now)
             if self._connections is not None:
                 self._connections.readable(now)
                 self._connections.take_wishes(now, rewire=True)  # the node's own run changes without an event
@@ -188,6 +195,8 @@ class Engine(BaseEngine):
 
     def _next_deadline(self) -> float | None:
         deadline = self.core.poll_deadline()
+        if self._own_address is not None:
+            deadline = min(inf if deadline is None else deadline, self._own_address.due)
         if self._connections is None or self._connections.deadline == inf:
             return deadline
         return min(inf if deadline is None else deadline, self._connections.deadline)
@@ -211,8 +220,15 @@ class Engine(BaseEngine):
         if trouble is not None:
             Notice(WARNING, "multicast", trouble).write(log, self._name)
 
+    def _look_after(self, own_address: OwnAddress, now: float) -> None:
+        notice = own_address.follow(self.core, now)
+        if notice is not None:
+            notice.write(log, self._name)
+
     def _hand_out(self, event: Event) -> None:
         self._keep(event)
+        if self._own_address is not None:
+            self._own_address.heard(event)
         for subscription in self._subscriptions:
             subscription.wake()
         notice = self._notices.of(event)

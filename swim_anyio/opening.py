@@ -16,7 +16,15 @@ from anyio.lowlevel import checkpoint
 from swim_core import Address, BindError, ConfigError, Multicast, NodeCrashed, ProtocolConfig
 from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
 from swim_threads import engine as threads
-from swim_threads.preparing import advertised, create_node, deciding_seed, open_multicast, open_sockets
+from swim_threads.preparing import (
+    advertised,
+    create_node,
+    deciding_seeds,
+    elsewhere,
+    named_host,
+    open_multicast,
+    open_sockets,
+)
 from swim_threads.sockets.udp import UdpSocket
 
 from . import simulation_hook
@@ -49,8 +57,9 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
     stopped may run again, and keeps it.
 
     Args:
-        bind: "host:port" or a pair to listen on; else ``SWIM_BIND``, else 127.0.0.1:7946. Port 0 lets the
-            system choose; ``node.local.address`` tells.
+        bind: "host:port" or a pair to listen on; the host may also be an interface (``eth0``) or a network
+            (``10.0.0.0/8``) of which this host has one address. Else ``SWIM_BIND``, else 127.0.0.1:7946. Port 0 lets
+            the system choose; ``node.local.address`` tells.
         name: unique in the cluster; else ``SWIM_NAME``, else the host's name and random characters.
         join: seeds, as pairs or "host:port", also one comma-separated string; else ``SWIM_JOIN``, else none.
             Names are resolved in the background.
@@ -150,17 +159,21 @@ async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[Bas
         if listener is not None:
             undo.callback(listener.close)
         seeds = await _first_seed(arguments, sock)
-        address = advertised(arguments, sock, await _advertise(arguments, sock), seeds, log=log)
-        core = create_node(arguments, address, now=loop.clock() if within else threads.clock())
-        multicast = open_multicast(arguments, sock, address, log=log)
+        own = advertised(arguments, sock, await _advertise(arguments, sock), seeds, log=log)
+        core = create_node(arguments, own.address, now=loop.clock() if within else threads.clock())
+        multicast = open_multicast(arguments, sock, own.address, log=log)
         if multicast is not None:
             undo.callback(multicast.close)
         engine: BaseEngine
         buffer = arguments.config.event_buffer
         if within:
-            engine = Engine(core, sock, loop, event_buffer=buffer, multicast=multicast, listener=listener)
+            engine = Engine(
+                core, sock, loop, event_buffer=buffer, own_address=own, multicast=multicast, listener=listener
+            )
         else:
-            engine = ThreadedEngine(core, sock, loop, event_buffer=buffer, multicast=multicast, listener=listener)
+            engine = ThreadedEngine(
+                core, sock, loop, event_buffer=buffer, own_address=own, multicast=multicast, listener=listener
+            )
         undo.pop_all()
     return engine, loop, Seeds(sock.reachable_families, engine)
 
@@ -181,6 +194,8 @@ async def _bindable(host: str, port: int) -> tuple[str, int]:
     """The address to bind, numeric; a zone (``%eth0``) stays."""
     if numeric(host, port) is not None:
         return host, port
+    if (local := named_host(host)) is not None:
+        return local, port
     try:
         return (await look_up(host, port))[0]
     except OSError as error:
@@ -198,9 +213,9 @@ async def _advertise(arguments: Arguments, sock: UdpSocket) -> Address | None:
 
 
 async def _first_seed(arguments: Arguments, sock: UdpSocket) -> list[Address]:
-    """The addresses of the first seed, where they are needed now."""
-    seed = deciding_seed(arguments, sock)
-    if seed is not None:
-        with anyio.move_on_after(FIRST_LOOK_UP), contextlib.suppress(OSError):
-            return await look_up(*seed, sock.reachable_families)
+    """The addresses of the first seed on another host, where they are needed now."""
+    with anyio.move_on_after(FIRST_LOOK_UP), contextlib.suppress(OSError):
+        for host, port in deciding_seeds(arguments, sock):
+            if there := elsewhere(host, await look_up(host, port, sock.reachable_families)):
+                return there
     return []  # it is looked up again in the background, with a warning; the node starts in any case

@@ -10,6 +10,7 @@ import anyio
 
 from swim_core import Event, JoinAttempt, NodeCrashed, NotRunning, ProtocolNode
 from swim_threads import engine as threads
+from swim_threads.preparing import OwnAddress
 from swim_threads.sockets.multicast import MulticastSocket
 from swim_threads.sockets.tcp import TcpListener
 from swim_threads.sockets.udp import UdpSocket
@@ -41,6 +42,7 @@ class ThreadedEngine(BaseEngine):
         loop: ThreadsafeLoop,
         *,
         event_buffer: int,
+        own_address: OwnAddress | None = None,
         multicast: MulticastSocket | None = None,
         listener: TcpListener | None = None,
     ) -> None:
@@ -53,6 +55,7 @@ class ThreadedEngine(BaseEngine):
             core,
             sock,
             self._on_event,
+            own_address=own_address,
             multicast=multicast,
             listener=listener,
             on_change=self._on_change,

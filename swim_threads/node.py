@@ -31,6 +31,7 @@ from swim_core.embedding.arguments import HostPort, read_seeds
 from . import open_nodes
 from .engine import Engine, clock
 from .listeners import Dispatcher, Listener
+from .own_address import OwnAddress
 from .resolver import Resolver, Seed, numeric
 from .sockets.multicast import MulticastSocket
 from .sockets.tcp import TcpListener
@@ -69,13 +70,16 @@ class ThreadNode:
         *,
         seeds: Sequence[Seed],
         event_buffer: int,
+        own_address: OwnAddress | None = None,
         multicast: MulticastSocket | None = None,
         listener: TcpListener | None = None,
     ) -> None:
         """For `open_node`, which see; takes over the sockets."""
         self._event_buffer = event_buffer
         self._families = sock.reachable_families
-        self._engine = Engine(node, sock, self._on_event, multicast=multicast, listener=listener)
+        self._engine = Engine(
+            node, sock, self._on_event, own_address=own_address, multicast=multicast, listener=listener
+        )
         self._dispatcher = Dispatcher(self._engine, event_buffer)
         self._resolver = Resolver(self._engine.lock, self._families, self._rejoin)
         try:

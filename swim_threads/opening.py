@@ -4,7 +4,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
 from swim_core import Address, BindError, ConfigError, Multicast, ProtocolConfig
@@ -12,7 +12,7 @@ from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
 
 from .engine import clock
 from .node import ThreadNode
-from .preparing import advertised, create_node, deciding_seed, open_multicast, open_sockets
+from .preparing import advertised, create_node, deciding_seeds, elsewhere, named_host, open_multicast, open_sockets
 from .resolver import numeric, resolve
 from .sockets.udp import UdpSocket
 
@@ -39,7 +39,8 @@ def open_node(
     wildcard is bound without ``advertise``.
 
     Args:
-        bind: where to listen, ``"host:port"`` or a pair; port 0 lets the system choose. Default ``SWIM_BIND``,
+        bind: where to listen, ``"host:port"`` or a pair; port 0 lets the system choose. The host may also be an
+            interface (``eth0``) or a network (``10.0.0.0/8``) with one address of this host. Default ``SWIM_BIND``,
             else 127.0.0.1:7946. A `SmudgeConfig` has defaults of its own for this and ``join``.
         name: unique in the cluster. Default ``SWIM_NAME``, else the host's name and a random suffix.
         join: seeds, addresses or names; asked, and names resolved anew, until each is a member. Default
@@ -77,13 +78,21 @@ def open_node(
         if listener is not None:
             undo.callback(listener.close)
         advertise = _advertise_address(arguments, sock)
-        address = advertised(arguments, sock, advertise, _first_seed(arguments, sock), log=logger)
-        core = create_node(arguments, address, now=clock())
-        multicast = open_multicast(arguments, sock, address, log=logger)
+        own = advertised(arguments, sock, advertise, _first_seed(arguments, sock), log=logger)
+        core = create_node(arguments, own.address, now=clock())
+        multicast = open_multicast(arguments, sock, own.address, log=logger)
         if multicast is not None:
             undo.callback(multicast.close)
         buffer = arguments.config.event_buffer
-        node = ThreadNode(core, sock, seeds=arguments.join, event_buffer=buffer, multicast=multicast, listener=listener)
+        node = ThreadNode(
+            core,
+            sock,
+            seeds=arguments.join,
+            event_buffer=buffer,
+            own_address=own,
+            multicast=multicast,
+            listener=listener,
+        )
         undo.pop_all()
     return node
 
@@ -92,6 +101,8 @@ def _bind_address(host: str, port: int) -> tuple[str, int]:
     """``host`` as a numeric one, with its zone if it has one."""
     if numeric(host, port) is not None:
         return host, port
+    if (local := named_host(host)) is not None:
+        return local, port
     try:
         return resolve(host, port)[0]
     except OSError as error:
@@ -108,15 +119,14 @@ def _advertise_address(arguments: Arguments, sock: UdpSocket) -> Address | None:
         raise ConfigError(f"advertise: {host!r} does not resolve: {error.strerror}") from error
 
 
-def _first_seed(arguments: Arguments, sock: UdpSocket) -> tuple[Address, ...]:
-    """The addresses of the first seed, where they are needed now."""
-    seed = deciding_seed(arguments, sock)
-    if seed is None:
-        return ()
-    address = numeric(*seed)
-    if address is not None:
-        return (address,)
-    try:
-        return resolve(*seed, sock.reachable_families)
-    except OSError:
-        return ()  # the resolver thread tries again and warns
+def _first_seed(arguments: Arguments, sock: UdpSocket) -> Sequence[Address]:
+    """The addresses of the first seed on another host, where they are needed now."""
+    for host, port in deciding_seeds(arguments, sock):
+        address = numeric(host, port)
+        try:
+            found = (address,) if address is not None else resolve(host, port, sock.reachable_families)
+        except OSError:
+            return ()  # the resolver thread tries again and warns
+        if there := elsewhere(host, found):
+            return there
+    return ()

@@ -3,9 +3,11 @@
 import gc
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+
+from support.hosts import Host, new_hosts
 
 SIGNALS = ("SIGHUP", "SIGQUIT", "SIGTERM", "SIGTSTP", "SIGTTIN", "SIGTTOU")
 
@@ -41,3 +43,10 @@ def nothing_is_left() -> Iterator[None]:
         if thread.name == "swim resolver":  # getaddrinfo can't be interrupted: where DNS hangs, it ends when it ends
             thread.join(60)
     assert [thread.name for thread in threads if thread.is_alive()] == []
+
+
+@pytest.fixture
+def new_host() -> Iterator[Callable[[], Host]]:
+    """Makes hosts (network namespaces) without any network; skips where that can't be."""
+    with new_hosts() as make:
+        yield make
