@@ -1,13 +1,16 @@
 """A node within the event loop itself: feeds the node, sends what it says, hands its events out."""
 
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import nullcontext, suppress
+from functools import partial
 from math import inf
 from typing import TypeVar
 
-from swim_core import Address, Event, JoinAttempt, KernelEvidence, ProtocolNode
+from swim_core import Address, Event, JoinAttempt, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode
 from swim_core.embedding.log_messages import WARNING, Notice, Notices
+from swim_threads.lookups import look_ups
+from swim_threads.resolver import BACKOFF_MAX, Deed, LookUpService, Resolver, Seed
 from swim_threads.sockets.tcp import TcpListener
 from swim_threads.sockets.transport import DatagramSocket, GroupSocket
 
@@ -34,8 +37,10 @@ class Engine(BaseEngine):
         driver: Driver,
         *,
         event_buffer: int,
+        backoff_max: float = BACKOFF_MAX,
         multicast: GroupSocket | None = None,
         listener: TcpListener | None = None,
+        look_up_service: LookUpService = look_ups,
     ) -> None:
         super().__init__(core, driver, lock=nullcontext(), clock=driver.clock, event_buffer=event_buffer)
         self._name = core.local.name
@@ -48,6 +53,9 @@ class Engine(BaseEngine):
         if listener is not None:
             self._connections = Connections(core, listener, self._on_connection, now=self.clock())
         self._deadline: float | None = None
+        self._resolver = Resolver(
+            socket.reachable_families, self._act_later, self._warn, backoff_max=backoff_max, service=look_up_service
+        )
 
     def start(self) -> None:
         self._started()
@@ -65,7 +73,11 @@ class Engine(BaseEngine):
         self.settle()
         return result
 
+    def join(self, seeds: Iterable[Seed]) -> None:
+        self.act(lambda core, now: self._resolver.replace(seeds, core, now))
+
     def leave(self) -> None:
+        self._resolver.stop()
         self.act(lambda core, now: core.leave(now=now))
 
     def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -133,6 +145,7 @@ class Engine(BaseEngine):
                     break
             now = self.clock()  # a loop may round, and call a little early
             self.core.feed_tick(now=now if deadline is None else max(deadline, now))
+            self._resolver.turn(self.core, now)
             if self._connections is not None:
                 self._connections.readable(now)
                 self._connections.take_wishes(now, rewire=True)  # the node's own run changes without an event
@@ -188,9 +201,12 @@ class Engine(BaseEngine):
 
     def _next_deadline(self) -> float | None:
         deadline = self.core.poll_deadline()
-        if self._connections is None or self._connections.deadline == inf:
+        others = self._resolver.deadline
+        if self._connections is not None:
+            others = min(others, self._connections.deadline)
+        if others == inf:
             return deadline
-        return min(inf if deadline is None else deadline, self._connections.deadline)
+        return others if deadline is None else min(deadline, others)
 
     def _drain(self) -> None:
         core, send = self.core, self._socket.send
@@ -218,10 +234,25 @@ class Engine(BaseEngine):
         notice = self._notices.of(event)
         if notice is not None:
             notice.write(log, self._name)
-        if isinstance(event, JoinAttempt) and self.on_join_attempt is not None:
-            self.on_join_attempt()
+        if isinstance(event, JoinAttempt):
+            self._resolver.refresh(self.clock())
+
+    def _act_later(self, deed: Deed) -> None:
+        """For any thread."""
+        if self._driver.is_current():
+            self._do(deed)
+        else:
+            self._driver.post(partial(self._do, deed))
+
+    def _do(self, deed: Deed) -> None:
+        with suppress(NotRunning, NodeCrashed):
+            self.act(deed)
+
+    def _warn(self, notice: Notice) -> None:
+        notice.write(log, self._name)
 
     def _release(self) -> None:
+        self._resolver.stop()
         self._socket.close()
         if self._multicast is not None:
             self._multicast.close()

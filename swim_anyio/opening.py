@@ -1,6 +1,5 @@
 """`open_node`: from arguments to a running node, and to its end whatever happens in between."""
 
-import contextlib
 import logging
 import os
 import secrets
@@ -10,13 +9,13 @@ from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanag
 from types import TracebackType
 from typing import Literal
 
-import anyio
 from anyio.lowlevel import checkpoint
 
 from swim_core import Address, BindError, ConfigError, Multicast, NodeCrashed, ProtocolConfig
 from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
 from swim_threads import engine as threads
-from swim_threads.preparing import advertised, create_node, deciding_seed, open_multicast, open_sockets
+from swim_threads.lookups import numeric
+from swim_threads.preparing import FIRST_LOOK_UP, advertised, create_node, deciding_seed, open_multicast, open_sockets
 from swim_threads.sockets.udp import UdpSocket
 
 from . import simulation_hook
@@ -24,9 +23,9 @@ from .base import BaseEngine
 from .connections import Connections
 from .drivers import current_driver
 from .engine import Engine
+from .lookups import look_up
 from .loops import Loop
 from .node import AsyncNode
-from .seeds import Seeds, look_up, numeric
 from .threaded import ThreadedEngine
 
 __all__ = ["DriverName", "open_node"]
@@ -35,8 +34,6 @@ log = logging.getLogger("swim_anyio")
 
 DriverName = Literal["thread", "loop"]
 """What runs the protocol of a node: a thread of its own, or the event loop itself."""
-
-FIRST_LOOK_UP = 2.0  # seconds that a wildcard bind waits for its first seed's name, which tells the route to advertise
 
 
 class open_node(AbstractAsyncContextManager[AsyncNode]):
@@ -119,13 +116,13 @@ async def _run(arguments: Arguments, driver: DriverName | None) -> AsyncIterator
     """The life of a node. A cancel scope surrounds the block, and no task group, which would wrap exceptions."""
     await checkpoint()
     simulated = simulation_hook.current()
-    engine, loop, seeds = await (simulated.prepare(arguments) if simulated else _prepare(arguments, driver))
+    engine, loop = await (simulated.prepare(arguments) if simulated else _prepare(arguments, driver))
     block = loop.block()
     engine.on_failure = block.cancel
     with block:
         try:
             engine.start()
-            node = AsyncNode(engine, seeds)
+            node = AsyncNode(engine)
             if arguments.join:
                 node.join(arguments.join)
             yield node
@@ -138,31 +135,35 @@ async def _run(arguments: Arguments, driver: DriverName | None) -> AsyncIterator
         raise NodeCrashed(f"the node {engine.core.local.name} failed") from engine.failure
 
 
-async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[BaseEngine, Loop, Seeds]:
-    """A node that is bound and not yet started, its loop, and what resolves its seeds."""
+async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[BaseEngine, Loop]:
+    """A node that is bound and not yet started, and its loop."""
     with ExitStack() as undo:
         loop = current_driver()
         within = driver == "loop" or (driver is None and not loop.real_time)
         speaks_tcp = not within or (loop.real_time and Connections.available)  # kernels don't keep virtual time
         tripwires = arguments.config.tripwires and speaks_tcp
-        sock, listener = open_sockets(arguments, await _bindable(*arguments.bind), tripwires=tripwires, log=log)
+        sock, listener = open_sockets(arguments, await _bindable(loop, *arguments.bind), tripwires=tripwires, log=log)
         undo.callback(sock.close)
         if listener is not None:
             undo.callback(listener.close)
-        seeds = await _first_seed(arguments, sock)
-        address = advertised(arguments, sock, await _advertise(arguments, sock), seeds, log=log)
+        seeds = await _first_seed(loop, arguments, sock)
+        address = advertised(arguments, sock, await _advertise(loop, arguments, sock), seeds, log=log)
         core = create_node(arguments, address, now=loop.clock() if within else threads.clock())
         multicast = open_multicast(arguments, sock, address, log=log)
         if multicast is not None:
             undo.callback(multicast.close)
-        engine: BaseEngine
-        buffer = arguments.config.event_buffer
-        if within:
-            engine = Engine(core, sock, loop, event_buffer=buffer, multicast=multicast, listener=listener)
-        else:
-            engine = ThreadedEngine(core, sock, loop, event_buffer=buffer, multicast=multicast, listener=listener)
+        make = Engine if within else ThreadedEngine
+        engine = make(
+            core,
+            sock,
+            loop,
+            event_buffer=arguments.config.event_buffer,
+            backoff_max=arguments.config.join_backoff_max,
+            multicast=multicast,
+            listener=listener,
+        )
         undo.pop_all()
-    return engine, loop, Seeds(sock.reachable_families, engine)
+    return engine, loop
 
 
 def _driver_name(driver: DriverName | None) -> DriverName | None:
@@ -177,30 +178,35 @@ def _driver_name(driver: DriverName | None) -> DriverName | None:
     return None
 
 
-async def _bindable(host: str, port: int) -> tuple[str, int]:
+async def _bindable(loop: Loop, host: str, port: int) -> tuple[str, int]:
     """The address to bind, numeric; a zone (``%eth0``) stays."""
     if numeric(host, port) is not None:
         return host, port
     try:
-        return (await look_up(host, port))[0]
+        return (await look_up(loop, host, port))[0]
     except OSError as error:
         raise BindError(error.errno, f"{host!r}, the host to listen on, does not resolve: {error.strerror}") from error
 
 
-async def _advertise(arguments: Arguments, sock: UdpSocket) -> Address | None:
+async def _advertise(loop: Loop, arguments: Arguments, sock: UdpSocket) -> Address | None:
     if arguments.advertise is None:
         return None
     host, port = arguments.advertise
     try:
-        return numeric(host, port) or (await look_up(host, port, sock.reachable_families))[0]
+        return numeric(host, port) or (await look_up(loop, host, port, sock.reachable_families))[0]
     except OSError as error:
         raise ConfigError(f"advertise: {host!r} does not resolve: {error.strerror}") from error
 
 
-async def _first_seed(arguments: Arguments, sock: UdpSocket) -> list[Address]:
+async def _first_seed(loop: Loop, arguments: Arguments, sock: UdpSocket) -> tuple[Address, ...]:
     """The addresses of the first seed, where they are needed now."""
     seed = deciding_seed(arguments, sock)
-    if seed is not None:
-        with anyio.move_on_after(FIRST_LOOK_UP), contextlib.suppress(OSError):
-            return await look_up(*seed, sock.reachable_families)
-    return []  # it is looked up again in the background, with a warning; the node starts in any case
+    if seed is None:
+        return ()
+    address = numeric(*seed)
+    if address is not None:
+        return (address,)
+    try:
+        return await look_up(loop, *seed, sock.reachable_families, seconds=FIRST_LOOK_UP)
+    except OSError:
+        return ()  # it is looked up again in the background, with a warning; the node starts in any case

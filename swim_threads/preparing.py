@@ -12,7 +12,10 @@ from .sockets.multicast import MulticastSocket
 from .sockets.tcp import TcpListener, open_pair
 from .sockets.udp import UdpSocket, route_source
 
-__all__ = ["advertised", "create_node", "deciding_seed", "open_multicast", "open_sockets"]
+__all__ = ["FIRST_LOOK_UP", "advertised", "create_node", "deciding_seed", "open_multicast", "open_sockets"]
+
+FIRST_LOOK_UP = 2.0
+"""Seconds that a wildcard bind waits for its first seed's name, which tells the route to advertise."""
 
 
 def open_sockets(

@@ -1,6 +1,7 @@
 """What a transport is: how an engine uses the socket of its datagrams, and the one of a multicast group."""
 
 from collections.abc import Callable
+from socket import AddressFamily
 from typing import Protocol
 
 from swim_core import Address, Multicast
@@ -13,6 +14,9 @@ class DatagramSocket(Protocol):
 
     @property
     def saw_errors(self) -> bool: ...
+
+    @property
+    def reachable_families(self) -> tuple[AddressFamily, ...]: ...
 
     def fileno(self) -> int: ...
 

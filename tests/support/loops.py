@@ -17,6 +17,8 @@ import pytest
 import trio
 from anyio.lowlevel import checkpoint
 
+from support.waiting import SOON
+
 __all__ = ["DRIVERS", "LOOPS", "on_every_loop", "run_clean"]
 
 Main = Callable[[], Awaitable[None]]
@@ -56,6 +58,9 @@ def run_clean(loop: str, main: Main, driver: str) -> None:
         with patch.dict(os.environ, SWIM_DRIVER=driver):
             LOOPS[loop](watched)
     finally:
+        for thread in threading.enumerate():
+            if thread.name == "swim resolver":  # shared by all nodes, and it ends by itself
+                thread.join(SOON)
         assert not any(thread.name.startswith("swim") for thread in threading.enumerate()), "a thread is left"
         assert _open_files() == files, "a socket is left"
 
