@@ -26,7 +26,6 @@ __all__ = ["Joiner"]
 
 FIRST_BACKOFF = 1.0  # seconds
 SUPERSEDED_BACKOFF = 60.0
-OWN_AGAIN = 3_600.0  # seconds until a seed that seemed to be this node itself is asked again: it may have reflected
 AT_A_TIME = 3
 ANNOUNCED = 16  # addresses asked once each, of which answers are awaited
 VAIN = 2  # askings of a seed after which it counts as unanswered: 3 s, later than members that start together
@@ -44,6 +43,8 @@ class _Seed(msgspec.Struct):
     asked: int = 0
     """Times, since it last answered or was a live member."""
     asked_since: float = 0.0
+    led_back: bool = False
+    """Whether what it was asked last came to this very node."""
     timer: Timer | None = None
 
 
@@ -89,7 +90,10 @@ class Joiner:
 
     @property
     def unanswered(self) -> Sequence[Address]:
-        """Those of them that were asked more than once, have not answered, and are no live member's address."""
+        """Those of them that were asked more than once, have not answered, and are no live member's address.
+
+        One that leads back to this node counts only while it is alone: mostly it is an address of its own.
+        """
         return [seed.address for seed in self._vain()]
 
     def join(self, addresses: Sequence[Address], now: float) -> None:
@@ -150,7 +154,9 @@ class Joiner:
         self._plan(now)
 
     def _vain(self) -> Sequence[_Seed]:
-        return [seed for seed in self._seeds.values() if seed.asked >= VAIN and self._wanted(seed)]
+        alone = self._table.live_count == 1
+        vain = [seed for seed in self._seeds.values() if seed.asked >= VAIN and self._wanted(seed)]
+        return [seed for seed in vain if alone or not seed.led_back]
 
     def _ask_due(self, now: float) -> None:
         due = [seed for seed in self._seeds.values() if seed.due <= now and seed.address != self._local.address]
@@ -239,13 +245,16 @@ class Joiner:
     # ------------------------------------------------------------------ answers
 
     def met_itself(self, join: Join, now: float) -> None:
-        """A JOIN of this node came back to it: that seed is another address of its own, or reflects."""
+        """A JOIN of this node came back to it: it need not be answered.
+
+        The seed may be another address of this node, or one behind which a balancer has others too, and leads to them
+        the next time: so it is asked again as if it had been silent.
+        """
         for seed in self._asked():
             if seed.seq == join.seq:
-                seed.seq, seed.due, seed.asked = None, now + OWN_AGAIN, 0
+                seed.seq, seed.led_back = None, True
                 if seed.timer is not None:
                     seed.timer.cancel()
-        self._plan(now)
 
     def answered(self, ack: JoinAck, sender: Sender, now: float) -> None:
         """A seed answered: come again with its cookie, or, once admitted, sync."""
@@ -254,7 +263,7 @@ class Joiner:
             self._counters.drop(DropReason.UNREQUESTED)
             return
         seed.timer.cancel()
-        seed.seq, seed.asked = None, 0
+        seed.seq, seed.asked, seed.led_back = None, 0, False
         self._settings_check.check(ack, sender.address, now)
         if self._table.live_count == 1 and self._local.rival is None:
             self._local.enter(ack.time, ack.held, now)
