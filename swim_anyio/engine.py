@@ -74,7 +74,14 @@ class Engine(BaseEngine):
         return result
 
     def join(self, seeds: Iterable[Seed]) -> None:
-        self.act(lambda core, now: self._resolver.replace(seeds, core, now))
+        seeds = tuple(seeds)
+
+        def join(core: ProtocolNode, now: float) -> None:
+            self._resolver.replace(seeds, core, now)
+            for host, _ in seeds:
+                self._socket.note_zone(host)
+
+        self.act(join)
 
     def leave(self) -> None:
         self._resolver.stop()

@@ -9,7 +9,8 @@ from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanag
 from types import TracebackType
 from typing import Literal
 
-from anyio.lowlevel import checkpoint
+import anyio
+import anyio.lowlevel
 
 from swim_core import Address, BindError, ConfigError, Multicast, NodeCrashed, ProtocolConfig
 from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
@@ -114,7 +115,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
 @asynccontextmanager
 async def _run(arguments: Arguments, driver: DriverName | None) -> AsyncIterator[AsyncNode]:
     """The life of a node. A cancel scope surrounds the block, and no task group, which would wrap exceptions."""
-    await checkpoint()
+    await anyio.lowlevel.checkpoint()
     simulated = simulation_hook.current()
     engine, loop = await (simulated.prepare(arguments) if simulated else _prepare(arguments, driver))
     block = loop.block()

@@ -180,7 +180,14 @@ class Engine:
 
     def join(self, seeds: Iterable[Seed]) -> None:
         """Have the node ask ``seeds`` in place of others, and keep the names among them resolved. Raises as `act`."""
-        self.act(lambda node, now: self._resolver.replace(seeds, node, now))
+        seeds = tuple(seeds)
+
+        def join(node: ProtocolNode, now: float) -> None:
+            self._resolver.replace(seeds, node, now)
+            for host, _ in seeds:
+                self._socket.note_zone(host)
+
+        self.act(join)
 
     def leave(self, *, wait: bool) -> None:
         """Say goodbye; with ``wait`` return only when it was said often enough, or the engine ended."""

@@ -10,7 +10,7 @@ from swim_core.embedding.arguments import Arguments, advertised_address, exposur
 
 from .sockets.multicast import MulticastSocket
 from .sockets.tcp import TcpListener, open_pair
-from .sockets.udp import UdpSocket, route_source
+from .sockets.udp import UdpSocket
 
 __all__ = ["FIRST_LOOK_UP", "advertised", "create_node", "deciding_seed", "open_multicast", "open_sockets"]
 
@@ -29,6 +29,8 @@ def open_sockets(
     sock, listener, notice = open_pair(*bind, tcp=tripwires)
     if notice is not None:
         log.warning("%s: no tripwires, so that crashes are found later: %s", arguments.name, notice)
+    for host, _ in arguments.join:
+        sock.note_zone(host)
     return sock, listener
 
 
@@ -44,7 +46,9 @@ def advertised(
     arguments: Arguments, sock: UdpSocket, advertise: Address | None, seeds: Sequence[Address], *, log: logging.Logger
 ) -> Address:
     """What to tell others; logs how it was chosen, and what listening beyond loopback means."""
-    choice = advertised_address(sock.address, advertise, seeds, dual_stack=sock.dual_stack, route_source=route_source)
+    choice = advertised_address(
+        sock.address, advertise, seeds, dual_stack=sock.dual_stack, route_source=sock.route_source
+    )
     if choice.notice is not None:
         log.log(logging.WARNING if choice.doubtful else logging.INFO, "%s: %s", arguments.name, choice.notice)
     if (warning := exposure_warning(sock.address)) is not None:

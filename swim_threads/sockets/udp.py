@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable
 from functools import partial
 
-from swim_core import Address, BindError
+from swim_core import Address, BindError, ConfigError
 from swim_core.address import canonical
 
 __all__ = ["OnDatagram", "OnRefused", "UdpSocket", "family_of", "route_source"]
@@ -37,6 +37,7 @@ _FROM_ICMP = {2, 3}  # its origin: ICMP, ICMPv6; a port-unreachable is the one t
 MAX_DATAGRAM = 65_536  # more than UDP carries; 256 KiB, which asyncio asks for, costs six times the time
 QUOTED = 256  # bytes of a refused datagram to read: enough to recognise it
 ERRORS_AT_ONCE = 256  # above what the default receive buffer holds of them, so that one go empties the queue
+MAX_SCOPES = 4_096  # link-local hosts whose interface is remembered
 SEND_ATTEMPTS = 3  # each failure may report another datagram's error, in which case this one was not sent
 _CLOSED = {errno.EBADF, errno.ENOTSOCK}
 _address = partial(tuple.__new__, Address)  # from a pair, in one step less than by name
@@ -65,6 +66,8 @@ class UdpSocket:
         self._sendto = sock.sendto
         self._v6 = sock.family == socket.AF_INET6
         self.scope_id = scope_id
+        self._scopes: dict[str, int] = {}  # of link-local hosts
+        self._likely_scope = scope_id  # of one that only others have told of
         self.dual_stack = dual_stack
         self.saw_errors = False
         self._sent_into_errors = False
@@ -143,7 +146,7 @@ class UdpSocket:
                 nothing_yet = False
                 continue
             nothing_yet = False
-            on_datagram(data, canonical(source[0], source[1]) if v6 else _address(source))
+            on_datagram(data, self._source(source) if v6 else _address(source))
         return True
 
     def send(self, payload: bytes, destination: Address, on_refused: OnRefused) -> bool:
@@ -173,9 +176,37 @@ class UdpSocket:
                 self._drain_errors(on_refused)
         return False
 
+    def note_zone(self, host: str) -> None:
+        """Remember the zone of a link-local host as in ``fe80::1%eth0``: addresses have none from here on."""
+        name, _, zone = host.partition("%")
+        if zone and self._v6:
+            with contextlib.suppress(OSError, ConfigError):  # no such interface; the seed stays out of reach
+                self._likely_scope = _scope_id(zone)
+                self._keep_scope(canonical(name, 0).host, self._likely_scope)
+
+    def scope_of(self, host: str) -> int:
+        """The number of the interface behind which a link-local host is; 0 if nothing tells, or for another host."""
+        return self._scopes.get(host, self._likely_scope) if _is_link_local(host) else 0
+
+    def route_source(self, destination: Address) -> str | None:
+        """As the function of that name, with the zone that is known of ``destination``."""
+        return route_source(destination, scope_id=self.scope_of(destination.host))
+
     def close(self) -> None:
         """Close the socket. A second call does nothing."""
         self._socket.close()
+
+    def _source(self, source: tuple[str, int, int, int]) -> Address:
+        address = canonical(source[0], source[1])
+        if source[3] and not self.scope_id:
+            self._keep_scope(address.host, source[3])
+        return address
+
+    def _keep_scope(self, host: str, scope_id: int) -> None:
+        if self._scopes.get(host) != scope_id:
+            if len(self._scopes) >= MAX_SCOPES:  # sources can be forged
+                del self._scopes[next(iter(self._scopes))]
+            self._scopes[host] = scope_id
 
     def _target(self, destination: Address) -> tuple[str, int] | tuple[str, int, int, int] | None:
         """What the kernel calls ``destination``, never a name to resolve; None if out of reach of this family."""
@@ -186,7 +217,7 @@ class UdpSocket:
             return (f"::ffff:{host}", port) if self.dual_stack else None
         if not self._v6:
             return None
-        return (host, port, 0, self.scope_id) if _is_link_local(host) else destination
+        return (host, port, 0, self.scope_of(host)) if _is_link_local(host) else destination
 
     def _drain_errors(self, on_refused: OnRefused) -> int:
         """Empty the error queue; returns how many entries there were, at most `ERRORS_AT_ONCE`."""
@@ -205,7 +236,7 @@ class UdpSocket:
         return ERRORS_AT_ONCE
 
 
-def route_source(destination: Address | None, family: int = socket.AF_INET) -> str | None:
+def route_source(destination: Address | None, family: int = socket.AF_INET, *, scope_id: int = 0) -> str | None:
     """The address this host would send from, to ``destination`` or, if None, by the default route of ``family``.
 
     Nothing is sent: connecting a UDP socket only asks the routing table.
@@ -216,7 +247,8 @@ def route_source(destination: Address | None, family: int = socket.AF_INET) -> s
     host, port = destination or (_OUTSIDE[socket.AddressFamily(family)], 9)
     try:
         with socket.socket(family_of(host), socket.SOCK_DGRAM) as sock:
-            sock.connect((host, port or 9))  # some systems refuse port 0; 9 is "discard"
+            target = (host, port or 9)  # some systems refuse port 0; 9 is "discard"
+            sock.connect((*target, 0, scope_id) if scope_id else target)
             return canonical(sock.getsockname()[0], 0).host
     except OSError:
         return None
