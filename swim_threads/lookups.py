@@ -19,6 +19,8 @@ import attrs
 from swim_core import Address, ConfigError
 from swim_core.address import canonical
 
+from .services import is_service, targets
+
 __all__ = ["ANY_FAMILY", "LONGEST", "LookUp", "LookUps", "Outcome", "look_ups", "numeric", "resolve", "resolve_within"]
 
 ANY_FAMILY = (socket.AF_INET, socket.AF_INET6)
@@ -42,9 +44,27 @@ def numeric(host: str, port: int) -> Address | None:
 def resolve(host: str, port: int, families: Collection[int] = ANY_FAMILY) -> tuple[Address, ...]:
     """What a name stands for in ``families``, each address once, in the system's order. Blocks.
 
+    Of a service's name it is what all of its targets stand for, with their ports.
+
     Raises:
         OSError: if it does not resolve to any.
     """
+    if not is_service(host):
+        return _resolve(host, port, families)
+    found: dict[Address, None] = {}
+    failure = OSError(errno.ENOENT, "none of its targets resolves")
+    for target in targets(host):
+        try:
+            address = numeric(*target)
+            found |= dict.fromkeys([address] if address is not None else _resolve(*target, families))
+        except OSError as error:
+            failure = error
+    if not found:
+        raise failure
+    return tuple(found)
+
+
+def _resolve(host: str, port: int, families: Collection[int]) -> tuple[Address, ...]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     except UnicodeError as error:  # what the IDNA codec makes of a label that is empty or too long

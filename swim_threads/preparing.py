@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from swim_core import Address, ProtocolNode
 from swim_core.embedding.arguments import Arguments, advertised_address, exposure_warning, is_wildcard
 
+from .services import check_services
 from .sockets.multicast import MulticastSocket
 from .sockets.tcp import TcpListener, open_pair
 from .sockets.udp import UdpSocket
@@ -25,7 +26,9 @@ def open_sockets(
 
     Raises:
         BindError: if the address can't be had. Nothing is left open.
+        ConfigError: if a seed needs what is not installed.
     """
+    check_services(arguments.join)
     sock, listener, notice = open_pair(*bind, tcp=tripwires)
     if notice is not None:
         log.warning("%s: no tripwires, so that crashes are found later: %s", arguments.name, notice)

@@ -20,6 +20,7 @@ from swim_core import Address, NodeCrashed, NotRunning, ProtocolNode
 from swim_core.embedding.log_messages import WARNING, Notice
 
 from .lookups import LONGEST, LookUp, Outcome, look_ups, numeric
+from .services import check_services
 
 __all__ = ["Deed", "LookUpService", "Resolver", "Seed"]
 
@@ -102,8 +103,11 @@ class Resolver:
         """Have the node ask ``seeds`` in place of others; the names among them as soon as they are resolved.
 
         Raises:
+            ConfigError: if one needs what is not installed.
             NotRunning: if it has left. Nothing is changed.
         """
+        seeds = tuple(seeds)
+        check_services(seeds)
         wanted = tuple(seed for seed in seeds if self._reaches(seed))
         names = {seed: self._names.get(seed) or _Name(seed, now) for seed in wanted if numeric(*seed) is None}
         self._join(wanted, names, node, now)
