@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from swim_core.address import Address
+from swim_core.errors import Overloaded
 from swim_core.events import JoinAttempt
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.claims.merging import ClaimMerger
@@ -30,6 +31,7 @@ AT_A_TIME = 3
 ANNOUNCED = 16  # addresses asked once each, of which answers are awaited
 VAIN = 2  # askings of a seed after which it counts as unanswered: 3 s, later than members that start together
 TRIES = 3  # per step, a probe timeout apart
+MAX_ADDED = 64  # seeds that tools may add: each is asked for ever
 PADDED = 800  # bytes of a JOIN, so that the longest answer (a held claim with full metadata) may come back
 
 
@@ -78,6 +80,7 @@ class Joiner:
         self._emit = context.emit
         self._on_admitted = on_admitted
         self._seeds: dict[Address, _Seed] = {}
+        self._added: dict[Address, None] = {}
         self._announced: dict[Address, _Seed] = {}
         self._members_due = 0.0
         self._timer: Timer | None = None
@@ -99,7 +102,8 @@ class Joiner:
     def join(self, addresses: Sequence[Address], now: float) -> None:
         """Replace the seeds; see `ProtocolNode.join`."""
         old = self._seeds
-        self._seeds = {a: old[a] if a in old else _Seed(a, FIRST_BACKOFF, now) for a in addresses}
+        wanted = (*addresses, *self._added)
+        self._seeds = {a: old[a] if a in old else _Seed(a, FIRST_BACKOFF, now) for a in wanted}
         for seed in old.values():
             if seed.timer is not None and seed.address not in self._seeds:
                 seed.timer.cancel()
@@ -110,12 +114,28 @@ class Joiner:
         else:
             self._attempt(now)
 
+    def add(self, addresses: Sequence[Address], now: float) -> int:
+        """Ask these, too, from now on, whatever `join` puts in place of the others; returns how many seeds there are.
+
+        Raises:
+            Overloaded: if more were added than anybody may have added.
+        """
+        added = self._added | dict.fromkeys(a for a in addresses if a not in self._seeds)
+        if len(added) > MAX_ADDED:
+            raise Overloaded(f"at most {MAX_ADDED} seeds can be added to a running member")
+        if len(added) > len(self._added):
+            self._added = added
+            self._seeds = {a: self._seeds.get(a) or _Seed(a, FIRST_BACKOFF, now) for a in (*self._seeds, *added)}
+            self._attempt(now)
+        return len(self.addresses)
+
     def stop(self) -> None:
         """Ask nobody any more."""
         for seed in (*self._seeds.values(), *self._announced.values()):
             if seed.timer is not None:
                 seed.timer.cancel()
         self._seeds.clear()
+        self._added.clear()
         self._announced.clear()
         if self._timer is not None:
             self._timer.cancel()
