@@ -2,7 +2,7 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import TypeVar
 from weakref import WeakSet
@@ -10,6 +10,7 @@ from weakref import WeakSet
 import anyio
 
 from swim_core import Event, MemberJoined, NodeCrashed, NotRunning, ProtocolNode, WrongThread
+from swim_threads.resolver import Seed
 
 from .loops import Loop
 from .subscription import Subscription
@@ -29,7 +30,6 @@ class BaseEngine(ABC):
         event_buffer: events that a subscription holds.
         failure: what broke the node, or None.
         left: set once the goodbye has been said often enough, or the node is closed.
-        on_join_attempt: called before each attempt at a seed; None while there is nothing to be done about it.
         on_failure: called once, when the node breaks.
         threadsafe: whether the lock lets other threads use the node too.
     """
@@ -51,7 +51,6 @@ class BaseEngine(ABC):
         self.event_buffer = event_buffer
         self.failure: BaseException | None = None
         self.left = anyio.Event()
-        self.on_join_attempt: Callable[[], None] | None = None
         self.on_failure: Callable[[], None] = _nothing
         self._loop = loop
         self._subscriptions: list[Subscription] = []
@@ -81,6 +80,10 @@ class BaseEngine(ABC):
         Raises as `act` does, save WrongThread.
         """
         return False
+
+    @abstractmethod
+    def join(self, seeds: Iterable[Seed]) -> None:
+        """Have the node ask ``seeds`` in place of others, and keep the names among them resolved. Raises as `act`."""
 
     @abstractmethod
     def leave(self) -> None:

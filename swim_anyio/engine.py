@@ -1,14 +1,17 @@
 """A node within the event loop itself: feeds the node, sends what it says, hands its events out."""
 
 import logging
-from collections.abc import Awaitable, Callable
-from contextlib import nullcontext
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import nullcontext, suppress
+from functools import partial
 from math import inf
 from typing import TypeVar
 
-from swim_core import Address, Event, JoinAttempt, KernelEvidence, ProtocolNode
+from swim_core import Address, Event, JoinAttempt, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode
 from swim_core.embedding.log_messages import WARNING, Notice, Notices
+from swim_threads.lookups import look_ups
 from swim_threads.preparing import OwnAddress
+from swim_threads.resolver import BACKOFF_MAX, Deed, LookUpService, Resolver, Seed
 from swim_threads.sockets.tcp import TcpListener
 from swim_threads.sockets.transport import DatagramSocket, GroupSocket
 
@@ -36,8 +39,10 @@ class Engine(BaseEngine):
         *,
         event_buffer: int,
         own_address: OwnAddress | None = None,
+        backoff_max: float = BACKOFF_MAX,
         multicast: GroupSocket | None = None,
         listener: TcpListener | None = None,
+        look_up_service: LookUpService = look_ups,
     ) -> None:
         super().__init__(core, driver, lock=nullcontext(), clock=driver.clock, event_buffer=event_buffer)
         self._name = core.local.name
@@ -51,6 +56,9 @@ class Engine(BaseEngine):
         if listener is not None:
             self._connections = Connections(core, listener, self._on_connection, now=self.clock())
         self._deadline: float | None = None
+        self._resolver = Resolver(
+            socket.reachable_families, self._act_later, self._warn, backoff_max=backoff_max, service=look_up_service
+        )
 
     def start(self) -> None:
         self._started()
@@ -68,7 +76,18 @@ class Engine(BaseEngine):
         self.settle()
         return result
 
+    def join(self, seeds: Iterable[Seed]) -> None:
+        seeds = tuple(seeds)
+
+        def join(core: ProtocolNode, now: float) -> None:
+            self._resolver.replace(seeds, core, now)
+            for host, _ in seeds:
+                self._socket.note_zone(host)
+
+        self.act(join)
+
     def leave(self) -> None:
+        self._resolver.stop()
         self.act(lambda core, now: core.leave(now=now))
 
     def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -140,6 +159,7 @@ class Engine(BaseEngine):
                 Notice(WARNING, "settings", trouble, {"event": "unsendable"}).write(log, self._name)
             if self._own_address is not None and now >= self._own_address.due:
                 self._look_after(self._own_address, now)
+            self._resolver.turn(self.core, now)
             if self._connections is not None:
                 self._connections.readable(now)
                 self._connections.take_wishes(now, rewire=True)  # the node's own run changes without an event
@@ -195,11 +215,14 @@ class Engine(BaseEngine):
 
     def _next_deadline(self) -> float | None:
         deadline = self.core.poll_deadline()
+        others = self._resolver.deadline
         if self._own_address is not None:
-            deadline = min(inf if deadline is None else deadline, self._own_address.due)
-        if self._connections is None or self._connections.deadline == inf:
+            others = min(others, self._own_address.due)
+        if self._connections is not None:
+            others = min(others, self._connections.deadline)
+        if others == inf:
             return deadline
-        return min(inf if deadline is None else deadline, self._connections.deadline)
+        return others if deadline is None else min(deadline, others)
 
     def _drain(self) -> None:
         core, send = self.core, self._socket.send
@@ -234,10 +257,25 @@ class Engine(BaseEngine):
         notice = self._notices.of(event)
         if notice is not None:
             notice.write(log, self._name)
-        if isinstance(event, JoinAttempt) and self.on_join_attempt is not None:
-            self.on_join_attempt()
+        if isinstance(event, JoinAttempt):
+            self._resolver.refresh(self.clock())
+
+    def _act_later(self, deed: Deed) -> None:
+        """For any thread."""
+        if self._driver.is_current():
+            self._do(deed)
+        else:
+            self._driver.post(partial(self._do, deed))
+
+    def _do(self, deed: Deed) -> None:
+        with suppress(NotRunning, NodeCrashed):
+            self.act(deed)
+
+    def _warn(self, notice: Notice) -> None:
+        notice.write(log, self._name)
 
     def _release(self) -> None:
+        self._resolver.stop()
         self._socket.close()
         if self._multicast is not None:
             self._multicast.close()

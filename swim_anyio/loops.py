@@ -42,13 +42,16 @@ class Block(Protocol):
 
 
 class Loop(Protocol):
-    """What a node needs of the event loop that it is used from. For that loop only, save `is_current`."""
+    """What a node needs of the event loop that it is used from. For that loop only, save `is_current` and `post`."""
 
     def is_current(self) -> bool:
         """Whether the caller runs inside this very loop."""
 
     def block(self) -> Block:
         """What surrounds the application's block, in the task that calls."""
+
+    def post(self, callback: Callable[[], object]) -> None:
+        """Have the loop call ``callback``, which must not raise, soon; for any thread. A loop that has ended won't."""
 
     def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run ``work`` in the background until it is done or `halt` cancels it."""
@@ -62,9 +65,6 @@ class Loop(Protocol):
 
 class ThreadsafeLoop(Loop, Protocol):
     """A loop that other threads may call into."""
-
-    def post(self, callback: Callable[[], object]) -> None:
-        """Have the loop call ``callback``, which must not raise, soon; for any thread. A loop that has ended won't."""
 
     @property
     def ended(self) -> bool:

@@ -6,7 +6,6 @@ from swim_core import Contact, EventsLost, Evidence, Member, MemberPinged, State
 from swim_core.embedding.arguments import HostPort, read_seeds
 
 from .base import BaseEngine
-from .seeds import Seeds
 from .subscription import Subscription
 
 __all__ = ["AsyncNode"]
@@ -19,9 +18,8 @@ class AsyncNode:
     last moment, and what acts raises `NotRunning`, or `NodeCrashed` if the node failed.
     """
 
-    def __init__(self, engine: BaseEngine, seeds: Seeds) -> None:
+    def __init__(self, engine: BaseEngine) -> None:
         self._engine = engine
-        self._seeds = seeds
 
     def __repr__(self) -> str:
         local = self._engine.core.local
@@ -117,8 +115,8 @@ class AsyncNode:
     def join(self, seeds: str | Iterable[HostPort]) -> None:
         """Ask ``seeds`` to let this node in, again and again until each is a live member's. Replaces earlier seeds.
 
-        Names are resolved in the background, and again before each attempt; one that can't be is tried again
-        after 1 to 60 seconds.
+        Names are resolved in the background, again before each attempt, and every ``join_backoff_max`` when all are
+        members; one that can't be is tried again after 1 to 60 seconds.
 
         Args:
             seeds: "host:port" or pairs, also as one comma-separated string.
@@ -128,7 +126,7 @@ class AsyncNode:
             NotRunning: after `leave`.
         """
         self._engine.check_running()
-        self._seeds.replace(read_seeds("join", seeds))
+        self._engine.join(read_seeds("join", seeds))
 
     async def ping(self, name: str) -> float | None:
         """Ping a member and wait for its answer; returns the round trip in seconds, None if none came in time.

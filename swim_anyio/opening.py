@@ -1,22 +1,23 @@
 """`open_node`: from arguments to a running node, and to its end whatever happens in between."""
 
-import contextlib
 import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Literal
 
 import anyio
-from anyio.lowlevel import checkpoint
+import anyio.lowlevel
 
 from swim_core import Address, BindError, ConfigError, Multicast, NodeCrashed, ProtocolConfig
 from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
 from swim_threads import engine as threads
+from swim_threads.lookups import numeric
 from swim_threads.preparing import (
+    FIRST_LOOK_UP,
     advertised,
     create_node,
     deciding_seeds,
@@ -32,9 +33,9 @@ from .base import BaseEngine
 from .connections import Connections
 from .drivers import current_driver
 from .engine import Engine
+from .lookups import look_up
 from .loops import Loop
 from .node import AsyncNode
-from .seeds import Seeds, look_up, numeric
 from .threaded import ThreadedEngine
 
 __all__ = ["DriverName", "open_node"]
@@ -43,8 +44,6 @@ log = logging.getLogger("swim_anyio")
 
 DriverName = Literal["thread", "loop"]
 """What runs the protocol of a node: a thread of its own, or the event loop itself."""
-
-FIRST_LOOK_UP = 2.0  # seconds that a wildcard bind waits for its first seed's name, which tells the route to advertise
 
 
 class open_node(AbstractAsyncContextManager[AsyncNode]):
@@ -126,15 +125,15 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
 @asynccontextmanager
 async def _run(arguments: Arguments, driver: DriverName | None) -> AsyncIterator[AsyncNode]:
     """The life of a node. A cancel scope surrounds the block, and no task group, which would wrap exceptions."""
-    await checkpoint()
+    await anyio.lowlevel.checkpoint()
     simulated = simulation_hook.current()
-    engine, loop, seeds = await (simulated.prepare(arguments) if simulated else _prepare(arguments, driver))
+    engine, loop = await (simulated.prepare(arguments) if simulated else _prepare(arguments, driver))
     block = loop.block()
     engine.on_failure = block.cancel
     with block:
         try:
             engine.start()
-            node = AsyncNode(engine, seeds)
+            node = AsyncNode(engine)
             if arguments.join:
                 node.join(arguments.join)
             yield node
@@ -147,35 +146,36 @@ async def _run(arguments: Arguments, driver: DriverName | None) -> AsyncIterator
         raise NodeCrashed(f"the node {engine.core.local.name} failed") from engine.failure
 
 
-async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[BaseEngine, Loop, Seeds]:
-    """A node that is bound and not yet started, its loop, and what resolves its seeds."""
+async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[BaseEngine, Loop]:
+    """A node that is bound and not yet started, and its loop."""
     with ExitStack() as undo:
         loop = current_driver()
         within = driver == "loop" or (driver is None and not loop.real_time)
         speaks_tcp = not within or (loop.real_time and Connections.available)  # kernels don't keep virtual time
         tripwires = arguments.config.tripwires and speaks_tcp
-        sock, listener = open_sockets(arguments, await _bindable(*arguments.bind), tripwires=tripwires, log=log)
+        sock, listener = open_sockets(arguments, await _bindable(loop, *arguments.bind), tripwires=tripwires, log=log)
         undo.callback(sock.close)
         if listener is not None:
             undo.callback(listener.close)
-        seeds = await _first_seed(arguments, sock)
-        own = advertised(arguments, sock, await _advertise(arguments, sock), seeds, log=log)
+        seeds = await _first_seed(loop, arguments, sock)
+        own = advertised(arguments, sock, await _advertise(loop, arguments, sock), seeds, log=log)
         core = create_node(arguments, own.address, now=loop.clock() if within else threads.clock())
         multicast = open_multicast(arguments, sock, own.address, log=log)
         if multicast is not None:
             undo.callback(multicast.close)
-        engine: BaseEngine
-        buffer = arguments.config.event_buffer
-        if within:
-            engine = Engine(
-                core, sock, loop, event_buffer=buffer, own_address=own, multicast=multicast, listener=listener
-            )
-        else:
-            engine = ThreadedEngine(
-                core, sock, loop, event_buffer=buffer, own_address=own, multicast=multicast, listener=listener
-            )
+        make = Engine if within else ThreadedEngine
+        engine = make(
+            core,
+            sock,
+            loop,
+            event_buffer=arguments.config.event_buffer,
+            backoff_max=arguments.config.join_backoff_max,
+            own_address=own,
+            multicast=multicast,
+            listener=listener,
+        )
         undo.pop_all()
-    return engine, loop, Seeds(sock.reachable_families, engine)
+    return engine, loop
 
 
 def _driver_name(driver: DriverName | None) -> DriverName | None:
@@ -190,32 +190,42 @@ def _driver_name(driver: DriverName | None) -> DriverName | None:
     return None
 
 
-async def _bindable(host: str, port: int) -> tuple[str, int]:
+async def _bindable(loop: Loop, host: str, port: int) -> tuple[str, int]:
     """The address to bind, numeric; a zone (``%eth0``) stays."""
     if numeric(host, port) is not None:
         return host, port
     if (local := named_host(host)) is not None:
         return local, port
     try:
-        return (await look_up(host, port))[0]
+        return (await look_up(loop, host, port))[0]
     except OSError as error:
         raise BindError(error.errno, f"{host!r}, the host to listen on, does not resolve: {error.strerror}") from error
 
 
-async def _advertise(arguments: Arguments, sock: UdpSocket) -> Address | None:
+async def _advertise(loop: Loop, arguments: Arguments, sock: UdpSocket) -> Address | None:
     if arguments.advertise is None:
         return None
     host, port = arguments.advertise
     try:
-        return numeric(host, port) or (await look_up(host, port, sock.reachable_families))[0]
+        return numeric(host, port) or (await look_up(loop, host, port, sock.reachable_families))[0]
     except OSError as error:
         raise ConfigError(f"advertise: {host!r} does not resolve: {error.strerror}") from error
 
 
-async def _first_seed(arguments: Arguments, sock: UdpSocket) -> list[Address]:
+async def _first_seed(loop: Loop, arguments: Arguments, sock: UdpSocket) -> Sequence[Address]:
     """The addresses of the first seed on another host, where they are needed now."""
-    with anyio.move_on_after(FIRST_LOOK_UP), contextlib.suppress(OSError):
-        for host, port in deciding_seeds(arguments, sock):
-            if there := elsewhere(host, await look_up(host, port, sock.reachable_families)):
-                return there
-    return []  # it is looked up again in the background, with a warning; the node starts in any case
+    until = anyio.current_time() + FIRST_LOOK_UP
+    for host, port in deciding_seeds(arguments, sock):
+        address = numeric(host, port)
+        try:
+            seconds = max(0.0, until - anyio.current_time())
+            found = (
+                (address,)
+                if address is not None
+                else await look_up(loop, host, port, sock.reachable_families, seconds=seconds)
+            )
+        except OSError:
+            return ()  # it is looked up again in the background, with a warning; the node starts in any case
+        if there := elsewhere(host, found):
+            return there
+    return ()

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
 
     from .engine import Engine
     from .loops import Loop
-    from .seeds import Seeds
 
 __all__ = ["SimulationHook", "current", "replace"]
 
@@ -26,8 +25,8 @@ class SimulationHook(Protocol):
     def suffix(self) -> str:
         """Random characters for the default name of a node."""
 
-    async def prepare(self, arguments: "Arguments") -> "tuple[Engine, Loop, Seeds]":
-        """A node that is bound and not yet started, its loop, and what resolves its seeds.
+    async def prepare(self, arguments: "Arguments") -> "tuple[Engine, Loop]":
+        """A node that is bound and not yet started, and its loop.
 
         Raises:
             BindError: if the address can't be had.

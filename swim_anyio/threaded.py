@@ -2,15 +2,16 @@
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from functools import partial
 from typing import TypeVar
 
 import anyio
 
-from swim_core import Event, JoinAttempt, NodeCrashed, NotRunning, ProtocolNode
+from swim_core import NodeCrashed, NotRunning, ProtocolNode
 from swim_threads import engine as threads
 from swim_threads.preparing import OwnAddress
+from swim_threads.resolver import Seed
 from swim_threads.sockets.multicast import MulticastSocket
 from swim_threads.sockets.tcp import TcpListener
 from swim_threads.sockets.udp import UdpSocket
@@ -30,7 +31,7 @@ class ThreadedEngine(BaseEngine):
 
     Who looks or acts takes the thread's lock, which it holds for no longer than it takes to answer what has just
     arrived. The loop sleeps through all that: it is woken, once for whatever has come up since, when a reader waits
-    for an event, when the goodbye has been said, when a seed's name is to be looked up, at a failure and at the end.
+    for an event, when the goodbye has been said, at a failure and at the end.
     """
 
     threadsafe = True
@@ -43,21 +44,22 @@ class ThreadedEngine(BaseEngine):
         *,
         event_buffer: int,
         own_address: OwnAddress | None = None,
+        backoff_max: float,
         multicast: MulticastSocket | None = None,
         listener: TcpListener | None = None,
     ) -> None:
         self._loop: ThreadsafeLoop = loop
         self._post = loop.post
-        self._posted = False  # guarded by the lock, as the next
-        self._attempts = False
+        self._posted = False  # guarded by the lock
         self._done = anyio.Event()
         self._engine = threads.Engine(
             core,
             sock,
-            self._on_event,
+            on_event=self._keep,
             own_address=own_address,
             multicast=multicast,
             listener=listener,
+            backoff_max=backoff_max,
             on_change=self._on_change,
             abandoned=self._is_abandoned,
             log=log,
@@ -75,6 +77,10 @@ class ThreadedEngine(BaseEngine):
     def act_from_any_thread(self, deed: Callable[[ProtocolNode, float], object]) -> bool:
         self._engine.act(deed)
         return True
+
+    def join(self, seeds: Iterable[Seed]) -> None:
+        self.check_running()
+        self._engine.join(seeds)
 
     def leave(self) -> None:
         self.check_running()
@@ -103,7 +109,7 @@ class ThreadedEngine(BaseEngine):
                 with anyio.CancelScope(shield=True):
                     await self._done.wait()
         finally:
-            self._engine.join()  # its last instructions, or, if this wait was broken off, its last millisecond
+            self._engine.wait_ended()  # its last instructions, or, if this wait was broken off, its last millisecond
 
     def disown(self) -> None:
         super().disown()
@@ -111,11 +117,6 @@ class ThreadedEngine(BaseEngine):
         self.lock = self._engine.lock  # the old one may be held for ever
 
     # What the protocol thread calls, and `act` in the loop, under the lock
-
-    def _on_event(self, event: Event) -> None:
-        self._keep(event)
-        if isinstance(event, JoinAttempt) and self.on_join_attempt is not None:
-            self._attempts = True
 
     def _on_change(self) -> None:
         if not self._posted and self._awaited():
@@ -125,7 +126,6 @@ class ThreadedEngine(BaseEngine):
     def _awaited(self) -> bool:
         return (
             self._engine.ended
-            or self._attempts
             or (self.core.has_left and not self.left.is_set())
             or any(subscription.awaited for subscription in self._subscriptions)
         )
@@ -142,7 +142,6 @@ class ThreadedEngine(BaseEngine):
         """Act on what has come up since this was asked for."""
         with self.lock:
             self._posted = False
-            attempts, self._attempts = self._attempts, False
             left, failure, done = self.core.has_left, self._engine.failure, self._engine.done
             awaited = [subscription for subscription in self._subscriptions if subscription.awaited]
         for subscription in awaited:
@@ -153,8 +152,6 @@ class ThreadedEngine(BaseEngine):
             self.failure = failure
             self._end()
             self.on_failure()
-        if attempts and not self._closed and self.on_join_attempt is not None:
-            self.on_join_attempt()
         if done:
             self._done.set()
 

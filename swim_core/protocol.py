@@ -259,6 +259,10 @@ class ProtocolConfig(Protocol):
         """Whether nodes are to listen on TCP too; see `ProtocolNode.enable_tripwires`."""
 
     @property
+    def join_backoff_max(self) -> float:
+        """Seconds, the longest wait between two attempts at a seed; names of seeds are looked up as often."""
+
+    @property
     def discovery(self) -> Multicast | None:
         """How a node finds others where its user says nothing of it; None for not at all."""
 

@@ -5,17 +5,18 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from math import inf
 from typing import TypeVar
 
-from swim_core import Address, Event, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode
+from swim_core import Address, Event, JoinAttempt, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode
 from swim_core.embedding.event_queue import EventQueue
 from swim_core.embedding.log_messages import WARNING, Notice, Notices
 
 from .condition import Condition
 from .own_address import LOOK_EVERY, OwnAddress
+from .resolver import BACKOFF_MAX, Resolver, Seed
 from .sockets.multicast import MulticastSocket
 from .sockets.poller import Poller
 from .sockets.tcp import TcpListener
@@ -45,6 +46,10 @@ clock: Callable[[], float] = time.monotonic if _BOOTTIME is None else partial(ti
 """Seconds on the clock of every node of this adapter."""
 
 
+def _nothing(_: Event) -> None:
+    pass
+
+
 class Engine:
     """Runs a node in a thread of its own and lets others use it, one at a time.
 
@@ -70,11 +75,12 @@ class Engine:
         self,
         node: ProtocolNode,
         sock: UdpSocket,
-        on_event: Callable[[Event], None],
         *,
+        on_event: Callable[[Event], None] = _nothing,
         own_address: OwnAddress | None = None,
         multicast: MulticastSocket | None = None,
         listener: TcpListener | None = None,
+        backoff_max: float = BACKOFF_MAX,
         on_change: Callable[[], None] | None = None,
         abandoned: Callable[[], bool] | None = None,
         log: logging.Logger = logger,
@@ -86,6 +92,7 @@ class Engine:
         ``on_event`` is called under the lock with each event, before subscribers see it; ``on_change`` is too,
         whenever ``changed`` is notified and when all is done. Before each tick ``abandoned`` is asked, under the
         lock too, whether nobody is left to use the node and close it: then it says goodbye once and ends.
+        ``backoff_max`` is the longest time in seconds between two look-ups of a seed's name.
         """
         self.node = node
         self.lock = threading.Lock()
@@ -115,6 +122,7 @@ class Engine:
         self._name = node.local.name
         self._notices = Notices()
         self._unlogged: deque[Notice] = deque()
+        self._resolver = Resolver(sock.reachable_families, self.act, self._unlogged.append, backoff_max=backoff_max)
         self._thread = threading.Thread(target=self._run, name=f"swim {node.local.name}", daemon=True)
 
     def _lay_tripwires(self, listener: TcpListener) -> Tripwires:
@@ -176,6 +184,17 @@ class Engine:
         with self.lock:
             self._fail(error)
 
+    def join(self, seeds: Iterable[Seed]) -> None:
+        """Have the node ask ``seeds`` in place of others, and keep the names among them resolved. Raises as `act`."""
+        seeds = tuple(seeds)
+
+        def join(node: ProtocolNode, now: float) -> None:
+            self._resolver.replace(seeds, node, now)
+            for host, _ in seeds:
+                self._socket.note_zone(host)
+
+        self.act(join)
+
     def leave(self, *, wait: bool) -> None:
         """Say goodbye; with ``wait`` return only when it was said often enough, or the engine ended."""
         self.act(self._leave)
@@ -193,9 +212,9 @@ class Engine:
     def stop(self) -> None:
         """End the thread and close the socket, at once. A second call waits for the same."""
         self.halt()
-        self.join()
+        self.wait_ended()
 
-    def join(self) -> None:
+    def wait_ended(self) -> None:
         """Wait for the thread, if it ever started; follows `halt`."""
         if self._thread.ident is not None and self._thread is not threading.current_thread():
             self._thread.join()
@@ -217,6 +236,7 @@ class Engine:
 
     def _leave(self, node: ProtocolNode, now: float) -> None:
         self._leaving = True
+        self._resolver.stop()
         node.leave(now=now)
 
     def _run(self) -> None:
@@ -289,6 +309,9 @@ class Engine:
             self._unlogged.append(Notice(WARNING, "settings", trouble, {"event": "unsendable"}))
         if self._own_address is not None and now >= self._own_address.due:
             self._look_after(self._own_address, now)
+        if now >= self._resolver.deadline:
+            self._resolver.turn(self.node, now)
+            self._settle()
         if self._tripwires is not None:
             self._tripwires.rewire(self.node.tripwire_plan, now)  # the node's own run changes without an event
             if now >= self._tripwires.deadline:
@@ -302,7 +325,7 @@ class Engine:
 
     def _deadline(self) -> float:
         deadline = self.node.poll_deadline()
-        own = inf if deadline is None else deadline
+        own = self._resolver.deadline if deadline is None else min(deadline, self._resolver.deadline)
         return own if self._tripwires is None else min(own, self._tripwires.deadline)
 
     def _feed(self, data: bytes, source: Address) -> None:
@@ -360,6 +383,8 @@ class Engine:
         if self._own_address is not None:
             self._own_address.heard(event)
         self._on_event(event)
+        if isinstance(event, JoinAttempt):
+            self._resolver.refresh(clock())
         for queue in self._queues:
             queue.push(event)
         notice = self._notices.of(event)
@@ -381,6 +406,7 @@ class Engine:
 
     def _end(self) -> None:
         self.ended = True
+        self._resolver.stop()
         self._notify()
         self._poller.wake()
 

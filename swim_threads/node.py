@@ -1,7 +1,6 @@
 """The node of this adapter: what `open_node` returns."""
 
 import contextlib
-import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Self
@@ -12,7 +11,6 @@ from swim_core import (
     Event,
     EventsLost,
     Evidence,
-    JoinAttempt,
     Member,
     MemberDied,
     MemberJoined,
@@ -32,15 +30,13 @@ from . import open_nodes
 from .engine import Engine, clock
 from .listeners import Dispatcher, Listener
 from .own_address import OwnAddress
-from .resolver import Resolver, Seed, numeric
+from .resolver import Seed
 from .sockets.multicast import MulticastSocket
 from .sockets.tcp import TcpListener
-from .sockets.udp import UdpSocket, family_of
+from .sockets.udp import UdpSocket
 from .subscription import Subscription
 
 __all__ = ["ThreadNode"]
-
-logger = logging.getLogger("swim_threads.seeds")
 
 STATES = {
     MemberJoined: State.ALIVE,
@@ -71,22 +67,26 @@ class ThreadNode:
         seeds: Sequence[Seed],
         event_buffer: int,
         own_address: OwnAddress | None = None,
+        backoff_max: float,
         multicast: MulticastSocket | None = None,
         listener: TcpListener | None = None,
     ) -> None:
         """For `open_node`, which see; takes over the sockets."""
         self._event_buffer = event_buffer
-        self._families = sock.reachable_families
         self._engine = Engine(
-            node, sock, self._on_event, own_address=own_address, multicast=multicast, listener=listener
+            node,
+            sock,
+            own_address=own_address,
+            multicast=multicast,
+            listener=listener,
+            backoff_max=backoff_max,
         )
         self._dispatcher = Dispatcher(self._engine, event_buffer)
-        self._resolver = Resolver(self._engine.lock, self._families, self._rejoin)
         try:
             self._engine.start()
             open_nodes.add(self)
             if seeds:
-                self.join(seeds)
+                self._engine.join(seeds)
         except BaseException:
             self._stop()
             raise
@@ -127,20 +127,14 @@ class ThreadNode:
         """Ask ``seeds``, in place of earlier ones, to let this node in, until each is a member. Does not wait.
 
         Args:
-            seeds: addresses or names, as in `open_node`. Names are resolved in the background, and again
-                before each attempt.
+            seeds: addresses or names, as in `open_node`. Names are resolved in the background, again before each
+                attempt, and every ``join_backoff_max`` when all are members.
 
         Raises:
             ConfigError: if one can't be used.
             NotRunning: after `leave` or `close`.
         """
-        wanted = self._reachable(read_seeds("join", seeds))
-
-        def join(node: ProtocolNode, now: float) -> None:
-            node.join(self._resolver.known(wanted), now=now)
-            self._resolver.replace(wanted)
-
-        self._engine.act(join)
+        self._engine.join(read_seeds("join", seeds))
 
     def broadcast(self, payload: bytes) -> int:
         """Tell every member ``payload``, at most once each; returns its number, from 1 in this run.
@@ -343,32 +337,9 @@ class ThreadNode:
     def _stop(self, *, hasty: bool = True) -> None:
         if self._engine.forked:
             return
-        with self._engine.lock:
-            self._resolver.stop()
         self._engine.stop()
-        self._resolver.join()
         self._dispatcher.join(hasty=hasty)
         open_nodes.discard(self)
-
-    def _on_event(self, event: Event) -> None:
-        if isinstance(event, JoinAttempt):
-            self._resolver.refresh()
-
-    def _rejoin(self) -> None:
-        with contextlib.suppress(NotRunning, NodeCrashed):
-            self._engine.act(lambda node, now: node.join(self._resolver.known(), now=now))
-
-    def _reachable(self, seeds: Iterable[Seed]) -> list[Seed]:
-        """``seeds`` without the numeric ones of a family that the socket doesn't reach, which are warned of."""
-        reachable = []
-        for seed in seeds:
-            address = numeric(*seed)
-            if address and family_of(address.host) not in self._families:
-                extra = {"event": "unreachable", "seeds": [str(address)]}
-                logger.warning("the seed %s is out of reach of this node: another IP version", address, extra=extra)
-            else:
-                reachable.append(seed)
-        return reachable
 
     def after_fork_in_child(self) -> None:
         """For the fork hook: close this process' copy of the socket and refuse use."""

@@ -11,9 +11,18 @@ from swim_core import Address, BindError, ConfigError, Multicast, ProtocolConfig
 from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
 
 from .engine import clock
+from .lookups import numeric, resolve_within
 from .node import ThreadNode
-from .preparing import advertised, create_node, deciding_seeds, elsewhere, named_host, open_multicast, open_sockets
-from .resolver import numeric, resolve
+from .preparing import (
+    FIRST_LOOK_UP,
+    advertised,
+    create_node,
+    deciding_seeds,
+    elsewhere,
+    named_host,
+    open_multicast,
+    open_sockets,
+)
 from .sockets.udp import UdpSocket
 
 __all__ = ["open_node"]
@@ -35,15 +44,15 @@ def open_node(
     """Start a node: bind a UDP socket and run the protocol in a thread, until `ThreadNode.close` or ``with`` ends it.
 
     Returns at once, before any seed has answered; see `ThreadNode.wait_for_members`. It waits only for names
-    to resolve that are needed to begin: those of ``bind`` and ``advertise``, and the first seed's where a
-    wildcard is bound without ``advertise``.
+    to resolve that are needed to begin: those of ``bind`` and ``advertise``, ten seconds at most, and the first
+    seed's, where a wildcard is bound without ``advertise``, for two.
 
     Args:
         bind: where to listen, ``"host:port"`` or a pair; port 0 lets the system choose. The host may also be an
             interface (``eth0``) or a network (``10.0.0.0/8``) with one address of this host. Default ``SWIM_BIND``,
             else 127.0.0.1:7946. A `SmudgeConfig` has defaults of its own for this and ``join``.
         name: unique in the cluster. Default ``SWIM_NAME``, else the host's name and a random suffix.
-        join: seeds, addresses or names; asked, and names resolved anew, until each is a member. Default
+        join: seeds, addresses or names; asked until each is a member, and names resolved anew for ever. Default
             ``SWIM_JOIN`` (separated by commas), else none.
         config: default `Config.from_env` on the lan preset.
         advertise: under what others reach this node, without a port the bound one. Default the bound address;
@@ -83,12 +92,12 @@ def open_node(
         multicast = open_multicast(arguments, sock, own.address, log=logger)
         if multicast is not None:
             undo.callback(multicast.close)
-        buffer = arguments.config.event_buffer
         node = ThreadNode(
             core,
             sock,
             seeds=arguments.join,
-            event_buffer=buffer,
+            event_buffer=arguments.config.event_buffer,
+            backoff_max=arguments.config.join_backoff_max,
             own_address=own,
             multicast=multicast,
             listener=listener,
@@ -104,7 +113,7 @@ def _bind_address(host: str, port: int) -> tuple[str, int]:
     if (local := named_host(host)) is not None:
         return local, port
     try:
-        return resolve(host, port)[0]
+        return resolve_within(host, port)[0]
     except OSError as error:
         raise BindError(error.errno, f"{host!r}, the host to listen on, does not resolve: {error.strerror}") from error
 
@@ -114,19 +123,21 @@ def _advertise_address(arguments: Arguments, sock: UdpSocket) -> Address | None:
         return None
     host, port = arguments.advertise
     try:
-        return numeric(host, port) or resolve(host, port, sock.reachable_families)[0]
+        return numeric(host, port) or resolve_within(host, port, sock.reachable_families)[0]
     except OSError as error:
         raise ConfigError(f"advertise: {host!r} does not resolve: {error.strerror}") from error
 
 
 def _first_seed(arguments: Arguments, sock: UdpSocket) -> Sequence[Address]:
     """The addresses of the first seed on another host, where they are needed now."""
+    until = clock() + FIRST_LOOK_UP
     for host, port in deciding_seeds(arguments, sock):
         address = numeric(host, port)
         try:
-            found = (address,) if address is not None else resolve(host, port, sock.reachable_families)
+            seconds = max(0.0, until - clock())
+            found = (address,) if address is not None else resolve_within(host, port, sock.reachable_families, seconds)
         except OSError:
-            return ()  # the resolver thread tries again and warns
+            return ()  # it is looked up again in the background, with a warning
         if there := elsewhere(host, found):
             return there
     return ()

@@ -10,12 +10,14 @@ from swim_core.embedding.advertising import exposure_warning, is_wildcard, names
 from swim_core.embedding.arguments import Arguments
 
 from .own_address import LOOK_EVERY, OwnAddress
+from .services import check_services
 from .sockets.interfaces import named_host
 from .sockets.multicast import MulticastSocket
 from .sockets.tcp import TcpListener, open_pair
 from .sockets.udp import UdpSocket
 
 __all__ = [
+    "FIRST_LOOK_UP",
     "LOOK_EVERY",
     "OwnAddress",
     "advertised",
@@ -27,6 +29,9 @@ __all__ = [
     "open_sockets",
 ]
 
+FIRST_LOOK_UP = 2.0
+"""Seconds that a wildcard bind waits for its first seeds' names, which tell the route to advertise."""
+
 
 def open_sockets(
     arguments: Arguments, bind: tuple[str, int], *, tripwires: bool, log: logging.Logger
@@ -35,10 +40,14 @@ def open_sockets(
 
     Raises:
         BindError: if the address can't be had. Nothing is left open.
+        ConfigError: if a seed needs what is not installed.
     """
+    check_services(arguments.join)
     sock, listener, notice = open_pair(*bind, tcp=tripwires)
     if notice is not None:
         log.warning("%s: no tripwires, so that crashes are found later: %s", arguments.name, notice)
+    for host, _ in arguments.join:
+        sock.note_zone(host)
     return sock, listener
 
 

@@ -1,165 +1,218 @@
-"""Seeds given by name: resolved in a thread that lives only while some name waits for it."""
+"""The seeds of one node: names among them are looked up again and again, for as long as it runs.
+
+Often while a seed has not answered, and slowly when all is well: two nodes that a name first led to different
+places make two clusters, each complete by its own lights, and only the name can tell them of each other. An
+address that a look-up drops is still asked for a while, since name servers often answer with some of what they
+know. Every adapter uses this class; it has no thread and no clock, which its engine lends it.
+"""
 
 import contextlib
-import errno
-import logging
 import random
 import socket
-import threading
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from math import inf
+from typing import Protocol, TypeAlias
 
 import attrs
 
-from swim_core import Address, ConfigError
-from swim_core.address import canonical
+from swim_core import Address, NodeCrashed, NotRunning, ProtocolNode
+from swim_core.embedding.log_messages import WARNING, Notice
 
-from .engine import clock
+from .lookups import LONGEST, LookUp, Outcome, look_ups, numeric
+from .services import check_services
 
-__all__ = ["Resolver", "numeric", "resolve"]
+__all__ = ["Deed", "LookUpService", "Resolver", "Seed"]
 
-logger = logging.getLogger("swim_threads.seeds")
+Seed: TypeAlias = tuple[str, int]
+Deed: TypeAlias = Callable[[ProtocolNode, float], object]
 
-Seed = tuple[str, int]
-ANY_FAMILY = (socket.AF_INET, socket.AF_INET6)
-
-MIN_BACKOFF, MAX_BACKOFF = (
-    1.0,
-    60.0,
-)  # seconds between two tries at a name that doesn't resolve, the protocol's for seeds
-FRESH = 0.5  # seconds, less than between two attempts at a seed: a join must not cause the resolution that caused it
-
-
-def numeric(host: str, port: int) -> Address | None:
-    """The address, if ``host`` is a numeric one; None for a name."""
-    try:
-        return canonical(host, port)
-    except ConfigError:
-        return None
+FIRST_BACKOFF = 1.0  # seconds until a name that doesn't resolve is tried again, doubled each time
+BACKOFF_MAX = 60.0  # that of a protocol which says nothing of it
+FRESH = 0.5  # seconds, less than between two attempts at a seed: a join must not cause the look-up that caused it
+KEPT = 600.0  # seconds for which an address is asked after a look-up dropped it
+MAX_KEPT = 64  # of those, for each name: a server may answer with others each time
+MANY = 64  # members, beyond which each looks names up less often, as it asks seeds less often
 
 
-def resolve(host: str, port: int, families: Collection[int] = ANY_FAMILY) -> tuple[Address, ...]:
-    """What a name stands for in ``families``, each address once, in the system's order. Blocks.
+class LookUpService(Protocol):
+    """What looks names up: `LookUps`, or a simulated network."""
 
-    Raises:
-        OSError: if it does not resolve to any.
-    """
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    except UnicodeError as error:  # what the IDNA codec makes of a label that is empty or too long
-        raise OSError(errno.EINVAL, "no host name") from error
-    addresses = dict.fromkeys(canonical(str(entry[4][0]), port) for entry in found if entry[0] in families)
-    if not addresses:
-        raise OSError(errno.EAFNOSUPPORT, "no address of an IP version that the socket reaches")
-    return tuple(addresses)
+    def ask(self, look_up: LookUp) -> None: ...
+
+    def cancel(self, look_up: LookUp) -> None: ...
 
 
 @attrs.define(eq=False)
 class _Name:
-    """A name and what is known of it; ``due`` is when to resolve it, None when it need not be."""
+    """A name, what is known of it, and when it is to be looked up; while it is, when that is given up."""
 
     seed: Seed
-    due: float | None
+    due: float
     addresses: tuple[Address, ...] = ()
-    resolved_at: float = float("-inf")
+    dropped: dict[Address, float] = attrs.Factory(dict)  # and until when each is asked
+    resolved_at: float = -inf
     failures: int = 0
+    look_up: LookUp | None = None
+    until: float = inf
+
+    @property
+    def deadline(self) -> float:
+        return min(self.due if self.look_up is None else self.until, *self.dropped.values(), inf)
+
+    def found(self, addresses: tuple[Address, ...], now: float) -> None:
+        gone = {address: now + KEPT for address in self.addresses if address not in addresses}
+        kept = {address: until for address, until in self.dropped.items() if address not in addresses} | gone
+        self.dropped = dict(list(kept.items())[-MAX_KEPT:])
+        self.addresses, self.resolved_at, self.failures = addresses, now, 0
 
 
 class Resolver:
-    """Knows the addresses of the seeds. Its methods are called under the lock that it was given, save `join`."""
+    """Keeps a node's seeds. To be used as the node is: under its lock, or in its loop.
 
-    def __init__(self, lock: threading.Lock, families: Collection[int], apply: Callable[[], None]) -> None:
-        """Resolve names in ``families``; after each change ``apply`` is called, without the lock."""
-        self._changed = threading.Condition(lock)
+    Args:
+        families: of the addresses that the node's socket reaches.
+        act: has a deed done with the node, from any thread, soon; may raise what an engine that has ended raises.
+        warn: takes notices for the log.
+        backoff_max: seconds between two look-ups of a name at most, in a small cluster.
+
+    Attributes:
+        deadline: when to call `turn`.
+    """
+
+    def __init__(
+        self,
+        families: Sequence[socket.AddressFamily],
+        act: Callable[[Deed], object],
+        warn: Callable[[Notice], None],
+        *,
+        backoff_max: float = BACKOFF_MAX,
+        service: LookUpService = look_ups,
+    ) -> None:
+        self.deadline = inf
         self._families = families
-        self._apply = apply
+        self._act = act
+        self._warn = warn
+        self._backoff_max = backoff_max
+        self._service = service
         self._seeds: tuple[Seed, ...] = ()
         self._names: dict[Seed, _Name] = {}
-        self._thread: threading.Thread | None = None
-        self._blocked = False  # in getaddrinfo, which nothing interrupts
-        self._stopped = False
+        self._told: set[Address] = set()
 
-    def known(self, seeds: Iterable[Seed] | None = None) -> tuple[Address, ...]:
-        """The addresses of ``seeds``, by default those of `replace`, as far as they are known."""
-        addresses: dict[Address, None] = {}
-        for seed in self._seeds if seeds is None else seeds:
-            address = numeric(*seed)
-            found = self._names[seed].addresses if seed in self._names else ()
-            addresses.update(dict.fromkeys([address] if address else found))
-        return tuple(addresses)
+    def replace(self, seeds: Iterable[Seed], node: ProtocolNode, now: float) -> None:
+        """Have the node ask ``seeds`` in place of others; the names among them as soon as they are resolved.
 
-    def replace(self, seeds: Sequence[Seed]) -> None:
-        """Take ``seeds`` in place of others, and resolve the names among them that are new."""
-        self._seeds = tuple(seeds)
-        now = clock()
-        names = [seed for seed in seeds if numeric(*seed) is None]
-        self._names = {seed: self._names.get(seed) or _Name(seed, due=now) for seed in names}
-        self._start()
+        Raises:
+            ConfigError: if one needs what is not installed.
+            NotRunning: if it has left. Nothing is changed.
+        """
+        seeds = tuple(seeds)
+        check_services(seeds)
+        wanted = tuple(seed for seed in seeds if self._reaches(seed))
+        names = {seed: self._names.get(seed) or _Name(seed, now) for seed in wanted if numeric(*seed) is None}
+        self._join(wanted, names, node, now)
+        for seed in self._names.keys() - names.keys():
+            self._cancel(self._names[seed])
+        self._seeds, self._names = wanted, names
+        self._plan()
+        self.turn(node, now)
 
-    def refresh(self) -> None:
-        """The seeds are about to be asked: resolve names anew that were not resolved just now."""
-        now = clock()
+    def refresh(self, now: float) -> None:
+        """The seeds are about to be asked: look up anew the names that were not looked up just now."""
         for name in self._names.values():
-            if name.due is None and now - name.resolved_at > FRESH:
-                name.due = now
-        self._start()
+            if name.look_up is None and not name.failures and now - name.resolved_at > FRESH:
+                name.due = min(name.due, now)
+        self._plan()
+
+    def turn(self, node: ProtocolNode, now: float) -> None:
+        """Do what is due."""
+        if now < self.deadline:
+            return
+        for name in self._names.values():
+            name.dropped = {address: until for address, until in name.dropped.items() if until > now}
+            if name.look_up is not None and name.until <= now:
+                self._cancel(name)
+                self._failed(name, f"no answer of a name server within {LONGEST:g} s", now)
+            if name.look_up is None and name.due <= now:
+                self._begin(name, now)
+        self._tell_changes(node, now)
 
     def stop(self) -> None:
-        """Resolve no more."""
-        self._stopped = True
-        self._changed.notify_all()
+        """Look up no more."""
+        for name in self._names.values():
+            self._cancel(name)
+        self._seeds, self._names = (), {}
+        self._plan()
 
-    def join(self) -> None:
-        """After `stop` wait for the thread, unless the system's resolver holds it; then it ends with that call."""
-        thread = self._thread
-        if thread is not None and not self._blocked and thread is not threading.current_thread():
-            thread.join()
+    def _reaches(self, seed: Seed) -> bool:
+        address = numeric(*seed)
+        if address is None or (socket.AF_INET6 if ":" in address.host else socket.AF_INET) in self._families:
+            return True
+        text = f"the seed {address} is out of reach of this node: another IP version"
+        self._warn(Notice(WARNING, "seeds", text, {"event": "unreachable", "seeds": [str(address)]}))
+        return False
 
-    def _start(self) -> None:
-        if self._thread is None and not self._stopped and any(name.due is not None for name in self._names.values()):
-            thread = threading.Thread(target=self._run, name="swim resolver", daemon=True)
-            with contextlib.suppress(RuntimeError):  # the interpreter is ending
-                thread.start()
-                self._thread = thread
-        self._changed.notify_all()
+    def _begin(self, name: _Name, now: float) -> None:
+        name.look_up = look_up = LookUp(*name.seed, self._families, lambda outcome: self._done(name, look_up, outcome))
+        name.until = now + LONGEST
+        try:
+            self._service.ask(look_up)
+        except OSError as error:
+            name.look_up = None
+            self._failed(name, error, now)
 
-    def _run(self) -> None:
-        while (name := self._next()) is not None:
-            try:
-                outcome: tuple[Address, ...] | OSError = resolve(*name.seed, self._families)
-            except OSError as error:
-                outcome = error
-            with self._changed:
-                self._blocked = False
-                first_failure = isinstance(outcome, OSError) and not name.failures
-                news = self._record(name, outcome) and not self._stopped
-            if first_failure:
-                extra = {"event": "unresolved", "seeds": [name.seed[0]]}
-                logger.warning("the seed %r does not resolve, retrying: %s", name.seed[0], outcome, extra=extra)
-            if news:
-                self._apply()
+    def _cancel(self, name: _Name) -> None:
+        if name.look_up is not None:
+            self._service.cancel(name.look_up)
+            name.look_up = None
 
-    def _next(self) -> _Name | None:
-        """Wait for the next name to resolve; None when there is none, and then the thread is to end."""
-        with self._changed:
-            while True:
-                waiting = [(name.due, name) for name in self._names.values() if name.due is not None]
-                if self._stopped or not waiting:
-                    self._thread = None
-                    return None
-                due, name = min(waiting, key=lambda pair: pair[0])
-                now = clock()
-                if due <= now:
-                    self._blocked = True
-                    return name
-                self._changed.wait(due - now)
+    def _done(self, name: _Name, look_up: LookUp, outcome: Outcome) -> None:
+        """In the thread that looked it up."""
+        with contextlib.suppress(NotRunning, NodeCrashed):
+            self._act(partial(self._answered, name, look_up, outcome))
 
-    def _record(self, name: _Name, outcome: tuple[Address, ...] | OSError) -> bool:
-        """Note what came of it; returns whether the addresses are others now."""
-        if isinstance(outcome, OSError):
-            backoff = min(MAX_BACKOFF, MIN_BACKOFF * 2**name.failures) * random.uniform(0.75, 1.0)
-            name.failures = min(name.failures + 1, 10)
-            name.due = clock() + backoff
-            return False
-        name.failures, name.due, name.resolved_at = 0, None, clock()
-        before, name.addresses = name.addresses, outcome
-        return set(outcome) != set(before) and self._names.get(name.seed) is name
+    def _answered(self, name: _Name, look_up: LookUp, outcome: Outcome, node: ProtocolNode, now: float) -> None:
+        if self._names.get(name.seed) is not name:
+            return
+        if not isinstance(outcome, OSError):  # which is as good when it comes after it was given up
+            self._cancel(name)
+            name.found(outcome, now)
+            name.due = now + self._backoff_max * max(1.0, len(node.members()) / MANY) * random.uniform(0.75, 1.0)
+        elif name.look_up is look_up:
+            name.look_up = None
+            self._failed(name, outcome, now)
+        self._tell_changes(node, now)
+
+    def _failed(self, name: _Name, reason: object, now: float) -> None:
+        if not name.failures:
+            host = name.seed[0]
+            text = f"the seed {host!r} does not resolve, retrying: {reason}"
+            self._warn(Notice(WARNING, "seeds", text, {"event": "unresolved", "seeds": [host]}))
+        wait = min(BACKOFF_MAX, FIRST_BACKOFF * 2**name.failures)
+        name.due = now + wait * random.uniform(0.75, 1.0)
+        name.failures = min(name.failures + 1, 10)
+
+    def _tell_changes(self, node: ProtocolNode, now: float) -> None:
+        self._plan()
+        if set(_addresses(self._seeds, self._names)) != self._told:
+            with contextlib.suppress(NotRunning):  # it has left
+                self._join(self._seeds, self._names, node, now)
+
+    def _join(self, seeds: Sequence[Seed], names: Mapping[Seed, _Name], node: ProtocolNode, now: float) -> None:
+        addresses = _addresses(seeds, names)
+        node.join(addresses, now=now)
+        self._told = set(addresses)
+
+    def _plan(self) -> None:
+        self.deadline = min((name.deadline for name in self._names.values()), default=inf)
+
+
+def _addresses(seeds: Iterable[Seed], names: Mapping[Seed, _Name]) -> tuple[Address, ...]:
+    """What the seeds stand for as far as that is known, each address once, those that were dropped last."""
+    found: dict[Address, None] = {}
+    for seed in seeds:
+        address = numeric(*seed)
+        found |= dict.fromkeys([address] if address is not None else names[seed].addresses)
+    for name in names.values():
+        found |= dict.fromkeys(name.dropped)
+    return tuple(found)

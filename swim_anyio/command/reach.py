@@ -2,16 +2,16 @@
 
 import os
 import shlex
-import socket
 import sys
 from collections.abc import Iterable
 
 from swim_core import Address, ConfigError
 from swim_core.address import DEFAULT_PORT, is_loopback
 from swim_core.embedding.arguments import HostPort, read_seeds
+from swim_threads.lookups import numeric, resolve_within
+from swim_threads.preparing import FIRST_LOOK_UP
 from swim_threads.sockets.udp import is_local, route_source
 
-from ..seeds import numeric
 from .settings import NodeSettings
 
 __all__ = ["check_reach"]
@@ -56,10 +56,9 @@ def _resolved(seed: tuple[str, int]) -> list[Address]:
     if address is not None:
         return [address]
     try:
-        found = socket.getaddrinfo(*seed, type=socket.SOCK_DGRAM)
-    except (OSError, UnicodeError):
+        addresses = [*resolve_within(*seed, seconds=FIRST_LOOK_UP)]
+    except OSError:
         return []
-    addresses = [known for entry in found if (known := numeric(str(entry[4][0]), seed[1])) is not None]
     return [known for known in addresses if ":" not in known.host] or addresses
 
 

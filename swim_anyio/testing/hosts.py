@@ -2,7 +2,7 @@
 
 import errno
 import socket
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from random import Random
@@ -11,8 +11,8 @@ import trio
 
 from swim_core import Address, BindError
 from swim_core.simulation import Network
+from swim_threads.lookups import LookUp, Outcome, numeric
 
-from ..seeds import numeric
 from .sockets import SimulatedSocket
 
 __all__ = ["Host", "Hosts"]
@@ -126,10 +126,19 @@ class Hosts:
             raise socket.gaierror(socket.EAI_NONAME, f"{name} is no host of the simulated network")
         return Address(self._hosts[name].ip, port)
 
-    async def look_up(self, name: str, port: int, families: Iterable[socket.AddressFamily] = ()) -> list[Address]:
-        """The same as a resolver does it."""
-        await trio.lowlevel.checkpoint()
-        return [self.resolve(name, port)]
+    def ask(self, look_up: LookUp) -> None:
+        """The same as a name server does it: the answer comes a little later."""
+        trio.lowlevel.spawn_system_task(self._answer, look_up)
+
+    def cancel(self, look_up: LookUp) -> None:
+        """What is asked is answered in any case."""
+
+    async def _answer(self, look_up: LookUp) -> None:
+        try:
+            outcome: Outcome = (self.resolve(look_up.host, look_up.port),)
+        except OSError as error:
+            outcome = error
+        look_up.done(outcome)
 
     def bind(self, network: Network, name: str, port: int) -> tuple[Host, SimulatedSocket]:
         """Bind a socket as the calling task asks: where it is, or, if it is nowhere in particular, anywhere.

@@ -24,7 +24,6 @@ from swim_core.simulation import Link, Network, Traffic
 
 from ..engine import Engine
 from ..node import AsyncNode
-from ..seeds import Seeds
 from .hosts import Host, Hosts
 from .schedule import TrioSchedule
 from .scheduling import deterministic_scheduling
@@ -239,7 +238,7 @@ class SimulatedNetwork:
         """For the default name of a node."""
         return self._random.randbytes(4).hex()
 
-    async def prepare(self, arguments: Arguments) -> tuple[Engine, Loop, Seeds]:
+    async def prepare(self, arguments: Arguments) -> tuple[Engine, Loop]:
         """Bind a node's socket here, and make the node.
 
         Raises:
@@ -270,8 +269,9 @@ class SimulatedNetwork:
             log.warning("%s: no discovery by multicast: a simulated network has none", arguments.name)
         self._by_address[address] = sock
         self._changed()
-        engine = Engine(core, sock, driver, event_buffer=arguments.config.event_buffer)
-        return engine, driver, Seeds(sock.reachable_families, engine, resolver=self._hosts.look_up)
+        buffer, backoff_max = arguments.config.event_buffer, arguments.config.join_backoff_max
+        engine = Engine(core, sock, driver, event_buffer=buffer, backoff_max=backoff_max, look_up_service=self._hosts)
+        return engine, driver
 
     def _advertised(self, arguments: Arguments, bound: Address) -> Address:
         advertise = None

@@ -70,6 +70,9 @@ class SimulatedSocket:
 
     # for the engine
 
+    def note_zone(self, host: str) -> None:
+        """There are no zones."""
+
     def fileno(self) -> int:
         """There is none."""
         return -1

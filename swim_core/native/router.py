@@ -133,6 +133,7 @@ class Assembly:
             self._health,
             self._evidence_log,
             broadcast=self._broadcast,
+            join=lambda seeds, at: self._joiner.add(seeds, at),
             unanswered=lambda: 0 < len(self._joiner.addresses) == len(self._joiner.unanswered),
         )
         self._isolation = Isolation(

@@ -169,6 +169,11 @@ class SmudgeSettings:
         return tuple((host, port or self.listen_port or DEFAULT_PORT) for host, port in self.initial_hosts)
 
     @property
+    def join_backoff_max(self) -> float:
+        """60 s: the longest wait between two attempts at a seed."""
+        return 60.0
+
+    @property
     def tripwires(self) -> bool:
         """False: this protocol knows none."""
         return False

@@ -1,6 +1,7 @@
 """What a transport is: how an engine uses the socket of its datagrams, and the one of a multicast group."""
 
 from collections.abc import Callable
+from socket import AddressFamily
 from typing import Protocol
 
 from swim_core import Address, Multicast
@@ -14,6 +15,9 @@ class DatagramSocket(Protocol):
     @property
     def saw_errors(self) -> bool: ...
 
+    @property
+    def reachable_families(self) -> tuple[AddressFamily, ...]: ...
+
     def fileno(self) -> int: ...
 
     def receive(
@@ -22,6 +26,8 @@ class DatagramSocket(Protocol):
         on_refused: Callable[[Address, bytes], None],
         limit: int = 64,
     ) -> bool: ...
+
+    def note_zone(self, host: str) -> None: ...
 
     def send(self, payload: bytes, destination: Address, on_refused: Callable[[Address, bytes], None]) -> bool: ...
 

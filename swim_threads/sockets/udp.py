@@ -16,8 +16,9 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
-from swim_core import Address, BindError
+from swim_core import Address, BindError, ConfigError
 from swim_core.address import canonical, is_loopback
 
 from .sources import Sources
@@ -43,6 +44,7 @@ MAX_DATAGRAM = 65_536  # more than UDP carries; 256 KiB, which asyncio asks for,
 QUOTED = 256  # bytes of a refused datagram to read: enough to recognise it
 ERRORS_AT_ONCE = 256  # above what the default receive buffer holds of them, so that one go empties the queue
 TROUBLES = 8  # destinations whose trouble is told: where nothing leaves the host at all, more would tell no more
+MAX_SCOPES = 4_096  # link-local hosts whose interface is remembered
 SEND_ATTEMPTS = 3  # each failure may report another datagram's error, in which case this one was not sent
 _CLOSED = {errno.EBADF, errno.ENOTSOCK}
 logger = logging.getLogger("swim_threads.sockets")
@@ -72,6 +74,8 @@ class UdpSocket:
         self._socket = sock
         self._v6 = sock.family == socket.AF_INET6
         self.scope_id = scope_id
+        self._scopes: dict[str, int] = {}  # of link-local hosts
+        self._likely_scope = scope_id  # of one that only others have told of
         self.dual_stack = dual_stack
         self.source: str | None = None
         self.saw_errors = False
@@ -158,7 +162,7 @@ class UdpSocket:
                 nothing_yet = False
                 continue
             nothing_yet = False
-            on_datagram(data, canonical(source[0], source[1]) if v6 else _address(source))
+            on_datagram(data, self._source(source) if v6 else _address(source))
         if self._sources is not None:
             self._sources.answered()
         return True
@@ -208,6 +212,22 @@ class UdpSocket:
             if self._sources is not None:
                 self._sources.prefer(self.source)
 
+    def note_zone(self, host: str) -> None:
+        """Remember the zone of a link-local host as in ``fe80::1%eth0``: addresses have none from here on."""
+        name, _, zone = host.partition("%")
+        if zone and self._v6:
+            with contextlib.suppress(OSError, ConfigError):  # no such interface; the seed stays out of reach
+                self._likely_scope = _scope_id(zone)
+                self._keep_scope(canonical(name, 0).host, self._likely_scope)
+
+    def scope_of(self, host: str) -> int:
+        """The number of the interface behind which a link-local host is; 0 if nothing tells, or for another host."""
+        return self._scopes.get(host, self._likely_scope) if _is_link_local(host) else 0
+
+    def route_source(self, destination: Address) -> str | None:
+        """As the function of that name, with the zone that is known of ``destination``."""
+        return route_source(destination, scope_id=self.scope_of(destination.host))
+
     def close(self) -> None:
         """Close the socket. A second call does nothing."""
         self._socket.close()
@@ -225,6 +245,18 @@ class UdpSocket:
             )
         self._troubles.append(reason)
 
+    def _source(self, source: Any) -> Address:
+        address = canonical(source[0], source[1])
+        if source[3] and not self.scope_id:
+            self._keep_scope(address.host, source[3])
+        return address
+
+    def _keep_scope(self, host: str, scope_id: int) -> None:
+        if self._scopes.get(host) != scope_id:
+            if len(self._scopes) >= MAX_SCOPES:  # sources can be forged
+                del self._scopes[next(iter(self._scopes))]
+            self._scopes[host] = scope_id
+
     def _target(self, destination: Address) -> tuple[str, int] | tuple[str, int, int, int] | None:
         """What the kernel calls ``destination``, never a name to resolve; None if out of reach of this family."""
         host, port = destination
@@ -234,7 +266,7 @@ class UdpSocket:
             return (f"::ffff:{host}", port) if self.dual_stack else None
         if not self._v6:
             return None
-        return (host, port, 0, self.scope_id) if _is_link_local(host) else destination
+        return (host, port, 0, self.scope_of(host)) if _is_link_local(host) else destination
 
     def _drain_errors(self, on_refused: OnRefused) -> int:
         """Empty the error queue; returns how many entries there were, at most `ERRORS_AT_ONCE`."""
@@ -253,7 +285,7 @@ class UdpSocket:
         return ERRORS_AT_ONCE
 
 
-def route_source(destination: Address | None, family: int = socket.AF_INET) -> str | None:
+def route_source(destination: Address | None, family: int = socket.AF_INET, *, scope_id: int = 0) -> str | None:
     """The address this host would send from, to ``destination`` or, if None, by the default route of ``family``.
 
     Nothing is sent: connecting a UDP socket only asks the routing table.
@@ -264,7 +296,8 @@ def route_source(destination: Address | None, family: int = socket.AF_INET) -> s
     host, port = destination or (_OUTSIDE[socket.AddressFamily(family)], 9)
     try:
         with socket.socket(family_of(host), socket.SOCK_DGRAM) as sock:
-            sock.connect((host, port or 9))  # some systems refuse port 0; 9 is "discard"
+            target = (host, port or 9)  # some systems refuse port 0; 9 is "discard"
+            sock.connect((*target, 0, scope_id) if scope_id else target)
             return canonical(sock.getsockname()[0], 0).host
     except OSError:
         return None

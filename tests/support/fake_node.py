@@ -168,6 +168,7 @@ class FakeConfig:
     seeds: tuple[tuple[str, int], ...] = ()
     discovery: Multicast | None = None
     tripwires: bool = False
+    join_backoff_max: float = 60.0
     nodes: list[FakeNode] = attrs.Factory(list)
     raises: dict[str, Exception] = attrs.Factory(dict)
 

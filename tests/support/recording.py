@@ -151,6 +151,7 @@ class RecordingConfig:
     event_buffer = 16
     tripwires = False
     discovery = None
+    join_backoff_max = 60.0
     listen = None
     seeds = ()
 

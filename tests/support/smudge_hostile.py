@@ -61,6 +61,7 @@ class HostileConfig:
     event_buffer: int = 16
     tripwires: bool = False
     discovery: None = None
+    join_backoff_max: float = 60.0
     listen: None = None
     seeds: tuple[tuple[str, int], ...] = ()
 

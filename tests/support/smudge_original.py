@@ -284,6 +284,7 @@ class OriginalConfig:
     event_buffer: int = 16
     tripwires: bool = False
     discovery: None = None
+    join_backoff_max: float = 60.0
     listen: None = None
     seeds: tuple[tuple[str, int], ...] = ()
 

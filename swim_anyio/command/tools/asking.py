@@ -1,8 +1,6 @@
 """Puts a question to a member: where it listens, a socket, and what to say when no answer comes."""
 
 import os
-import socket
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -16,6 +14,7 @@ from swim_core.address import canonical, is_loopback
 from swim_core.embedding.arguments import read_seeds
 from swim_core.native.tools.client import PATIENCE, Failure, ToolClient
 from swim_core.native.wire.queries import Body, What
+from swim_threads.lookups import resolve_within
 from swim_threads.sockets.udp import UdpSocket, family_of, route_source
 
 __all__ = ["PATIENCE", "NoAnswer", "Target", "ask", "read_target"]
@@ -58,7 +57,7 @@ def read_target(join: str | None, cluster: str | None) -> Target:
         raise ConfigError("--join: give HOST:PORT")
     found: dict[Address, None] = {}
     for host, port in seeds or read_seeds("default", DEFAULT):
-        found |= dict.fromkeys(_resolve(host, port))
+        found |= dict.fromkeys(resolve_host(host, port))
     zones = [host.partition("%")[2] for host, _ in seeds]
     return Target(tuple(found)[:MAX_TRIED], "".join(zones[:1]), label)
 
@@ -71,27 +70,20 @@ def _read_cluster(source: str, label: str | None) -> str:
         raise ConfigError(f"{source}: {error}") from None
 
 
-def _resolve(host: str, port: int) -> list[Address]:
+def resolve_host(host: str, port: int) -> list[Address]:
+    """The addresses of a host, numeric or by name.
+
+    Raises:
+        NoAnswer: if it can't be resolved within `PATIENCE`.
+    """
     try:
         return [canonical(host, port)]
     except ConfigError:
         pass
-    found: list[Address] = []
-    reasons = [f"no answer of a name server within {PATIENCE:g} s"]
-
-    def look_up() -> None:
-        try:
-            answers = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-            found.extend(canonical(str(answer[4][0]), port) for answer in answers)
-        except (OSError, UnicodeError) as error:
-            reasons[0] = getattr(error, "strerror", None) or str(error)
-
-    thread = threading.Thread(target=look_up, daemon=True)  # a name server may take longer than anybody waits
-    thread.start()
-    thread.join(PATIENCE)
-    if not found:
-        raise NoAnswer(f"the host {host!r} can't be resolved: {reasons[0]}")
-    return list(found)
+    try:
+        return list(resolve_within(host, port, seconds=PATIENCE))
+    except OSError as error:
+        raise NoAnswer(f"the host {host!r} can't be resolved: {error.strerror or error}") from error
 
 
 async def ask(target: Target, what: What, argument: bytes = b"") -> Sequence[Body]:

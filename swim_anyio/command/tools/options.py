@@ -15,10 +15,11 @@ Output = Annotated[Format, Option(help="For people or for programs.")]
 
 
 def add_tools(app: typer.Typer) -> None:
-    """Add `members`, `why`, `broadcast` and `watch`."""
+    """Add `members`, `why`, `broadcast`, `join` and `watch`."""
     app.command(short_help="List the members that a member sees.")(members)
     app.command(short_help="Why a member is held dead, suspect or alive.")(why)
     app.command(short_help="Have a member tell all a text.")(broadcast)
+    app.command("join", short_help="Have a member ask more seeds.")(join_seeds)
     app.command(short_help="Watch members and events, live.")(watch)
 
 
@@ -79,6 +80,27 @@ def broadcast(
     from .broadcast import run_broadcast
 
     return run_broadcast(join, cluster, text, json=format is Format.JSON)
+
+
+def join_seeds(
+    seeds: Annotated[
+        list[str], Argument(metavar="ADDR..", show_default=False, help="HOST:PORT of members, addresses or names.")
+    ],
+    join: Join = None,
+    cluster: Cluster = None,
+    format: Output = Format.TEXT,
+) -> int:
+    """Have a running member ask more seeds to let it in, beside those it has.
+
+    \b
+    Example:  swim join 192.0.2.7:7946 --join 127.0.0.1:7946
+    Until:    the member ends; names are resolved here, once
+    Status:   0 it asks them, 1 no answer within two seconds or refused,
+              2 bad options
+    """
+    from .join import run_join
+
+    return run_join(join, cluster, seeds, json=format is Format.JSON)
 
 
 def watch(join: Join = None, cluster: Cluster = None, format: Output = Format.TEXT) -> int:

@@ -10,6 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from swim_core.address import Address, unpack
+from swim_core.errors import Overloaded
 from swim_core.events import JoinAttempt
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.claims.merging import ClaimMerger
@@ -28,12 +29,12 @@ __all__ = ["Joiner"]
 
 FIRST_BACKOFF = 1.0  # seconds
 SUPERSEDED_BACKOFF = 60.0
-OWN_AGAIN = 3_600.0  # seconds until a seed that seemed to be this node itself is asked again: it may have reflected
 AT_A_TIME = 3
 ANNOUNCED = 16  # addresses asked once each, of which answers are awaited
 VAIN = 2  # askings of a seed after which it counts as unanswered: 3 s, later than members that start together
 TRIES = 3  # per step, a probe timeout apart
 LATE = 12  # probe timeouts that an answer may be late: round trips up to some six seconds, of links that buffer much
+MAX_ADDED = 64  # seeds that tools may add: each is asked for ever
 PADDED = 800  # bytes of a JOIN, so that the longest answer (a held claim with full metadata) may come back
 
 
@@ -48,6 +49,8 @@ class _Seed(msgspec.Struct):
     asked: int = 0
     """Times, since it last answered or was a live member."""
     asked_since: float = 0.0
+    led_back: bool = False
+    """Whether what it was asked last came to this very node."""
     timer: Timer | None = None
     known: bool = False
     """Asked though it stands at a live member's address: what it holds of this node is the question."""
@@ -85,6 +88,7 @@ class Joiner:
         self._emit = context.emit
         self._on_admitted = on_admitted
         self._seeds: dict[Address, _Seed] = {}
+        self._added: dict[Address, None] = {}
         self._announced: dict[Address, _Seed] = {}
         self._appearance = Appearance(context, local, ask=self._ask_member)
         self._members_due = 0.0
@@ -106,13 +110,17 @@ class Joiner:
 
     @property
     def unanswered(self) -> Sequence[Address]:
-        """Those of them that were asked more than once, have not answered, and are no live member's address."""
+        """Those of them that were asked more than once, have not answered, and are no live member's address.
+
+        One that leads back to this node counts only while it is alone: mostly it is an address of its own.
+        """
         return [seed.address for seed in self._vain()]
 
     def join(self, addresses: Sequence[Address], now: float) -> None:
         """Replace the seeds; see `ProtocolNode.join`."""
         old = self._seeds
-        self._seeds = {a: old[a] if a in old else _Seed(a, FIRST_BACKOFF, now) for a in addresses}
+        wanted = (*addresses, *self._added)
+        self._seeds = {a: old[a] if a in old else _Seed(a, FIRST_BACKOFF, now) for a in wanted}
         for seed in old.values():
             if seed.timer is not None and seed.address not in self._seeds:
                 seed.timer.cancel()
@@ -123,12 +131,28 @@ class Joiner:
         else:
             self._attempt(now)
 
+    def add(self, addresses: Sequence[Address], now: float) -> int:
+        """Ask these, too, from now on, whatever `join` puts in place of the others; returns how many seeds there are.
+
+        Raises:
+            Overloaded: if more were added than anybody may have added.
+        """
+        added = self._added | dict.fromkeys(a for a in addresses if a not in self._seeds)
+        if len(added) > MAX_ADDED:
+            raise Overloaded(f"at most {MAX_ADDED} seeds can be added to a running member")
+        if len(added) > len(self._added):
+            self._added = added
+            self._seeds = {a: self._seeds.get(a) or _Seed(a, FIRST_BACKOFF, now) for a in (*self._seeds, *added)}
+            self._attempt(now)
+        return len(self.addresses)
+
     def stop(self) -> None:
         """Ask nobody any more."""
         for seed in (*self._seeds.values(), *self._announced.values()):
             if seed.timer is not None:
                 seed.timer.cancel()
         self._seeds.clear()
+        self._added.clear()
         self._announced.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -169,7 +193,9 @@ class Joiner:
         self._plan(now)
 
     def _vain(self) -> Sequence[_Seed]:
-        return [seed for seed in self._seeds.values() if seed.asked >= VAIN and self._wanted(seed)]
+        alone = self._table.live_count == 1
+        vain = [seed for seed in self._seeds.values() if seed.asked >= VAIN and self._wanted(seed)]
+        return [seed for seed in vain if alone or not seed.led_back]
 
     def _ask_due(self, now: float) -> None:
         due = [seed for seed in self._seeds.values() if seed.due <= now and seed.address != self._local.address]
@@ -278,13 +304,16 @@ class Joiner:
     # ------------------------------------------------------------------ answers
 
     def met_itself(self, join: Join, now: float) -> None:
-        """A JOIN of this node came back to it: that seed is another address of its own, or reflects."""
+        """A JOIN of this node came back to it: it need not be answered.
+
+        The seed may be another address of this node, or one behind which a balancer has others too, and leads to them
+        the next time: so it is asked again as if it had been silent.
+        """
         for seed in self._asked():
             if seed.seq == join.seq:
-                seed.seq, seed.due, seed.asked = None, now + OWN_AGAIN, 0
+                seed.seq, seed.led_back = None, True
                 if seed.timer is not None:
                     seed.timer.cancel()
-        self._plan(now)
 
     def answered(self, ack: JoinAck, sender: Sender, now: float) -> None:
         """A seed answered: come again with its cookie, or, once admitted, sync."""
@@ -293,7 +322,7 @@ class Joiner:
             self._counters.drop(DropReason.UNREQUESTED)
             return
         seed.timer.cancel()
-        seed.seq = None
+        seed.seq, seed.led_back = None, False
         if not self._encounters.same_time(ack, sender.address, now):
             return
         self._settings_check.check(ack, sender.address, now)

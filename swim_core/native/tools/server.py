@@ -1,11 +1,11 @@
-"""Answers tools that are no members: the member list, the reason of a verdict, "broadcast this for me".
+"""Answers tools that are no members: the member list, the reason of a verdict, "broadcast this for me", "join these".
 
 What an ASK can do is bounded: it is answered on this host only unless `Config.answer_tools` says otherwise,
 no answer is longer than the question, other hosts get a page per 0.1 s, and none of it makes the asker a
 member, proves life, or moves the clock.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import msgspec
 from msgspec import Raw, msgpack
@@ -25,6 +25,7 @@ from swim_core.native.wire.queries import (
     ASK_SIZE,
     PAGE_SPACING,
     Ask,
+    Joined,
     MembersPage,
     Note,
     ReasonPage,
@@ -34,6 +35,7 @@ from swim_core.native.wire.queries import (
     Tell,
     Teller,
     What,
+    unpack_addresses,
 )
 from swim_core.shared.local_health import LocalHealth
 from swim_core.shared.rate_limit import RateLimit
@@ -45,7 +47,7 @@ TELL_SIZE = 19  # bytes of a TELL but its body
 LIST_SIZE = 2  # bytes by which the header of a long list exceeds an empty one's
 MAX_POSITION = (1 << 64) - 1
 MAX_HOSTS = 4_096  # remembered for "not again so soon"
-REMOTE_SPEECH = 10  # broadcasts a second for all other hosts together: forged sources must not flood the cluster
+REMOTE_SPEECH = 10  # broadcasts and joins a second for all other hosts together: forged sources must not flood anybody
 MAX_SPOKEN = 256  # questions to broadcast remembered, lest one that is asked again is broadcast again
 MAX_DETAIL = 300  # bytes of a note's text: one always fits
 MAX_COUNT = MAX_INCARNATION  # what a field of 32 bits holds
@@ -58,6 +60,7 @@ class ToolServer:
 
     Args:
         broadcast: broadcasts a payload at a time, and returns its number; raises like `ProtocolNode.broadcast`.
+        join: takes more seeds at a time, and returns how many there are; raises a `SwimError` if these are too many.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class ToolServer:
         evidence_log: EvidenceLog,
         *,
         broadcast: Callable[[bytes, float], int],
+        join: Callable[[Sequence[Address], float], int],
         unanswered: Callable[[], bool],
     ) -> None:
         self._policy = context.config.answer_tools
@@ -80,6 +84,7 @@ class ToolServer:
         self._health = health
         self._evidence_log = evidence_log
         self._broadcast = broadcast
+        self._join = join
         self._unanswered = unanswered
         self._last: dict[str, float] = {}
         self._remote_speech = RateLimit(REMOTE_SPEECH)
@@ -113,7 +118,7 @@ class ToolServer:
         self._last[source.host] = now
         if len(self._last) > MAX_HOSTS:
             del self._last[next(iter(self._last))]
-        if ask.what is What.BROADCAST and not self._remote_speech.allow(now):
+        if ask.what in (What.BROADCAST, What.JOIN) and not self._remote_speech.allow(now):
             return DropReason.RATE_LIMITED
         return None
 
@@ -121,6 +126,8 @@ class ToolServer:
         """Where the next page begins, and this one; None if there is no room for one."""
         if ask.what is What.BROADCAST:
             return None, _encode(self._speak(ask, sender, now))
+        if ask.what is What.JOIN:
+            return None, _encode(self._take_seeds(ask, now))
         if ask.what is What.REASON:
             return self._reason(ask, room, now)
         return self._members(ask, room, now)
@@ -199,6 +206,17 @@ class ToolServer:
             return Spoken(self._teller(now), self._broadcast(payload, now))
         except SwimError as error:
             return Spoken(self._teller(now), None, str(error)[:MAX_DETAIL])
+
+    def _take_seeds(self, ask: Ask, now: float) -> Joined:
+        """Nothing comes of asking twice, so nothing is remembered of it."""
+        if self._local.left:
+            return Joined(self._teller(now), None, "it has left")
+        try:
+            return Joined(self._teller(now), self._join(unpack_addresses(ask.argument), now))
+        except SwimError as error:
+            return Joined(self._teller(now), None, str(error)[:MAX_DETAIL])
+        except (ValueError, RecursionError):
+            return Joined(self._teller(now), None, "that is no list of addresses")
 
     # ------------------------------------------------------------------ the node itself
 

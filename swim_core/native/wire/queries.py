@@ -5,13 +5,14 @@ names where its page is to begin, as the TELL before it said, so a view that cha
 no member that stays and never makes anybody loop. No page is longer than the request for it; tools pad.
 """
 
+from collections.abc import Iterable
 from enum import IntEnum
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from swim_core.address import unpack
+from swim_core.address import Address, pack, unpack
 from swim_core.member import Rule, check_name, keep_number
 
 from .claim import U32, U64, Claim, Millis, check_claim
@@ -23,6 +24,7 @@ __all__ = [
     "PAGE_SPACING",
     "Ask",
     "Body",
+    "Joined",
     "MembersPage",
     "Note",
     "ReasonPage",
@@ -33,6 +35,8 @@ __all__ = [
     "Teller",
     "What",
     "decode_body",
+    "pack_addresses",
+    "unpack_addresses",
 ]
 
 ASK_SIZE = 1_200
@@ -56,6 +60,8 @@ class What(IntEnum):
     """What stands behind the state of the member whose name is the argument."""
     BROADCAST = 3
     """Tell every member the argument, on the asker's behalf."""
+    JOIN = 4
+    """Ask the addresses in the argument, too, as seeds; see `pack_addresses`."""
 
     @classmethod
     def _missing_(cls, value: object) -> "What | None":
@@ -176,15 +182,40 @@ class Spoken(_Base, frozen=True):
     refusal: ShortText = ""
 
 
-Body = MembersPage | ReasonPage | Spoken
+class Joined(_Base, frozen=True):
+    """Answers JOIN: how many seeds the node has now, or why it takes no more."""
 
-BODIES: dict[What, type[MembersPage] | type[ReasonPage] | type[Spoken]] = {
+    teller: Teller
+    seeds: U32 | None
+    refusal: ShortText = ""
+
+
+Body = MembersPage | ReasonPage | Spoken | Joined
+
+BODIES: dict[What, type[MembersPage] | type[ReasonPage] | type[Spoken] | type[Joined]] = {
     What.MEMBERS: MembersPage,
     What.EVERYONE: MembersPage,
     What.REASON: ReasonPage,
     What.BROADCAST: Spoken,
+    What.JOIN: Joined,
 }
+_addresses = msgspec.msgpack.Decoder(list[PackedAddress])
 _DECODERS = {what: msgspec.msgpack.Decoder(kind) for what, kind in BODIES.items()}
+
+
+def pack_addresses(addresses: Iterable[Address]) -> bytes:
+    """The argument of JOIN."""
+    return msgspec.msgpack.encode([pack(address) for address in addresses])
+
+
+def unpack_addresses(data: bytes) -> list[Address]:
+    """The addresses in such an argument.
+
+    Raises:
+        ValueError: if it is none, within its bounds.
+        RecursionError: on deep nesting.
+    """
+    return [unpack(packed) for packed in _addresses.decode(data)]
 
 
 def decode_body(what: What, data: bytes) -> Body:

@@ -185,7 +185,7 @@ def test_a_node_whose_loop_was_closed_says_goodbye_and_ends(loop: str) -> None:
         engine = threaded(node)._engine
         with suppress(NotRunning):  # a slow thread's first tick may come this late
             engine.act(lambda fake, now: setattr(fake, "deadline", now))
-        engine.join()
+        engine.wait_ended()
         assert sock.recv(100) == GOODBYE
         assert node.members() == (node.local,)
         with pytest.raises(NotRunning):

@@ -35,7 +35,7 @@ pytestmark = [
 
 Swim = Callable[..., "subprocess.CompletedProcess[str]"]
 STEADY = ["--probe-interval", "0.2", "--stall-tolerance", "10"]  # a crowded machine makes nobody a suspect
-TOOLS = [["members"], ["why", "bob"], ["broadcast", "hello"], ["watch"]]
+TOOLS = [["members"], ["why", "bob"], ["broadcast", "hello"], ["join", "127.0.0.1:1"], ["watch"]]
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +121,19 @@ def test_over_ipv6_and_with_a_label(swim: Swim) -> None:
         result = swim("members", "--join", six.address, SWIM_CLUSTER="blue")
         assert (result.returncode, result.stdout.splitlines()[1].split()[:2]) == (0, ["six", six.address])
         assert swim("why", "six", "--join", six.address, "--cluster", "blue").returncode == 0
+
+
+def test_a_running_member_is_told_of_another_to_join(swim: Swim) -> None:
+    with agents() as start:
+        ann, bob = start("ann"), start("bob")
+        result = swim("join", bob.address, "--join", ann.address)
+        assert (result.returncode, result.stderr) == (0, "")
+        assert result.stdout == f"ann asks {bob.address}; it has 1 seed now.\n"
+        bob.wait_for("alive", member="ann")
+        record = json.loads(swim("join", bob.address, "127.0.0.1:9", "--join", ann.address, "--format", "json").stdout)
+        assert (record["event"], record["addresses"], record["seeds"]) == ("join", [bob.address, "127.0.0.1:9"], 2)
+        assert record["asked"]["name"] == "ann"
+    assert "ADDR" in complaint(swim("join", "127.0.0.1:0"), 2)
 
 
 def test_a_broadcast_reaches_the_others(pair: tuple[AgentProcess, AgentProcess], swim: Swim) -> None:

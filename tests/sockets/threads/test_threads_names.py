@@ -1,6 +1,5 @@
 """Seeds and addresses given by name: resolved aside, retried with backoff, resolved anew when seeds are asked again."""
 
-import socket
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -8,55 +7,28 @@ from contextlib import contextmanager
 import pytest
 
 from support.fake_node import FakeConfig, FakeNode
-from support.waiting import HERE, SOON
+from support.names import Names
+from support.waiting import HERE, SOON, wait_until
 from swim_core import Address, AddressLike, BindError, ConfigError, Event, JoinAttempt, ProtocolNode
-from swim_threads import ThreadNode, open_node
+from swim_threads import ThreadNode, open_node, opening
 from swim_threads import resolver as resolver_module
-from swim_threads.engine import clock
-from swim_threads.resolver import numeric, resolve
+from swim_threads.lookups import numeric, resolve
 
 pytestmark = pytest.mark.sockets
-
-
-class Names:
-    """A name service of the test's own. ``known`` maps names to hosts; every look-up is in ``asked``."""
-
-    def __init__(self) -> None:
-        self.known: dict[str, list[str]] = {}
-        self.asked: list[str] = []
-        self.changed = threading.Condition()
-        self.hold: threading.Event | None = None
-
-    def getaddrinfo(self, host: str, port: int, **_: object) -> list[tuple[object, ...]]:
-        with self.changed:
-            self.asked.append(host)
-            self.changed.notify_all()
-        if self.hold is not None:
-            self.hold.wait(SOON)
-        if host not in self.known:
-            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
-        return [
-            (socket.AF_INET6 if ":" in found else socket.AF_INET, socket.SOCK_DGRAM, 17, "", (found, port))
-            for found in self.known[host]
-        ]
-
-    def wait_asked(self, count: int) -> None:
-        with self.changed:
-            assert self.changed.wait_for(lambda: len(self.asked) >= count, SOON)
 
 
 @pytest.fixture
 def names(monkeypatch: pytest.MonkeyPatch) -> Names:
     it = Names()
-    monkeypatch.setattr(socket, "getaddrinfo", it.getaddrinfo)
+    monkeypatch.setattr("socket.getaddrinfo", it.getaddrinfo)
     return it
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry at once, and count nothing as fresh."""
-    monkeypatch.setattr(resolver_module, "MIN_BACKOFF", 0.002)
-    monkeypatch.setattr(resolver_module, "MAX_BACKOFF", 0.004)
+    monkeypatch.setattr(resolver_module, "FIRST_BACKOFF", 0.002)
+    monkeypatch.setattr(resolver_module, "BACKOFF_MAX", 0.004)
     monkeypatch.setattr(resolver_module, "FRESH", -1.0)
 
 
@@ -147,18 +119,6 @@ def test_a_name_that_does_not_resolve_is_retried_and_warned_of_once(
     assert caplog.text.count("the seed 'late' does not resolve") == 1
 
 
-def test_the_backoff_doubles_to_a_minute_and_starts_over() -> None:
-    resolver = resolver_module.Resolver(threading.Lock(), resolver_module.ANY_FAMILY, lambda: None)
-    name = resolver_module._Name(("late", 9), due=0.0)
-    for expected in (1, 2, 4, 8, 16, 32, 60, 60):
-        before = clock()
-        resolver._record(name, OSError())
-        assert name.due is not None
-        assert 0.75 * expected <= name.due - before <= expected + 1
-    resolver._record(name, (Address("127.0.0.9", 9),))
-    assert (name.due, name.failures) == (None, 0)
-
-
 @pytest.mark.usefixtures("impatient")
 def test_a_join_attempt_resolves_anew_and_tells_only_what_changed(names: Names) -> None:
     names.known["seed"] = ["127.0.0.9"]
@@ -168,13 +128,13 @@ def test_a_join_attempt_resolves_anew_and_tells_only_what_changed(names: Names) 
         names.wait_asked(2)
         names.known["seed"] = ["127.0.0.10"]
         happen(node, JoinAttempt((Address("127.0.0.9", 9),)))
-        fake.wait_joined("127.0.0.10")
+        fake.wait_joined("127.0.0.10", "127.0.0.9")
         del names.known["seed"]
         happen(node, JoinAttempt((Address("127.0.0.10", 9),)))
         names.wait_asked(len(names.asked) + 1)
         names.known["seed"] = ["127.0.0.11"]
-        fake.wait_joined("127.0.0.11")
-    assert fake.hosts() == [[], ["127.0.0.9"], ["127.0.0.10"], ["127.0.0.11"]]
+        fake.wait_joined("127.0.0.11", "127.0.0.9", "127.0.0.10")
+    assert fake.hosts()[:3] == [[], ["127.0.0.9"], ["127.0.0.10", "127.0.0.9"]]
 
 
 def test_an_attempt_that_the_own_join_caused_resolves_nothing_again(names: Names) -> None:
@@ -216,10 +176,21 @@ def test_closing_does_not_wait_for_a_name_service_that_hangs(names: Names) -> No
     stuck.join(SOON)
 
 
-def test_closing_ends_the_wait_between_two_tries(names: Names) -> None:
+def test_no_thread_waits_between_two_tries(names: Names) -> None:
     with opened("late"):
         names.wait_asked(1)
-    assert resolver_thread() is None
+        wait_until(lambda: resolver_thread() is None)
+
+
+def test_a_first_seed_that_is_slow_to_resolve_delays_a_wildcard_by_little(
+    names: Names, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(opening, "FIRST_LOOK_UP", 0.01)
+    names.hold = threading.Event()
+    with open_node("0.0.0.0:0", join="slow:9", config=FakeConfig()) as node:
+        assert not names.hold.is_set()
+        assert node.local.address.host != "0.0.0.0"
+    names.hold.set()
 
 
 def test_names_to_listen_on_and_to_advertise(names: Names) -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from support.waiting import SOON
 from swim_core import Address, BindError, ConfigError
+from swim_threads.sockets import udp
 from swim_threads.sockets.udp import UdpSocket, family_of, route_source
 
 pytestmark = pytest.mark.sockets
@@ -256,6 +257,40 @@ def test_a_link_local_socket_sends_within_its_zone_and_hands_out_addresses_witho
         assert one.send(b"refused", dead)
         one.receive_until(lambda: bool(one.refused))
         assert one.refused == [(dead, b"refused")]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_wildcard_socket_sends_into_the_zone_of_a_seed_and_back_to_where_a_datagram_came_from() -> None:
+    found = link_local_address()
+    if found is None:
+        pytest.skip("no link-local address here")
+    host, zone = found
+    with closing(Ear("::")) as wild, closing(Ear(f"{host}%{zone}")) as bound, closing(Ear("::")) as other:
+        there = Address(host, wild.socket.address.port)
+        assert wild.socket.scope_of(host) == 0
+        wild.socket.note_zone("fe80::1")
+        wild.socket.note_zone("fe80::1%nosuchlink")
+        wild.socket.note_zone(f"{host}%{zone}")
+        assert wild.send(b"x", bound.socket.address)
+        bound.receive_until(lambda: bool(bound.datagrams))
+        assert bound.datagrams == [(b"x", there)]
+        assert wild.socket.route_source(bound.socket.address) == host
+        assert wild.socket.scope_of("fe80::77") == socket.if_nametoindex(zone), "of which only others tell"
+        assert wild.socket.scope_of("2001:db8::1") == 0
+
+        assert bound.send(b"y", Address(host, other.socket.address.port))
+        other.receive_until(lambda: bool(other.datagrams))
+        assert other.send(b"z", bound.socket.address)
+
+
+def test_the_interfaces_of_forged_sources_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(udp, "MAX_SCOPES", 10)
+    with closing(UdpSocket.open("::", 0)) as sock:
+        for number in range(100):
+            sock._source((f"fe80::{number:x}", 7946, 0, 3))
+        assert len(sock._scopes) == 10
+        assert sock.scope_of("fe80::63") == 3
+        assert sock.scope_of("fe80::1") == 0
 
 
 def test_families() -> None:

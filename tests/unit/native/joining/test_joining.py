@@ -423,21 +423,39 @@ def test_the_own_address_is_not_asked() -> None:
     assert not hand.happened(JoinAttempt)
 
 
-def test_an_answer_from_itself_counts_for_nothing_and_that_address_is_asked_again_only_after_an_hour() -> None:
-    """A seed may be another address of this very node."""
+def lead_back(hand: Hand) -> None:
+    """Let what this node asks its seeds come to itself."""
+    hand.collect()
+    for sent in joins(hand):
+        hand.feed_bytes(sent.payload, hand.me.address)
+    hand.clear()
+
+
+def test_a_seed_that_leads_back_to_this_node_is_asked_again_at_the_usual_backoff() -> None:
+    """It may be a balancer's address, behind which others are, too."""
     hand = Hand()
     other = Address("192.168.0.1", 7946)
     hand.node.join([other], now=hand.now)
-    hand.collect()
-    (sent,) = joins(hand)
-    hand.feed_bytes(sent.payload, hand.me.address)
+    lead_back(hand)
     assert hand.dropped(DropReason.OWN) == 1
     assert hand.cluster_time == UNIX_MS
-    hand.clear()
-    hand.run(3_500.0)
-    assert not joins(hand)
-    hand.run(200.0)
-    assert joins(hand)
+    attempts = 0
+    for _ in range(600):
+        hand.run(1.0)
+        attempts += len(joins(hand))
+        lead_back(hand)
+    assert 10 <= attempts <= 20, "not tried again within a step, and every minute in the end"
+
+
+def test_it_counts_as_unanswered_while_this_node_is_alone_and_no_longer() -> None:
+    hand = Hand()
+    hand.node.join([Address("192.168.0.1", 7946)], now=hand.now)
+    for _ in range(10):
+        lead_back(hand)
+        hand.run(1.0)
+    assert hand.node.statistics().seeds_unanswered == 1
+    hand.introduce(peer(1))
+    assert hand.node.statistics().seeds_unanswered == 0
 
 
 def test_after_leaving_nobody_is_asked() -> None:

@@ -22,8 +22,20 @@ from swim_core import (
 )
 from swim_core.address import pack
 from swim_core.native.wire.claim import as_member
-from swim_core.native.wire.messages import Ack, Broadcast, JoinAck, Ping, WantClaim
-from swim_core.native.wire.queries import Ask, MembersPage, ReasonPage, Row, Spoken, Standing, Tell, What, decode_body
+from swim_core.native.wire.messages import Ack, Broadcast, Join, JoinAck, Ping, WantClaim
+from swim_core.native.wire.queries import (
+    Ask,
+    Joined,
+    MembersPage,
+    ReasonPage,
+    Row,
+    Spoken,
+    Standing,
+    Tell,
+    What,
+    decode_body,
+    pack_addresses,
+)
 from swim_core.shared.observations import PER_MEMBER
 
 A, B, C = peers(3)
@@ -267,6 +279,57 @@ def test_a_broadcast_is_the_asked_members_own() -> None:
     assert {(b.origin, b.number, b.payload) for b in told_on} == {("me", 1, b"hello")}
     assert not hand.happened(BroadcastReceived)
     assert hand.node.broadcast(b"next", now=hand.now) == 2
+
+
+def joined(hand: Hand, *addresses: Address) -> Joined:
+    (page,) = told(hand, What.JOIN, pack_addresses(addresses))
+    return cast(Joined, page)
+
+
+def test_seeds_that_a_tool_adds_are_asked_beside_the_others_whatever_the_application_joins() -> None:
+    hand = Hand()
+    mine, theirs = Address("10.9.9.9", 1), Address("10.9.9.8", 1)
+    hand.node.join([mine], now=hand.now)
+    assert joined(hand, theirs, mine, hand.me.address).seeds == 2
+    assert joined(hand, theirs).seeds == 2
+    assert any(sent.to == theirs and isinstance(sent.message, Join) for sent in hand.sent)
+    hand.node.join([], now=hand.now)
+    assert hand.node.statistics().seeds == 1
+    assert joined(hand).seeds == 1
+
+
+def test_tools_add_so_many_seeds_and_no_more() -> None:
+    hand = Hand()
+    assert joined(hand, *(Address("10.9.9.9", port) for port in range(1, 65))).seeds == 64
+    refused = joined(hand, Address("10.9.9.8", 1))
+    assert (refused.seeds, refused.refusal) == (None, "at most 64 seeds can be added to a running member")
+    assert hand.node.statistics().seeds == 64
+
+
+def test_one_that_has_left_takes_no_seeds() -> None:
+    hand = Hand()
+    hand.node.leave(now=hand.now)
+    assert (joined(hand, A.address).seeds, joined(hand, A.address).refusal) == (None, "it has left")
+
+
+@pytest.mark.parametrize(
+    "argument", [b"", b"x", b"\x91\xc4\x02ab", pack_addresses([A.address]) + b"x", b"\x91" * 5_000]
+)
+def test_what_is_no_list_of_addresses_is_refused(argument: bytes) -> None:
+    hand = Hand()
+    (page,) = told(hand, What.JOIN, argument)
+    assert (cast(Joined, page).seeds, cast(Joined, page).refusal) == (None, "that is no list of addresses")
+    assert hand.node.statistics().seeds == 0
+
+
+def test_other_hosts_add_seeds_only_where_anyone_may_ask_and_not_often() -> None:
+    argument = pack_addresses([A.address])
+    hand = Hand()
+    assert not answers(hand, ask_bytes(hand, Ask(7, What.JOIN, 0, argument)), OTHER_HOSTS[0])
+    open_to_all = Hand(config=Config.lan(answer_tools="anyone"))
+    sources = [Address(f"198.51.100.{number}", 5) for number in range(40)]
+    data = ask_bytes(open_to_all, Ask(7, What.JOIN, 0, argument))
+    assert 5 <= sum(bool(answers(open_to_all, data, source)) for source in sources) <= 20
 
 
 def test_a_question_that_is_asked_again_is_not_broadcast_again() -> None:
