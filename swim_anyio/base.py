@@ -2,14 +2,14 @@
 
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from typing import TypeVar
 from weakref import WeakSet
 
 import anyio
 
-from swim_core import Event, MemberJoined, NodeCrashed, NotRunning, ProtocolNode, WrongThread
+from swim_core import Address, Event, MemberJoined, NodeCrashed, NotRunning, ProtocolNode, WrongThread
 from swim_threads.resolver import Seed
 
 from .loops import Loop
@@ -84,6 +84,10 @@ class BaseEngine(ABC):
     @abstractmethod
     def join(self, seeds: Iterable[Seed]) -> None:
         """Have the node ask ``seeds`` in place of others, and keep the names among them resolved. Raises as `act`."""
+
+    @abstractmethod
+    def remember(self, addresses: Sequence[Address]) -> None:
+        """Have the node ask these, who were members once, beside its seeds (`Resolver.remember`). Raises as `act`."""
 
     @abstractmethod
     def leave(self) -> None:

@@ -1,7 +1,7 @@
 """A node within the event loop itself: feeds the node, sends what it says, hands its events out."""
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
 from math import inf
@@ -85,6 +85,9 @@ class Engine(BaseEngine):
                 self._socket.note_zone(host)
 
         self.act(join)
+
+    def remember(self, addresses: Sequence[Address]) -> None:
+        self.act(lambda core, now: self._resolver.remember(addresses, core, now))
 
     def leave(self) -> None:
         self._resolver.stop()

@@ -2,13 +2,13 @@
 
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
 
 import anyio
 
-from swim_core import NodeCrashed, NotRunning, ProtocolNode
+from swim_core import Address, NodeCrashed, NotRunning, ProtocolNode
 from swim_threads import engine as threads
 from swim_threads.preparing import OwnAddress
 from swim_threads.resolver import Seed
@@ -81,6 +81,10 @@ class ThreadedEngine(BaseEngine):
     def join(self, seeds: Iterable[Seed]) -> None:
         self.check_running()
         self._engine.join(seeds)
+
+    def remember(self, addresses: Sequence[Address]) -> None:
+        self.check_running()
+        self._engine.remember(addresses)
 
     def leave(self) -> None:
         self.check_running()

@@ -5,7 +5,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from math import inf
 from typing import TypeVar
@@ -194,6 +194,10 @@ class Engine:
                 self._socket.note_zone(host)
 
         self.act(join)
+
+    def remember(self, addresses: Sequence[Address]) -> None:
+        """Have the node ask these, who were members once, beside its seeds (`Resolver.remember`). Raises as `act`."""
+        self.act(lambda node, now: self._resolver.remember(addresses, node, now))
 
     def leave(self, *, wait: bool) -> None:
         """Say goodbye; with ``wait`` return only when it was said often enough, or the engine ended."""

@@ -98,6 +98,8 @@ class Resolver:
         self._seeds: tuple[Seed, ...] = ()
         self._names: dict[Seed, _Name] = {}
         self._told: set[Address] = set()
+        self._remembered: tuple[Address, ...] = ()
+        self._forgotten_at = inf
 
     def replace(self, seeds: Iterable[Seed], node: ProtocolNode, now: float) -> None:
         """Have the node ask ``seeds`` in place of others; the names among them as soon as they are resolved.
@@ -117,6 +119,12 @@ class Resolver:
         self._plan()
         self.turn(node, now)
 
+    def remember(self, addresses: Iterable[Address], node: ProtocolNode, now: float) -> None:
+        """Have the node ask these, too, until it has company, and for ten minutes at least: they were members once."""
+        self._remembered = tuple(address for address in addresses if _family(address) in self._families)
+        self._forgotten_at = now + KEPT if self._remembered else inf
+        self._tell_changes(node, now)
+
     def refresh(self, now: float) -> None:
         """The seeds are about to be asked: look up anew the names that were not looked up just now."""
         for name in self._names.values():
@@ -135,18 +143,23 @@ class Resolver:
                 self._failed(name, f"no answer of a name server within {LONGEST:g} s", now)
             if name.look_up is None and name.due <= now:
                 self._begin(name, now)
+        if self._forgotten_at <= now:
+            alone = len(node.members()) == 1
+            self._remembered = self._remembered if alone else ()
+            self._forgotten_at = now + KEPT if alone else inf
         self._tell_changes(node, now)
 
     def stop(self) -> None:
         """Look up no more."""
         for name in self._names.values():
             self._cancel(name)
-        self._seeds, self._names = (), {}
+        self._seeds, self._names, self._remembered, self._forgotten_at = (), {}, (), inf
+        self._told = set()
         self._plan()
 
     def _reaches(self, seed: Seed) -> bool:
         address = numeric(*seed)
-        if address is None or (socket.AF_INET6 if ":" in address.host else socket.AF_INET) in self._families:
+        if address is None or _family(address) in self._families:
             return True
         text = f"the seed {address} is out of reach of this node: another IP version"
         self._warn(Notice(WARNING, "seeds", text, {"event": "unreachable", "seeds": [str(address)]}))
@@ -194,17 +207,22 @@ class Resolver:
 
     def _tell_changes(self, node: ProtocolNode, now: float) -> None:
         self._plan()
-        if set(_addresses(self._seeds, self._names)) != self._told:
+        if {*_addresses(self._seeds, self._names), *self._remembered} != self._told:
             with contextlib.suppress(NotRunning):  # it has left
                 self._join(self._seeds, self._names, node, now)
 
     def _join(self, seeds: Sequence[Seed], names: Mapping[Seed, _Name], node: ProtocolNode, now: float) -> None:
-        addresses = _addresses(seeds, names)
+        addresses = tuple(dict.fromkeys((*_addresses(seeds, names), *self._remembered)))
         node.join(addresses, now=now)
         self._told = set(addresses)
 
     def _plan(self) -> None:
         self.deadline = min((name.deadline for name in self._names.values()), default=inf)
+        self.deadline = min(self.deadline, self._forgotten_at)
+
+
+def _family(address: Address) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in address.host else socket.AF_INET
 
 
 def _addresses(seeds: Iterable[Seed], names: Mapping[Seed, _Name]) -> tuple[Address, ...]:

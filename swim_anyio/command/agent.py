@@ -38,6 +38,7 @@ class Settings:
     """What the command line says of an agent; None leaves it to `open_node`.
 
     Attributes:
+        peers: a file that remembers who was there, if any.
         metrics: where to serve metrics and health, if anywhere.
         backend: the event loop, in anyio's words.
         lifeline: a pipe's reading end: when the writing end closes, the agent leaves. For parents
@@ -52,6 +53,7 @@ class Settings:
     discover: Multicast | None
     config: ProtocolConfig
     json: bool
+    peers: str | None
     metrics: tuple[str, int] | None
     backend: str
     lifeline: int | None
@@ -108,6 +110,11 @@ async def run_agent(settings: Settings) -> int:
             if sys.stdin is not None:
                 obey, obey_at_once = partial(_obey, node, output, ending), partial(_obey_at_once, node)
                 tasks.start_soon(serve_lines, sys.stdin.fileno(), obey, obey_at_once)
+            if settings.peers is not None:
+                from .peers import keep_peers
+
+                seeds = bool(settings.join or settings.config.seeds or os.environ.get("SWIM_JOIN"))
+                tasks.start_soon(partial(keep_peers, node, settings.peers, seeds=seeds))
             if settings.lifeline is not None:
                 tasks.start_soon(_watch_lifeline, settings.lifeline, ending)
             await ending.wait()
@@ -118,7 +125,7 @@ async def run_agent(settings: Settings) -> int:
         raise output.failure
     if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
         logging.shutdown()
-        os._exit(ending.status)  # asyncio would wait for a name server to answer, which nothing can cancel
+        os._exit(ending.status)  # asyncio would wait for a file system that hangs, which nothing can cancel
     return ending.status
 
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 from typer import Option
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from .choices import AnswerTools, Backend, Discovery, Format, LogLevel, Preset, Protocol
 from .experiments.options import add_experiments
@@ -14,7 +14,22 @@ from .tools.options import add_tools
 
 __all__ = ["app"]
 
+
+class _Terse(TyperGroup):
+    """Its help fills a screen without the line that says how to get it."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        return _hidden(super().get_help_option(ctx))
+
+
+def _hidden(option: Any) -> Any:
+    if option is not None:
+        option.hidden = True
+    return option
+
+
 app = typer.Typer(
+    cls=_Terse,
     rich_markup_mode=None,  # plain help is denser, and needs no rich
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
@@ -43,13 +58,10 @@ def swim(
 
 
 class _Agent(TyperCommand):
-    """Its help fills a screen without the line that says how to get it."""
+    """The same."""
 
     def get_help_option(self, ctx: Any) -> Any:
-        option = super().get_help_option(ctx)
-        if option is not None:
-            option.hidden = True
-        return option
+        return _hidden(super().get_help_option(ctx))
 
 
 @app.command(short_help="Run one member of a cluster.", cls=_Agent)
@@ -78,10 +90,11 @@ def agent(
     answer_tools: Annotated[
         AnswerTools | None, Option(metavar="WHOM", help="Who may ask it: loopback, anyone, nobody.")
     ] = None,
-    backend: Annotated[Backend, Option(help="The event loop.")] = Backend.ASYNCIO,
+    backend: Annotated[Backend, Option(hidden=True)] = Backend.ASYNCIO,
     format: Annotated[Format, Option(help="For people or for programs.")] = Format.TEXT,
     log_level: Annotated[LogLevel, Option(metavar="LEVEL", help="debug, info, warning, error.")] = LogLevel.WARNING,
     log_format: Annotated[Format, Option(help="On standard error.")] = Format.TEXT,
+    peers: Annotated[str | None, Option(metavar="FILE", help="Remember members here, and ask them at a start.")] = None,
     metrics: Annotated[str | None, Option(metavar="HOST:PORT", help="Serve /metrics and /healthz here.")] = None,
     lifeline: Annotated[int | None, Option(hidden=True)] = None,
 ) -> int:
@@ -108,6 +121,7 @@ def agent(
         format=format,
         log_level=log_level,
         log_format=log_format,
+        peers=peers,
         metrics=metrics,
         lifeline=lifeline,
     )

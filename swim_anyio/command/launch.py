@@ -34,6 +34,7 @@ def launch_agent(
     format: Format = Format.TEXT,
     log_level: LogLevel = LogLevel.WARNING,
     log_format: Format = Format.TEXT,
+    peers: str | None = None,
     metrics: str | None = None,
     lifeline: int | None = None,
 ) -> int:
@@ -75,6 +76,7 @@ def launch_agent(
         discover=node.discover,
         config=node.config,
         json=format is Format.JSON,
+        peers=peers,
         metrics=_metrics(metrics),
         backend=backend.value,
         lifeline=_lifeline(lifeline),

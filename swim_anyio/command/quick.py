@@ -31,6 +31,7 @@ OPTIONS: dict[str, Callable[[str], object]] = {
     "format": Format,
     "log_level": LogLevel,
     "log_format": Format,
+    "peers": str,
     "metrics": str,
     "lifeline": int,
 }

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from support.agents import PATIENCE, QUICK, SWIM, AgentProcess, agents, environment
+from support.waiting import wait_until
 
 pytestmark = [
     pytest.mark.sockets,
@@ -259,6 +260,19 @@ def test_a_seed_that_cannot_be_resolved_is_tried_again() -> None:
         assert "no-such-host.invalid" in warning
         process.terminate()
         assert process.wait(PATIENCE) == 0
+
+
+@both_backends
+def test_who_is_started_again_finds_those_that_it_remembers(backend: str, tmp_path: Path) -> None:
+    file = str(tmp_path / "peers")
+    with agents() as start:
+        ann = start("ann")
+        first = start("bob", "--peers", file, "--backend", backend, join=ann)
+        first.wait_for("alive", member="ann")
+        wait_until(lambda: os.path.exists(file))
+        assert first.end(signal.SIGTERM) == 0
+        again = start("bob", "--peers", file, "--backend", backend)
+        again.wait_for("alive", member="ann")
 
 
 @both_backends

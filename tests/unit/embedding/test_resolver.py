@@ -210,3 +210,25 @@ def test_an_answer_to_a_node_that_has_left() -> None:
     world.node.leave(now=world.now)
     world.answer("127.0.0.9")
     assert world.told == []
+
+
+def test_who_was_a_member_once_is_asked_beside_the_seeds_until_there_is_company_and_for_ten_minutes_at_least() -> None:
+    world = World()
+    world.join("127.0.0.7")
+    peers = [Address("127.0.0.9", 9), Address("127.0.0.7", 9), Address("::9", 9)]
+    world.resolver.remember(peers, world.node, world.now)
+    assert world.told == ["127.0.0.7", "127.0.0.9"]
+    world.join("127.0.0.8")
+    assert world.told == ["127.0.0.8", "127.0.0.9", "127.0.0.7"]
+    assert world.wait() == KEPT
+    assert world.told == ["127.0.0.8", "127.0.0.9", "127.0.0.7"], "still alone"
+    world.node.others = [world.node.local]
+    assert world.wait() == KEPT
+    assert world.told == ["127.0.0.8"]
+    assert world.resolver.deadline == inf
+
+
+def test_nobody_to_remember() -> None:
+    world = World()
+    world.resolver.remember([], world.node, world.now)
+    assert (world.node.joins, world.resolver.deadline) == ([], inf)
