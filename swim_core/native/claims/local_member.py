@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from enum import Enum, auto
 
-from swim_core.address import Address, pack, reachable
+from swim_core.address import Address, is_loopback, pack, reachable
 from swim_core.errors import ConfigError
 from swim_core.member import Member, Rule, State, check_name
 from swim_core.native.context import NodeContext
@@ -65,6 +65,8 @@ class LocalMember:
         self._metadata = pack_metadata(metadata, context.config.max_metadata)
         self.left = False
         """Whether `leave` was called: the goodbye is final for this node."""
+        self.has_neighbours = is_loopback(where)
+        """Whether there are members at loopback addresses of this host."""
         self.rival: Claim | None = None
         """The claim of the live process that owns this node's name: this node is superseded."""
         context.table.local_name = name
@@ -131,6 +133,10 @@ class LocalMember:
         self.address = address
         self._address = pack(address)
         return self.raise_above(self.claim.incarnation, now)
+
+    def spoken_to(self, source: Address) -> None:
+        """A node that joins, or that lets this one join, spoke from there."""
+        self.has_neighbours = self.has_neighbours or is_loopback(source)
 
     def leave(self, now: float) -> Change:
         """Claim LEFT, for good."""

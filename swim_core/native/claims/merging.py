@@ -89,8 +89,12 @@ class ClaimMerger:
         return self._merge(claim, now)
 
     def _is_elsewhere(self, claim: Claim) -> bool:
-        """Whether a claim names a loopback address, which means another host there than here: this one is not on it."""
-        return is_loopback(unpack(claim.address)) and not is_loopback(self._local.address)
+        """Whether a claim names a loopback address, which means another host there than here.
+
+        It means this one if this node is at such an address, or was ever spoken to from one: no kernel lets that pass
+        from a network.
+        """
+        return is_loopback(unpack(claim.address)) and not self._local.has_neighbours
 
     def _correct_sender(self, claim: Claim, entry: Entry, sender: Sender, now: float) -> None:
         """A sender that claims less of itself than is known may be superseded: it must learn that."""

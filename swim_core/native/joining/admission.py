@@ -42,6 +42,7 @@ class Admission:
 
     def asked(self, join: Join, sender: Sender, now: float) -> None:
         """Hand out a cookie, or check it and take the claim that comes with it."""
+        self._local.spoken_to(sender.address)
         period = int(now // COOKIE_LIFE)
         if join.cookie is None or join.claim is None:
             self._encounters.same_time(

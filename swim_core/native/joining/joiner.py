@@ -323,6 +323,7 @@ class Joiner:
             return
         seed.timer.cancel()
         seed.seq, seed.led_back = None, False
+        self._local.spoken_to(sender.address)
         if not self._encounters.same_time(ack, sender.address, now):
             return
         self._settings_check.check(ack, sender.address, now)
