@@ -16,15 +16,15 @@ NAMES = {"seed": "10.0.0.1", "own": "127.0.1.1"}
 def host(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two addresses, a route, three names, no settings."""
 
-    def getaddrinfo(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+    def resolve_within(host: str, port: int, **_: object) -> tuple[Address, ...]:
         if host not in NAMES:
             raise OSError("no such name")
-        return [(0, 0, 0, "", (NAMES[host], port)), (0, 0, 0, "", ("fd00::1", port, 0, 0))]
+        return Address(NAMES[host], port), Address("fd00::1", port)
 
     def route_source(destination: Address) -> str | None:
         return SOURCE if destination.host.startswith("10.") else None
 
-    monkeypatch.setattr("socket.getaddrinfo", getaddrinfo)
+    monkeypatch.setattr(reach, "resolve_within", resolve_within)
     monkeypatch.setattr(reach, "route_source", route_source)
     monkeypatch.setattr(reach, "is_local", lambda host: host == HERE)
     monkeypatch.setattr("sys.argv", ["pytest"])
