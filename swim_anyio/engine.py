@@ -250,6 +250,8 @@ class Engine(BaseEngine):
         notice = own_address.follow(self.core, now)
         if notice is not None:
             notice.write(log, self._name)
+            if self._multicast is not None:
+                self._multicast.move(own_address.address.host)
 
     def _hand_out(self, event: Event) -> None:
         self._keep(event)

@@ -325,6 +325,8 @@ class Engine:
         notice = own_address.follow(self.node, now)
         if notice is not None:
             self._unlogged.append(notice)
+            if self._multicast is not None:
+                self._multicast.move(own_address.address.host)
             self._settle()
 
     def _deadline(self) -> float:

@@ -7,7 +7,17 @@ lease, another network, a resumed laptop). A socket bound to a wildcard hears wh
 from collections.abc import Sequence
 from math import inf
 
-from swim_core import Address, Event, Isolated, JoinAttempt, NameTaken, NotRunning, NotSupported, ProtocolNode
+from swim_core import (
+    Address,
+    Event,
+    Isolated,
+    JoinAttempt,
+    NameTaken,
+    NotRunning,
+    NotSupported,
+    ProtocolNode,
+    SeenElsewhere,
+)
 from swim_core.address import is_loopback
 from swim_core.embedding.advertising import Advertised, advertised_address, is_wildcard
 from swim_core.embedding.log_messages import INFO, WARNING, Notice
@@ -50,7 +60,7 @@ class OwnAddress:
 
     def heard(self, event: Event) -> None:
         """Something that may have to do with a wrong address: look at once."""
-        if self.follows and isinstance(event, JoinAttempt | Isolated):
+        if self.follows and isinstance(event, JoinAttempt | Isolated | SeenElsewhere):
             if isinstance(event, JoinAttempt):
                 self._asked = event.addresses
                 self._seeds = tuple(seed for seed in event.addresses if not is_loopback(seed)) or self._seeds

@@ -116,6 +116,15 @@ class MulticastSocket:
                 return f"announcements to {self.group} don't leave this host: {error.strerror or error}"
         return None
 
+    def move(self, host: str) -> None:
+        """Announce from ``host``, to which the node has moved, and listen on its interface too. Never raises."""
+        if host == self._host or family_of(host) != self._receiver.family:
+            return
+        self._host, self._warned = host, False
+        self._index = _interface_index(host) if ":" in host else 0
+        with contextlib.suppress(OSError):  # it mostly is the same interface, on which this is a member already
+            _join(self._receiver, self.group.host, host, self._index)
+
     def close(self) -> None:
         """Leave the group and close the socket. A second call does nothing."""
         self._receiver.close()

@@ -34,7 +34,7 @@ class Appearance:
 
     def elsewhere(self, now: float) -> bool:
         """Whether this node was seen, of late, at an address that is not its own."""
-        return self._told is not None and now - self._latest < FORGOTTEN
+        return self._told not in (None, self._local.address) and now - self._latest < FORGOTTEN
 
     def acked(self, seen: Address | None, by: Address, now: float) -> None:
         """A member that does not hold this node for live at ``seen``, where its ping came from, acked all the same."""

@@ -133,3 +133,21 @@ def test_an_agent_that_was_not_told_where_to_listen_binds_nothing_for_a_seed_els
     done = host.finished(*command)
     assert done.returncode == 2
     assert done.stderr.endswith("swim agent --bind 10.77.0.2:7946 --format json --join 10.77.0.1:7946\n")
+
+
+@DRIVERS
+def test_a_member_that_moved_is_still_discovered(new_host: Callable[[], Host], driver: str) -> None:
+    """It began on loopback, as there was no network, and meets a newcomer that knows nobody."""
+    a, b = new_host(), new_host()
+    connected([a, b])
+    a.ip("address", "add", "10.77.0.1/24", "dev", "eth0")
+    a.ip("route", "add", "default", "dev", "eth0")
+    b.ip("link", "set", "eth0", "down")
+    two = agent(b, "b", "--discover", "multicast", driver=driver)
+    two.wait_for(lambda line: line["event"] == "started" and line["address"] == "127.0.0.1:7946")
+    b.ip("address", "add", "10.77.0.2/24", "dev", "eth0")
+    b.ip("link", "set", "eth0", "up")
+    b.ip("route", "add", "default", "dev", "eth0")
+    one = agent(a, "a", "--discover", "multicast")
+    one.wait_for(alive("b", "10.77.0.2"))
+    two.wait_for(alive("a", "10.77.0.1"))

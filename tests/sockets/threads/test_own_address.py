@@ -8,7 +8,17 @@ from ipaddress import ip_address
 import pytest
 
 from support.fake_node import FakeConfig, FakeNode
-from swim_core import Address, BindError, ConfigError, Isolated, JoinAttempt, Member, NameTaken, NotSupported
+from swim_core import (
+    Address,
+    BindError,
+    ConfigError,
+    Isolated,
+    JoinAttempt,
+    Member,
+    NameTaken,
+    NotSupported,
+    SeenElsewhere,
+)
 from swim_threads import open_node, own_address
 from swim_threads.own_address import LOOK_EVERY, OwnAddress
 from swim_threads.sockets import interfaces
@@ -122,10 +132,12 @@ def test_ones_own_name_among_the_seeds_never_leads_back_to_loopback(kernel: Kern
     assert own.address.host == "10.0.0.7"
 
 
-def test_a_join_attempt_and_isolation_are_reasons_to_look_at_once(kernel: Kernel, sock: UdpSocket) -> None:
+def test_a_join_attempt_isolation_and_what_others_see_are_reasons_to_look_at_once(
+    kernel: Kernel, sock: UdpSocket
+) -> None:
     kernel.move("10.0.0.7")
     own = OwnAddress(sock, None, [SEED])
-    for event in (JoinAttempt((SEED,)), Isolated()):
+    for event in (JoinAttempt((SEED,)), Isolated(), SeenElsewhere(SEED, SEED, SEED)):
         own.follow(node_of(own), 5.0)
         assert own.due > 5.0
         own.heard(event)

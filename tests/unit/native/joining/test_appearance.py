@@ -77,3 +77,12 @@ def test_one_that_is_not_listed_where_it_is_asks_to_be_let_in() -> None:
     ack_elsewhere(hand, pack(hand.node.local.address))
     assert not hand.happened(SeenElsewhere)
     assert joins(hand)
+
+
+def test_a_node_that_moves_to_where_it_is_seen_is_fine_at_once() -> None:
+    hand = Hand(knows=[A])
+    hand.answering = []
+    ack_elsewhere(hand, pack(SEEN))
+    assert hand.node.statistics().seen_elsewhere
+    hand.node.update_address(SEEN, now=hand.now)
+    assert not hand.node.statistics().seen_elsewhere
