@@ -1,5 +1,6 @@
 """`swim`, also as ``python -m swim_anyio``."""
 
+import os
 import sys
 
 __all__ = ["main"]
@@ -9,6 +10,7 @@ EXTRAS = {"anyio", "prometheus_client", "rich", "trio", "typer"}  # what only th
 
 def main() -> int:
     """Run the command with the arguments of this process; returns the exit status (see `command.entry`)."""
+    _fill_standard_descriptors()
     try:
         from .command.entry import run
 
@@ -19,6 +21,15 @@ def main() -> int:
             raise
         print(f'swim: {missing} is missing: pip install "swim-membership[cli]"', file=sys.stderr)
         return 1
+
+
+def _fill_standard_descriptors() -> None:
+    """Open what a crude supervisor closed: else the first sockets would get these numbers, and what others print."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
 
 
 if __name__ == "__main__":

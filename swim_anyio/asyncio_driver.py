@@ -112,15 +112,18 @@ async def _watch(fileno: int, readable: Callable[[], object]) -> None:
 
 
 class AsyncioBlock:
-    """anyio's cancel scope, save where the task that entered has ended and another one leaves.
+    """anyio's cancel scope, save where another task leaves than the one that entered.
 
-    So do the fixtures of pytest-asyncio and the set-up of unittest: each step is a task of its own. Then there is
-    nothing to cancel, and nobody for a scope to complain to.
+    So do the fixtures of pytest-asyncio, the set-up of unittest and frameworks with hooks at start and end: each step
+    is a task of its own. If the first one has ended there is nothing to cancel, and nobody for a scope to complain to.
+    If it goes on, the scope stays open around it, and is never cancelled: nothing comes of it but in a task that
+    entered another scope of anyio before, which then can't be left.
     """
 
     def __init__(self) -> None:
         self._scope = anyio.CancelScope()
         self._task: asyncio.Task[object] | None = None
+        self._left = False
 
     def __enter__(self) -> Self:
         self._task = asyncio.current_task()
@@ -130,10 +133,13 @@ class AsyncioBlock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        return not self._orphaned and bool(self._scope.__exit__(kind, error, traceback))
+        self._left = True
+        if self._orphaned or asyncio.current_task() is not self._task:
+            return False
+        return bool(self._scope.__exit__(kind, error, traceback))
 
     def cancel(self) -> None:
-        if not self._orphaned:
+        if not self._orphaned and not self._left:
             self._scope.cancel()
 
     @property

@@ -10,6 +10,7 @@ from typing import TypeVar
 from swim_core import Address, Event, JoinAttempt, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode
 from swim_core.embedding.log_messages import WARNING, Notice, Notices
 from swim_threads.lookups import look_ups
+from swim_threads.preparing import OwnAddress
 from swim_threads.resolver import BACKOFF_MAX, Deed, LookUpService, Resolver, Seed
 from swim_threads.sockets.tcp import TcpListener
 from swim_threads.sockets.transport import DatagramSocket, GroupSocket
@@ -38,6 +39,7 @@ class Engine(BaseEngine):
         *,
         event_buffer: int,
         backoff_max: float = BACKOFF_MAX,
+        own_address: OwnAddress | None = None,
         multicast: GroupSocket | None = None,
         listener: TcpListener | None = None,
         look_up_service: LookUpService = look_ups,
@@ -49,6 +51,7 @@ class Engine(BaseEngine):
         self._multicast = multicast
         self._group = None if multicast is None else multicast.group
         self._driver = driver
+        self._own_address = own_address if own_address is not None and own_address.follows else None
         self._connections: Connections | None = None
         if listener is not None:
             self._connections = Connections(core, listener, self._on_connection, now=self.clock())
@@ -156,6 +159,10 @@ class Engine(BaseEngine):
             now = self.clock()  # a loop may round, and call a little early
             self.core.feed_tick(now=now if deadline is None else max(deadline, now))
             self._resolver.turn(self.core, now)
+            while (trouble := self._socket.trouble()) is not None:
+                Notice(WARNING, "settings", trouble, {"event": "unsendable"}).write(log, self._name)
+            if self._own_address is not None and now >= self._own_address.due:
+                self._look_after(self._own_address, now)
             if self._connections is not None:
                 self._connections.readable(now)
                 self._connections.take_wishes(now, rewire=True)  # the node's own run changes without an event
@@ -214,6 +221,8 @@ class Engine(BaseEngine):
         others = self._resolver.deadline
         if self._connections is not None:
             others = min(others, self._connections.deadline)
+        if self._own_address is not None:
+            others = min(others, self._own_address.due)
         if others == inf:
             return deadline
         return others if deadline is None else min(deadline, others)
@@ -237,8 +246,15 @@ class Engine(BaseEngine):
         if trouble is not None:
             Notice(WARNING, "multicast", trouble).write(log, self._name)
 
+    def _look_after(self, own_address: OwnAddress, now: float) -> None:
+        notice = own_address.follow(self.core, now)
+        if notice is not None:
+            notice.write(log, self._name)
+
     def _hand_out(self, event: Event) -> None:
         self._keep(event)
+        if self._own_address is not None:
+            self._own_address.heard(event)
         for subscription in self._subscriptions:
             subscription.wake()
         notice = self._notices.of(event)

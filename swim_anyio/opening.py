@@ -1,5 +1,6 @@
 """`open_node`: from arguments to a running node, and to its end whatever happens in between."""
 
+import contextlib
 import logging
 import os
 import secrets
@@ -16,7 +17,16 @@ from swim_core import Address, BindError, ConfigError, Multicast, NodeCrashed, P
 from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
 from swim_threads import engine as threads
 from swim_threads.lookups import numeric
-from swim_threads.preparing import FIRST_LOOK_UP, advertised, create_node, deciding_seed, open_multicast, open_sockets
+from swim_threads.preparing import (
+    FIRST_LOOK_UP,
+    advertised,
+    create_node,
+    deciding_seeds,
+    elsewhere,
+    named_host,
+    open_multicast,
+    open_sockets,
+)
 from swim_threads.sockets.udp import UdpSocket
 
 from . import simulation_hook
@@ -47,8 +57,9 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
     stopped may run again, and keeps it.
 
     Args:
-        bind: "host:port" or a pair to listen on; else ``SWIM_BIND``, else 127.0.0.1:7946. Port 0 lets the
-            system choose; ``node.local.address`` tells.
+        bind: "host:port" or a pair to listen on; the host may also be an interface (``eth0``) or a network
+            (``10.0.0.0/8``) of which this host has one address. Else ``SWIM_BIND``, else 127.0.0.1:7946. Port 0 lets
+            the system choose; ``node.local.address`` tells.
         name: unique in the cluster; else ``SWIM_NAME``, else the host's name and random characters.
         join: seeds, as pairs or "host:port", also one comma-separated string; else ``SWIM_JOIN``, else none.
             Names are resolved in the background.
@@ -148,9 +159,9 @@ async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[Bas
         if listener is not None:
             undo.callback(listener.close)
         seeds = await _first_seed(loop, arguments, sock)
-        address = advertised(arguments, sock, await _advertise(loop, arguments, sock), seeds, log=log)
-        core = create_node(arguments, address, now=loop.clock() if within else threads.clock())
-        multicast = open_multicast(arguments, sock, address, log=log)
+        own = advertised(arguments, sock, await _advertise(loop, arguments, sock), seeds, log=log)
+        core = create_node(arguments, own.address, now=loop.clock() if within else threads.clock())
+        multicast = open_multicast(arguments, sock, own.address, log=log)
         if multicast is not None:
             undo.callback(multicast.close)
         make = Engine if within else ThreadedEngine
@@ -160,6 +171,7 @@ async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[Bas
             loop,
             event_buffer=arguments.config.event_buffer,
             backoff_max=arguments.config.join_backoff_max,
+            own_address=own,
             multicast=multicast,
             listener=listener,
         )
@@ -183,6 +195,8 @@ async def _bindable(loop: Loop, host: str, port: int) -> tuple[str, int]:
     """The address to bind, numeric; a zone (``%eth0``) stays."""
     if numeric(host, port) is not None:
         return host, port
+    if (local := named_host(host)) is not None:
+        return local, port
     try:
         return (await look_up(loop, host, port))[0]
     except OSError as error:
@@ -199,15 +213,12 @@ async def _advertise(loop: Loop, arguments: Arguments, sock: UdpSocket) -> Addre
         raise ConfigError(f"advertise: {host!r} does not resolve: {error.strerror}") from error
 
 
-async def _first_seed(loop: Loop, arguments: Arguments, sock: UdpSocket) -> tuple[Address, ...]:
-    """The addresses of the first seed, where they are needed now."""
-    seed = deciding_seed(arguments, sock)
-    if seed is None:
-        return ()
-    address = numeric(*seed)
-    if address is not None:
-        return (address,)
-    try:
-        return await look_up(loop, *seed, sock.reachable_families, seconds=FIRST_LOOK_UP)
-    except OSError:
-        return ()  # it is looked up again in the background, with a warning; the node starts in any case
+async def _first_seed(loop: Loop, arguments: Arguments, sock: UdpSocket) -> list[Address]:
+    """The addresses of the first seed on another host, where they are needed now."""
+    with anyio.move_on_after(FIRST_LOOK_UP), contextlib.suppress(OSError):
+        for host, port in deciding_seeds(arguments, sock):
+            address = numeric(host, port)
+            found = await look_up(loop, host, port, sock.reachable_families) if address is None else (address,)
+            if there := elsewhere(host, found):
+                return there
+    return []  # it is looked up again in the background, with a warning; the node starts in any case

@@ -10,6 +10,7 @@ import anyio
 
 from swim_core import Address, NodeCrashed, NotRunning, ProtocolNode
 from swim_threads import engine as threads
+from swim_threads.preparing import OwnAddress
 from swim_threads.resolver import Seed
 from swim_threads.sockets.multicast import MulticastSocket
 from swim_threads.sockets.tcp import TcpListener
@@ -43,6 +44,7 @@ class ThreadedEngine(BaseEngine):
         *,
         event_buffer: int,
         backoff_max: float,
+        own_address: OwnAddress | None = None,
         multicast: MulticastSocket | None = None,
         listener: TcpListener | None = None,
     ) -> None:
@@ -54,6 +56,7 @@ class ThreadedEngine(BaseEngine):
             core,
             sock,
             on_event=self._keep,
+            own_address=own_address,
             multicast=multicast,
             listener=listener,
             backoff_max=backoff_max,

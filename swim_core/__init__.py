@@ -22,6 +22,8 @@ from .errors import (
 from .events import (
     BroadcastReceived,
     BroadcastsLost,
+    ClocksDiffer,
+    ClustersMet,
     Event,
     EventsLost,
     Evidence,
@@ -42,6 +44,7 @@ from .events import (
     Origin,
     Paused,
     Reconnected,
+    SeenElsewhere,
     SettingsDiffer,
 )
 from .member import Contact, Member, Rule, State
@@ -58,6 +61,8 @@ __all__ = [
     "BindError",
     "BroadcastReceived",
     "BroadcastsLost",
+    "ClocksDiffer",
+    "ClustersMet",
     "Config",
     "ConfigError",
     "ConfigFields",
@@ -98,6 +103,7 @@ __all__ = [
     "ProtocolNode",
     "Reconnected",
     "Rule",
+    "SeenElsewhere",
     "SettingsDiffer",
     "State",
     "Statistics",

@@ -11,6 +11,8 @@ from .member import Member, Rule
 __all__ = [
     "BroadcastReceived",
     "BroadcastsLost",
+    "ClocksDiffer",
+    "ClustersMet",
     "Event",
     "EventsLost",
     "Evidence",
@@ -31,6 +33,7 @@ __all__ = [
     "Origin",
     "Paused",
     "Reconnected",
+    "SeenElsewhere",
     "SettingsDiffer",
 ]
 
@@ -225,6 +228,55 @@ class SettingsDiffer(msgspec.Struct, frozen=True):
     ours: Mapping[str, float]
 
 
+class SeenElsewhere(msgspec.Struct, frozen=True):
+    """Others see this node at another address than it tells them, and do not take it for a member there.
+
+    What is sent to the address that it tells may not arrive. Advertise the address at which it is seen, if others can
+    reach that; behind a translation of addresses, one that is forwarded here.
+
+    Attributes:
+        seen: where this node's datagrams come from, as a member or seed sees it.
+        claimed: the address that this node tells others.
+        by: which member or seed says so.
+    """
+
+    seen: Address
+    claimed: Address
+    by: Address
+
+
+class ClocksDiffer(msgspec.Struct, frozen=True):
+    """A cluster whose clocks are more than a day away was met; it and this one stay apart.
+
+    Set the clocks of the one that is wrong, then restart its members, all at once.
+
+    Attributes:
+        address: of the node that was met.
+        seconds: by which its cluster is ahead of this one; negative if it is behind.
+    """
+
+    address: Address
+    seconds: float
+
+
+class ClustersMet(msgspec.Struct, frozen=True):
+    """Two clusters that were formed apart have met, and become one: by accident, if they should not be one.
+
+    Clusters with labels of their own (``cluster=``) never merge.
+
+    Attributes:
+        address: of this node.
+        members: of the cluster that it was in until then.
+        their_address: of the node of the other cluster.
+        their_members: of that cluster.
+    """
+
+    address: Address
+    members: int
+    their_address: Address
+    their_members: int
+
+
 class EventsLost(msgspec.Struct, frozen=True):
     """A subscriber fell behind and ``count`` events were dropped, oldest first: read ``members()`` anew."""
 
@@ -250,6 +302,9 @@ Event = (
     | Paused
     | JoinAttempt
     | SettingsDiffer
+    | SeenElsewhere
+    | ClocksDiffer
+    | ClustersMet
     | EventsLost
 )
 """Anything that a node tells its application."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from enum import IntEnum
 from types import MappingProxyType
+from typing import TypeVar
 
 import attrs
 import msgspec
@@ -29,6 +30,27 @@ class State(IntEnum):
         self.live = value < 2  # DEAD; an attribute, since every claim is asked several times
 
 
+E = TypeVar("E", bound=IntEnum)
+
+
+def keep_number(kind: type[E], value: object) -> E | None:
+    """For ``_missing_`` of what travels: a number that only a newer release has a name for is kept as it is.
+
+    It is called ``RULE_9``, say. From 0 to 255, so that no more than these are ever made.
+    """
+    if not isinstance(value, int) or not 0 <= value <= 255:
+        return None
+    made = int.__new__(kind, value)
+    made._name_, made._value_ = f"{kind.__name__.upper()}_{value}", value
+    kind._value2member_map_[value] = made  # once, so that it is one object as the others are
+    return made
+
+
+def known(value: IntEnum) -> bool:
+    """Whether this release has a name for a value that travelled."""
+    return value.name in type(value).__members__
+
+
 class Rule(IntEnum):
     """Why a verdict was given (docs/protocol.md, sections 1, 4 and 7)."""
 
@@ -46,6 +68,10 @@ class Rule(IntEnum):
     """A newer run of the same name took its place."""
     ISOLATED = 6
     """This node heard nobody for three times the stall tolerance; nothing is claimed about others."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Rule | None":
+        return keep_number(cls, value)
 
 
 NO_METADATA: Mapping[str, str] = MappingProxyType({})

@@ -112,8 +112,14 @@ class DropReason(Enum):
     """This node's own datagram came back."""
     SUPERSEDED = "superseded"
     """Another process owns this node's name, so nothing is answered."""
+    ELSEWHERE = "elsewhere"
+    """A JOIN with a claim of another address than it came from."""
+    LOOPBACK = "loopback"
+    """A claim of a loopback address, which leads to another host there than here."""
     FAR_FUTURE_EPOCH = "far_future_epoch"
     """A claim of a run more than a day in the future."""
+    UNKNOWN_KIND = "unknown_kind"
+    """A vote or a question of a kind that only a newer release knows."""
     UNKNOWN_GONE = "unknown_gone"
     """DEAD or LEFT about a name that is not known."""
     MEMBERS_FULL = "members_full"
@@ -152,6 +158,7 @@ class Statistics:
     bytes_received: int = _counter("UDP payload received, dropped datagrams included", unit="bytes")
     datagrams_sent: int = _counter("Datagrams sent")
     bytes_sent: int = _counter("UDP payload sent", unit="bytes")
+    datagrams_newer: int = _counter("Datagrams with fields, lists or messages of a newer release, taken without these")
     messages_received: Mapping[str, int] = _counter(
         "Valid datagrams received, by kind of message (ping, ack ..; gossip for none)", label="message"
     )
@@ -176,6 +183,7 @@ class Statistics:
     deaf: bool = _gauge("Whether this node hears nobody just now", default=False)
     isolated: bool = _gauge("Whether this node has heard nobody for the stall tolerance", default=False)
     superseded: bool = _gauge("Whether another process owns the name of this node", default=False)
+    seen_elsewhere: bool = _gauge("Whether others see this node at an address that it does not tell", default=False)
     seeds: int = _gauge("Addresses that this node was told to join, itself not among them")
     seeds_unanswered: int = _gauge("Seeds asked more than once that have not answered and are no live members")
     watches: int = _gauge("Members that this node watches just now, for it or others suspect them")

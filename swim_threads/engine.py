@@ -15,6 +15,7 @@ from swim_core.embedding.event_queue import EventQueue
 from swim_core.embedding.log_messages import WARNING, Notice, Notices
 
 from .condition import Condition
+from .own_address import LOOK_EVERY, OwnAddress
 from .resolver import BACKOFF_MAX, Resolver, Seed
 from .sockets.multicast import MulticastSocket
 from .sockets.poller import Poller
@@ -76,6 +77,7 @@ class Engine:
         sock: UdpSocket,
         *,
         on_event: Callable[[Event], None] = _nothing,
+        own_address: OwnAddress | None = None,
         multicast: MulticastSocket | None = None,
         listener: TcpListener | None = None,
         backoff_max: float = BACKOFF_MAX,
@@ -84,6 +86,8 @@ class Engine:
         log: logging.Logger = logger,
     ) -> None:
         """Take over ``sock``, ``multicast`` (to discover others with) and ``listener`` (for tripwires).
+
+        ``own_address`` is looked after, if it may change.
 
         ``on_event`` is called under the lock with each event, before subscribers see it; ``on_change`` is too,
         whenever ``changed`` is notified and when all is done. Before each tick ``abandoned`` is asked, under the
@@ -99,6 +103,8 @@ class Engine:
         self._on_event = on_event
         self._on_change = on_change
         self._abandoned = abandoned
+        self._own_address = own_address if own_address is not None and own_address.follows else None
+        self._longest_sleep = None if self._own_address is None else LOOK_EVERY
         self._logger = log
         self._multicast = multicast
         self._group = None if multicast is None else multicast.group
@@ -270,7 +276,9 @@ class Engine:
                     rounds = 0
                     self._tick()
                 self._sleeps_until = due = self._deadline()
-                timeout = None if due == inf else due - clock()
+                timeout = self._longest_sleep if due == inf else due - clock()
+                if self._longest_sleep is not None and timeout is not None and timeout > self._longest_sleep:
+                    timeout = self._longest_sleep
                 self._tell_news()
             if self._unlogged:
                 self._log()
@@ -304,10 +312,20 @@ class Engine:
         if now >= self._resolver.deadline:
             self._resolver.turn(self.node, now)
             self._settle()
+        while (trouble := self._socket.trouble()) is not None:
+            self._unlogged.append(Notice(WARNING, "settings", trouble, {"event": "unsendable"}))
+        if self._own_address is not None and now >= self._own_address.due:
+            self._look_after(self._own_address, now)
         if self._tripwires is not None:
             self._tripwires.rewire(self.node.tripwire_plan, now)  # the node's own run changes without an event
             if now >= self._tripwires.deadline:
                 self._tripwires.turn(now)
+
+    def _look_after(self, own_address: OwnAddress, now: float) -> None:
+        notice = own_address.follow(self.node, now)
+        if notice is not None:
+            self._unlogged.append(notice)
+            self._settle()
 
     def _deadline(self) -> float:
         deadline = self.node.poll_deadline()
@@ -366,6 +384,8 @@ class Engine:
             self._unlogged.append(Notice(WARNING, "multicast", trouble))
 
     def _publish(self, event: Event) -> None:
+        if self._own_address is not None:
+            self._own_address.heard(event)
         self._on_event(event)
         if isinstance(event, JoinAttempt):
             self._resolver.refresh(clock())

@@ -29,6 +29,7 @@ from swim_core.embedding.arguments import HostPort, read_seeds
 from . import open_nodes
 from .engine import Engine, clock
 from .listeners import Dispatcher, Listener
+from .own_address import OwnAddress
 from .resolver import Seed
 from .sockets.multicast import MulticastSocket
 from .sockets.tcp import TcpListener
@@ -66,12 +67,15 @@ class ThreadNode:
         seeds: Sequence[Seed],
         event_buffer: int,
         backoff_max: float,
+        own_address: OwnAddress | None = None,
         multicast: MulticastSocket | None = None,
         listener: TcpListener | None = None,
     ) -> None:
         """For `open_node`, which see; takes over the sockets."""
         self._event_buffer = event_buffer
-        self._engine = Engine(node, sock, multicast=multicast, listener=listener, backoff_max=backoff_max)
+        self._engine = Engine(
+            node, sock, own_address=own_address, multicast=multicast, listener=listener, backoff_max=backoff_max
+        )
         self._dispatcher = Dispatcher(self._engine, event_buffer)
         try:
             self._engine.start()

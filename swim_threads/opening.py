@@ -4,7 +4,7 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
 from swim_core import Address, BindError, ConfigError, Multicast, ProtocolConfig
@@ -13,7 +13,16 @@ from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
 from .engine import clock
 from .lookups import numeric, resolve_within
 from .node import ThreadNode
-from .preparing import FIRST_LOOK_UP, advertised, create_node, deciding_seed, open_multicast, open_sockets
+from .preparing import (
+    FIRST_LOOK_UP,
+    advertised,
+    create_node,
+    deciding_seeds,
+    elsewhere,
+    named_host,
+    open_multicast,
+    open_sockets,
+)
 from .sockets.udp import UdpSocket
 
 __all__ = ["open_node"]
@@ -39,7 +48,8 @@ def open_node(
     seed's, where a wildcard is bound without ``advertise``, for two.
 
     Args:
-        bind: where to listen, ``"host:port"`` or a pair; port 0 lets the system choose. Default ``SWIM_BIND``,
+        bind: where to listen, ``"host:port"`` or a pair; port 0 lets the system choose. The host may also be an
+            interface (``eth0``) or a network (``10.0.0.0/8``) with one address of this host. Default ``SWIM_BIND``,
             else 127.0.0.1:7946. A `SmudgeConfig` has defaults of its own for this and ``join``.
         name: unique in the cluster. Default ``SWIM_NAME``, else the host's name and a random suffix.
         join: seeds, addresses or names; asked until each is a member, and names resolved anew for ever. Default
@@ -77,9 +87,9 @@ def open_node(
         if listener is not None:
             undo.callback(listener.close)
         advertise = _advertise_address(arguments, sock)
-        address = advertised(arguments, sock, advertise, _first_seed(arguments, sock), log=logger)
-        core = create_node(arguments, address, now=clock())
-        multicast = open_multicast(arguments, sock, address, log=logger)
+        own = advertised(arguments, sock, advertise, _first_seed(arguments, sock), log=logger)
+        core = create_node(arguments, own.address, now=clock())
+        multicast = open_multicast(arguments, sock, own.address, log=logger)
         if multicast is not None:
             undo.callback(multicast.close)
         node = ThreadNode(
@@ -88,6 +98,7 @@ def open_node(
             seeds=arguments.join,
             event_buffer=arguments.config.event_buffer,
             backoff_max=arguments.config.join_backoff_max,
+            own_address=own,
             multicast=multicast,
             listener=listener,
         )
@@ -99,6 +110,8 @@ def _bind_address(host: str, port: int) -> tuple[str, int]:
     """``host`` as a numeric one, with its zone if it has one."""
     if numeric(host, port) is not None:
         return host, port
+    if (local := named_host(host)) is not None:
+        return local, port
     try:
         return resolve_within(host, port)[0]
     except OSError as error:
@@ -115,15 +128,16 @@ def _advertise_address(arguments: Arguments, sock: UdpSocket) -> Address | None:
         raise ConfigError(f"advertise: {host!r} does not resolve: {error.strerror}") from error
 
 
-def _first_seed(arguments: Arguments, sock: UdpSocket) -> tuple[Address, ...]:
-    """The addresses of the first seed, where they are needed now."""
-    seed = deciding_seed(arguments, sock)
-    if seed is None:
-        return ()
-    address = numeric(*seed)
-    if address is not None:
-        return (address,)
-    try:
-        return resolve_within(*seed, sock.reachable_families, FIRST_LOOK_UP)
-    except OSError:
-        return ()  # it is looked up again in the background, with a warning
+def _first_seed(arguments: Arguments, sock: UdpSocket) -> Sequence[Address]:
+    """The addresses of the first seed on another host, where they are needed now."""
+    end = clock() + FIRST_LOOK_UP
+    for host, port in deciding_seeds(arguments, sock):
+        address = numeric(host, port)
+        try:
+            left = max(0.0, end - clock())
+            found = (address,) if address else resolve_within(host, port, sock.reachable_families, left)
+        except OSError:
+            return ()  # it is looked up again in the background, with a warning
+        if there := elsewhere(host, found):
+            return there
+    return ()

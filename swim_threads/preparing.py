@@ -6,17 +6,31 @@ import time
 from collections.abc import Sequence
 
 from swim_core import Address, ProtocolNode
-from swim_core.embedding.arguments import Arguments, advertised_address, exposure_warning, is_wildcard
+from swim_core.embedding.advertising import exposure_warning, is_wildcard, names_itself
+from swim_core.embedding.arguments import Arguments
 
+from .own_address import LOOK_EVERY, OwnAddress
 from .services import check_services
+from .sockets.interfaces import named_host
 from .sockets.multicast import MulticastSocket
 from .sockets.tcp import TcpListener, open_pair
 from .sockets.udp import UdpSocket
 
-__all__ = ["FIRST_LOOK_UP", "advertised", "create_node", "deciding_seed", "open_multicast", "open_sockets"]
+__all__ = [
+    "FIRST_LOOK_UP",
+    "LOOK_EVERY",
+    "OwnAddress",
+    "advertised",
+    "create_node",
+    "deciding_seeds",
+    "elsewhere",
+    "named_host",
+    "open_multicast",
+    "open_sockets",
+]
 
 FIRST_LOOK_UP = 2.0
-"""Seconds that a wildcard bind waits for its first seed's name, which tells the route to advertise."""
+"""Seconds that a wildcard bind waits for names of seeds, which tell the route to advertise."""
 
 
 def open_sockets(
@@ -37,26 +51,32 @@ def open_sockets(
     return sock, listener
 
 
-def deciding_seed(arguments: Arguments, sock: UdpSocket) -> tuple[str, int] | None:
-    """The seed whose address decides under which address the node is known: the first one, where the route to it
-    says what a wildcard means."""
-    if arguments.advertise is not None or not is_wildcard(sock.address):
-        return None
-    return arguments.join[0] if arguments.join else None
+def deciding_seeds(arguments: Arguments, sock: UdpSocket) -> tuple[tuple[str, int], ...]:
+    """The seeds of whose addresses the first that is `elsewhere` decides under which address the node is known.
+
+    None, where a wildcard is not bound, or what to advertise was said.
+    """
+    return arguments.join if arguments.advertise is None and is_wildcard(sock.address) else ()
+
+
+def elsewhere(name: str, addresses: Sequence[Address]) -> list[Address]:
+    """The addresses of a seed without those that stand for the node's own host.
+
+    With one list of seeds for all hosts each finds its own name in it; what that resolves to tells no route to others.
+    """
+    return [address for address in addresses if not names_itself(name, address)]
 
 
 def advertised(
     arguments: Arguments, sock: UdpSocket, advertise: Address | None, seeds: Sequence[Address], *, log: logging.Logger
-) -> Address:
+) -> OwnAddress:
     """What to tell others; logs how it was chosen, and what listening beyond loopback means."""
-    choice = advertised_address(
-        sock.address, advertise, seeds, dual_stack=sock.dual_stack, route_source=sock.route_source
-    )
-    if choice.notice is not None:
-        log.log(logging.WARNING if choice.doubtful else logging.INFO, "%s: %s", arguments.name, choice.notice)
+    own = OwnAddress(sock, advertise, seeds)
+    if own.choice.notice is not None:
+        log.log(logging.WARNING if own.choice.doubtful else logging.INFO, "%s: %s", arguments.name, own.choice.notice)
     if (warning := exposure_warning(sock.address)) is not None:
         log.warning("%s: %s", arguments.name, warning)
-    return choice.address
+    return own
 
 
 def create_node(arguments: Arguments, address: Address, *, now: float) -> ProtocolNode:

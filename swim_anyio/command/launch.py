@@ -51,6 +51,7 @@ def launch_agent(
     from .advice import advised
     from .agent import Settings, run_agent
     from .logs import start_logging
+    from .reach import check_reach
 
     node = read_settings(
         protocol,
@@ -65,6 +66,7 @@ def launch_agent(
         tripwires=False if no_tripwires else None,
         answer_tools=answer_tools,
     )
+    check_reach(node)
     settings = Settings(
         bind=node.bind,
         name=name,

@@ -137,6 +137,8 @@ def _trouble(found: list[Statistics]) -> str:
         return "superseded: another process owns the name of this node, which keeps silent"
     if found[0].isolated:
         return "isolated: no member was heard for the stall tolerance"
+    if found[0].seen_elsewhere:
+        return "elsewhere: others see this node at another address than it tells them, and don't list it (--advertise)"
     return ""
 
 

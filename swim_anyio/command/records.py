@@ -15,6 +15,8 @@ from swim_core import (
     Address,
     BroadcastReceived,
     BroadcastsLost,
+    ClocksDiffer,
+    ClustersMet,
     Event,
     EventsLost,
     Evidence,
@@ -34,6 +36,7 @@ from swim_core import (
     NameRegained,
     Paused,
     Reconnected,
+    SeenElsewhere,
     SettingsDiffer,
 )
 
@@ -84,6 +87,13 @@ def from_event(event: Event, *, t: float) -> Record | None:
             return {"t": t, "event": "reconnected"}
         case Paused(seconds=seconds):
             return {"t": t, "event": "paused", "seconds": round(seconds, 3)}
+        case SeenElsewhere(seen=seen, claimed=claimed, by=by):
+            return {"t": t, "event": "elsewhere", "seen": str(seen), "claimed": str(claimed), "by": str(by)}
+        case ClocksDiffer(address=address, seconds=seconds):
+            return {"t": t, "event": "clocks", "address": str(address), "seconds": round(seconds, 3)}
+        case ClustersMet(address=address, members=ours, their_address=there, their_members=theirs):
+            met = {"address": str(address), "members": ours, "their_address": str(there), "their_members": theirs}
+            return {"t": t, "event": "met", **met}
         case BroadcastsLost(origin=origin, count=count):  # a member: its broadcasts; none: our own events
             return {"t": t, "event": "lost", "member": origin.name, "count": count}
         case EventsLost(count=count):

@@ -30,6 +30,9 @@ STYLES = {
     "regained": "bold green",
     "isolated": "bold yellow",
     "paused": "yellow",
+    "elsewhere": "bold yellow",
+    "clocks": "bold yellow",
+    "met": "bold yellow",
     "lost": "yellow",
     "error": "bold red",
     "stopped": "bold",
@@ -44,6 +47,11 @@ RULES = {
     "restarted": "a newer run took its place",
     "isolated": "this node hears nobody",
 }
+
+
+def rule_words(rule: str) -> str:
+    """What a rule means, by its name in small letters; a newer release may know others."""
+    return RULES.get(rule, f"by {rule.replace('_', ' ')}, of which only a newer release knows more")
 
 
 def printable(text: str) -> str:
@@ -106,6 +114,18 @@ def _words(record: Mapping[str, Any]) -> list[str]:
             return [f"another process at {address} is called {member}: this one keeps silent until that one is gone"]
         case "regained":
             return [f"the other process that is called {member} is gone: this one is a member again"]
+        case "clocks":
+            days, which = abs(record["seconds"]) / 86_400, "ahead" if record["seconds"] > 0 else "behind"
+            return [
+                f"the cluster of {record['address']} is {days:.1f} days {which}: set the clocks, restart its members"
+            ]
+        case "met":
+            return [
+                f"clusters formed apart have met: {record['members']} members here, {record['their_members']} with"
+                f" {record['their_address']}; if they should not be one, give each a label (--cluster)"
+            ]
+        case "elsewhere":
+            return [f"seen at {record['seen']} by {record['by']}, not at {record['claimed']} (--advertise)"]
         case "isolated":
             return ["no member was heard for the stall tolerance: the trouble is likely here"]
         case "reconnected":
@@ -135,4 +155,4 @@ def _reason(record: Mapping[str, Any]) -> str:
     rule = record.get("rule")
     if rule is None or rule == record["event"]:
         return ""
-    return f": {RULES[rule]} (says {record['accuser']})"
+    return f": {rule_words(rule)} (says {record['accuser']})"

@@ -17,7 +17,8 @@ from swim_anyio import simulation_hook
 from swim_anyio.loops import Loop
 from swim_core import Address, ConfigError
 from swim_core.address import split_host_port
-from swim_core.embedding.arguments import Arguments, advertised_address
+from swim_core.embedding.advertising import advertised_address
+from swim_core.embedding.arguments import Arguments
 from swim_core.protocol import AddressLike
 from swim_core.simulation import Link, Network, Traffic
 

@@ -100,6 +100,10 @@ class SimulatedSocket:
             self._network.send(self.address, destination, payload)
         return True
 
+    def trouble(self) -> str | None:
+        """Nothing: the network takes everything."""
+        return None
+
     def close(self) -> None:
         """The program has closed it."""
         if not self._closed:

@@ -1,10 +1,12 @@
 """What `open_node` of every adapter does with its arguments and the environment; pure, so that all agree."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping
+from ipaddress import ip_network
 
 import attrs
 
-from swim_core.address import Address, split_host_port
+from swim_core.address import split_host_port
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError
 from swim_core.member import MAX_NAME, check_name
@@ -12,12 +14,8 @@ from swim_core.native.config import Config
 from swim_core.protocol import ProtocolConfig
 
 __all__ = [
-    "Advertised",
     "Arguments",
     "HostPort",
-    "advertised_address",
-    "exposure_warning",
-    "is_wildcard",
     "read_arguments",
     "read_seeds",
 ]
@@ -25,10 +23,8 @@ __all__ = [
 HostPort = str | tuple[str, int]
 """``"host:port"`` (``"[v6]:port"``; without a port 7946) or a pair; the host may be a name."""
 
+NETWORK = re.compile(r"(?:\[([^][/]+/[0-9]+)\]|([^][/]+/[0-9]+))(:.*)?")
 DEFAULT_BIND = "127.0.0.1"
-LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # the keys are the wildcards
-# documentation addresses (RFC 5737, 3849), which the default routes lead to; nothing is ever sent there
-OUTSIDE = {4: Address("198.51.100.1", 9), 6: Address("2001:db8::1", 9)}
 
 
 @attrs.frozen(kw_only=True)
@@ -36,7 +32,8 @@ class Arguments:
     """The arguments of a node, complete and checked; hosts may still be names to resolve.
 
     Attributes:
-        bind: host and port to listen on; port 0 lets the system choose.
+        bind: host and port to listen on; port 0 lets the system choose. The host may also be an interface, or a
+            network of which this host has an address.
         name: of the node.
         join: hosts and ports of the seeds, in order, each once.
         config: settings of the protocol.
@@ -89,7 +86,7 @@ def read_arguments(
     """
     config = _config(config, cluster, environ)
     return Arguments(
-        bind=_host_port("bind", bind) if bind is not None else config.listen or _bind_from(environ),
+        bind=_listen("bind", bind) if bind is not None else config.listen or _bind_from(environ),
         name=_name(name, environ) or _default_name(hostname, suffix),
         join=read_seeds("join", join) if join is not None else config.seeds or _seeds_from(environ),
         config=config,
@@ -97,80 +94,6 @@ def read_arguments(
         metadata=metadata,
         discover=_discover(discover, config),
     )
-
-
-@attrs.frozen
-class Advertised:
-    """The address under which a node is known, and what to tell the operator of how it was chosen.
-
-    Attributes:
-        address: numeric, with a port.
-        notice: for the log; None where there was no choice to make.
-        doubtful: whether the notice is a warning: other hosts can't reach the node.
-    """
-
-    address: Address
-    notice: str | None = None
-    doubtful: bool = False
-
-
-def advertised_address(
-    bound: Address,
-    advertise: Address | None,
-    seeds: Sequence[Address],
-    *,
-    dual_stack: bool,
-    route_source: Callable[[Address], str | None],
-) -> Advertised:
-    """Choose what others are told to reach a node at. A wildcard is no such address, so a route decides.
-
-    Args:
-        bound: the socket's address, its port resolved.
-        advertise: what the user wants; port 0 means the bound one.
-        seeds: numeric addresses of the seeds, as far as they are known at the start.
-        dual_stack: whether a socket bound to "::" takes IPv4 too.
-        route_source: gives the source address of the route to a destination; None if there is no route.
-
-    Raises:
-        ConfigError: if ``advertise`` is itself a wildcard.
-    """
-    if advertise is not None:
-        if advertise.host in LOOPBACK_OF:
-            raise ConfigError(f"advertise: {advertise.host} is a wildcard, which nobody can send to")
-        return Advertised(Address(advertise.host, advertise.port or bound.port))
-    if bound.host not in LOOPBACK_OF:
-        return Advertised(bound)
-    families = [6, 4] if bound.host == "::" and dual_stack else [_family(bound.host)]
-    first_seed = [(seed, f"the route to the seed {seed}") for seed in seeds if _family(seed.host) in families][:1]
-    for destination, reason in [*first_seed, *((OUTSIDE[family], "the default route") for family in families)]:
-        if host := route_source(destination):
-            chosen = Address(host, bound.port)
-            return Advertised(chosen, f"advertising {chosen}, from {reason}; pass advertise to choose another")
-    chosen = Address(LOOPBACK_OF[bound.host], bound.port)
-    return Advertised(
-        chosen,
-        f"advertising {chosen}, which other hosts can't reach, as no route leads out; pass advertise to choose another",
-        doubtful=True,
-    )
-
-
-def is_wildcard(bound: Address) -> bool:
-    """Whether a socket at ``bound`` listens on every address of its host."""
-    return bound.host in LOOPBACK_OF
-
-
-def exposure_warning(bound: Address) -> str | None:
-    """What to warn of when a node listens beyond loopback without encryption; None on loopback."""
-    if bound.host.startswith("127.") or bound.host == "::1":
-        return None
-    return (
-        f"listening on {bound} without encryption: anyone who can reach this port can forge membership;"
-        " keep it on a trusted network"
-    )
-
-
-def _family(host: str) -> int:
-    return 6 if ":" in host else 4
 
 
 def _host_port(source: str, value: HostPort, **default: int) -> tuple[str, int]:
@@ -190,12 +113,24 @@ def _host_port(source: str, value: HostPort, **default: int) -> tuple[str, int]:
     return host, port
 
 
+def _listen(source: str, value: HostPort) -> tuple[str, int]:
+    """Where to listen: as `_host_port`, and the host may be a network (``10.0.0.0/8:7946``, ``[fd00::/8]:7946``)."""
+    if not isinstance(value, str) or "/" not in value:
+        return _host_port(source, value)
+    found = NETWORK.fullmatch(value.strip())
+    try:
+        network = ip_network(found[1] or found[2] if found else value, strict=False)
+    except ValueError as error:
+        raise ConfigError(f"{source}: {error}") from None
+    return str(network), _host_port(source, f"network{(found and found[3]) or ''}")[1]
+
+
 def _seeds_from(environ: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
     return read_seeds("SWIM_JOIN", environ.get("SWIM_JOIN", ""))
 
 
 def _bind_from(environ: Mapping[str, str]) -> tuple[str, int]:
-    return _host_port("SWIM_BIND", environ.get("SWIM_BIND") or DEFAULT_BIND)
+    return _listen("SWIM_BIND", environ.get("SWIM_BIND") or DEFAULT_BIND)
 
 
 def read_seeds(source: str, values: str | Iterable[HostPort]) -> tuple[tuple[str, int], ...]:

@@ -13,6 +13,8 @@ import msgspec
 from swim_core.address import Address
 from swim_core.events import (
     BroadcastsLost,
+    ClocksDiffer,
+    ClustersMet,
     Event,
     Evidence,
     Isolated,
@@ -28,6 +30,7 @@ from swim_core.events import (
     NameRegained,
     Paused,
     Reconnected,
+    SeenElsewhere,
     SettingsDiffer,
 )
 from swim_core.member import Member
@@ -138,6 +141,33 @@ def _settings(event: SettingsDiffer) -> Notice:
     return Notice(WARNING, "settings", text, fields)
 
 
+def _elsewhere(event: SeenElsewhere) -> Notice:
+    text = (
+        f"seen at {event.seen} by {event.by}, and not at {event.claimed}, which others are told: they may not reach it;"
+        f" advertise an address that leads here (advertise=, --advertise)"
+    )
+    fields = {"event": "elsewhere", "seen": str(event.seen), "claimed": str(event.claimed), "by": str(event.by)}
+    return Notice(WARNING, "events", text, fields)
+
+
+def _clocks(event: ClocksDiffer) -> Notice:
+    days, which = abs(event.seconds) / 86_400, "ahead of" if event.seconds > 0 else "behind"
+    text = (
+        f"the cluster of {event.address} is {days:.1f} days {which} this one, and they stay apart: set the clocks of"
+        " the one that is wrong, then restart its members, all at once"
+    )
+    return Notice(WARNING, "events", text, {"event": "clocks", "address": str(event.address), "seconds": event.seconds})
+
+
+def _met(event: ClustersMet) -> Notice:
+    text = (
+        f"two clusters that were formed apart have met: {event.members} members with {event.address}, and"
+        f" {event.their_members} with {event.their_address}; if they should not be one, give each a label (cluster=)"
+    )
+    fields = {"event": "met", "address": str(event.their_address), "members": event.their_members}
+    return Notice(WARNING, "events", text, fields)
+
+
 def _isolated(_: Isolated) -> Notice:
     text = "no member was heard for the stall tolerance: the trouble is likely here"
     return Notice(WARNING, "events", text, {"event": "isolated"})
@@ -168,4 +198,7 @@ _MAKERS: dict[type, Callable[[Any], Notice]] = {
     Isolated: _isolated,
     Reconnected: _reconnected,
     Paused: _paused,
+    SeenElsewhere: _elsewhere,
+    ClocksDiffer: _clocks,
+    ClustersMet: _met,
 }

@@ -273,10 +273,12 @@ class Node(Assembly):
         """Counters and sizes of this moment."""
         return Statistics(
             **self._context.counters.snapshot(),
+            datagrams_newer=self._context.codec.newer,
             members=self._table.states(),
             deaf=self._health.deaf,
             isolated=self._health.isolated,
             superseded=self._local.rival is not None,
+            seen_elsewhere=self._joiner.seen_elsewhere(self._health.seen),
             seeds=len(self._joiner.addresses),
             seeds_unanswered=len(self._joiner.unanswered),
             watches=len(self._watches),

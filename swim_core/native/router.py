@@ -10,7 +10,7 @@ from math import isfinite
 from random import Random
 from typing import Any
 
-from swim_core.address import Address
+from swim_core.address import Address, unpack
 from swim_core.errors import ConfigError, NameTaken, NotRunning
 from swim_core.events import Event, MemberForgotten, NameConflict, NameRegained, Paused
 from swim_core.member import State
@@ -45,6 +45,7 @@ from .dissemination.gossip import Gossip
 from .dissemination.sync import STABLE, Sync
 from .joining.admission import Admission
 from .joining.announcer import Announcer
+from .joining.encounters import Encounters
 from .joining.joiner import Joiner
 from .joining.settings_check import SettingsCheck
 from .round_trips import RoundTrips
@@ -100,7 +101,7 @@ class Assembly:
         self._gossip = Gossip(context, self._queue)
         self._corrections = Corrections(context)
         self._pings = Pings(context)
-        self._dead_prober = DeadProber(context, self._pings)
+        self._dead_prober = DeadProber(context, self._local, self._pings)
         self._claims = ClaimMerger(
             context, self._local, self._corrections, on_change=self._changed, on_own_name_claimed=self._own_name_claimed
         )
@@ -144,13 +145,15 @@ class Assembly:
             on_reconnect=self._sync.start_with_anyone,
         )
         settings_check = SettingsCheck(context)
+        encounters = self._encounters = Encounters(context, self._local, now)
         secret = blake2b(entropy, digest_size=32, person=b"cookie").digest()
-        self._admission = Admission(context, self._local, self._claims, secret, settings_check)
+        self._admission = Admission(context, self._local, self._claims, secret, settings_check, encounters)
         self._joiner = Joiner(
             context,
             self._local,
             self._claims,
             settings_check,
+            encounters,
             deaf=lambda: self._health.deaf,
             on_admitted=self._admitted,
         )
@@ -189,6 +192,7 @@ class Assembly:
         return {
             messages.Ping: self._responder.pinged,
             messages.Ack: self._on_ack,
+            messages.AckElsewhere: self._on_ack,
             messages.PingReq: self._watches.help,
             messages.Vote: self._watches.voted,
             messages.Poll: self._watches.polled,
@@ -236,7 +240,7 @@ class Assembly:
             self._context.counters.drop(DropReason.SUPERSEDED)
             own = [claim for claim in envelope.claims if claim.name == self._local.name]
             envelope = Envelope(sender.short_id, None, own)
-        elif sender.proven is not None:
+        elif sender.proven is not None and sender.proven.live:
             self._hear(sender, sender.proven, now)
         if envelope.claims or envelope.numbers or envelope.broadcasts:
             self._take_in(envelope, sender, now)
@@ -249,6 +253,8 @@ class Assembly:
             self._handlers[type(message)](message, sender, now)
         if stranger and type(message) is messages.Ping:
             self._corrections.ask_who(sender, now)
+        if sender.proven is not None and not sender.proven.live:
+            self._hear_of_the_dead(sender, sender.proven, message, now)
 
     def _take_in(self, envelope: Envelope, sender: Sender, now: float) -> None:
         if sender.proven is None:
@@ -262,10 +268,7 @@ class Assembly:
             self._broadcasts.receive(broadcast, now)
 
     def _hear(self, sender: Sender, entry: Entry, now: float) -> None:
-        """What the mere arrival of a member's datagram tells, whatever stands in it."""
-        if not entry.live:
-            self._corrections.send(entry.claim, sender, now)
-            return
+        """What the mere arrival of a live member's datagram tells, whatever stands in it."""
         self._health.hear(now)
         entry.heard = now
         if not sender.flags & Flags.DEAF:
@@ -276,16 +279,29 @@ class Assembly:
                 self._prober.showed_up(now)
             self._watches.heard(short_id, now)
 
+    def _hear_of_the_dead(self, sender: Sender, entry: Entry, message: object, now: float) -> None:
+        """One that is held gone speaks: let it know, unless it was told in the ack just sent, or in the ping that it
+        answers."""
+        told = type(message) is messages.Ack or (
+            type(message) is messages.Ping and message.target == self._outbox.sender
+        )
+        if not told:
+            self._corrections.send(entry.claim, sender, now)
+
     # ------------------------------------------------------------------ messages
 
-    def _on_ack(self, ack: messages.Ack, sender: Sender, now: float) -> None:
+    def _on_ack(self, ack: messages.Ack | messages.AckElsewhere, sender: Sender, now: float) -> None:
         if not self._pings.acked(ack.seq, sender.short_id, sender.address, now):
             self._context.counters.drop(DropReason.UNREQUESTED)
         elif not self._local.left:
             self._tripwires.answered(sender.short_id)
+            if sender.entry is not None and not sender.entry.live:
+                self._dead_prober.answered(sender.entry, now)
             if self._health.isolated:
                 self._isolation.answered(now)
             self._sync.compare(ack.digest, sender, now)
+            if isinstance(ack, messages.AckElsewhere):
+                self._joiner.acked_elsewhere(unpack(ack.seen) if ack.seen else None, sender.address, now)
 
     def _on_push(self, push: messages.SyncPush, sender: Sender, now: float) -> None:
         if sender.proven is None:
@@ -365,6 +381,7 @@ class Assembly:
             if self._health.deaf:
                 self._joiner.deafened(now)
         self._broadcasts.on_round(now)
+        self._encounters.on_round(now)
         for entry in self._table.expire(now):
             self._forgotten(entry)
 

@@ -61,6 +61,7 @@ class LocalHealth:
         self._asleep = 0.0  # total of pauses
         self._deafened = 0.0  # total of deaf time before the present spell
         self._deaf_since = 0.0  # unpaused clock, while deaf
+        self._isolated_since = 0.0  # the same, while isolated
         self._heard = now  # unpaused clock
         self.deaf = False
         self.isolated = False
@@ -120,9 +121,11 @@ class LocalHealth:
         The caller raises what changed.
         """
         unpaused = now - self._asleep
+        if self.isolated and unpaused - self._isolated_since >= 2 * self._limits.isolation:
+            self.alone = True  # also where it hears the pings of members that hold it dead, and nobody hears it
         if not self.deaf:
             if live >= SEVERAL and unpaused - self._heard >= 2 * self._limits.interval:
                 self.deaf, self._deaf_since = True, unpaused
             return
-        self.isolated = self.isolated or unpaused - self._deaf_since >= self._limits.isolation
-        self.alone = self.alone or unpaused - self._deaf_since >= 3 * self._limits.isolation
+        if not self.isolated and unpaused - self._deaf_since >= self._limits.isolation:
+            self.isolated, self._isolated_since = True, unpaused

@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 import attrs
 
-from swim_core.address import Address
+from swim_core.address import Address, is_loopback
 from swim_core.events import BroadcastReceived, Event, Origin
 from swim_core.shared.rate_limit import RateLimit
 from swim_core.statistics import Counters, DropReason
@@ -113,6 +113,9 @@ class Receiver:
     def _learn(self, record: MemberRecord, sender: Address, now: float) -> None:
         """One member record."""
         if record.status not in STATUSES or not usable(record.address, self._ipv6):
+            return
+        if is_loopback(record.address) and not is_loopback(self._local):  # another host there than here: a ghost of us
+            self._counters.drop(DropReason.LOOPBACK)
             return
         if record.address == self._local:
             self._object(record, sender, now)

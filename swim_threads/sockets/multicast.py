@@ -14,9 +14,9 @@ from pathlib import Path
 
 from swim_core import Address, Multicast
 from swim_core.address import canonical
-from swim_core.embedding.arguments import is_wildcard
+from swim_core.embedding.advertising import is_wildcard
 
-from .udp import UdpSocket, family_of, route_source
+from .udp import UdpSocket, family_of, is_local, route_source
 
 __all__ = ["MulticastSocket"]
 
@@ -139,19 +139,12 @@ def _listening_host(bound: Address, advertised: Address) -> str:
     """The address of this host whose interface is meant; under a wildcard the advertised one if it is of this host."""
     if not is_wildcard(bound) and family_of(bound.host) == family_of(advertised.host):
         return bound.host
-    if _is_of_this_host(advertised.host):
+    if is_local(advertised.host):
         return advertised.host
     host = route_source(None, family_of(advertised.host))
     if host is None:
         raise OSError(errno.ENETUNREACH, f"no address of this host leads to where {advertised} does")
     return host
-
-
-def _is_of_this_host(host: str) -> bool:
-    with contextlib.suppress(OSError), socket.socket(family_of(host), socket.SOCK_DGRAM) as sock:
-        sock.bind((host, 0))
-        return True
-    return False
 
 
 def _interface_index(host: str) -> int:

@@ -3,6 +3,7 @@
 import errno
 import socket
 import sys
+from contextlib import suppress
 
 from swim_core import Address, KernelEvidence
 from swim_core.address import canonical
@@ -13,6 +14,8 @@ __all__ = ["Dial", "TcpListener", "open_pair"]
 
 BACKLOG = 1_024  # connections the kernel accepts for a process that stalls: a full one would look like a dead host
 PORTS_TRIED = 8  # where the system chooses the port: each number may be taken for TCP by some other program
+
+IP_BIND_ADDRESS_NO_PORT = 24  # from <linux/in.h>; for IPv6, too
 
 _UNDER_WAY = {0, errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EALREADY, errno.EINTR}
 _SILENT = {errno.ETIMEDOUT, errno.EHOSTUNREACH, errno.EHOSTDOWN}
@@ -28,6 +31,7 @@ class TcpListener:
 
     def __init__(self, sock: socket.socket, beside: UdpSocket) -> None:
         self._socket = sock
+        self._beside = beside
         self.scope_id = beside.scope_id
         self.families = beside.reachable_families
 
@@ -57,6 +61,11 @@ class TcpListener:
             sock.close()
             raise
 
+    @property
+    def source(self) -> str | None:
+        """The address of this host to connect from; None leaves that to the kernel."""
+        return self._beside.source
+
     def fileno(self) -> int:
         """The file descriptor; -1 once closed."""
         return self._socket.fileno()
@@ -85,8 +94,8 @@ class TcpListener:
 class Dial:
     """One connection in the making, to learn what the kernel there says, or to keep."""
 
-    def __init__(self, address: Address, scope_id: int) -> None:
-        """Begin to connect.
+    def __init__(self, address: Address, scope_id: int, source: str | None = None) -> None:
+        """Begin to connect, from ``source`` if it is an address of this host and of the right IP version.
 
         Raises:
             OSError: if this process may have no more sockets.
@@ -95,6 +104,8 @@ class Dial:
         self._failed: KernelEvidence | None = None
         try:
             self.sock.setblocking(False)
+            if source is not None and family_of(source) == self.sock.family:
+                _come_from(self.sock, source)
             target = (*address, 0, scope_id) if address.host.startswith("fe80:") else tuple(address)
             number = self.sock.connect_ex(target)
         except OSError as error:
@@ -120,6 +131,13 @@ class Dial:
     def close(self) -> None:
         """Give it up. A second call does nothing."""
         self.sock.close()
+
+
+def _come_from(sock: socket.socket, source: str) -> None:
+    with suppress(OSError):  # it is an address of this host no more
+        if sys.platform == "linux":  # the port is chosen when it connects: the same one serves for many destinations
+            sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+        sock.bind((source, 0))
 
 
 def _meaning(number: int) -> KernelEvidence:

@@ -61,7 +61,7 @@ class Tripwires:
 
     def __init__(self, listener: TcpListener, watcher: Watcher, plan: TripwirePlan, on_evidence: OnEvidence) -> None:
         self._families = listener.families
-        self._scope_id = listener.scope_id
+        self._listener = listener
         self._watcher = watcher
         self._on_evidence = on_evidence
         self._alarms = Alarms()
@@ -262,7 +262,7 @@ class Tripwires:
 
     def _dial(self, address: Address) -> Dial | None:
         try:
-            return Dial(address, self._scope_id)
+            return Dial(address, self._listener.scope_id, self._listener.source)
         except OSError:  # no more file descriptors: no evidence of anybody's death
             return None
 

@@ -8,16 +8,22 @@ platform has no such queue nothing is lost but speed. macOS and Windows are writ
 
 import contextlib
 import errno
+import logging
+import os
 import socket
 import struct
 import sys
+from collections import deque
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 from swim_core import Address, BindError, ConfigError
-from swim_core.address import canonical
+from swim_core.address import canonical, is_loopback
 
-__all__ = ["OnDatagram", "OnRefused", "UdpSocket", "family_of", "route_source"]
+from .sources import Sources
+
+__all__ = ["OnDatagram", "OnRefused", "UdpSocket", "family_of", "is_local", "route_source"]
 
 OnDatagram = Callable[[bytes, Address], None]
 """Called with the bytes and the source of a datagram."""
@@ -38,10 +44,13 @@ MAX_DATAGRAM = 65_536  # more than UDP carries; 256 KiB, which asyncio asks for,
 QUOTED = 256  # bytes of a refused datagram to read: enough to recognise it
 ERRORS_AT_ONCE = 256  # above what the default receive buffer holds of them, so that one go empties the queue
 MAX_SCOPES = 4_096  # link-local hosts whose interface is remembered
+TROUBLES = 8  # destinations whose trouble is told: where nothing leaves the host at all, more would tell no more
 SEND_ATTEMPTS = 3  # each failure may report another datagram's error, in which case this one was not sent
 _CLOSED = {errno.EBADF, errno.ENOTSOCK}
+logger = logging.getLogger("swim_threads.sockets")
 _address = partial(tuple.__new__, Address)  # from a pair, in one step less than by name
 
+_WILDCARDS = {"0.0.0.0", "::"}
 _OUTSIDE = {
     socket.AF_INET: "198.51.100.1",
     socket.AF_INET6: "2001:db8::1",
@@ -55,6 +64,7 @@ class UdpSocket:
         address: as bound, port 0 resolved; "0.0.0.0" or "::" for a wildcard.
         scope_id: number of the interface, where a zone was given; else 0.
         dual_stack: whether it reaches IPv4 addresses through an IPv6 socket.
+        source: the address of this host to speak from under a wildcard; None leaves that to the kernel.
         saw_errors: whether the last `receive`, or a `send` since the one before, drained errors, or nothing at all
             was found. uvloop stops watching a socket that had an error when it looked: remove the reader and add
             it again when this is set.
@@ -62,17 +72,21 @@ class UdpSocket:
 
     def __init__(self, sock: socket.socket, *, dual_stack: bool, scope_id: int) -> None:
         self._socket = sock
-        self._recvfrom = sock.recvfrom
-        self._sendto = sock.sendto
         self._v6 = sock.family == socket.AF_INET6
         self.scope_id = scope_id
         self._scopes: dict[str, int] = {}  # of link-local hosts
         self._likely_scope = scope_id  # of one that only others have told of
         self.dual_stack = dual_stack
+        self.source: str | None = None
         self.saw_errors = False
+        self._out_of_reach: set[Address] = set()
+        self._troubles: deque[str] = deque()
         self._sent_into_errors = False
         host, port = sock.getsockname()[:2]
         self.address = canonical(host, port)
+        self._sources = Sources.of(sock) if self.address.host in _WILDCARDS else None
+        self._recvfrom = sock.recvfrom if self._sources is None else self._sources.recvfrom
+        self._sendto = sock.sendto if self._sources is None else self._sources.sendto
 
     @classmethod
     def open(cls, host: str, port: int) -> "UdpSocket":
@@ -134,6 +148,8 @@ class UdpSocket:
             try:
                 data, source = recvfrom(MAX_DATAGRAM)
             except BlockingIOError:
+                if self._sources is not None:
+                    self._sources.answered()
                 if nothing_yet:  # what woke us is an error that no call reports, or one that `send` has drained
                     self.saw_errors = True
                     return self._drain_errors(on_refused) == ERRORS_AT_ONCE
@@ -147,6 +163,8 @@ class UdpSocket:
                 continue
             nothing_yet = False
             on_datagram(data, self._source(source) if v6 else _address(source))
+        if self._sources is not None:
+            self._sources.answered()
         return True
 
     def send(self, payload: bytes, destination: Address, on_refused: OnRefused) -> bool:
@@ -172,8 +190,10 @@ class UdpSocket:
             except OSError as error:
                 if error.errno in _CLOSED:
                     raise
+                number = error.errno
                 self.saw_errors = self._sent_into_errors = True
                 self._drain_errors(on_refused)
+        self._note(destination, number)
         return False
 
     def note_zone(self, host: str) -> None:
@@ -188,15 +208,27 @@ class UdpSocket:
         """The number of the interface behind which a link-local host is; 0 if nothing tells, or for another host."""
         return self._scopes.get(host, self._likely_scope) if _is_link_local(host) else 0
 
-    def route_source(self, destination: Address) -> str | None:
-        """As the function of that name, with the zone that is known of ``destination``."""
-        return route_source(destination, scope_id=self.scope_of(destination.host))
+    def trouble(self) -> str | None:
+        """What to warn of next: why nothing gets to some destination, once for each; None if there is no more."""
+        return self._troubles.popleft() if self._troubles else None
+
+    def speak_from(self, host: str) -> None:
+        """Send from ``host`` where that is an address of this host and the socket is bound to a wildcard.
+
+        Whatever goes, during `receive`, to where a datagram came from is an answer: it leaves from the address that was
+        asked. Where the system can't, or the destination is out of reach from there, the kernel chooses.
+        """
+        if self.address.host in _WILDCARDS:
+            usable = family_of(host) in self.reachable_families and is_local(host)
+            self.source = host if usable else None
+            if self._sources is not None:
+                self._sources.prefer(self.source)
 
     def close(self) -> None:
         """Close the socket. A second call does nothing."""
         self._socket.close()
 
-    def _source(self, source: tuple[str, int, int, int]) -> Address:
+    def _source(self, source: tuple[Any, ...]) -> Address:
         address = canonical(source[0], source[1])
         if source[3] and not self.scope_id:
             self._keep_scope(address.host, source[3])
@@ -207,6 +239,19 @@ class UdpSocket:
             if len(self._scopes) >= MAX_SCOPES:  # sources can be forged
                 del self._scopes[next(iter(self._scopes))]
             self._scopes[host] = scope_id
+
+    def _note(self, destination: Address, number: int | None) -> None:
+        if destination in self._out_of_reach or len(self._out_of_reach) == TROUBLES:
+            return
+        self._out_of_reach.add(destination)
+        reason = f"nothing sent to {destination} leaves this host: {os.strerror(number or 0)}"
+        if is_loopback(self.address) and not is_loopback(destination):
+            wildcard = "[::]" if self._v6 else "0.0.0.0"
+            reason += (
+                f": this node is bound to {self.address.host}, a loopback address, which reaches its own host only;"
+                f" bind {route_source(destination) or 'an address of the network'}, or {wildcard}"
+            )
+        self._troubles.append(reason)
 
     def _target(self, destination: Address) -> tuple[str, int] | tuple[str, int, int, int] | None:
         """What the kernel calls ``destination``, never a name to resolve; None if out of reach of this family."""
@@ -254,6 +299,16 @@ def route_source(destination: Address | None, family: int = socket.AF_INET, *, s
         return None
 
 
+def is_local(host: str) -> bool:
+    """Whether ``host``, numeric, is an address of this host: one that a socket can be bound to."""
+    try:
+        with socket.socket(family_of(host), socket.SOCK_DGRAM) as sock:
+            sock.bind((host, 0))
+            return True
+    except OSError:
+        return False
+
+
 def family_of(host: str) -> socket.AddressFamily:
     """The family of a numeric host."""
     return socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -280,10 +335,13 @@ def _set_options(sock: socket.socket, *, wildcard: bool) -> bool:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not wildcard)
             dual_stack = wildcard
     if LINUX:
-        if sock.family == socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
-        if sock.family == socket.AF_INET or dual_stack:
-            sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+        try:
+            if sock.family == socket.AF_INET6:
+                sock.setsockopt(socket.IPPROTO_IPV6, IPV6_RECVERR, 1)
+            if sock.family == socket.AF_INET or dual_stack:
+                sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
+        except OSError as error:  # sandboxes and other systems that pass for Linux
+            logger.debug("no error queue, so that refusals are found later: %s", error.strerror or error)
     return dual_stack
 
 

@@ -223,9 +223,8 @@ def test_a_member_that_moves_to_the_address_of_a_dead_one_is_itself() -> None:
     with Simulation(5) as simulation:
         simulation.form(5)
         dead = simulation.process("node-3")
-        simulation.crash(dead)
-        simulation.run_for(2.0)
-        simulation.network.close(dead.address, refuses=False)
+        simulation.crash(dead, refusals=False)
+        simulation.run_for(8.0)
         simulation.change_address("node-1", dead.address)
         simulation.run_until(simulation.agreed, 10.0)
         simulation.run_for(20.0)

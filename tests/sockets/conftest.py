@@ -3,9 +3,11 @@
 import gc
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
+
+from support.hosts import Host, new_hosts
 
 SIGNALS = ("SIGHUP", "SIGQUIT", "SIGTERM", "SIGTSTP", "SIGTTIN", "SIGTTOU")
 
@@ -33,10 +35,18 @@ def collect_quickly() -> None:
 @pytest.fixture(autouse=True)
 def nothing_is_left() -> Iterator[None]:
     """No thread of a node survives a test; a socket that does warns when collected, and warnings are errors."""
+    before = set(threading.enumerate())
     yield
     gc.collect()
-    threads = [thread for thread in threading.enumerate() if thread.name.startswith("swim")]
+    threads = [thread for thread in set(threading.enumerate()) - before if thread.name.startswith("swim")]
     for thread in threads:
         if thread.name == "swim resolver":  # getaddrinfo can't be interrupted: where DNS hangs, it ends when it ends
             thread.join(60)
     assert [thread.name for thread in threads if thread.is_alive()] == []
+
+
+@pytest.fixture
+def new_host() -> Iterator[Callable[[], Host]]:
+    """Makes hosts (network namespaces) without any network; skips where that can't be."""
+    with new_hosts() as make:
+        yield make

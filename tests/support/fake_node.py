@@ -104,7 +104,8 @@ class FakeNode:
         raise NotImplementedError
 
     def update_address(self, address: AddressLike, *, now: float) -> None:
-        self.address = Address(*address)
+        self._maybe_raise("update_address")
+        self.local = attrs.evolve(self.local, address=Address(*address))
 
     def ping(self, name: str, *, now: float) -> None:
         self._maybe_raise("ping")

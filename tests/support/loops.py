@@ -53,15 +53,16 @@ def run_clean(loop: str, main: Main, driver: str) -> None:
             assert _tasks() == before, "a task is left"
 
     _warm(loop)
-    files = _open_files()
+    files, threads = _open_files(), set(threading.enumerate())
     try:
         with patch.dict(os.environ, SWIM_DRIVER=driver):
             LOOPS[loop](watched)
     finally:
-        for thread in threading.enumerate():
+        left = set(threading.enumerate()) - threads
+        for thread in left:
             if thread.name == "swim resolver":  # shared by all nodes, and it ends by itself
                 thread.join(SOON)
-        assert not any(thread.name.startswith("swim") for thread in threading.enumerate()), "a thread is left"
+        assert not any(thread.name.startswith("swim") and thread.is_alive() for thread in left), "a thread is left"
         assert _open_files() == files, "a socket is left"
 
 

@@ -9,7 +9,7 @@ from textwrap import wrap
 from typing import cast
 
 from swim_anyio.command.records import Record, to_json
-from swim_anyio.command.text import RULES, printable
+from swim_anyio.command.text import printable, rule_words
 from swim_core import SwimError
 from swim_core.address import unpack
 from swim_core.native.wire.queries import Note, What
@@ -75,7 +75,7 @@ def _lines(reasons: Reasons, seen: Seen) -> Iterator[str]:
         yield _contact(seen, asked)
     else:
         when = reasons.unix(verdict.time)
-        yield f"{who} is {member.state.name.lower()}, as {asked} sees it: {RULES[verdict.rule.name.lower()]}."
+        yield f"{who} is {member.state.name.lower()}, as {asked} sees it: {rule_words(verdict.rule.name.lower())}."
         judge = "It" if seen.row.accuser == member.name else seen.row.accuser
         yield f"{judge} said so at {clock_time(when, date=True)}, {ago(max(0.0, reasons.t - when))} ago."
     if standing := standing_words(reasons.teller):

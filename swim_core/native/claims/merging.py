@@ -1,10 +1,12 @@
 """The one door through which others' claims enter (docs/protocol.md, section 1)."""
 
 from collections.abc import Callable
+from math import inf
 
 import msgspec
 
-from swim_core.member import State
+from swim_core.address import is_loopback, unpack
+from swim_core.member import Rule, State
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import Piggyback
 from swim_core.native.datagrams.sender import Sender
@@ -19,6 +21,7 @@ from .local_member import LocalMember, Refutation
 
 __all__ = ["ClaimMerger"]
 
+_LOOPBACK = (b"\x7f", bytes(15))  # what packed loopback addresses begin with
 DAY = 86_400_000  # ms
 FRESH = 2_000  # ms; an older verdict on a member that is live here is put to the member first
 HOLD = 1.0  # seconds, at least, that the member has to answer
@@ -53,6 +56,8 @@ class ClaimMerger:
         self._counters = context.counters
         self._on_change = on_change
         self._on_own_name_claimed = on_own_name_claimed
+        config = context.config
+        self._recently = min(config.stall_tolerance / 2, config.host_tolerance or inf)
         self._held: dict[str, _Held] = {}
         self._spacing = 1.0 / context.config.max_held_back_per_second
         self._next_held = float("-inf")
@@ -67,18 +72,25 @@ class ClaimMerger:
         entry = self._table.get(claim.name)
         if entry is not None and claim == entry.claim:
             return False  # as most are: a flood brings each claim by several ways
+        if claim.address.startswith(_LOOPBACK) and self._is_elsewhere(claim):
+            self._counters.drop(DropReason.LOOPBACK)
+            return False
         if (
             claim.state is State.DEAD
             and entry is not None
             and entry.live
             and precedence(claim) > precedence(entry.claim)
-            and (paged or self._is_old(claim, now))
+            and (paged or self._is_old(claim, now) or self._is_contradicted(claim, entry, now))
         ):
             self._hold_back(claim, now)
             return False
         if entry is not None and sender is not None and precedence(claim) < precedence(entry.claim):
             self._correct_sender(claim, entry, sender, now)
         return self._merge(claim, now)
+
+    def _is_elsewhere(self, claim: Claim) -> bool:
+        """Whether a claim names a loopback address, which means another host there than here: this one is not on it."""
+        return is_loopback(unpack(claim.address)) and not is_loopback(self._local.address)
 
     def _correct_sender(self, claim: Claim, entry: Entry, sender: Sender, now: float) -> None:
         """A sender that claims less of itself than is known may be superseded: it must learn that."""
@@ -95,6 +107,11 @@ class ClaimMerger:
 
     def _is_old(self, claim: Claim, now: float) -> bool:
         return claim.verdict is None or self._clock.read(now) - claim.verdict.time > FRESH
+
+    def _is_contradicted(self, claim: Claim, entry: Entry, now: float) -> bool:
+        """Whether a member is said to be silent that this node heard within that time."""
+        silent = claim.verdict is not None and claim.verdict.rule in (Rule.SILENT, Rule.HOST_GONE)
+        return silent and entry.heard is not None and now - entry.heard < self._recently
 
     def _merge(self, claim: Claim, now: float) -> bool:
         outcome = self._table.merge(claim, now)

@@ -5,6 +5,7 @@ import msgspec
 from swim_core.address import Address
 from swim_core.events import MemberPinged
 from swim_core.native.context import NodeContext
+from swim_core.native.datagrams.gossip_queue import Piggyback
 from swim_core.native.table.entry import Entry
 from swim_core.native.wire.messages import Ping
 from swim_core.shared.timers import Timer
@@ -49,11 +50,11 @@ class Pings:
             timer.cancel()
             self._emit(MemberPinged(to.member, round_trip))
 
-    def send(self, to: Entry, now: float, *, accused: int | None = None) -> int | None:
+    def send(self, to: Entry, now: float, *, accused: int | None = None, riding: Piggyback | None = None) -> int | None:
         """Ping a member; ``accused`` is the incarnation under watch. Returns the seq; None if it may not be sent."""
         seq = self._random.getrandbits(32)
         short_id = to.short_id
-        data = self._outbox.send(Ping(seq, short_id, self._clock.read(now), accused), to, now)
+        data = self._outbox.send(Ping(seq, short_id, self._clock.read(now), accused), to, now, riding=riding)
         if data is None:
             return None
         to.unanswered += 1

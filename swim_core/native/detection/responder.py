@@ -1,10 +1,11 @@
 """Answers to those who ask, and what is meant for the application alone."""
 
+from swim_core.address import pack
 from swim_core.events import MessageReceived
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
-from swim_core.native.wire.messages import Ack, ClaimOf, NotMe, Ping, UserMessage, WantClaim
+from swim_core.native.wire.messages import Ack, AckElsewhere, ClaimOf, NotMe, Ping, UserMessage, WantClaim
 from swim_core.statistics import DropReason
 
 __all__ = ["Responder"]
@@ -27,9 +28,17 @@ class Responder:
         if sender.member is not None and not self._clock.hear(ping.time, sender.short_id, self._table.live_count, now):
             self._counters.drop(DropReason.TIME_JUMP)
         if ping.target == self._outbox.sender:
-            self._outbox.reply(Ack(ping.seq, self._table.digest), sender, now)
+            self._ack(ping, sender, now)
         elif not self._outbox.reply(NotMe(ping.seq, self._local.claim), sender, now):
             self._outbox.reply(NotMe(ping.seq), sender, now)
+
+    def _ack(self, ping: Ping, sender: Sender, now: float) -> None:
+        """A stranger learns from where it is seen, unless its ping is too short for that: see `Appearance`."""
+        digest = self._table.digest
+        if sender.proven is not None:
+            self._outbox.reply(Ack(ping.seq, digest), sender, now)
+        elif not self._outbox.reply(AckElsewhere(ping.seq, digest, pack(sender.address)), sender, now):
+            self._outbox.reply(AckElsewhere(ping.seq, digest), sender, now)
 
     def asked_for_claim(self, want: WantClaim, sender: Sender, now: float) -> None:
         """Say who goes by a short id."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from swim_core.member import State
+from swim_core.member import State, known
 from swim_core.native.claims.corrections import Corrections
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.claims.strangers import Strangers
@@ -119,6 +119,8 @@ class Watches:
         watch = Watch(entry, short_id, entry.claim.incarnation, since)
         watch.findings.contact = self._tripwires.has_greeted(short_id)
         self._look_at_tripwire(watch)
+        if entry.address == self._local.address:
+            watch.findings.replaced = now  # this node has the socket there: that one can have lost it only
         self._watches[short_id] = watch
         self._evidence_log.note(entry.name, "watch began", now)
         return watch
@@ -257,6 +259,9 @@ class Watches:
         watch = self._watches.get(vote.subject)
         helper = watch.helpers.get(sender.member.name) if watch is not None else None
         if watch is None or helper is None:
+            return
+        if not known(vote.kind):  # of a newer release: it is not silence, and not life
+            self._counters.drop(DropReason.UNKNOWN_KIND)
             return
         helper.vote, helper.voted = vote, now
         self._evidence_log.note_vote(watch.entry.name, vote, sender.short_id, now)

@@ -10,6 +10,7 @@ from swim_core.native.datagrams.sender import Sender
 from swim_core.native.wire.messages import Join, JoinAck
 from swim_core.statistics import DropReason
 
+from .encounters import Encounters
 from .settings_check import SettingsCheck
 
 __all__ = ["Admission"]
@@ -27,6 +28,7 @@ class Admission:
         claims: ClaimMerger,
         secret: bytes,
         settings_check: SettingsCheck,
+        encounters: Encounters,
     ) -> None:
         self._clock = context.clock
         self._table = context.table
@@ -34,6 +36,7 @@ class Admission:
         self._claims = claims
         self._outbox = context.outbox
         self._settings_check = settings_check
+        self._encounters = encounters
         self._counters = context.counters
         self._secret = secret
 
@@ -41,26 +44,39 @@ class Admission:
         """Hand out a cookie, or check it and take the claim that comes with it."""
         period = int(now // COOKIE_LIFE)
         if join.cookie is None or join.claim is None:
-            self._reply(join, sender, self._cookie(join.name, sender.address, period), now)
+            self._encounters.same_time(
+                join, sender.address, now
+            )  # else it would not come again, and only it would know
+            self._reply(
+                join, sender, self._cookie(join.name, sender.address, period), now, self._encounters.formed(now)
+            )
             return
         good = (self._cookie(join.name, sender.address, p) for p in (period, period - 1))
-        if join.cookie not in good or join.claim.name != join.name or join.claim.address != pack(sender.address):
+        if join.cookie not in good or join.claim.name != join.name:
             self._counters.drop(DropReason.BAD_COOKIE)
             return
+        if join.claim.address != pack(sender.address):
+            self._counters.drop(DropReason.ELSEWHERE)
+            self._reply(join, sender, join.cookie, now)  # which tells it where it is seen, and lets nobody in
+            return
+        if not self._encounters.same_time(join, sender.address, now):
+            return
         self._settings_check.check(join, sender.address, now)
+        self._encounters.meet(join.name, join.members, sender.address, now)
+        members = self._encounters.formed(now)
         self._claims.receive(join.claim, now)
-        self._reply(join, sender, None, now)
+        self._reply(join, sender, None, now, members)
 
     def _cookie(self, name: str, address: Address, period: int) -> bytes:
         data = period.to_bytes(8, "big", signed=True) + pack(address) + name.encode()
         return blake2b(data, digest_size=16, key=self._secret, person=b"cookie").digest()
 
-    def _reply(self, join: Join, sender: Sender, cookie: bytes | None, now: float) -> None:
+    def _reply(self, join: Join, sender: Sender, cookie: bytes | None, now: float, members: int = 1) -> None:
         entry = self._table.get(join.name)
         held = entry.claim if entry is not None and (cookie is not None or entry.claim != join.claim) else None
         ours = self._settings_check
         own = self._local.claim if cookie is None else None
         time = self._clock.read(now)
-        self._outbox.reply(
-            JoinAck(join.seq, cookie, time, ours.interval, ours.rings, ours.stall, held, own), sender, now
-        )
+        seen = pack(sender.address)
+        answer = JoinAck(join.seq, cookie, time, ours.interval, ours.rings, ours.stall, held, own, seen, members)
+        self._outbox.reply(answer, sender, now)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import msgspec
 from msgspec.structs import replace
 
-from swim_core.address import Address
+from swim_core.address import Address, unpack
 from swim_core.errors import Overloaded
 from swim_core.events import JoinAttempt
 from swim_core.native.claims.local_member import LocalMember
@@ -21,6 +21,8 @@ from swim_core.native.wire.messages import Join, JoinAck
 from swim_core.shared.timers import Timer
 from swim_core.statistics import DropReason
 
+from .appearance import Appearance
+from .encounters import Encounters
 from .settings_check import SettingsCheck
 
 __all__ = ["Joiner"]
@@ -32,6 +34,7 @@ ANNOUNCED = 16  # addresses asked once each, of which answers are awaited
 VAIN = 2  # askings of a seed after which it counts as unanswered: 3 s, later than members that start together
 TRIES = 3  # per step, a probe timeout apart
 MAX_ADDED = 64  # seeds that tools may add: each is asked for ever
+LATE = 12  # probe timeouts that an answer may be late: round trips up to some six seconds, of links that buffer much
 PADDED = 800  # bytes of a JOIN, so that the longest answer (a held claim with full metadata) may come back
 
 
@@ -42,12 +45,15 @@ class _Seed(msgspec.Struct):
     seq: int | None = None
     cookie: bytes | None = None
     tries: int = 0
+    waits: int = 0
     asked: int = 0
     """Times, since it last answered or was a live member."""
     asked_since: float = 0.0
     led_back: bool = False
     """Whether what it was asked last came to this very node."""
     timer: Timer | None = None
+    known: bool = False
+    """Asked though it stands at a live member's address: what it holds of this node is the question."""
 
 
 class Joiner:
@@ -62,6 +68,7 @@ class Joiner:
         local: LocalMember,
         claims: ClaimMerger,
         settings_check: SettingsCheck,
+        encounters: Encounters,
         *,
         deaf: Callable[[], bool],
         on_admitted: Callable[[Sender, float], None],
@@ -75,6 +82,7 @@ class Joiner:
         self._outbox = context.outbox
         self._random = context.random
         self._settings_check = settings_check
+        self._encounters = encounters
         self._deaf = deaf
         self._counters = context.counters
         self._emit = context.emit
@@ -82,9 +90,18 @@ class Joiner:
         self._seeds: dict[Address, _Seed] = {}
         self._added: dict[Address, None] = {}
         self._announced: dict[Address, _Seed] = {}
+        self._appearance = Appearance(context, local, ask=self._ask_member)
         self._members_due = 0.0
         self._timer: Timer | None = None
         self._answering = False
+
+    def acked_elsewhere(self, seen: Address | None, by: Address, now: float) -> None:
+        """A member acked a ping and does not hold this node for live where it came from; see `Appearance`."""
+        self._appearance.acked(seen, by, now)
+
+    def seen_elsewhere(self, now: float) -> bool:
+        """Whether others see this node at another address than it tells them."""
+        return self._appearance.elsewhere(now)
 
     @property
     def addresses(self) -> Sequence[Address]:
@@ -145,7 +162,9 @@ class Joiner:
     def _wanted(self, seed: _Seed) -> bool:
         if seed.address == self._local.address:
             return False
-        return self._local.rival is not None or self._deaf() or self._table.live_at(seed.address) is None
+        if seed.known or self._local.rival is not None or self._deaf():
+            return True
+        return self._table.live_at(seed.address) is None
 
     def superseded(self, now: float) -> None:
         """Another process owns the name: go on asking whether it still lives."""
@@ -189,7 +208,7 @@ class Joiner:
             elif asked < AT_A_TIME:
                 asked += 1
                 seed.due = now + self._backoff(seed)
-                seed.tries = 0
+                seed.tries = seed.waits = 0
                 seed.asked_since = seed.asked_since if seed.asked else now
                 seed.asked += 1
                 if seed.seq is None:  # else a slow answer may still come to the step under way
@@ -232,15 +251,24 @@ class Joiner:
         if parked:
             self._plan(now)
 
-    def ask_once(self, address: Address, now: float) -> None:
+    def ask_once(self, address: Address, now: float, *, known: bool = False) -> None:
         """Ask whoever announced itself at ``address``, once, and take the second step if it answers."""
         self._announced.pop(address, None)
-        self._announced[address] = seed = _Seed(address, FIRST_BACKOFF, now, tries=TRIES - 1)
+        self._announced[address] = seed = _Seed(address, FIRST_BACKOFF, now, tries=TRIES - 1, known=known)
         if len(self._announced) > ANNOUNCED:
             del self._announced[next(iter(self._announced))]
         self._ask(seed, now)
 
+    def _ask_member(self, address: Address, now: float) -> None:
+        """Ask whoever acks this node's pings, and does not list it, what it holds of its name."""
+        if address not in self._announced:
+            self.ask_once(address, now, known=True)
+
     def _ask(self, seed: _Seed, now: float) -> None:
+        if seed.tries == TRIES and seed.seq is not None and seed.waits < LATE:  # a slow answer is as good
+            seed.waits += 1
+            seed.timer = self._timers.at(now + self._config.max_probe_timeout, lambda at: self._ask(seed, at))
+            return
         if seed.tries == TRIES or not self._wanted(seed) or not any(s is seed for s in self._asked()):
             seed.seq = None
             return
@@ -250,7 +278,18 @@ class Joiner:
         claim = self._local.claim if seed.cookie is not None else None
         ours = self._settings_check
         limit = self._config.max_datagram
-        message = Join(seed.seq, self._local.name, ours.interval, ours.rings, ours.stall, limit, seed.cookie, claim)
+        message = Join(
+            seed.seq,
+            self._local.name,
+            ours.interval,
+            ours.rings,
+            ours.stall,
+            limit,
+            seed.cookie,
+            claim,
+            time=self._clock.read(now),
+            members=self._encounters.formed(now),
+        )
         size = len(encode_item(message))
         padded = min(PADDED, self._config.max_datagram) - 30
         message = replace(message, padding=bytes(max(0, padded - size)))
@@ -283,7 +322,9 @@ class Joiner:
             self._counters.drop(DropReason.UNREQUESTED)
             return
         seed.timer.cancel()
-        seed.seq, seed.asked, seed.led_back = None, 0, False
+        seed.seq, seed.led_back = None, False
+        if not self._encounters.same_time(ack, sender.address, now):
+            return
         self._settings_check.check(ack, sender.address, now)
         if self._table.live_count == 1 and self._local.rival is None:
             self._local.enter(ack.time, ack.held, now)
@@ -291,9 +332,15 @@ class Joiner:
         if self._local.rival is not None:
             return
         if ack.own is not None:
+            self._encounters.meet(ack.own.name, ack.members, sender.address, now)
             self._claims.receive(ack.own, now)
-        if ack.cookie is not None:
-            seed.cookie, seed.tries = ack.cookie, 0
+        if ack.cookie is not None and ack.cookie == seed.cookie:
+            if ack.seen:
+                self._appearance.refused(unpack(ack.seen), sender.address, now)
+        elif ack.cookie is not None:
+            seed.cookie, seed.tries, seed.waits = ack.cookie, 0, 0
             self._ask(seed, now)
         else:
+            seed.asked = 0  # answered: this node was let in
+            self._appearance.fine()
             self._on_admitted(sender, now)

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from swim_core.address import Address, is_loopback, pack
 from swim_core.errors import SwimError
 from swim_core.events import Observation
+from swim_core.member import known
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
@@ -105,6 +106,8 @@ class ToolServer:
         """Why a question from there is not answered; None if it is."""
         if self._policy == "nobody":
             return DropReason.NOT_ALLOWED
+        if not known(ask.what):
+            return DropReason.UNKNOWN_KIND
         if is_loopback(source):
             return None
         if self._policy == "loopback":

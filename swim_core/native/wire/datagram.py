@@ -13,12 +13,15 @@ from typing import Any, Protocol
 import msgspec
 from msgspec import Raw
 
+from swim_core.address import unpack
 from swim_core.member import check_name
 from swim_core.statistics import DropReason
 
 from .claim import U64, Claim, check_claim
+from .growth import read_claims, read_message
 from .messages import (
     MAX_DATAGRAM,
+    AckElsewhere,
     Broadcast,
     ClaimOf,
     Join,
@@ -32,6 +35,7 @@ from .messages import (
     SyncPush,
     Want,
 )
+from .trimming import cut_list, items_of
 
 __all__ = ["Codec", "Envelope", "Flags", "Seal", "encode_item"]
 
@@ -81,9 +85,21 @@ class _Full(msgspec.Struct, array_like=True, gc=False):
 
 
 NIL = Raw(b"\xc0")
+_NOTHING = Raw(b"\x90")  # an empty list
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Envelope).decode
 _unpack_header = HEADER.unpack_from
+
+
+def _read_newer(body: bytes) -> Envelope:
+    """What is known of a body that is not exactly one of this release; see `growth`."""
+    parts = items_of(body)
+    if len(parts) < 2:
+        raise ValueError("neither sender nor message")
+    lists = [*parts[2:], _NOTHING, _NOTHING, _NOTHING]
+    numbers, broadcasts = Raw(cut_list(Number, lists[1])), Raw(cut_list(Broadcast, lists[2]))
+    plain = _decode(_encode([parts[0], NIL, _NOTHING, numbers, broadcasts]))
+    return Envelope(plain.sender, read_message(parts[1]), read_claims(lists[0]), plain.numbers, plain.broadcasts)
 
 
 def encode_item(item: Message | Claim | Number | Broadcast | PageEntry) -> Raw:
@@ -97,7 +113,13 @@ def _check_join(join: Join) -> None:
         check_claim(join.claim)
 
 
+def _check_seen(ack: JoinAck | AckElsewhere) -> None:
+    if ack.seen:
+        unpack(ack.seen)
+
+
 def _check_join_ack(ack: JoinAck) -> None:
+    _check_seen(ack)
     for claim in (ack.held, ack.own):
         if claim is not None:
             check_claim(claim)
@@ -125,6 +147,7 @@ _CHECKS: dict[type, Callable[[Any], None]] = {
     PingReq: lambda request: check_claim(request.claim),
     Join: _check_join,
     JoinAck: _check_join_ack,
+    AckElsewhere: _check_seen,
     ClaimOf: lambda answer: check_claim(answer.claim),
     NotMe: _check_not_me,
     Want: _check_ranges,
@@ -158,15 +181,17 @@ class Codec:
         label: as given.
         bare: bytes that a datagram takes besides its message, where it holds nothing else.
         overhead: bytes at most that it takes besides its message and the items in its lists.
+        newer: datagrams opened that held fields, lists or messages which this release does not know.
     """
 
-    __slots__ = ("_seal", "bare", "label", "overhead")
+    __slots__ = ("_seal", "bare", "label", "newer", "overhead")
 
     def __init__(self, label: int, seal: Seal | None = None) -> None:
         self.label = label
         self._seal = seal
         self.bare = _HEADER_SIZE + ENVELOPE_SIZE + (0 if seal is None else seal.overhead)
         self.overhead = self.bare + LISTS_SIZE
+        self.newer = 0
 
     def pack(
         self,
@@ -204,7 +229,7 @@ class Codec:
                 return DropReason.SEALED
             body = opened
         try:
-            envelope = _decode(body)
+            envelope = self._read(body)
             for claim in envelope.claims:
                 check_claim(claim)
             for broadcast in envelope.broadcasts:
@@ -215,6 +240,14 @@ class Codec:
         except (ValueError, RecursionError):  # msgspec's errors and bad UTF-8 are ValueErrors too
             return DropReason.UNDECODABLE
         return flags, envelope
+
+    def _read(self, body: bytes) -> Envelope:
+        try:
+            return _decode(body)
+        except msgspec.ValidationError:  # it may be of a newer release
+            envelope = _read_newer(body)
+            self.newer += 1
+            return envelope
 
     def _open_seal(self, header: bytes, sealed: bytes) -> bytes | None:
         return None if self._seal is None else self._seal.open(header, sealed)

@@ -10,11 +10,14 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from swim_core.member import keep_number
+
 from .claim import U32, U64, Claim, Millis
 from .queries import Ask, Tell
 
 __all__ = [
     "Ack",
+    "AckElsewhere",
     "Announce",
     "Ask",
     "Broadcast",
@@ -54,6 +57,10 @@ class VoteKind(IntEnum):
     PAUSED = 2
     """SILENT, but this helper paused within the stall tolerance: the silence counts only awake time."""
 
+    @classmethod
+    def _missing_(cls, value: object) -> "VoteKind | None":
+        return keep_number(cls, value)
+
 
 class KernelVerdict(IntEnum):
     """What a helper's kernel says of a subject."""
@@ -63,6 +70,10 @@ class KernelVerdict(IntEnum):
     """By the rule for a verdict of GONE, at this voter."""
     REACHABLE = 2
     SILENT = 3
+
+    @classmethod
+    def _missing_(cls, value: object) -> "KernelVerdict | None":
+        return keep_number(cls, value)
 
 
 class _Base(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
@@ -87,6 +98,14 @@ class Ack(_Base, frozen=True, tag=2):
 
     seq: U32
     digest: U64
+
+
+class AckElsewhere(_Base, frozen=True, tag=19):
+    """An ACK to one that is no live member at the address that its ping came from: ``seen``, packed, where it fits."""
+
+    seq: U32
+    digest: U64
+    seen: Annotated[bytes, Meta(max_length=18)] = b""
 
 
 class PingReq(_Base, frozen=True, tag=3):
@@ -117,7 +136,8 @@ class Poll(_Base, frozen=True, tag=5):
 
 
 class Join(_Base, frozen=True, tag=6):
-    """Let me in. The second one brings the cookie and the claim. ``interval`` and ``stall`` are ms."""
+    """Let me in. The second one brings the cookie and the claim. ``interval`` and ``stall`` are ms,
+    ``time`` is cluster time, and ``members`` how many live in its sender's view."""
 
     seq: U32
     name: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -128,6 +148,8 @@ class Join(_Base, frozen=True, tag=6):
     cookie: Annotated[bytes, Meta(max_length=16)] | None = None
     claim: Claim | None = None
     padding: Padding = b""
+    time: Millis = 0
+    members: U32 = 1
 
 
 class JoinAck(_Base, frozen=True, tag=7):
@@ -141,6 +163,9 @@ class JoinAck(_Base, frozen=True, tag=7):
     stall: U32
     held: Claim | None = None
     own: Claim | None = None
+    seen: Annotated[bytes, Meta(max_length=18)] = b""
+    """Where the JOIN came from; with a cookie in answer to one that brought it: not let in, since it claims another."""
+    members: U32 = 1
 
 
 class SyncReq(_Base, frozen=True, tag=8):
@@ -236,6 +261,7 @@ class Broadcast(_Base, frozen=True):
 Message = (
     Ping
     | Ack
+    | AckElsewhere
     | PingReq
     | Vote
     | Poll

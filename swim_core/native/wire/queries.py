@@ -13,9 +13,10 @@ import msgspec
 from msgspec import Meta
 
 from swim_core.address import Address, pack, unpack
-from swim_core.member import Rule, check_name
+from swim_core.member import Rule, check_name, keep_number
 
 from .claim import U32, U64, Claim, Millis, check_claim
+from .trimming import cut_body
 
 __all__ = [
     "ASK_SIZE",
@@ -62,6 +63,10 @@ class What(IntEnum):
     JOIN = 4
     """Ask the addresses in the argument, too, as seeds; see `pack_addresses`."""
 
+    @classmethod
+    def _missing_(cls, value: object) -> "What | None":
+        return keep_number(cls, value)
+
 
 class Standing(IntEnum):
     """What else to know of the node that answers, before its view is trusted."""
@@ -77,6 +82,10 @@ class Standing(IntEnum):
     """It has said goodbye."""
     UNANSWERED = 5
     """It is alone, and none of its seeds has answered."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> "Standing | None":
+        return keep_number(cls, value)
 
 
 class _Base(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
@@ -216,7 +225,10 @@ def decode_body(what: What, data: bytes) -> Body:
         ValueError: if it is not exactly one, within its bounds.
         RecursionError: on deep nesting.
     """
-    body: Body = _DECODERS[what].decode(data)
+    try:
+        body: Body = _DECODERS[what].decode(data)
+    except msgspec.ValidationError:  # it may be of a newer release
+        body = _DECODERS[what].decode(cut_body(BODIES[what], data))
     check_name(body.teller.name)
     unpack(body.teller.address)
     rows = body.rows if isinstance(body, MembersPage) else [body.row] if isinstance(body, ReasonPage) else []

@@ -10,9 +10,9 @@ import pytest
 from support.fake_node import FakeConfig
 from support.loops import DRIVERS, run_clean
 from support.plain_peer import provoke
-from support.waiting import HERE
+from support.waiting import HERE, SOON
 from swim_anyio import open_node
-from swim_core import NodeCrashed
+from swim_core import NodeCrashed, NotRunning
 
 pytestmark = [
     pytest.mark.sockets,
@@ -149,5 +149,26 @@ def test_entering_and_leaving_in_tasks_of_their_own(loop: str, driver: str) -> N
         await asyncio.sleep(0.01)
         with pytest.raises(NodeCrashed):
             await in_a_task(opening.__aexit__(None, None, None))
+
+    run_clean(loop, main, driver)
+
+
+def test_leaving_in_another_task_while_the_first_goes_on(loop: str, driver: str) -> None:
+    """As frameworks with hooks at start and end may: what was entered in one of them is left in the other."""
+    config = FakeConfig()
+
+    async def main() -> None:
+        opening = open_node(HERE, config=config)
+        node = await opening.__aenter__()
+        async with asyncio.timeout(SOON):
+            await asyncio.create_task(_leave(opening))
+        assert config.node.has_left
+        with pytest.raises(NotRunning):
+            node.broadcast(b"too late")
+        async with open_node(HERE, config=config) as again:  # nothing of it is in the way of what comes next
+            assert again.local.address != node.local.address
+
+    async def _leave(opening: open_node) -> None:
+        await opening.__aexit__(None, None, None)
 
     run_clean(loop, main, driver)

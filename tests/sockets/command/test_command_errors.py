@@ -240,6 +240,25 @@ def test_who_can_not_be_told_gets_the_status(redirection: str) -> None:
     assert shell(f'"$@" agnt {redirection}') == ("", "", MISUSED)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_no_socket_gets_the_number_of_a_standard_descriptor_that_is_closed() -> None:
+    """What others print to standard error would go out to the members."""
+    script = 'exec "$@" agent --bind 127.0.0.1:0 --name n <&- 2>&-'
+    agent = subprocess.Popen(
+        ["/bin/sh", "-c", script, "sh", *SWIM], env=environment(), stdout=subprocess.PIPE, text=True
+    )
+    assert agent.stdout is not None
+    try:
+        assert "started" in agent.stdout.readline()
+        assert [os.readlink(f"/proc/{agent.pid}/fd/{number}") for number in (0, 2)] == ["/dev/null"] * 2
+        agent.terminate()
+        assert agent.wait(PATIENCE) == 0
+    finally:
+        agent.kill()
+        agent.wait()
+        agent.stdout.close()
+
+
 def shell(script: str) -> tuple[str, str, int]:
     """Standard output and error, and the status."""
     result = subprocess.run(

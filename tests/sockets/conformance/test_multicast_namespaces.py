@@ -3,150 +3,20 @@
 Needs the right to make namespaces, which root has, and the command `ip`; otherwise all is skipped.
 """
 
-import json
-import os
-import shutil
-import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from functools import partial
-from itertools import count
 from typing import Any
 
 import pytest
 
+from support.hosts import Host
 from support.paths import TESTS
 
 pytestmark = [pytest.mark.sockets, pytest.mark.processes]
 
 MEMBER = [sys.executable, str(TESTS / "support" / "multicast_member.py")]
 AGENT = [sys.executable, "-m", "swim_anyio", "agent", "--format", "json", "--discover", "multicast"]
-PATIENCE = 30.0  # seconds: for the slowest machine; nothing waits so long on another
-
-
-def ip(*arguments: str) -> None:
-    """Change the network.
-
-    Raises:
-        OSError: if that can't be.
-    """
-    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise OSError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
-
-
-class Running:
-    """A process in a namespace, and the JSON lines that it prints."""
-
-    def __init__(self, *command: str) -> None:
-        self.lines: list[dict[str, Any]] = []
-        self._news = threading.Condition()
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("SWIM_", "SMUDGE_"))}
-        self._process = subprocess.Popen(
-            command, env=kept, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def wait_for(self, wanted: Callable[[dict[str, Any]], object]) -> None:
-        """Until it has printed such a line."""
-        with self._news:
-            met = self._news.wait_for(lambda: any(map(wanted, self.lines)), PATIENCE)
-        if not met:
-            self._process.kill()
-            assert self._process.stderr is not None
-            pytest.fail(f"{self.lines} {self._process.stderr.read()}")
-
-    def ask_until(self, wanted: Callable[[dict[str, Any]], object]) -> None:
-        """Ask until it answers so."""
-        end = time.monotonic() + PATIENCE
-        while not wanted(self._ask()):
-            assert time.monotonic() < end, self.lines
-            time.sleep(0.02)
-
-    def end(self) -> str:
-        """End it in peace; returns what it wrote to standard error."""
-        assert self._process.stdin is not None
-        assert self._process.stderr is not None
-        self._write("leave\n")
-        self._process.stdin.close()
-        assert self._process.wait(PATIENCE) == 0
-        return self._process.stderr.read()
-
-    def close(self) -> None:
-        """Leave nothing behind."""
-        self._process.kill()
-        self._process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            assert pipe is not None
-            pipe.close()
-
-    def _ask(self) -> dict[str, Any]:
-        with self._news:
-            known = len(self.lines)
-            self._write("?\n")
-            assert self._news.wait_for(lambda: any("announced" in line for line in self.lines[known:]), PATIENCE)
-            return next(line for line in self.lines[known:] if "announced" in line)
-
-    def _write(self, text: str) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(text)
-        self._process.stdin.flush()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            with self._news:
-                self.lines.append(json.loads(line))
-                self._news.notify_all()
-
-
-class Host:
-    """A network namespace, and what runs in it."""
-
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._running: list[Running] = []
-        ip("netns", "add", name)
-
-    def ip(self, *arguments: str) -> None:
-        """Change its network."""
-        ip("-n", self.name, *arguments)
-
-    def run(self, *command: str) -> Running:
-        """Start a process here."""
-        process = Running("ip", "netns", "exec", self.name, *command)
-        self._running.append(process)
-        return process
-
-    def close(self) -> None:
-        """Leave nothing behind."""
-        for process in self._running:
-            process.close()
-        ip("netns", "del", self.name)
-
-
-@pytest.fixture
-def new_host() -> Iterator[Callable[[], Host]]:
-    """Makes hosts without any network; skips where that can't be."""
-    if not hasattr(os, "geteuid") or os.geteuid() != 0 or shutil.which("ip") is None:
-        pytest.skip("needs root and the command ip, to make network namespaces")
-    with ExitStack() as stack:
-
-        def make() -> Host:
-            try:
-                host = Host(f"swim-{os.getpid()}-{next(numbers)}")
-            except OSError as error:
-                pytest.skip(f"no network namespaces here: {error}")
-            stack.callback(host.close)
-            return host
-
-        numbers = count()
-        yield make
 
 
 @pytest.fixture

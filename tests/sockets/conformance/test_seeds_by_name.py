@@ -10,6 +10,7 @@ import swim_anyio
 import swim_threads
 from support.names import Names
 from support.waiting import SOON, until
+from swim_anyio.opening import DriverName
 from swim_core import Config
 
 pytestmark = pytest.mark.sockets
@@ -39,7 +40,7 @@ def with_threads(names: Names) -> None:
             b.wait_for_members(2, SOON)
 
 
-def with_anyio(names: Names, *, backend: str, driver: swim_anyio.DriverName) -> None:
+def with_anyio(names: Names, *, backend: str, driver: DriverName) -> None:
     open_node = partial(swim_anyio.open_node, config=QUICK, driver=driver)
 
     async def main() -> None:

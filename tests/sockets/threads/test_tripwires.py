@@ -158,7 +158,7 @@ def attempts(monkeypatch: pytest.MonkeyPatch) -> list[Dial]:
     made: list[Dial] = []
 
     class Unanswered(Dial):
-        def __init__(self, address: Address, scope_id: int) -> None:
+        def __init__(self, address: Address, scope_id: int, source: str | None) -> None:
             super().__init__(address, scope_id)
             made.append(self)
 
@@ -492,3 +492,27 @@ def test_a_listener_that_fails_leaves_nothing_open() -> None:
         with pytest.raises(OSError, match="in use"):
             TcpListener.open(sock)
         sock.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere loopback has one address")
+@pytest.mark.parametrize(
+    ("source", "seen"), [("127.0.0.3", "127.0.0.3"), ("192.0.2.1", "127.0.0.1"), ("::1", "127.0.0.1")]
+)
+def test_a_connection_comes_from_the_address_that_is_advertised_where_it_can(source: str, seen: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        attempt = Dial(Address(*server.getsockname()), 0, source)
+        accepted, peer = server.accept()
+        assert peer[0] == seen
+        accepted.close()
+        attempt.close()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere loopback has one address")
+def test_a_listener_under_a_wildcard_connects_from_where_its_node_speaks() -> None:
+    sock, listener, _ = open_pair("0.0.0.0", 0, tcp=True)
+    assert listener is not None
+    assert listener.source is None
+    sock.speak_from("127.0.0.3")
+    assert listener.source == "127.0.0.3"
+    listener.close()
+    sock.close()

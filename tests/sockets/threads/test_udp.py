@@ -1,6 +1,7 @@
 """The socket's manners: datagrams both ways in every family, refusals told apart, errors that hurt nobody else."""
 
 import errno
+import logging
 import os
 import select
 import socket
@@ -273,7 +274,7 @@ def test_a_wildcard_socket_sends_into_the_zone_of_a_seed_and_back_to_where_a_dat
         assert wild.send(b"x", bound.socket.address)
         bound.receive_until(lambda: bool(bound.datagrams))
         assert bound.datagrams == [(b"x", there)]
-        assert wild.socket.route_source(bound.socket.address) == host
+        assert route_source(bound.socket.address, scope_id=wild.socket.scope_of(host)) == host
         assert wild.socket.scope_of("fe80::77") == socket.if_nametoindex(zone), "of which only others tell"
         assert wild.socket.scope_of("2001:db8::1") == 0
 
@@ -313,3 +314,108 @@ def test_the_source_of_a_route() -> None:
     for family in (socket.AF_INET, socket.AF_INET6):
         source = route_source(None, family)
         assert source is None or family_of(source) == family
+
+
+needs_pktinfo = pytest.mark.skipif(sys.platform != "linux", reason="only Linux lets a wildcard socket choose")
+HOME, SECOND_HOME = "127.0.0.3", "127.0.0.5"
+
+
+@needs_pktinfo
+@pytest.mark.parametrize("wildcard", ["0.0.0.0", "::"])
+def test_a_wildcard_speaks_from_the_address_that_is_advertised(wildcard: str) -> None:
+    with closing(Ear(wildcard)) as one, closing(Ear("127.0.0.1")) as two:
+        one.socket.speak_from(HOME)
+        assert one.socket.source == HOME
+        assert one.send(b"hello", two.socket.address)
+        two.receive_until(lambda: bool(two.datagrams))
+        assert two.datagrams == [(b"hello", Address(HOME, one.socket.address.port))]
+
+
+@needs_pktinfo
+@pytest.mark.parametrize("wildcard", ["0.0.0.0", "::"])
+def test_a_wildcard_answers_from_the_address_that_was_asked_and_only_answers(wildcard: str) -> None:
+    with closing(Ear(wildcard)) as one, closing(Ear("127.0.0.1")) as two:
+        one.socket.speak_from(HOME)
+        port = one.socket.address.port
+
+        def answer(_: bytes, source: Address) -> None:
+            one.send(b"I", source)
+
+        assert two.send(b"who is there?", Address(SECOND_HOME, port))
+        assert select.select([one.socket], [], [], SOON)[0]
+        one.socket.receive(answer, one.on_refused, 1)
+        assert one.send(b"and now", two.socket.address)
+        two.receive_until(lambda: len(two.datagrams) == 2)
+        assert two.datagrams == [(b"I", Address(SECOND_HOME, port)), (b"and now", Address(HOME, port))]
+
+
+@needs_pktinfo
+def test_destinations_of_the_other_ip_version_are_reached_as_the_kernel_likes() -> None:
+    with closing(Ear("::")) as one, closing(Ear("::1")) as two:
+        one.socket.speak_from(HOME)
+        assert one.send(b"hello", two.socket.address)
+        two.receive_until(lambda: bool(two.datagrams))
+        assert two.datagrams == [(b"hello", Address("::1", one.socket.address.port))]
+
+
+@needs_pktinfo
+def test_a_source_that_is_gone_costs_no_datagram() -> None:
+    with closing(Ear("0.0.0.0")) as one, closing(Ear("127.0.0.1")) as two:
+        assert one.socket._sources is not None
+        one.socket._sources.prefer("192.0.2.1")  # an address of the host until a moment ago
+        assert one.send(b"hello", two.socket.address)
+        two.receive_until(lambda: bool(two.datagrams))
+        assert two.datagrams == [(b"hello", Address("127.0.0.1", one.socket.address.port))]
+
+
+def test_only_an_address_of_this_host_is_spoken_from_and_only_by_a_wildcard() -> None:
+    with closing(UdpSocket.open("0.0.0.0", 0)) as wildcard, closing(UdpSocket.open("127.0.0.1", 0)) as bound:
+        for host in ("192.0.2.1", "::1"):
+            wildcard.speak_from(host)
+            assert wildcard.source is None
+        bound.speak_from("127.0.0.1")
+        assert bound.source is None
+
+
+@needs_error_queue
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
+def test_options_that_a_system_refuses_are_done_without(
+    host: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As sandboxes do that pass for Linux: nothing is lost but speed, and the choice of a source."""
+    real = socket.socket.setsockopt
+    optional = {(socket.IPPROTO_IP, 11), (socket.IPPROTO_IPV6, 25), (socket.IPPROTO_IP, 8), (socket.IPPROTO_IPV6, 49)}
+
+    def setsockopt(sock: socket.socket, level: int, option: int, value: int) -> None:
+        if (level, option) in optional:
+            raise OSError(errno.ENOPROTOOPT, "Protocol not available")
+        real(sock, level, option, value)
+
+    monkeypatch.setattr(socket.socket, "setsockopt", setsockopt)
+    caplog.set_level(logging.DEBUG)
+    with closing(Ear(host)) as one, closing(Ear("127.0.0.1")) as two:
+        one.socket.speak_from(HOME)
+        assert one.send(b"hello", two.socket.address)
+        two.receive_until(lambda: bool(two.datagrams))
+    assert "no error queue" in caplog.text
+    assert {record.levelno for record in caplog.records} == {logging.DEBUG}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="what the kernel says of it is Linux'")
+def test_a_destination_that_nothing_ever_gets_to_is_told_once_with_the_reason(ear: Ear) -> None:
+    for _ in range(3):
+        assert not ear.send(b"x", Address("198.51.100.1", 7946))
+    trouble = ear.socket.trouble()
+    assert trouble is not None
+    assert "nothing sent to 198.51.100.1:7946 leaves this host" in trouble
+    assert "bound to 127.0.0.1, a loopback address" in trouble
+    assert "or 0.0.0.0" in trouble
+    assert ear.socket.trouble() is None
+    for number in range(100):
+        ear.send(b"x", Address("198.51.100.2", 1 + number))
+    assert sum(1 for _ in iter(ear.socket.trouble, None)) == 7
+
+
+def test_a_datagram_that_is_too_long_says_so_and_no_more(ear: Ear) -> None:
+    assert not ear.send(b"x" * 70_000, Address("127.0.0.1", 9))
+    assert (ear.socket.trouble() or "").endswith(os.strerror(errno.EMSGSIZE))

@@ -12,6 +12,8 @@ from swim_core import (
     Address,
     BroadcastReceived,
     BroadcastsLost,
+    ClocksDiffer,
+    ClustersMet,
     Event,
     EventsLost,
     Evidence,
@@ -33,6 +35,7 @@ from swim_core import (
     Paused,
     Reconnected,
     Rule,
+    SeenElsewhere,
     SettingsDiffer,
     State,
 )
@@ -110,6 +113,22 @@ CASES: list[tuple[Event, dict[str, object] | None, str]] = [
         "no member was heard for the stall tolerance: the trouble is likely here",
     ),
     (Reconnected(), {"event": "reconnected"}, "members are heard again"),
+    (
+        ClocksDiffer(Address("10.0.0.2", 2), -259_200.0),
+        {"event": "clocks", "address": "10.0.0.2:2", "seconds": -259_200.0},
+        "the cluster of 10.0.0.2:2 is 3.0 days behind: set the clocks, restart its members",
+    ),
+    (
+        ClustersMet(Address("10.0.0.1", 1), 3, Address("10.0.0.2", 2), 4),
+        {"event": "met", "address": "10.0.0.1:1", "members": 3, "their_address": "10.0.0.2:2", "their_members": 4},
+        "clusters formed apart have met: 3 members here, 4 with 10.0.0.2:2; if they should not be one, give each a"
+        " label (--cluster)",
+    ),
+    (
+        SeenElsewhere(Address("10.0.0.1", 1), Address("10.0.0.2", 2), Address("10.0.0.3", 3)),
+        {"event": "elsewhere", "seen": "10.0.0.1:1", "claimed": "10.0.0.2:2", "by": "10.0.0.3:3"},
+        "seen at 10.0.0.1:1 by 10.0.0.3:3, not at 10.0.0.2:2 (--advertise)",
+    ),
     (
         Paused(13.4214),
         {"event": "paused", "seconds": 13.421},

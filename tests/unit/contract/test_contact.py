@@ -10,6 +10,7 @@ from swim_core import (
     MemberRecovered,
     NotRunning,
     NotSupported,
+    Rule,
     State,
 )
 from swim_core import UnknownMember as Unknown
@@ -108,12 +109,12 @@ def test_of_itself_a_node_knows_its_age_only() -> None:
 
 def test_who_is_gone_can_be_forgotten_and_stays_so() -> None:
     hand = Hand(knows=[A, B])
-    hand.feed(B, None, claims=[A.claim(State.DEAD)])
+    hand.feed(B, None, claims=[A.claim(State.DEAD, rule=Rule.GONE)])
     hand.node.remove(A.name, now=hand.now)
     hand.collect()
     assert [event.member.name for event in hand.happened(MemberForgotten)] == [A.name]
     assert hand.node.member(A.name) is None
-    hand.feed(B, None, claims=[A.claim(State.DEAD)])
+    hand.feed(B, None, claims=[A.claim(State.DEAD, rule=Rule.GONE)])
     hand.run(70.0)
     assert hand.node.member(A.name) is None
     assert hand.messages(Ping, A) == []

@@ -131,6 +131,8 @@ def test_a_seed_that_answers_from_an_address_of_which_no_member_is_known_has_ans
     asked = len(joins())
     hand.until(lambda: len(joins()) > asked, 60.0)
     hand.feed(B, JoinAck(joins()[-1].seq, b"c", UNIX_MS, 1000, 4, 5000))
+    assert hand.node.statistics().seeds_unanswered == 1, "not let in yet"
+    hand.feed(B, JoinAck(joins()[-1].seq, None, UNIX_MS, 1000, 4, 5000, own=B.claim()))
     assert hand.node.statistics().seeds_unanswered == 0
 
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from swim_core import Address, Config, ConfigError
-from swim_core.embedding.arguments import Arguments, advertised_address, exposure_warning, read_arguments
+from swim_core import Config, ConfigError
+from swim_core.embedding.arguments import Arguments, read_arguments
 from swim_core.smudge import SmudgeConfig
 
 
@@ -121,72 +121,6 @@ def test_the_default_name_always_is_one(hostname: str, name: str) -> None:
     assert read_arguments(environ={}, hostname=hostname, suffix="c0ffee").name == name
 
 
-class Routes:
-    """A routing table of the test's own."""
-
-    def __init__(self, **by_destination: str) -> None:
-        self.by_destination = by_destination
-        self.asked: list[str] = []
-
-    def __call__(self, destination: Address) -> str | None:
-        self.asked.append(destination.host)
-        for start, source in self.by_destination.items():
-            if destination.host.startswith(start.removeprefix("to_").replace("_", ".")):
-                return source
-        return None
-
-
-def test_a_bound_address_is_advertised_as_it_is() -> None:
-    routes = Routes()
-    chosen = advertised_address(Address("10.0.0.7", 5), None, [], dual_stack=False, route_source=routes)
-    assert (chosen.address, chosen.notice, routes.asked) == (("10.0.0.7", 5), None, [])
-
-
-def test_what_the_user_advertises_is_taken_and_port_0_is_the_bound_one() -> None:
-    for port, expected in ((0, 5), (9, 9)):
-        chosen = advertised_address(
-            Address("0.0.0.0", 5), Address("192.0.2.1", port), [], dual_stack=False, route_source=Routes()
-        )
-        assert (chosen.address, chosen.notice) == (("192.0.2.1", expected), None)
-
-
-def test_advertising_a_wildcard_is_refused() -> None:
-    with pytest.raises(ConfigError, match="wildcard"):
-        advertised_address(Address("0.0.0.0", 5), Address("::", 0), [], dual_stack=False, route_source=Routes())
-
-
-def test_a_wildcard_takes_the_route_to_the_first_seed_that_it_can_reach() -> None:
-    routes = Routes(to_10="10.0.0.7", to_198="203.0.113.7")
-    seeds = [Address("fd00::1", 1), Address("10.0.0.1", 1), Address("10.9.9.9", 1)]
-    chosen = advertised_address(Address("0.0.0.0", 5), None, seeds, dual_stack=False, route_source=routes)
-    assert chosen.address == ("10.0.0.7", 5)
-    assert not chosen.doubtful
-    assert "10.0.0.7:5" in (chosen.notice or "")
-    assert routes.asked == ["10.0.0.1"]
-
-
-def test_a_wildcard_without_a_seed_takes_the_default_route() -> None:
-    routes = Routes(to_198="203.0.113.7")
-    chosen = advertised_address(Address("::", 5), None, [], dual_stack=True, route_source=routes)
-    assert chosen.address == ("203.0.113.7", 5)
-    assert routes.asked == ["2001:db8::1", "198.51.100.1"]
-    assert not chosen.doubtful
-
-
-def test_a_wildcard_without_any_route_takes_loopback_and_warns() -> None:
-    chosen = advertised_address(Address("::", 5), None, [], dual_stack=False, route_source=(routes := Routes()))
-    assert chosen.address == ("::1", 5)
-    assert chosen.doubtful
-    assert routes.asked == ["2001:db8::1"]
-
-
-def test_only_listening_beyond_loopback_is_warned_of() -> None:
-    assert exposure_warning(Address("127.0.0.2", 1)) is None
-    assert exposure_warning(Address("::1", 1)) is None
-    for host in ("0.0.0.0", "::", "10.0.0.1"):
-        assert "forge membership" in (exposure_warning(Address(host, 1)) or "")
-
-
 def test_a_config_that_says_where_to_listen_and_whom_to_join_is_asked_before_the_environment() -> None:
     environ = {"SWIM_BIND": "127.0.0.1:1", "SWIM_JOIN": "10.0.0.9:1"}
     config = SmudgeConfig(listen_port=9_998, initial_hosts="10.0.0.1, 10.0.0.2:7")
@@ -197,3 +131,24 @@ def test_a_config_that_says_where_to_listen_and_whom_to_join_is_asked_before_the
     assert (given.bind, given.join) == (("127.0.0.1", 0), (("10.0.0.3", 8),))
     native = read(config=Config(), environ=environ)
     assert (native.bind, native.join) == (("127.0.0.1", 1), (("10.0.0.9", 1),))
+
+
+@pytest.mark.parametrize(
+    ("bind", "means"),
+    [
+        ("10.0.0.0/8:7000", ("10.0.0.0/8", 7000)),
+        ("10.1.2.3/8", ("10.0.0.0/8", 7946)),
+        ("[fd00::/8]:0", ("fd00::/8", 0)),
+        ("fd00::/8", ("fd00::/8", 7946)),
+        ("eth0:7000", ("eth0", 7000)),
+    ],
+)
+def test_where_to_listen_may_be_a_network_or_an_interface(bind: str, means: tuple[str, int]) -> None:
+    assert read(bind).bind == means
+    assert read(environ={"SWIM_BIND": bind}).bind == means
+
+
+@pytest.mark.parametrize("bind", ["10.0.0.0/33", "a/8:1", "10.0.0.0/8:x", "[fd00::/8:7", "/", "10.0.0.0/"])
+def test_a_network_that_is_none_is_refused_by_name(bind: str) -> None:
+    with pytest.raises(ConfigError, match=r"^SWIM_BIND: "):
+        read(environ={"SWIM_BIND": bind})

@@ -12,6 +12,8 @@ from swim_core import (
     Address,
     BroadcastReceived,
     BroadcastsLost,
+    ClocksDiffer,
+    ClustersMet,
     Config,
     Event,
     EventsLost,
@@ -34,6 +36,7 @@ from swim_core import (
     Paused,
     Reconnected,
     Rule,
+    SeenElsewhere,
     SettingsDiffer,
     State,
 )
@@ -62,6 +65,24 @@ EXPECTED: list[tuple[Event, int, str]] = [
     (NameRegained(BOB), WARNING, "the other process of the same name is gone: this node is a member again"),
     (Isolated(), WARNING, "no member was heard for the stall tolerance: the trouble is likely here"),
     (Reconnected(), WARNING, "members are heard again"),
+    (
+        ClocksDiffer(SEED, 259_200.0),
+        WARNING,
+        "the cluster of 10.0.0.9:7946 is 3.0 days ahead of this one, and they stay apart: set the clocks of the one"
+        " that is wrong, then restart its members, all at once",
+    ),
+    (
+        ClustersMet(Address("10.0.0.1", 1), 3, SEED, 4),
+        WARNING,
+        "two clusters that were formed apart have met: 3 members with 10.0.0.1:1, and 4 with 10.0.0.9:7946; if they"
+        " should not be one, give each a label (cluster=)",
+    ),
+    (
+        SeenElsewhere(Address("10.0.0.1", 1), Address("10.0.0.2", 2), SEED),
+        WARNING,
+        "seen at 10.0.0.1:1 by 10.0.0.9:7946, and not at 10.0.0.2:2, which others are told: they may not reach it;"
+        " advertise an address that leads here (advertise=, --advertise)",
+    ),
     (Paused(13.42), WARNING, "did not run for 13.4 s: others may have held it dead"),
     (JoinAttempt((SEED,)), DEBUG, "asking 10.0.0.9:7946"),
     (

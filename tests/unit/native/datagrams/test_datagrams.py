@@ -16,10 +16,12 @@ from swim_core import (
     MessageReceived,
     State,
 )
+from swim_core.address import unpack
 from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.datagram import Flags
 from swim_core.native.wire.messages import (
     Ack,
+    AckElsewhere,
     Broadcast,
     ClaimOf,
     Join,
@@ -111,7 +113,8 @@ def test_an_unknown_sender_is_answered_and_asked_for_its_claim() -> None:
     room = [Broadcast("p9", EPOCH, 1, bytes(100))]
     sent = hand.feed(STRANGER, Ping(5, hand.short_id, hand.cluster_time), broadcasts=room)
     answer, ask = [item.message for item in sent if item.to == STRANGER.address]
-    assert isinstance(answer, Ack)
+    assert isinstance(answer, AckElsewhere)
+    assert unpack(answer.seen) == STRANGER.address
     assert isinstance(ask, WantClaim)
     assert ask.short_id == STRANGER.short_id
 

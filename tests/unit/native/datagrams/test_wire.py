@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.datagrams import opened, pack_datagram
+from support.drawn import MESSAGES, U64, addresses, broadcasts, claims, numbers, u32, u64
 from support.hand import HASHES, Hand, peer
 from swim_core import Rule, State
 from swim_core.address import Address, canonical, pack, unpack
@@ -16,91 +17,19 @@ from swim_core.native.wire.claim import Claim, Verdict, check_claim
 from swim_core.native.wire.datagram import HEADER, Envelope, encode_item
 from swim_core.native.wire.messages import (
     Ack,
-    Announce,
     Broadcast,
     ClaimOf,
     Join,
     JoinAck,
-    KernelVerdict,
     Message,
     NotMe,
     Number,
     PageEntry,
     Ping,
     PingReq,
-    Poll,
     SyncPage,
     SyncPush,
-    SyncReq,
-    UserMessage,
-    Vote,
-    VoteKind,
-    Want,
-    WantClaim,
 )
-from swim_core.native.wire.queries import Ask, Tell, What
-
-U32, U64 = 2**32 - 1, 2**64 - 1
-TIMES = 2**48 - 1
-
-u32 = st.integers(0, U32)
-u64 = st.integers(0, U64)
-times = st.integers(0, TIMES)  # cluster time, ms: what an epoch has room for
-names = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1, max_size=16)
-addresses = st.one_of(st.ip_addresses(v=4), st.ip_addresses(v=6)).flatmap(
-    lambda ip: st.integers(1, 65_535).map(lambda port: canonical(str(ip), port))
-)
-metadata = st.dictionaries(st.text(max_size=8), st.text(max_size=16), max_size=4).map(
-    lambda d: msgspec.msgpack.encode(d) if d else b""
-)
-verdicts = st.builds(Verdict, u64, st.sampled_from(Rule), times)
-
-
-@st.composite
-def claims(draw: st.DrawFn) -> Claim:
-    state = draw(st.sampled_from(State))
-    return Claim(
-        draw(names),
-        draw(u64),
-        pack(draw(addresses)),
-        draw(u32),
-        state,
-        draw(metadata) if state.live else None,
-        None if state is State.ALIVE else draw(verdicts),
-    )
-
-
-entries = st.builds(PageEntry, claims(), u32)
-padding = st.binary(max_size=20)
-cookies = st.binary(max_size=16)
-rings = st.integers(1, 255)
-ranges = st.lists(st.integers(1, U32), min_size=2, max_size=64, unique=True).map(
-    lambda ends: list(zip(sorted(ends)[::2], sorted(ends)[1::2], strict=False))
-)
-MESSAGES: dict[type, st.SearchStrategy[Any]] = {
-    Ping: st.builds(Ping, u32, u64, times, st.none() | u32),
-    Ack: st.builds(Ack, u32, u64),
-    PingReq: st.builds(PingReq, u32, claims()),
-    Vote: st.builds(Vote, u64, u32, u32, st.sampled_from(VoteKind), u32, st.sampled_from(KernelVerdict), u32),
-    Poll: st.builds(Poll, u64, u32, u32),
-    Join: st.builds(Join, u32, names, u32, rings, u32, u32, st.none() | cookies, st.none() | claims(), padding),
-    JoinAck: st.builds(
-        JoinAck, u32, st.none() | cookies, times, u32, rings, u32, st.none() | claims(), st.none() | claims()
-    ),
-    SyncReq: st.builds(SyncReq, u32, st.lists(u64, min_size=1, max_size=128), u64, padding),
-    SyncPage: st.builds(SyncPage, u32, st.none() | u64, st.binary(max_size=16), st.lists(entries, max_size=4)),
-    WantClaim: st.builds(WantClaim, u64, u32),
-    Want: st.builds(Want, u64, ranges, padding),
-    ClaimOf: st.builds(ClaimOf, u32, claims()),
-    NotMe: st.builds(NotMe, u32, st.none() | claims()),
-    Announce: st.builds(Announce, st.integers(1, 65_535), padding),
-    UserMessage: st.builds(UserMessage, st.binary(max_size=300)),
-    SyncPush: st.builds(SyncPush, st.lists(entries, max_size=4)),
-    Ask: st.builds(Ask, u32, st.sampled_from(What), u64, st.binary(max_size=64), padding),
-    Tell: st.builds(Tell, u32, st.none() | u64, st.binary(max_size=300)),
-}
-numbers = st.builds(Number, u64, u32)
-broadcasts = st.builds(Broadcast, names, u64, st.integers(1, U32), st.binary(max_size=300))
 
 
 def datagram(message: Message | msgspec.Raw | None = None, *items: Any, flags: int = 0, sender: int = 1) -> bytes:
@@ -240,7 +169,7 @@ def test_names_of_64_bytes_and_of_other_scripts_are_fine() -> None:
         {"epoch": -1},
         {"state": 4},
         {"state": -1},
-        {"verdict": [1, 99, 1]},
+        {"verdict": [1, 256, 1]},
         {"name": 7},
         {"name": b"x"},
         {"epoch": True},
@@ -265,9 +194,9 @@ BAD_MESSAGES = [
     [2, 2**32, 1],
     [4, 1, 2**32, 0, 0, 0],
     [4, 1, 0, 2**32, 0, 0],
-    [4, 1, 0, 0, 3, 0],
+    [4, 1, 0, 0, 256, 0],
     [4, 1, 0, 0, 0, 2**32],
-    [4, 1, 0, 0, 0, 0, 4],
+    [4, 1, 0, 0, 0, 0, 256],
     [5, 1, 1, 2**32],
     [6, 1, "x", 2**32, 1, 1, 1],
     [6, 1, "x", 1, 0, 1, 1],
@@ -293,14 +222,11 @@ BAD_MESSAGES = [
     [17, 2**32],
     [12, 1],
     [13, 1],
-    [0, 1, 1, 1],
     [18],
     [18, 0],
     [18, 65_536],
-    [19, 1],
     [],
     [1],
-    [1, 1, 1, 1, None, 1],
     [2, 1],
     [2, 1, 1.0],
     [2, True, 1],
@@ -320,7 +246,7 @@ def test_messages_outside_their_bounds_are_refused(message: object) -> None:
 
 def test_broadcasts_outside_their_bounds_are_refused() -> None:
     assert not refused(raw(1, None, [], [], [["x", 1, 1, b""]]))
-    for bad in (["x", 1, 0, b""], ["x", 1, 2**32, b""], ["x", -1, 1, b""], ["x", 1, 1, "text"], ["x", 1, 1, b"", 1]):
+    for bad in (["x", 1, 0, b""], ["x", 1, 2**32, b""], ["x", -1, 1, b""], ["x", 1, 1, "text"]):
         assert refused(raw(1, None, [], [], [bad]))
 
 
@@ -331,7 +257,6 @@ def test_a_body_with_anything_behind_or_missing_is_refused() -> None:
         assert refused(data[:cut])
     for more in (b"\0", b"\xc0", data):
         assert refused(data + more)
-    assert refused(raw(1, None, [], [], [], 1))
 
 
 def test_deep_nesting_is_refused() -> None:

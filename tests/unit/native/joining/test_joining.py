@@ -15,6 +15,7 @@ from swim_core import (
     SettingsDiffer,
     State,
 )
+from swim_core.address import unpack
 from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.messages import Join, JoinAck, Ping, SyncReq
 
@@ -245,7 +246,10 @@ def test_a_bad_cookie_is_dropped(wrong: str) -> None:
         newcomer = Peer("p8", newcomer.address)
     elif wrong == "another claim":
         elsewhere = Peer("p9", Address("10.8.8.8", 8)).claim()
-        assert not ask(hand, newcomer, cookie, claim=elsewhere)
+        (told,) = ask(hand, newcomer, cookie, claim=elsewhere)
+        assert isinstance(told.message, JoinAck)
+        assert told.message.cookie == cookie, "which lets nobody in"
+        assert unpack(told.message.seen) == newcomer.address
         assert hand.state(newcomer) is None
         return
     else:

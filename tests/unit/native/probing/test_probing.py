@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from support.hand import HASHES, RTT, UNIX_MS, Hand, Peer, Sent, peer, peers
-from swim_core import Config, DropReason, MemberJoined, State
+from swim_core import Config, DropReason, MemberJoined, Rule, State
 from swim_core.native.detection.pairing import meeting, moment
 from swim_core.native.wire.datagram import Flags
 from swim_core.native.wire.messages import Ack, Ping
@@ -434,16 +434,16 @@ def revivals(hand: Hand, *dead: Peer) -> list[Sent]:
     return [sent for sent in hand.to(*dead) if isinstance(sent.message, Ping)]
 
 
-def test_a_dead_member_is_probed_with_backoff_2_4_8_up_to_60_s_until_forgotten() -> None:
+def test_a_dead_member_is_probed_with_backoff_2_4_8_up_to_5_s_for_each_predecessor_until_forgotten() -> None:
     hand = Hand(knows=[A, B], config=Config.lan(forget_after=400))
     hand.answering = [A]
-    hand.feed(A, claims=[B.claim(State.DEAD, time=hand.cluster_time)])
+    hand.feed(A, claims=[B.claim(State.DEAD, rule=Rule.GONE, time=hand.cluster_time)])
     died = hand.now
     hand.run(380.0)
     times = [sent.at - died for sent in revivals(hand, B)]
     gaps = [b - a for a, b in pairwise([0.0, *times])]
-    expected = [2.0, 4.0, 8.0, 16.0, 32.0] + [60.0] * (len(gaps) - 5)
-    assert len(gaps) >= 9
+    expected = [2.0, 4.0, 8.0] + [10.0] * (len(gaps) - 3)
+    assert len(gaps) >= 30
     assert all(want - 1.01 <= gap <= want + 1.01 for gap, want in zip(gaps, expected, strict=True))
     hand.run(60.0)
     hand.clear()

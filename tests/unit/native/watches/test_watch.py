@@ -6,7 +6,7 @@ import pytest
 
 from support.accuser import Accuser, ranked
 from support.hand import RTT, Hand, Peer, Sent, peer, peers
-from swim_core import Address, Config, DropReason, KernelEvidence, State
+from swim_core import Address, Config, DropReason, KernelEvidence, Rule, State
 from swim_core.address import pack
 from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.messages import Ack, KernelVerdict, Ping, PingReq, Poll, Vote, VoteKind
@@ -232,7 +232,7 @@ def test_help_is_given_to_live_members_only(who: str) -> None:
     hand = Hand(knows=[A, B, C])
     if who in ("dead", "left"):
         state = State.DEAD if who == "dead" else State.LEFT
-        hand.feed(B, claims=[A.claim(state, time=hand.cluster_time)])
+        hand.feed(B, claims=[A.claim(state, rule=Rule.GONE, time=hand.cluster_time)])
     source = peer(9) if who == "stranger" else A
     hand.clear()
     hand.feed(source, PingReq(1, B.claim()), at=Address("10.6.6.6", 6) if who == "forged" else None)

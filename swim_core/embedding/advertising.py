@@ -1,0 +1,128 @@
+"""Under which address a node is known to others, and whether that can be; pure, so that all adapters agree."""
+
+from collections.abc import Callable, Iterable, Sequence
+
+import attrs
+
+from swim_core.address import Address, is_loopback
+from swim_core.errors import ConfigError
+
+__all__ = ["Advertised", "advertised_address", "exposure_warning", "is_wildcard", "names_itself"]
+
+LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # the keys are the wildcards
+# documentation addresses (RFC 5737, 3849), which the default routes lead to; nothing is ever sent there
+OUTSIDE = {4: Address("198.51.100.1", 9), 6: Address("2001:db8::1", 9)}
+ANOTHER = "pass advertise to choose another"
+
+
+@attrs.frozen
+class Advertised:
+    """The address under which a node is known, and what to tell the operator of how it was chosen.
+
+    Attributes:
+        address: numeric, with a port.
+        notice: for the log; None where there was no choice to make.
+        doubtful: whether the notice is a warning: it is a guess, or other hosts can't reach the node.
+    """
+
+    address: Address
+    notice: str | None = None
+    doubtful: bool = False
+
+
+def advertised_address(
+    bound: Address,
+    advertise: Address | None,
+    seeds: Sequence[Address],
+    *,
+    dual_stack: bool,
+    route_source: Callable[[Address], str | None],
+    hosts: Callable[[], Iterable[str]] = tuple,
+) -> Advertised:
+    """Choose what others are told to reach a node at. A wildcard is no such address, so a route decides.
+
+    Args:
+        bound: the socket's address, its port resolved.
+        advertise: what the user wants; port 0 means the bound one.
+        seeds: numeric addresses of the seeds, as far as they are known.
+        dual_stack: whether a socket bound to "::" takes IPv4 too.
+        route_source: gives the source address of the route to a destination; None if there is no route.
+        hosts: gives this host's own addresses that others may reach, the likeliest first; asked where no route helps.
+
+    Raises:
+        ConfigError: if nobody could reach the node at ``advertise``.
+    """
+    families = [6, 4] if bound.host == "::" and dual_stack else [_family(bound.host)]
+    if advertise is not None:
+        return _as_wanted(bound, Address(advertise.host, advertise.port or bound.port), families)
+    if not is_wildcard(bound):
+        return Advertised(bound)
+    known = [seed for seed in seeds if _family(seed.host) in families]
+    remote = [seed for seed in known if not is_loopback(seed)]
+    # Who names but seeds on this host means a cluster on this host. Beside others, a seed on loopback is the node's own
+    # name: many systems give themselves 127.0.1.1.
+    for seed in remote or known:
+        if (host := route_source(seed)) is not None and (not remote or not is_loopback(Address(host, 0))):
+            return _chosen(host, bound, f"from the route to the seed {seed}")
+    for family in families:
+        if (host := route_source(OUTSIDE[family])) is not None:
+            return _chosen(host, bound, "from the default route")
+    for host in hosts():
+        if _family(host) in families:
+            return _chosen(
+                host, bound, "a guess from the interfaces of this host, as no route leads out", doubtful=True
+            )
+    where = "which other hosts can't reach, as this host has no address and no route yet"
+    return _chosen(LOOPBACK_OF[bound.host], bound, where, doubtful=True)
+
+
+def is_wildcard(bound: Address) -> bool:
+    """Whether a socket at ``bound`` listens on every address of its host."""
+    return bound.host in LOOPBACK_OF
+
+
+def exposure_warning(bound: Address) -> str | None:
+    """What to warn of when a node listens beyond loopback without encryption; None on loopback."""
+    if is_loopback(bound):
+        return None
+    return (
+        f"listening on {bound} without encryption: anyone who can reach this port can forge membership;"
+        " keep it on a trusted network"
+    )
+
+
+def names_itself(name: str, address: Address) -> bool:
+    """Whether a seed's ``name`` stands for a loopback address as a host's own name does, in its own file of hosts.
+
+    It says nothing of where the others are. "localhost" does: here.
+    """
+    numeric = ":" in name or name.startswith("127.")
+    last = name.rstrip(".").rpartition(".")[2].lower()
+    return is_loopback(address) and not numeric and last not in ("localhost", "localdomain")
+
+
+def _as_wanted(bound: Address, wanted: Address, families: Sequence[int]) -> Advertised:
+    """``wanted``, if datagrams to it can end at ``bound``; with a warning if only some translation does that."""
+    if is_wildcard(wanted):
+        raise ConfigError(f"advertise: {wanted.host} is a wildcard, which nobody can send to")
+    if _family(wanted.host) not in families:
+        spoken, asked = families[0], _family(wanted.host)
+        raise ConfigError(
+            f"advertise: {wanted.host} is IPv{asked}, and a socket bound to {bound.host} speaks IPv{spoken} only:"
+            f" bind an IPv{asked} address, or [::] for both"
+        )
+    if is_loopback(wanted) and not is_loopback(bound):
+        return Advertised(wanted, f"advertising {wanted}, which other hosts can't reach: advertise another", True)
+    if is_loopback(bound) and not is_loopback(wanted):
+        where = f"listening on {bound}, which nothing sent to {wanted} from another host gets to by itself"
+        return Advertised(wanted, f"{where}: bind {wanted.host} or a wildcard", True)
+    return Advertised(wanted)
+
+
+def _chosen(host: str, bound: Address, why: str, *, doubtful: bool = False) -> Advertised:
+    chosen = Address(host, bound.port)
+    return Advertised(chosen, f"advertising {chosen}, {why}; {ANOTHER}", doubtful)
+
+
+def _family(host: str) -> int:
+    return 6 if ":" in host else 4

@@ -1,0 +1,89 @@
+"""Datagrams of a newer release: what this one knows of them is taken, and the rest is left (docs/compatibility.md).
+
+A newer release may add fields behind the last one of any array, lists behind the last one of a datagram, and messages.
+The strict decoder refuses such a datagram; only then is it read here, piece by piece: arrays are cut to the fields
+that are known, and what remains is decoded within the same bounds as ever. What is new in a claim is kept, since
+claims are handed on: others may know what it means.
+"""
+
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, get_args
+
+import msgspec
+from msgspec import Raw
+from msgspec.structs import replace
+
+from .claim import Claim
+from .messages import ClaimOf, Join, JoinAck, Message, NotMe, PageEntry, PingReq, SyncPage, SyncPush
+from .trimming import NIL, cut_body, items_of
+
+__all__ = ["read_claims", "read_message"]
+
+MAX_FIELDS = 8
+"""New fields of a claim that are handed on; with more it is refused."""
+MAX_BYTES = 128
+"""Bytes of all of them, so that the largest claim still fits in the smallest `max_datagram`."""
+
+_number = msgspec.msgpack.Decoder(int).decode
+_claim = msgspec.msgpack.Decoder(Claim).decode
+_message = msgspec.msgpack.Decoder(Message).decode
+_MESSAGES: Mapping[int, type[msgspec.Struct]] = {kind.__struct_config__.tag: kind for kind in get_args(Message)}
+
+
+def read_message(data: bytes) -> Message | None:
+    """The part of a message that is known; None for a message that is not. Raises like `cut_body`."""
+    if bytes(data) == NIL:
+        return None
+    items = items_of(data)
+    if not items:
+        raise ValueError("a message without a number")
+    kind = _MESSAGES.get(_number(items[0]))
+    if kind is None:
+        return None
+    message: Any = _message(cut_body(kind, data))
+    places = {name: place for place, name in enumerate(kind.__struct_fields__, 1)}
+    if kind in (PingReq, Join, JoinAck, ClaimOf, NotMe):
+        grown = {
+            name: _read_claim(items[place])
+            for name, place in places.items()
+            if isinstance(getattr(message, name), Claim)
+        }
+        return replace(message, **grown) if grown else message  # type: ignore[no-any-return]
+    if kind in (SyncPage, SyncPush):
+        entries = [
+            PageEntry(_read_claim(items_of(raw)[0]), entry.number) for raw, entry in _pairs(items, places, message)
+        ]
+        return replace(message, entries=entries)  # type: ignore[no-any-return]
+    return message  # type: ignore[no-any-return]
+
+
+def _pairs(items: list[Raw], places: Mapping[str, int], message: SyncPage | SyncPush) -> list[tuple[Raw, PageEntry]]:
+    return list(zip(items_of(items[places["entries"]]), message.entries, strict=True))
+
+
+def read_claims(data: bytes) -> list[Claim]:
+    """A list of claims with what is new in each. Raises like `cut_body`."""
+    return [_read_claim(raw) for raw in items_of(data)]
+
+
+def _read_claim(data: bytes) -> Claim:
+    known = len(Claim.__struct_fields__)
+    new = items_of(data)[known:]
+    if len(new) > MAX_FIELDS or sum(map(len, new)) > MAX_BYTES:
+        raise ValueError("a claim with more that is new than can be handed on")
+    plain = _claim(cut_body(Claim, data))
+    if not new:
+        return plain
+    return _grown(len(new))(*(getattr(plain, name) for name in Claim.__struct_fields__), *new)
+
+
+@cache
+def _grown(fields: int) -> type[Claim]:
+    """The class of claims with so many new fields, which are encoded as they came."""
+    more = [(f"new_{number}", Raw, Raw(NIL)) for number in range(fields)]
+    made = msgspec.defstruct(
+        "Claim", more, bases=(Claim,), frozen=True, array_like=True, gc=False, forbid_unknown_fields=True
+    )
+    assert issubclass(made, Claim)
+    return made

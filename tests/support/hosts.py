@@ -1,0 +1,199 @@
+"""Hosts as network namespaces, what runs in them, and the wires between them.
+
+Needs the right to make namespaces, which root has, and the command `ip`; `new_hosts` skips without.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+__all__ = ["Host", "Running", "connected", "new_hosts"]
+
+PATIENCE = 30.0  # seconds: for the slowest machine; nothing waits so long on another
+
+
+def ip(*arguments: str) -> None:
+    """Change the network.
+
+    Raises:
+        OSError: if that can't be.
+    """
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+
+
+def _environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith(("SWIM_", "SMUDGE_"))}
+
+
+class Running:
+    """A process in a namespace, and the JSON lines that it prints."""
+
+    def __init__(self, *command: str) -> None:
+        self.lines: list[dict[str, Any]] = []
+        self._news = threading.Condition()
+        self._process = subprocess.Popen(
+            command,
+            env=_environment(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def wait_for(self, wanted: Callable[[dict[str, Any]], object]) -> None:
+        """Until it has printed such a line."""
+        with self._news:
+            met = self._news.wait_for(lambda: any(map(wanted, self.lines)), PATIENCE)
+        if not met:
+            self._process.kill()
+            assert self._process.stderr is not None
+            pytest.fail(f"{self.lines} {self._process.stderr.read()}")
+
+    def wait_for_error(self, words: str) -> None:
+        """Until it has written a line with these words to standard error; what it wrote so far is gone then."""
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            if words in line:
+                return
+        pytest.fail(f"ended without {words!r}")
+
+    def ask_until(self, wanted: Callable[[dict[str, Any]], object]) -> None:
+        """Ask until it answers so."""
+        end = time.monotonic() + PATIENCE
+        while not wanted(self._ask()):
+            assert time.monotonic() < end, self.lines
+            time.sleep(0.02)
+
+    def end(self) -> str:
+        """End it in peace; returns what it wrote to standard error."""
+        assert self._process.stdin is not None
+        assert self._process.stderr is not None
+        self._write("leave\n")
+        self._process.stdin.close()
+        assert self._process.wait(PATIENCE) == 0
+        return self._process.stderr.read()
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        self._process.kill()
+        self._process.wait(PATIENCE)
+        self._reader.join(PATIENCE)
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert pipe is not None
+            pipe.close()
+
+    def _ask(self) -> dict[str, Any]:
+        with self._news:
+            known = len(self.lines)
+            self._write("?\n")
+            assert self._news.wait_for(lambda: any("announced" in line for line in self.lines[known:]), PATIENCE)
+            return next(line for line in self.lines[known:] if "announced" in line)
+
+    def say(self, line: str) -> None:
+        """Write a line to its standard input."""
+        self._write(f"{line}\n")
+
+    def _write(self, text: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(text)
+        self._process.stdin.flush()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            with self._news:
+                self.lines.append(json.loads(line))
+                self._news.notify_all()
+
+
+class Host:
+    """A network namespace, and what runs in it."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._running: list[Running] = []
+        ip("netns", "add", name)
+
+    def hosts_file(self, text: str) -> None:
+        """What its programs find in place of /etc/hosts."""
+        folder = Path("/etc/netns") / self.name
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "hosts").write_text(text)
+
+    def ip(self, *arguments: str) -> None:
+        """Change its network."""
+        ip("-n", self.name, *arguments)
+
+    def execute(self, *command: str) -> None:
+        """Run a command here to its end."""
+        ip("netns", "exec", self.name, *command)
+
+    def finished(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command here, to its end."""
+        kept = _environment()
+        words = ["ip", "netns", "exec", self.name, *command]
+        return subprocess.run(words, env=kept, capture_output=True, text=True, timeout=PATIENCE, check=False)
+
+    def run(self, *command: str) -> Running:
+        """Start a process here."""
+        process = Running("ip", "netns", "exec", self.name, *command)
+        self._running.append(process)
+        return process
+
+    def close(self) -> None:
+        """Leave nothing behind."""
+        for process in self._running:
+            process.close()
+        ip("netns", "del", self.name)
+        shutil.rmtree(Path("/etc/netns") / self.name, ignore_errors=True)
+
+
+@contextmanager
+def new_hosts() -> Iterator[Callable[[], Host]]:
+    """Gives what makes hosts without any network; skips where that can't be."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0 or shutil.which("ip") is None:
+        pytest.skip("needs root and the command ip, to make network namespaces")
+    with ExitStack() as stack:
+
+        def make() -> Host:
+            try:
+                host = Host(f"swim-{os.getpid()}-{next(numbers)}")
+            except OSError as error:
+                pytest.skip(f"no network namespaces here: {error}")
+            stack.callback(host.close)
+            return host
+
+        numbers = count()
+        yield make
+
+
+def connected(hosts: Sequence[Host], *, up: bool = True) -> None:
+    """Put hosts on one wire, which each calls eth0. They have no addresses yet, save on their loopback interfaces."""
+    hub = hosts[0]
+    try:
+        hub.ip("link", "add", "hub", "type", "bridge")
+        for number, host in enumerate(hosts):
+            hub.ip("link", "add", f"port{number}", "type", "veth", "peer", "name", "eth0", "netns", host.name)
+    except OSError as error:
+        pytest.skip(f"no virtual wires here: {error}")
+    hub.ip("link", "set", "hub", "up", "addrgenmode", "none")
+    for number, host in enumerate(hosts):
+        hub.ip("link", "set", f"port{number}", "master", "hub", "up", "addrgenmode", "none")
+        host.ip("link", "set", "lo", "up")
+        host.ip("link", "set", "eth0", "addrgenmode", "none")  # no link-local address, that would have to settle
+        if up:
+            host.ip("link", "set", "eth0", "up")
