@@ -38,8 +38,8 @@ class Engine(BaseEngine):
         driver: Driver,
         *,
         event_buffer: int,
-        backoff_max: float = BACKOFF_MAX,
         own_address: OwnAddress | None = None,
+        backoff_max: float = BACKOFF_MAX,
         multicast: GroupSocket | None = None,
         listener: TcpListener | None = None,
         look_up_service: LookUpService = look_ups,
@@ -158,11 +158,11 @@ class Engine(BaseEngine):
                     break
             now = self.clock()  # a loop may round, and call a little early
             self.core.feed_tick(now=now if deadline is None else max(deadline, now))
-            self._resolver.turn(self.core, now)
             while (trouble := self._socket.trouble()) is not None:
                 Notice(WARNING, "settings", trouble, {"event": "unsendable"}).write(log, self._name)
             if self._own_address is not None and now >= self._own_address.due:
                 self._look_after(self._own_address, now)
+            self._resolver.turn(self.core, now)
             if self._connections is not None:
                 self._connections.readable(now)
                 self._connections.take_wishes(now, rewire=True)  # the node's own run changes without an event
@@ -219,10 +219,10 @@ class Engine(BaseEngine):
     def _next_deadline(self) -> float | None:
         deadline = self.core.poll_deadline()
         others = self._resolver.deadline
-        if self._connections is not None:
-            others = min(others, self._connections.deadline)
         if self._own_address is not None:
             others = min(others, self._own_address.due)
+        if self._connections is not None:
+            others = min(others, self._connections.deadline)
         if others == inf:
             return deadline
         return others if deadline is None else min(deadline, others)

@@ -1,11 +1,10 @@
 """`open_node`: from arguments to a running node, and to its end whatever happens in between."""
 
-import contextlib
 import logging
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from types import TracebackType
 from typing import Literal
@@ -213,12 +212,20 @@ async def _advertise(loop: Loop, arguments: Arguments, sock: UdpSocket) -> Addre
         raise ConfigError(f"advertise: {host!r} does not resolve: {error.strerror}") from error
 
 
-async def _first_seed(loop: Loop, arguments: Arguments, sock: UdpSocket) -> list[Address]:
+async def _first_seed(loop: Loop, arguments: Arguments, sock: UdpSocket) -> Sequence[Address]:
     """The addresses of the first seed on another host, where they are needed now."""
-    with anyio.move_on_after(FIRST_LOOK_UP), contextlib.suppress(OSError):
-        for host, port in deciding_seeds(arguments, sock):
-            address = numeric(host, port)
-            found = await look_up(loop, host, port, sock.reachable_families) if address is None else (address,)
-            if there := elsewhere(host, found):
-                return there
-    return []  # it is looked up again in the background, with a warning; the node starts in any case
+    until = anyio.current_time() + FIRST_LOOK_UP
+    for host, port in deciding_seeds(arguments, sock):
+        address = numeric(host, port)
+        try:
+            seconds = max(0.0, until - anyio.current_time())
+            found = (
+                (address,)
+                if address is not None
+                else await look_up(loop, host, port, sock.reachable_families, seconds=seconds)
+            )
+        except OSError:
+            return ()  # it is looked up again in the background, with a warning; the node starts in any case
+        if there := elsewhere(host, found):
+            return there
+    return ()

@@ -43,8 +43,8 @@ class ThreadedEngine(BaseEngine):
         loop: ThreadsafeLoop,
         *,
         event_buffer: int,
-        backoff_max: float,
         own_address: OwnAddress | None = None,
+        backoff_max: float,
         multicast: MulticastSocket | None = None,
         listener: TcpListener | None = None,
     ) -> None:

@@ -309,13 +309,13 @@ class Engine:
         if deadline is not None and now >= deadline:
             self.node.feed_tick(now=now)
             self._settle()
-        if now >= self._resolver.deadline:
-            self._resolver.turn(self.node, now)
-            self._settle()
         while (trouble := self._socket.trouble()) is not None:
             self._unlogged.append(Notice(WARNING, "settings", trouble, {"event": "unsendable"}))
         if self._own_address is not None and now >= self._own_address.due:
             self._look_after(self._own_address, now)
+        if now >= self._resolver.deadline:
+            self._resolver.turn(self.node, now)
+            self._settle()
         if self._tripwires is not None:
             self._tripwires.rewire(self.node.tripwire_plan, now)  # the node's own run changes without an event
             if now >= self._tripwires.deadline:

@@ -66,15 +66,20 @@ class ThreadNode:
         *,
         seeds: Sequence[Seed],
         event_buffer: int,
-        backoff_max: float,
         own_address: OwnAddress | None = None,
+        backoff_max: float,
         multicast: MulticastSocket | None = None,
         listener: TcpListener | None = None,
     ) -> None:
         """For `open_node`, which see; takes over the sockets."""
         self._event_buffer = event_buffer
         self._engine = Engine(
-            node, sock, own_address=own_address, multicast=multicast, listener=listener, backoff_max=backoff_max
+            node,
+            sock,
+            own_address=own_address,
+            multicast=multicast,
+            listener=listener,
+            backoff_max=backoff_max,
         )
         self._dispatcher = Dispatcher(self._engine, event_buffer)
         try:

@@ -130,12 +130,12 @@ def _advertise_address(arguments: Arguments, sock: UdpSocket) -> Address | None:
 
 def _first_seed(arguments: Arguments, sock: UdpSocket) -> Sequence[Address]:
     """The addresses of the first seed on another host, where they are needed now."""
-    end = clock() + FIRST_LOOK_UP
+    until = clock() + FIRST_LOOK_UP
     for host, port in deciding_seeds(arguments, sock):
         address = numeric(host, port)
         try:
-            left = max(0.0, end - clock())
-            found = (address,) if address else resolve_within(host, port, sock.reachable_families, left)
+            seconds = max(0.0, until - clock())
+            found = (address,) if address is not None else resolve_within(host, port, sock.reachable_families, seconds)
         except OSError:
             return ()  # it is looked up again in the background, with a warning
         if there := elsewhere(host, found):

@@ -30,7 +30,7 @@ __all__ = [
 ]
 
 FIRST_LOOK_UP = 2.0
-"""Seconds that a wildcard bind waits for names of seeds, which tell the route to advertise."""
+"""Seconds that a wildcard bind waits for its first seeds' names, which tell the route to advertise."""
 
 
 def open_sockets(

@@ -3,19 +3,18 @@
 import os
 import shlex
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from swim_core import Address, ConfigError
 from swim_core.address import DEFAULT_PORT, is_loopback
 from swim_core.embedding.arguments import HostPort, read_seeds
 from swim_threads.lookups import numeric, resolve_within
+from swim_threads.preparing import FIRST_LOOK_UP
 from swim_threads.sockets.udp import is_local, route_source
 
 from .settings import NodeSettings
 
 __all__ = ["check_reach"]
-
-PATIENCE = 1.0  # seconds that the start waits for a name
 
 
 def check_reach(node: NodeSettings) -> None:
@@ -51,13 +50,13 @@ def _seeds(node: NodeSettings) -> tuple[tuple[str, int], ...]:
     return read_seeds("SWIM_JOIN", given)
 
 
-def _resolved(seed: tuple[str, int]) -> Sequence[Address]:
-    """The IPv4 addresses of a seed, as 127.0.0.1 speaks nothing else; else all. None, if the name server is slow."""
+def _resolved(seed: tuple[str, int]) -> list[Address]:
+    """The IPv4 addresses of a seed, as 127.0.0.1 speaks nothing else; else all."""
     address = numeric(*seed)
     if address is not None:
         return [address]
     try:
-        addresses = resolve_within(*seed, seconds=PATIENCE)
+        addresses = [*resolve_within(*seed, seconds=FIRST_LOOK_UP)]
     except OSError:
         return []
     return [known for known in addresses if ":" not in known.host] or addresses

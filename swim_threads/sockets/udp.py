@@ -43,8 +43,8 @@ _FROM_ICMP = {2, 3}  # its origin: ICMP, ICMPv6; a port-unreachable is the one t
 MAX_DATAGRAM = 65_536  # more than UDP carries; 256 KiB, which asyncio asks for, costs six times the time
 QUOTED = 256  # bytes of a refused datagram to read: enough to recognise it
 ERRORS_AT_ONCE = 256  # above what the default receive buffer holds of them, so that one go empties the queue
-MAX_SCOPES = 4_096  # link-local hosts whose interface is remembered
 TROUBLES = 8  # destinations whose trouble is told: where nothing leaves the host at all, more would tell no more
+MAX_SCOPES = 4_096  # link-local hosts whose interface is remembered
 SEND_ATTEMPTS = 3  # each failure may report another datagram's error, in which case this one was not sent
 _CLOSED = {errno.EBADF, errno.ENOTSOCK}
 logger = logging.getLogger("swim_threads.sockets")
@@ -196,18 +196,6 @@ class UdpSocket:
         self._note(destination, number)
         return False
 
-    def note_zone(self, host: str) -> None:
-        """Remember the zone of a link-local host as in ``fe80::1%eth0``: addresses have none from here on."""
-        name, _, zone = host.partition("%")
-        if zone and self._v6:
-            with contextlib.suppress(OSError, ConfigError):  # no such interface; the seed stays out of reach
-                self._likely_scope = _scope_id(zone)
-                self._keep_scope(canonical(name, 0).host, self._likely_scope)
-
-    def scope_of(self, host: str) -> int:
-        """The number of the interface behind which a link-local host is; 0 if nothing tells, or for another host."""
-        return self._scopes.get(host, self._likely_scope) if _is_link_local(host) else 0
-
     def trouble(self) -> str | None:
         """What to warn of next: why nothing gets to some destination, once for each; None if there is no more."""
         return self._troubles.popleft() if self._troubles else None
@@ -224,21 +212,25 @@ class UdpSocket:
             if self._sources is not None:
                 self._sources.prefer(self.source)
 
+    def note_zone(self, host: str) -> None:
+        """Remember the zone of a link-local host as in ``fe80::1%eth0``: addresses have none from here on."""
+        name, _, zone = host.partition("%")
+        if zone and self._v6:
+            with contextlib.suppress(OSError, ConfigError):  # no such interface; the seed stays out of reach
+                self._likely_scope = _scope_id(zone)
+                self._keep_scope(canonical(name, 0).host, self._likely_scope)
+
+    def scope_of(self, host: str) -> int:
+        """The number of the interface behind which a link-local host is; 0 if nothing tells, or for another host."""
+        return self._scopes.get(host, self._likely_scope) if _is_link_local(host) else 0
+
+    def route_source(self, destination: Address) -> str | None:
+        """As the function of that name, with the zone that is known of ``destination``."""
+        return route_source(destination, scope_id=self.scope_of(destination.host))
+
     def close(self) -> None:
         """Close the socket. A second call does nothing."""
         self._socket.close()
-
-    def _source(self, source: tuple[Any, ...]) -> Address:
-        address = canonical(source[0], source[1])
-        if source[3] and not self.scope_id:
-            self._keep_scope(address.host, source[3])
-        return address
-
-    def _keep_scope(self, host: str, scope_id: int) -> None:
-        if self._scopes.get(host) != scope_id:
-            if len(self._scopes) >= MAX_SCOPES:  # sources can be forged
-                del self._scopes[next(iter(self._scopes))]
-            self._scopes[host] = scope_id
 
     def _note(self, destination: Address, number: int | None) -> None:
         if destination in self._out_of_reach or len(self._out_of_reach) == TROUBLES:
@@ -252,6 +244,18 @@ class UdpSocket:
                 f" bind {route_source(destination) or 'an address of the network'}, or {wildcard}"
             )
         self._troubles.append(reason)
+
+    def _source(self, source: Any) -> Address:
+        address = canonical(source[0], source[1])
+        if source[3] and not self.scope_id:
+            self._keep_scope(address.host, source[3])
+        return address
+
+    def _keep_scope(self, host: str, scope_id: int) -> None:
+        if self._scopes.get(host) != scope_id:
+            if len(self._scopes) >= MAX_SCOPES:  # sources can be forged
+                del self._scopes[next(iter(self._scopes))]
+            self._scopes[host] = scope_id
 
     def _target(self, destination: Address) -> tuple[str, int] | tuple[str, int, int, int] | None:
         """What the kernel calls ``destination``, never a name to resolve; None if out of reach of this family."""

@@ -62,7 +62,7 @@ def run_clean(loop: str, main: Main, driver: str) -> None:
         for thread in left:
             if thread.name == "swim resolver":  # shared by all nodes, and it ends by itself
                 thread.join(SOON)
-        assert not any(thread.name.startswith("swim") and thread.is_alive() for thread in left), "a thread is left"
+        assert not any(thread.name.startswith("swim") for thread in left if thread.is_alive()), "a thread is left"
         assert _open_files() == files, "a socket is left"
 
 

@@ -33,8 +33,8 @@ AT_A_TIME = 3
 ANNOUNCED = 16  # addresses asked once each, of which answers are awaited
 VAIN = 2  # askings of a seed after which it counts as unanswered: 3 s, later than members that start together
 TRIES = 3  # per step, a probe timeout apart
-MAX_ADDED = 64  # seeds that tools may add: each is asked for ever
 LATE = 12  # probe timeouts that an answer may be late: round trips up to some six seconds, of links that buffer much
+MAX_ADDED = 64  # seeds that tools may add: each is asked for ever
 PADDED = 800  # bytes of a JOIN, so that the longest answer (a held claim with full metadata) may come back
 
 

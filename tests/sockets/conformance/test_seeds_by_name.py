@@ -26,16 +26,14 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 
 
 def with_threads(names: Names) -> None:
-    names.known["worker"] = ["127.0.0.2"]
+    names.known = {"one": ["127.0.0.2"], "two": ["127.0.0.3"]}
     with swim_threads.open_node(("127.0.0.2", 0), name="a", config=QUICK) as a:
         port = a.local.address.port
-        a.join([("worker", port)])
-        names.wait_asked(1)
-        names.known["worker"] = ["127.0.0.3"]
-        with swim_threads.open_node(("127.0.0.3", port), name="b", join=[("worker", port)], config=QUICK) as b:
-            names.wait_asked(len(names.asked) + 2)
+        a.join([("one", port)])
+        with swim_threads.open_node(("127.0.0.3", port), name="b", join=[("two", port)], config=QUICK) as b:
+            names.wait_asked(4)
             assert (len(a.members()), len(b.members())) == (1, 1)
-            names.known["worker"] = ["127.0.0.2", "127.0.0.3"]
+            names.known["one"] = ["127.0.0.2", "127.0.0.3"]
             a.wait_for_members(2, SOON)
             b.wait_for_members(2, SOON)
 
@@ -44,16 +42,14 @@ def with_anyio(names: Names, *, backend: str, driver: DriverName) -> None:
     open_node = partial(swim_anyio.open_node, config=QUICK, driver=driver)
 
     async def main() -> None:
-        names.known["worker"] = ["127.0.0.2"]
+        names.known = {"one": ["127.0.0.2"], "two": ["127.0.0.3"]}
         async with open_node(("127.0.0.2", 0), name="a") as a:
             port = a.local.address.port
-            a.join([("worker", port)])
-            await until(lambda: names.asked)
-            names.known["worker"] = ["127.0.0.3"]
-            async with open_node(("127.0.0.3", port), name="b", join=[("worker", port)]) as b:
-                asked = len(names.asked)
-                await until(lambda: len(names.asked) >= asked + 2)
-                names.known["worker"] = ["127.0.0.2", "127.0.0.3"]
+            a.join([("one", port)])
+            async with open_node(("127.0.0.3", port), name="b", join=[("two", port)]) as b:
+                await until(lambda: len(names.asked) >= 4)
+                assert (len(a.members()), len(b.members())) == (1, 1)
+                names.known["one"] = ["127.0.0.2", "127.0.0.3"]
                 with anyio.fail_after(SOON):
                     await a.wait_for_members(2)
                     await b.wait_for_members(2)

@@ -1,8 +1,6 @@
-"""Seeds that lead back, that have a zone, or whose name server is silent: hosts as network namespaces."""
+"""Seeds that have a zone, or whose name server is silent: hosts as network namespaces."""
 
 import json
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -16,7 +14,6 @@ pytestmark = [pytest.mark.sockets, pytest.mark.processes]
 
 AGENT = [sys.executable, "-m", "swim_anyio", "agent", "--format", "json"]
 QUICK = ["--probe-interval", "0.2", "--stall-tolerance", "2"]
-BALANCED = "10.77.7.7"
 DRIVERS = pytest.mark.parametrize("driver", ["thread", "loop"])
 
 
@@ -26,49 +23,6 @@ def agent(host: Host, name: str, *arguments: str, driver: str = "loop") -> Runni
 
 def wait_alive(node: Running, name: str) -> None:
     node.wait_for(lambda line: (line["event"], line.get("member")) == ("alive", name))
-
-
-def balance(host: Host, to: str) -> None:
-    """Have what goes to the virtual address go there from now on."""
-    rules = f"""
-        table ip balancer {{}}
-        delete table ip balancer
-        table ip balancer {{
-            chain output {{
-                type nat hook output priority -100;
-                ip daddr {BALANCED} udp dport 7946 dnat to {to}:7946
-            }}
-        }}
-    """
-    done = subprocess.run(
-        ["ip", "netns", "exec", host.name, "nft", "-f", "-"], input=rules, text=True, capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"no address translation here: {done.stderr}")
-
-
-def test_a_balancer_that_leads_each_back_to_itself_at_first(new_host: Callable[[], Host]) -> None:
-    if shutil.which("nft") is None:
-        pytest.skip("needs the command nft")
-    hosts = {"a": new_host(), "b": new_host()}
-    connected(list(hosts.values()))
-    own = {"a": "10.77.0.1", "b": "10.77.0.2"}
-    for name, host in hosts.items():
-        host.ip("address", "add", f"{own[name]}/24", "dev", "eth0")
-        host.ip("route", "add", "default", "dev", "eth0")
-        balance(host, own[name])
-        timeouts = ("net.netfilter.nf_conntrack_udp_timeout=1", "net.netfilter.nf_conntrack_udp_timeout_stream=1")
-        host.execute("sysctl", "-qw", *timeouts)
-    nodes = {
-        name: agent(host, name, "--bind", "0.0.0.0:7946", "--advertise", own[name], "--join", f"{BALANCED}:7946")
-        for name, host in hosts.items()
-    }
-    for node in nodes.values():
-        node.wait_for_error("no answer from 10.77.7.7:7946")
-    balance(hosts["a"], own["b"])
-    balance(hosts["b"], own["a"])
-    wait_alive(nodes["a"], "b")
-    wait_alive(nodes["b"], "a")
 
 
 def link_local(host: Host) -> str:
