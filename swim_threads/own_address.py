@@ -110,6 +110,10 @@ class OwnAddress:
             self._advertise,
             self._seeds,
             dual_stack=self._socket.dual_stack,
-            route_source=route_source,
+            route_source=self._route_source,
             hosts=likely_hosts,
         )
+
+    def _route_source(self, destination: Address) -> str | None:
+        scope_id = self._socket.scope_of(destination.host)
+        return route_source(destination, scope_id=scope_id) if scope_id else route_source(destination)

@@ -150,3 +150,13 @@ def test_who_waits_gives_up(names: Gates) -> None:
     names.gates = {"stuck": threading.Event()}
     with pytest.raises(OSError, match=r"no answer of a name server within 0\.01 s"):
         resolve_within("stuck", 9, seconds=0.01)
+
+
+def test_in_the_child_of_a_fork_whatever_the_parent_was_at_holds_up_nothing(names: Gates) -> None:
+    asked = Asked()
+    names.known = {"good": ["127.0.0.9"]}
+    asked.pool._lock.acquire()
+    asked.pool._threads.update(threading.Thread() for _ in range(3))
+    asked.pool.after_fork_in_child()
+    asked.ask("good")
+    wait_until(lambda: asked.outcomes.get("good") == (Address("127.0.0.9", 9),))

@@ -1,0 +1,94 @@
+"""Seeds that have a zone, or whose name server is silent: hosts as network namespaces."""
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from support.hosts import Host, Running, connected
+
+pytestmark = [pytest.mark.sockets, pytest.mark.processes]
+
+AGENT = [sys.executable, "-m", "swim_anyio", "agent", "--format", "json"]
+QUICK = ["--probe-interval", "0.2", "--stall-tolerance", "2"]
+DRIVERS = pytest.mark.parametrize("driver", ["thread", "loop"])
+
+
+def agent(host: Host, name: str, *arguments: str, driver: str = "loop") -> Running:
+    return host.run("env", f"SWIM_DRIVER={driver}", *AGENT, "--name", name, *QUICK, *arguments)
+
+
+def wait_alive(node: Running, name: str) -> None:
+    node.wait_for(lambda line: (line["event"], line.get("member")) == ("alive", name))
+
+
+def link_local(host: Host) -> str:
+    """Its address on eth0 once that is settled."""
+    host.ip("link", "set", "eth0", "addrgenmode", "eui64")
+    host.ip("link", "set", "eth0", "down")
+    host.execute("sysctl", "-qw", "net.ipv6.conf.eth0.accept_dad=0")
+    host.ip("link", "set", "eth0", "up")
+    shown = host.finished("ip", "-j", "-6", "address", "show", "dev", "eth0", "scope", "link").stdout
+    found = [address["local"] for link in json.loads(shown or "[]") for address in link.get("addr_info", [])]
+    if not found:
+        pytest.skip("no link-local addresses here")
+    return str(found[0])
+
+
+@DRIVERS
+@pytest.mark.parametrize("wildcard", [True, False])
+def test_a_link_local_seed_with_its_zone(new_host: Callable[[], Host], wildcard: bool, driver: str) -> None:
+    a, b = new_host(), new_host()
+    connected([a, b])
+    first, second = link_local(a), link_local(b)
+    one = agent(a, "a", "--bind", f"[{first}%eth0]:7946")
+    bind = "[::]:7946" if wildcard else f"[{second}%eth0]:7946"
+    two = agent(b, "b", "--bind", bind, "--join", f"[{first}%eth0]:7946", driver=driver)
+    wait_alive(one, "b")
+    wait_alive(two, "a")
+
+
+SILENT = """
+import socket, sys
+server = socket.socket(type=socket.SOCK_DGRAM)  # which nobody reads
+server.bind(("", 53))
+print("{}", flush=True)
+sys.stdin.read()
+"""
+PROGRAMS = {
+    "threads": """
+import time, swim_threads
+began = time.monotonic()
+with swim_threads.open_node("0.0.0.0:7946", name="a", join="seed:7946"):
+    print(time.monotonic() - began)
+""",
+    "asyncio": """
+import asyncio, time, swim_anyio
+async def main():
+    began = time.monotonic()
+    async with swim_anyio.open_node("0.0.0.0:7946", name="a", join="seed:7946"):
+        print(time.monotonic() - began)
+asyncio.run(main())
+""",
+}
+
+
+@pytest.mark.parametrize("adapter", list(PROGRAMS))
+def test_a_name_server_that_says_nothing_delays_neither_start_nor_end_for_long(
+    new_host: Callable[[], Host], adapter: str
+) -> None:
+    a, silent = new_host(), new_host()
+    connected([a, silent])
+    a.ip("address", "add", "10.77.0.1/24", "dev", "eth0")
+    silent.ip("address", "add", "10.77.0.250/24", "dev", "eth0")
+    a.hosts_file("127.0.0.1 localhost\n")
+    lines = "nameserver 10.77.0.250\nsearch one.test two.test three.test\noptions ndots:5\n"
+    (Path("/etc/netns") / a.name / "resolv.conf").write_text(lines)
+    silent.run(sys.executable, "-c", SILENT).wait_for(lambda line: True)
+    began = time.monotonic()
+    done = a.finished(sys.executable, "-c", PROGRAMS[adapter])
+    assert float(done.stdout) < 10, done.stderr  # 2 s on a machine that has time; the resolver takes 40
+    assert time.monotonic() - began < 20
