@@ -53,8 +53,11 @@ async def test_the_end_does_not_wait_for_a_name(names: Names) -> None:
 async def test_a_name_that_is_resolved_while_the_node_leaves(names: Names) -> None:
     config = FakeConfig()
     names.known = {"seed.example": ["127.0.0.2"]}
+    names.hold = threading.Event()
     async with open_node(HERE, config=config, join=["seed.example"]) as node:
+        await until(lambda: names.asked)
         await node.leave()
+        names.hold.set()
     assert config.node.joins == [[]]
 
 

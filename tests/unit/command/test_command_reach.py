@@ -1,5 +1,7 @@
 """What an agent says that was told a seed on another host, but not where to listen."""
 
+import socket
+
 import pytest
 
 from swim_anyio.command import reach
@@ -19,7 +21,8 @@ def host(monkeypatch: pytest.MonkeyPatch) -> None:
     def getaddrinfo(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
         if host not in NAMES:
             raise OSError("no such name")
-        return [(0, 0, 0, "", (NAMES[host], port)), (0, 0, 0, "", ("fd00::1", port, 0, 0))]
+        four, six = (NAMES[host], port), ("fd00::1", port, 0, 0)
+        return [(socket.AF_INET, 0, 0, "", four), (socket.AF_INET6, 0, 0, "", six)]
 
     def route_source(destination: Address) -> str | None:
         return SOURCE if destination.host.startswith("10.") else None
