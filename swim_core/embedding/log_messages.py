@@ -147,7 +147,7 @@ def _elsewhere(event: SeenElsewhere) -> Notice:
         f" advertise an address that leads here (advertise=, --advertise)"
     )
     fields = {"event": "elsewhere", "seen": str(event.seen), "claimed": str(event.claimed), "by": str(event.by)}
-    return Notice(WARNING, "events", text, fields)
+    return Notice(WARNING, "settings", text, fields)
 
 
 def _clocks(event: ClocksDiffer) -> Notice:
@@ -156,7 +156,9 @@ def _clocks(event: ClocksDiffer) -> Notice:
         f"the cluster of {event.address} is {days:.1f} days {which} this one, and they stay apart: set the clocks of"
         " the one that is wrong, then restart its members, all at once"
     )
-    return Notice(WARNING, "events", text, {"event": "clocks", "address": str(event.address), "seconds": event.seconds})
+    return Notice(
+        WARNING, "settings", text, {"event": "clocks", "address": str(event.address), "seconds": event.seconds}
+    )
 
 
 def _met(event: ClustersMet) -> Notice:
@@ -165,7 +167,7 @@ def _met(event: ClustersMet) -> Notice:
         f" {event.their_members} with {event.their_address}; if they should not be one, give each a label (cluster=)"
     )
     fields = {"event": "met", "address": str(event.their_address), "members": event.their_members}
-    return Notice(WARNING, "events", text, fields)
+    return Notice(WARNING, "settings", text, fields)
 
 
 def _isolated(_: Isolated) -> Notice:

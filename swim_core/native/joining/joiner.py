@@ -160,11 +160,14 @@ class Joiner:
     # ------------------------------------------------------------------ attempts
 
     def _wanted(self, seed: _Seed) -> bool:
-        if seed.address == self._local.address:
-            return False
+        if seed.address == self._local.address:  # likely itself; but another node may be there, and this one be wrong
+            return self._table.live_count == 1 and seed.asked <= 1 and not seed.led_back
         if seed.known or self._local.rival is not None or self._deaf():
             return True
         return self._table.live_at(seed.address) is None
+
+    def _is_own(self, seed: _Seed) -> bool:
+        return seed.address == self._local.address and not self._wanted(seed)
 
     def superseded(self, now: float) -> None:
         """Another process owns the name: go on asking whether it still lives."""
@@ -183,7 +186,8 @@ class Joiner:
 
     def _attempt(self, now: float) -> None:
         self._answering = False
-        if any(seed.due <= now and self._wanted(seed) for seed in self._seeds.values()):
+        others = [seed for seed in self._seeds.values() if seed.address != self._local.address]
+        if any(seed.due <= now and self._wanted(seed) for seed in others):
             vain = self._vain()
             waited = now - min((seed.asked_since for seed in vain), default=now)
             self._emit(JoinAttempt(tuple(self._seeds), tuple(seed.address for seed in vain), waited))
@@ -198,7 +202,7 @@ class Joiner:
         return [seed for seed in vain if alone or not seed.led_back]
 
     def _ask_due(self, now: float) -> None:
-        due = [seed for seed in self._seeds.values() if seed.due <= now and seed.address != self._local.address]
+        due = [seed for seed in self._seeds.values() if seed.due <= now and not self._is_own(seed)]
         self._random.shuffle(due)
         asked = 0
         for seed in due:
@@ -229,7 +233,7 @@ class Joiner:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        dues = [seed.due for seed in self._seeds.values() if seed.address != self._local.address]
+        dues = [seed.due for seed in self._seeds.values() if not self._is_own(seed)]
         if self._local.rival is not None:
             dues.append(self._members_due)
         if dues:

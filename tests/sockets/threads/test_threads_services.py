@@ -83,7 +83,9 @@ def test_one_that_has_no_records_or_says_that_there_is_none_does_not_resolve(ser
 
 
 def test_without_dnspython_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "dns", None)
+    loaded = {name for name in sys.modules if name.split(".")[0] == "dns"}  # by a test before
+    for name in loaded | {"dns", "dns.resolver"}:
+        monkeypatch.setitem(sys.modules, name, None)
     config = FakeConfig()
     with pytest.raises(ConfigError, match=r"_swim\._udp\.example.*swim-membership\[dns\]"):
         open_node(HERE, join=SERVICE, config=config)

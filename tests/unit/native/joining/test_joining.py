@@ -415,9 +415,26 @@ def test_three_addresses_are_asked_at_a_time_in_random_order() -> None:
     assert len(orders) == 5
 
 
-def test_the_own_address_is_not_asked() -> None:
+def test_the_own_address_is_asked_until_the_question_comes_back() -> None:
+    """Another node may be there, if this one is wrong about its address: see `SeenElsewhere`."""
     hand = Hand()
     hand.node.join([hand.me.address], now=hand.now)
+    (question,) = [sent for sent in hand.collect() if isinstance(sent.message, Join)]
+    assert question.to == hand.me.address
+    hand.feed_bytes(question.payload, hand.me.address)
+    hand.clear()
+    hand.run(100.0)
+    assert not hand.sent
+    assert not hand.happened(JoinAttempt)
+
+
+def test_the_own_address_is_not_asked_for_long() -> None:
+    hand = Hand()
+    hand.node.join([hand.me.address], now=hand.now)
+    hand.run(10.0)
+    assert 1 <= len(hand.sent) <= 6
+    assert {type(sent.message) for sent in hand.sent} == {Join}
+    hand.clear()
     hand.run(100.0)
     assert not hand.sent
     assert not hand.happened(JoinAttempt)
