@@ -60,7 +60,7 @@ __all__ = ["Assembly"]
 
 # their senders are not asked who they are: they say so themselves, or are no members
 _INTRODUCTIONS = (messages.Join, messages.JoinAck, messages.ClaimOf, messages.NotMe, messages.Ask, messages.Tell)
-Handler = Callable[[Any, Sender, float], None]
+Handler = Callable[[Any, Sender, float], object]
 
 
 class Assembly:
@@ -192,7 +192,7 @@ class Assembly:
         return {
             messages.Ping: self._responder.pinged,
             messages.Ack: self._on_ack,
-            messages.AckElsewhere: self._on_ack,
+            messages.AckElsewhere: self._on_ack_elsewhere,
             messages.PingReq: self._watches.help,
             messages.Vote: self._watches.voted,
             messages.Poll: self._watches.polled,
@@ -290,7 +290,12 @@ class Assembly:
 
     # ------------------------------------------------------------------ messages
 
-    def _on_ack(self, ack: messages.Ack | messages.AckElsewhere, sender: Sender, now: float) -> None:
+    def _on_ack_elsewhere(self, ack: messages.AckElsewhere, sender: Sender, now: float) -> None:
+        if self._on_ack(ack, sender, now):
+            self._joiner.acked_elsewhere(unpack(ack.seen) if ack.seen else None, sender.address, now)
+
+    def _on_ack(self, ack: messages.Ack | messages.AckElsewhere, sender: Sender, now: float) -> bool:
+        """Whether it answers a ping of this node, which has not left."""
         if not self._pings.acked(ack.seq, sender.short_id, sender.address, now):
             self._context.counters.drop(DropReason.UNREQUESTED)
         elif not self._local.left:
@@ -300,8 +305,8 @@ class Assembly:
             if self._health.isolated:
                 self._isolation.answered(now)
             self._sync.compare(ack.digest, sender, now)
-            if isinstance(ack, messages.AckElsewhere):
-                self._joiner.acked_elsewhere(unpack(ack.seen) if ack.seen else None, sender.address, now)
+            return True
+        return False
 
     def _on_push(self, push: messages.SyncPush, sender: Sender, now: float) -> None:
         if sender.proven is None:
