@@ -79,3 +79,31 @@ def test_two_islands_with_different_seeds_merge() -> None:
         simulation.heal()
         simulation.run_until(simulation.agreed, limit=70.0)
         assert not deaths(simulation)
+
+
+@pytest.mark.parametrize("loss", [0.0, 0.2])
+@pytest.mark.parametrize("dies", ["before", "during"])
+@pytest.mark.parametrize("members", [3, 6, 17])
+def test_a_partition_heals_though_the_only_seed_is_dead(members: int, dies: str, loss: float) -> None:
+    """Each side holds the other dead, and nobody is left who would let both in."""
+    with Simulation(f"{members}/{dies}/{loss}", link=Link(loss=loss)) as simulation:
+        seed = simulation.add("m0")
+        for number in range(1, members):
+            simulation.add(f"m{number}", join=[seed])
+            simulation.run_for(0.1)
+        simulation.run_until(simulation.agreed, 30.0)
+        if dies == "before":
+            simulation.crash("m0")
+            simulation.run_for(10.0)
+        names = [process.label for process in simulation.running()]
+        simulation.partition(names[: len(names) // 2], names[len(names) // 2 :])
+        simulation.run_for(20.0)
+        if dies == "during":
+            simulation.crash("m0")
+        simulation.run_for(20.0)
+        simulation.heal()
+        assert simulation.run_until(simulation.agreed, 60.0) < 60.0
+        healed = simulation.now
+        simulation.run_for(60.0)
+        for process in simulation.running():
+            assert not [time for time in process.times(MemberDied) if time > healed]
