@@ -564,3 +564,34 @@ def test_a_suspect_is_still_told_everything_and_heard() -> None:
     assert hand.messages(UserMessage, B)
     hand.feed(B, UserMessage(b"z"))
     assert len(hand.events) == 1
+
+
+# ------------------------------------------------------------------ deaths that this node knows better
+
+
+@pytest.mark.parametrize("rule", [Rule.SILENT, Rule.HOST_GONE])
+def test_a_death_by_silence_of_a_member_just_heard_is_put_to_the_member_first(rule: Rule) -> None:
+    hand = Hand(knows=[A, B])
+    hand.answering = [A]
+    hand.feed(B, Ping(1, 0, hand.cluster_time))
+    hand.clear()
+    death = B.claim(State.DEAD, rule=rule, time=hand.cluster_time)
+    hand.feed(A, claims=[death])
+    assert hand.state(B) is State.ALIVE
+    assert any(death in sent.claims for sent in hand.sent if sent.to == B.address)
+    hand.feed(B, claims=[B.claim(State.ALIVE, incarnation=1)])
+    hand.run(5.0)
+    assert hand.state(B) is State.ALIVE
+
+
+def test_a_death_by_refusal_or_of_one_not_heard_for_long_is_believed_at_once() -> None:
+    hand = Hand(knows=[A, B])
+    hand.answering = [A]
+    hand.feed(B, Ping(1, 0, hand.cluster_time))
+    hand.feed(A, claims=[B.claim(State.DEAD, rule=Rule.GONE, time=hand.cluster_time)])
+    assert hand.state(B) is State.DEAD
+    hand = Hand(knows=[A, B])
+    hand.answering = [A]
+    hand.run(3.5)
+    hand.feed(A, claims=[B.claim(State.DEAD, rule=Rule.SILENT, time=hand.cluster_time)])
+    assert hand.state(B) is State.DEAD

@@ -451,6 +451,21 @@ def test_a_dead_member_is_probed_with_backoff_2_4_8_up_to_5_s_for_each_predecess
     assert not hand.sent or not revivals(hand, B)
 
 
+def test_a_probe_of_the_dead_brings_the_own_claim_and_again_once_it_was_refuted() -> None:
+    """Each side of a healed partition holds the other dead, and must hear that it lives."""
+    hand = Hand(knows=[A, B])
+    hand.answering = [A]
+    hand.feed(A, claims=[B.claim(State.DEAD, rule=Rule.GONE, time=hand.cluster_time)])
+    hand.until(lambda: bool(revivals(hand, B)), 5.0)
+    (first,) = revivals(hand, B)
+    assert hand.own_claim() in first.claims
+    assert isinstance(first.message, Ping)
+    hand.feed(B, Ack(first.message.seq, 0), claims=[hand.own_claim(State.DEAD)])
+    second = revivals(hand, B)[-1]
+    assert second is not first
+    assert [claim.incarnation for claim in second.claims if claim.name == "me"] == [1]
+
+
 def test_a_probe_of_the_dead_carries_the_claim_that_they_are() -> None:
     hand = Hand(knows=[A, B])
     hand.answering = [A]
