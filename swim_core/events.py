@@ -232,7 +232,7 @@ class SeenElsewhere(msgspec.Struct, frozen=True):
     """Others see this node at another address than it tells them, and do not take it for a member there.
 
     What is sent to the address that it tells may not arrive. Advertise the address at which it is seen, if others can
-    reach that; behind a translation of addresses, one that is forwarded here.
+    reach that; a translation of addresses must keep the port.
 
     Attributes:
         seen: where this node's datagrams come from, as a member or seed sees it.
