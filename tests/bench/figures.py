@@ -12,14 +12,13 @@ takes.
 
 import argparse
 import resource
-import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from measuring import share, table
+from measuring import progress, share, table
 
 from swim_anyio.command.experiments.plots import drawer
 from swim_anyio.command.experiments.units import say_duration
@@ -35,11 +34,6 @@ RUNNING = (1.0, 0.05)  # seconds between two stalls of a member
 LONG = 180.0  # seconds of one cell of the stall experiment
 N = 128
 IDLE = 10.0  # seconds of a large cluster in which its load is measured
-
-
-def progress(what: str) -> None:
-    """Say on standard error what is being done."""
-    print(f"\r{what:<70}", end="", file=sys.stderr, flush=True)
 
 
 def setting(members: int, loss: float, *, tripwires: bool = True) -> Setting:

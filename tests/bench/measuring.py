@@ -2,18 +2,24 @@
 
 import math
 import statistics
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
 from swim_core import Event
 from swim_core.simulation import Process, Simulation
 
-__all__ = ["count", "events", "messages", "per", "section", "settled", "share", "spread", "table"]
+__all__ = ["count", "events", "messages", "per", "progress", "section", "settled", "share", "spread", "table"]
 
 
 def section(title: str) -> None:
     """Begin a table with a line that says what it shows."""
     print(f"\n{title}\n", flush=True)
+
+
+def progress(what: str) -> None:
+    """Say on standard error what is being done."""
+    print(f"\r{what:<70}", end="", file=sys.stderr, flush=True)
 
 
 def table(header: str, rows: Iterable[Sequence[object]]) -> None:

@@ -63,6 +63,19 @@ def test_a_silent_member_is_suspected_at_half_the_tolerance() -> None:
         assert not deaths(simulation)
 
 
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_member_that_loses_most_datagrams_makes_nobody_else_suspected(seed: int) -> None:
+    """What it asks helpers reaches them late; their first votes, before any answer, confirm nothing."""
+    with formed(seed, 16) as simulation:
+        lossy = simulation.process("node-7")
+        simulation.network.set_link(lossy.address, None, Link(loss=0.8))
+        simulation.network.set_link(None, lossy.address, Link(loss=0.8))
+        simulation.run_for(150.0)
+        suspected = {event.member.name for p in simulation.running() for event in p.told(MemberSuspected)}
+        assert lossy.node.statistics().probes_failed > 50
+        assert suspected <= {lossy.name}
+
+
 @pytest.mark.parametrize("members", [3, 16])
 @pytest.mark.parametrize("seed", range(1, 4))
 def test_a_stall_just_under_the_tolerance_is_survived(seed: int, members: int) -> None:

@@ -149,7 +149,7 @@ class Accuser:
             self._give_verdict(watch, Rule.SILENT, now)
         elif self._until_poll(watch, now) <= 0 and watch.host_gone(quorum, self._host_tolerance(), now, awake):
             self._give_verdict(watch, Rule.HOST_GONE, now)
-        elif age >= tolerance / 2 and watch.suspicious(quorum, now):
+        elif age >= tolerance / 2 and watch.suspicious(quorum, self._config.stall_tolerance / 4, now):
             self._accuse_publicly(watch, State.SUSPECT, Rule.SUSPICION, now)
 
     def _give_verdict(self, watch: Watch, rule: Rule, now: float) -> None:

@@ -106,9 +106,10 @@ class Watch(msgspec.Struct):
     def _kernel_votes(self, now: float) -> list[KernelVerdict]:
         return [helper.kernel(now) for helper in self.helpers.values()]
 
-    def suspicious(self, quorum: int, now: float) -> bool:
-        """Whether min(1, q) helpers confirm a silence."""
-        return sum(helper.silence(now) is not None for helper in self.helpers.values()) >= min(1, quorum)
+    def suspicious(self, quorum: int, least: float, now: float) -> bool:
+        """Whether min(1, q) helpers confirm a silence of ``least`` seconds: who just began to look knows nothing."""
+        silences = (helper.silence(now) for helper in self.helpers.values())
+        return sum(silence is not None and silence >= least for silence in silences) >= min(1, quorum)
 
     def silent(self, quorum: int, tolerance: float) -> bool:
         """Rule 2, once the watch is old enough: q helpers answered a recent poll with such a silence of their own."""

@@ -54,7 +54,7 @@ def test_a_vote_counts_for_13_s() -> None:
     hand = Accuser(votes=False)
     t0 = hand.accuse()
     run_to(hand, t0 + S / 2 - 1.35)
-    hand.vote(hand.helpers[0], silence=1.0)
+    hand.vote(hand.helpers[0], silence=2.0)
     run_to(hand, t0 + S / 2 + 0.5)
     assert hand.verdict() is State.ALIVE
     hand.vote(hand.helpers[0], silence=3.0)
@@ -65,9 +65,19 @@ def test_a_vote_12_s_old_still_counts() -> None:
     hand = Accuser(votes=False)
     t0 = hand.accuse()
     run_to(hand, t0 + S / 2 - 1.2)
-    hand.vote(hand.helpers[0], silence=1.0)
+    hand.vote(hand.helpers[0], silence=2.0)
     run_to(hand, t0 + S / 2 + 0.05)
     assert hand.verdict() is State.SUSPECT
+
+
+@pytest.mark.parametrize(("silence", "state"), [(0.0, State.ALIVE), (1.24, State.ALIVE), (1.26, State.SUSPECT)])
+def test_a_helper_confirms_a_suspicion_only_with_a_silence_of_a_quarter_of_s(silence: float, state: State) -> None:
+    hand = Accuser(votes=False)
+    t0 = hand.accuse()
+    run_to(hand, t0 + S / 2 + 0.1)
+    for helper in hand.helpers[:3]:
+        hand.vote(helper, silence=silence)
+    assert hand.verdict() is state
 
 
 def test_of_two_members_one_suspects_without_help() -> None:
