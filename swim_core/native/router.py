@@ -103,7 +103,12 @@ class Assembly:
         self._pings = Pings(context)
         self._dead_prober = DeadProber(context, self._local, self._pings)
         self._claims = ClaimMerger(
-            context, self._local, self._corrections, on_change=self._changed, on_own_name_claimed=self._own_name_claimed
+            context,
+            self._local,
+            self._corrections,
+            pass_on=self._queue.claim,
+            on_change=self._changed,
+            on_own_name_claimed=self._own_name_claimed,
         )
         self._strangers = Strangers(context, self._claims, self._corrections)
         self._tripwires = Tripwires(

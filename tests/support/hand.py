@@ -78,7 +78,7 @@ class Peer:
         metadata: bytes | None = None,
     ) -> Claim:
         """What is claimed of this peer; the verdict, where the state takes one, is by the short id ``by``."""
-        usual = {State.SUSPECT: Rule.SUSPICION, State.DEAD: Rule.SILENT, State.LEFT: Rule.LEFT}
+        usual = {State.SUSPECT: Rule.SUSPICION, State.DEAD: Rule.GONE, State.LEFT: Rule.LEFT}
         verdict = None if state is State.ALIVE else Verdict(by, usual[state] if rule is None else rule, time)
         live = state in (State.ALIVE, State.SUSPECT)
         return Claim(

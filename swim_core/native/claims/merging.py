@@ -24,17 +24,24 @@ __all__ = ["ClaimMerger"]
 _LOOPBACK = (b"\x7f", bytes(15))  # what packed loopback addresses begin with
 DAY = 86_400_000  # ms
 FRESH = 2_000  # ms; an older verdict on a member that is live here is put to the member first
-HOLD = 1.0  # seconds, at least, that the member has to answer
-QUESTIONS = 3  # times it is asked in that time: one datagram lost must not kill it here
+QUESTIONS = 3  # times it is asked: one datagram lost must not kill it here
+OLD_HOLD = 1.0  # seconds, at least, that the member has to answer where the news is doubtful
+NEW_HOLD = 0.05  # the same where it is not: all hear of a hung member that much later
+SILENCES = (Rule.SILENT, Rule.HOST_GONE)
 
 
 class _Held(msgspec.Struct):
     claim: Claim
+    wait: float  # seconds between two questions
+    rest: float  # seconds after the last: a round trip is enough, since a network may have healed just now
     timer: Timer
 
 
 class ClaimMerger:
-    """Receives claims, merges them, and holds back deaths that are old news."""
+    """Receives claims, merges them, and puts deaths to the members themselves that may live.
+
+    ``pass_on`` tells others of a claim that is not believed yet; ``on_change`` is told of those that are merged.
+    """
 
     def __init__(
         self,
@@ -42,6 +49,7 @@ class ClaimMerger:
         local: LocalMember,
         corrections: Corrections,
         *,
+        pass_on: Callable[[Claim], None],
         on_change: Callable[[Change, float], None],
         on_own_name_claimed: Callable[[Refutation, Claim, float], None],
     ) -> None:
@@ -54,6 +62,7 @@ class ClaimMerger:
         self._corrections = corrections
         self._rtt = context.rtt
         self._counters = context.counters
+        self._pass_on = pass_on
         self._on_change = on_change
         self._on_own_name_claimed = on_own_name_claimed
         config = context.config
@@ -80,10 +89,13 @@ class ClaimMerger:
             and entry is not None
             and entry.live
             and precedence(claim) > precedence(entry.claim)
-            and (paged or self._is_old(claim, now) or self._is_contradicted(claim, entry, now))
         ):
-            self._hold_back(claim, now)
-            return False
+            if paged or self._is_old(claim, now) or self._is_contradicted(claim, entry, now):
+                self._hold_back(claim, OLD_HOLD, now)
+                return False
+            if claim.verdict is not None and claim.verdict.rule in SILENCES:
+                self._hold_back(claim, NEW_HOLD, now)
+                return False
         if entry is not None and sender is not None and precedence(claim) < precedence(entry.claim):
             self._correct_sender(claim, entry, sender, now)
         return self._merge(claim, now)
@@ -114,7 +126,7 @@ class ClaimMerger:
 
     def _is_contradicted(self, claim: Claim, entry: Entry, now: float) -> bool:
         """Whether a member is said to be silent that this node heard within that time."""
-        silent = claim.verdict is not None and claim.verdict.rule in (Rule.SILENT, Rule.HOST_GONE)
+        silent = claim.verdict is not None and claim.verdict.rule in SILENCES
         return silent and entry.heard is not None and now - entry.heard < self._recently
 
     def _merge(self, claim: Claim, now: float) -> bool:
@@ -139,15 +151,22 @@ class ClaimMerger:
             self._on_own_name_claimed(refutation, claim, now)
         return refutation not in (Refutation.NOTHING, Refutation.STALE)
 
-    # ------------------------------------------------------------------ old deaths
+    # ------------------------------------------------------------------ deaths that may not be
 
-    def _hold_back(self, claim: Claim, now: float) -> None:
-        """Ask the member before believing it dead: it may have answered where this news did not reach yet."""
+    def _hold_back(self, claim: Claim, least: float, now: float) -> None:
+        """Ask the member before believing it dead: it may have answered where this news did not reach yet.
+
+        A new silence is passed on meanwhile: no hop of a flood waits, and each that hears of it asks for itself.
+        """
         if claim.name in self._held:  # one question at a time, in its turn; a sync brings a later death again
             return
+        if least == NEW_HOLD:
+            self._pass_on(claim)
         self._next_held = max(now, self._next_held + self._spacing)
         timer = self._timers.at(self._next_held, lambda at: self._put_to_member(claim.name, at))
-        self._held[claim.name] = _Held(claim, timer)
+        hold = max(least, 4 * self._rtt.p99)
+        rest = 2 * self._rtt.p99 or hold / QUESTIONS
+        self._held[claim.name] = _Held(claim, (hold - rest) / (QUESTIONS - 1), rest, timer)
         if self._next_held <= now:
             timer.cancel()
             self._put_to_member(claim.name, now)
@@ -160,5 +179,5 @@ class ClaimMerger:
         entry = self._table.get(name)
         if entry is not None:
             self._outbox.send(None, entry, now, riding=Piggyback([encode_item(held.claim)]))
-        wait = max(HOLD, 4 * self._rtt.p99) / QUESTIONS
+        wait = held.rest if asked == QUESTIONS - 1 else held.wait
         held.timer = self._timers.at(now + wait, lambda at: self._put_to_member(name, at, asked + 1))

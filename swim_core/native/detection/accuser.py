@@ -25,8 +25,8 @@ BRAKE = 3  # times S while most others are under watch
 class Accuser:
     """Judges members that this node watches because its own probe failed.
 
-    ``watches`` are all of this node, by short id: how many there are says whether the trouble is its own. ``end`` ends
-    one; ``declare`` is told of verdicts.
+    ``watches`` are all of this node, by short id: how many there are says whether the trouble is its own. ``ping``
+    pings the subject of one, ``end`` ends it; ``declare`` is told of verdicts.
     """
 
     def __init__(
@@ -37,6 +37,7 @@ class Accuser:
         evidence_log: EvidenceLog,
         watches: Mapping[int, Watch],
         *,
+        ping: Callable[[Watch, float], None],
         end: Callable[[Watch], None],
         declare: Callable[[Claim, float], None],
     ) -> None:
@@ -51,6 +52,7 @@ class Accuser:
         self._health = health
         self._evidence_log = evidence_log
         self._watches = watches
+        self._ping = ping
         self._end = end
         self._declare = declare
 
@@ -110,7 +112,7 @@ class Accuser:
                 )
                 self._ask_more(watch, 1, now)
         if self._until_poll(watch, now) <= 0 and now >= watch.next_poll:
-            watch.next_poll = now + max(POLL_EVERY, 2 * self._rtt.p99)
+            watch.next_poll = now + max(POLL_EVERY, 2 * self._last_word())
             self._poll(watch, now)
 
     def _poll(self, watch: Watch, now: float) -> None:
@@ -120,6 +122,8 @@ class Accuser:
             self._ask_more(watch, 1, now)
         nonce = self._random.getrandbits(32) or 1
         watch.nonces.append(nonce)
+        watch.polled = now
+        self._ping(watch, now)
         self._evidence_log.note(watch.entry.name, "polled", now, detail=", ".join(watch.helpers), repeats=True)
         for helper in watch.helpers.values():
             self._outbox.send(Poll(watch.short_id, watch.incarnation, nonce), helper.entry, now)
@@ -131,6 +135,8 @@ class Accuser:
         until_suspicion, until_poll = self._tolerance() / 2 - self._age(watch, now), self._until_poll(watch, now)
         if until_suspicion > 0:
             times.append(now + until_suspicion)
+        if watch.polled + self._last_word() > now:
+            times.append(watch.polled + self._last_word())
         return [*times, watch.next_ask, now + until_poll if until_poll > 0 else watch.next_poll]
 
     # ------------------------------------------------------------------ judging
@@ -145,9 +151,14 @@ class Accuser:
             self._give_verdict(watch, Rule.GONE, now)
             return
         age, tolerance = self._age(watch, now), self._tolerance()
-        if age >= tolerance + self._rtt.margin and watch.silent(quorum, tolerance):
+        heard_out = now >= watch.polled + self._last_word()
+        if heard_out and age >= tolerance + self._rtt.margin and watch.silent(quorum, tolerance):
             self._give_verdict(watch, Rule.SILENT, now)
-        elif self._until_poll(watch, now) <= 0 and watch.host_gone(quorum, self._host_tolerance(), now, awake):
+        elif (
+            heard_out
+            and self._until_poll(watch, now) <= 0
+            and watch.host_gone(quorum, self._host_tolerance(), now, awake)
+        ):
             self._give_verdict(watch, Rule.HOST_GONE, now)
         elif age >= tolerance / 2 and watch.suspicious(quorum, self._config.stall_tolerance / 4, now):
             self._accuse_publicly(watch, State.SUSPECT, Rule.SUSPICION, now)
@@ -189,6 +200,11 @@ class Accuser:
     def _brake(self) -> int:
         live = self._table.live_count
         return BRAKE if live > 3 and len(self._watches) > (live - 1) / 2 else 1
+
+    def _last_word(self) -> float:
+        """Seconds that the subject has to answer the ping that goes with a poll: a network that has just healed would
+        carry the votes of its own side sooner than the subject's ack."""
+        return 2 * self._rtt.p99
 
     def _age(self, watch: Watch, now: float) -> float:
         return self._health.awake(now) - watch.since

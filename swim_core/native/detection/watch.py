@@ -56,6 +56,7 @@ class Watch(msgspec.Struct):
         accusers: short ids of those it is a helper for, and when they last asked.
         helpers: asked so far, by name (a helper that restarts goes on), in the order of rank.
         candidates: who may be asked next, best rank last.
+        polled: when the last poll went out, and a ping to the subject with it.
         repeats: when tests and requests are repeated, since the subject seems to have ended; None as long as it seems
             silent only.
     """
@@ -73,6 +74,7 @@ class Watch(msgspec.Struct):
     next_ping: float = -inf
     next_ask: float = -inf
     next_poll: float = -inf
+    polled: float = -inf
     repeats: list[float] | None = None
 
     def vote(self, kind: VoteKind, nonce: int, age: float, config: Settings, now: float, awake: float) -> Vote:

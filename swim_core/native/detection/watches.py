@@ -61,7 +61,16 @@ class Watches:
         self._tripwires = tripwires
         self._counters = context.counters
         self._watches: dict[int, Watch] = {}
-        self._accuser = Accuser(context, local, health, evidence_log, self._watches, end=self._end, declare=declare)
+        self._accuser = Accuser(
+            context,
+            local,
+            health,
+            evidence_log,
+            self._watches,
+            ping=self._ping_subject,
+            end=self._end,
+            declare=declare,
+        )
         self._timer_of: dict[int, Timer] = {}
 
     def __len__(self) -> int:
@@ -248,6 +257,8 @@ class Watches:
         if watch is not None:
             watch.accusers[accuser.short_id] = now
             self._vote(watch, accuser, poll.nonce, now)
+            if self._health.awake(now) - watch.since >= self._config.stall_tolerance:  # its vote may settle the matter
+                self._ping_subject(watch, now)
         elif entry is not None and not entry.live:
             self._corrections.send(entry.claim, sender, now)
 
@@ -296,10 +307,13 @@ class Watches:
 
     def _ping(self, watch: Watch, now: float) -> None:
         watch.next_ping = now + self._config.reping_interval
-        self._pings.send(watch.entry, now, accused=watch.incarnation)
+        self._ping_subject(watch, now)
         self._test(watch, now)
         for accuser in self._accusers(watch, now):
             self._vote(watch, accuser, 0, now)
+
+    def _ping_subject(self, watch: Watch, now: float) -> None:
+        self._pings.send(watch.entry, now, accused=watch.incarnation)
 
     def _test(self, watch: Watch, now: float) -> None:
         awake = self._health.awake(now)
@@ -322,7 +336,7 @@ class Watches:
         if findings.vetoes(now):
             return
         if findings.lacks_udp(now):
-            self._pings.send(watch.entry, now, accused=watch.incarnation)
+            self._ping_subject(watch, now)
         if findings.lacks_tcp(now):
             self._tripwires.connect(watch.entry)
         if watch.accusing:

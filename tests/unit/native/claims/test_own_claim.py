@@ -584,14 +584,38 @@ def test_a_death_by_silence_of_a_member_just_heard_is_put_to_the_member_first(ru
     assert hand.state(B) is State.ALIVE
 
 
-def test_a_death_by_refusal_or_of_one_not_heard_for_long_is_believed_at_once() -> None:
+def test_a_death_by_refusal_is_believed_at_once() -> None:
     hand = Hand(knows=[A, B])
     hand.answering = [A]
     hand.feed(B, Ping(1, 0, hand.cluster_time))
     hand.feed(A, claims=[B.claim(State.DEAD, rule=Rule.GONE, time=hand.cluster_time)])
     assert hand.state(B) is State.DEAD
-    hand = Hand(knows=[A, B])
-    hand.answering = [A]
+
+
+@pytest.mark.parametrize("rule", [Rule.SILENT, Rule.HOST_GONE])
+def test_a_new_silence_is_passed_on_at_once_and_believed_after_three_questions(rule: Rule) -> None:
+    hand = Hand(knows=[A, B, C])
+    hand.answering = [A, C]
+    hand.run(3.5)
+    hand.clear()
+    start = hand.now
+    death = B.claim(State.DEAD, rule=rule, time=hand.cluster_time)
+    hand.feed(A, claims=[death])
+    assert hand.state(B) is State.ALIVE
+    assert [sent for sent in hand.to(C) if death in sent.claims]
+    hand.until(lambda: hand.state(B) is State.DEAD, 1.0)
+    assert hand.now - start == pytest.approx(0.05, abs=0.011)
+    asked = {sent.at - start for sent in hand.to(B) if death in sent.claims and sent.message is None}
+    assert len(asked) == 3
+
+
+def test_a_member_that_answers_a_new_silence_is_never_dead() -> None:
+    hand = Hand(knows=[A, B, C])
+    hand.answering = [A, C]
     hand.run(3.5)
     hand.feed(A, claims=[B.claim(State.DEAD, rule=Rule.SILENT, time=hand.cluster_time)])
-    assert hand.state(B) is State.DEAD
+    hand.run(0.02)
+    hand.feed(B, claims=[B.claim(incarnation=1)])
+    hand.run(1.0)
+    assert hand.state(B) is State.ALIVE
+    assert not hand.happened(MemberDied)

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from support.accuser import MARGIN, Accuser, S
-from support.hand import Hand, Peer, Sent
+from support.hand import RTT, Hand, Peer, Sent, peers
 from swim_core import Config, KernelEvidence, MemberDied, MemberSuspected, Rule, State
 from swim_core.address import pack
 from swim_core.native.wire.claim import Claim
@@ -236,6 +236,35 @@ def test_a_member_that_answers_just_before_the_verdict_lives_whatever_helpers_sa
         hand.vote(helper, silence=60.0)
     hand.run(0.3)
     assert not hand.happened(MemberDied)
+
+
+def test_the_subject_has_two_round_trips_to_answer_the_ping_that_goes_with_the_poll() -> None:
+    """Votes of one side of a partition would else outrun the ack of a member that can be reached again."""
+    hand = Accuser(20, votes=False)
+    t0 = hand.accuse()
+    hand.until(lambda: bool(polls(hand)), S + 2.0)
+    assert hand.now - t0 >= S
+    polled = polls(hand)[-1].at
+    assert [sent for sent in hand.to(hand.subject) if isinstance(sent.message, Ping) and sent.at == polled]
+    for helper in hand.helpers[:3]:
+        hand.vote(helper, nonce=hand.messages(Poll)[-1].nonce, silence=S)
+    assert hand.verdict() is State.SUSPECT
+    hand.until(lambda: hand.verdict() is State.DEAD, 0.2)
+    assert 2 * RTT <= hand.now - polled <= 2 * RTT + 0.02
+
+
+def test_a_helper_that_is_polled_pings_once_more_when_its_own_silence_is_long_enough() -> None:
+    a, b, c = peers(3)
+    hand = Hand(knows=[a, b, c])
+    hand.answering = [a, c]
+    for seconds, pings in ((1.2, 0), (S, 1)):
+        end = hand.now + seconds
+        while hand.now < end:
+            hand.feed(a, PingReq(7, b.claim()))
+            hand.run(0.4)
+        hand.clear()
+        hand.feed(a, Poll(b.short_id, 0, 5))
+        assert len([sent for sent in hand.to(b) if isinstance(sent.message, Ping)]) == pings
 
 
 def test_answers_from_before_a_pause_confirm_nothing() -> None:
