@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 
 from swim_core import Address, ProtocolNode
-from swim_core.embedding.advertising import exposure_warning, is_wildcard, names_itself
+from swim_core.embedding.advertising import exposure_warning, is_wildcard, label_warning, names_itself
 from swim_core.embedding.arguments import Arguments
 
 from .own_address import LOOK_EVERY, OwnAddress
@@ -74,8 +74,9 @@ def advertised(
     own = OwnAddress(sock, advertise, seeds)
     if own.choice.notice is not None:
         log.log(logging.WARNING if own.choice.doubtful else logging.INFO, "%s: %s", arguments.name, own.choice.notice)
-    if (warning := exposure_warning(sock.address)) is not None:
-        log.warning("%s: %s", arguments.name, warning)
+    for warning in (exposure_warning(sock.address), label_warning(sock.address, arguments.config)):
+        if warning is not None:
+            log.warning("%s: %s", arguments.name, warning)
     return own
 
 

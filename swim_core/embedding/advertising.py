@@ -6,8 +6,10 @@ import attrs
 
 from swim_core.address import Address, is_loopback
 from swim_core.errors import ConfigError
+from swim_core.native.config import Config
+from swim_core.protocol import ProtocolConfig
 
-__all__ = ["Advertised", "advertised_address", "exposure_warning", "is_wildcard", "names_itself"]
+__all__ = ["Advertised", "advertised_address", "exposure_warning", "is_wildcard", "label_warning", "names_itself"]
 
 LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # the keys are the wildcards
 # documentation addresses (RFC 5737, 3849), which the default routes lead to; nothing is ever sent there
@@ -88,6 +90,16 @@ def exposure_warning(bound: Address) -> str | None:
     return (
         f"listening on {bound} without encryption: anyone who can reach this port can forge membership;"
         " keep it on a trusted network"
+    )
+
+
+def label_warning(bound: Address, config: ProtocolConfig) -> str | None:
+    """What to warn of when a node listens beyond loopback in a cluster without a label; None where no protocol has one."""
+    if is_loopback(bound) or not isinstance(config, Config) or config.cluster:
+        return None
+    return (
+        "its cluster has no label, and merges with every other one without that it ever hears of;"
+        " give all members one, as by cluster='orders-production', --cluster or SWIM_CLUSTER"
     )
 
 

@@ -1,6 +1,7 @@
 """Seeds that have a zone, or whose name server is silent: hosts as network namespaces."""
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -92,3 +93,37 @@ def test_a_name_server_that_says_nothing_delays_neither_start_nor_end_for_long(
     done = a.finished(sys.executable, "-c", PROGRAMS[adapter])
     assert float(done.stdout) < 10, done.stderr  # 2 s on a machine that has time; the resolver takes 40
     assert time.monotonic() - began < 20
+
+
+VIRTUAL = "10.77.7.7"
+
+
+def balance(host: Host, to: str) -> None:
+    """Has datagrams of a host to the virtual address delivered to ``to``, as a balancer on each host does."""
+    host.execute("nft", "flush", "ruleset")
+    host.execute("nft", "add table ip lb")
+    host.execute("nft", "add chain ip lb out { type nat hook output priority -100 ; }")
+    host.execute("nft", f"add rule ip lb out ip daddr {VIRTUAL} udp dport 7946 dnat to {to}:7946")
+
+
+@pytest.mark.skipif(shutil.which("nft") is None, reason="needs the command nft")
+def test_a_virtual_address_that_leads_back_to_the_asker_is_asked_again(new_host: Callable[[], Host]) -> None:
+    a, b = new_host(), new_host()
+    connected([a, b])
+    addresses = {a: "10.77.0.1", b: "10.77.0.2"}
+    nodes = {}
+    for host, address in addresses.items():
+        host.ip("address", "add", f"{address}/24", "dev", "eth0")
+        host.ip("route", "add", "default", "dev", "eth0")
+        balance(host, to=address)
+        for timeout in ("udp_timeout", "udp_timeout_stream"):  # a flow keeps its translation for so many seconds
+            host.execute("sysctl", "-qw", f"net.netfilter.nf_conntrack_{timeout}=1")
+        arguments = ["--bind", "0.0.0.0:7946", "--advertise", address, "--join", f"{VIRTUAL}:7946"]
+        command = ["env", "SWIM_JOIN_BACKOFF_MAX=2", *AGENT, "--name", address, *QUICK, *arguments]
+        nodes[host] = host.run(*command)
+    for node in nodes.values():
+        node.wait_for_error("no answer from")
+    balance(a, to=addresses[b])
+    balance(b, to=addresses[a])
+    wait_alive(nodes[a], addresses[b])
+    wait_alive(nodes[b], addresses[a])

@@ -2,8 +2,9 @@
 
 import pytest
 
-from swim_core import Address, ConfigError
-from swim_core.embedding.advertising import advertised_address, exposure_warning, names_itself
+from swim_core import Address, Config, ConfigError
+from swim_core.embedding.advertising import advertised_address, exposure_warning, label_warning, names_itself
+from swim_core.smudge import SmudgeConfig
 
 
 class Routes:
@@ -70,6 +71,14 @@ def test_only_listening_beyond_loopback_is_warned_of() -> None:
     assert exposure_warning(Address("::1", 1)) is None
     for host in ("0.0.0.0", "::", "10.0.0.1"):
         assert "forge membership" in (exposure_warning(Address(host, 1)) or "")
+
+
+def test_a_cluster_beyond_loopback_without_a_label_is_warned_of() -> None:
+    for host in ("0.0.0.0", "::", "10.0.0.1"):
+        assert "SWIM_CLUSTER" in (label_warning(Address(host, 1), Config.lan()) or "")
+        assert label_warning(Address(host, 1), Config.lan(cluster="orders")) is None
+        assert label_warning(Address(host, 1), SmudgeConfig()) is None
+    assert label_warning(Address("127.0.0.1", 1), Config.lan()) is None
 
 
 def test_a_loopback_seed_beside_others_is_the_nodes_own_name() -> None:
