@@ -56,6 +56,7 @@ class BaseEngine(ABC):
         self._subscriptions: list[Subscription] = []
         self._closed = False
         self._disowned = False
+        _engines.add(self)
 
     @abstractmethod
     def start(self) -> None:
@@ -165,14 +166,8 @@ class BaseEngine(ABC):
             self._subscriptions = [other for other in self._subscriptions if other is not subscription]
 
     def disown(self) -> None:
-        """In the child of a fork: close its copy of the sockets and touch nothing else.
-
-        A copy would keep the port of a parent that was killed, and so hide its death from the others.
-        """
+        """In the child of a fork, where its sockets are closed already: refuse to go on."""
         self._disowned = self._closed = True
-
-    def _started(self) -> None:
-        _running.add(self)
 
     def _keep(self, event: Event) -> None:
         """Give every subscription the event. Under the lock."""
@@ -182,7 +177,6 @@ class BaseEngine(ABC):
     def _end(self) -> None:
         """End everything at once, without a goodbye."""
         self._closed = True
-        _running.discard(self)
         self._loop.halt()
         self._release()
         self.left.set()
@@ -194,11 +188,12 @@ def _nothing() -> None:
     pass
 
 
-_running: WeakSet[BaseEngine] = WeakSet()
+_engines: WeakSet[BaseEngine] = WeakSet()
+"""Also those that have ended: in the child of a fork their locks may be held, too."""
 
 
 def _disown_all() -> None:
-    for engine in list(_running):
+    for engine in list(_engines):
         engine.disown()
 
 

@@ -57,9 +57,12 @@ class Connections:
             self._tripwires.rewire(self._core.tripwire_plan, now)
 
     def close(self, *, announce: bool) -> None:
-        """Close all, announced or not. In the child of a fork too: nothing is taken out of the epoll, which it shares
-        with its parent."""
+        """Close all, announced or not."""
         self._tripwires.close(announce=announce)
+        self._epoll.close()
+
+    def disown(self) -> None:
+        """In the child of a fork: take nothing out of the epoll, which is the parent's, too."""
         self._epoll.close()
 
     def watch(self, fd: int, *, writable: bool = False) -> None:

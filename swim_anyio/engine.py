@@ -31,6 +31,8 @@ DRAINS_BEFORE_TICK = 16  # of 64 datagrams each: more than a default receive buf
 class Engine(BaseEngine):
     """Runs one node on one loop, through a driver: so no lock is needed, and the loop's time is the node's."""
 
+    _connections: Connections | None = None
+
     def __init__(
         self,
         core: ProtocolNode,
@@ -52,7 +54,6 @@ class Engine(BaseEngine):
         self._group = None if multicast is None else multicast.group
         self._driver = driver
         self._own_address = own_address if own_address is not None and own_address.follows else None
-        self._connections: Connections | None = None
         if listener is not None:
             self._connections = Connections(core, listener, self._on_connection, now=self.clock())
         self._deadline: float | None = None
@@ -61,7 +62,6 @@ class Engine(BaseEngine):
         )
 
     def start(self) -> None:
-        self._started()
         self._driver.start(self)
         if self._multicast is not None:
             self._driver.watch(self._multicast.fileno(), self._group_readable)
@@ -128,7 +128,8 @@ class Engine(BaseEngine):
 
     def disown(self) -> None:
         super().disown()
-        self._release()
+        if self._connections is not None:
+            self._connections.disown()
 
     # What the driver calls
 
@@ -285,4 +286,4 @@ class Engine(BaseEngine):
         if self._multicast is not None:
             self._multicast.close()
         if self._connections is not None:  # whoever finds its connection closed unannounced takes this for a crash
-            self._connections.close(announce=self.failure is None and not self._disowned)
+            self._connections.close(announce=self.failure is None)

@@ -67,7 +67,6 @@ class ThreadedEngine(BaseEngine):
         super().__init__(core, loop, lock=self._engine.lock, clock=threads.clock, event_buffer=event_buffer)
 
     def start(self) -> None:
-        self._started()
         self._engine.start()
 
     def act(self, deed: Callable[[ProtocolNode, float], T]) -> T:
@@ -117,8 +116,7 @@ class ThreadedEngine(BaseEngine):
 
     def disown(self) -> None:
         super().disown()
-        self._engine.after_fork_in_child()
-        self.lock = self._engine.lock  # the old one may be held for ever
+        self.lock = self._engine.lock  # a new one: the old one may be held for ever
 
     # What the protocol thread calls, and `act` in the loop, under the lock
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from math import inf
 from typing import TypeVar
+from weakref import WeakSet
 
 from swim_core import Address, Event, JoinAttempt, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode
 from swim_core.embedding.event_queue import EventQueue
@@ -124,6 +125,7 @@ class Engine:
         self._unlogged: deque[Notice] = deque()
         self._resolver = Resolver(sock.reachable_families, self.act, self._unlogged.append, backoff_max=backoff_max)
         self._thread = threading.Thread(target=self._run, name=f"swim {node.local.name}", daemon=True)
+        _engines.add(self)
 
     def _lay_tripwires(self, listener: TcpListener) -> Tripwires:
         self.node.enable_tripwires(now=clock())
@@ -232,11 +234,10 @@ class Engine:
         self._queues = [other for other in self._queues if other is not queue]
 
     def after_fork_in_child(self) -> None:
-        """Give up this copy: its socket would keep the parent's port alive, its locks may be held for ever."""
+        """Give up this copy: its sockets are closed (`sockets.owned`), its locks may be held for ever."""
         self.forked = self.ended = True
         self.lock = threading.Lock()
         self.changed = Condition(self.lock)
-        self._close()
 
     def _leave(self, node: ProtocolNode, now: float) -> None:
         self._leaving = True
@@ -437,5 +438,18 @@ class Engine:
         if self._multicast is not None:
             self._multicast.close()
         if self._tripwires is not None:  # whoever finds the connection closed unannounced takes this for a crash
-            self._tripwires.close(announce=self.failure is None and not self.forked)
+            self._tripwires.close(announce=self.failure is None)
         self._poller.close()
+
+
+_engines: "WeakSet[Engine]" = WeakSet()
+"""Also those that have ended: in the child of a fork their locks may be held, too."""
+
+
+def _after_fork_in_child() -> None:
+    for engine in list(_engines):
+        engine.after_fork_in_child()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(after_in_child=_after_fork_in_child)

@@ -340,7 +340,3 @@ class ThreadNode:
         self._engine.stop()
         self._dispatcher.join(hasty=hasty)
         open_nodes.discard(self)
-
-    def after_fork_in_child(self) -> None:
-        """For the fork hook: close this process' copy of the socket and refuse use."""
-        self._engine.after_fork_in_child()

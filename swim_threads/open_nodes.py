@@ -1,7 +1,6 @@
-"""The nodes that are open in this process: closed at its end if forgotten, given up in a fork."""
+"""The nodes that are open in this process: closed at its end if forgotten."""
 
 import atexit
-import os
 import weakref
 from typing import Protocol
 
@@ -16,9 +15,6 @@ class OpenNode(Protocol):
 
     def close(self) -> None:
         """End it."""
-
-    def after_fork_in_child(self) -> None:
-        """Give it up: it belongs to the process that forked this one."""
 
 
 _open_nodes: "weakref.WeakSet[OpenNode]" = weakref.WeakSet()
@@ -41,13 +37,3 @@ def _close_forgotten() -> None:
         node.say_goodbye()
     for node in nodes:
         node.close()
-
-
-def _after_fork_in_child() -> None:
-    for node in list(_open_nodes):
-        node.after_fork_in_child()
-    _open_nodes.clear()
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(after_in_child=_after_fork_in_child)

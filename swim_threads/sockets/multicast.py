@@ -16,6 +16,7 @@ from swim_core import Address, Multicast
 from swim_core.address import canonical
 from swim_core.embedding.advertising import is_wildcard
 
+from .owned import Socket
 from .udp import UdpSocket, family_of, is_local, route_source
 
 __all__ = ["MulticastSocket"]
@@ -61,7 +62,7 @@ class MulticastSocket:
         group = settings.group_for(advertised)
         host = _listening_host(sock.address, advertised)
         index = (sock.scope_id or _interface_index(host)) if ":" in host else 0
-        receiver = socket.socket(family_of(group.host), socket.SOCK_DGRAM)
+        receiver = Socket(family_of(group.host), socket.SOCK_DGRAM)
         try:
             receiver.setblocking(False)
             _share_port(receiver)
@@ -106,7 +107,7 @@ class MulticastSocket:
             What to warn of: the reason why the first one failed that did; otherwise None.
         """
         try:
-            with socket.socket(family_of(self.group.host), socket.SOCK_DGRAM) as sender:
+            with Socket(family_of(self.group.host), socket.SOCK_DGRAM) as sender:
                 sender.setblocking(False)
                 self._leave_by_interface(sender)
                 sender.sendto(payload, _target(self.group, self._index))

@@ -2,7 +2,8 @@
 
 import contextlib
 import select
-import socket
+
+from .owned import pair
 
 __all__ = ["Poller"]
 
@@ -12,7 +13,7 @@ class Poller:
 
     def __init__(self, *fds: int) -> None:
         """Watch ``fds``, each until it is unwatched, which must be before it is closed."""
-        self._woken, self._waker = socket.socketpair()
+        self._woken, self._waker = pair()
         self._woken.setblocking(False)
         self._waker.setblocking(False)
         self._wake_fd = self._woken.fileno()

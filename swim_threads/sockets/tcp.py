@@ -8,6 +8,7 @@ from contextlib import suppress
 from swim_core import Address, KernelEvidence
 from swim_core.address import canonical
 
+from .owned import Socket
 from .udp import UdpSocket, family_of
 
 __all__ = ["Dial", "TcpListener", "open_pair"]
@@ -43,7 +44,7 @@ class TcpListener:
             OSError: if that can't be had. Nothing is left open.
         """
         host, port = beside.address
-        sock = socket.socket(beside.family, socket.SOCK_STREAM)
+        sock = Socket(beside.family, socket.SOCK_STREAM)
         try:
             sock.setblocking(False)
             if sys.platform == "win32":  # where SO_REUSEADDR would let two processes listen at once
@@ -100,7 +101,7 @@ class Dial:
         Raises:
             OSError: if this process may have no more sockets.
         """
-        self.sock = socket.socket(family_of(address.host), socket.SOCK_STREAM)
+        self.sock = Socket(family_of(address.host), socket.SOCK_STREAM)
         self._failed: KernelEvidence | None = None
         try:
             self.sock.setblocking(False)

@@ -21,6 +21,7 @@ from typing import Any
 from swim_core import Address, BindError, ConfigError
 from swim_core.address import canonical, is_loopback
 
+from .owned import Socket
 from .sources import Sources
 
 __all__ = ["OnDatagram", "OnRefused", "UdpSocket", "family_of", "is_local", "route_source"]
@@ -105,7 +106,7 @@ class UdpSocket:
         family = family_of(address.host)
         try:
             scope_id = _scope_id(host.partition("%")[2])
-            sock = socket.socket(family, socket.SOCK_DGRAM)
+            sock = Socket(family, socket.SOCK_DGRAM)
         except OSError as error:
             raise _bind_error(address, error) from error
         try:
@@ -295,7 +296,7 @@ def route_source(destination: Address | None, family: int = socket.AF_INET, *, s
     """
     host, port = destination or (_OUTSIDE[socket.AddressFamily(family)], 9)
     try:
-        with socket.socket(family_of(host), socket.SOCK_DGRAM) as sock:
+        with Socket(family_of(host), socket.SOCK_DGRAM) as sock:
             target = (host, port or 9)  # some systems refuse port 0; 9 is "discard"
             sock.connect((*target, 0, scope_id) if scope_id else target)
             return canonical(sock.getsockname()[0], 0).host
@@ -306,7 +307,7 @@ def route_source(destination: Address | None, family: int = socket.AF_INET, *, s
 def is_local(host: str) -> bool:
     """Whether ``host``, numeric, is an address of this host: one that a socket can be bound to."""
     try:
-        with socket.socket(family_of(host), socket.SOCK_DGRAM) as sock:
+        with Socket(family_of(host), socket.SOCK_DGRAM) as sock:
             sock.bind((host, 0))
             return True
     except OSError:

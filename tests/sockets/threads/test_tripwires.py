@@ -12,6 +12,7 @@ from support.station import LABEL, Station, dial, fill_backlog, run_until, stati
 from swim_core import Address, KernelEvidence, Tripwire, TripwirePlan
 from swim_core.tripwire import greeting_of
 from swim_threads.sockets import keepalive, tcp, tripwire_listener, tripwires
+from swim_threads.sockets.owned import Socket
 from swim_threads.sockets.tcp import Dial, TcpListener, open_pair
 from swim_threads.sockets.udp import UdpSocket
 
@@ -271,7 +272,7 @@ def test_no_more_descriptors_is_no_evidence(monkeypatch: pytest.MonkeyPatch) -> 
         raise OSError(errno.EMFILE, "too many")
 
     with station(1) as here, station(2) as there, monkeypatch.context() as patch:
-        patch.setattr("swim_threads.sockets.tcp.socket.socket", fail)
+        patch.setattr("swim_threads.sockets.tcp.Socket", fail)
         here.tripwires.test(there.address)
         here.wire(there.tripwire)
         assert here.said == []
@@ -307,7 +308,7 @@ def test_a_connection_to_itself_is_a_refusal() -> None:
     with station(1) as here:
         attempt = Dial(here.address, 0)
         attempt.close()
-        with socket.socket() as own:
+        with Socket(socket.AF_INET, socket.SOCK_STREAM) as own:
             own.bind(("127.0.0.1", 0))
             own.connect(own.getsockname())
             attempt.sock = own

@@ -1,0 +1,75 @@
+"""Sockets that belong to this process alone: whatever way a child of it is made, it has none of them.
+
+A copy in a child keeps the port of a parent that was killed, so that nothing tells its death, and nobody can bind it.
+What a child executes has none, since Python makes every descriptor close on that. A fork alone copies all, whenever
+another thread makes it: between the system call that makes a socket and the next line of Python, too.
+"""
+
+import os
+import socket
+import threading
+from typing import Any
+from weakref import WeakSet
+
+__all__ = ["Socket", "pair"]
+
+_owned: "WeakSet[Socket]" = WeakSet()
+_changing = threading.RLock()
+"""Held while a descriptor is made or closed, a few microseconds, and over every fork: so that the child knows them all.
+
+It may be taken twice, for a signal handler that forks in the midst of it."""
+
+
+class Socket(socket.socket):
+    """A socket that is closed in the child of every fork. The sockets that it accepts are too."""
+
+    def __init__(self, family: int, kind: int, *, fileno: int | None = None) -> None:
+        """A new socket, or the one that ``fileno`` already is.
+
+        Raises:
+            OSError: if this process or the system can have no more.
+        """
+        with _changing:
+            _owned.add(self)
+            super().__init__(family, kind, fileno=fileno)
+
+    def accept(self) -> tuple["Socket", Any]:
+        """As of any socket."""
+        with _changing:
+            accepted, source = super().accept()
+            return _adopt(accepted), source
+
+    def close(self) -> None:
+        """As of any socket."""
+        with _changing:
+            super().close()
+
+
+def pair() -> tuple[Socket, Socket]:
+    """Two connected sockets.
+
+    Raises:
+        OSError: if this process or the system can have no more.
+    """
+    with _changing:
+        one, other = socket.socketpair()
+        return _adopt(one), _adopt(other)
+
+
+def _adopt(sock: socket.socket) -> Socket:
+    return Socket(sock.family, sock.type, fileno=sock.detach())
+
+
+def _after_fork_in_child() -> None:
+    try:
+        for sock in list(_owned):
+            if (fileno := sock.detach()) >= 0:
+                os.close(fileno)
+    finally:
+        _changing.release()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
+    os.register_at_fork(
+        before=_changing.acquire, after_in_parent=_changing.release, after_in_child=_after_fork_in_child
+    )

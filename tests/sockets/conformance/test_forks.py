@@ -1,0 +1,42 @@
+"""No socket of a node is alive in a child of its process, whatever way that was made, on every driver."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from support.forking import DESCRIPTORS
+from support.paths import ROOT
+from support.worlds import WORLDS
+
+pytestmark = [
+    pytest.mark.processes,
+    pytest.mark.sockets,
+    pytest.mark.skipif(not hasattr(os, "fork") or not DESCRIPTORS.exists(), reason="needs fork and Linux' /proc"),
+]
+REAL = [name for name in WORLDS if name != "simulation"]
+
+
+@pytest.mark.parametrize("world", REAL)
+def test_a_child_has_no_socket_of_an_open_node(world: str) -> None:
+    forking("children", world)
+
+
+@pytest.mark.parametrize("world", REAL)
+def test_a_child_has_no_socket_of_a_node_that_another_thread_opens_or_closes(world: str) -> None:
+    forking("race", world)
+
+
+def forking(*arguments: str) -> None:
+    """Run the program of that name, and expect nothing but that it ends well."""
+    paths = os.pathsep.join([str(ROOT), str(Path(ROOT, "tests"))])
+    done = subprocess.run(
+        [sys.executable, "-m", "support.forking", *arguments],
+        env={**os.environ, "PYTHONPATH": paths},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
