@@ -94,7 +94,7 @@ def exposure_warning(bound: Address) -> str | None:
 
 
 def label_warning(bound: Address, config: ProtocolConfig) -> str | None:
-    """What to warn of when a node listens beyond loopback in a cluster without a label; None where no protocol has one."""
+    """What to warn of when a node listens beyond loopback in a cluster without a label; None without need."""
     if is_loopback(bound) or not isinstance(config, Config) or config.cluster:
         return None
     return (

@@ -6,8 +6,8 @@
 
 A cluster forms at one seed, which dies 10 s before the cut, in the middle of it, or not at all. The members are cut
 into two and three parts, at random, and joined again (``--flapping``: five times, with as long a time between). A row
-gives, over all runs, the seconds of virtual time until all agree, and how many deaths of running members were told after
-the network was whole again: later than one round trip (2 ms) and than 50 ms.
+gives, over all runs, the seconds of virtual time until all agree, and how many deaths of running members were told
+after the network was whole again: later than one round trip (2 ms) and than 50 ms.
 """
 
 import argparse
