@@ -15,7 +15,7 @@ from swim_threads.resolver import Seed
 from .loops import Loop
 from .subscription import Subscription
 
-__all__ = ["BaseEngine"]
+__all__ = ["BaseEngine", "finish"]
 
 T = TypeVar("T")
 
@@ -112,8 +112,8 @@ class BaseEngine(ABC):
 
     @property
     def running(self) -> bool:
-        """Whether it has neither been closed nor failed, here or in the process that forked this one."""
-        return not self._closed
+        """Whether it was neither closed nor failed, here or in the process that forked this one; for any thread."""
+        return not self._closed and self._cause() is None
 
     def check_loop(self) -> None:
         """Refuse to go on outside the node's loop, or after a fork.
@@ -127,6 +127,18 @@ class BaseEngine(ABC):
         if not self._closed and not self._loop.is_current():
             raise WrongThread("an asynchronous node is used from within its own event loop only")
 
+    def check_usable(self) -> None:
+        """The same, and refuse if the node has failed.
+
+        Raises:
+            NodeCrashed: if it failed.
+            NotRunning: in the child of a fork.
+            WrongThread: outside the loop, unless the node is closed and nothing changes any more.
+        """
+        self.check_loop()
+        if (cause := self._cause()) is not None:
+            raise NodeCrashed("the node failed") from cause
+
     def check_running(self) -> None:
         """The same, and refuse if the node is closed.
 
@@ -135,18 +147,16 @@ class BaseEngine(ABC):
             NotRunning: if it was closed, or in the child of a fork.
             WrongThread: outside the loop.
         """
-        self.check_loop()
-        if self.failure is not None:
-            raise NodeCrashed("the node failed") from self.failure
+        self.check_usable()
         if self._closed:
             raise NotRunning("this node is closed")
 
     def look(self, question: Callable[[ProtocolNode], T]) -> T:
-        """What ``question`` finds out of the node, at which it may look; also after the end.
+        """What ``question`` finds out of the node, at which it may look; also after the end, but of a failure.
 
-        Raises as `check_loop` does. A function to be called, and no context manager: see `swim_threads.engine.Engine`.
+        Raises as `check_usable` does. A function to be called, no context manager: see `swim_threads.engine.Engine`.
         """
-        self.check_loop()
+        self.check_usable()
         with self.lock:
             return question(self.core)
 
@@ -154,20 +164,30 @@ class BaseEngine(ABC):
         """A new subscription; with ``current``, `MemberJoined` for each other live member comes first."""
         self.check_running()
         with self.lock:
-            own = self.core.local.name
-            members = self.core.members() if current else ()
-            subscription = Subscription(self, [MemberJoined(member) for member in members if member.name != own])
-            self._subscriptions.append(subscription)
-        return subscription
+            return self._subscribe(current)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Hand it no more events. A second call does nothing."""
         with self.lock:
-            self._subscriptions = [other for other in self._subscriptions if other is not subscription]
+            self._unsubscribe(subscription)
 
     def disown(self) -> None:
         """In the child of a fork, where its sockets are closed already: refuse to go on."""
         self._disowned = self._closed = True
+
+    def _cause(self) -> BaseException | None:
+        """What broke the node, whether the loop knows it yet or not."""
+        return self.failure
+
+    def _subscribe(self, current: bool) -> Subscription:
+        own = self.core.local.name
+        members = self.core.members() if current else ()
+        subscription = Subscription(self, [MemberJoined(member) for member in members if member.name != own])
+        self._subscriptions.append(subscription)
+        return subscription
+
+    def _unsubscribe(self, subscription: Subscription) -> None:
+        self._subscriptions = [other for other in self._subscriptions if other is not subscription]
 
     def _keep(self, event: Event) -> None:
         """Give every subscription the event. Under the lock."""
@@ -176,12 +196,31 @@ class BaseEngine(ABC):
 
     def _end(self) -> None:
         """End everything at once, without a goodbye."""
+        finish(self._end_all)
+
+    def _end_all(self) -> None:
         self._closed = True
         self._loop.halt()
         self._release()
         self.left.set()
         for subscription in self._subscriptions:
             subscription.end(self.failure)
+
+
+ATTEMPTS = 3  # more than interruptions come within a millisecond
+
+
+def finish(work: Callable[[], object]) -> None:
+    """Call ``work``, which may be repeated, until it has come to its end; then raise what interrupted it."""
+    interruption: BaseException | None = None
+    for _ in range(ATTEMPTS):
+        try:
+            work()
+            break
+        except BaseException as error:
+            interruption = interruption or error
+    if interruption is not None:
+        raise interruption
 
 
 def _nothing() -> None:

@@ -9,13 +9,14 @@ from typing import TypeVar
 
 from swim_core import Address, Event, JoinAttempt, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode
 from swim_core.embedding.log_messages import WARNING, Notice, Notices
+from swim_core.embedding.mistakes import is_mistake
 from swim_threads.lookups import look_ups
 from swim_threads.preparing import OwnAddress
 from swim_threads.resolver import BACKOFF_MAX, Deed, LookUpService, Resolver, Seed
 from swim_threads.sockets.tcp import TcpListener
 from swim_threads.sockets.transport import DatagramSocket, GroupSocket
 
-from .base import BaseEngine
+from .base import BaseEngine, finish
 from .connections import Connections
 from .loops import Driver
 
@@ -29,7 +30,11 @@ DRAINS_BEFORE_TICK = 16  # of 64 datagrams each: more than a default receive buf
 
 
 class Engine(BaseEngine):
-    """Runs one node on one loop, through a driver: so no lock is needed, and the loop's time is the node's."""
+    """Runs one node on one loop, through a driver: so no lock is needed, and the loop's time is the node's.
+
+    Where the loop runs in the main thread a signal handler may raise an exception at any instruction. There is no other
+    thread that could do the work: what such an exception leaves half done breaks the node, and that is told.
+    """
 
     _connections: Connections | None = None
 
@@ -72,8 +77,17 @@ class Engine(BaseEngine):
 
     def act(self, deed: Callable[[ProtocolNode, float], T]) -> T:
         self.check_running()
-        result = deed(self.core, self.clock())
-        self.settle()
+        told = False
+        try:
+            result = deed(self.core, self.clock())
+            told = True
+            self._settle()
+        except BaseException as error:
+            if told or not is_mistake(error, self.core):
+                self.failed(error)
+            if isinstance(error, Exception) and self.failure is not None:
+                self.check_running()
+            raise
         return result
 
     def join(self, seeds: Iterable[Seed]) -> None:
@@ -90,26 +104,39 @@ class Engine(BaseEngine):
         self.act(lambda core, now: self._resolver.remember(addresses, core, now))
 
     def leave(self) -> None:
-        self._resolver.stop()
-        self.act(lambda core, now: core.leave(now=now))
+        def leave(core: ProtocolNode, now: float) -> None:
+            self._resolver.stop()
+            core.leave(now=now)
+
+        self.act(leave)
 
     def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
         self._driver.spawn(work)
 
     def settle(self) -> None:
-        """After every input or act: send, hand events out, move the deadline."""
+        """After every input: send, hand events out, move the deadline."""
+        self._take(_nothing)
+
+    def _take(self, take: Callable[[], object]) -> None:
+        """Take some input in, and settle; whatever is raised meanwhile breaks the node."""
         if self._closed:
             return
         try:
-            self._drain()
-            deadline = self._next_deadline()
-            if deadline != self._deadline:
-                self._deadline = deadline
-                self._driver.set_deadline(deadline)
-            if self.core.has_left and not self.left.is_set():
-                self.left.set()
-        except Exception as error:
+            take()
+            self._settle()
+        except BaseException as error:
             self.failed(error)
+            if not isinstance(error, Exception):  # it is not for the node
+                raise
+
+    def _settle(self) -> None:
+        self._drain()
+        deadline = self._next_deadline()
+        if deadline != self._deadline:
+            self._deadline = deadline
+            self._driver.set_deadline(deadline)
+        if self.core.has_left and not self.left.is_set():
+            self.left.set()
 
     def close(self) -> None:
         if self._closed:
@@ -139,47 +166,41 @@ class Engine(BaseEngine):
 
     def readable(self) -> bool:
         """Take what has arrived, answer, move the deadline."""
-        if self._closed:
-            return False
-        try:
-            self._receive()
-        except Exception as error:
-            self.failed(error)
-        self.settle()
-        return self._socket.saw_errors
+        self._take(self._receive)
+        return not self._closed and self._socket.saw_errors
 
     def expired(self) -> None:
         """Take what has arrived, so that an answer in the kernel's buffer is not missed, then let time pass."""
-        if self._closed:
-            return
-        deadline, self._deadline = self._deadline, None
-        try:
-            for _ in range(DRAINS_BEFORE_TICK):
-                if not self._receive():
-                    break
-            now = self.clock()  # a loop may round, and call a little early
-            self.core.feed_tick(now=now if deadline is None else max(deadline, now))
-            while (trouble := self._socket.trouble()) is not None:
-                Notice(WARNING, "settings", trouble, {"event": "unsendable"}).write(log, self._name)
-            if self._own_address is not None and now >= self._own_address.due:
-                self._look_after(self._own_address, now)
-            self._resolver.turn(self.core, now)
-            if self._connections is not None:
-                self._connections.readable(now)
-                self._connections.take_wishes(now, rewire=True)  # the node's own run changes without an event
-                self._connections.turn(now)
-        except Exception as error:
-            self.failed(error)
-        self.settle()
+        self._take(self._tick)
 
-    def failed(self, error: Exception) -> None:
+    def failed(self, error: BaseException) -> None:
         """The node is broken: end everything and tell whoever uses it."""
-        if self._closed:
-            return
-        log.error("the node %s failed", self._name, exc_info=error)
-        self.failure = error
+        if not self._closed:
+            finish(partial(self._fail, error))
+
+    def _fail(self, error: BaseException) -> None:
+        if self.failure is None:
+            self.failure = error
+            log.error("the node %s failed", self._name, exc_info=error)
         self._end()
         self.on_failure()
+
+    def _tick(self) -> None:
+        deadline, self._deadline = self._deadline, None
+        for _ in range(DRAINS_BEFORE_TICK):
+            if not self._receive():
+                break
+        now = self.clock()  # a loop may round, and call a little early
+        self.core.feed_tick(now=now if deadline is None else max(deadline, now))
+        while (trouble := self._socket.trouble()) is not None:
+            Notice(WARNING, "settings", trouble, {"event": "unsendable"}).write(log, self._name)
+        if self._own_address is not None and now >= self._own_address.due:
+            self._look_after(self._own_address, now)
+        self._resolver.turn(self.core, now)
+        if self._connections is not None:
+            self._connections.readable(now)
+            self._connections.take_wishes(now, rewire=True)  # the node's own run changes without an event
+            self._connections.turn(now)
 
     def _receive(self) -> bool:
         return self._socket.receive(self._on_datagram, self._on_refused)
@@ -192,26 +213,18 @@ class Engine(BaseEngine):
         self.core.feed_evidence(KernelEvidence.REFUSED_UDP, destination, quoted, now=self.clock())
 
     def _group_readable(self) -> None:
-        if self._closed or self._multicast is None:
-            return
-        try:
-            self._multicast.receive(self._on_announcement)
-        except Exception as error:
-            self.failed(error)
-        self.settle()
+        if self._multicast is not None:
+            multicast = self._multicast
+            self._take(lambda: multicast.receive(self._on_announcement))
 
     def _on_announcement(self, data: bytes, source: Address) -> None:
         self.core.feed_announcement(data, source, now=self.clock())
         self._drain()
 
     def _connections_ready(self) -> None:
-        if self._closed or self._connections is None:
-            return
-        try:
-            self._connections.readable(self.clock())
-        except Exception as error:
-            self.failed(error)
-        self.settle()
+        if self._connections is not None:
+            connections = self._connections
+            self._take(lambda: connections.readable(self.clock()))
 
     def _on_connection(self, kind: KernelEvidence, address: Address, greeting: bytes) -> None:
         self.core.feed_evidence(kind, address, greeting, now=self.clock())
@@ -287,3 +300,7 @@ class Engine(BaseEngine):
             self._multicast.close()
         if self._connections is not None:  # whoever finds its connection closed unannounced takes this for a crash
             self._connections.close(announce=self.failure is None)
+
+
+def _nothing() -> None:
+    pass

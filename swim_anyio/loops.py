@@ -13,7 +13,8 @@ __all__ = ["Block", "Driver", "Loop", "Reactor", "ThreadsafeLoop"]
 
 
 class Reactor(Protocol):
-    """What a driver calls, always from its own loop. None of these raises."""
+    """What a driver calls, always from its own loop. None of these raises, but what is no `Exception`, such as
+    KeyboardInterrupt: the node is broken then, and told of it."""
 
     def fileno(self) -> int:
         """The socket to watch."""
@@ -24,7 +25,7 @@ class Reactor(Protocol):
     def expired(self) -> None:
         """The deadline that was set last has come."""
 
-    def failed(self, error: Exception) -> None:
+    def failed(self, error: BaseException) -> None:
         """Background work, or the watching itself, raised ``error``."""
 
 

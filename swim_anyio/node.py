@@ -15,7 +15,10 @@ class AsyncNode:
     """A running node; `open_node` gives it. What never waits is not async.
 
     Everything raises `WrongThread` outside the node's event loop. Once the node is closed the views show its
-    last moment, and what acts raises `NotRunning`, or `NodeCrashed` if the node failed.
+    last moment, and what acts raises `NotRunning`. If the node failed everything raises `NodeCrashed`.
+
+    A call that an exception of a signal handler interrupts was done or not done, and the node goes on. With the driver
+    "loop" it is done, or the node fails (`NodeCrashed`).
     """
 
     def __init__(self, engine: BaseEngine) -> None:
@@ -110,7 +113,8 @@ class AsyncNode:
             NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`.
         """
-        self._engine.act(lambda core, now: core.update_metadata(metadata, now=now))
+        own = dict(metadata)  # a mapping of the application's has code of its own
+        self._engine.act(lambda core, now: core.update_metadata(own, now=now))
 
     def join(self, seeds: str | Iterable[HostPort]) -> None:
         """Ask ``seeds`` to let this node in, again and again until each is a live member's. Replaces earlier seeds.

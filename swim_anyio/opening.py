@@ -140,8 +140,10 @@ async def _run(arguments: Arguments, driver: DriverName | None) -> AsyncIterator
             if engine.running:
                 await node.leave()
         finally:
-            engine.close()
-            await engine.stopped()
+            try:
+                engine.close()
+            finally:
+                await engine.stopped()
     if engine.failure is not None:
         raise NodeCrashed(f"the node {engine.core.local.name} failed") from engine.failure
 

@@ -59,8 +59,7 @@ class Subscription:
     def clear(self) -> None:
         """Drop what is held just now."""
         with self._engine.lock:
-            while self._pop() is not None:
-                pass
+            self._drop()
 
     def close(self) -> None:
         """Receive no more, and end whoever iterates, after what is still held. A second call does nothing."""
@@ -125,6 +124,10 @@ class Subscription:
             else:
                 await arrival.wait()
             rested = True
+
+    def _drop(self) -> None:
+        while self._pop() is not None:
+            pass
 
     def _pop(self) -> Event | None:
         return self._current.popleft() if self._current else self._queue.pop()

@@ -18,6 +18,7 @@ from swim_threads.sockets.udp import UdpSocket
 
 from .base import BaseEngine
 from .loops import ThreadsafeLoop
+from .subscription import Subscription
 
 __all__ = ["ThreadedEngine"]
 
@@ -110,13 +111,22 @@ class ThreadedEngine(BaseEngine):
             await self._loop.stopped()
             if not self._loop.ended:  # or else nobody would set this
                 with anyio.CancelScope(shield=True):
-                    await self._done.wait()
+                    await self._ended()
         finally:
             self._engine.wait_ended()  # its last instructions, or, if this wait was broken off, its last millisecond
+
+    async def _ended(self) -> None:
+        while not self._done.is_set():
+            with anyio.move_on_after(threads.LOOK_AFTER):
+                await self._done.wait()
+            self._engine.see_that_it_lives()
 
     def disown(self) -> None:
         super().disown()
         self.lock = self._engine.lock  # a new one: the old one may be held for ever
+
+    def _cause(self) -> BaseException | None:
+        return self._engine.failure
 
     # What the protocol thread calls, and `act` in the loop, under the lock
 
@@ -142,20 +152,27 @@ class ThreadedEngine(BaseEngine):
 
     def _catch_up(self) -> None:
         """Act on what has come up since this was asked for."""
-        with self.lock:
-            self._posted = False
-            left, failure, done = self.core.has_left, self._engine.failure, self._engine.done
-            awaited = [subscription for subscription in self._subscriptions if subscription.awaited]
-        for subscription in awaited:
-            subscription.wake()
-        if left:
-            self.left.set()
-        if failure is not None and not self._closed:
-            self.failure = failure
-            self._end()
-            self.on_failure()
-        if done:
-            self._done.set()
+        try:
+            with self.lock:
+                self._posted = False
+                awaited = self._awaiting()
+                left, failure, done = self.core.has_left, self._engine.failure, self._engine.done
+            for subscription in awaited:
+                subscription.wake()
+            if left:
+                self.left.set()
+            if failure is not None and not self._closed:
+                self.failure = failure
+                self._end()
+                self.on_failure()
+            if done:
+                self._done.set()
+        except BaseException:  # of a signal handler
+            self._post(self._catch_up)
+            raise
+
+    def _awaiting(self) -> list[Subscription]:
+        return [subscription for subscription in self._subscriptions if subscription.awaited]
 
     async def _contain(self, work: Callable[[], Awaitable[None]]) -> None:
         try:

@@ -101,7 +101,7 @@ class TrioDriver:
         try:
             with scope:
                 await work()
-        except Exception as error:
+        except (Exception, KeyboardInterrupt, SystemExit) as error:  # of a signal handler: no system task may raise
             self._reactor.failed(error)
         finally:
             self._scopes.discard(scope)

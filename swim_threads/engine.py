@@ -14,8 +14,10 @@ from weakref import WeakSet
 from swim_core import Address, Event, JoinAttempt, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode
 from swim_core.embedding.event_queue import EventQueue
 from swim_core.embedding.log_messages import WARNING, Notice, Notices
+from swim_core.embedding.mistakes import is_mistake
 
 from .condition import Condition
+from .errands import Errand, Worker, in_main_thread
 from .own_address import LOOK_EVERY, OwnAddress
 from .resolver import BACKOFF_MAX, Resolver, Seed
 from .sockets.multicast import MulticastSocket
@@ -41,6 +43,8 @@ _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", None)
 SINGLES, MANY = 4, 64
 MAX_ROUNDS = 12
 
+LOOK_AFTER = 1.0  # seconds; whoever waits longer for the protocol thread sees whether there still is one
+
 _give_way: Callable[[], None] = getattr(os, "sched_yield", lambda: None)
 
 clock: Callable[[], float] = time.monotonic if _BOOTTIME is None else partial(time.clock_gettime, _BOOTTIME)
@@ -58,9 +62,11 @@ class Engine:
     handlers) runs under it. Calls from other threads send their datagrams themselves, and wake the
     protocol thread only if it would otherwise sleep too long.
 
-    A signal may raise an exception anywhere in the main thread, and must not leave the lock held. ``with`` around
-    the lock itself sees to that: nothing comes between taking it and the block. (But in early releases of Python
-    3.14, where one instruction does.) A context manager written in Python would not, hence functions to be called.
+    A signal handler may raise an exception anywhere in the main thread. So what the main thread wants changed, the
+    protocol thread changes (`do`), and the exception ends the wait for that. To look, the main thread takes the lock,
+    which must not stay held: ``with`` around the lock itself sees to that, as nothing comes between taking it and the
+    block. (But in early releases of Python 3.14, where one instruction does.) A context manager written in Python would
+    not, hence functions to be called; and no block has a loop in it, whose last jump Python 3.13 leaves outside.
 
     Attributes:
         node: the protocol; use it under ``lock``.
@@ -124,7 +130,8 @@ class Engine:
         self._notices = Notices()
         self._unlogged: deque[Notice] = deque()
         self._resolver = Resolver(sock.reachable_families, self.act, self._unlogged.append, backoff_max=backoff_max)
-        self._thread = threading.Thread(target=self._run, name=f"swim {node.local.name}", daemon=True)
+        self._errands: deque[Callable[[], None]] = deque()
+        self._thread = Worker(self._run, f"swim {node.local.name}")
         _engines.add(self)
 
     def _lay_tripwires(self, listener: TcpListener) -> Tripwires:
@@ -132,8 +139,12 @@ class Engine:
         return Tripwires(listener, self._poller, self.node.tripwire_plan, self._connection_says)
 
     def start(self) -> None:
-        """Start the protocol thread, and the node's announcements."""
-        self._thread.start()
+        """Start the protocol thread, and the node's announcements.
+
+        Raises:
+            RuntimeError: if there is no thread to be had, or it ended at once.
+        """
+        self._thread.begin()
         if self._multicast is not None:
             settings = self._multicast.settings
             self.act(lambda node, now: node.discover(settings, now=now))
@@ -157,6 +168,27 @@ class Engine:
             self.check_usable()
             return question(self.node)
 
+    def do(self, work: Callable[[], T]) -> T:
+        """Have ``work`` done under the lock, all of it or nothing, whatever signal handlers raise.
+
+        In the main thread such an exception ends the wait: the protocol thread does the work, soon if not yet.
+
+        Returns:
+            What ``work`` returns. If it raises, that is raised.
+        """
+        if not in_main_thread() or self.done or self._thread.ident is None:
+            with self.lock:
+                return work()
+        errand = Errand(work)
+        try:
+            self._run_soon(errand.run)
+            while not errand.wait(LOOK_AFTER):
+                self.see_that_it_lives()
+        except BaseException:
+            self._poller.wake()  # it may have come between the errand and its own wake-up
+            raise
+        return errand.outcome()
+
     def act(self, deed: Callable[[ProtocolNode, float], T]) -> T:
         """Have ``deed`` tell the node something, at the time given; what the node has to say then is sent at once.
 
@@ -167,24 +199,36 @@ class Engine:
             NotRunning: after the end.
             NodeCrashed: if the node fails over it.
         """
-        with self.lock:
-            self.check_running()
+        return self.do(lambda: self._act(deed))
+
+    def _act(self, deed: Callable[[ProtocolNode, float], T]) -> T:
+        self.check_running()
+        told = False
+        try:
             result = deed(self.node, clock())
-            try:
-                self._settle()
-                deadline = self._deadline()
-            except Exception as error:
-                self._fail(error)
-                self.check_usable()
-            if deadline < self._sleeps_until or self._unlogged:
+            told = True
+            self._settle()
+            if self._deadline() < self._sleeps_until or self._unlogged:
                 self._poller.wake()
-            self._tell_news()
+        except BaseException as error:
+            if told or not is_mistake(error, self.node):
+                self._fail(error)
+            if isinstance(error, Exception):
+                self.check_usable()
+            raise
+        self._tell_news()
         return result
 
     def fail(self, error: Exception) -> None:
         """The node is broken, as its user sees: end everything."""
-        with self.lock:
-            self._fail(error)
+        self._run_soon(partial(self._fail, error))
+
+    def see_that_it_lives(self) -> None:
+        """If the protocol thread is gone without a word, have the node fail: nobody would do what it is asked for."""
+        if not self._thread.is_alive() and not self.done:
+            with self.lock:
+                self._fail(RuntimeError("the protocol thread has ended: threading.excepthook was told why"))
+                self._finish()
 
     def join(self, seeds: Iterable[Seed]) -> None:
         """Have the node ask ``seeds`` in place of others, and keep the names among them resolved. Raises as `act`."""
@@ -210,10 +254,12 @@ class Engine:
 
     def halt(self) -> None:
         """Have the thread end and close the sockets, and don't wait for it."""
-        with self.lock:
-            self._end()
-            if self._thread.ident is None:
+        if self._thread.ident is None:
+            with self.lock:
+                self._end()
                 self._finish()
+        else:
+            self._run_soon(self._end)
 
     def stop(self) -> None:
         """End the thread and close the socket, at once. A second call waits for the same."""
@@ -226,16 +272,16 @@ class Engine:
             self._thread.join()
 
     def attach(self, queue: EventQueue) -> None:
-        """Push every event to ``queue`` from now on. Under the lock."""
+        """Push every event to ``queue`` from now on. To be called by `do`."""
         self._queues.append(queue)
 
     def detach(self, queue: EventQueue) -> None:
-        """End that. Under the lock."""
+        """End that. To be called by `do`."""
         self._queues = [other for other in self._queues if other is not queue]
 
     def after_fork_in_child(self) -> None:
         """Give up this copy: its sockets are closed (`sockets.owned`), its locks may be held for ever."""
-        self.forked = self.ended = True
+        self.forked = self.ended = self.done = True
         self.lock = threading.Lock()
         self.changed = Condition(self.lock)
 
@@ -244,16 +290,41 @@ class Engine:
         self._resolver.stop()
         node.leave(now=now)
 
+    def _run_soon(self, work: Callable[[], None]) -> None:
+        """Have the protocol thread do ``work``, which must not raise, under the lock; for any thread."""
+        self._errands.append(work)
+        self._poller.wake()
+        if self.done:  # nobody else will
+            with self.lock:
+                self._run_errands()
+
+    def _run_errands(self) -> None:
+        self._sleeps_until = -inf  # who does them needs no waking
+        while self._errands:
+            self._errands.popleft()()
+
     def _run(self) -> None:
+        failure: BaseException | None = None
         try:
             self._serve()
         except BaseException as error:
-            with self.lock:
-                self._fail(error)
-        finally:
+            failure = error
+        for _ in range(3):  # a trace function and a profile function may raise here too, each of them once
+            try:
+                self._conclude(failure)
+                return
+            except BaseException as error:
+                failure = failure or error
+
+    def _conclude(self, failure: BaseException | None) -> None:
+        with self.lock:
+            if failure is not None:
+                self._fail(failure)
+        try:
             self._log()
             if self.failure is not None:
                 self._logger.error("the node %r failed", self.node.local.name, exc_info=self.failure)
+        finally:
             with self.lock:
                 self._finish()
 
@@ -264,6 +335,8 @@ class Engine:
         while True:
             ready = self._poller.wait(timeout)
             with self.lock:
+                if self._errands:
+                    self._run_errands()
                 if self.ended:
                     return
                 if ready:
@@ -418,9 +491,12 @@ class Engine:
         self._poller.wake()
 
     def _finish(self) -> None:
-        self._close()
-        self.done = True
-        self._notify()
+        try:
+            self._close()
+        finally:
+            self.done = True
+            self._run_errands()  # which find that the node has ended
+            self._notify()
 
     def _tell_news(self) -> None:
         """Wake who waits for news: the last thing to do, since whoever wakes wants what this thread still holds."""

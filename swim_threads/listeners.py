@@ -7,6 +7,7 @@ from collections.abc import Callable
 from swim_core import Event, EventsLost, NodeCrashed, NotRunning
 
 from .engine import Engine
+from .errands import Worker
 from .subscription import Subscription
 
 __all__ = ["Dispatcher", "Listener"]
@@ -63,23 +64,31 @@ class Dispatcher:
         self._engine = engine
         self._limit = limit
         self._listeners: tuple[Listener, ...] = ()
-        self._thread: threading.Thread | None = None
+        self._thread: Worker | None = None
 
     def add(self, call: Callable[[Event], None], *, current: bool) -> Listener:
         """Call ``call`` with every event from now on, after those that tell of the ``current`` members, if wanted.
 
         Raises:
             NotRunning: if the node was closed.
+            RuntimeError: if the thread can't be started. Nothing is changed.
         """
         engine = self._engine
         listener = Listener(Subscription(engine, self._limit, current=current), call, engine.node.local.name)
-        with engine.lock:
-            self._listeners = (*(other for other in self._listeners if not other.removed), listener)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._run, name="swim listeners", daemon=True)
-                self._thread.start()
-            engine.changed.notify_all()
+        try:
+            engine.do(lambda: self._add(listener))
+        except BaseException:
+            listener.remove()
+            raise
         return listener
+
+    def _add(self, listener: Listener) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            thread = Worker(self._run, "swim listeners")
+            thread.begin()
+            self._thread = thread
+        self._listeners = (*(other for other in self._listeners if not other.removed), listener)
+        self._engine.changed.notify_all()
 
     def join(self, *, hasty: bool) -> None:
         """Wait a while for the thread, once the engine has ended; from a listener there is nothing to wait for."""

@@ -114,12 +114,15 @@ class LookUps:
 
     def _start(self) -> bool:
         thread = threading.Thread(target=self._run, name="swim resolver", daemon=True)
-        self._threads.add(thread)
         try:
+            self._threads.add(thread)
             thread.start()
         except RuntimeError:
             self._threads.discard(thread)
             return False
+        except BaseException:  # of a signal handler: one that runs takes itself out of the set, at its end
+            self._threads.discard(thread)
+            raise
         return True
 
     def _run(self) -> None:
@@ -133,10 +136,7 @@ class LookUps:
     def _next(self) -> LookUp | None:
         """What this thread is to look up; None if there is nothing, and then it ends."""
         with self._lock:
-            hosts = {look_up.host for look_up in self._running}
-            ready = [other for other in self._waiting if other.host not in self._slow and other.host not in hosts]
-            if not ready and len(self._running) < THREADS - 1:
-                ready = self._waiting
+            ready = self._ready()
             if not ready:  # of the slow ones the threads that are at work now take care
                 self._threads.discard(threading.current_thread())
                 return None
@@ -144,6 +144,11 @@ class LookUps:
             self._waiting.remove(look_up)
             self._running.append(look_up)
             return look_up
+
+    def _ready(self) -> list[LookUp]:
+        hosts = {look_up.host for look_up in self._running}
+        ready = [other for other in self._waiting if other.host not in self._slow and other.host not in hosts]
+        return self._waiting if not ready and len(self._running) < THREADS - 1 else ready
 
     def _remember(self, host: str, took: float) -> None:
         self._slow.pop(host, None)

@@ -51,7 +51,7 @@ class ThreadNode:
     """A running member of a cluster, made by `open_node`; safe to use from any thread.
 
     Not from a signal handler, though: it may have interrupted a call that holds the node's lock. Raise there,
-    or set an event.
+    or set an event. A call that is interrupted so was done or not done, and the node goes on.
 
     Also a context manager: a normal end of the block says goodbye for 250 ms, an exception says it once
     without waiting; both close the node. After that its views show what it last knew, and everything
@@ -168,7 +168,8 @@ class ThreadNode:
             NameTaken: while another live process owns this node's name.
             NotRunning: after `leave` or `close`.
         """
-        self._engine.act(lambda node, now: node.update_metadata(metadata, now=now))
+        own = dict(metadata)  # a mapping of the application's has code of its own
+        self._engine.act(lambda node, now: node.update_metadata(own, now=now))
 
     def ping(self, name: str) -> float | None:
         """Ping a member and wait for its answer; returns the round trip in seconds, None if none came in time.

@@ -27,12 +27,7 @@ class Subscription:
         self._queue = EventQueue(limit)
         self._current: deque[Event] = deque()  # outside the limit: there may be more members than the queue holds
         self._closed = False
-        with engine.lock:
-            engine.check_running()
-            if current:
-                local = engine.node.local.name
-                self._current.extend(MemberJoined(member) for member in engine.node.members() if member.name != local)
-            engine.attach(self._queue)
+        engine.do(lambda: self._begin(current))
 
     def get(self, timeout: float | None = None) -> Event:
         """Wait for the next event.
@@ -52,10 +47,7 @@ class Subscription:
 
     def close(self) -> None:
         """Receive no more, and end whoever iterates. A second call does nothing."""
-        with self._engine.lock:
-            self._closed = True
-            self._engine.detach(self._queue)
-            self._engine.changed.notify_all()
+        self._engine.do(self._end)
 
     def __iter__(self) -> Iterator[Event]:
         return self
@@ -79,6 +71,19 @@ class Subscription:
     def pending(self) -> bool:
         """Whether there is an event to read. Under the engine's lock."""
         return bool(self._current) or len(self._queue) > 0
+
+    def _begin(self, current: bool) -> None:
+        engine = self._engine
+        engine.check_running()
+        if current:
+            local = engine.node.local.name
+            self._current.extend(MemberJoined(member) for member in engine.node.members() if member.name != local)
+        engine.attach(self._queue)
+
+    def _end(self) -> None:
+        self._closed = True
+        self._engine.detach(self._queue)
+        self._engine.changed.notify_all()
 
     def _pop(self) -> Event | None:
         event = self._current.popleft() if self._current else self._queue.pop()

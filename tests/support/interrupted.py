@@ -36,10 +36,7 @@ class Interrupts:
     def end(self, use: Callable[[], object]) -> None:
         """Repeat ``use`` until it is interrupted."""
         try:
-            self._armed = True
-            signal.setitimer(signal.ITIMER_REAL, random.uniform(0.00002, 0.0006))
-            while self._armed:  # an exception raised in a destructor is swallowed, and printed, by the interpreter
-                use()
+            self._repeat(use)  # a loop of its own frame: Python 3.12 and 3.13 leave its last jump outside of `try`
         except KeyboardInterrupt as error:
             self.raised.append(error)
 
@@ -47,6 +44,12 @@ class Interrupts:
         """Do so with all ``uses`` by turns."""
         for use in uses * ROUNDS:
             self.end(use)
+
+    def _repeat(self, use: Callable[[], object]) -> None:
+        self._armed = True
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(0.00002, 0.0006))
+        while self._armed:  # an exception raised in a destructor is swallowed, and printed, by the interpreter
+            use()
 
     def _interrupt(self, *_: object) -> None:
         if self._armed:

@@ -112,7 +112,8 @@ async def test_a_deadline_around_the_block_is_not_overrun_by_the_goodbye() -> No
 
 
 @on_every_loop
-async def test_a_deadline_that_passes_while_leaving_ends_it() -> None:
+async def test_a_deadline_that_passes_while_leaving_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("support.fake_node.GOODBYE_TAKES", SOON)
     config = FakeConfig()
     with anyio.move_on_after(SOON) as scope:
         async with open_node(HERE, config=config):

@@ -36,8 +36,8 @@ async def test_a_name_is_joined_once_resolved(names: Names) -> None:
     config = FakeConfig()
     names.known = {"seed.example": ["127.0.0.2", "127.0.0.3", "127.0.0.2"]}
     async with open_node(HERE, config=config, join=["127.0.0.1:7001", "seed.example:7002"]):
-        assert config.node.joins == [[("127.0.0.1", 7001)]]
         await until(lambda: len(config.node.joins) == 2)
+        assert config.node.joins[0] == [("127.0.0.1", 7001)]
         assert config.node.joins[1] == [("127.0.0.1", 7001), ("127.0.0.2", 7002), ("127.0.0.3", 7002)]
 
 
