@@ -16,12 +16,12 @@ class RateLimit:
         self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._rate)
         self._at = now
 
-    def allow(self, now: float) -> bool:
-        """Whether one more is allowed now; it is then counted."""
+    def allow(self, now: float, count: int = 1) -> bool:
+        """Whether ``count`` more are allowed now; they are then counted."""
         self._refill(now)
-        if self._tokens < 1:
+        if self._tokens < count:
             return False
-        self._tokens -= 1
+        self._tokens -= count
         return True
 
     def wait(self, now: float, share: float = 0.0) -> float:

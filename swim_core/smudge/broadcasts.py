@@ -1,6 +1,7 @@
 """Broadcasts: which are known, who is known to have them, and which to attach to a message."""
 
 from collections import OrderedDict
+from math import inf
 from zlib import crc32
 
 import msgspec
@@ -18,6 +19,8 @@ PER_ORIGIN = 4_096
 ORIGINS = 1_024
 STORED = 1_024  # broadcasts that are still told; both bound what a flood costs
 TELL_FOR = 60.0  # seconds
+SPREAD = 2.0  # seconds that one takes to be everywhere: it is told in waves, the last after 1.5 s
+REMEMBERED = 20  # intervals: real nodes forget a broadcast after fifty, and then take a copy for news
 
 
 class Memory:
@@ -60,6 +63,7 @@ class Told(msgspec.Struct, eq=False):
     Attributes:
         record: what travels.
         until: when to stop.
+        spread: by when it is everywhere; who comes later is not to have it.
         left: how often it is still attached to messages that go out anyway.
         known: who has it: its origin, and those that sent a copy.
         sent: to whom this node has sent it.
@@ -67,15 +71,23 @@ class Told(msgspec.Struct, eq=False):
 
     record: BroadcastRecord
     until: float
+    spread: float
     left: int
     known: dict[Address, None]
     sent: dict[Address, None] = msgspec.field(default_factory=dict)
 
 
 class Broadcasts:
-    """The broadcasts that are being told."""
+    """The broadcasts that are being told: to those who were members when they came here, and to nobody who came later.
 
-    def __init__(self, peers: Peers) -> None:
+    Real nodes would take one that they have forgotten for news, and who restarted has had it before.
+
+    Attributes:
+        spread: seconds that one takes to be everywhere.
+    """
+
+    def __init__(self, peers: Peers, interval: float) -> None:
+        self.spread = min(SPREAD, REMEMBERED * interval)
         self._peers = peers
         self._told: OrderedDict[BroadcastRecord, Told] = OrderedDict()
 
@@ -89,7 +101,8 @@ class Broadcasts:
 
     def store(self, record: BroadcastRecord, holders: tuple[Address, ...], now: float) -> Told:
         """Tell a broadcast from now on; ``holders`` have it. The oldest goes if there are too many."""
-        told = Told(record, now + TELL_FOR, customary(len(self._peers)), dict.fromkeys(holders))
+        left, known = customary(len(self._peers)), dict.fromkeys(holders)
+        told = Told(record, until=now + TELL_FOR, spread=now + self.spread, left=left, known=known)
         self._told[record] = told
         if len(self._told) > STORED:
             self._told.popitem(last=False)
@@ -106,14 +119,24 @@ class Broadcasts:
         while self._told and next(iter(self._told.values())).until <= now:
             self._told.popitem(last=False)
 
+    def may_miss(self, told: Told, address: Address) -> bool:
+        """Whether a broadcast is meant for a node that is not known to have it."""
+        return self._came(address) <= told.spread and address not in told.known
+
+    def _came(self, address: Address) -> float:
+        peer = self._peers.get(address)
+        return inf if peer is None else peer.came
+
     def attach(self, to: Address, room: int) -> BroadcastRecord | None:
-        """The broadcast told least often, of those that ``to`` is neither known to have nor was sent.
+        """The broadcast told least often, of those that ``to`` may miss and was not sent.
 
         None if there is none, or none whose payload fits in ``room`` bytes.
         """
-        best = None
+        best, came = None, self._came(to)
         for told in self._told.values():
-            if not told.left or to in told.known or to in told.sent or len(told.record.payload) > room:
+            if not told.left or came > told.spread or len(told.record.payload) > room:
+                continue
+            if to in told.known or to in told.sent:
                 continue
             if best is None or told.left > best.left:
                 best = told

@@ -20,7 +20,7 @@ from swim_core.shared.timers import Timer, Timers
 from swim_core.statistics import Counters
 
 from .codec import MemberRecord, Status, Verb
-from .heartbeat import TOP, Heartbeat
+from .heartbeat import Heartbeat
 from .outbox import Outbox
 from .peers import Peer, Peers, customary
 from .push import Push
@@ -149,17 +149,19 @@ class Detector:
         for address in self._random.sample(live, min(customary(len(self._peers)), len(live))):
             self.ping(address, now)
 
-    def check(self, peer: Peer, now: float, *, claim: int = 0) -> None:
-        """Ping a node out of turn, with a code above the heartbeat of a ``claim`` so that its answer refutes that.
+    def check(self, peer: Peer, now: float) -> None:
+        """Ping a node out of turn: its answer refutes what is claimed of it.
 
         Not more than once in half a timeout, whatever makes this node do it.
         """
         if now - peer.checked < self._trips.patience / 2:
             return
         peer.checked = now
-        if self._heartbeat.plausible(claim):
-            self._heartbeat.outbid(claim)
         self.ping(peer.address, now)
+
+    def awaits(self, address: Address, code: int) -> bool:
+        """Whether an ACK would answer a ping of this node."""
+        return (address, code) in self._pings
 
     def answered(self, address: Address, code: int, now: float) -> None:
         """An ACK came: to a ping of this node, or from a relay whose ping was answered."""
@@ -173,6 +175,7 @@ class Detector:
             if peer is not None:
                 peer.proven, peer.round_trip, peer.unanswered = True, now - sent, 0
                 self._tell(peer, code, now - sent)
+            return
         for inquiry in list(self._inquiries.values()):
             if inquiry.code == code and address in inquiry.relays:
                 self._note_answer(now)
@@ -202,19 +205,27 @@ class Detector:
         Returns:
             Whether others doubted it and it settled that.
         """
-        inquiry = self._inquiries.pop(peer.address, None)
-        if inquiry is not None and inquiry.timer is not None:
-            inquiry.timer.cancel()
+        self._end_inquiry(peer)
         doubt = self._doubts.get(peer.address)
-        if doubt is None or code <= doubt.record.heartbeat:
+        if doubt is None or not code or not self._heartbeat.newer(code, doubt.record.heartbeat):
             return False
-        doubt.timer.cancel()
-        del self._doubts[peer.address]
+        self._end_doubt(peer)
         return True
 
     def forget(self, peer: Peer) -> None:
-        """A node is removed: nothing is looked into any more."""
-        self.lives(peer, TOP + 1)
+        """A node is dead or removed: nothing is looked into any more."""
+        self._end_inquiry(peer)
+        self._end_doubt(peer)
+
+    def _end_inquiry(self, peer: Peer) -> None:
+        inquiry = self._inquiries.pop(peer.address, None)
+        if inquiry is not None and inquiry.timer is not None:
+            inquiry.timer.cancel()
+
+    def _end_doubt(self, peer: Peer) -> None:
+        doubt = self._doubts.pop(peer.address, None)
+        if doubt is not None:
+            doubt.timer.cancel()
 
     # ------------------------------------------------------------------ what others claim
 
@@ -236,7 +247,7 @@ class Detector:
                 self._timers.at(now + wait, lambda at: self._check_again(peer, at))
         elif record.status > doubt.record.status:
             doubt.record = record
-        self.check(peer, now, claim=record.heartbeat)
+        self.check(peer, now)
 
     def _check_again(self, peer: Peer, now: float) -> None:
         if peer.address in self._doubts:

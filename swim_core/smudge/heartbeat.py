@@ -1,6 +1,7 @@
 """The heartbeat counter: runs at the speed of the cluster's fastest node, and lets no forger drag it away."""
 
 from swim_core.address import Address
+from swim_core.shared.rate_limit import RateLimit
 
 __all__ = ["TOP", "Heartbeat"]
 
@@ -10,6 +11,7 @@ PER_TICK_MS = 125  # 8 a second: faster than the pings of any but very hasty clu
 SEEDS = 3 << 30  # reached in 2036; then restarted nodes wait for an answer to a ping, as those of real ones do
 STRANGER = 1 << 16  # 9 hours of pings at 500 ms
 MEMBER = 1 << 28  # by which a new start may be ahead of a cluster that has run for a year at 500 ms
+STEPS = 100  # a second, in the long run: nobody's pings are more frequent (`heartbeat_millis`)
 WITNESSES = 3
 WITNESS_WINDOW = 10.0  # seconds
 
@@ -17,40 +19,51 @@ WITNESS_WINDOW = 10.0  # seconds
 class Heartbeat:
     """A u32 that starts at the time of day, so that a restarted node's codes are above those it died with.
 
+    All that others say is measured by it. What is ahead of it is followed, or else not believed; so no heartbeat that
+    this node stores is above its own next code, and that outbids what is held against anybody. How far others may take
+    it is bounded, in each step and over time: wherever a forger gets it, nodes that start anew can follow.
+
     Attributes:
-        value: the largest code used or adopted.
+        value: the largest code used or followed.
     """
 
     def __init__(self, unix_ms: int) -> None:
         self.value = max(0, unix_ms - EPOCH_MS) // PER_TICK_MS % SEEDS
+        self._steps = RateLimit(STEPS, burst=MEMBER)
         self._witnesses: dict[Address, tuple[float, int]] = {}
 
     def next(self) -> int:
-        """The code of one more ping; never lower than an earlier one."""
-        self.value = min(self.value + 1, TOP)
+        """The code of one more ping: a new one. After the top comes 1, as at a real node's start; 0 answers nothing."""
+        self.value = self.value % TOP + 1
         return self.value
 
-    def outbid(self, claim: int) -> None:
-        """Be no lower than a claim about this node, so that its next code is above it."""
-        self.value = max(self.value, min(claim, TOP - 1))
+    def follow(self, claim: int, sender: Address, *, proven: bool, now: float) -> bool:
+        """Be no lower than a claim, whoever it is about, if it can be of this cluster's time; returns whether it is so.
 
-    def plausible(self, heartbeat: int) -> bool:
-        """Whether a claim can be of this cluster's time: one from far ahead could never be refuted."""
-        return heartbeat - self.value <= MEMBER
-
-    def hear(self, code: int, sender: Address, *, proven: bool, now: float) -> None:
-        """Follow the code of a message, bounded: by little for strangers, by more for nodes that answer pings.
-
-        A larger step is taken when three such nodes showed one within ten seconds; then the least of them.
+        One step is small for strangers, and larger for nodes that answer pings. A still larger one is
+        taken when three such nodes made such claims within ten seconds: to the least of them, and to none that is
+        higher than a node could have started at.
         """
-        ahead = code - 1 - self.value
-        if ahead > (MEMBER if proven else STRANGER):
-            if not proven:
-                return
-            self._witnesses = {a: w for a, w in self._witnesses.items() if now - w[0] <= WITNESS_WINDOW}
-            self._witnesses[sender] = (now, code)
-            if len(self._witnesses) < WITNESSES:
-                return
-            code = min(code for _, code in self._witnesses.values())
+        step = claim - self.value
+        if step <= 0:
+            return True
+        if step <= (MEMBER if proven else STRANGER) and self._steps.allow(now, step):
+            self.value = claim
+        elif proven and claim <= SEEDS:
+            self._witness(claim, sender, now)
+        return claim <= self.value
+
+    def _witness(self, claim: int, sender: Address, now: float) -> None:
+        self._witnesses = {a: w for a, w in self._witnesses.items() if now - w[0] <= WITNESS_WINDOW}
+        self._witnesses[sender] = (now, claim)
+        if len(self._witnesses) >= WITNESSES:
+            self.value = min(claim for _, claim in self._witnesses.values())
             self._witnesses.clear()
-        self.value = max(self.value, code - 1)
+
+    def credible(self, code: int) -> int:
+        """A code as it may be stored: one from far ahead would shield its node from all later claims."""
+        return min(code, self.value + 1)
+
+    def newer(self, heartbeat: int, than: int) -> bool:
+        """Whether a heartbeat beats a stored one, which is above all others if it is from before the counter's top."""
+        return heartbeat > than or than > self.value + 1

@@ -89,7 +89,7 @@ class SmudgeNode:
         limits = Limits(usual, max(0.25 * config.interval, 0.25), UNREACHED * usual)
         self._health = health = LocalHealth(limits, counters, now, deadline=self.poll_deadline, on_pause=self._paused)
         self._gossip = gossip = Gossip(peers, random)
-        self._broadcasts = Broadcasts(peers)
+        self._broadcasts = Broadcasts(peers, config.interval)
         self._outbox = outbox = Outbox(local, peers, gossip, self._broadcasts, counters)
         self._push = push = Push(peers, gossip, self._broadcasts, outbox, timers, random)
         emit = self._events.append
@@ -117,7 +117,7 @@ class SmudgeNode:
             emit=emit,
             on_reconnect=detector.greet,
         )
-        relay = Relay(local, outbox, timers, counters)
+        relay = Relay(local, heartbeat, outbox, timers, counters)
         self._receiver = Receiver(
             local, peers, heartbeat, statuses, detector, relay, self._broadcasts, outbox, push, counters, emit
         )

@@ -47,9 +47,10 @@ class Peer(msgspec.Struct, eq=False, kw_only=True):
         heartbeat: of the claim that set the status.
         source: who made that claim, None if unknown; this node's own address for what was seen here.
         since: when the status was set.
+        came: when it was met, or was last back from the dead; infinity while it is dead.
         heard: when a datagram of it last came; -inf for never.
         refused: when its kernel last refused; -inf for never.
-        shown: the largest code that it showed itself.
+        shown: the latest code that it showed itself, or at first the heartbeat of what others say.
         pinged: the largest code of its own PINGs.
         proven: whether it has answered a ping, so that it does receive at its address.
         round_trip: of the last ping that it answered, seconds.
@@ -67,9 +68,10 @@ class Peer(msgspec.Struct, eq=False, kw_only=True):
     heartbeat: int
     source: Address | None
     since: float
+    came: float
+    shown: int
     heard: float = -inf
     refused: float = -inf
-    shown: int = 0
     pinged: int = 0
     proven: bool = False
     round_trip: float | None = None
@@ -104,6 +106,8 @@ class Peers:
         self._peers: dict[Address, Peer] = {}
         self._live: list[Address] = []
         self._names: dict[str, Address] = {}
+        self._dead: OrderedDict[Address, None] = OrderedDict()
+        self._unheard: OrderedDict[Address, None] = OrderedDict()  # those that have shown themselves go when it is read
         self._tombstones: OrderedDict[Address, int] = OrderedDict()
 
     def __len__(self) -> int:
@@ -132,31 +136,52 @@ class Peers:
         address = self._names.get(name)
         return self._peers[address] if address is not None else None
 
-    def buried(self, address: Address) -> int:
-        """The heartbeat with which a removed node was dead: news of it must be later; -1 if it was not removed."""
-        return self._tombstones.get(address, -1)
+    def spare(self) -> Peer | None:
+        """Whom to give up for a newcomer: the longest dead, else one that never showed itself; None if all have."""
+        for address in self._dead:
+            return self._peers[address]
+        while self._unheard:
+            peer = self._peers[next(iter(self._unheard))]
+            if peer.heard == -inf:
+                return peer
+            del self._unheard[peer.address]
+        return None
+
+    def buried(self, address: Address) -> int | None:
+        """The heartbeat with which a removed node was dead: news of it must be later; None if it was not removed."""
+        return self._tombstones.get(address)
 
     def add(self, peer: Peer) -> None:
         """Take a node in."""
         self._peers[peer.address] = peer
         self._names[peer.name] = peer.address
         self._tombstones.pop(peer.address, None)
+        self._unheard[peer.address] = None
         if peer.live:
             insort(self._live, peer.address)
+        else:
+            self._dead[peer.address] = None
 
-    def mark(self, peer: Peer, status: Status) -> None:
+    def mark(self, peer: Peer, status: Status, now: float) -> None:
         """Set a node's status."""
         was, peer.status = peer.live, status
         if was and not peer.live:
             self._live.remove(peer.address)
+            self._dead[peer.address] = None
+            peer.came = inf
         elif peer.live and not was:
             insort(self._live, peer.address)
+            del self._dead[peer.address]
+            peer.came = now
 
     def remove(self, peer: Peer) -> None:
         """Forget a node, but for what it takes to tell old news of it from new."""
         del self._peers[peer.address], self._names[peer.name]
+        self._unheard.pop(peer.address, None)
         if peer.live:
             self._live.remove(peer.address)
+        else:
+            del self._dead[peer.address]
         self._tombstones[peer.address] = max(peer.heartbeat, peer.shown)
         if len(self._tombstones) > MAX_TOMBSTONES:
             self._tombstones.popitem(last=False)

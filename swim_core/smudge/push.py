@@ -74,7 +74,8 @@ class Push:
             return
         self._wave(told, customary(len(self._peers)))
         for wait in WAVES:
-            self._timers.at(now + wait, lambda at: self._again(told, at))
+            if wait <= self._broadcasts.spread:
+                self._timers.at(now + wait, lambda at: self._again(told, at))
 
     def _again(self, told: Told, now: float) -> None:
         self._broadcasts.expire(now)
@@ -82,11 +83,11 @@ class Push:
             self._wave(told, REPAIRS)
 
     def _wave(self, told: Told, count: int) -> None:
-        """Send it to those not known to have it, first to those who were not sent it yet.
+        """Send it to those who may miss it, first to those who were not sent it yet.
 
         Whoever has it sends copies to others, so the one who missed it is soon unknown to all, and gets it from many.
         """
-        candidates = [address for address in self._peers.live if address not in told.known]
+        candidates = [address for address in self._peers.live if self._broadcasts.may_miss(told, address)]
         self._random.shuffle(candidates)
         candidates.sort(key=lambda address: address in told.sent)
         for address in candidates[:count]:

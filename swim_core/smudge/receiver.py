@@ -68,12 +68,14 @@ class Receiver:
         """A datagram of a node, in the order that real nodes keep: its sender, its records, its broadcast, its verb."""
         known = self._peers.get(sender)
         newcomer = known is None or not known.live  # the restarted are still held dead
-        self._heartbeat.hear(message.code, sender, proven=known is not None and known.proven, now=now)
+        proven = (known is not None and known.proven) or self._detector.awaits(sender, message.code)
+        if message.code:
+            self._heartbeat.follow(message.code - 1, sender, proven=proven, now=now)
         peer = self.hear(sender, message.code, now)
         for record in message.members:
-            self._learn(record, sender, now)
+            self._learn(record, sender, now, proven=proven)
         if peer is not None and message.verb is Verb.PING:
-            self._watch_restart(peer, message.code, now)
+            self._watch_restart(peer, self._heartbeat.credible(message.code), now)
         if message.broadcast is not None:
             self._deliver(message.broadcast, sender, now)
         match message.verb:
@@ -84,13 +86,16 @@ class Receiver:
                 self._detector.answered(sender, message.code, now)
                 self._relay.answered(sender, message.code)
             case Verb.PINGREQ if message.members[0].status == Status.FORWARD_TO:
-                target = message.members[0]
-                self._relay.asked(sender, target.address, target.heartbeat, now)
+                target, code = message.members[0].address, message.members[0].heartbeat
+                credible = self._heartbeat.follow(code, sender, proven=proven, now=now)
+                self._relay.asked(sender, target, code, now, credible=credible)
 
     def hear(self, sender: Address, code: int, now: float) -> Peer | None:
         """A node showed that it lives: whoever it is, it is a member now."""
         peer = self._peers.get(sender)
         if peer is None:
+            if self._peers.full:
+                self._make_room()
             peer = self._statuses.met(sender, code, now)
             if peer is None:
                 return None
@@ -100,8 +105,15 @@ class Receiver:
         if doubted:
             self._statuses.dispute(peer, now)
         if peer.status is not Status.ALIVE:  # started anew, with codes below the claim against it
-            self._detector.check(peer, now, claim=peer.heartbeat)
+            self._detector.check(peer, now)
         return peer
+
+    def _make_room(self) -> None:
+        """Who shows itself takes the place of a dead node, or of one that others made up."""
+        spare = self._peers.spare()
+        if spare is not None:
+            self._detector.forget(spare)
+            self._statuses.remove(spare)
 
     def _watch_restart(self, peer: Peer, code: int, now: float) -> None:
         """Codes of one process's pings never fall; after a restart its broadcasts count from 1 again."""
@@ -110,36 +122,40 @@ class Receiver:
             peer.pinged = code
         peer.pinged = max(peer.pinged, code)
 
-    def _learn(self, record: MemberRecord, sender: Address, now: float) -> None:
+    def _learn(self, record: MemberRecord, sender: Address, now: float, *, proven: bool) -> None:
         """One member record."""
         if record.status not in STATUSES or not usable(record.address, self._ipv6):
             return
         if is_loopback(record.address) and not is_loopback(self._local):  # another host there than here: a ghost of us
             self._counters.drop(DropReason.LOOPBACK)
             return
+        peer = self._peers.get(record.address)
+        if not self._heartbeat.follow(record.heartbeat, sender, proven=proven, now=now):
+            self._counters.drop(DropReason.TIME_JUMP)
+            if peer is not None and peer.live and record.status != Status.ALIVE:
+                self._detector.check(peer, now)  # as a hint it is good enough: codes of real nodes follow any forger's
+            return
         if record.address == self._local:
             self._object(record, sender, now)
             return
-        if not self._heartbeat.plausible(record.heartbeat):
-            self._counters.drop(DropReason.TIME_JUMP)
-            return
         if record.source is not None and (":" in record.source.host) is not self._ipv6:
             record = attrs.evolve(record, source=None)  # IPv4 wrapped in IPv6 crashes real nodes that pass it on
-        peer = self._peers.get(record.address)
+        newer = self._heartbeat.newer
         if peer is None:
             self._statuses.learn(record, now)
         elif record.status == Status.ALIVE:
-            if peer.status is not Status.ALIVE and record.heartbeat > peer.heartbeat:
+            if peer.status is not Status.ALIVE and newer(record.heartbeat, peer.heartbeat):
                 self._detector.lives(peer, record.heartbeat)
                 self._statuses.set(peer, Status.ALIVE, record.heartbeat, record.source, now)
-        elif record.heartbeat >= peer.heartbeat and record.status > peer.status:
+        elif record.status > peer.status and (
+            record.heartbeat == peer.heartbeat or newer(record.heartbeat, peer.heartbeat)
+        ):
             self._detector.rumour(peer, record, now)
-        elif record.heartbeat > peer.heartbeat and record.status == Status.SUSPECTED and not peer.live:
-            self._detector.check(peer, now, claim=record.heartbeat)  # somebody saw it live since it was held dead
+        elif record.status == Status.SUSPECTED and not peer.live and newer(record.heartbeat, peer.heartbeat):
+            self._detector.check(peer, now)  # somebody saw it live since it was held dead
 
     def _object(self, record: MemberRecord, sender: Address, now: float) -> None:
-        """A claim about this node itself: say something newer, and show whoever believes it that this node lives."""
-        self._heartbeat.outbid(record.heartbeat)
+        """A claim about this node itself: show whoever believes it, by a code above the claim, that this node lives."""
         if record.status != Status.ALIVE:
             self._counters.refutations += 1
             accuser = self._peers.get(record.source) if record.source is not None else None

@@ -9,6 +9,7 @@ from swim_core.shared.timers import Timers
 from swim_core.statistics import Counters, DropReason
 
 from .codec import Verb
+from .heartbeat import Heartbeat
 from .outbox import Outbox
 
 __all__ = ["Relay"]
@@ -20,33 +21,39 @@ FORWARDS = 500  # a second: who forges requests can't turn this node into a floo
 class Relay:
     """Forwards pings for any node, to any target."""
 
-    def __init__(self, local: Address, outbox: Outbox, timers: Timers, counters: Counters) -> None:
+    def __init__(
+        self, local: Address, heartbeat: Heartbeat, outbox: Outbox, timers: Timers, counters: Counters
+    ) -> None:
         self._local = local
+        self._heartbeat = heartbeat
         self._outbox = outbox
         self._timers = timers
         self._counters = counters
         self._limit = RateLimit(FORWARDS)
-        self._requesters: dict[tuple[Address, int], dict[Address, None]] = {}
+        self._requesters: dict[tuple[Address, int], dict[Address, int]] = {}  # and the code that each asked with
 
-    def asked(self, requester: Address, target: Address, code: int, now: float) -> None:
-        """Ping a target with the code of the request; several may ask the same."""
+    def asked(self, requester: Address, target: Address, code: int, now: float, *, credible: bool) -> None:
+        """Ping a target with the code of the request; several may ask the same.
+
+        One that is not ``credible`` is for the requester alone: a real node that was pinged with it would follow it.
+        """
         if target == self._local:
             self._outbox.send(Verb.ACK, code, requester)
             return
         if not self._limit.allow(now):
             self._counters.drop(DropReason.RATE_LIMITED)
             return
-        key = (target, code)
+        key = (target, code if credible else self._heartbeat.next())
         if key not in self._requesters:
             self._requesters[key] = {}
             self._timers.at(now + KEEP, lambda at: self._forget(key))
-        self._requesters[key][requester] = None
-        self._outbox.send(Verb.NFPING, code, target)
+        self._requesters[key][requester] = code
+        self._outbox.send(Verb.NFPING, key[1], target)
 
     def _forget(self, key: tuple[Address, int]) -> None:
         self._requesters.pop(key, None)
 
     def answered(self, target: Address, code: int) -> None:
         """A node answered: tell all who asked for it."""
-        for requester in self._requesters.pop((target, code), {}):
-            self._outbox.send(Verb.ACK, code, requester)
+        for requester, asked in self._requesters.pop((target, code), {}).items():
+            self._outbox.send(Verb.ACK, asked, requester)

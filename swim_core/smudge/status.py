@@ -67,26 +67,22 @@ class StatusRules:
 
     def heard(self, peer: Peer, code: int, now: float) -> None:
         """A node showed a code: if it is above that of the claim against it, the claim is refuted."""
-        code = self._credible(code)
-        peer.shown = max(peer.shown, code)
-        if peer.status is not Status.ALIVE and code > peer.heartbeat:
+        if not code:  # of a message that only carries news
+            return
+        code = self._heartbeat.credible(code)
+        if self._heartbeat.newer(code, peer.shown):
+            peer.shown = code
+        if peer.status is not Status.ALIVE and self._heartbeat.newer(code, peer.heartbeat):
             self.set(peer, Status.ALIVE, code, self._local, now)
 
     def met(self, address: Address, code: int, now: float) -> Peer | None:
         """A node that is not in the table showed itself; None if there is no room."""
-        peer = self.add(address, Status.ALIVE, self._credible(code), self._local, now)
-        if peer is not None:
-            peer.shown = peer.heartbeat
-        return peer
-
-    def _credible(self, code: int) -> int:
-        """A code as it may be stored: one from far ahead would shield its node from all later claims."""
-        return code if self._heartbeat.plausible(code) else self._heartbeat.value
+        return self.add(address, Status.ALIVE, self._heartbeat.credible(code), self._local, now)
 
     def learn(self, record: MemberRecord, now: float) -> None:
         """Gossip tells of a node that is not in the table. Whom others only bury is not taken in."""
         buried = self._peers.buried(record.address)
-        if record.status == Status.DEAD or record.heartbeat <= buried:
+        if record.status == Status.DEAD or (buried is not None and not self._heartbeat.newer(record.heartbeat, buried)):
             self._counters.drop(DropReason.UNKNOWN_GONE)
         else:
             self.add(record.address, Status(record.status), record.heartbeat, record.source, now)
@@ -96,7 +92,16 @@ class StatusRules:
         if self._peers.full:
             self._counters.drop(DropReason.MEMBERS_FULL)
             return None
-        peer = Peer(address=address, name=str(address), status=status, heartbeat=heartbeat, source=source, since=now)
+        peer = Peer(
+            address=address,
+            name=str(address),
+            status=status,
+            heartbeat=heartbeat,
+            source=source,
+            since=now,
+            came=now,
+            shown=heartbeat,
+        )
         self._peers.add(peer)
         self._told(peer, now)
         if status is not Status.DEAD:
@@ -107,7 +112,7 @@ class StatusRules:
 
     def dispute(self, peer: Peer, now: float) -> None:
         """Others doubted a node, and it answered here: tell those who still believe the claim."""
-        if peer.status is Status.ALIVE and peer.heartbeat < peer.shown:
+        if peer.status is Status.ALIVE and self._heartbeat.newer(peer.shown, peer.heartbeat):
             peer.heartbeat, peer.source = peer.shown, self._local
             self._told(peer, now)
 
@@ -127,7 +132,7 @@ class StatusRules:
         if status is peer.status:
             return
         was = peer.status
-        self._peers.mark(peer, status)
+        self._peers.mark(peer, status, now)
         peer.heartbeat, peer.source, peer.since = heartbeat, source, now
         peer.retry, peer.countdown = 1, 2
         self._told(peer, now)

@@ -25,6 +25,13 @@ class AcksOnly(OriginalNode):
             super()._ping_next(now)
 
 
+class Front(AcksOnly):
+    """Answers, and accuses nobody: a member in whose name somebody else speaks."""
+
+    def _accuse(self, target: Address, now: float) -> None:
+        pass
+
+
 class PingsOnly(OriginalNode):
     """Pings, and never answers."""
 

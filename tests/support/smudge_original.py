@@ -226,7 +226,7 @@ class OriginalNode(RecordingNode):
         while self.round:
             target = self.round.pop()
             if self._is_due(target):
-                self.heartbeat += 1
+                self.heartbeat = (self.heartbeat + 1) % 2**32
                 self.pending[target, self.heartbeat] = _Pending("P", now, target)
                 self._send(Verb.PING, self.heartbeat, target)
                 return True

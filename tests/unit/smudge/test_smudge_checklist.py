@@ -328,6 +328,39 @@ def test_7_it_is_delivered_once_and_relayed_not_back_to_those_who_have_it() -> N
     assert relayed == {at(3), at(4), at(5), at(6)}
 
 
+def test_7_who_comes_once_it_has_spread_is_offered_nothing_nor_who_comes_back_from_the_dead() -> None:
+    """Real nodes don't, either: who restarts at a command must not get it again."""
+    hand = Hand(knows=3)
+    hand.answering.discard(at(4))
+    hand.node.set_state(str(at(4)), State.DEAD, now=hand.now)
+    hand.node.broadcast(b"restart now", now=hand.now)
+    hand.run(1.0)
+    hand.feed(at(7), ping(1))  # in time
+    hand.answering.add(at(7))
+    hand.run(2.0)
+    for number in (4, 8):
+        hand.answering.add(at(number))
+        hand.feed(at(number), ping(1))
+    hand.run(60.0)
+    assert {s.to for s in hand.sent if s.message.broadcast} == {at(2), at(3), at(7)}
+    hand.clear()
+    hand.node.broadcast(b"hello", now=hand.now)
+    hand.run(1.0)
+    assert {s.to for s in hand.sent if s.message.broadcast} == {at(2), at(3), at(4), at(7), at(8)}
+
+
+@pytest.mark.parametrize("millis", [10, 20, 50, 100, 500])
+def test_7_no_copy_goes_out_when_real_nodes_have_forgotten_it(millis: int) -> None:
+    """Defect 22: that is after fifty intervals, and the copy would be delivered again."""
+    hand = Hand(knows=5, heartbeat_millis=millis)
+    sent = hand.now
+    hand.node.broadcast(b"x", now=sent)
+    hand.run(60.0)
+    copies = [s.at - sent for s in hand.sent if s.message.broadcast]
+    assert len(copies) >= 5
+    assert max(copies) <= 50 * millis / 1000 / 2
+
+
 def test_7_a_repeat_is_no_news_for_minutes_and_its_origin_need_not_be_known() -> None:
     """Defect 22: the original forgets a broadcast after about 100 messages."""
     hand = Hand(knows=2)
@@ -568,9 +601,35 @@ def test_unknown_nodes_are_taken_in_alive_but_not_dead_and_not_without_limit() -
     hand.tell(at(2), record(DEAD, 8, 9), *[record(ALIVE, n, 9) for n in range(10, 20)])
     assert len(hand.node.members(gone=True)) == 5
     assert hand.node.statistics().dropped == {DropReason.UNKNOWN_GONE: 1, DropReason.MEMBERS_FULL: 7}
+    for number in range(60, 64):  # who shows itself takes the place of one that others only tell of
+        hand.feed(at(number), ping(1))
+    assert [hand.state(number) for number in range(60, 64)] == [State.ALIVE] * 3 + [None]
+    assert hand.state(2) is State.ALIVE
+    assert (Verb.ACK, at(63)) in [(s.verb, s.to) for s in hand.sent]
+
+
+def test_dead_entries_made_up_by_others_dont_keep_newcomers_out() -> None:
+    hand = Hand(knows=2, max_members=40)
+    hand.tell(at(2), *[record(ALIVE, n, 9) for n in range(10, 60)])
+    hand.run(40.0)  # they never answer
+    assert len([member for member in hand.node.members(gone=True) if member.state is State.DEAD]) == 37
+    for number in (100, 101):
+        hand.answering.add(at(number))
+        hand.feed(at(number), ping(1))
+    hand.run(30.0)
+    assert [hand.state(number) for number in (2, 3, 100, 101)] == [State.ALIVE] * 4
+    assert len(hand.heard(MemberForgotten)) == 2
+    hand.tell(at(2), *[record(ALIVE, n, 9) for n in range(200, 250)])  # hearsay takes nobody's place
+    assert len(hand.heard(MemberForgotten)) == 2
+
+
+def test_the_longest_dead_makes_room_first() -> None:
+    hand = Hand(knows=4, max_members=5)
+    for number in (3, 2):
+        hand.answering.discard(at(number))
+        hand.node.set_state(str(at(number)), State.DEAD, now=hand.now)
     hand.feed(at(60), ping(1))
-    assert hand.state(60) is None
-    assert (Verb.ACK, at(60)) in [(s.verb, s.to) for s in hand.sent]
+    assert (hand.state(3), hand.state(2), hand.state(60)) == (None, State.DEAD, State.ALIVE)
 
 
 def test_a_node_listed_twice_joins_once() -> None:
