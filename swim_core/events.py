@@ -31,6 +31,7 @@ __all__ = [
     "NameRegained",
     "Observation",
     "Origin",
+    "PathNarrow",
     "Paused",
     "Reconnected",
     "SeenElsewhere",
@@ -245,6 +246,22 @@ class SeenElsewhere(msgspec.Struct, frozen=True):
     by: Address
 
 
+class PathNarrow(msgspec.Struct, frozen=True):
+    """Large datagrams to a member, or its large answers, vanish on the way; smaller ones are sent from now on.
+
+    A tunnel or firewall drops them without a word. What can't be split, a large broadcast or much metadata, does not
+    get through: let ICMP "fragmentation needed" and "packet too big" pass, or keep ``max_datagram`` of all members
+    below.
+
+    Attributes:
+        address: of the member.
+        size: bytes that pass, of ``max_datagram``.
+    """
+
+    address: Address
+    size: int
+
+
 class ClocksDiffer(msgspec.Struct, frozen=True):
     """A cluster whose clocks are more than a day away was met; it and this one stay apart.
 
@@ -303,6 +320,7 @@ Event = (
     | JoinAttempt
     | SettingsDiffer
     | SeenElsewhere
+    | PathNarrow
     | ClocksDiffer
     | ClustersMet
     | EventsLost

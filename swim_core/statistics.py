@@ -186,6 +186,7 @@ class Statistics:
     seen_elsewhere: bool = _gauge("Whether others see this node at an address that it does not tell", default=False)
     seeds: int = _gauge("Addresses that this node was told to join, itself not among them")
     seeds_unanswered: int = _gauge("Seeds asked more than once that have not answered and are no live members")
+    narrow_paths: int = _gauge("Members to which large datagrams did not get through: smaller ones are sent")
     watches: int = _gauge("Members that this node watches just now, for it or others suspect them")
     tripwires: int = _gauge("Tripwires of this node that stand: to members whose end it would learn at once")
     tripwires_missing: int = _gauge("Tripwires that this node wants and that do not stand")

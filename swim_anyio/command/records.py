@@ -34,6 +34,7 @@ from swim_core import (
     MessageReceived,
     NameConflict,
     NameRegained,
+    PathNarrow,
     Paused,
     Reconnected,
     SeenElsewhere,
@@ -89,6 +90,8 @@ def from_event(event: Event, *, t: float) -> Record | None:
             return {"t": t, "event": "paused", "seconds": round(seconds, 3)}
         case SeenElsewhere(seen=seen, claimed=claimed, by=by):
             return {"t": t, "event": "elsewhere", "seen": str(seen), "claimed": str(claimed), "by": str(by)}
+        case PathNarrow(address=address, size=size):
+            return {"t": t, "event": "narrow", "address": str(address), "size": size}
         case ClocksDiffer(address=address, seconds=seconds):
             return {"t": t, "event": "clocks", "address": str(address), "seconds": round(seconds, 3)}
         case ClustersMet(address=address, members=ours, their_address=there, their_members=theirs):

@@ -31,6 +31,7 @@ STYLES = {
     "isolated": "bold yellow",
     "paused": "yellow",
     "elsewhere": "bold yellow",
+    "narrow": "bold yellow",
     "clocks": "bold yellow",
     "met": "bold yellow",
     "lost": "yellow",
@@ -126,6 +127,8 @@ def _words(record: Mapping[str, Any]) -> list[str]:
             ]
         case "elsewhere":
             return [f"seen at {record['seen']} by {record['by']}, not at {record['claimed']} (--advertise)"]
+        case "narrow":
+            return [f"more than {record['size']} bytes do not get through to {record['address']} (max_datagram)"]
         case "isolated":
             return ["no member was heard for the stall tolerance: the trouble is likely here"]
         case "reconnected":

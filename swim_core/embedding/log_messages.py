@@ -28,6 +28,7 @@ from swim_core.events import (
     MemberUpdated,
     NameConflict,
     NameRegained,
+    PathNarrow,
     Paused,
     Reconnected,
     SeenElsewhere,
@@ -150,6 +151,15 @@ def _elsewhere(event: SeenElsewhere) -> Notice:
     return Notice(WARNING, "settings", text, fields)
 
 
+def _narrow(event: PathNarrow) -> Notice:
+    text = (
+        f"datagrams of more than {event.size} bytes do not get through to {event.address}, or its answers do not come"
+        " back: smaller ones are sent now; something on the way drops them (max_datagram)"
+    )
+    fields = {"event": "narrow", "address": str(event.address), "size": event.size}
+    return Notice(WARNING, "settings", text, fields)
+
+
 def _clocks(event: ClocksDiffer) -> Notice:
     days, which = abs(event.seconds) / 86_400, "ahead of" if event.seconds > 0 else "behind"
     text = (
@@ -201,6 +211,7 @@ _MAKERS: dict[type, Callable[[Any], Notice]] = {
     Reconnected: _reconnected,
     Paused: _paused,
     SeenElsewhere: _elsewhere,
+    PathNarrow: _narrow,
     ClocksDiffer: _clocks,
     ClustersMet: _met,
 }

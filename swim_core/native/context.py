@@ -11,6 +11,7 @@ from swim_core.statistics import Counters
 
 from .cluster_clock import ClusterClock
 from .datagrams.outbox import Outbox
+from .datagrams.path_sizes import PathSizes
 from .round_trips import RoundTrips
 from .settings import Settings
 from .table.member_table import MemberTable
@@ -33,6 +34,7 @@ class NodeContext(msgspec.Struct, frozen=True, kw_only=True):
     codec: Codec
     table: MemberTable
     outbox: Outbox
+    paths: PathSizes
     rtt: RoundTrips
     random: Random
     counters: Counters

@@ -281,6 +281,7 @@ class Node(Assembly):
             seen_elsewhere=self._joiner.seen_elsewhere(self._health.seen),
             seeds=len(self._joiner.addresses),
             seeds_unanswered=len(self._joiner.unanswered),
+            narrow_paths=len(self._context.paths),
             watches=len(self._watches),
             tripwires=self._tripwires.standing,
             tripwires_missing=len(self._tripwires.tripwire_plan.peers) - self._tripwires.standing,

@@ -32,6 +32,7 @@ from .context import NodeContext
 from .datagrams.gossip_queue import GossipQueue
 from .datagrams.inbox import Inbox
 from .datagrams.outbox import Outbox
+from .datagrams.path_sizes import PathSizes
 from .datagrams.sender import Sender
 from .detection.dead_prober import DeadProber
 from .detection.evidence_log import EvidenceLog
@@ -179,6 +180,7 @@ class Assembly:
         self, config: Settings, hashes: Hashes, codec: Codec, now: float, entropy: bytes, unix_ms: int
     ) -> NodeContext:
         counters = Counters()
+        paths = PathSizes(config.max_datagram, self._events.append)
         return NodeContext(
             config=config,
             timers=Timers(),
@@ -186,7 +188,8 @@ class Assembly:
             hashes=hashes,
             codec=codec,
             table=MemberTable(config, hashes),
-            outbox=Outbox(codec, config.max_datagram, self._queue, counters, self._flags),
+            outbox=Outbox(codec, paths, self._queue, counters, self._flags),
+            paths=paths,
             rtt=RoundTrips(config),
             random=Random(int.from_bytes(entropy, "big")),
             counters=counters,

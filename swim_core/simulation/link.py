@@ -1,5 +1,6 @@
 """What the network does to a datagram on its way from one address to another."""
 
+from math import inf
 from typing import Any
 
 import attrs
@@ -32,6 +33,7 @@ class Link:
         duplication: the share that arrive twice, each copy in its own time.
         reordering: the share that are held back so that later ones overtake them.
         holding: seconds, the most that a datagram is held back.
+        largest: bytes of payload; what is larger vanishes without a word, as in a tunnel whose ICMP is filtered.
     """
 
     delay: float = attrs.field(default=0.0003, validator=_duration)
@@ -41,6 +43,7 @@ class Link:
     duplication: float = attrs.field(default=0.0, validator=_share)
     reordering: float = attrs.field(default=0.0, validator=_share)
     holding: float = attrs.field(default=0.02, validator=_duration)
+    largest: float = attrs.field(default=inf, validator=attrs.validators.gt(0))
 
     @classmethod
     def exact(cls, delay: float) -> "Link":

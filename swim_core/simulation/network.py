@@ -208,7 +208,7 @@ class Network:
             if self.tap:
                 self.tap("blocked", source, destination, payload)
             return
-        if link.loss and self._random.random() < link.loss:
+        if (link.loss and self._random.random() < link.loss) or len(payload) > link.largest:
             traffic.lost += 1
             if self.tap:
                 self.tap("lost", source, destination, payload)

@@ -15,6 +15,7 @@ from swim_core.protocol import Datagram
 from swim_core.statistics import Counters
 
 from .gossip_queue import GossipQueue, Piggyback
+from .path_sizes import PathSizes
 from .sender import Sender
 
 __all__ = ["Outbox"]
@@ -29,12 +30,13 @@ class Outbox:
     def __init__(
         self,
         codec: Codec,
-        max_datagram: int,
+        paths: PathSizes,
         gossip: GossipQueue,
         counters: Counters,
         flags: Callable[[float], int],
     ) -> None:
-        self._limit = max_datagram
+        self._limit = paths.limit
+        self._paths = paths
         self._codec = codec
         self._pack = codec.pack
         self._gossip = gossip
@@ -50,10 +52,12 @@ class Outbox:
         """Whether anything has left that may have shown this node's claim: to members: all but announcements, answers
         to tools and first JOINs."""
 
-    @property
-    def room(self) -> int:
-        """Bytes for items in a datagram without a message."""
-        return self._limit - self._codec.overhead - len(NIL)
+    def room(self, targets: Iterable[Entry] = ()) -> int:
+        """Bytes for items in a datagram without a message that gets through to each of ``targets``."""
+        limit = self._limit
+        if self._paths:
+            limit = min((self._paths.size(to.address) for to in targets), default=limit)
+        return limit - self._codec.overhead - len(NIL)
 
     def send(
         self,
@@ -86,7 +90,8 @@ class Outbox:
         if isinstance(to, Entry):
             if self._gossip.any or to.claim.state is not State.ALIVE:
                 body = NIL if message is None else encode_item(message)  # once, since its size is asked for
-                most = self._limit if limit is None else min(limit, self._limit)
+                passing = self._paths.size(to.address) if self._paths else self._limit
+                most = passing if limit is None else min(limit, passing)
                 riding = self._piggyback(to, riding, most - self._codec.overhead - len(body))
             to = to.address
         flags = self._flags(now) | (Flags.CORRECTION if correction else 0)

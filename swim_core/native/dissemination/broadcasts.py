@@ -227,7 +227,9 @@ class Broadcasts:
         numbers = chain.from_iterable(range(first, last + 1) for first, last in want.ranges)
         kept = (self._retained.get((want.origin, number)) for number in islice(numbers, Window.SIZE))
         found = [item[1] for item in kept if item is not None]
-        room = (self._config.max_datagram if sender.budget is None else sender.budget) - self._overhead - len(NIL)
+        room = self._outbox.room((sender.proven,)) if sender.proven is not None else self._outbox.room()
+        if sender.budget is not None:
+            room = min(room, sender.budget - self._overhead - len(NIL))
         for chunk in islice(chunks(found, room), ANSWER):
             if not self._outbox.reply(None, sender, now, riding=Piggyback(broadcasts=chunk)):
                 return

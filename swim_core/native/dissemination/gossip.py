@@ -103,8 +103,9 @@ class Gossip:
 
     def _push(self, now: float) -> None:
         targets = self._targets()
+        room = self._outbox.room(targets)
         for _ in range(BURST):
-            self._outbox.spread(self._queue.take(self._outbox.room), targets, now)
+            self._outbox.spread(self._queue.take(room), targets, now)
             if not self._queue.any:
                 break
 

@@ -28,17 +28,20 @@ SOON = 1.0  # seconds since the last sync, when both digests are stable
 LATER = 3.0  # seconds since the last sync in any case; doubles while syncs change nothing
 LATEST = 60.0
 PER_BUCKET = 16
+TRIES = 3  # at least; else one for each size that may pass
 ONE_BUCKET = 64  # members up to which one bucket does
-TRIES = 3
 PUSHED_AT_ONCE = 8  # datagrams
 PUSH_GAP = 0.02  # seconds until the next few
 PAGE_OVERHEAD = 48  # what a page takes besides its entries
+PADDING = 4  # of which its length takes some
+REQUEST_OVERHEAD, DIGEST = 40, 9  # what a request takes besides its digests, and each of them
 WHOLE = 1 << 64
 
 
-def bucket_count(members: int) -> int:
-    """How many buckets an asker with so many claims sends digests of."""
-    return 1 if members <= ONE_BUCKET else min(MAX_BUCKETS, -(-members // PER_BUCKET))
+def bucket_count(members: int, size: int) -> int:
+    """How many buckets an asker with so many claims sends digests of, in so many bytes."""
+    fitting = (size - REQUEST_OVERHEAD) // DIGEST
+    return 1 if members <= ONE_BUCKET else min(MAX_BUCKETS, -(-members // PER_BUCKET), max(1, fitting))
 
 
 def _higher(entry: Entry, shown: tuple[int, int, bytes, int] | None) -> bool:
@@ -53,6 +56,8 @@ class _Exchange(msgspec.Struct):
     peer: Entry
     buckets: list[int]
     cursor: int
+    rung: int
+    size: int
     tries: int = 0
     shown: dict[str, tuple[int, int, bytes, int]] = msgspec.field(default_factory=dict)
     pages: int = 0
@@ -71,7 +76,7 @@ class Sync:
         number_of: Callable[[int], int],
         receive: Callable[[PageEntry, bool, float], bool],
     ) -> None:
-        self._limit = context.config.max_datagram
+        self._paths = context.paths
         self._max_pages = context.config.max_members + context.config.max_tombstones  # no peer can page for ever
         self._timers = context.timers
         self._table = context.table
@@ -121,10 +126,16 @@ class Sync:
         self._stop()
         self._last = now
         self._counters.syncs += 1
-        count = bucket_count(len(self._table.everyone))
-        digests = [self._table.bucket_digest(index, count) for index in range(count)]
-        self._exchange = _Exchange(self._random.getrandbits(32), peer, digests, 0)
+        rung = self._paths.first_try(peer.address, now)
+        self._exchange = _Exchange(self._random.getrandbits(32), peer, [], 0, rung, self._paths.ladder[rung])
+        self._digest(self._exchange)
         self._ask(now)
+
+    def _digest(self, exchange: _Exchange) -> None:
+        """Digests of as many buckets as a request of its size has room for; the answer tells by the same number."""
+        count = bucket_count(len(self._table.everyone), exchange.size)
+        if count != len(exchange.buckets):
+            exchange.buckets = [self._table.bucket_digest(index, count) for index in range(count)]
 
     def _cancel_timer(self) -> None:
         if self._exchange is not None and self._exchange.timer is not None:
@@ -140,14 +151,18 @@ class Sync:
         exchange = self._exchange
         if exchange is None:
             return
-        if exchange.tries == TRIES or not exchange.peer.live:
+        ladder = self._paths.ladder
+        if exchange.tries >= max(TRIES, len(ladder) - exchange.rung) or not exchange.peer.live:
             self._stop()
             return
+        exchange.size = ladder[min(exchange.rung + exchange.tries, len(ladder) - 1)]
         exchange.tries += 1
+        if not exchange.pages:
+            self._digest(exchange)
         request = SyncReq(exchange.id, exchange.buckets, exchange.cursor)
-        padding = max(0, self._limit - self._overhead - len(encode_item(request)) - 4)
+        padding = max(0, exchange.size - self._overhead - len(encode_item(request)) - PADDING)
         request = SyncReq(exchange.id, exchange.buckets, exchange.cursor, bytes(padding))
-        self._outbox.send(request, exchange.peer, now)
+        self._outbox.send(request, exchange.peer, now, limit=exchange.size)
         exchange.timer = self._timers.at(now + 3 * self._rtt.probe_timeout, self._ask)
 
     def page(self, page: SyncPage, sender: Sender, now: float) -> None:
@@ -159,6 +174,7 @@ class Sync:
         if page.cursor is not None and page.cursor <= exchange.cursor:
             self._counters.drop(DropReason.DUPLICATE)  # a copy, or an answer to a question asked twice
             return
+        self._took(exchange, now)
         exchange.differing |= int.from_bytes(page.differing, "little")
         for entry in page.entries:
             exchange.changed |= self._receive(entry, not self.first_done, now)
@@ -174,6 +190,20 @@ class Sync:
             self._ask_on(exchange, page.cursor, now)
         else:
             self._stop()
+
+    def _took(self, exchange: _Exchange, now: float) -> None:
+        """What was asked in so many bytes was answered: the pages that follow begin with as many."""
+        peer = exchange.peer
+        tried, exchange.rung = exchange.rung, self._paths.ladder.index(exchange.size)
+        smaller = exchange.rung > tried
+        if (smaller or not exchange.rung) and self._paths.passed(peer.address, exchange.size, now):
+            self._timers.at(now + SOON, lambda at: self._verify(peer, at))
+
+    def _verify(self, peer: Entry, now: float) -> None:
+        """Ask a member anew, in full size: only smaller requests were answered, and that may have been chance."""
+        if peer.live and self._exchange is None:
+            self._paths.forget(peer.address)
+            self.start(peer, now)
 
     def _ask_on(self, exchange: _Exchange, cursor: int, now: float) -> None:
         self._cancel_timer()
@@ -207,7 +237,8 @@ class Sync:
                 ]
         if entries != self._pushed:
             exchange.changed, self._pushed = True, entries
-        self._push(chunks(entries, self._limit - self._overhead - PAGE_OVERHEAD), exchange.peer, now)
+        size = self._paths.size(exchange.peer.address)
+        self._push(chunks(entries, size - self._overhead - PAGE_OVERHEAD), exchange.peer, now)
 
     def _push(self, portions: Iterator[list[Raw]], peer: Entry, now: float) -> None:
         """Push a few portions, the others a little later: the peer's socket has to hold them."""
@@ -220,10 +251,14 @@ class Sync:
     # ------------------------------------------------------------------ answering
 
     def answer(self, request: SyncReq, sender: Sender, now: float) -> None:
-        """Send the page that a request asks for; to a stranger no more than it sent."""
+        """Send the page that a request asks for, no larger than the request: to strangers, since nothing may be gained
+        by forging their address; to members, since so much passes on the way here."""
         count = len(request.buckets)
         differing = [i for i in range(count) if self._table.bucket_digest(i, count) != request.buckets[i]]
-        limit = self._limit if sender.budget is None else min(self._limit, sender.budget)
+        limit = self._paths.limit if sender.budget is None else min(self._paths.limit, sender.budget)
+        if request.padding and sender.budget is None:
+            self._paths.stated(sender.address, self._overhead + len(encode_item(request)) + PADDING, now)
+            limit = self._paths.size(sender.address)
         room = limit - self._overhead - PAGE_OVERHEAD
         entries: list[Raw] = []
         cursor: int | None = None

@@ -36,6 +36,7 @@ TRIES = 3  # per step, a probe timeout apart
 LATE = 12  # probe timeouts that an answer may be late: round trips up to some six seconds, of links that buffer much
 MAX_ADDED = 64  # seeds that tools may add: each is asked for ever
 PADDED = 800  # bytes of a JOIN, so that the longest answer (a held claim with full metadata) may come back
+LAST_PADDED = 548  # of the last in each step: some paths swallow what is larger (`PathSizes`), and most answers fit
 
 
 class _Seed(msgspec.Struct):
@@ -295,7 +296,8 @@ class Joiner:
             members=self._encounters.formed(now),
         )
         size = len(encode_item(message))
-        padded = min(PADDED, self._config.max_datagram) - 30
+        last = seed.tries == TRIES and self._seeds.get(seed.address) is seed
+        padded = (LAST_PADDED if last else PADDED) - 30
         message = replace(message, padding=bytes(max(0, padded - size)))
         self._outbox.send(message, seed.address, now)
         if seed.timer is not None:

@@ -32,6 +32,7 @@ from swim_core import (
     NameConflict,
     NameRegained,
     Origin,
+    PathNarrow,
     Paused,
     Reconnected,
     Rule,
@@ -123,6 +124,11 @@ CASES: list[tuple[Event, dict[str, object] | None, str]] = [
         {"event": "met", "address": "10.0.0.1:1", "members": 3, "their_address": "10.0.0.2:2", "their_members": 4},
         "clusters formed apart have met: 3 members here, 4 with 10.0.0.2:2; if they should not be one, give each a"
         " label (--cluster)",
+    ),
+    (
+        PathNarrow(Address("10.0.0.3", 3), 800),
+        {"event": "narrow", "address": "10.0.0.3:3", "size": 800},
+        "more than 800 bytes do not get through to 10.0.0.3:3 (max_datagram)",
     ),
     (
         SeenElsewhere(Address("10.0.0.1", 1), Address("10.0.0.2", 2), Address("10.0.0.3", 3)),

@@ -33,6 +33,7 @@ from swim_core import (
     NameConflict,
     NameRegained,
     Origin,
+    PathNarrow,
     Paused,
     Reconnected,
     Rule,
@@ -76,6 +77,12 @@ EXPECTED: list[tuple[Event, int, str]] = [
         WARNING,
         "two clusters that were formed apart have met: 3 members with 10.0.0.1:1, and 4 with 10.0.0.9:7946; if they"
         " should not be one, give each a label (cluster=)",
+    ),
+    (
+        PathNarrow(SEED, 1000),
+        WARNING,
+        "datagrams of more than 1000 bytes do not get through to 10.0.0.9:7946, or its answers do not come back:"
+        " smaller ones are sent now; something on the way drops them (max_datagram)",
     ),
     (
         SeenElsewhere(Address("10.0.0.1", 1), Address("10.0.0.2", 2), SEED),

@@ -1,0 +1,84 @@
+"""How large datagrams may be that pass to each address (docs/protocol.md, section 2, "Large datagrams").
+
+Some paths swallow datagrams above a size without a word: a tunnel whose fragments or whose ICMP are filtered. Nobody
+probes for that. What is asked and answered anyway, syncs, goes smaller when it stays unanswered, as in RFC 8899
+(packetization layer path MTU discovery) with the application's own packets for probes.
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from swim_core.address import Address
+from swim_core.events import Event, PathNarrow
+
+__all__ = ["PathSizes"]
+
+SMALLER = (1_200, 1_000, 800, 548)  # bytes; what any path of IPv6, common tunnels, and any path of IPv4 lets pass
+GROW = 60.0  # seconds after which the full size is tried again
+SURE = 3  # times in a row that only a smaller one passed: packets lost at random don't make that often
+MAX_KNOWN = 4_096  # addresses
+
+
+class _Path(msgspec.Struct):
+    size: int
+    since: float
+
+
+class PathSizes:
+    """Remembers the addresses to which less passes than ``max_datagram`` bytes."""
+
+    def __init__(self, limit: int, emit: Callable[[Event], None]) -> None:
+        self.limit = limit
+        self.ladder = (limit, limit, *(size for size in SMALLER if size < limit))
+        """Sizes to ask with, try by try; the last one for all that follow."""
+        self._emit = emit
+        self._narrow: dict[Address, _Path] = {}
+        self._in_a_row = 0
+
+    def __len__(self) -> int:
+        return len(self._narrow)
+
+    def size(self, address: Address) -> int:
+        """The most bytes that a datagram to ``address`` should have."""
+        path = self._narrow.get(address)
+        return self.limit if path is None else path.size
+
+    def first_try(self, address: Address, now: float) -> int:
+        """Where on the `ladder` to begin to ask: at the top again where the path was found narrow long ago."""
+        path = self._narrow.get(address)
+        if path is None or now - path.since >= GROW:
+            return 0
+        return next(rung for rung, size in enumerate(self.ladder) if size <= path.size)
+
+    def stated(self, address: Address, size: int, now: float) -> None:
+        """Whoever is there asked in so many bytes, and wants no larger answer."""
+        if size < self.limit:
+            self._keep(address, max(size, self.ladder[-1]), now)
+        else:
+            self.forget(address)
+
+    def passed(self, address: Address, size: int, now: float) -> bool:
+        """Something of that size was answered, and larger ones before it were not, unless it had the full one.
+
+        Returns whether it is worth while to ask again soon: the larger ones may have been lost by chance.
+        """
+        if size >= self.limit:
+            self._narrow.pop(address, None)
+            self._in_a_row = 0
+            return False
+        self._keep(address, size, now)
+        self._in_a_row += 1
+        if self._in_a_row == SURE:
+            self._emit(PathNarrow(address, size))
+        return self._in_a_row < SURE
+
+    def forget(self, address: Address) -> None:
+        """Try the full size again."""
+        self._narrow.pop(address, None)
+
+    def _keep(self, address: Address, size: int, now: float) -> None:
+        self._narrow.pop(address, None)
+        self._narrow[address] = _Path(size, now)
+        if len(self._narrow) > MAX_KNOWN:
+            del self._narrow[next(iter(self._narrow))]
