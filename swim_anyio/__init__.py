@@ -3,16 +3,17 @@
 import logging
 from typing import TYPE_CHECKING
 
-__all__ = ["AsyncNode", "Subscription", "open_node"]
+__all__ = ["AsyncNode", "Listener", "Subscription", "open_node"]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 if TYPE_CHECKING:
+    from .listeners import Listener
     from .node import AsyncNode
     from .opening import open_node
     from .subscription import Subscription
 else:
-    _HOMES = {"AsyncNode": "node", "Subscription": "subscription", "open_node": "opening"}
+    _HOMES = {"AsyncNode": "node", "Listener": "listeners", "Subscription": "subscription", "open_node": "opening"}
 
     def __getattr__(name):
         """Import what is public when it is first asked for, so that `swim` can start, and say what it lacks."""

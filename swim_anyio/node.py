@@ -1,11 +1,23 @@
 """What an application holds of a node that runs on its event loop."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
-from swim_core import Contact, EventsLost, Evidence, Member, MemberPinged, State, Statistics
+from swim_core import (
+    BroadcastReceived,
+    Contact,
+    EventsLost,
+    Evidence,
+    Member,
+    MemberPinged,
+    State,
+    Statistics,
+    on_broadcast,
+    on_status,
+)
 from swim_core.embedding.arguments import HostPort, read_seeds
 
 from .base import BaseEngine
+from .listeners import Call, Listener
 from .subscription import Subscription
 
 __all__ = ["AsyncNode"]
@@ -65,6 +77,38 @@ class AsyncNode:
         """
         self._engine.check_running()
         return self._engine.subscribe(current=current)
+
+    def add_listener(self, listener: Call, *, current: bool = False) -> Listener:
+        """Have the event loop call ``listener`` with every event from now on, until the node is closed.
+
+        It may be async, and may use the node in any way but leave the block. Each is called one event at a time, in a
+        task of its own; what they raise is logged. One that falls behind loses events as a subscription does: it
+        is told (`EventsLost`), and it is logged. One that is running at the end of the block is cancelled.
+
+        Args:
+            listener: what to call; `open_node` takes those that are to miss none.
+            current: first call it with a `MemberJoined` for every other live member of this moment, so that nothing
+                is missed and nothing told twice.
+
+        Returns:
+            A handle; its ``remove()`` ends it.
+        """
+        added = Listener(self.subscribe(current=current), listener, self._engine.core.local.name)
+        self._engine.spawn(added.run)
+        return added
+
+    def add_status_listener(
+        self, listener: Callable[[Member, State], Awaitable[object] | object], *, current: bool = False
+    ) -> Listener:
+        """Call ``listener(member, state)`` when a member joins, is suspected, recovers, dies or leaves.
+
+        See `add_listener`; with ``current`` it is first called for those who are there.
+        """
+        return self.add_listener(on_status(listener), current=current)
+
+    def add_broadcast_listener(self, listener: Callable[[BroadcastReceived], Awaitable[object] | object]) -> Listener:
+        """Call ``listener(broadcast)`` with every broadcast of another member. See `add_listener`."""
+        return self.add_listener(on_broadcast(listener))
 
     async def wait_for_members(self, count: int) -> tuple[Member, ...]:
         """Wait until there are at least ``count`` live members, this node included, and return them.

@@ -13,7 +13,7 @@ import anyio
 import anyio.lowlevel
 
 from swim_core import Address, BindError, ConfigError, Multicast, NodeCrashed, ProtocolConfig
-from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
+from swim_core.embedding.arguments import Arguments, HostPort, check_listeners, read_arguments
 from swim_threads import engine as threads
 from swim_threads.lookups import numeric
 from swim_threads.preparing import (
@@ -33,6 +33,7 @@ from .base import BaseEngine
 from .connections import Connections
 from .drivers import current_driver
 from .engine import Engine
+from .listeners import Call
 from .lookups import look_up
 from .loops import Loop
 from .node import AsyncNode
@@ -69,6 +70,8 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
         cluster: label, over the one in ``config``; else ``SWIM_CLUSTER``.
         discover: find others by `Multicast`, without seeds or beside them; else what ``config`` says, which for the
             native protocol is not to. Where the host can't, that is logged once.
+        listeners: functions, async or not, to call with every event, the first included; as `AsyncNode.add_listener`
+            does. `on_status` and `on_broadcast` make such functions of narrower ones.
         driver: what runs the protocol; else ``SWIM_DRIVER``, else "thread": a thread of its own, which wakes the loop
             only when somebody waits for what has come. It costs less, and it goes on while the program keeps the loop
             busy. "loop" runs it within the loop: no other thread, the loop's own time, and to the others the node is
@@ -91,8 +94,11 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
         metadata: Mapping[str, str] | None = None,
         cluster: str | None = None,
         discover: Multicast | None = None,
+        listeners: Iterable[Call] = (),
         driver: DriverName | None = None,
     ) -> None:
+        listeners = tuple(listeners)
+        check_listeners(listeners)
         simulated = simulation_hook.current()
         arguments = read_arguments(
             bind,
@@ -107,7 +113,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
             hostname=simulated.hostname if simulated else socket.gethostname(),
             suffix=simulated.suffix() if simulated else secrets.token_hex(4),
         )
-        self._running = _run(arguments, _driver_name(driver))
+        self._running = _run(arguments, listeners, _driver_name(driver))
         self._entered = False
 
     async def __aenter__(self) -> AsyncNode:
@@ -123,7 +129,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
 
 
 @asynccontextmanager
-async def _run(arguments: Arguments, driver: DriverName | None) -> AsyncIterator[AsyncNode]:
+async def _run(arguments: Arguments, listeners: Sequence[Call], driver: DriverName | None) -> AsyncIterator[AsyncNode]:
     """The life of a node. A cancel scope surrounds the block, and no task group, which would wrap exceptions."""
     await anyio.lowlevel.checkpoint()
     simulated = simulation_hook.current()
@@ -132,8 +138,10 @@ async def _run(arguments: Arguments, driver: DriverName | None) -> AsyncIterator
     engine.on_failure = block.cancel
     with block:
         try:
-            engine.start()
             node = AsyncNode(engine)
+            for call in listeners:  # before there is anything to tell
+                node.add_listener(call)
+            engine.start()
             if arguments.join:
                 node.join(arguments.join)
             yield node

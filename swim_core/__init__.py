@@ -48,6 +48,7 @@ from .events import (
     SeenElsewhere,
     SettingsDiffer,
 )
+from .listeners import on_broadcast, on_status
 from .member import Contact, Member, Rule, State
 from .native.config import Config, ConfigFields
 from .native.node import Node
@@ -114,4 +115,6 @@ __all__ = [
     "TripwirePlan",
     "UnknownMember",
     "WrongThread",
+    "on_broadcast",
+    "on_status",
 ]

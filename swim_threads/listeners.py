@@ -22,7 +22,7 @@ PATIENCE, HASTE = 1.0, 0.04
 class Listener:
     """The handle of a listener that was added."""
 
-    def __init__(self, events: Subscription, call: Callable[[Event], None], node_name: str) -> None:
+    def __init__(self, events: Subscription, call: Callable[[Event], object], node_name: str) -> None:
         self._events = events
         self._call = call
         self._node_name = node_name
@@ -66,7 +66,7 @@ class Dispatcher:
         self._listeners: tuple[Listener, ...] = ()
         self._thread: Worker | None = None
 
-    def add(self, call: Callable[[Event], None], *, current: bool) -> Listener:
+    def add(self, call: Callable[[Event], object], *, current: bool) -> Listener:
         """Call ``call`` with every event from now on, after those that tell of the ``current`` members, if wanted.
 
         Raises:

@@ -12,17 +12,14 @@ from swim_core import (
     EventsLost,
     Evidence,
     Member,
-    MemberDied,
-    MemberJoined,
-    MemberLeft,
     MemberPinged,
-    MemberRecovered,
-    MemberSuspected,
     NodeCrashed,
     NotRunning,
     ProtocolNode,
     State,
     Statistics,
+    on_broadcast,
+    on_status,
 )
 from swim_core.embedding.arguments import HostPort, read_seeds
 
@@ -37,14 +34,6 @@ from .sockets.udp import UdpSocket
 from .subscription import Subscription
 
 __all__ = ["ThreadNode"]
-
-STATES = {
-    MemberJoined: State.ALIVE,
-    MemberSuspected: State.SUSPECT,
-    MemberRecovered: State.ALIVE,
-    MemberDied: State.DEAD,
-    MemberLeft: State.LEFT,
-}
 
 
 class ThreadNode:
@@ -70,6 +59,7 @@ class ThreadNode:
         backoff_max: float,
         multicast: MulticastSocket | None = None,
         listener: TcpListener | None = None,
+        listeners: Iterable[Callable[[Event], object]] = (),
     ) -> None:
         """For `open_node`, which see; takes over the sockets."""
         self._event_buffer = event_buffer
@@ -83,6 +73,8 @@ class ThreadNode:
         )
         self._dispatcher = Dispatcher(self._engine, event_buffer)
         try:
+            for call in listeners:  # before there is anything to tell
+                self._dispatcher.add(call, current=False)
             self._engine.start()
             open_nodes.add(self)
             if seeds:
@@ -267,8 +259,8 @@ class ThreadNode:
         """
         return Subscription(self._engine, self._event_buffer, current=current)
 
-    def add_listener(self, listener: Callable[[Event], None], *, current: bool = False) -> Listener:
-        """Call ``listener`` with every event from now on.
+    def add_listener(self, listener: Callable[[Event], object], *, current: bool = False) -> Listener:
+        """Call ``listener`` with every event from now on; `open_node` takes those that are to miss none.
 
         Listeners are called one at a time, in a thread of their own, and may use the node in any way. What
         they raise is logged. One that falls behind loses events as a subscription does: it is told (`EventsLost`),
@@ -287,26 +279,16 @@ class ThreadNode:
         """
         return self._dispatcher.add(listener, current=current)
 
-    def add_status_listener(self, listener: Callable[[Member, State], None], *, current: bool = False) -> Listener:
+    def add_status_listener(self, listener: Callable[[Member, State], object], *, current: bool = False) -> Listener:
         """Call ``listener(member, state)`` when a member joins, is suspected, recovers, dies or leaves.
 
         See `add_listener`; with ``current`` it is first called for those who are there.
         """
+        return self._dispatcher.add(on_status(listener), current=current)
 
-        def deliver(event: Event) -> None:
-            if isinstance(event, MemberJoined | MemberSuspected | MemberRecovered | MemberDied | MemberLeft):
-                listener(event.member, STATES[type(event)])
-
-        return self._dispatcher.add(deliver, current=current)
-
-    def add_broadcast_listener(self, listener: Callable[[BroadcastReceived], None]) -> Listener:
+    def add_broadcast_listener(self, listener: Callable[[BroadcastReceived], object]) -> Listener:
         """Call ``listener(broadcast)`` with every broadcast of another member. See `add_listener`."""
-
-        def deliver(event: Event) -> None:
-            if isinstance(event, BroadcastReceived):
-                listener(event)
-
-        return self._dispatcher.add(deliver, current=False)
+        return self._dispatcher.add(on_broadcast(listener), current=False)
 
     def __enter__(self) -> Self:
         return self

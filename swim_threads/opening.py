@@ -4,11 +4,11 @@ import logging
 import os
 import secrets
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
-from swim_core import Address, BindError, ConfigError, Multicast, ProtocolConfig
-from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
+from swim_core import Address, BindError, ConfigError, Event, Multicast, ProtocolConfig
+from swim_core.embedding.arguments import Arguments, HostPort, check_listeners, read_arguments
 
 from .engine import clock
 from .lookups import numeric, resolve_within
@@ -40,6 +40,7 @@ def open_node(
     metadata: Mapping[str, str] | None = None,
     cluster: str | None = None,
     discover: Multicast | None = None,
+    listeners: Iterable[Callable[[Event], object]] = (),
 ) -> ThreadNode:
     """Start a node: bind a UDP socket and run the protocol in a thread, until `ThreadNode.close` or ``with`` ends it.
 
@@ -61,12 +62,16 @@ def open_node(
         cluster: the label, in place of the configuration's.
         discover: find others by `Multicast`, without seeds or beside them. Default what the configuration
             says, which for the native protocol is not to. Where the host can't, that is logged once.
+        listeners: functions to call with every event, the first included; as `ThreadNode.add_listener` does.
+            `on_status` and `on_broadcast` make such functions of narrower ones.
 
     Raises:
         ConfigError: if an argument or a variable can't be used; the message names it.
         PayloadTooLarge: if the metadata is over its limit.
         BindError: if the address can't be had. Whatever is raised, nothing is left behind.
     """
+    listeners = tuple(listeners)
+    check_listeners(listeners)
     arguments = read_arguments(
         bind,
         name=name,
@@ -101,6 +106,7 @@ def open_node(
             own_address=own,
             multicast=multicast,
             listener=listener,
+            listeners=listeners,
         )
         undo.pop_all()
     return node

@@ -16,6 +16,7 @@ from swim_core.protocol import ProtocolConfig
 __all__ = [
     "Arguments",
     "HostPort",
+    "check_listeners",
     "read_arguments",
     "read_seeds",
 ]
@@ -146,6 +147,17 @@ def read_seeds(source: str, values: str | Iterable[HostPort]) -> tuple[tuple[str
         if not port:
             raise ConfigError(f"{source}: a seed can't have port 0: {host}:0")
     return tuple(dict.fromkeys(seeds))
+
+
+def check_listeners(listeners: Iterable[object]) -> None:
+    """Refuse what can't be called with an event.
+
+    Raises:
+        ConfigError: if one is no function.
+    """
+    for listener in listeners:
+        if not callable(listener):
+            raise ConfigError(f"listeners: give functions that are called with an event, not {listener!r}")
 
 
 def _name(name: str | None, environ: Mapping[str, str]) -> str | None:

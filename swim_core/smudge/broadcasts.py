@@ -1,6 +1,7 @@
 """Broadcasts: which are known, who is known to have them, and which to attach to a message."""
 
 from collections import OrderedDict
+from itertools import takewhile
 from math import inf
 from zlib import crc32
 
@@ -89,7 +90,7 @@ class Broadcasts:
     def __init__(self, peers: Peers, interval: float) -> None:
         self.spread = min(SPREAD, REMEMBERED * interval)
         self._peers = peers
-        self._told: OrderedDict[BroadcastRecord, Told] = OrderedDict()
+        self._told: dict[BroadcastRecord, Told] = {}  # oldest first; an OrderedDict would hash each that is looked at
 
     def __len__(self) -> int:
         return len(self._told)
@@ -105,7 +106,7 @@ class Broadcasts:
         told = Told(record, until=now + TELL_FOR, spread=now + self.spread, left=left, known=known)
         self._told[record] = told
         if len(self._told) > STORED:
-            self._told.popitem(last=False)
+            del self._told[next(iter(self._told))]
         return told
 
     def copy_of(self, record: BroadcastRecord, holder: Address) -> None:
@@ -116,8 +117,8 @@ class Broadcasts:
 
     def expire(self, now: float) -> None:
         """Stop telling what was told for long enough."""
-        while self._told and next(iter(self._told.values())).until <= now:
-            self._told.popitem(last=False)
+        for record in [*takewhile(lambda record: self._told[record].until <= now, self._told)]:
+            del self._told[record]
 
     def may_miss(self, told: Told, address: Address) -> bool:
         """Whether a broadcast is meant for a node that is not known to have it."""

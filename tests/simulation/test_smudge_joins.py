@@ -75,6 +75,7 @@ class Watched:
 
 
 @Seeds
+@pytest.mark.timeout(900)
 def test_each_is_delivered_once_and_none_is_offered_to_who_came_after_it_had_spread(seeds: range) -> None:
     for seed in seeds:
         watched = Watched(seed)

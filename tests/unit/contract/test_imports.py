@@ -22,7 +22,7 @@ IMPURE |= {"subprocess", "multiprocessing", "concurrent", "queue", "signal", "se
 ALLOWED_NAMES = {("datetime", "timedelta"), ("random", "Random")}
 
 VOCABULARY = (
-    {"protocol"},
+    {"protocol", "listeners"},
     {"statistics", "events", "discovery", "tripwire"},
     {"member"},
     {"address", "duration"},
