@@ -197,6 +197,7 @@ class Statistics:
     broadcasts_delivered: int = _counter("Broadcasts of others handed to the application")
     broadcasts_lost: int = _counter("Broadcasts that this node missed and nobody had any more")
     syncs: int = _counter("Anti-entropy exchanges begun by this node")
+    events_damped: int = _counter("Events about members that flap, not raised (flap_damping)")
     settings_differ: int = _counter("Times that a node met in a join ran with other settings that should agree")
     round_trips: Histogram = _histogram(  # noqa: RUF009 (it makes a field, as those above)
         "Round trips of probes, from ping to ack, since the start", unit="seconds"
@@ -264,6 +265,7 @@ class Counters(msgspec.Struct):
     broadcasts_delivered: int = 0
     broadcasts_lost: int = 0
     syncs: int = 0
+    events_damped: int = 0
     settings_differ: int = 0
 
     def drop(self, reason: DropReason) -> None:

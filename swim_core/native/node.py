@@ -169,7 +169,7 @@ class Node(Assembly):
             )
         now = self._health.advance(now)
         self._table.forget(entry)
-        self._forgotten(entry)
+        self._forgotten(entry, now)
         self._settle(now)
 
     def set_state(self, name: str, state: State, *, now: float) -> NoReturn:

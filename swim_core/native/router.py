@@ -23,6 +23,7 @@ from swim_core.shared.timers import Timers
 from swim_core.statistics import Counters, DropReason
 
 from .claims.corrections import Corrections
+from .claims.flap_damping import FlapDamping
 from .claims.local_member import LocalMember, Refutation
 from .claims.merging import ClaimMerger
 from .claims.strangers import Strangers
@@ -99,6 +100,7 @@ class Assembly:
         self._local = LocalMember(context, name, address, unix_ms=unix_ms, metadata=metadata or {}, now=now)
         self._inbox = Inbox(context.codec, context.table, context.counters)
         self._evidence_log = EvidenceLog(context.table)
+        self._damping = FlapDamping(context, self._events.append)
         self._gossip = Gossip(context, self._queue)
         self._corrections = Corrections(context)
         self._pings = Pings(context)
@@ -147,7 +149,7 @@ class Assembly:
             self._health,
             others=lambda: [entry.member for entry in context.table.others()],
             cluster_time=context.clock.read,
-            emit=context.emit,
+            emit=lambda event: self._damping.take(event, self._health.seen),
             on_reconnect=self._sync.start_with_anyone,
         )
         settings_check = SettingsCheck(context)
@@ -342,7 +344,8 @@ class Assembly:
             self._dead_prober.add(change.entry, now)
         if not claim.state.live:
             self._joiner.lost(change.entry.address, now)
-        self._events.extend(transition(change.before, claim, self._evidence_log.evidence))
+        for event in transition(change.before, claim, self._evidence_log.evidence):
+            self._damping.take(event, now)
         self._gossip.tell_claim(claim, now, originator=originator)
 
     def _declare(self, claim: Claim, now: float) -> None:
@@ -396,10 +399,10 @@ class Assembly:
         self._broadcasts.on_round(now)
         self._encounters.on_round(now)
         for entry in self._table.expire(now):
-            self._forgotten(entry)
+            self._forgotten(entry, now)
 
-    def _forgotten(self, entry: Entry) -> None:
-        self._events.append(MemberForgotten(entry.member))
+    def _forgotten(self, entry: Entry, now: float) -> None:
+        self._damping.take(MemberForgotten(entry.member), now)
         self._evidence_log.forget(entry.name)
         self._tripwires.forget(entry.short_id)
         self._broadcasts.forget(entry)

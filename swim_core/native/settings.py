@@ -81,6 +81,7 @@ class ConfigFields(TypedDict, total=False):
     forget_after: Duration
     forget_left_after: Duration
     join_backoff_max: Duration
+    flap_damping: Duration
     event_buffer: int
 
 
@@ -142,6 +143,9 @@ class Settings:
         forget_left_after: seconds, 1 to 31 days: the same for one that left; it isn't retried.
         join_backoff_max: seconds, 1 to 86,400: the longest wait between two attempts at a seed (grows
             with the cluster beyond 64 members, so that a missing seed isn't stormed).
+        flap_damping: seconds, 0 to 3,600. From its third recovery within a minute on, a member's deaths, suspicions
+            and recoveries raise no events until it has been dead or alive for so long; if it is dead then, `MemberDied`
+            says so. Members and what they tell each other are not touched. 0 is off: every death is told at once.
         event_buffer: 1 to 1,000,000 events that a subscription holds before it drops the oldest: a reader that hangs
             costs no more memory than that.
     """
@@ -172,6 +176,7 @@ class Settings:
     forget_after: float = _setting(86_400.0, 1, 31 * 86_400, "seconds")
     forget_left_after: float = _setting(600.0, 1, 31 * 86_400, "seconds")
     join_backoff_max: float = _setting(60.0, 1, 86_400, "seconds")
+    flap_damping: float = _setting(0.0, 0, 3_600, "seconds")
     event_buffer: int = _setting(1_024, 1, 1_000_000, "events", whole=True)
 
     def __attrs_post_init__(self) -> None:

@@ -71,6 +71,7 @@ def test_the_bounds_of_the_protocol_are_the_defaults() -> None:
     assert config.max_waiting_broadcasts == 64
     assert (config.forget_after, config.forget_left_after) == (86_400, 600)
     assert config.join_backoff_max == 60
+    assert config.flap_damping == 0
     assert config.event_buffer == 1_024
 
 
