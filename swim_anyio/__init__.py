@@ -3,17 +3,23 @@
 import logging
 from typing import TYPE_CHECKING
 
-__all__ = ["AsyncNode", "Listener", "Subscription", "open_node"]
+__all__ = ["AsyncNode", "Listener", "Subscription", "leave_all", "open_node"]
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 if TYPE_CHECKING:
     from .listeners import Listener
-    from .node import AsyncNode
+    from .node import AsyncNode, leave_all
     from .opening import open_node
     from .subscription import Subscription
 else:
-    _HOMES = {"AsyncNode": "node", "Listener": "listeners", "Subscription": "subscription", "open_node": "opening"}
+    _HOMES = {
+        "AsyncNode": "node",
+        "Listener": "listeners",
+        "Subscription": "subscription",
+        "leave_all": "node",
+        "open_node": "opening",
+    }
 
     def __getattr__(name):
         """Import what is public when it is first asked for, so that `swim` can start, and say what it lacks."""

@@ -192,8 +192,9 @@ class Engine(BaseEngine):
                 break
         now = self.clock()  # a loop may round, and call a little early
         self.core.feed_tick(now=now if deadline is None else max(deadline, now))
+        self._count_losses()
         while (trouble := self._socket.trouble()) is not None:
-            Notice(WARNING, "settings", trouble, {"event": "unsendable"}).write(log, self._name)
+            trouble.write(log, self._name)
         if self._own_address is not None and now >= self._own_address.due:
             self._look_after(self._own_address, now)
         self._resolver.turn(self.core, now)
@@ -248,12 +249,18 @@ class Engine(BaseEngine):
                 self._announce(datagram.payload)
             else:
                 send(datagram.payload, datagram.destination, self._on_refused)
+        if self._socket.unsent:
+            self._count_losses()
         news = False
         while (event := core.poll_event()) is not None:
             news = True
             self._hand_out(event)
         if self._connections is not None:
             self._connections.take_wishes(self.clock(), rewire=news)
+
+    def _count_losses(self) -> None:
+        if (losses := self._socket.losses()) is not None:
+            self.core.feed_losses(losses)
 
     def _announce(self, payload: bytes) -> None:
         trouble = self._multicast.send(payload) if self._multicast is not None else None

@@ -1,6 +1,7 @@
 """What an application holds of a node that runs on its event loop."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextlib import suppress
 
 from swim_core import (
     BroadcastReceived,
@@ -9,6 +10,8 @@ from swim_core import (
     Evidence,
     Member,
     MemberPinged,
+    NodeCrashed,
+    NotRunning,
     State,
     Statistics,
     on_broadcast,
@@ -20,7 +23,7 @@ from .base import BaseEngine
 from .listeners import Call, Listener
 from .subscription import Subscription
 
-__all__ = ["AsyncNode"]
+__all__ = ["AsyncNode", "leave_all"]
 
 
 class AsyncNode:
@@ -229,3 +232,19 @@ class AsyncNode:
         await self._engine.left.wait()
         if self._engine.failure is not None:
             self._engine.check_running()
+
+
+async def leave_all(nodes: Iterable[AsyncNode]) -> None:
+    """Have ``nodes`` leave, all at the same time: 250 ms, however many they are. Their blocks end at once then.
+
+    For an `contextlib.AsyncExitStack` with many of them, which ends their blocks one after the other. Nodes that are
+    closed already, or fail, are left to their blocks.
+    """
+    leaving = []
+    for node in nodes:
+        with suppress(NotRunning, NodeCrashed):
+            node._engine.leave()
+            leaving.append(node)
+    for node in leaving:
+        with suppress(NotRunning, NodeCrashed):
+            await node.leave()

@@ -23,6 +23,7 @@ from swim_threads.preparing import (
     deciding_seeds,
     elsewhere,
     named_host,
+    no_more_sockets,
     open_multicast,
     open_sockets,
 )
@@ -174,16 +175,17 @@ async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[Bas
         if multicast is not None:
             undo.callback(multicast.close)
         make = Engine if within else ThreadedEngine
-        engine = make(
-            core,
-            sock,
-            loop,
-            event_buffer=arguments.config.event_buffer,
-            backoff_max=arguments.config.join_backoff_max,
-            own_address=own,
-            multicast=multicast,
-            listener=listener,
-        )
+        with no_more_sockets(sock.address):
+            engine = make(
+                core,
+                sock,
+                loop,
+                event_buffer=arguments.config.event_buffer,
+                backoff_max=arguments.config.join_backoff_max,
+                own_address=own,
+                multicast=multicast,
+                listener=listener,
+            )
         undo.pop_all()
     return engine, loop
 

@@ -52,7 +52,7 @@ from .listeners import on_broadcast, on_status
 from .member import Contact, Member, Rule, State
 from .native.config import Config, ConfigFields
 from .native.node import Node
-from .protocol import AddressLike, Datagram, KernelEvidence, ProtocolConfig, ProtocolNode
+from .protocol import AddressLike, Datagram, KernelEvidence, Losses, ProtocolConfig, ProtocolNode
 from .statistics import DropReason, Statistics
 from .tripwire import Tripwire, TripwirePlan
 
@@ -78,6 +78,7 @@ __all__ = [
     "Isolated",
     "JoinAttempt",
     "KernelEvidence",
+    "Losses",
     "Member",
     "MemberDied",
     "MemberForgotten",

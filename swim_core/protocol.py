@@ -16,7 +16,7 @@ from .member import Contact, Member, State
 from .statistics import Statistics
 from .tripwire import TripwirePlan
 
-__all__ = ["Datagram", "KernelEvidence", "ProtocolConfig", "ProtocolNode"]
+__all__ = ["Datagram", "KernelEvidence", "Losses", "ProtocolConfig", "ProtocolNode"]
 
 AddressLike = Address | tuple[str, int]
 """An address, or a pair of a numeric host and a port."""
@@ -27,6 +27,17 @@ class Datagram(NamedTuple):
 
     payload: bytes
     destination: Address
+
+
+class Losses(NamedTuple):
+    """What an adapter's system lost of a node's traffic, and nobody else counts."""
+
+    unsent: Mapping[str, int]
+    """Datagrams that it refused to send, by the name of the error, as in ``EPERM``."""
+    unsent_bytes: int
+    """What they held together."""
+    overflowed: int
+    """Datagrams that came and were dropped, since those before them had not been read."""
 
 
 class KernelEvidence(IntEnum):
@@ -73,6 +84,9 @@ class ProtocolNode(Protocol):
                 and CONNECTION_LOST the greeting of that tripwire.
             now: seconds.
         """
+
+    def feed_losses(self, losses: Losses) -> None:
+        """The system lost datagrams: they are counted, and not as sent. Never raises, and nothing else comes of it."""
 
     def feed_tick(self, *, now: float) -> None:
         """The clock reached `poll_deadline`, or any other time. Early, late and repeated ticks are harmless."""

@@ -156,8 +156,15 @@ class Statistics:
 
     datagrams_received: int = _counter("Datagrams received, dropped ones included")
     bytes_received: int = _counter("UDP payload received, dropped datagrams included", unit="bytes")
-    datagrams_sent: int = _counter("Datagrams sent")
-    bytes_sent: int = _counter("UDP payload sent", unit="bytes")
+    datagrams_sent: int = _counter("Datagrams sent, without those that the system refused to send")
+    bytes_sent: int = _counter("UDP payload sent, the same", unit="bytes")
+    datagrams_unsent: Mapping[str, int] = _counter(
+        "Datagrams that the system refused to send, by its error: EPERM is a firewall, EAGAIN and ENOBUFS say no room",
+        label="errno",
+    )
+    datagrams_overflowed: int = _counter(
+        "Datagrams that the system dropped unread: the receive buffer was full (0 where it doesn't say: not on Linux)"
+    )
     datagrams_newer: int = _counter("Datagrams with fields, lists or messages of a newer release, taken without these")
     messages_received: Mapping[str, int] = _counter(
         "Valid datagrams received, by kind of message (ping, ack ..; gossip for none)", label="message"
@@ -165,9 +172,11 @@ class Statistics:
     message_bytes_received: Mapping[str, int] = _counter(
         "UDP payload of valid datagrams received, by kind of message", unit="bytes", label="message"
     )
-    messages_sent: Mapping[str, int] = _counter("Datagrams sent, by kind of message", label="message")
+    messages_sent: Mapping[str, int] = _counter(
+        "Datagrams made, those that the system refused to send included, by kind of message", label="message"
+    )
     message_bytes_sent: Mapping[str, int] = _counter(
-        "UDP payload sent, by kind of message", unit="bytes", label="message"
+        "UDP payload made, the same, by kind of message", unit="bytes", label="message"
     )
     dropped: Mapping[DropReason, int] = _counter(
         "Datagrams, claims and broadcasts dropped, by cause", label="reason", keys=tuple(DropReason)
@@ -254,6 +263,9 @@ class Counters(msgspec.Struct):
     """All datagrams, dropped ones included."""
     accepted: Tallies = msgspec.field(default_factory=lambda: defaultdict(Tally))
     sent: Tallies = msgspec.field(default_factory=lambda: defaultdict(Tally))
+    unsent: Counter[str] = msgspec.field(default_factory=Counter)
+    unsent_bytes: int = 0
+    datagrams_overflowed: int = 0
     dropped: Counter[DropReason] = msgspec.field(default_factory=Counter)
     verdicts: Counter[Rule] = msgspec.field(default_factory=Counter)
     refutations: int = 0
@@ -272,10 +284,17 @@ class Counters(msgspec.Struct):
         """Count one thing dropped."""
         self.dropped[reason] += 1
 
+    def lose(self, unsent: Mapping[str, int], unsent_bytes: int, overflowed: int) -> None:
+        """Count what the system refused to send, or dropped unread."""
+        self.unsent.update(unsent)
+        self.unsent_bytes += unsent_bytes
+        self.datagrams_overflowed += overflowed
+
     def snapshot(self) -> dict[str, Any]:
         """The fields of `Statistics` that are counted, as of this moment."""
         counted = msgspec.structs.asdict(self)
         received, accepted, sent = (counted.pop(name) for name in ("received", "accepted", "sent"))
+        unsent, unsent_bytes = counted.pop("unsent"), counted.pop("unsent_bytes")
         return {name: _by_name(value) if isinstance(value, Counter) else value for name, value in counted.items()} | {
             "datagrams_received": received.count,
             "bytes_received": received.size,
@@ -283,8 +302,9 @@ class Counters(msgspec.Struct):
             "message_bytes_received": _by_name({kind: tally.size for kind, tally in accepted.items()}),
             "messages_sent": _by_name({kind: tally.count for kind, tally in sent.items()}),
             "message_bytes_sent": _by_name({kind: tally.size for kind, tally in sent.items()}),
-            "datagrams_sent": sum(tally.count for tally in sent.values()),
-            "bytes_sent": sum(tally.size for tally in sent.values()),
+            "datagrams_sent": sum(tally.count for tally in sent.values()) - sum(unsent.values()),
+            "bytes_sent": sum(tally.size for tally in sent.values()) - unsent_bytes,
+            "datagrams_unsent": unsent,
         }
 
 

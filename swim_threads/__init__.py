@@ -7,9 +7,10 @@ import logging
 
 from .listeners import Listener
 from .node import ThreadNode
+from .open_nodes import close_all
 from .opening import open_node
 from .subscription import Subscription
 
-__all__ = ["Listener", "Subscription", "ThreadNode", "open_node"]
+__all__ = ["Listener", "Subscription", "ThreadNode", "close_all", "open_node"]
 
 logging.getLogger("swim_threads").addHandler(logging.NullHandler())

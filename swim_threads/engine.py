@@ -383,8 +383,9 @@ class Engine:
         if deadline is not None and now >= deadline:
             self.node.feed_tick(now=now)
             self._settle()
+        self._count_losses()
         while (trouble := self._socket.trouble()) is not None:
-            self._unlogged.append(Notice(WARNING, "settings", trouble, {"event": "unsendable"}))
+            self._unlogged.append(trouble)
         if self._own_address is not None and now >= self._own_address.due:
             self._look_after(self._own_address, now)
         if now >= self._resolver.deadline:
@@ -394,6 +395,10 @@ class Engine:
             self._tripwires.rewire(self.node.tripwire_plan, now)  # the node's own run changes without an event
             if now >= self._tripwires.deadline:
                 self._tripwires.turn(now)
+
+    def _count_losses(self) -> None:
+        if (losses := self._socket.losses()) is not None:
+            self.node.feed_losses(losses)
 
     def _look_after(self, own_address: OwnAddress, now: float) -> None:
         notice = own_address.follow(self.node, now)
@@ -443,6 +448,8 @@ class Engine:
             else:
                 self._socket.send(datagram.payload, datagram.destination, self._refused)
         self._spread = self._spread or sent > 1
+        if self._socket.unsent:
+            self._count_losses()
         while (event := node.poll_event()) is not None:
             news = True
             self._publish(event)

@@ -2,9 +2,11 @@
 
 import atexit
 import weakref
+from collections.abc import Iterable
+from contextlib import ExitStack
 from typing import Protocol
 
-__all__ = ["add", "discard"]
+__all__ = ["add", "close_all", "discard"]
 
 
 class OpenNode(Protocol):
@@ -30,10 +32,20 @@ def discard(node: OpenNode) -> None:
     _open_nodes.discard(node)
 
 
+def close_all(nodes: Iterable[OpenNode]) -> None:
+    """Close ``nodes``, which all say goodbye at the same time: it takes 250 ms, however many they are.
+
+    One after the other they would take as long each. Those that are closed already are left as they are, and all are
+    closed in the end, whatever is raised meanwhile, as by Ctrl-C.
+    """
+    nodes = tuple(nodes)
+    with ExitStack() as closing:
+        for node in nodes:
+            closing.callback(node.close)
+        for node in nodes:
+            node.say_goodbye()
+
+
 @atexit.register
 def _close_forgotten() -> None:
-    nodes = list(_open_nodes)
-    for node in nodes:  # all say goodbye at the same time
-        node.say_goodbye()
-    for node in nodes:
-        node.close()
+    close_all(_open_nodes)

@@ -20,6 +20,7 @@ from .preparing import (
     deciding_seeds,
     elsewhere,
     named_host,
+    no_more_sockets,
     open_multicast,
     open_sockets,
 )
@@ -97,17 +98,18 @@ def open_node(
         multicast = open_multicast(arguments, sock, own.address, log=logger)
         if multicast is not None:
             undo.callback(multicast.close)
-        node = ThreadNode(
-            core,
-            sock,
-            seeds=arguments.join,
-            event_buffer=arguments.config.event_buffer,
-            backoff_max=arguments.config.join_backoff_max,
-            own_address=own,
-            multicast=multicast,
-            listener=listener,
-            listeners=listeners,
-        )
+        with no_more_sockets(sock.address):
+            node = ThreadNode(
+                core,
+                sock,
+                seeds=arguments.join,
+                event_buffer=arguments.config.event_buffer,
+                backoff_max=arguments.config.join_backoff_max,
+                own_address=own,
+                multicast=multicast,
+                listener=listener,
+                listeners=listeners,
+            )
         undo.pop_all()
     return node
 

@@ -9,6 +9,7 @@ from math import inf
 
 from swim_core import (
     Address,
+    BindError,
     Event,
     Isolated,
     JoinAttempt,
@@ -44,6 +45,7 @@ class OwnAddress:
 
         Raises:
             ConfigError: if nobody could reach the node at ``advertise``.
+            BindError: if this process may have no more sockets, to look at its host with.
         """
         self._socket = sock
         self._advertise = advertise
@@ -73,6 +75,12 @@ class OwnAddress:
             What to log, if anything.
         """
         self.due = now + LOOK_EVERY
+        try:
+            return self._follow(node, now)
+        except BindError:  # no more descriptors to look with: nothing is known of the address
+            return None
+
+    def _follow(self, node: ProtocolNode, now: float) -> Notice | None:
         if not self._in_question():
             return None
         choice = self._choose()

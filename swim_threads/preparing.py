@@ -3,9 +3,10 @@
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from swim_core import Address, ProtocolNode
+from swim_core import Address, BindError, ProtocolNode
 from swim_core.embedding.advertising import exposure_warning, is_wildcard, label_warning, names_itself
 from swim_core.embedding.arguments import Arguments
 
@@ -25,6 +26,7 @@ __all__ = [
     "deciding_seeds",
     "elsewhere",
     "named_host",
+    "no_more_sockets",
     "open_multicast",
     "open_sockets",
 ]
@@ -49,6 +51,17 @@ def open_sockets(
     for host, _ in arguments.join:
         sock.note_zone(host)
     return sock, listener
+
+
+@contextmanager
+def no_more_sockets(address: Address) -> Iterator[None]:
+    """Tell in this library's words that a node at ``address`` could not have what it needs beside its own sockets."""
+    try:
+        yield
+    except BindError:
+        raise
+    except OSError as error:
+        raise BindError(error.errno, f"a node at {address} can't be opened: {error.strerror or error}") from error
 
 
 def deciding_seeds(arguments: Arguments, sock: UdpSocket) -> tuple[tuple[str, int], ...]:

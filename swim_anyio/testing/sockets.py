@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import trio
 
-from swim_core import Address
+from swim_core import Address, Losses
+from swim_core.embedding.log_messages import Notice
 from swim_core.simulation import Network
 from swim_core.simulation.process import RECEIVE_BUFFER
 
@@ -100,8 +101,14 @@ class SimulatedSocket:
             self._network.send(self.address, destination, payload)
         return True
 
-    def trouble(self) -> str | None:
-        """Nothing: the network takes everything."""
+    unsent = False
+
+    def losses(self) -> Losses | None:
+        """None: the network takes everything."""
+        return None
+
+    def trouble(self) -> Notice | None:
+        """Nothing: the same."""
         return None
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ from swim_core.errors import ConfigError, NotRunning, NotSupported, PayloadTooLa
 from swim_core.events import Event, Evidence, MessageReceived
 from swim_core.member import Contact, Member, State
 from swim_core.native.table.entry import Entry
-from swim_core.protocol import Datagram, KernelEvidence
+from swim_core.protocol import Datagram, KernelEvidence, Losses
 from swim_core.statistics import DropReason, Statistics
 from swim_core.tripwire import TripwirePlan
 
@@ -80,6 +80,10 @@ class Node(Assembly):
         elif (entry := self._table.live_at(address)) is not None:
             self._watches.evidence(entry, kind, now)
         self._settle(now)
+
+    def feed_losses(self, losses: Losses) -> None:
+        """The system lost datagrams; see `ProtocolNode.feed_losses`."""
+        self._context.counters.lose(losses.unsent, losses.unsent_bytes, losses.overflowed)
 
     def feed_tick(self, *, now: float) -> None:
         """The clock; see `ProtocolNode.feed_tick`."""

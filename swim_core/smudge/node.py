@@ -11,7 +11,7 @@ from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError, NotRunning, NotSupported, Overloaded, PayloadTooLarge, UnknownMember
 from swim_core.events import Event, Evidence, Paused
 from swim_core.member import Contact, Member, State
-from swim_core.protocol import Datagram, KernelEvidence
+from swim_core.protocol import Datagram, KernelEvidence, Losses
 from swim_core.shared.isolation import Isolation
 from swim_core.shared.local_health import Limits, LocalHealth
 from swim_core.shared.timers import Timers
@@ -163,6 +163,10 @@ class SmudgeNode:
             self._detector.refused(peer, verb_of(quoted), now)
         else:
             self._counters.drop(DropReason.FORGED_EVIDENCE)
+
+    def feed_losses(self, losses: Losses) -> None:
+        """The system lost datagrams; see `ProtocolNode.feed_losses`."""
+        self._counters.lose(losses.unsent, losses.unsent_bytes, losses.overflowed)
 
     def feed_tick(self, *, now: float) -> None:
         """The clock; see `ProtocolNode.feed_tick`."""

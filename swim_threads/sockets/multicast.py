@@ -39,10 +39,13 @@ class MulticastSocket:
         group: where announcements go and come from.
     """
 
-    def __init__(self, receiver: socket.socket, settings: Multicast, group: Address, host: str, index: int) -> None:
+    def __init__(
+        self, receiver: Socket, settings: Multicast, group: Address, beside: UdpSocket, host: str, index: int
+    ) -> None:
         self.settings = settings
         self.group = group
         self._receiver = receiver
+        self._beside = beside
         self._host = host
         self._index = index
         self._warned = False
@@ -71,7 +74,7 @@ class MulticastSocket:
         except BaseException:
             receiver.close()
             raise
-        return cls(receiver, settings, group, host, index)
+        return cls(receiver, settings, group, sock, host, index)
 
     def fileno(self) -> int:
         """The file descriptor to watch; -1 once closed."""
@@ -112,6 +115,7 @@ class MulticastSocket:
                 self._leave_by_interface(sender)
                 sender.sendto(payload, _target(self.group, self._index))
         except OSError as error:
+            self._beside.count_unsent(len(payload), error.errno or 0)
             if not self._warned:
                 self._warned = True
                 return f"announcements to {self.group} don't leave this host: {error.strerror or error}"

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from socket import AddressFamily
 from typing import Protocol
 
-from swim_core import Address, Multicast
+from swim_core import Address, Losses, Multicast
+from swim_core.embedding.log_messages import Notice
 
 __all__ = ["DatagramSocket"]
 
@@ -14,6 +15,9 @@ class DatagramSocket(Protocol):
 
     @property
     def saw_errors(self) -> bool: ...
+
+    @property
+    def unsent(self) -> bool: ...
 
     @property
     def reachable_families(self) -> tuple[AddressFamily, ...]: ...
@@ -31,7 +35,9 @@ class DatagramSocket(Protocol):
 
     def send(self, payload: bytes, destination: Address, on_refused: Callable[[Address, bytes], None]) -> bool: ...
 
-    def trouble(self) -> str | None: ...
+    def losses(self) -> Losses | None: ...
+
+    def trouble(self) -> Notice | None: ...
 
     def close(self) -> None: ...
 

@@ -18,9 +18,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from swim_core import Address, BindError, ConfigError
+from swim_core import Address, BindError, ConfigError, Losses
 from swim_core.address import canonical, is_loopback
+from swim_core.embedding.log_messages import WARNING, Notice
 
+from .losses import LossCounts
 from .owned import Socket
 from .sources import Sources
 
@@ -48,6 +50,9 @@ TROUBLES = 8  # destinations whose trouble is told: where nothing leaves the hos
 MAX_SCOPES = 4_096  # link-local hosts whose interface is remembered
 SEND_ATTEMPTS = 3  # each failure may report another datagram's error, in which case this one was not sent
 _CLOSED = {errno.EBADF, errno.ENOTSOCK}
+_NO_ROOM = {errno.ENOBUFS, errno.ENOMEM}  # for a datagram, just now
+_OF_THIS_ONE = {errno.EPERM, *_NO_ROOM}  # errors that no ICMP message stands for: no earlier datagram's, then
+_NO_MORE_SOCKETS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 logger = logging.getLogger("swim_threads.sockets")
 _address = partial(tuple.__new__, Address)  # from a pair, in one step less than by name
 
@@ -65,6 +70,7 @@ class UdpSocket:
         address: as bound, port 0 resolved; "0.0.0.0" or "::" for a wildcard.
         scope_id: number of the interface, where a zone was given; else 0.
         dual_stack: whether it reaches IPv4 addresses through an IPv6 socket.
+        unsent: whether `losses` has something to tell of sending.
         source: the address of this host to speak from under a wildcard; None leaves that to the kernel.
         saw_errors: whether the last `receive`, or a `send` since the one before, drained errors, or nothing at all
             was found. uvloop stops watching a socket that had an error when it looked: remove the reader and add
@@ -80,8 +86,11 @@ class UdpSocket:
         self.dual_stack = dual_stack
         self.source: str | None = None
         self.saw_errors = False
+        self.unsent = False
         self._out_of_reach: set[Address] = set()
-        self._troubles: deque[str] = deque()
+        self._troubles: deque[Notice] = deque()
+        self._losses = LossCounts(sock)
+        self._overflowed = False
         self._sent_into_errors = False
         host, port = sock.getsockname()[:2]
         self.address = canonical(host, port)
@@ -174,31 +183,49 @@ class UdpSocket:
         Refusals of earlier datagrams that surface meanwhile are handed to ``on_refused``.
 
         Returns:
-            False if it was dropped.
+            False if it was dropped, which `losses` counts.
 
         Raises:
             OSError: if the socket is closed.
         """
         target = self._target(destination) if self._v6 or ":" in destination.host else destination
         if target is None:
-            return False
+            return self._drop(payload, errno.EAFNOSUPPORT)
         for _ in range(SEND_ATTEMPTS):
             try:
                 self._sendto(payload, target)
                 return True
             except BlockingIOError:
-                return False
+                return self._drop(payload, errno.EAGAIN)
             except OSError as error:
                 if error.errno in _CLOSED:
                     raise
-                number = error.errno
+                number = error.errno or 0
                 self.saw_errors = self._sent_into_errors = True
                 self._drain_errors(on_refused)
-        self._note(destination, number)
-        return False
+                if number in _OF_THIS_ONE:
+                    break
+        if number not in _NO_ROOM:
+            self._note(destination, number)
+        return self._drop(payload, number)
 
-    def trouble(self) -> str | None:
-        """What to warn of next: why nothing gets to some destination, once for each; None if there is no more."""
+    def count_unsent(self, size: int, number: int) -> None:
+        """A datagram of ``size`` bytes was not sent, here or through another socket of the node, for that error."""
+        self._losses.refused(size, number)
+        self.unsent = True
+
+    def losses(self) -> Losses | None:
+        """What the system did not send, or dropped unread, since the last call; None if there was nothing."""
+        losses = self._losses.take()
+        self.unsent = False
+        if losses is not None and losses.overflowed and not self._overflowed:
+            self._overflowed = True
+            self._troubles.append(_overflow(losses.overflowed, self._socket))
+        return losses
+
+    def trouble(self) -> Notice | None:
+        """What to warn of next: why nothing gets to some destination, once for each, and the first time that more came
+        than was read; None if there is no more."""
         return self._troubles.popleft() if self._troubles else None
 
     def speak_from(self, host: str) -> None:
@@ -233,18 +260,25 @@ class UdpSocket:
         """Close the socket. A second call does nothing."""
         self._socket.close()
 
-    def _note(self, destination: Address, number: int | None) -> None:
+    def _drop(self, payload: bytes, number: int) -> bool:
+        self.count_unsent(len(payload), number)
+        return False
+
+    def _note(self, destination: Address, number: int) -> None:
         if destination in self._out_of_reach or len(self._out_of_reach) == TROUBLES:
             return
         self._out_of_reach.add(destination)
-        reason = f"nothing sent to {destination} leaves this host: {os.strerror(number or 0)}"
+        reason = f"nothing sent to {destination} leaves this host: {os.strerror(number)}"
         if is_loopback(self.address) and not is_loopback(destination):
             wildcard = "[::]" if self._v6 else "0.0.0.0"
+            source = None
+            with contextlib.suppress(BindError):  # no more descriptors
+                source = route_source(destination)
             reason += (
                 f": this node is bound to {self.address.host}, a loopback address, which reaches its own host only;"
-                f" bind {route_source(destination) or 'an address of the network'}, or {wildcard}"
+                f" bind {source or 'an address of the network'}, or {wildcard}"
             )
-        self._troubles.append(reason)
+        self._troubles.append(Notice(WARNING, "settings", reason, {"event": "unsendable"}))
 
     def _source(self, source: Any) -> Address:
         address = canonical(source[0], source[1])
@@ -293,6 +327,9 @@ def route_source(destination: Address | None, family: int = socket.AF_INET, *, s
 
     Returns:
         A numeric host, or None where there is no route.
+
+    Raises:
+        BindError: if no socket can be had to ask with.
     """
     host, port = destination or (_OUTSIDE[socket.AddressFamily(family)], 9)
     try:
@@ -300,18 +337,30 @@ def route_source(destination: Address | None, family: int = socket.AF_INET, *, s
             target = (host, port or 9)  # some systems refuse port 0; 9 is "discard"
             sock.connect((*target, 0, scope_id) if scope_id else target)
             return canonical(sock.getsockname()[0], 0).host
-    except OSError:
+    except OSError as error:
+        _check_room(error)
         return None
 
 
 def is_local(host: str) -> bool:
-    """Whether ``host``, numeric, is an address of this host: one that a socket can be bound to."""
+    """Whether ``host``, numeric, is an address of this host: one that a socket can be bound to.
+
+    Raises:
+        BindError: if no socket can be had to ask with.
+    """
     try:
         with Socket(family_of(host), socket.SOCK_DGRAM) as sock:
             sock.bind((host, 0))
             return True
-    except OSError:
+    except OSError as error:
+        _check_room(error)
         return False
+
+
+def _check_room(error: OSError) -> None:
+    if error.errno in _NO_MORE_SOCKETS:
+        reason = f"the addresses of this host can't be looked at: {error.strerror}"
+        raise BindError(error.errno, reason) from error
 
 
 def family_of(host: str) -> socket.AddressFamily:
@@ -348,6 +397,15 @@ def _set_options(sock: socket.socket, *, wildcard: bool) -> bool:
         except OSError as error:  # sandboxes and other systems that pass for Linux
             logger.debug("no error queue, so that refusals are found later: %s", error.strerror or error)
     return dual_stack
+
+
+def _overflow(count: int, sock: socket.socket) -> Notice:
+    room = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
+    text = (
+        f"{count} datagrams came while the receive buffer ({room} bytes) was full, and are lost: this process reads too"
+        " slowly, or too many come at once (net.core.rmem_default makes it larger)"
+    )
+    return Notice(WARNING, "settings", text, {"event": "overflowed", "count": count})
 
 
 def _bind_error(address: Address, error: OSError) -> BindError:

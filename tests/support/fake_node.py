@@ -14,6 +14,7 @@ from swim_core import (
     Event,
     Evidence,
     KernelEvidence,
+    Losses,
     Member,
     Multicast,
     NotRunning,
@@ -37,6 +38,7 @@ class FakeNode:
         self.datagrams: list[tuple[bytes, Address, float]] = []
         self.announcements: list[tuple[bytes, Address]] = []
         self.refused: list[tuple[Address, bytes]] = []
+        self.losses: list[Losses] = []
         self.connections: list[tuple[KernelEvidence, Address, bytes]] = []
         self.connects: deque[Address] = deque()
         self.tripwire_plan = NO_TRIPWIRES
@@ -74,6 +76,9 @@ class FakeNode:
             self.refused.append((Address(*destination), quoted))
         else:
             self.connections.append((kind, Address(*destination), quoted))
+
+    def feed_losses(self, losses: Losses) -> None:
+        self.losses.append(losses)
 
     def feed_tick(self, *, now: float) -> None:
         self._maybe_raise("feed_tick")

@@ -11,6 +11,7 @@ from swim_core import (
     Event,
     Evidence,
     KernelEvidence,
+    Losses,
     Member,
     Multicast,
     State,
@@ -57,6 +58,9 @@ class RecordingNode:
 
     def feed_evidence(self, kind: KernelEvidence, destination: AddressLike, quoted: bytes = b"", *, now: float) -> None:
         self._called("evidence", now, kind, destination, quoted)
+
+    def feed_losses(self, losses: Losses) -> None:
+        self.calls.append(("losses", (losses,), self._now))
 
     def feed_tick(self, *, now: float) -> None:
         self._called("tick", now)

@@ -1,5 +1,7 @@
 """What becomes of the advertised address as the host's own addresses come and go; the host is scripted."""
 
+import errno
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import closing
@@ -23,7 +25,7 @@ from swim_threads import open_node, own_address
 from swim_threads.own_address import LOOK_EVERY, OwnAddress
 from swim_threads.sockets import interfaces
 from swim_threads.sockets.interfaces import LocalAddress, likely_hosts, named_host
-from swim_threads.sockets.udp import UdpSocket
+from swim_threads.sockets.udp import UdpSocket, is_local, route_source
 
 SEED = Address("10.0.0.1", 7946)
 
@@ -142,6 +144,29 @@ def test_a_join_attempt_isolation_and_what_others_see_are_reasons_to_look_at_onc
         assert own.due > 5.0
         own.heard(event)
         assert own.due < 5.0
+
+
+def test_without_a_descriptor_to_look_with_nothing_is_concluded(
+    kernel: Kernel, sock: UdpSocket, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even that the address is gone: a busy program would lose its members for a moment without descriptors."""
+    kernel.move("10.0.0.7")
+    own = OwnAddress(sock, None, [SEED])
+    node = node_of(own)
+    kernel.move("10.0.0.8")
+    with monkeypatch.context() as patch:
+        patch.setattr(own_address, "is_local", is_local)
+        patch.setattr(own_address, "route_source", route_source)
+        patch.setattr("swim_threads.sockets.udp.Socket", no_more_sockets)
+        assert own.follow(node, 1.0) is None
+        assert own.address.host == node.local.address.host == "10.0.0.7"
+    assert own.due == 1.0 + LOOK_EVERY
+    assert own.follow(node, own.due) is not None
+    assert own.address.host == "10.0.0.8"
+
+
+def no_more_sockets(*_: object) -> UdpSocket:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def test_what_was_asked_for_is_never_left(kernel: Kernel, sock: UdpSocket) -> None:

@@ -5,9 +5,10 @@ import pytest
 
 from support.accuser import Accuser
 from support.hand import UNIX_MS, Hand, Peer, peer, peers
-from swim_core import Config, Evidence, Observation, Rule, State, Statistics
+from swim_core import Config, Evidence, Losses, Observation, Rule, State, Statistics
 from swim_core.native.round_trips import RoundTrips
 from swim_core.native.wire.messages import Broadcast, Join, JoinAck, Ping, UserMessage, Want
+from swim_core.smudge import SmudgeConfig
 
 A, B, C = peers(3)
 
@@ -42,6 +43,24 @@ def test_datagrams_and_bytes_are_counted_both_ways() -> None:
     assert after.messages_sent["ack"] - before.messages_sent.get("ack", 0) == 1
     assert after.message_bytes_sent["ack"] - before.message_bytes_sent.get("ack", 0) == ack.size
     assert sum(after.message_bytes_sent.values()) == after.bytes_sent
+
+
+@pytest.mark.parametrize("config", [Config(), SmudgeConfig()], ids=["native", "smudge"])
+def test_what_the_system_lost_is_counted_and_not_as_sent(config: Config | SmudgeConfig) -> None:
+    node = config.create_node("ann", ("127.0.0.1", 1), now=0.0, entropy=bytes(32), unix_ms=UNIX_MS)
+    node.join([("127.0.0.1", 2)], now=0.0)
+    datagrams = list(iter(node.poll_datagram, None))
+    before = node.statistics()
+    assert before.datagrams_sent == len(datagrams)
+    size = len(datagrams[0].payload)
+    node.feed_losses(Losses({"EPERM": 1}, size, 0))
+    node.feed_losses(Losses({}, 0, 5))
+    after = node.statistics()
+    assert (after.datagrams_unsent, after.datagrams_overflowed) == ({"EPERM": 1}, 5)
+    assert after.datagrams_sent == before.datagrams_sent - 1
+    assert after.bytes_sent == before.bytes_sent - size
+    assert after.messages_sent == before.messages_sent
+    assert list(iter(node.poll_datagram, None)) == []
 
 
 def test_broadcasts_are_counted() -> None:
