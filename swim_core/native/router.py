@@ -12,11 +12,10 @@ from typing import Any
 
 from swim_core.address import Address, unpack
 from swim_core.errors import ConfigError, NameTaken, NotRunning
-from swim_core.events import Event, MemberForgotten, NameConflict, NameRegained, Paused
+from swim_core.events import Event, MemberForgotten, Paused
 from swim_core.member import State
 from swim_core.native.table.entry import Change, Entry
 from swim_core.native.table.member_table import MemberTable
-from swim_core.native.wire.claim import as_member
 from swim_core.shared.isolation import Isolation
 from swim_core.shared.local_health import Limits, LocalHealth
 from swim_core.shared.timers import Timers
@@ -26,6 +25,7 @@ from .claims.corrections import Corrections
 from .claims.flap_damping import FlapDamping
 from .claims.local_member import LocalMember, Refutation
 from .claims.merging import ClaimMerger
+from .claims.name_dispute import NameDispute
 from .claims.strangers import Strangers
 from .claims.transitions import transition
 from .cluster_clock import ClusterClock
@@ -165,6 +165,7 @@ class Assembly:
             deaf=lambda: self._health.deaf,
             on_admitted=self._admitted,
         )
+        self._dispute = NameDispute(context, self._local, self._events.append, ask=self._joiner.ask_once)
         self._announcer = Announcer(context, self._local, self._inbox, self._joiner)
         self._prober = Prober(
             context,
@@ -246,6 +247,8 @@ class Assembly:
             if isinstance(message, messages.Join):
                 self._joiner.met_itself(message, now)
             return
+        if self._local.rival is not None:
+            self._dispute.heard(sender.short_id, sender.address)
         if self._local.rival is not None and not isinstance(message, messages.JoinAck | messages.Ask):
             self._context.counters.drop(DropReason.SUPERSEDED)
             own = [claim for claim in envelope.claims if claim.name == self._local.name]
@@ -368,15 +371,15 @@ class Assembly:
         self._prober.enabled = not self._local.silent
         if refutation is Refutation.CONFLICT:
             if not self._context.outbox.muted:
-                self._events.append(NameConflict(as_member(claim)))
                 self._gossip.tell_claim(claim, now)  # the last word: others must know the rival, or it can't die
                 self._gossip.push_now(now)
                 self._watches.stop()
                 self._joiner.superseded(now)
-            self._context.outbox.muted = True
+                self._context.outbox.muted = True
+                self._dispute.begin(claim, now)
             return
         if self._context.outbox.muted and not superseded:
-            self._events.append(NameRegained(self._local.member))
+            self._dispute.end()
         self._context.outbox.muted = superseded
         self._context.counters.refutations += 1
         self._tell_own_claim(now)

@@ -310,7 +310,7 @@ def test_at_its_own_epoch_a_greater_address_decides() -> None:
     hand = Hand(knows=[A])
     greater = Peer("me", Address("10.9.9.9", 9), hand.me.epoch)
     hand.feed(A, claims=[greater.claim()])
-    assert len(hand.happened(NameConflict)) == 1
+    assert hand.node.statistics().superseded
     hand = Hand(knows=[A])
     lower = Peer("me", Address("1.1.1.1", 9), hand.me.epoch)
     hand.feed(A, claims=[lower.claim()])
@@ -329,6 +329,14 @@ def superseded() -> tuple[Hand, Peer]:
     return hand, rival
 
 
+def in_conflict() -> tuple[Hand, Peer]:
+    """The rival has answered: it lives."""
+    hand, rival = superseded()
+    asked = hand.messages(Join, rival)[-1]
+    hand.feed(rival, JoinAck(asked.seq, b"c" * 16, hand.cluster_time, 1000, 4, 5000, rival.claim()))
+    return hand, rival
+
+
 def test_the_last_word_of_a_superseded_node_is_its_rivals_claim() -> None:
     """Others must know the rival, or it could not die."""
     hand, rival = superseded()
@@ -338,6 +346,9 @@ def test_the_last_word_of_a_superseded_node_is_its_rivals_claim() -> None:
 
 def test_another_live_process_of_its_name_is_a_name_conflict_told_once() -> None:
     hand, rival = superseded()
+    assert not hand.happened(NameConflict), "it may be this process's own past"
+    asked = hand.messages(Join, rival)[-1]
+    hand.feed(rival, JoinAck(asked.seq, b"c" * 16, hand.cluster_time, 1000, 4, 5000, rival.claim()))
     (conflict,) = hand.happened(NameConflict)
     assert (conflict.member.address, conflict.member.epoch) == (rival.address, rival.epoch)
     assert hand.node.statistics().superseded
@@ -347,6 +358,33 @@ def test_another_live_process_of_its_name_is_a_name_conflict_told_once() -> None
         hand.feed(B, claims=[hand.own_claim(State.SUSPECT, incarnation=incarnation)])
         hand.run(1.0)
     assert len(hand.happened(NameConflict)) == 1
+
+
+def test_a_rival_that_nobody_finds_dead_is_a_conflict_after_twice_s_though_it_does_not_answer() -> None:
+    hand, _ = superseded()
+    hand.run(9.0)
+    assert not hand.happened(NameConflict)
+    hand.run(1.0)
+    assert len(hand.happened(NameConflict)) == 1
+
+
+def test_its_own_past_is_no_rival_once_others_find_it_dead() -> None:
+    """It moved, its clock is behind, and its seeds did not know the run before."""
+    hand, past = superseded()
+    hand.run(3.0)
+    hand.feed(B, claims=[past.claim(State.DEAD, time=hand.cluster_time)])
+    assert hand.me.epoch == past.epoch + STEP
+    assert not hand.node.statistics().superseded
+    hand.run(20.0)
+    assert not hand.happened(NameConflict)
+    assert not hand.happened(NameRegained)
+
+
+def test_who_has_left_hears_of_no_conflict() -> None:
+    hand, _ = superseded()
+    hand.node.leave(now=hand.now)
+    hand.run(20.0)
+    assert not hand.happened(NameConflict)
 
 
 def test_a_superseded_node_probes_accuses_answers_and_floods_nothing() -> None:
@@ -405,7 +443,7 @@ def test_the_other_verbs_of_a_superseded_node_say_that_its_name_is_taken(verb: C
 @pytest.mark.parametrize("state", [State.DEAD, State.LEFT])
 @pytest.mark.parametrize("told_by", ["flood", "join"])
 def test_a_superseded_node_goes_on_when_the_rival_dies(state: State, told_by: str) -> None:
-    hand, rival = superseded()
+    hand, rival = in_conflict()
     hand.run(1.0)
     hand.clear()
     end = rival.claim(state, incarnation=2, time=hand.cluster_time)

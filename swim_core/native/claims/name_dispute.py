@@ -1,0 +1,72 @@
+"""Whether the process that seems to own this node's name lives: the application is told only then."""
+
+from collections.abc import Callable
+
+from swim_core.address import Address, unpack
+from swim_core.events import Event, NameConflict, NameRegained
+from swim_core.native.context import NodeContext
+from swim_core.native.wire.claim import Claim, as_member
+from swim_core.shared.timers import Timer
+
+from .local_member import LocalMember
+
+__all__ = ["NameDispute"]
+
+PATIENCE = 2  # times S: a run that ended is declared dead by then, which settles the matter
+
+
+class NameDispute:
+    """From the moment at which this node gives way to another run of its name to the end of that.
+
+    A newer run elsewhere that is said to live may be this process's own past: it moved, and its clock is behind. So it
+    is asked, and the application hears of a conflict when it answers, or if nobody finds it dead in twice S.
+    """
+
+    def __init__(
+        self,
+        context: NodeContext,
+        local: LocalMember,
+        emit: Callable[[Event], None],
+        *,
+        ask: Callable[[Address, float], None],
+    ) -> None:
+        self._timers = context.timers
+        self._hashes = context.hashes
+        self._patience = PATIENCE * context.config.stall_tolerance
+        self._local = local
+        self._emit = emit
+        self._ask = ask
+        self._rival = 0
+        self._address: Address | None = None
+        self._waiting: Timer | None = None
+        self._told = False
+
+    def begin(self, claim: Claim, now: float) -> None:
+        """This node gives way to the run that is claimed."""
+        self._rival, self._address = self._hashes.short_id(claim.name, claim.epoch), unpack(claim.address)
+        self._told = False
+        self._waiting = self._timers.at(now + self._patience, lambda _: self._tell())
+        self._ask(self._address, now)
+
+    def heard(self, short_id: int, source: Address) -> None:
+        """A datagram arrived: is it the rival's?"""
+        if self._waiting is not None and short_id == self._rival and source == self._address:
+            self._tell()
+
+    def end(self) -> None:
+        """The name is this node's again."""
+        self._stop_waiting()
+        if self._told:
+            self._told = False
+            self._emit(NameRegained(self._local.member))
+
+    def _tell(self) -> None:
+        self._stop_waiting()
+        if self._local.rival is not None and not self._local.left:
+            self._told = True
+            self._emit(NameConflict(as_member(self._local.rival)))
+
+    def _stop_waiting(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
