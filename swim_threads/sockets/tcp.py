@@ -26,14 +26,12 @@ class TcpListener:
     """A listening TCP socket at the address and port number of a UDP socket.
 
     Attributes:
-        scope_id: of the UDP socket.
         families: of which addresses it makes sense to connect to.
     """
 
     def __init__(self, sock: socket.socket, beside: UdpSocket) -> None:
         self._socket = sock
         self._beside = beside
-        self.scope_id = beside.scope_id
         self.families = beside.reachable_families
 
     @classmethod
@@ -67,6 +65,10 @@ class TcpListener:
         """The address of this host to connect from; None leaves that to the kernel."""
         return self._beside.source
 
+    def scope_of(self, host: str) -> int:
+        """As `UdpSocket.scope_of`: a wildcard is bound in no zone, but hears in which one a member is."""
+        return self._beside.scope_of(host)
+
     def fileno(self) -> int:
         """The file descriptor; -1 once closed."""
         return self._socket.fileno()
@@ -98,6 +100,8 @@ class Dial:
     def __init__(self, address: Address, scope_id: int, source: str | None = None) -> None:
         """Begin to connect, from ``source`` if it is an address of this host and of the right IP version.
 
+        ``scope_id`` is the zone of a link-local address, else 0.
+
         Raises:
             OSError: if this process may have no more sockets.
         """
@@ -107,7 +111,7 @@ class Dial:
             self.sock.setblocking(False)
             if source is not None and family_of(source) == self.sock.family:
                 _come_from(self.sock, source)
-            target = (*address, 0, scope_id) if address.host.startswith("fe80:") else tuple(address)
+            target = (*address, 0, scope_id) if scope_id else tuple(address)
             number = self.sock.connect_ex(target)
         except OSError as error:
             number = error.errno or errno.EINVAL

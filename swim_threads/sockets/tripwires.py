@@ -262,7 +262,7 @@ class Tripwires:
 
     def _dial(self, address: Address) -> Dial | None:
         try:
-            return Dial(address, self._listener.scope_id, self._listener.source)
+            return Dial(address, self._listener.scope_of(address.host), self._listener.source)
         except OSError:  # no more file descriptors: no evidence of anybody's death
             return None
 

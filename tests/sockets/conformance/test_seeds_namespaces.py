@@ -52,6 +52,27 @@ def test_a_link_local_seed_with_its_zone(new_host: Callable[[], Host], wildcard:
     wait_alive(two, "a")
 
 
+WIRED = """
+import sys, time, swim_threads
+with swim_threads.open_node(sys.argv[1], join=sys.argv[2:]) as node:
+    while not node.statistics().tripwires:
+        time.sleep(0.01)
+    print("{}", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_wildcard_connects_tripwires_to_link_local_members(new_host: Callable[[], Host]) -> None:
+    a, b = new_host(), new_host()
+    connected([a, b])
+    first = link_local(a)
+    link_local(b)
+    one = a.run(sys.executable, "-c", WIRED, f"[{first}%eth0]:7946")
+    two = b.run(sys.executable, "-c", WIRED, "[::]:7946", f"[{first}%eth0]:7946")
+    for node in (one, two):
+        node.wait_for(lambda line: True)
+
+
 SILENT = """
 import socket, sys
 server = socket.socket(type=socket.SOCK_DGRAM)  # which nobody reads
