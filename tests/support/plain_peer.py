@@ -1,10 +1,11 @@
 """A plain socket in place of another member."""
 
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from support.waiting import HERE
+from support.waiting import HERE, SOON
 from swim_anyio import AsyncNode
 from swim_anyio.threaded import ThreadedEngine
 from swim_core import Address
@@ -22,8 +23,13 @@ def peer() -> Iterator[tuple[Address, socket.socket]]:
         yield Address(*sock.getsockname()), sock
 
 
-def received(sock: socket.socket) -> list[bytes]:
-    """What has arrived; loopback delivers within the sender's call."""
+def received(sock: socket.socket, *, any_sent: bool = True) -> list[bytes]:
+    """What has arrived. What was sent before this call counts, and no node in this thread can send meanwhile.
+
+    Loopback delivers within the sender's call, but for a machine so busy that the kernel leaves it to a thread.
+    """
+    if any_sent:
+        select.select([sock], [], [], SOON)
     datagrams = []
     while True:
         try:
