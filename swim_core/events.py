@@ -157,7 +157,7 @@ class MessageReceived(msgspec.Struct, frozen=True):
 
 
 class BroadcastsLost(msgspec.Struct, frozen=True):
-    """``count`` broadcasts of ``origin`` are gone for good: nobody asked still had them."""
+    """``count`` broadcasts of ``origin`` are gone for good: nobody asked still had them, or over 1,024 came after."""
 
     origin: Origin
     count: int

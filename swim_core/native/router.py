@@ -34,6 +34,7 @@ from .datagrams.gossip_queue import GossipQueue
 from .datagrams.inbox import Inbox
 from .datagrams.outbox import Outbox
 from .datagrams.path_sizes import PathSizes
+from .datagrams.reminders import Reminders
 from .datagrams.sender import Sender
 from .detection.dead_prober import DeadProber
 from .detection.evidence_log import EvidenceLog
@@ -132,7 +133,7 @@ class Assembly:
             self._tripwires,
             declare=self._declare,
         )
-        self._broadcasts = Broadcasts(context, self._local, self._gossip)
+        self._broadcasts = Broadcasts(context, self._local, self._gossip, self._reminders)
         self._sync = Sync(context, number_of=self._broadcasts.number_of, receive=self._receive_paged)
         self._responder = Responder(context, self._local)
         self._tool_server = ToolServer(
@@ -150,7 +151,7 @@ class Assembly:
             others=lambda: [entry.member for entry in context.table.others()],
             cluster_time=context.clock.read,
             emit=lambda event: self._damping.take(event, self._health.seen),
-            on_reconnect=self._sync.start_with_anyone,
+            on_reconnect=self._broadcasts.remind_anew,
         )
         settings_check = SettingsCheck(context)
         encounters = self._encounters = Encounters(context, self._local, now)
@@ -184,14 +185,16 @@ class Assembly:
     ) -> NodeContext:
         counters = Counters()
         paths = PathSizes(config.max_datagram, self._events.append)
+        clock = ClusterClock(unix_ms, now)
+        self._reminders = Reminders(config, clock)
         return NodeContext(
             config=config,
             timers=Timers(),
-            clock=ClusterClock(unix_ms, now),
+            clock=clock,
             hashes=hashes,
             codec=codec,
             table=MemberTable(config, hashes),
-            outbox=Outbox(codec, paths, self._queue, counters, self._flags),
+            outbox=Outbox(codec, paths, self._queue, self._reminders, counters, self._flags),
             paths=paths,
             rtt=RoundTrips(config),
             random=Random(int.from_bytes(entropy, "big")),
@@ -275,10 +278,11 @@ class Assembly:
             return
         for claim in envelope.claims:
             self._claims.receive(claim, now, sender=sender)
+        first_sync = self._sync.first_under_way
         for number in envelope.numbers:
-            self._broadcasts.learn_number(number, now)
+            self._broadcasts.learn_number(number, now, first_sync=first_sync, teller=sender.proven)
         for broadcast in envelope.broadcasts:
-            self._broadcasts.receive(broadcast, now)
+            self._broadcasts.receive(broadcast, now, first_sync=first_sync)
 
     def _hear(self, sender: Sender, entry: Entry, now: float) -> None:
         """What the mere arrival of a live member's datagram tells, whatever stands in it."""
@@ -317,6 +321,7 @@ class Assembly:
                 self._dead_prober.answered(sender.entry, now)
             if self._health.isolated:
                 self._isolation.answered(now)
+                self._sync.start_at_once(sender.member, now)
             self._sync.compare(ack.digest, sender, now)
             return True
         return False
@@ -331,7 +336,7 @@ class Assembly:
         changed = self._claims.receive(entry.claim, now, paged=True)
         origin = self._context.hashes.short_id(entry.claim.name, entry.claim.epoch)
         number = messages.Number(origin, entry.number)
-        self._broadcasts.learn_number(number, now, first_sync=first_sync, tell=False)
+        self._broadcasts.learn_number(number, now, first_sync=first_sync)
         return changed
 
     # ------------------------------------------------------------------ what components report
@@ -360,13 +365,14 @@ class Assembly:
     def _probe_failed(self, entry: Entry, sent: float, now: float) -> None:
         detail = f"sent {now - sent:.2f} s before, no answer"
         self._evidence_log.note(entry.name, "probe timed out", now, detail=detail, repeats=True)
+        self._gossip.probe_failed(now)
         self._watches.accuse(entry, sent, now)
 
     def _tell_own_claim(self, now: float) -> None:
         self._gossip.tell_claim(self._local.claim, now, originator=True)
 
-    def _own_name_claimed(self, refutation: Refutation, claim: Claim, now: float) -> None:
-        """Something was claimed about this node."""
+    def _own_name_claimed(self, refutation: Refutation, claim: Claim, sender: Sender | None, now: float) -> None:
+        """Something was claimed about this node, by ``sender`` unless it stood in a sync or in the answer to a JOIN."""
         superseded = self._local.rival is not None
         self._prober.enabled = not self._local.silent
         if refutation is Refutation.CONFLICT:
@@ -384,7 +390,8 @@ class Assembly:
         self._context.counters.refutations += 1
         self._tell_own_claim(now)
         if refutation is Refutation.WAS_DEAD and not self._local.left:
-            self._sync.start_with_anyone(now)
+            self._broadcasts.remind_anew(now)
+            self._sync.start_at_once(sender.member if sender is not None else None, now)
 
     def _admitted(self, sender: Sender, now: float) -> None:
         """A seed took this node in: hear it out."""
@@ -408,7 +415,7 @@ class Assembly:
         self._damping.take(MemberForgotten(entry.member), now)
         self._evidence_log.forget(entry.name)
         self._tripwires.forget(entry.short_id)
-        self._broadcasts.forget(entry)
+        self._broadcasts.forget(entry, now)
 
     def _goodbye_said(self, now: float) -> None:
         self._has_left = True

@@ -136,8 +136,8 @@ class Settings:
         max_retained_bytes: 1,024 to 1 GiB of payload kept for repair: ditto, in memory.
         max_waiting_broadcasts: 1 to 65,536 broadcasts of origins not yet known that wait to be delivered: invented
             origins can't fill the memory.
-        retain_broadcasts: seconds, 1 to 3,600, for which a broadcast is kept for repair: what a member missed in a
-            stall or a short partition is still to be had, and old news is not.
+        retain_broadcasts: seconds, 1 to 3,600, for which a broadcast is kept for repair, and told of by pings: what a
+            member missed in a stall or a short partition is still to be had, and old news is not.
         forget_after: seconds, 1 to 31 days: how long a dead member is remembered and retried. After a day whoever
             comes back asks its seeds.
         forget_left_after: seconds, 1 to 31 days: the same for one that left; it isn't retried.
@@ -207,6 +207,13 @@ class Settings:
     def reping_interval(self) -> float:
         """Seconds between two pings of a watched member: 0.5 T, at most 0.5 s."""
         return min(0.5 * self.probe_interval, 0.5)
+
+    @property
+    def remind_broadcasts(self) -> float:
+        """Seconds for which pings and acks tell that a broadcast was made: as long as it is kept, and longer than a cut
+        may last that leaves no other trace (its members are dead or isolated after 3 S).
+        """
+        return max(self.retain_broadcasts, 4 * self.stall_tolerance)
 
     @property
     def pause_threshold(self) -> float:

@@ -51,7 +51,7 @@ class ClaimMerger:
         *,
         pass_on: Callable[[Claim], None],
         on_change: Callable[[Change, float], None],
-        on_own_name_claimed: Callable[[Refutation, Claim, float], None],
+        on_own_name_claimed: Callable[[Refutation, Claim, Sender | None, float], None],
     ) -> None:
         self._timers = context.timers
         self._clock = context.clock
@@ -119,7 +119,7 @@ class ClaimMerger:
             self.receive(held, now)
         rival = self._local.outlive_rival(held, now)
         if rival is not None:
-            self._on_own_name_claimed(Refutation.WAS_DEAD, rival, now)
+            self._on_own_name_claimed(Refutation.WAS_DEAD, rival, None, now)
 
     def _is_old(self, claim: Claim, now: float) -> bool:
         return claim.verdict is None or self._clock.read(now) - claim.verdict.time > FRESH
@@ -148,7 +148,7 @@ class ClaimMerger:
         if refutation is Refutation.STALE and sender is not None:
             self._corrections.send(self._local.claim, sender, now)
         if refutation not in (Refutation.NOTHING, Refutation.STALE):
-            self._on_own_name_claimed(refutation, claim, now)
+            self._on_own_name_claimed(refutation, claim, sender, now)
         return refutation not in (Refutation.NOTHING, Refutation.STALE)
 
     # ------------------------------------------------------------------ deaths that may not be

@@ -7,9 +7,10 @@ from msgspec import Raw
 
 from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.datagram import encode_item
-from swim_core.native.wire.messages import Number
 
 __all__ = ["GossipQueue", "Piggyback"]
+
+BUSY = 256  # items that wait here, and so at others too: what does not come is rather late than lost
 
 
 class Piggyback(msgspec.Struct):
@@ -38,34 +39,51 @@ class GossipQueue:
     def __init__(self, largest: int) -> None:
         self._largest = largest
         self._claims: dict[str, Raw] = {}
-        self._numbers: dict[int, Raw] = {}
         self._broadcasts: dict[tuple[int, int], Raw] = {}
+        self._own: dict[tuple[int, int], None] = {}  # those of this node, and some that wait no more
         self.any = False
         """Whether there are any: a plain attribute, since every datagram in or out asks."""
 
     def __len__(self) -> int:
-        return len(self._claims) + len(self._numbers) + len(self._broadcasts)
+        return len(self._claims) + len(self._broadcasts)
+
+    @property
+    def busy(self) -> bool:
+        """Whether so much waits that floods are slow."""
+        return len(self) > BUSY
+
+    @property
+    def has_own(self) -> bool:
+        """Whether broadcasts of this node are among them."""
+        while self._own:
+            key = next(iter(self._own))
+            if key in self._broadcasts:
+                return True
+            del self._own[key]
+        return False
+
+    @property
+    def relayed_only(self) -> int | None:
+        """The run whose broadcast waits longest, if there is nothing but broadcasts of others, else None."""
+        return None if self._claims or not self._broadcasts or self.has_own else next(iter(self._broadcasts))[0]
 
     def claim(self, claim: Claim) -> None:
         """Tell this claim."""
         self._claims[claim.name] = encode_item(claim)
         self.any = True
 
-    def number(self, origin: int, highest: int) -> None:
-        """Tell the highest broadcast number of an origin."""
-        self._numbers[origin] = encode_item(Number(origin, highest))
-        self.any = True
-
-    def broadcast(self, origin: int, number: int, encoded: Raw) -> None:
-        """Tell an encoded broadcast."""
+    def broadcast(self, origin: int, number: int, encoded: Raw, *, own: bool = False) -> None:
+        """Tell an encoded broadcast, of this node or of another."""
         self._broadcasts[origin, number] = encoded
+        if own:
+            self._own[origin, number] = None
         self.any = True
 
     def clear(self) -> None:
         """Tell nothing after all."""
         self._claims.clear()
-        self._numbers.clear()
         self._broadcasts.clear()
+        self._own.clear()
         self.any = False
 
     def peek(self, room: int) -> Piggyback:
@@ -79,12 +97,11 @@ class GossipQueue:
         return riding
 
     def _choose(self, room: int, take: bool) -> Piggyback:
-        """The oldest claim, the oldest broadcast and the oldest number by turns, so that none starves."""
+        """The oldest claim and the oldest broadcast by turns, so that neither starves."""
         riding = Piggyback()
         kinds: tuple[tuple[dict[Any, Raw], list[Raw]], ...] = (
             (self._claims, riding.claims),
             (self._broadcasts, riding.broadcasts),
-            (self._numbers, riding.numbers),
         )
         turns = [_Turn(items, chosen) for items, chosen in kinds if items]
         while turns:

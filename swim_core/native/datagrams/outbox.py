@@ -10,17 +10,20 @@ from swim_core.address import Address
 from swim_core.member import State
 from swim_core.native.table.entry import Entry
 from swim_core.native.wire.datagram import NIL, Codec, Flags, encode_item
-from swim_core.native.wire.messages import Announce, Join, Message, Tell
+from swim_core.native.wire.messages import Ack, Announce, Join, Message, Ping, Tell
 from swim_core.protocol import Datagram
 from swim_core.statistics import Counters
 
 from .gossip_queue import GossipQueue, Piggyback
-from .path_sizes import PathSizes
+from .path_sizes import SMALLER, PathSizes
+from .reminders import Reminders
 from .sender import Sender
 
 __all__ = ["Outbox"]
 
+SLOW = 3.0  # seconds, at most, that floods take while much waits; a member refuses to broadcast when it is more
 _UNSEEN = (Announce, Tell)  # what shows no member this node's claim
+_REMINDING = (Ping, Ack)  # what each member sends and gets in every round
 _datagram = partial(tuple.__new__, Datagram)  # from a pair, in one step less than by name
 
 
@@ -32,6 +35,7 @@ class Outbox:
         codec: Codec,
         paths: PathSizes,
         gossip: GossipQueue,
+        reminders: Reminders,
         counters: Counters,
         flags: Callable[[float], int],
     ) -> None:
@@ -40,6 +44,7 @@ class Outbox:
         self._codec = codec
         self._pack = codec.pack
         self._gossip = gossip
+        self._reminders = reminders
         self._counters = counters
         self._flags = flags
         self.queue: deque[Datagram] = deque()
@@ -74,7 +79,8 @@ class Outbox:
         Args:
             message: what it is about, or None.
             to: a member, which is then told what is claimed about it unless it is ALIVE, and, if it is
-                live and no ``riding`` is given, what is pending; or a bare address.
+                live and no ``riding`` is given, what is pending and, by pings and acks, which broadcasts
+                there are; or a bare address.
             now: seconds.
             riding: items to put in.
             limit: the most bytes it may have; without it, items given in ``riding`` may exceed
@@ -88,11 +94,15 @@ class Outbox:
             return None
         body: Message | Raw | None = message
         if isinstance(to, Entry):
-            if self._gossip.any or to.claim.state is not State.ALIVE:
+            if self._gossip.any or self._reminders.any or to.claim.state is not State.ALIVE:
                 body = NIL if message is None else encode_item(message)  # once, since its size is asked for
                 passing = self._paths.size(to.address) if self._paths else self._limit
                 most = passing if limit is None else min(limit, passing)
-                riding = self._piggyback(to, riding, most - self._codec.overhead - len(body))
+                taken = self._codec.overhead + len(body)
+                reminding = riding is None and to.live and type(message) in _REMINDING
+                riding = self._piggyback(to, riding, most - taken)
+                if reminding and self._reminders.any:
+                    riding = self._remind(riding, min(most, SMALLER[-1]) - taken, now)
             to = to.address
         flags = self._flags(now) | (Flags.CORRECTION if correction else 0)
         if riding:
@@ -147,6 +157,19 @@ class Outbox:
             if accusation not in riding.claims and len(accusation) <= room - riding.size:  # the load is others' too
                 riding = Piggyback([accusation, *riding.claims], riding.numbers, riding.broadcasts)
         return riding
+
+    def _remind(self, riding: Piggyback | None, room: int, now: float) -> Piggyback | None:
+        """Add which broadcasts there are, but none that may still be on its way: it would seem to be lost.
+
+        Any path must let them pass: they ride for a minute, and a ping that is swallowed looks like a member's end.
+        """
+        gossip = self._gossip
+        room -= riding.size if riding is not None else 0
+        besides = self.sender if gossip.has_own else None
+        numbers = self._reminders.choose(room, now, age=SLOW if gossip.busy else 0.0, besides=besides)
+        if not numbers:
+            return riding
+        return Piggyback(numbers=numbers) if riding is None else Piggyback(riding.claims, numbers, riding.broadcasts)
 
 
 def chunks(items: list[Raw], room: int) -> Iterator[list[Raw]]:

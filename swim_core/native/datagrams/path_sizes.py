@@ -12,7 +12,7 @@ import msgspec
 from swim_core.address import Address
 from swim_core.events import Event, PathNarrow
 
-__all__ = ["PathSizes"]
+__all__ = ["SMALLER", "PathSizes"]
 
 SMALLER = (1_200, 1_000, 800, 548)  # bytes; what any path of IPv6, common tunnels, and any path of IPv4 lets pass
 GROW = 60.0  # seconds after which the full size is tried again

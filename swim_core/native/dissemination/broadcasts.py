@@ -11,51 +11,50 @@ from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import Piggyback
 from swim_core.native.datagrams.outbox import chunks
+from swim_core.native.datagrams.reminders import Reminders
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.table.entry import Change, Entry
 from swim_core.native.wire.claim import MAX_INCARNATION
 from swim_core.native.wire.datagram import NIL, encode_item
 from swim_core.native.wire.messages import Broadcast, Number, Want
-from swim_core.shared.timers import Timer
 from swim_core.statistics import DropReason
 
 from .gossip import Gossip
-from .repair import Repair, Stream
+from .repair import Repair
+from .streams import Stream, Streams
 from .window import Window
 
 __all__ = ["Broadcasts"]
 
-ANNOUNCE = 1.0, 1.5  # seconds after the last broadcast until its number is told: seldom just as another is broadcast
-OLD_RUN = 60.0  # seconds for which the window of an older run is kept
 ANSWER = 8  # datagrams in answer to one WANT: the asker comes again
 LAST = 2**32 - 1  # the highest number of a run
 WAIT = 5.0  # seconds that a broadcast waits for the claim of its origin
+ANEW = 1.0  # seconds, at least, between two times that all numbers are told anew: at a heal many members come back
 
 
 class Broadcasts:
     """Numbers own broadcasts, delivers others', and asks for what is missing."""
 
-    def __init__(self, context: NodeContext, local: LocalMember, gossip: Gossip) -> None:
+    def __init__(self, context: NodeContext, local: LocalMember, gossip: Gossip, reminders: Reminders) -> None:
         self._config = context.config
         self._timers = context.timers
         self._table = context.table
         self._local = local
         self._hashes = context.hashes
-        self._random = context.random
         self._gossip = gossip
+        self._reminders = reminders
         self._outbox = context.outbox
         self._overhead = context.codec.overhead
         self._counters = context.counters
         self._emit = context.emit
         self._run = local.short_id
         self._number = 0
-        self._announce: Timer | None = None
-        self._streams: dict[int, Stream] = {}
+        self._anew = float("-inf")
+        self._streams = Streams(context)
         self._retained: OrderedDict[tuple[int, int], tuple[float, Raw]] = OrderedDict()
         self._retained_bytes = 0
         self._waiting: OrderedDict[tuple[int, int], tuple[float, Broadcast]] = OrderedDict()
-        self._repair = Repair(context)
-        self._older: dict[str, int] = {}  # by name, the one older run whose stream is kept
+        self._repair = Repair(context, gossip)
 
     @property
     def retained(self) -> int:
@@ -76,9 +75,7 @@ class Broadcasts:
         encoded = encode_item(Broadcast(claim.name, claim.epoch, number, payload))
         self._retain(self._run, number, encoded, now)
         self._gossip.tell_broadcast(self._run, number, encoded, now, originator=True)
-        if self._announce is not None:
-            self._announce.cancel()
-        self._announce = self._timers.at(now + self._random.uniform(*ANNOUNCE), self._announce_number)
+        self._reminders.note(self._run, number, now)
         return number
 
     def check(self, payload: bytes) -> None:
@@ -95,12 +92,6 @@ class Broadcasts:
         if self._gossip.full:
             raise Overloaded(f"{self._config.max_pending} items wait to be sent already (max_pending): try again later")
 
-    def _announce_number(self, now: float) -> None:
-        self._announce = None
-        if self._refresh():
-            self._gossip.tell_number(self._run, self._number, now)
-            self._gossip.settle(now)
-
     def _refresh(self) -> int:
         """The number of this run's last broadcast: they start at 1 again when this node takes a new epoch."""
         if self._run != self._local.short_id:
@@ -109,20 +100,25 @@ class Broadcasts:
 
     # ------------------------------------------------------------------ receiving
 
-    def receive(self, broadcast: Broadcast, now: float) -> None:
-        """A broadcast arrived: relay it, keep it, deliver it, each at most once."""
+    def receive(self, broadcast: Broadcast, now: float, *, first_sync: bool = False) -> None:
+        """A broadcast arrived: relay it, keep it, deliver it, each at most once.
+
+        Those before it are not missed if it came during this node's ``first_sync``.
+        """
         if broadcast.origin == self._local.name:
             self._counters.drop(DropReason.DUPLICATE)
             return
         origin = self._hashes.short_id(broadcast.origin, broadcast.epoch)
         key = origin, broadcast.number
-        stream = self._stream(origin)
+        stream = self._streams.of(origin)
         if key in self._waiting or (stream is not None and not stream.window.fresh(broadcast.number)):
             self._counters.drop(DropReason.DUPLICATE)
             return
         if stream is None:
             self._await_origin(key, broadcast, now)
             return
+        if first_sync:
+            stream.window.start_at(broadcast.number)
         self._relay(origin, broadcast, now)
         self._deliver(stream, broadcast, now)
 
@@ -133,22 +129,15 @@ class Broadcasts:
 
     def _deliver(self, stream: Stream, broadcast: Broadcast, now: float) -> None:
         """Hand it to the application, unless it is larger than that agreed to; it was relayed all the same."""
-        stream.window.receive(broadcast.number)
+        window = stream.window
+        window.receive(broadcast.number)
+        self._reminders.note(stream.run, window.highest, now)
         if len(broadcast.payload) > self._config.max_broadcast:
             self._counters.drop(DropReason.TOO_LARGE_PAYLOAD)
         else:
             self._counters.broadcasts_delivered += 1
             self._emit(BroadcastReceived(stream.origin, broadcast.number, broadcast.payload))
         self._repair.watch(stream, now)
-
-    def _stream(self, origin: int) -> Stream | None:
-        """The stream of a run that is or was known; None while its claim has not come."""
-        stream = self._streams.get(origin)
-        if stream is None:
-            entry = self._table.by_id(origin)
-            if entry is not None and entry.short_id != self._local.short_id:
-                stream = self._streams[origin] = Stream(origin, entry.origin)
-        return stream
 
     def _await_origin(self, key: tuple[int, int], broadcast: Broadcast, now: float) -> None:
         entry = self._table.get(broadcast.origin)
@@ -169,31 +158,32 @@ class Broadcasts:
 
     def on_change(self, change: Change, now: float) -> None:
         """A claim changed: deliver what waited for its run; an older run's window is kept for a while."""
-        before = change.before
         if not change.new_run:
+            if change.before is not None and change.claim.state.live and not change.before.state.live:
+                self.remind_anew(now)
             return
-        if before is not None and before.epoch != change.claim.epoch:
-            old = self._streams.get(change.before_id)
-            if old is not None:
-                self._end_stream(old, now)
+        self._streams.end(change, now)
         origin = change.entry.short_id
         for key in [key for key in self._waiting if key[0] == origin]:
             _, broadcast = self._waiting.pop(key)
-            stream = self._stream(origin)
+            stream = self._streams.of(origin)
             if stream is not None and stream.window.fresh(broadcast.number):
                 self._deliver(stream, broadcast, now)
 
-    def _end_stream(self, stream: Stream, now: float) -> None:
-        """A newer run took over: its window is kept for a while, that of the run before it no longer."""
-        origin = stream.origin
-        self._streams.pop(self._older.get(origin.name, 0), None)
-        self._older[origin.name] = self._hashes.short_id(origin.name, origin.epoch)
-        stream.ended = now
+    def remind_anew(self, now: float) -> None:
+        """A member is back, or this node among the others: all numbers are news to the other side, however old."""
+        if now - self._anew < ANEW:
+            return
+        self._anew = now
+        for stream in self._streams.live():
+            if stream.window.highest:
+                self._reminders.note(stream.run, stream.window.highest, now)
+        if self._refresh():
+            self._reminders.note(self._run, self._number, now)
 
-    def forget(self, entry: Entry) -> None:
+    def forget(self, entry: Entry, now: float) -> None:
         """A member was forgotten."""
-        self._streams.pop(entry.short_id, None)
-        self._streams.pop(self._older.pop(entry.name, 0), None)
+        self._streams.forget(entry, now)
 
     # ------------------------------------------------------------------ registers and repair
 
@@ -204,22 +194,28 @@ class Broadcasts:
         stream = self._streams.get(origin)
         return stream.window.known if stream is not None else 0
 
-    def learn_number(self, number: Number, now: float, *, first_sync: bool = False, tell: bool = True) -> None:
-        """A register arrived: what is missing up to it will be asked for, unless it predates this node's joining."""
+    def learn_number(
+        self, number: Number, now: float, *, first_sync: bool = False, teller: Entry | None = None
+    ) -> None:
+        """A register arrived: what is missing up to it will be asked for, unless it predates this node's joining.
+
+        Args:
+            number: of a run, the highest that the sender knows.
+            now: seconds.
+            first_sync: whether this node's first sync is not over.
+            teller: who says so and has it, to be asked first.
+        """
         if not number.highest or number.origin == self._local.short_id:
             return
-        stream = self._stream(number.origin)
+        stream = self._streams.of(number.origin)
         if stream is None:
             return
         if first_sync:
             stream.window.start_at(number.highest)
-        if number.highest <= stream.window.known and number.highest <= stream.told:
-            return
-        stream.window.learn(number.highest)
-        if tell and number.highest > stream.told:
-            stream.told = number.highest
-            self._gossip.tell_number(number.origin, number.highest, now)
-        self._repair.watch(stream, now)
+        if number.highest > stream.window.known:
+            stream.window.learn(number.highest)
+            stream.teller = teller
+            self._repair.watch(stream, now)
 
     def wanted(self, want: Want, sender: Sender, now: float) -> None:
         """Somebody misses broadcasts: send what is retained, to a stranger no more than it sent."""
@@ -261,12 +257,7 @@ class Broadcasts:
         """Let go of what has been kept long enough."""
         if self._retained:
             self._expire(now)
-        if self._older:
-            self._expire_older(now)
-
-    def _expire_older(self, now: float) -> None:
-        for name, origin in list(self._older.items()):
-            stream = self._streams.get(origin)
-            if stream is None or stream.ended is None or now - stream.ended >= OLD_RUN:
-                self._streams.pop(origin, None)
-                del self._older[name]
+        if self._reminders.any:
+            self._reminders.expire(now)
+        if self._streams.any_ended:
+            self._streams.expire(now)

@@ -18,6 +18,7 @@ GAP = 0.02  # seconds between two pushes in the long run
 CREDIT = 4  # pushes that may follow each other at once: news that come together need not wait at every hop
 BURST = 4  # datagrams to each target in one push
 SMALL = 12  # up to so many others all are told: fewer rings would save nothing
+WARY = 30.0  # seconds after a probe that was not answered in which nothing is saved: packets may be getting lost
 REPEATS = (0.05, 0.2)  # seconds after which an originator tells again: no flood dies at its source
 # Everybody tells of a death again, once: while packets are lost, or many die, all K predecessors of somebody may fail
 # it at once, and digests would take a second or two to show that.
@@ -36,6 +37,7 @@ class Gossip:
         self._counters = context.counters
         self._rate = RateLimit(1 / GAP, CREDIT)
         self._scheduled = False
+        self._wary_until = float("-inf")
         self._chosen: list[Entry] = []
         self._chosen_in = -1  # the version of the table in which they were
 
@@ -43,6 +45,11 @@ class Gossip:
     def full(self) -> bool:
         """Whether ``max_pending`` items wait: no room for broadcasts; claims are always taken."""
         return len(self._queue) >= self._limit
+
+    @property
+    def busy(self) -> bool:
+        """Whether so much waits that floods are slow."""
+        return self._queue.busy
 
     def tell_claim(self, claim: Claim, now: float, *, originator: bool = False) -> None:
         """Tell a claim; an originator, and everybody of a death, tells it again, unless it is outdated by then."""
@@ -56,20 +63,15 @@ class Gossip:
         if entry is not None and entry.claim == claim:
             self._queue.claim(claim)
 
-    def tell_number(self, origin: int, highest: int, now: float) -> None:
-        """Tell the highest broadcast number of an origin, and tell it again: nothing else shows that it was missed."""
-        if not self.full:
-            self._queue.number(origin, highest)
-            self._repeat(now, lambda: self._queue.number(origin, highest), REPEATS[-1:])
-
     def tell_broadcast(self, origin: int, number: int, encoded: Raw, now: float, *, originator: bool = False) -> bool:
-        """Tell a broadcast; False if there is no room (counted)."""
+        """Tell a broadcast; False if there is no room (counted). An originator tells it again."""
         if self.full:
             self._counters.drop(DropReason.PENDING_FULL)
             return False
-        self._queue.broadcast(origin, number, encoded)
+        self._queue.broadcast(origin, number, encoded, own=originator)
         if originator:
-            self._repeat(now, lambda: self._queue.broadcast(origin, number, encoded))
+            delays = REPEATS[-1:] if self._thrifty(now) else REPEATS
+            self._repeat(now, lambda: self._queue.broadcast(origin, number, encoded, own=True), delays)
         return True
 
     def _repeat(self, now: float, again: Callable[[], None], delays: Sequence[float] = REPEATS) -> None:
@@ -102,16 +104,28 @@ class Gossip:
         self.settle(now)
 
     def _push(self, now: float) -> None:
-        targets = self._targets()
-        room = self._outbox.room(targets)
         for _ in range(BURST):
-            self._outbox.spread(self._queue.take(room), targets, now)
+            targets = self._targets(now)
+            self._outbox.spread(self._queue.take(self._outbox.room(targets)), targets, now)
             if not self._queue.any:
                 break
 
-    def _targets(self) -> list[Entry]:
+    def probe_failed(self, now: float) -> None:
+        """A member did not answer: if it lives, packets are being lost."""
+        self._wary_until = now + WARY
+
+    def _thrifty(self, now: float) -> bool:
+        """Whether a broadcast is told by its origin to all, twice, and by each member to one more.
+
+        Three datagrams a member: it comes in all three ways, or a ping soon shows that it did not.
+        """
+        return self._table.live_count - 1 <= SMALL and now >= self._wary_until
+
+    def _targets(self, now: float) -> list[Entry]:
         """Whom this node tells; looked up anew when somebody came or went."""
         table = self._table
+        if self._thrifty(now) and (origin := self._queue.relayed_only) is not None:
+            return table.successor(besides=origin)
         if table.version != self._chosen_in:
             self._chosen_in = table.version
             few = table.live_count - 1 <= SMALL

@@ -1,52 +1,30 @@
 """Asking again for broadcasts that a flood missed (docs/protocol.md, section 6)."""
 
-import msgspec
-
-from swim_core.events import BroadcastsLost, Origin
+from swim_core.events import BroadcastsLost
 from swim_core.native.context import NodeContext
 from swim_core.native.table.entry import Entry
 from swim_core.native.wire.messages import MAX_RANGES, Want
 from swim_core.shared.timers import Timer
 
-from .window import Window
+from .gossip import Gossip
+from .streams import Stream
 
-__all__ = ["Repair", "Stream"]
+__all__ = ["Repair"]
 
 PATIENCE = 0.3  # seconds that a gap is given to close by itself, and an answer to come
+PROMPT = 0.1  # seconds until the next WANT where the last was answered: a whole window then comes within 4 s
 TRIES = 8  # without progress; with 3, one delivery in 120,000 was given up at 10 % loss though peers had it
+ALONE = 2  # tries in which one member is asked; from then on two are: packets are getting lost, or few have it
 AT_ONCE = 16  # streams asked for in one go; after a partition there may be as many gaps as members
 GAP = 0.02  # seconds until the next go
 DRAWS = 8  # members drawn to find one that was not asked yet
 
 
-class Stream(msgspec.Struct):
-    """What one run of one member has broadcast, as seen here.
-
-    Attributes:
-        run: its short id.
-        origin: its name, epoch and address.
-        window: which numbers came.
-        told: the highest number told on.
-        due: when to ask for what is missing, None while nothing is.
-        missing: how many were, when last asked.
-        asked: short ids of those asked since there was progress.
-        ended: when a newer run took over, None while it is the latest.
-    """
-
-    run: int
-    origin: Origin
-    window: Window = msgspec.field(default_factory=Window)
-    told: int = 0
-    due: float | None = None
-    missing: int = 0
-    asked: list[int] = msgspec.field(default_factory=list)
-    ended: float | None = None
-
-
 class Repair:
     """Sends WANT for gaps that stay open, to one member after the other, and gives up in the end."""
 
-    def __init__(self, context: NodeContext) -> None:
+    def __init__(self, context: NodeContext, gossip: Gossip) -> None:
+        self._gossip = gossip
         self._timers = context.timers
         self._table = context.table
         self._outbox = context.outbox
@@ -58,9 +36,10 @@ class Repair:
 
     def watch(self, stream: Stream, now: float) -> None:
         """Something of a stream came, or is known to exist: is there a gap?"""
-        if stream.due is None and not stream.window.complete:
+        if stream.due is None and not stream.window.complete():
             stream.due = now + PATIENCE
-            stream.asked.clear()
+            stream.missing, stream.patient_until = 0, now
+            stream.begin_anew()
             self._gaps[stream.run] = stream
             self._plan(stream.due)
 
@@ -83,28 +62,50 @@ class Repair:
             self._plan(min(stream.due for stream in self._gaps.values() if stream.due is not None))
 
     def _ask(self, stream: Stream, now: float) -> float | None:
-        """Ask for what is missing; returns when to look again, None if nothing is or all was tried."""
-        if stream.window.complete:
+        """Tell what is lost and ask for what is missing; returns when to look again, None if nothing is or all was
+        tried.
+        """
+        window = stream.window
+        if window.lost:
+            self._tell(stream, window.report())
+        if window.complete():
             return None
-        missing = stream.window.missing_count
+        missing = window.missing_count
         if missing < stream.missing:
-            stream.asked.clear()
+            stream.begin_anew()
+        elif now < stream.patient_until:
+            return stream.patient_until
         stream.missing = missing
-        peer = self._peer(stream.run, stream.asked) if len(stream.asked) < TRIES else None
-        if peer is None:
-            lost = stream.window.skip()
-            self._counters.broadcasts_lost += lost
-            self._emit(BroadcastsLost(stream.origin, lost))
+        stream.tries += 1
+        if stream.tries > TRIES or not self._want(stream, now):
+            self._tell(stream, window.skip())
             return None
-        stream.asked.append(peer.short_id)
-        self._outbox.send(Want(stream.run, stream.window.missing(MAX_RANGES)), peer, now)
-        return now + PATIENCE
+        stream.patient_until = now + PATIENCE
+        return now + (PATIENCE if self._gossip.busy else PROMPT)
 
-    def _peer(self, run: int, asked: list[int]) -> Entry | None:
-        """The origin first, then whoever was not asked yet, as far as a few draws tell, then anybody again."""
-        origin = self._table.by_id(run)
-        if origin is not None and origin.live and run not in asked:
-            return origin
+    def _want(self, stream: Stream, now: float) -> bool:
+        """Send WANT to the next one or two; False if there is nobody."""
+        want = Want(stream.run, stream.window.missing(MAX_RANGES))
+        for _ in range(1 if stream.tries <= ALONE else 2):
+            peer = self._peer(stream)
+            if peer is None:
+                return False
+            stream.asked.append(peer.short_id)
+            self._outbox.send(want, peer, now)
+        return True
+
+    def _tell(self, stream: Stream, lost: int) -> None:
+        self._counters.broadcasts_lost += lost
+        self._emit(BroadcastsLost(stream.origin, lost))
+
+    def _peer(self, stream: Stream) -> Entry | None:
+        """Who has it by its own word, then the origin, then whoever was not asked yet, as far as a few draws tell, then
+        anybody again.
+        """
+        asked = stream.asked
+        for first in (stream.teller, self._table.by_id(stream.run)):
+            if first is not None and first.live and first.short_id not in asked:
+                return first
         peer = None
         for _ in range(DRAWS):
             peer = self._table.any_other(self._random) or peer

@@ -94,29 +94,44 @@ class Sync:
         self._patience_digest = 0
         self._pushed: list[Raw] = []
         self.first_done = False
-        """Whether this node has once heard out another member: from then on it misses no broadcast."""
+        """Whether this node has once heard out another member, or held the same view: from then on it misses no
+        broadcast."""
+
+    @property
+    def first_under_way(self) -> bool:
+        """Whether this node is being told of the cluster for the first time."""
+        return not self.first_done and self._exchange is not None
 
     # ------------------------------------------------------------------ when
 
     def compare(self, digest: int, sender: Sender, now: float) -> None:
         """An ack showed a live member's digest: sync if it differs and it is time."""
         table = self._table
-        if digest == table.digest:
+        if digest == table.digest and self.first_done:
             return
         peer = sender.member
         if peer is None:
             return
+        stable = now - table.digest_since >= STABLE
+        if digest == table.digest:  # as for the first of a cluster, which nobody had to tell anything
+            self.first_done = stable and self._exchange is None
+            return
         if table.digest != self._patience_digest:
             self._patience, self._patience_digest = LATER, table.digest
-        both_stable = sender.flags & Flags.STABLE and now - table.digest_since >= STABLE
+        both_stable = stable and sender.flags & Flags.STABLE
         waited = now - self._last
         patient = self._patience > LATER
         if waited >= self._patience or (both_stable and waited >= SOON and not patient):
             self.start(peer, now)
 
-    def start_with_anyone(self, now: float) -> None:
-        """Sync with one live member at once, but not again within a second: this node missed something."""
-        peer = self._table.any_other(self._random)
+    def start_at_once(self, other_side: Entry | None, now: float) -> None:
+        """This node missed something: sync with the one that showed it, else with who tells already, else with anyone.
+
+        Not again within a second.
+        """
+        teller = None if self._exchange is None else self._exchange.peer
+        live = (entry for entry in (other_side, teller) if entry is not None and entry.live)
+        peer = next(live, None) or self._table.any_other(self._random)
         if peer is not None and now - self._urgent >= SOON:
             self._urgent = now
             self.start(peer, now)

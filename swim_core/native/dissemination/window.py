@@ -1,4 +1,4 @@
-"""Which broadcasts of one run have come: a window below the highest received, and what is missing."""
+"""Which broadcasts of one run have come: a window below the highest received, what is missing, and what is lost."""
 
 __all__ = ["Window"]
 
@@ -6,18 +6,23 @@ __all__ = ["Window"]
 class Window:
     """Numbers from 1; those more than 1,024 below the highest received count as seen.
 
+    What is missing is asked for as long as it is within 1,024 of the highest known; what falls behind is lost.
+
     Attributes:
         highest: the highest number received; only payloads move the window.
         known: the highest number heard of, received or not.
+        lost: how many fell behind unseen since the last `report`.
     """
 
     SIZE = 1_024
-    __slots__ = ("_base", "_seen", "highest", "known")
+    __slots__ = ("_base", "_reported", "_seen", "highest", "known", "lost")
 
     def __init__(self) -> None:
         self.highest = 0
         self.known = 0
-        self._base = 0  # up to here nothing is asked for
+        self.lost = 0  # those not received in (reported, base]
+        self._base = 0  # up to here nothing is asked for; never more than SIZE below the highest known
+        self._reported = 0  # up to here losses were told
         self._seen = 0  # bit i: number (highest - i) was received
 
     def fresh(self, number: int) -> bool:
@@ -26,37 +31,50 @@ class Window:
         return behind < 0 or (behind < self.SIZE and not self._seen >> behind & 1)
 
     def receive(self, number: int) -> None:
-        """Mark a number as seen."""
+        """Mark a fresh number as seen."""
         if number > self.highest:
+            if number > self.known:
+                self.learn(number)
             shift = min(number - self.highest, self.SIZE)  # a forged number must not cost memory
             self._seen = (self._seen << shift | 1) & ((1 << self.SIZE) - 1)
             self.highest = number
-            self.known = max(self.known, number)
         else:
             self._seen |= 1 << (self.highest - number)
+        if number == self._base + 1:
+            self._base = number  # in order, as most come: then there is nothing to look for
+        elif self._reported < number <= self._base:
+            self.lost -= 1  # late, but not too late
 
     def start_at(self, number: int) -> None:
-        """Ask for nothing up to this number: it was sent before this node came."""
-        self._base = max(self._base, number)
+        """Miss nothing up to this number: it was sent before this node came."""
+        self._base = self._reported = max(self._base, number)
+        self.lost = 0
 
     def learn(self, number: int) -> None:
         """Numbers up to this one exist."""
-        self.known = max(self.known, number)
+        if number > self.known:
+            self.known = number
+            if number - self.SIZE > self._base:
+                self._leave_behind(number - self.SIZE)
 
-    @property
-    def _first(self) -> int:
-        """The lowest number that may be missing, `SIZE` below the highest at most."""
-        return max(self._base, self.known - self.SIZE) + 1
+    def _leave_behind(self, base: int) -> None:
+        """Ask for nothing up to ``base`` any more: what of it has not come is lost."""
+        low = max(0, self.highest - base)  # the bits of what was received among it are low to (highest - _base)
+        width = self.highest - self._base - low
+        seen = (self._seen >> low & ((1 << width) - 1)).bit_count() if width > 0 else 0
+        self.lost += base - self._base - seen
+        self._base = base
 
     def _gaps(self) -> int:
         """Bit i: number (known - i) is missing."""
         shift = min(self.known - self.highest, self.SIZE)
-        return ~(self._seen << shift) & ((1 << max(0, self.known - self._first + 1)) - 1)
+        return ~(self._seen << shift) & ((1 << max(0, self.known - self._base)) - 1)
 
-    @property
     def complete(self) -> bool:
-        """Whether nothing is missing."""
-        return not self._gaps()
+        """Whether nothing is missing, and no loss is to be reported."""
+        if self._base < self.known and not self._gaps():
+            self._base = self.known
+        return self._base >= self.known and not self.lost
 
     @property
     def missing_count(self) -> int:
@@ -65,8 +83,8 @@ class Window:
 
     def missing(self, limit: int) -> list[tuple[int, int]]:
         """The first ``limit`` ranges of missing numbers, both ends included."""
-        first = self._first
-        gaps = f"{self._gaps():0{max(1, self.known - first + 1)}b}"  # from the lowest number to the highest
+        first = self._base + 1
+        gaps = f"{self._gaps():0{max(1, self.known - self._base)}b}"  # from the lowest number to the highest
         ranges: list[tuple[int, int]] = []
         start = gaps.find("1")
         while start >= 0 and len(ranges) < limit:
@@ -76,8 +94,13 @@ class Window:
             start = gaps.find("1", end)
         return ranges
 
+    def report(self) -> int:
+        """How many were lost since the last time. What comes late all the same is still new."""
+        lost, self.lost, self._reported = self.lost, 0, self._base
+        return lost
+
     def skip(self) -> int:
-        """Ask no more for what is missing now; returns how many. What comes late all the same is still new."""
-        count = self.missing_count
+        """Give up what is missing now; returns how many are lost with it."""
+        self.lost += self.missing_count
         self._base = max(self._base, self.known)
-        return count
+        return self.report()

@@ -114,6 +114,14 @@ class MemberTable:
                     break
         return chosen
 
+    def successor(self, *, besides: int) -> list[Entry]:
+        """The next live member on the first ring but for the run ``besides``, if there is one."""
+        place = self.places(self._entries[self.local_name])[0]
+        for entry in self.rings[0].after(place):
+            if entry.name != self.local_name and entry.short_id != besides:
+                return [entry]
+        return []
+
     def predecessors(self, subject: Entry, limit: int) -> list[Entry]:
         """The other live members nearest before ``subject`` on the rings: at most ``limit``, in order of distance."""
         apart = (subject.name, self.local_name)

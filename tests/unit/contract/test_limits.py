@@ -259,6 +259,10 @@ def broadcast_for_nobody(hand: Hand, i: int) -> None:
     hand.feed(A, broadcasts=[Broadcast(run.name, run.epoch, i + j + 1, bytes(50)) for j in range(9)])
 
 
+def broadcast(hand: Hand, i: int) -> None:
+    hand.node.broadcast(b"%d" % i, now=hand.now)
+
+
 def tell_numbers(hand: Hand, i: int) -> None:
     hand.feed(A, numbers=[Number(other.short_id, (i + 1) * 5_000 % TOP32) for other in (A, B, C, D)])
 
@@ -279,6 +283,7 @@ ATTACKS = (
     keep_a_watch_open,
     come_from_everywhere,
     broadcast_for_nobody,
+    broadcast,
     tell_numbers,
     ask_to_be_let_in,
 )
@@ -288,6 +293,7 @@ GROWS_TO = {  # places that fill up to a bound of their own, in items
     "Corrections._last": 4_096,
     "Corrections._asked": 4_096,
     "Pings._sent": 1_024,
+    "Reminders._noted": 16_384,
     "RoundTrips": 512,
 }
 
@@ -309,6 +315,14 @@ def test_what_goes_on_for_long_fills_nothing(attack: object) -> None:
     before, after = held
     grown = {place: (before[place], after[place]) for place in after if after[place] > 1.5 * before[place] + 100}
     assert {place for place in grown if after[place] > GROWS_TO.get(place, 0)} == set(), grown
+
+
+def test_who_broadcasts_to_nobody_keeps_no_more_than_what_it_retains() -> None:
+    hand = Hand()
+    for i in range(5_000):
+        broadcast(hand, i)
+        hand.run(0.01)
+    assert {place: size for place, size in sizes(hand.node).items() if size > 200} == {"Broadcasts._retained": 1_024}
 
 
 def test_no_more_addresses_are_remembered_than_4096() -> None:

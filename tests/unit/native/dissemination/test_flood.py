@@ -21,7 +21,7 @@ def successors(hand: Hand, members: list[Peer]) -> list[Peer]:
     """On each of the four rings the next live member not yet chosen."""
     chosen: list[Peer] = []
     mine = HASHES.places(hand.me.name, hand.me.epoch)
-    for ring in range(4):
+    for ring in range(min(4, len(members))):
         place = {member: HASHES.places(member.name, member.epoch)[ring] for member in members}
         around = sorted(members, key=lambda member: (place[member] - mine[ring]) % 2**64)
         chosen.append(next(member for member in around if member not in chosen))
@@ -68,6 +68,42 @@ def test_up_to_12_others_all_are_told(count: int) -> None:
     hand.node.broadcast(b"x", now=hand.now)
     hand.collect()
     assert sorted(sent.to for sent in pushes(hand)) == sorted(member.address for member in members)
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 12])
+def test_there_each_passes_a_broadcast_on_to_one_that_is_not_its_origin(count: int) -> None:
+    hand, members = quiet(count)
+    origin = successors(hand, members)[0]
+    hand.feed(A, broadcasts=[Broadcast(origin.name, origin.epoch, 1, b"x")])
+    following = [member.address for member in members if member is not origin]
+    assert len(pushes(hand)) == min(1, len(following))
+    assert {sent.to for sent in pushes(hand)} <= set(following)
+
+
+def test_there_nothing_is_saved_for_30_s_after_a_probe_failed() -> None:
+    """Packets may be getting lost, and three ways to each member are few."""
+    hand, members = quiet(6)
+    hand.answering = members[1:]
+    hand.until(lambda: hand.node.statistics().probes_failed > 0, limit=20.0)
+    hand.answering = members
+    for number, thrifty in ((1, False), (2, False), (3, True)):
+        hand.clear()
+        hand.feed(B, broadcasts=[Broadcast("p1", A.epoch, number, b"x")])
+        assert len(pushes(hand)) == (1 if thrifty else 6)
+        hand.clear()
+        hand.node.broadcast(b"x", now=hand.now)
+        hand.run(1.0)
+        told = [sent for sent in hand.to(B) if sent.envelope.broadcasts and sent.message is None]
+        assert len(told) == (2 if thrifty else 3)
+        hand.run(15.0)
+
+
+def test_there_all_are_told_what_others_broadcast_if_they_are_told_something_anyway() -> None:
+    hand, _ = quiet(5)
+    newcomer = peer(500)
+    hand.feed(A, claims=[newcomer.claim()], broadcasts=[Broadcast("p1", A.epoch, 1, b"x")])
+    assert len(pushes(hand)) == 6
+    assert all(sent.envelope.broadcasts and sent.claims for sent in pushes(hand))
 
 
 def test_the_number_of_rings_is_a_setting() -> None:
@@ -118,14 +154,16 @@ def test_a_lower_claim_is_not_pushed() -> None:
     assert not [sent for sent in hand.sent if sent.claims]
 
 
-def test_an_originator_pushes_again_after_50_and_200_ms() -> None:
-    hand, _ = quiet(3)
+@pytest.mark.parametrize(("others", "again"), [(3, [0.2]), (12, [0.2]), (13, [0.05, 0.2])])
+def test_an_originator_pushes_again_after_50_and_200_ms_in_small_clusters_once(others: int, again: list[float]) -> None:
+    hand, members = quiet(others)
+    told = A if others <= 12 else successors(hand, members)[0]
     start = hand.now
     hand.node.broadcast(b"x", now=hand.now)
     hand.collect()
     hand.run(0.9)
-    times = [sent.at - start for sent in hand.to(A) if sent.envelope.broadcasts and sent.message is None]
-    assert times == pytest.approx([0.0, 0.05, 0.2], abs=0.011)
+    times = [sent.at - start for sent in hand.to(told) if sent.envelope.broadcasts and sent.message is None]
+    assert times == pytest.approx([0.0, *again], abs=0.011)
 
 
 def test_a_metadata_change_and_a_refutation_are_repeated_too() -> None:

@@ -1,0 +1,72 @@
+"""Numbers of broadcasts that pings and acks carry for as long as somebody may have missed them."""
+
+from msgspec import Raw
+
+from swim_core.native.cluster_clock import ClusterClock
+from swim_core.native.settings import Settings
+from swim_core.native.wire.datagram import encode_item
+from swim_core.native.wire.messages import Number
+
+__all__ = ["Reminders"]
+
+FEW = 4  # origins whose numbers ride on every ping and ack
+MOST = 32  # in one datagram, of 12 to 15 bytes each: that passes every path
+TURNS = 2  # rounds, at least, over which those of more than a few are spread
+
+
+class Reminders:
+    """The highest number received of each origin that broadcast lately.
+
+    A flood passes whoever is cut off meanwhile, and nothing else shows that: views agree. So pings and acks to live
+    members say which broadcasts there are, for `Settings.remind_broadcasts` after the last one of an origin. Each
+    member meets one other in a round, and hears by it what it missed. Of many origins a part is told in each round;
+    which one follows from the round, so that whoever meets others in successive rounds hears all parts.
+    """
+
+    def __init__(self, config: Settings, clock: ClusterClock) -> None:
+        self._most = config.max_members
+        self._lifetime = config.remind_broadcasts
+        self._interval_ms = config.probe_interval * 1000.0
+        self._clock = clock
+        self._noted: dict[int, tuple[float, int]] = {}  # by run
+        self.any = False
+        """Whether there are any: a plain attribute, since every datagram out asks."""
+
+    def note(self, run: int, highest: int, now: float) -> None:
+        """Broadcasts of a run exist up to this number, which this node has received or made."""
+        self._noted[run] = (now, highest)
+        self.any = True
+        if len(self._noted) > self._most:
+            del self._noted[next(iter(self._noted))]
+
+    def expire(self, now: float) -> None:
+        """Let go of numbers that have been told for long enough."""
+        over = [run for run, (noted, _) in self._noted.items() if now - noted >= self._lifetime]
+        for run in over:
+            del self._noted[run]
+        self.any = bool(self._noted)
+
+    def choose(self, room: int, now: float, *, age: float = 0.0, besides: int | None = None) -> list[Raw]:
+        """The encoded numbers for ``room`` bytes of a datagram in this round, the latest first.
+
+        Args:
+            room: bytes.
+            now: seconds.
+            age: seconds ago that they must have been noted.
+            besides: the run of which nothing is to be said.
+        """
+        turns = 1 if len(self._noted) <= FEW else max(TURNS, -(-len(self._noted) // MOST))
+        turn = int(self._clock.read(now) // self._interval_ms) % turns
+        due = [
+            (at, highest, run)
+            for run, (at, highest) in self._noted.items()
+            if run % turns == turn and at <= now - age and run != besides
+        ]
+        chosen: list[Raw] = []
+        for _, highest, run in sorted(due, reverse=True):
+            encoded = encode_item(Number(run, highest))
+            room -= len(encoded)
+            if room < 0:
+                break
+            chosen.append(encoded)
+        return chosen
