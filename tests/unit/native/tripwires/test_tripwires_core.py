@@ -6,6 +6,7 @@ import pytest
 from support.accuser import MARGIN, Accuser, S
 from support.hand import HASHES, RTT, Hand, Peer, peers
 from swim_core import Address, Config, DropReason, KernelEvidence, MemberDied, MemberSuspected, Rule, State
+from swim_core.native.detection.kernel_findings import KernelFindings
 from swim_core.native.wire.hashing import Hashes
 from swim_core.native.wire.messages import KernelVerdict, NotMe, Ping, PingReq, Poll, Vote
 from swim_core.tripwire import NO_TRIPWIRES, TripwirePlan, greeting_of
@@ -385,6 +386,30 @@ def test_a_kernel_that_accepts_vetoes_until_it_refuses() -> None:
     hand.evidence(REFUSED_TCP, hand.subject.address)
     refuse_udp(hand, hand.subject)
     assert hand.verdict() is State.DEAD
+
+
+@pytest.mark.parametrize("contact", [True, False])
+def test_a_refused_connection_says_nothing_of_one_with_whom_there_was_no_contact(contact: bool) -> None:
+    """Nor does it by default: perhaps nobody ever listened there."""
+    findings = KernelFindings(contact=True) if contact else KernelFindings()
+    findings.refuse_udp(10.0)
+    findings.refuse_tcp(10.0)
+    verdict, _ = findings.verdict(0.5, 10.1, 10.1)
+    assert verdict is (KernelVerdict.REFUSED if contact else KernelVerdict.NONE)
+
+
+def test_an_accepted_connection_vetoes_for_4_s() -> None:
+    """Where no later connection has an outcome, as behind a firewall that has just gone up."""
+    hand = wired()
+    hand.accuse()
+    hand.evidence(REACHABLE, hand.subject.address)
+    accepted = hand.now
+    while hand.verdict() is State.ALIVE and hand.now < accepted + 4.9:
+        hand.run(0.1)
+        refuse_udp(hand, hand.subject)
+        helper_votes(hand, KernelVerdict.REFUSED)
+    assert hand.verdict() is State.DEAD
+    assert hand.now - accepted == pytest.approx(4.05, abs=0.1)
 
 
 def test_the_veto_holds_without_a_gap_while_connections_go_on_being_accepted() -> None:
