@@ -42,6 +42,8 @@ class Host(Protocol):
 
     def broadcast(self, payload: bytes) -> int: ...
 
+    def update_metadata(self, metadata: Mapping[str, str]) -> None: ...
+
     def leave(self) -> None: ...
 
     def after(self, seconds: float, call: Callable[..., object], *arguments: Any) -> Timer: ...
@@ -101,7 +103,7 @@ class SimulatedNode:
 
     def update_metadata(self, metadata: Mapping[str, str]) -> None:
         """Replace this node's metadata and tell everyone. Raises as `ProtocolNode.update_metadata` does."""
-        self._process.do(lambda node, now: node.update_metadata(metadata, now=now))
+        self._process.update_metadata(metadata)
 
     def leave(self) -> None:
         """Say goodbye; the process ends when that has been told, about 250 ms later."""

@@ -9,7 +9,7 @@ from swim_core.protocol import ProtocolConfig
 
 from .harm import Acts, Harm
 from .invariants import Bounds, watch_all, watch_deliveries, watch_nodes
-from .scenarios import SCENARIOS, Scenario
+from .scenarios import NOT_YET, SCENARIOS, Scenario
 from .simulation import Simulation
 
 __all__ = ["Chaos", "Report"]
@@ -26,18 +26,26 @@ class Report:
     Attributes:
         steps: how many things happened.
         faults: how often each kind of harm was done, and what became of datagrams, by name in order of names.
+        judged: how often observers judged what they watch, by what it was.
+        excused: how often they did not, since a disturbance excuses it.
         recovery: seconds of calm until all agreed.
         digest: equal for equal runs.
     """
 
     steps: int
     faults: Counter[str]
+    judged: Counter[str]
+    excused: Counter[str]
     recovery: float
     digest: str
 
 
 def _scenario(name: str | Scenario) -> Scenario:
-    return name if isinstance(name, Scenario) else SCENARIOS[name]
+    return name if isinstance(name, Scenario) else (SCENARIOS | NOT_YET)[name]
+
+
+def _size(chaos: "Chaos") -> int:
+    return Random(f"{chaos.seed}/size").choice(chaos.scenario.sizes)
 
 
 @attrs.frozen(kw_only=True)
@@ -50,8 +58,8 @@ class Chaos:
 
     Attributes:
         seed: a whole number.
-        members: how many there are at first.
-        seconds: of virtual time in which harm is done.
+        members: how many there are at first; as the scenario says by default.
+        seconds: of virtual time in which harm is done; ditto.
         scenario: what is done; a name out of `SCENARIOS`, or one of your own.
         config: of the nodes; the native protocol on a local network by default.
         bounds: what the protocol promises; the native protocol's by default.
@@ -60,12 +68,18 @@ class Chaos:
     """
 
     seed: int = 0
-    members: int = 8
-    seconds: float = 30.0
     scenario: Scenario = attrs.field(default=SCENARIOS["mixed"], converter=_scenario)
+    members: int = attrs.field(default=attrs.Factory(_size, takes_self=True))
+    seconds: float = attrs.field(default=attrs.Factory(lambda self: self.scenario.seconds, takes_self=True))
     config: ProtocolConfig | None = None
     bounds: Bounds = attrs.Factory(Bounds)
     tripwires: bool | None = None
+
+    def __attrs_post_init__(self) -> None:
+        if self.scenario.death_known is not None:
+            known = max(self.bounds.death_known, self.scenario.death_known)
+            bounds = attrs.evolve(self.bounds, death_known=known, death_known_at_last=2 * known)
+            object.__setattr__(self, "bounds", bounds)
 
     @property
     def replay(self) -> str:
@@ -86,16 +100,26 @@ class Chaos:
         simulation.replay = self.replay
         with simulation:
             if self.scenario.honest:
-                watch_all(simulation, self.bounds, lossless=self.scenario.lossless)
+                watch_all(simulation, self.bounds, lossless=self.scenario.lossless, unsaid=self.scenario.unsaid)
             else:
                 watch_nodes(simulation, self.bounds)
-            (simulation.form if self.members <= JOIN_UP_TO else simulation.start_formed)(self.members)
+            if self.members <= JOIN_UP_TO:
+                simulation.form(self.members, seeds=self.scenario.seeds)
+            else:
+                simulation.start_formed(self.members)
             harm = Harm(simulation, self._acts(), longest_stall=self._longest_stall)
             harm.play(self.seconds, every=self.scenario.every)
             harm.end()
             recovery = simulation.run_until(simulation.agreed, self.scenario.calm, every=0.25)
             self._finish(simulation)
-        return Report(steps=simulation.steps, faults=_faults(simulation), recovery=recovery, digest=simulation.digest)
+        return Report(
+            steps=simulation.steps,
+            faults=_faults(simulation),
+            judged=simulation.judged,
+            excused=simulation.excused,
+            recovery=recovery,
+            digest=simulation.digest,
+        )
 
     def _finish(self, simulation: Simulation) -> None:
         """See that broadcasts still reach everybody, and that nothing goes on waiting."""

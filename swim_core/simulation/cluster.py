@@ -54,6 +54,8 @@ class Cluster:
         network: links, cuts and traffic, by address.
         processes: by label, in order of first start; the latest run of each, which may have ended.
         faults: how often each kind of harm was done, and how often members left.
+        judged: how often observers judged what they watch, by what it was.
+        excused: how often they did not, since a disturbance excuses it.
         replay: how to run this again, for failure messages.
     """
 
@@ -85,6 +87,8 @@ class Cluster:
         self.network = Network(seed, link=link, timeline=self._timeline)
         self.processes: dict[str, Process] = {}
         self.faults: Counter[str] = Counter()
+        self.judged: Counter[str] = Counter()
+        self.excused: Counter[str] = Counter()
         self.replay = f"Simulation(seed={seed!r})"
         self._hooks = Hooks()
         self.wires = Wires(self) if tripwires else None
@@ -286,15 +290,15 @@ class Cluster:
         if program is not None:
             process.start_program(program, Random(f"{self.seed}/{process.label}/{process.run}/application"))
 
-    def form(self, count: int, *, limit: float = 60.0, spacing: float = 0.01) -> list[Process]:
-        """Start ``count`` processes that really join, by way of the first ones, and run until all agree.
+    def form(self, count: int, *, limit: float = 60.0, spacing: float = 0.01, seeds: int = SEEDS) -> list[Process]:
+        """Start ``count`` processes that really join, by way of the first ``seeds``, and run until all agree.
 
         Raises:
             TimeoutError: if they don't within ``limit`` seconds.
         """
         processes: list[Process] = []
         for name in self._names(count):
-            processes.append(self.add(name, join=processes[:SEEDS]))
+            processes.append(self.add(name, join=processes[:seeds]))
             self.run_for(spacing)
         self.run_until(self.agreed, limit, every=0.05)
         return processes
@@ -352,7 +356,7 @@ class Cluster:
 
     def update_metadata(self, label: Label, metadata: Mapping[str, str]) -> None:
         """Have a node change its metadata."""
-        self.process(label).do(lambda node, now: node.update_metadata(metadata, now=now))
+        self.process(label).update_metadata(metadata)
 
     def leave(self, label: Label) -> None:
         """Have a node say goodbye; its process ends when that has been told."""

@@ -12,8 +12,9 @@ from .obstruction import INFINITY, Obstructions
 from .process import Process, Stop
 from .violation import require
 
-__all__ = ["DeliveredOnce", "DeliveredToAll"]
+__all__ = ["DeliveredOnce", "DeliveredToAll", "NoneGivenUp", "NothingMissedUnsaid", "holds_live"]
 
+DECLARED = 4.0  # seconds after which somebody may have been declared dead
 Key = tuple[str, int, int]  # origin, epoch, number
 
 
@@ -86,8 +87,8 @@ class DeliveredToAll(Observer):
             and self._met.get(other, -INFINITY) <= self._cluster.now - self._repair
             and self._stayed(origin, self._cluster.now - self._repair)
             and self._stayed(other, self._cluster.now - self._repair)
-            and _holds_live(origin, other)
-            and _holds_live(other, origin)
+            and holds_live(origin, other)
+            and holds_live(other, origin)
         )
 
     def _stayed(self, process: Process, since: float) -> bool:
@@ -126,11 +127,167 @@ class DeliveredToAll(Observer):
         return ended < sent.time + self._repair or not self._stayed(sent.origin, sent.time)
 
 
+class NoneGivenUp(Observer):
+    """No node gives up a broadcast that another node keeps, while everything can pass and little is lost.
+
+    What it is told lost of is a number, so at most as many as it missed and nobody else has had may be lost.
+    """
+
+    LOSS = 0.1  # the share of datagrams from which on eight requests for one broadcast may all fail
+    WHOLE = 3.0  # seconds since everything could not pass: requests may have been under way
+
+    def __init__(self, cluster: Cluster, *, retained: float = 50.0) -> None:
+        self._cluster = cluster
+        self._retained = retained
+        self._changed = -INFINITY
+        self._sent: dict[tuple[str, int], dict[int, tuple[float, Process]]] = {}
+        self._had: dict[Key, dict[Process, None]] = {}
+
+    def on_network(self) -> None:
+        self._changed = self._cluster.now
+
+    def on_broadcast(self, process: Process, number: int, payload: bytes) -> None:
+        name, epoch, number = _key(process, number)
+        self._sent.setdefault((name, epoch), {})[number] = self._cluster.now, process
+
+    def on_event(self, process: Process, event: Event) -> None:
+        if isinstance(event, BroadcastReceived):
+            self._had.setdefault((event.origin.name, event.origin.epoch, event.number), {})[process] = None
+        elif isinstance(event, BroadcastsLost):
+            self._judge(process, event)
+
+    def _judge(self, process: Process, event: BroadcastsLost) -> None:
+        network = self._cluster.network
+        if not network.whole or network.link.loss >= self.LOSS or self._cluster.now - self._changed < self.WHOLE:
+            self._cluster.excused["losses told"] += 1
+            return
+        self._cluster.judged["losses told"] += 1
+        run = (event.origin.name, event.origin.epoch)
+        gone = [
+            number
+            for number, (time, origin) in self._sent.get(run, {}).items()
+            if process not in self._had.get((*run, number), {}) and not self._is_kept((*run, number), time, origin)
+        ]
+        require(
+            event.count <= len(gone),
+            f"{process.label} gave up {event.count} broadcasts of {run[0]}: {len(gone)} of them are kept by nobody",
+        )
+
+    def _is_kept(self, key: Key, time: float, origin: Process) -> bool:
+        keepers = (origin, *self._had.get(key, ()))
+        return time >= self._cluster.now - self._retained and any(
+            keeper.running and not keeper.node.statistics().superseded for keeper in keepers
+        )
+
+
+class NothingMissedUnsaid(Observer):
+    """Every broadcast reached each node that runs and had been there when it was made, or the node was told of as many
+    lost: whatever was cut meanwhile, and whoever stalled or was declared dead.
+
+    This is asked in the end, and each time that everything could pass again for ``soon`` seconds, or ``later`` where it
+    could not for so long that members were declared dead: these are tried again only now and then.
+
+    Of an origin that has ended this holds for what some node that runs had got, if it was made ``retained`` seconds
+    before everything could pass again or later: peers keep it for that long. A node had been there once it had met its
+    first member ``repair`` seconds before.
+    """
+
+    def __init__(
+        self, cluster: Cluster, *, retained: float = 50.0, repair: float = 3.0, soon: float = 5.0, later: float = 15.0
+    ) -> None:
+        self._cluster = cluster
+        self._wait = soon, later
+        self._cut = -INFINITY  # when it last began that not everything could pass
+        self._broken = False  # whether that is so
+        self._woke: dict[Process, float] = {}
+        self._retained = retained
+        self._repair = repair
+        self._whole = -INFINITY  # since when everything can pass
+        self._sent: dict[tuple[str, int], dict[int, tuple[float, Process]]] = {}
+        self._had: dict[Key, dict[Process, None]] = {}
+        self._lost: Counter[tuple[Process, tuple[str, int]]] = Counter()
+        self._met: dict[Process, float] = {}
+
+    def on_network(self) -> None:
+        now, whole = self._cluster.now, self._cluster.network.whole
+        self._whole = now if whole else INFINITY
+        if whole and self._broken:
+            soon, later = self._wait
+            self._cluster.after(soon if now - self._cut < DECLARED else later, self._check, now)
+        elif not whole and not self._broken:
+            self._cut = now
+        self._broken = not whole
+
+    def on_wake(self, process: Process) -> None:
+        self._woke[process] = self._cluster.now
+
+    def _check(self, whole: float) -> None:
+        if self._whole != whole or self._cluster.network.link.loss >= NoneGivenUp.LOSS:
+            return
+        for process in self._cluster.running():
+            if process.started < whole and not process.paused and self._woke.get(process, 0.0) < whole:
+                self._require_all(process, before=whole)
+
+    def on_broadcast(self, process: Process, number: int, payload: bytes) -> None:
+        name, epoch, number = _key(process, number)
+        self._sent.setdefault((name, epoch), {})[number] = self._cluster.now, process
+
+    def on_event(self, process: Process, event: Event) -> None:
+        if isinstance(event, MemberJoined):
+            self._met.setdefault(process, self._cluster.now)
+        elif isinstance(event, BroadcastReceived):
+            self._had.setdefault((event.origin.name, event.origin.epoch, event.number), {})[process] = None
+        elif isinstance(event, BroadcastsLost):
+            self._lost[process, (event.origin.name, event.origin.epoch)] += event.count
+
+    def on_calm(self) -> None:
+        for process in self._cluster.running():
+            self._require_all(process, before=INFINITY)
+
+    def _require_all(self, process: Process, *, before: float) -> None:
+        if not process.leaving and not process.node.statistics().superseded:
+            for run, sent in self._sent.items():
+                early = {number: (time, origin) for number, (time, origin) in sent.items() if time < before}
+                self._require_told(process, run, early)
+
+    def _require_told(self, process: Process, run: tuple[str, int], sent: dict[int, tuple[float, Process]]) -> None:
+        missed = []
+        for number, (time, origin) in sent.items():
+            if origin is process:
+                continue
+            if not self._is_due(process, (*run, number), time, origin):
+                self._cluster.excused["broadcasts"] += 1
+                continue
+            self._cluster.judged["broadcasts"] += 1
+            if process not in self._had.get((*run, number), {}):
+                missed.append(number)
+        lost = self._lost[process, run]
+        require(
+            len(missed) <= lost,
+            f"{process.label} missed {len(missed)} broadcasts of {run[0]}, {_some(missed)},"
+            f" and was told of {lost} lost",
+        )
+
+    def _is_due(self, process: Process, key: Key, time: float, origin: Process) -> bool:
+        there = max(self._met.get(process, process.started), self._met.get(origin, origin.started)) + self._repair
+        if time < there:
+            return False
+        if origin.running and not origin.leaving:
+            return key[1] == origin.node.local.epoch
+        holders = (other for other in self._had.get(key, {}) if other.running and not other.leaving)
+        return any(holders) and time >= self._whole - self._retained
+
+
+def _some(numbers: list[int]) -> str:
+    return ", ".join(map(str, numbers[:5])) + (" .." if len(numbers) > 5 else "")
+
+
 def _key(process: Process, number: int) -> Key:
     local = process.node.local
     return (local.name, local.epoch, number)
 
 
-def _holds_live(process: Process, other: Process) -> bool:
+def holds_live(process: Process, other: Process) -> bool:
+    """Whether a node holds the very run of another for live."""
     held = process.node.member(other.name)
     return held is not None and held.state.live and held.epoch == other.node.local.epoch

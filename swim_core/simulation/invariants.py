@@ -10,11 +10,12 @@ from swim_core.events import MemberDied
 from swim_core.member import Member, Rule
 
 from .cluster import START_MS, Cluster, identity
-from .deliveries import DeliveredOnce, DeliveredToAll
+from .deliveries import DeliveredOnce, DeliveredToAll, NoneGivenUp, NothingMissedUnsaid
 from .observer import Observer
 from .obstruction import Obstructions
 from .process import Process, Stop
 from .violation import InvariantViolated, require
+from .ways import watch_ways
 
 __all__ = [
     "Bounds",
@@ -40,6 +41,7 @@ class Bounds:
         after_obstruction: seconds for which a longer obstruction still excuses a death: verdicts on their way.
         death_known: seconds from the end of a process to all that can be reached knowing it, in quiet times: S + T,
             a margin of up to 1.5 T where round trips were long, 2 s for old news to be put to the member, and some.
+        death_known_at_last: the same whatever befalls others meanwhile.
         pending: items that may wait to be told at one node.
     """
 
@@ -47,6 +49,7 @@ class Bounds:
     host_tolerance: float = 3.0
     after_obstruction: float = 3.0
     death_known: float = 10.0
+    death_known_at_last: float = 30.0
     pending: int = 4_096
 
 
@@ -73,6 +76,7 @@ class NoFalseDeath(Observer):
     def on_event(self, process: Process, event: object) -> None:
         if not isinstance(event, MemberDied):
             return
+        self._cluster.judged["deaths told"] += 1
         subject = _runner(self._cluster, event.member)
         if subject is None or self._gave_way(subject, event):
             return
@@ -80,6 +84,8 @@ class NoFalseDeath(Observer):
         parties = (subject, process, *self._cluster.named(accuser))
         excused = [party for party in parties if self._excuses(party, self._age(event))]
         require(excused, f"{process.label} was told that {subject.label} died, which runs: {event}")
+        self._cluster.excused["deaths told"] += 1
+        self._cluster.judged["deaths told"] -= 1
 
     def _gave_way(self, subject: Process, event: MemberDied) -> bool:
         if event.evidence is None or event.evidence.rule is not Rule.RESTARTED:
@@ -105,13 +111,15 @@ class NoFalseDeath(Observer):
 class DeathsKnown(Observer):
     """Every end of a process is known, within the bound, to all that run on undisturbed and own their names.
 
-    Disturbances start the bound anew, since what they cost can't be told in general.
+    Disturbances start the bound anew, since what they cost can't be told in general; but to those that were not
+    obstructed themselves it is known at last within a longer bound, whatever befell others.
     """
 
     def __init__(self, cluster: Cluster, obstructions: Obstructions, bounds: Bounds) -> None:
         self._cluster = cluster
         self._obstructions = obstructions
         self._bound = bounds.death_known
+        self._at_last = bounds.death_known_at_last
         self._ended: dict[tuple[str, int], float] = {}
 
     def on_stop(self, process: Process, how: Stop) -> None:
@@ -119,6 +127,7 @@ class DeathsKnown(Observer):
         key = (local.name, local.epoch)
         self._ended[key] = self._cluster.now
         self._cluster.after(self._bound, self._check, key)
+        self._cluster.after(self._at_last, self._check_undisturbed, key)
 
     def on_calm(self) -> None:
         for key in self._ended:
@@ -127,14 +136,22 @@ class DeathsKnown(Observer):
     def _check(self, key: tuple[str, int]) -> None:
         due = self._obstructions.disturbed + self._bound
         if due > self._cluster.now:
+            self._cluster.excused["ends known in time"] += 1
             self._cluster.at(due, self._check, key)
         else:
+            self._cluster.judged["ends known in time"] += 1
             self._require_known(*key)
 
-    def _require_known(self, name: str, epoch: int) -> None:
+    def _check_undisturbed(self, key: tuple[str, int]) -> None:
+        """Whatever befell others: those that were not obstructed themselves have no excuse any more."""
+        self._cluster.judged["ends known at last"] += 1
+        self._require_known(*key, since=self._ended[key])
+
+    def _require_known(self, name: str, epoch: int, since: float | None = None) -> None:
         ended = self._ended[name, epoch]
+        since = self._cluster.now if since is None else since
         for process in self._cluster.running():
-            if process.started > ended or self._obstructions.obstructed_since(process, self._cluster.now):
+            if process.started > ended or self._obstructions.obstructed_since(process, since):
                 continue
             held = process.node.member(name)
             gone = held is None or held.epoch != epoch or not held.state.live
@@ -144,7 +161,8 @@ class DeathsKnown(Observer):
 
 
 class ViewsAgree(Observer):
-    """In the end all that run hold exactly those that run for live, each at the claim it makes of itself."""
+    """In the end all that run hold exactly those that run for live, each at the claim it makes of itself, with the
+    metadata that its application gave it."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -153,11 +171,18 @@ class ViewsAgree(Observer):
         processes = [process for process in self._cluster.running() if not process.leaving]
         truth = {identity(process.node.local) for process in processes}
         for process in processes:
-            view = {identity(member) for member in process.node.members()}
+            members = process.node.members()
+            view = {identity(member) for member in members}
             require(
                 view == truth,
                 f"{process.label} lacks {sorted(truth - view)} and has too much {sorted(view - truth)}",
             )
+            for member in members:
+                said = next((each.metadata for each in self._cluster.named(member.name)), member.metadata)
+                require(
+                    member.metadata == said,
+                    f"{process.label} holds {member.name} with {dict(member.metadata)}, and that one said {dict(said)}",
+                )
 
 
 class IncarnationsOwned(Observer):
@@ -222,13 +247,14 @@ class QueuesBounded(Observer):
             require(statistics.watches == 0, f"{process.label} still watches {statistics.watches} members")
 
 
-def watch_all(cluster: Cluster, bounds: Bounds | None = None, *, lossless: bool = True) -> None:
+def watch_all(cluster: Cluster, bounds: Bounds | None = None, *, lossless: bool = True, unsaid: bool = True) -> None:
     """Set every invariant of this library on ``cluster``; `Cluster.calm` asks for those that hold in the end.
 
     Args:
         cluster: whose nodes all keep to the protocol.
         bounds: what it promises; the native protocol's by default.
         lossless: whether no broadcast may be given up, not even with `BroadcastsLost`.
+        unsaid: whether members that were cut off or declared dead may miss broadcasts without being told.
     """
     bounds = bounds or Bounds()
     obstructions = Obstructions(cluster)
@@ -240,6 +266,11 @@ def watch_all(cluster: Cluster, bounds: Bounds | None = None, *, lossless: bool 
     )
     watch_nodes(cluster, bounds)
     watch_deliveries(cluster, obstructions, lossless=lossless)
+    if lossless:
+        cluster.watch(NoneGivenUp(cluster))
+    if not unsaid:
+        cluster.watch(NothingMissedUnsaid(cluster))
+    watch_ways(cluster)
 
 
 def watch_nodes(cluster: Cluster, bounds: Bounds | None = None) -> None:

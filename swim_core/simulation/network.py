@@ -171,6 +171,12 @@ class Network:
         """Whether there is no cut and no partition."""
         return not (self._cuts or self._group_of)
 
+    @property
+    def clear(self) -> bool:
+        """Whether everything arrives, once and in order as far as the usual jitter lets it."""
+        link = self.link
+        return self.whole and not self._links and not (link.loss or link.duplication or link.reordering)
+
     def blocked(self, source: Address, destination: Address) -> bool:
         """Whether a cut or the partition lies between."""
         group_of = self._group_of

@@ -1,5 +1,6 @@
 """Looking on while a simulation runs: the hooks that invariants hang on."""
 
+from swim_core.address import Address
 from swim_core.events import Event
 
 from .process import Hooks, Process, Stop
@@ -33,6 +34,12 @@ class Observer:
 
     def on_event(self, process: Process, event: Event) -> None:
         """A node told its application something."""
+
+    def on_send(self, process: Process, destination: Address, payload: bytes) -> None:
+        """A node sent a datagram, which may not arrive."""
+
+    def on_receive(self, process: Process, payload: bytes, source: Address) -> None:
+        """A datagram is handed to a node; one that reached a stalled process is when that wakes."""
 
     def on_turn(self, process: Process) -> None:
         """A node was given one input, and its outputs were drained."""

@@ -1,7 +1,7 @@
 """One run of one simulated process: a node, its socket, its clock, and the stalls it suffers."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from enum import Enum
 from functools import partial
 from random import Random
@@ -54,6 +54,8 @@ class Hooks:
         self.on_network: list[Callable[[], None]] = []
         self.on_broadcast: list[Callable[[Process, int, bytes], None]] = []
         self.on_event: list[Callable[[Process, Event], None]] = []
+        self.on_send: list[Callable[[Process, Address, bytes], None]] = []
+        self.on_receive: list[Callable[[Process, bytes, Address], None]] = []
         self.on_turn: list[Callable[[Process], None]] = []
         self.on_calm: list[Callable[[], None]] = []
 
@@ -72,6 +74,7 @@ class Process:
         seeds: what it was told to join.
         program: what makes the application of each run; None if nothing runs on the node.
         application: what ``program`` made for this run, or None.
+        metadata: what its application last had its node say of itself.
         events: everything that the node told, with virtual times, oldest first.
         started: when, in virtual time.
         running: False once crashed or left.
@@ -100,6 +103,7 @@ class Process:
         "events",
         "label",
         "leaving",
+        "metadata",
         "node",
         "paused",
         "program",
@@ -132,6 +136,7 @@ class Process:
         self.seeds = seeds
         self.program: Program | None = None
         self.application: Any = None
+        self.metadata: Mapping[str, str] = node.local.metadata
         self.events: list[tuple[float, Event]] = []
         self.started = network.timeline.now
         self.running = True
@@ -199,6 +204,11 @@ class Process:
             hook(self, number, payload)
         return number
 
+    def update_metadata(self, metadata: Mapping[str, str]) -> None:
+        """Have its node say something else of itself."""
+        self.do(lambda node, now: node.update_metadata(metadata, now=now))
+        self.metadata = dict(metadata)
+
     def leave(self) -> None:
         """Have its node say goodbye; the process ends when that has been told."""
         self.leaving = True
@@ -233,6 +243,8 @@ class Process:
     def receive(self, payload: bytes, source: Address) -> None:
         """A datagram reached its socket; a stalled process finds it when it wakes, if the buffer has room."""
         if not self.paused:
+            for hook in self._hooks.on_receive:
+                hook(self, payload, source)
             self.node.feed_datagram(payload, source, now=self._timeline.now + self._offset)
             self._turn()
         elif len(self._queue) < RECEIVE_BUFFER:
@@ -282,6 +294,8 @@ class Process:
         send, address = self._network.send, self.address
         while (datagram := node.poll_datagram()) is not None:
             send(address, datagram.destination, datagram.payload)
+            for tap in self._hooks.on_send:
+                tap(self, datagram.destination, datagram.payload)
         while (event := node.poll_event()) is not None:
             self._record(event)
         self._arm()

@@ -2,9 +2,10 @@
 
 import attrs
 
+from . import missed_broadcasts, situations
 from .harm import Acts, Harm
 
-__all__ = ["SCENARIOS", "Scenario"]
+__all__ = ["NOT_YET", "SCENARIOS", "Scenario"]
 
 
 @attrs.frozen(kw_only=True)
@@ -21,6 +22,11 @@ class Scenario:
         calm: seconds within which all must agree again afterwards.
         honest: whether everybody keeps to the protocol. If not, most is promised only once the liar is gone.
         tripwires: whether nodes keep TCP connections too; None leaves it to the run.
+        sizes: how many members there are at first, one of these by the seed.
+        seconds: of virtual time in which harm is done.
+        seeds: how many the members know.
+        death_known: seconds within which an end is known, where that is not what is promised else.
+        unsaid: whether members may miss broadcasts without a word, if they were cut off or declared dead meanwhile.
         lossless: whether no broadcast may be given up. Where so much is lost that eight requests for one can all
             fail, a node may instead say `BroadcastsLost`.
     """
@@ -33,12 +39,18 @@ class Scenario:
     calm: float = 180.0
     honest: bool = True
     tripwires: bool | None = None
+    sizes: tuple[int, ...] = (5, 7, 8, 8, 9)
+    seconds: float = 30.0
+    seeds: int = 3
+    death_known: float | None = None
+    unsaid: bool = True
     lossless: bool = True
 
 
 LIFE: Acts = ((6, Harm.broadcast), (2, Harm.change_metadata))
 """What applications do in every scenario."""
 
+A_MINUTE = 60.0  # seconds in which the few that are left of many find out
 ASKED_AGAIN = 300.0  # seconds: a superseded member asks every 60 s whether its rival still lives
 
 SCENARIOS = {
@@ -115,6 +127,65 @@ SCENARIOS = {
             calm=ASKED_AGAIN,
             honest=False,
         ),
+        Scenario(
+            name="crowd",
+            acts=(
+                (3, missed_broadcasts.announce),
+                (2, Harm.join),
+                (1, Harm.bounce),
+                (1, Harm.crash),
+                (1, Harm.lose_host),
+                (1, Harm.change_metadata),
+                (2, situations.grow_apart),
+            ),
+            every=2.0,
+            calm=30.0,
+            sizes=(30, 40),
+            seconds=20.0,
+        ),
+        Scenario(
+            name="few",
+            acts=((1, situations.few_survive),),
+            sizes=(12, 16, 20),
+            seconds=20.0,
+            every=3.0,
+            death_known=A_MINUTE,
+        ),
+        Scenario(
+            name="no-seed",
+            acts=((4, situations.lose_seeds), (3, Harm.partition), (3, Harm.heal), (3, Harm.broadcast)),
+            every=5.0,
+            sizes=(7, 8, 9),
+            seeds=1,
+            calm=30.0,
+        ),
+        Scenario(name="observers", acts=((1, situations.stall_observers),), sizes=(5, 8), seconds=60.0),
+        Scenario(name="lull", acts=((1, situations.lull),), sizes=(5, 7, 8, 9), seconds=60.0),
+        Scenario(name="hung", acts=((1, situations.end_the_hung),), sizes=(4, 5, 6), seconds=60.0, tripwires=True),
+        Scenario(name="deaf", acts=((1, situations.deafen),), sizes=(7, 8), every=2.0),
+        Scenario(name="blind", acts=((1, situations.blind),), sizes=(5, 6), seconds=40.0),
+        Scenario(name="gray", acts=((1, situations.gray),), lossless=False),
+        Scenario(name="firewall", acts=((1, situations.firewall),), tripwires=True),
+        Scenario(name="deployment", acts=((1, situations.outlast_a_deployment),), every=4.0, calm=30.0),
+        Scenario(name="burst", acts=((1, missed_broadcasts.burst),), every=2.0, lossless=False),
+        Scenario(name="origin-ends", acts=((1, missed_broadcasts.end_after_broadcast),)),
     )
 }
-"""All scenarios, by name."""
+"""All scenarios that must hold, by name."""
+
+NOT_YET = {
+    scenario.name: scenario
+    for scenario in (
+        Scenario(name="blip", acts=((1, missed_broadcasts.blip),), every=2.0, unsaid=False, seconds=60.0),
+        Scenario(name="beyond", acts=((1, missed_broadcasts.burst_beyond),), every=2.0, unsaid=False, lossless=False),
+        Scenario(
+            name="few-of-many",
+            acts=((1, situations.few_survive),),
+            sizes=(40,),
+            seconds=20.0,
+            every=3.0,
+            death_known=A_MINUTE,
+        ),
+    )
+}
+"""Scenarios that show what does not hold yet: kept out of sweeps until it does."""

@@ -24,7 +24,7 @@ from swim_core import (
 )
 from swim_core.simulation import Link, Process, Simulation
 from swim_core.simulation.cluster import START_MS
-from swim_core.simulation.deliveries import DeliveredOnce, DeliveredToAll
+from swim_core.simulation.deliveries import DeliveredOnce, DeliveredToAll, NoneGivenUp, NothingMissedUnsaid
 from swim_core.simulation.invariants import (
     Bounds,
     DeathsKnown,
@@ -409,3 +409,108 @@ def test_all_of_them_watch_together() -> None:
     stage.simulation.calm()
     with pytest.raises(InvariantViolated):
         stage.tell(1, stage.died(2))
+
+
+class TestNoneGivenUp:
+    @pytest.fixture
+    def stage(self) -> Stage:
+        stage = Stage()
+        stage.simulation.watch(NoneGivenUp(stage.simulation))
+        stage.simulation.run_for(10.0)
+        stage.simulation.broadcast("node-0", b"news")
+        stage.tell(1, stage.received(0, 1, b"news"))
+        return stage
+
+    def lose(self, stage: Stage, count: int = 1) -> None:
+        stage.tell(4, BroadcastsLost(stage.received(0, 1, b"").origin, count))
+
+    def test_what_another_keeps_must_not_be_given_up(self, stage: Stage) -> None:
+        stage.simulation.crash("node-0")
+        with pytest.raises(InvariantViolated, match="node-4 gave up 1 broadcasts of node-0: 0 of them"):
+            self.lose(stage)
+
+    def test_what_nobody_keeps_is_lost(self, stage: Stage) -> None:
+        stage.simulation.crash("node-0")
+        stage.simulation.crash("node-1")
+        self.lose(stage)
+
+    def test_what_was_sent_long_ago_is_lost(self, stage: Stage) -> None:
+        stage.simulation.run_for(60.0)
+        self.lose(stage)
+        with pytest.raises(InvariantViolated):
+            self.lose(stage, 2)
+
+    def test_requests_that_could_not_pass_are_excused_and_counted(self, stage: Stage) -> None:
+        stage.simulation.partition(["node-4"])
+        stage.simulation.heal()
+        self.lose(stage)
+        assert stage.simulation.excused["losses told"] == 1
+
+
+class TestNothingMissedUnsaid:
+    @pytest.fixture
+    def stage(self) -> Stage:
+        stage = Stage()
+        stage.simulation.watch(NothingMissedUnsaid(stage.simulation))
+        stage.simulation.run_for(10.0)
+        return stage
+
+    def spread(self, stage: Stage, *numbers: int) -> None:
+        stage.simulation.broadcast("node-0", b"news")
+        for number in numbers:
+            stage.tell(number, stage.received(0, 1, b"news"))
+
+    def test_a_cut_is_no_excuse(self, stage: Stage) -> None:
+        stage.simulation.partition(["node-4"])
+        self.spread(stage, 1, 2, 3)
+        stage.simulation.run_for(1.0)
+        stage.simulation.heal()
+        stage.simulation.run_for(4.9)
+        with pytest.raises(InvariantViolated, match="node-4 missed 1 broadcasts of node-0, 1, and was told of 0 lost"):
+            stage.simulation.run_for(0.2)
+
+    def test_nor_is_that_it_was_declared_dead(self, stage: Stage) -> None:
+        self.spread(stage, 1, 2, 3)
+        stage.tell(2, stage.died(4))
+        with pytest.raises(InvariantViolated, match="node-4 missed"):
+            stage.simulation.calm()
+
+    def test_what_was_told_lost_was_not_missed_unsaid(self, stage: Stage) -> None:
+        self.spread(stage, 1, 2, 3)
+        stage.tell(4, BroadcastsLost(stage.received(0, 1, b"").origin, 1))
+        stage.simulation.calm()
+
+    @pytest.mark.parametrize(("held", "found"), [(True, True), (False, False)])
+    def test_of_an_origin_that_ended_what_others_hold_must_come(self, stage: Stage, held: bool, found: bool) -> None:
+        self.spread(stage, *([1, 2, 3] if held else []))
+        stage.simulation.crash("node-0")
+        with pytest.raises(InvariantViolated, match="node-4 missed") if found else nullcontext():
+            stage.simulation.calm()
+
+    def test_what_was_made_before_it_came_need_not_come_and_is_counted(self, stage: Stage) -> None:
+        self.spread(stage, 1, 2, 3)
+        stage.simulation.crash("node-4")
+        stage.simulation.restart("node-4")
+        stage.simulation.calm()
+        assert stage.simulation.excused["broadcasts"] == 1
+        assert stage.simulation.judged["broadcasts"] == 3
+
+
+def test_metadata_that_is_not_what_its_owner_said_are_found() -> None:
+    stage = Stage()
+    stage.simulation.watch(ViewsAgree(stage.simulation))
+    stage.simulation.update_metadata("node-1", {"mood": "good"})
+    with pytest.raises(InvariantViolated, match=r"holds node-1 with \{\}, and that one said \{'mood': 'good'\}"):
+        stage.simulation.calm()
+
+
+def test_an_end_is_known_at_last_whatever_befalls_others() -> None:
+    stage = Stage()
+    stage.simulation.watch(DeathsKnown(stage.simulation, stage.obstructions, BOUNDS))
+    stage.simulation.crash("node-4")
+    for _ in range(5):
+        stage.simulation.run_for(5.0)
+        stage.simulation.pause("node-0", 1.0)
+    assert stage.simulation.excused["ends known in time"] > 0
+    with pytest.raises(InvariantViolated, match="still holds"):
+        stage.simulation.run_for(5.1)

@@ -1,0 +1,265 @@
+"""Whether verdicts rest on what docs/protocol.md asks of them: ages, votes and quorums, read off the wire."""
+
+from collections import deque
+from math import inf
+
+import attrs
+
+from swim_core.address import Address
+from swim_core.events import Event, Evidence, MemberDied, MemberSuspected
+from swim_core.member import Member, Rule, State
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.datagram import Envelope
+from swim_core.native.wire.messages import KernelVerdict, PingReq, Poll, SyncPage, SyncPush, Vote, VoteKind
+
+from .cluster import Cluster
+from .process import Process
+from .violation import require
+from .wiretap import Wiretap
+
+__all__ = ["OldDeathsHeldBack", "VerdictsGrounded"]
+
+BY_OTHERS = (Rule.GONE, Rule.SILENT, Rule.HOST_GONE)
+JUDGED = (Rule.SUSPICION, *BY_OTHERS)
+VOTE_LIFE = 1.3  # seconds that a vote counts
+POLLS = 3  # whose answers count
+QUORUM = 2
+BRAKE = 3  # times S while most others are under watch
+CLEARLY = 2  # watches more than half of the others: within one turn some may begin or end
+ECHO = 100  # ms; an older verdict of a node's own comes back to it from others
+ROUNDING = 0.02  # seconds
+SEVERAL = 4  # live members from which on there is a brake
+
+
+@attrs.define
+class _Sight:
+    """What one node has from and about one run of a member."""
+
+    proof: float  # when it last had proof that the member lives, from itself or from a helper
+    offset: float  # of its clock then: a clock that was stepped since tells ages that can't be told from here
+    asked: dict[Address, None] = attrs.Factory(dict)  # helpers, since then
+    votes: dict[int, tuple[float, Vote]] = attrs.Factory(dict)  # the latest, by voter
+    polls: deque[int] = attrs.Factory(lambda: deque(maxlen=POLLS))
+    answers: dict[int, list[tuple[int, Vote]]] = attrs.Factory(dict)  # by nonce: voter and vote
+
+
+class VerdictsGrounded(Wiretap):
+    """Every suspicion and every verdict of a node is what its own age, and the votes that reached it, allow.
+
+    - Time in which it stalled is no age, and the last datagram of the member, or a helper's word that it heard one,
+      begins it anew: SUSPECT takes S/2, SILENT S, HOST_GONE S_host, thrice that while most others are under watch.
+    - SUSPECT takes a vote that counts, GONE one that says REFUSED and none that vetoes, the others as many answers to
+      recent polls as the quorum is: two, or all others that this node heard within S if fewer.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
+        self._sights: dict[tuple[Process, int], _Sight] = {}
+        self._heard: dict[tuple[Process, int], float] = {}
+        self._stalls: dict[Process, list[tuple[float, float]]] = {}  # from, to
+        self._suspicion = self.config.stall_tolerance / 2
+
+    # what it sees
+
+    def _sight(self, process: Process, subject: int) -> _Sight:
+        sight = self._sights.get((process, subject))
+        if sight is None:
+            offset = process.clock - self.cluster.now
+            sight = self._sights[process, subject] = _Sight(process.started, offset)
+        return sight
+
+    def _prove(self, process: Process, subject: int, time: float) -> None:
+        sight = self._sights.get((process, subject))
+        if sight is None:
+            self._sights[process, subject] = _Sight(time, process.clock - self.cluster.now)
+        elif time > sight.proof:
+            sight.proof, sight.offset = time, process.clock - self.cluster.now
+            sight.asked.clear()
+
+    def on_pause(self, process: Process) -> None:
+        self._stalls.setdefault(process, []).append((self.cluster.now, inf))
+
+    def on_wake(self, process: Process) -> None:
+        stalls = self._stalls[process]
+        stalls[-1] = (stalls[-1][0], self.cluster.now)
+
+    def on_said(self, process: Process, destination: Address, said: Envelope) -> None:
+        message = said.message
+        if isinstance(message, Poll):
+            sight = self._sight(process, message.subject)
+            if message.nonce not in sight.polls:
+                sight.polls.append(message.nonce)
+            sight.asked[destination] = None
+        elif isinstance(message, PingReq):
+            subject = self.id_of(message.claim.name, message.claim.epoch)
+            self._sight(process, subject).asked[destination] = None
+
+    def on_heard(self, process: Process, source: Address, said: Envelope, *, deaf: bool) -> None:
+        now = self.cluster.now
+        if not deaf:
+            self._heard[process, said.sender] = now
+            self._prove(process, said.sender, now)
+        vote = said.message
+        if isinstance(vote, Vote):
+            self._take(process, source, said.sender, vote, now)
+
+    def _take(self, process: Process, source: Address, voter: int, vote: Vote, now: float) -> None:
+        sight = self._sight(process, vote.subject)
+        sight.votes[voter] = now, vote
+        if vote.kind is VoteKind.ALIVE and source in sight.asked:
+            # a probe that was under way may still fail, and its watch begins when that was sent
+            self._prove(process, vote.subject, now - self.config.max_probe_timeout)
+        elif vote.nonce in sight.polls:
+            sight.answers = {nonce: answers for nonce, answers in sight.answers.items() if nonce in sight.polls}
+            sight.answers.setdefault(vote.nonce, []).append((voter, vote))
+
+    # what it judges
+
+    def on_event(self, process: Process, event: Event) -> None:
+        if not isinstance(event, MemberDied | MemberSuspected) or event.evidence is None:
+            return
+        evidence, name = event.evidence, process.node.local.name
+        if (
+            evidence.rule not in JUDGED
+            or evidence.accuser != name
+            or len(self.cluster.named(name)) > 1
+            or not self._is_fresh(process, evidence)
+        ):
+            return
+        self._judge(process, event.member, evidence)
+
+    def _is_fresh(self, process: Process, evidence: Evidence) -> bool:
+        return process.node.statistics().cluster_time - evidence.cluster_time <= ECHO
+
+    def _judge(self, process: Process, member: Member, evidence: Evidence) -> None:
+        subject = self.id_of(member.name, member.epoch)
+        sight = self._sight(process, subject)
+        if sight.offset != process.clock - self.cluster.now:
+            self.cluster.excused["verdicts"] += 1
+            return
+        self.cluster.judged["verdicts"] += 1
+        quorum = min(QUORUM, self._hearers(process, subject))
+        rule = evidence.rule
+        if rule is Rule.GONE:
+            self._require_refusals(process, member, sight, quorum)
+            return
+        needed = {Rule.SUSPICION: self._suspicion, Rule.SILENT: self.config.stall_tolerance}
+        host = min(self.config.host_tolerance or inf, self.config.stall_tolerance)
+        tolerance = needed.get(rule, host) * self._brake(process) if rule is not None else 0.0
+        age = self._awake(process, sight.proof)
+        require(
+            age >= tolerance - ROUNDING,
+            f"{process.label} gave {_said(rule)} on {member.name} {age:.2f} s awake after it last had proof of its"
+            f" life: that takes {tolerance:.2f} s",
+        )
+        if rule is Rule.SUSPICION:
+            votes = sum(vote.kind is not VoteKind.ALIVE for vote in self._counting(sight))
+            quorum = min(1, quorum)
+        else:
+            votes = self._confirmations(sight, tolerance, by_kernel=rule is Rule.HOST_GONE)
+        require(votes >= quorum, f"{process.label} gave {_said(rule)} on {member.name} with {votes} of {quorum} votes")
+
+    def _require_refusals(self, process: Process, member: Member, sight: _Sight, quorum: int) -> None:
+        kernels = [vote.kernel for vote in self._counting(sight)]
+        refused = kernels.count(KernelVerdict.REFUSED)
+        require(refused >= min(1, quorum), f"{process.label} says that {member.name} is gone, and no helper does")
+
+    def _counting(self, sight: _Sight) -> list[Vote]:
+        since = self.cluster.now - VOTE_LIFE - ROUNDING
+        return [vote for time, vote in sight.votes.values() if time >= since]
+
+    def _confirmations(self, sight: _Sight, tolerance: float, *, by_kernel: bool) -> int:
+        ms = tolerance * 1000 - 1
+        voters = set()
+        for voter, vote in (answer for answers in sight.answers.values() for answer in answers):
+            silent = vote.kernel is KernelVerdict.SILENT and vote.kernel_age >= ms if by_kernel else True
+            if vote.kind is not VoteKind.ALIVE and vote.silence >= ms and silent:
+                voters.add(voter)
+        return len(voters)
+
+    def _hearers(self, process: Process, subject: int) -> int:
+        """How many others it heard within S, which it therefore can't take for silent themselves."""
+        since = self.cluster.now - self.config.stall_tolerance + ROUNDING
+        me = self.short_id(process)
+        ids = (self.id_of(member.name, member.epoch) for member in process.node.members())
+        return sum(self._heard.get((process, id), -inf) >= since for id in ids if id not in (me, subject))
+
+    def _brake(self, process: Process) -> int:
+        statistics = process.node.statistics()
+        live = len(process.node.members())
+        return BRAKE if live >= SEVERAL and statistics.watches > live / 2 + CLEARLY else 1
+
+    def _awake(self, process: Process, since: float) -> float:
+        """At most so many seconds awake: a node counts a stall from its next deadline on, and short ones not at all."""
+        unseen = 0.75 * self.config.probe_interval
+        now = self.cluster.now
+        stalls = self._stalls.get(process, ())
+        return now - since - sum(max(0.0, min(to, now) - max(start, since) - unseen) for start, to in stalls)
+
+
+class OldDeathsHeldBack(Wiretap):
+    """A death that is old news, or that one's own ears contradict, is not believed before the member was asked."""
+
+    HELD = 0.9  # seconds, at least, that it is held back: a tenth less than it is
+    OLD = 2_300  # ms; a verdict older than 2 s is old, and clocks are a little off
+    RECENTLY = 2.3  # seconds; one heard within 2.5 s is not silent
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
+        self._heard: dict[tuple[Process, int], tuple[float, float]] = {}  # when, and how its clock stood
+        self._doubted: dict[
+            tuple[Process, int, int, int], tuple[float, float] | None
+        ] = {}  # the same; None if it was fresh
+        self._recently = min(self.RECENTLY, self.config.stall_tolerance / 2 - 0.2, self.config.host_tolerance or inf)
+
+    def on_heard(self, process: Process, source: Address, said: Envelope, *, deaf: bool) -> None:
+        for claim in said.claims:
+            if claim.state is State.DEAD:
+                self._note(process, claim, paged=False)
+        if isinstance(said.message, SyncPage | SyncPush):
+            for entry in said.message.entries:
+                if entry.claim.state is State.DEAD:
+                    self._note(process, entry.claim, paged=True)
+        if not deaf:
+            self._heard[process, said.sender] = self.cluster.now, process.clock - self.cluster.now
+
+    def _note(self, process: Process, claim: Claim, *, paged: bool) -> None:
+        subject = self.id_of(claim.name, claim.epoch)
+        if claim.verdict is None:
+            return
+        key = (process, subject, claim.incarnation, claim.verdict.time)
+        age = process.node.statistics().cluster_time - claim.verdict.time
+        if not (paged or age > self.OLD or self._contradicts(process, subject, claim)):
+            self._doubted[key] = None
+        elif key not in self._doubted:
+            self._doubted[key] = self.cluster.now, process.clock - self.cluster.now
+
+    def _contradicts(self, process: Process, subject: int, claim: Claim) -> bool:
+        when, offset = self._heard.get((process, subject), (-inf, 0.0))
+        silent = claim.verdict is not None and claim.verdict.rule in (Rule.SILENT, Rule.HOST_GONE)
+        steady = offset == process.clock - self.cluster.now
+        return silent and steady and self.cluster.now - when < self._recently
+
+    def on_event(self, process: Process, event: Event) -> None:
+        if not isinstance(event, MemberDied) or event.evidence is None or event.evidence.rule not in BY_OTHERS:
+            return
+        member, accuser = event.member, event.evidence.accuser
+        subject = self.id_of(member.name, member.epoch)
+        doubted = self._doubted.get((process, subject, member.incarnation, event.evidence.cluster_time))
+        if doubted is None or accuser == process.node.local.name:
+            return
+        since, offset = doubted
+        if offset != process.clock - self.cluster.now:
+            self.cluster.excused["old deaths"] += 1
+            return
+        self.cluster.judged["old deaths"] += 1
+        held = self.cluster.now - since
+        require(
+            held >= self.HELD,
+            f"{process.label} believed within {held:.2f} s what {accuser} said: {member.name} died, though that was"
+            " old news, or it had just heard that one",
+        )
+
+
+def _said(rule: Rule | None) -> str:
+    return "a verdict" if rule is None else rule.name

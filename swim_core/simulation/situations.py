@@ -1,0 +1,245 @@
+"""Situations that single acts of harm seldom bring about: each is brought about as a whole, and says what is promised.
+
+They are acts like those of `Harm`, for scenarios. What holds in all scenarios is watched by the invariants; what is
+promised of a situation in particular stands here, where it is.
+"""
+
+from swim_core.events import MemberDied, MemberSuspected
+
+from .deliveries import holds_live
+from .harm import Harm
+from .link import Link
+from .process import Process
+from .violation import require
+
+__all__ = [
+    "blind",
+    "deafen",
+    "end_the_hung",
+    "few_survive",
+    "firewall",
+    "gray",
+    "grow_apart",
+    "lose_seeds",
+    "lull",
+    "outlast_a_deployment",
+    "stall_observers",
+]
+
+SEVERAL = 5  # members below which the others don't outvote one: there the protocol promises less
+SETTLED = 3.5  # seconds after which a cluster that was disturbed is settled: views, rings and pairs
+
+
+# most end, or all change
+
+
+def few_survive(harm: Harm) -> None:
+    """End all but two or three at once; these must agree on it within a minute."""
+    simulation, random, awake = harm.simulation, harm.random, harm.awake()
+    survivors = random.sample(awake, random.choice((2, 2, 3)))
+    ended = [process for process in awake if process not in survivors]
+    simulation.faults["few survive"] += 1
+    by_host = random.random() < 0.7
+    for process in ended:
+        simulation.lose_host(process) if by_host else simulation.crash(process, refusals=random.random() < 0.5)
+    try:
+        simulation.run_until(simulation.agreed, 60.0, every=0.25)
+    except TimeoutError:
+        views = ", ".join(f"{process.label} holds {len(process.node.members())}" for process in survivors)
+        require(False, f"{len(survivors)} survivors of {len(awake)} don't agree after a minute: {views}")
+    for process in ended:
+        simulation.restart(process, join=survivors)
+    simulation.run_for(SETTLED)
+
+
+def lose_seeds(harm: Harm) -> None:
+    """End all that anybody knows as seeds, for good."""
+    simulation = harm.simulation
+    seeds = {seed for process in simulation.running() for seed in process.seeds}
+    for process in simulation.running():
+        if process.address in seeds:
+            simulation.faults["seed lost"] += 1
+            simulation.crash(process)
+
+
+def outlast_a_deployment(harm: Harm) -> None:
+    """Cut one off while all others are replaced by new ones, at their addresses: afterwards it finds these soon."""
+    simulation, awake = harm.simulation, harm.awake()
+    one = harm.random.choice([process for process in awake if not _is_seed(process, awake)] or awake)
+    simulation.faults["deployment"] += 1
+    simulation.partition([one])
+    simulation.run_for(harm.random.uniform(0.0, 1.0))
+    others = [process for process in awake if process is not one]
+    for process in others:
+        simulation.crash(process)
+    fresh: list[Process] = []
+    for process in others:
+        name = f"{process.name.split('.')[0]}.{process.run + len(simulation.processes)}"
+        fresh.append(simulation.add(name, address=process.address, join=fresh[:3]))
+    simulation.run_for(harm.random.uniform(3.5, 5.0))
+    simulation.heal()
+    try:
+        simulation.run_until(simulation.agreed, 10.0, every=0.25)
+    except TimeoutError:
+        require(False, f"{one.label} was cut off while all others were replaced, and did not find them within 10 s")
+
+
+def _is_seed(process: Process, others: list[Process]) -> bool:
+    return any(process.address in other.seeds for other in others if other is not process)
+
+
+def grow_apart(harm: Harm) -> None:
+    """Part the cluster for less than it takes to declare anybody dead, have one join on each side, and speak up."""
+    simulation, awake = harm.simulation, harm.awake()
+    simulation.faults["grown apart"] += 1
+    half = harm.random.sample(awake, len(awake) // 2)
+    rest = [process for process in awake if process not in half]
+    newcomers = [(half, simulation.new_address()), (rest, simulation.new_address())]
+    groups = [[process.address for process in side] + [address] for side, address in newcomers]
+    simulation.network.partition(groups)
+    simulation.network_changed()
+    fresh = [
+        simulation.add(f"newcomer-{len(simulation.processes)}", address=address, join=harm.some(side, 2))
+        for side, address in newcomers
+    ]
+    simulation.run_for(harm.random.uniform(1.5, 2.5))
+    simulation.heal()
+    for process in fresh:  # before the other side has heard of them
+        simulation.broadcast(process, b"here I am")
+    simulation.run_for(6.0)
+
+
+# who hears whom
+
+
+def stall_observers(harm: Harm) -> None:
+    """Let one end without a word, and most others stall while they find out; those that did not must know soon."""
+    simulation, random, awake = harm.simulation, harm.random, harm.awake()
+    simulation.run_for(SETTLED)
+    one, *others = random.sample(awake, len(awake))
+    simulation.faults["observers stalled"] += 1
+    if random.random() < 0.5:
+        simulation.crash(one, refusals=False)
+    else:
+        simulation.lose_host(one)
+    steady = others[: random.choice((1, 2))]
+    for process in others[len(steady) :]:
+        simulation.run_for(random.uniform(0.0, 1.0))
+        if not process.paused:
+            simulation.pause(process, random.uniform(1.0, harm.longest_stall))
+    simulation.run_for(16.0)
+    for process in steady:
+        require(
+            not holds_live(process, one), f"{one.label} ended long ago, and {process.label} still holds it for live"
+        )
+    simulation.restart(one, join=others[:3])
+    simulation.run_for(SETTLED)
+
+
+def lull(harm: Harm) -> None:
+    """Let it be quiet, then let one end or hang without a word, and leave the others alone until they know."""
+    simulation, random = harm.simulation, harm.random
+    simulation.run_for(SETTLED + random.uniform(0.0, 1.0))
+    one = random.choice(harm.awake())
+    simulation.faults["end in a lull"] += 1
+    random.choice((simulation.lose_host, lambda process: simulation.crash(process, refusals=False)))(one)
+    simulation.run_for(8.0)
+    simulation.restart(one, join=harm.awake()[:3])
+
+
+def end_the_hung(harm: Harm) -> None:
+    """Let one hang for a while and then end, while some of those who saw its kernel live stall: they veto no longer."""
+    simulation, random = harm.simulation, harm.random
+    simulation.run_for(SETTLED)
+    one, *others = random.sample(harm.awake(), len(harm.awake()))
+    simulation.faults["hung one ended"] += 1
+    simulation.pause(one, harm.longest_stall)
+    simulation.run_for(random.uniform(1.8, 2.0))
+    steady = others[: len(others) // 2 + 1]
+    for process in others[len(steady) :]:
+        simulation.pause(process, harm.longest_stall)
+    simulation.crash(one)
+    simulation.run_for(2.9)
+    for process in steady:
+        require(
+            not holds_live(process, one), f"{one.label} was killed 2.9 s ago, and {process.label} holds it for live"
+        )
+    simulation.run_for(harm.longest_stall)
+    simulation.restart(one, join=steady)
+
+
+def deafen(harm: Harm) -> None:
+    """Let one hear nobody, though it goes on to be heard: the others must declare it dead."""
+    simulation, awake = harm.simulation, harm.awake()
+    if len(awake) < SEVERAL:
+        return
+    one, *others = harm.random.sample(awake, len(awake))
+    simulation.run_for(SETTLED)
+    simulation.faults["deafened"] += 1
+    for other in others:
+        simulation.network.cut(other.address, one.address)
+    simulation.network_changed()
+    simulation.run_for(14.0)
+    for other in others:
+        require(not holds_live(other, one), f"{one.label} hears nobody, and {other.label} still holds it for live")
+    simulation.heal()
+    simulation.run_for(SETTLED)
+
+
+def blind(harm: Harm) -> None:
+    """Let up to three lose sight of one whom the others see: among five or six all are asked, so it never dies."""
+    simulation, awake = harm.simulation, harm.awake()
+    one, *others = harm.random.sample(awake, len(awake))
+    simulation.faults["blinded"] += 1
+    for other in others[: harm.random.randint(1, len(others) - 1)][:3]:
+        simulation.cut(other, one)
+        simulation.cut(one, other)
+    since = simulation.now
+    simulation.run_for(12.0)
+    for other in others:
+        died = [time for time in other.times(MemberDied, one.name) if time >= since]
+        require(not died, f"{other.label} was told that {one.label} died, which {others[-1].label} heard all the time")
+    simulation.heal()
+    simulation.run_for(SETTLED)
+
+
+def gray(harm: Harm) -> None:
+    """Let four in five datagrams from and to one be lost: none of the others may be suspected."""
+    simulation, awake = harm.simulation, harm.awake()
+    if len(awake) < SEVERAL:
+        return
+    one = harm.random.choice(awake)
+    simulation.run_for(SETTLED)
+    simulation.faults["gray"] += 1
+    bad = simulation.network.link.with_loss(0.8)
+    _set_links(harm, one, bad)
+    since = simulation.now
+    simulation.run_for(20.0)
+    _set_links(harm, one, None)
+    for process in awake:
+        told = [event for time, event in process.events if time >= since and isinstance(event, MemberSuspected)]
+        blamed = sorted({event.member.name for event in told} - {one.name})
+        require(not blamed, f"{process.label} was told that {blamed} are suspected: only {one.label} is hard to reach")
+    simulation.run_for(SETTLED)
+
+
+def _set_links(harm: Harm, process: Process, link: Link | None) -> None:
+    harm.simulation.network.set_link(process.address, None, link)
+    harm.simulation.network.set_link(None, process.address, link)
+    harm.simulation.network_changed()
+
+
+def firewall(harm: Harm) -> None:
+    """Let no connection reach one any more, and break those that stand; then let it stall for less than S."""
+    simulation, wires = harm.simulation, harm.simulation.wires
+    if wires is None:
+        return
+    one = harm.random.choice(harm.awake())
+    simulation.faults["firewall"] += 1
+    wires.firewalled[one.address] = None
+    wires.reset(one)
+    simulation.run_for(harm.random.uniform(3.0, 5.0))
+    simulation.pause(one, harm.longest_stall)
+    simulation.run_for(harm.longest_stall + SETTLED)
+    del wires.firewalled[one.address]
+    simulation.run_for(1.0)

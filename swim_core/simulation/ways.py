@@ -1,0 +1,254 @@
+"""Whether each mechanism does its part, where it must: in the end views come right by any of several ways."""
+
+from math import inf
+
+import attrs
+
+from swim_core.address import Address
+from swim_core.native.config import Config
+from swim_core.native.wire.datagram import Envelope
+from swim_core.native.wire.messages import Ping, SyncPage, SyncReq
+
+from .cluster import Cluster
+from .deliveries import holds_live
+from .judgement import OldDeathsHeldBack, VerdictsGrounded
+from .process import Process, Stop
+from .violation import require
+from .wiretap import Wiretap
+
+__all__ = ["FloodsOnRings", "ProbedInTime", "SyncsLevel", "watch_ways"]
+
+QUIET = 3.0  # probe intervals without a disturbance: views and pairs are settled then
+
+
+class _Quiet(Wiretap):
+    """Keeps when the cluster was last disturbed, and judges only where it was quiet."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
+        self.disturbed = cluster.now
+        self.disturbances = 0
+        self.at_once = 0  # in the moment of the last one
+        self._before = cluster.now  # the disturbance before that
+
+    def disturb(self) -> None:
+        now = self.cluster.now
+        if now > self.disturbed:
+            self._before = self.disturbed
+        self.at_once = self.at_once + 1 if now == self.disturbed else 1
+        self.disturbed = now
+        self.disturbances += 1
+
+    def quiet_before(self) -> bool:
+        """Whether it was quiet before this moment, whatever happens in it, and whether everything arrives."""
+        last = self._before if self.disturbed == self.cluster.now else self.disturbed
+        settled = self.cluster.now - last >= QUIET * self.config.probe_interval
+        return settled and self.cluster.network.clear
+
+    def on_start(self, process: Process) -> None:
+        self.disturb()
+
+    def on_stop(self, process: Process, how: Stop) -> None:
+        self.disturb()
+
+    def on_pause(self, process: Process) -> None:
+        self.disturb()
+
+    def on_wake(self, process: Process) -> None:
+        self.disturb()
+
+    def on_network(self) -> None:
+        self.disturb()
+
+
+class ProbedInTime(_Quiet):
+    """In quiet times everybody meets somebody in each round, and so whoever ends or stalls is soon pinged."""
+
+    ROUNDS = 1.6  # between two meetings: they lie in the first quarter of a round, and one waits up to a quarter more
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
+        self._pinged: dict[Address, float] = {}
+        self._pings: dict[Address, float] = {}
+
+    def on_said(self, process: Process, destination: Address, said: Envelope) -> None:
+        if isinstance(said.message, Ping):
+            self._pinged[destination] = self._pings[process.address] = self.cluster.now
+
+    def on_stop(self, process: Process, how: Stop) -> None:
+        self.disturb()
+        if how is not Stop.LEFT:
+            self._expect(process)
+
+    def on_pause(self, process: Process) -> None:
+        self.disturb()
+        self._expect(process)
+
+    def _expect(self, process: Process) -> None:
+        others = [other for other in self.cluster.running() if other is not process]
+        known = others and all(holds_live(other, process) for other in others)
+        within = self.ROUNDS * self.config.probe_interval
+        if known and self.quiet_before():
+            self._require_met(others, self.cluster.now - within)
+            self.cluster.after(within, self._check, process, self.cluster.now, self.disturbances)
+        else:
+            self.cluster.excused["probes"] += 1
+
+    def _require_met(self, others: list[Process], since: float) -> None:
+        for other in others:
+            met = max(self._pinged.get(other.address, -inf), self._pings.get(other.address, -inf))
+            alone = other.node.statistics().superseded
+            require(met >= since or alone, f"{other.label} last met another {self.cluster.now - met:.2f} s ago")
+
+    def _check(self, process: Process, since: float, disturbances: int) -> None:
+        if self.disturbances > disturbances or (self.disturbed == since and self.at_once > 1):
+            self.cluster.excused["probes"] += 1
+            return
+        self.cluster.judged["probes"] += 1
+        pinged = self._pinged.get(process.address, -inf) >= since
+        require(pinged, f"nobody pinged {process.label} within {self.cluster.now - since:.2f} s of its end or stall")
+
+
+@attrs.frozen
+class _Flood:
+    origin: Process
+    since: float
+    copies: set[tuple[Process, int]] = attrs.field(factory=set)  # by receiver and sender
+    told: list[float] = attrs.field(factory=list)  # when the origin told it
+
+
+class FloodsOnRings(_Quiet):
+    """In quiet times a broadcast reaches everybody by way of several members, and its origin tells it again."""
+
+    AMONG = 14  # members from which on rings are used
+    WITHIN = 1.0  # seconds
+    COPIES = 2.5  # of different senders at each member, on average: there are four rings
+    APART = 0.04  # seconds between two tellings
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
+        self._floods: dict[tuple[str, int, int], _Flood] = {}
+
+    def on_broadcast(self, process: Process, number: int, payload: bytes) -> None:
+        if len(self.cluster.running()) < self.AMONG or self._floods or not self.quiet_before():
+            return
+        local = process.node.local
+        key = (local.name, local.epoch, number)
+        self._floods[key] = _Flood(process, self.cluster.now)
+        self._floods[key].told.append(self.cluster.now)  # it was told before this was called
+        self.cluster.after(self.WITHIN, self._check, key)
+
+    def on_said(self, process: Process, destination: Address, said: Envelope) -> None:
+        if self._floods:
+            for broadcast in said.broadcasts:
+                flood = self._floods.get((broadcast.origin, broadcast.epoch, broadcast.number))
+                if flood is not None and flood.origin is process:
+                    flood.told.append(self.cluster.now)
+
+    def on_heard(self, process: Process, source: Address, said: Envelope, *, deaf: bool) -> None:
+        if self._floods:
+            for broadcast in said.broadcasts:
+                flood = self._floods.get((broadcast.origin, broadcast.epoch, broadcast.number))
+                if flood is not None and process is not flood.origin:
+                    flood.copies.add((process, said.sender))
+
+    def _check(self, key: tuple[str, int, int]) -> None:
+        flood = self._floods.pop(key)
+        if self.disturbed >= flood.since or not self.cluster.network.clear:
+            self.cluster.excused["floods"] += 1
+            return
+        self.cluster.judged["floods"] += 1
+        others = len(self.cluster.running()) - 1
+        required = self.COPIES * others
+        require(
+            len(flood.copies) >= required,
+            f"broadcast {key[2]} of {key[0]} reached {others} others by {len(flood.copies)} ways: it takes {required}",
+        )
+        again = max(flood.told) - min(flood.told) >= self.APART
+        require(again, f"{key[0]} told its broadcast {key[2]} once only")
+
+
+@attrs.define
+class _Exchange:
+    """The last sync that a node began."""
+
+    id: int
+    began: float
+    done: bool = False
+
+
+class SyncsLevel(_Quiet):
+    """After a sync either side knows whom the other knew, as far as these had been there for a while.
+
+    Where others start at the same time this is not judged: a newcomer asks anybody for its next page, and may ask
+    another newcomer, who knows no more than it does.
+    """
+
+    SETTLED = 1.0  # seconds that a process must have run: those that start meanwhile are told of by floods
+    WITHIN = 0.2  # seconds after the last page
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__(cluster)
+        self._exchanges: dict[Process, _Exchange] = {}
+
+    def on_said(self, process: Process, destination: Address, said: Envelope) -> None:
+        request = said.message
+        if isinstance(request, SyncReq):
+            exchange = self._exchanges.get(process)
+            if exchange is None or exchange.id != request.id:
+                self._exchanges[process] = _Exchange(request.id, self.cluster.now)
+
+    def on_heard(self, process: Process, source: Address, said: Envelope, *, deaf: bool) -> None:
+        page = said.message
+        if not isinstance(page, SyncPage) or page.cursor is not None:
+            return
+        exchange = self._exchanges.get(process)
+        other = self.cluster.network.endpoint(source)
+        if exchange is None or exchange.done or exchange.id != page.id or not isinstance(other, Process):
+            return
+        exchange.done = True
+        since = exchange.began - self.SETTLED
+        newer = (each for each in self.cluster.running() if each is not process and each.started >= since)
+        if self.cluster.network.clear and not any(newer):
+            args = (process, other, exchange, self._known(process, exchange), self._known(other, exchange))
+            self.cluster.after(self.WITHIN, self._check, self.disturbances, *args)
+        else:
+            self.cluster.excused["syncs"] += 1
+
+    def _known(self, process: Process, exchange: _Exchange) -> dict[str, int]:
+        """The running ones that it holds for live, which have run for a while."""
+        known = {}
+        for member in process.node.members():
+            namesakes = self.cluster.named(member.name)
+            if len(namesakes) == 1 and namesakes[0].started < exchange.began - self.SETTLED:
+                known[member.name] = min(member.epoch, namesakes[0].node.local.epoch)
+        return known
+
+    def _check(
+        self,
+        disturbances: int,
+        asker: Process,
+        answerer: Process,
+        exchange: _Exchange,
+        asked: dict[str, int],
+        answered: dict[str, int],
+    ) -> None:
+        cut_short = self._exchanges.get(asker) is not exchange or self.disturbances != disturbances
+        if cut_short or not (asker.running and answerer.running) or asker.paused or answerer.paused:
+            self.cluster.excused["syncs"] += 1
+            return
+        self.cluster.judged["syncs"] += 1
+        self._require_known(asker, answered, f"synced with {answerer.label}")
+        self._require_known(answerer, asked, f"was synced with by {asker.label}")
+
+    def _require_known(self, process: Process, members: dict[str, int], when: str) -> None:
+        held = ((name, epoch, process.node.member(name)) for name, epoch in members.items())
+        lacking = [name for name, epoch, member in held if member is None or member.epoch < epoch]
+        require(not lacking, f"{process.label} {when} {self.WITHIN} s ago, and does not know {lacking}")
+
+
+def watch_ways(cluster: Cluster) -> None:
+    """Set those that look at the way and not the end alone, where nodes speak the native protocol."""
+    if isinstance(cluster.config, Config):
+        ways = (VerdictsGrounded, ProbedInTime, FloodsOnRings, OldDeathsHeldBack, SyncsLevel)
+        cluster.watch(*(way(cluster) for way in ways))

@@ -1,0 +1,68 @@
+"""What native nodes say to each other, for observers that look at the way and not the end alone."""
+
+from functools import lru_cache
+
+from swim_core.address import Address
+from swim_core.native.config import Config
+from swim_core.native.wire.datagram import Codec, Envelope, Flags
+from swim_core.native.wire.hashing import Hashes
+
+from .cluster import Cluster
+from .observer import Observer
+from .process import Process
+
+__all__ = ["Wiretap"]
+
+
+class Wiretap(Observer):
+    """An observer that opens datagrams: override `on_said` and `on_heard`.
+
+    Raises:
+        TypeError: if the cluster does not speak the native protocol.
+    """
+
+    def __init__(self, cluster: Cluster) -> None:
+        if not isinstance(cluster.config, Config):
+            raise TypeError("a wiretap understands the native protocol only")
+        self.cluster = cluster
+        self.config = cluster.config
+        self._hashes = Hashes(self.config.cluster, self.config.rings)
+        self._open = _opener(self._hashes.label)
+
+    def short_id(self, process: Process) -> int:
+        """What datagrams call the run that a process is now."""
+        local = process.node.local
+        return self._hashes.short_id(local.name, local.epoch)
+
+    def id_of(self, name: str, epoch: int) -> int:
+        """What datagrams call that run."""
+        return self._hashes.short_id(name, epoch)
+
+    def on_send(self, process: Process, destination: Address, payload: bytes) -> None:
+        opened = self._open(payload)
+        if opened is not None:
+            self.on_said(process, destination, opened[1])
+
+    def on_receive(self, process: Process, payload: bytes, source: Address) -> None:
+        opened = self._open(payload)
+        if opened is not None:
+            self.on_heard(process, source, opened[1], deaf=bool(opened[0] & Flags.DEAF))
+
+    def on_said(self, process: Process, destination: Address, said: Envelope) -> None:
+        """A node sent this."""
+
+    def on_heard(self, process: Process, source: Address, said: Envelope, *, deaf: bool) -> None:
+        """A node is about to be handed this; ``deaf`` if the sender says that it hears nobody."""
+
+
+@lru_cache(maxsize=8)
+def _opener(label: int):  # type: ignore[no-untyped-def]
+    """Opens each datagram once, however many look at it, on both ends."""
+    codec = Codec(label)
+
+    @lru_cache(maxsize=2_048)
+    def opened(payload: bytes) -> tuple[int, Envelope] | None:
+        found = codec.open(payload)
+        return found if isinstance(found, tuple) else None
+
+    return opened

@@ -1,0 +1,209 @@
+"""Each observer of the way is fed a planted bug, to see that it bites, and the same without, to see that it doesn't."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from swim_core import Config
+from swim_core.native.claims.merging import ClaimMerger
+from swim_core.native.detection.accuser import Accuser
+from swim_core.native.detection.prober import Prober
+from swim_core.native.detection.watch import Watch
+from swim_core.native.dissemination.gossip import Gossip
+from swim_core.native.dissemination.sync import Sync
+from swim_core.native.table.entry import Entry
+from swim_core.simulation import SCENARIOS, Chaos, InvariantViolated, Observer, Simulation
+from swim_core.simulation.cluster import Cluster
+from swim_core.simulation.judgement import OldDeathsHeldBack, VerdictsGrounded
+from swim_core.simulation.ways import FloodsOnRings, ProbedInTime, SyncsLevel
+
+Plant = Callable[[pytest.MonkeyPatch], None]
+
+
+def nothing(*arguments: Any, **keywords: Any) -> None:
+    pass
+
+
+def watched(
+    way: Callable[[Cluster], Observer], members: int = 7, *, seed: int = 1, config: Config | None = None
+) -> Simulation:
+    simulation = Simulation(seed, config=config)
+    simulation.watch(way(simulation))
+    simulation.start_formed(members)
+    return simulation
+
+
+# ------------------------------------------------------------------ verdicts
+
+
+def hang(simulation: Simulation) -> None:
+    simulation.run_for(5.0)
+    simulation.pause("node-3")
+    simulation.run_for(12.0)
+
+
+def a_quorum_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Accuser, "_quorum", lambda *arguments: 1)
+
+
+def votes_that_answer_no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Watch, "silent", lambda *arguments: True)
+
+
+def a_hasty_accuser(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Accuser, "_tolerance", lambda accuser: 2.0)
+
+
+def suspicion_without_votes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Watch, "suspicious", lambda *arguments: True)
+    monkeypatch.setattr(Accuser, "_ask_more", nothing)
+
+
+@pytest.mark.parametrize(
+    ("plant", "found"),
+    [
+        (a_quorum_of_one, "SILENT on node-3 with 1 of 2 votes"),
+        (votes_that_answer_no_poll, r"SILENT on node-3 with \d of 2 votes"),
+        (a_hasty_accuser, r"SILENT on node-3 with 0 of 2 votes|SUSPICION on node-3 .* s awake after"),
+        (suspicion_without_votes, "SUSPICION on node-3 with 0 of 1 votes"),
+    ],
+)
+def test_a_verdict_that_rests_on_too_little_is_found(monkeypatch: pytest.MonkeyPatch, plant: Plant, found: str) -> None:
+    hang(watched(VerdictsGrounded))
+    plant(monkeypatch)
+    with pytest.raises(InvariantViolated, match=found):
+        hang(watched(VerdictsGrounded))
+
+
+def test_an_age_that_counts_a_pause_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swim_core.shared.local_health.LocalHealth.awake", lambda health, now: now)
+
+    def sweep() -> None:
+        for seed in range(1, 60):
+            Chaos(seed=seed, scenario=SCENARIOS["observers"]).run()
+
+    with pytest.raises(InvariantViolated, match="s awake after it last had proof"):
+        sweep()
+
+
+# ------------------------------------------------------------------ old deaths
+
+
+def part_and_heal(simulation: Simulation) -> None:
+    simulation.run_for(4.0)
+    simulation.partition([f"node-{number}" for number in range(4)])
+    simulation.run_for(12.0)
+    simulation.heal()
+    simulation.run_for(15.0)
+
+
+def test_an_old_death_that_is_believed_at_once_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    part_and_heal(watched(OldDeathsHeldBack, 12))
+    monkeypatch.setattr(ClaimMerger, "_hold_back", lambda merger, claim, least, now: merger._merge(claim, now))
+    with pytest.raises(InvariantViolated, match="old news"):
+        part_and_heal(watched(OldDeathsHeldBack, 12))
+
+
+# ------------------------------------------------------------------ probes
+
+
+def lull(simulation: Simulation) -> None:
+    simulation.run_for(6.0)
+    simulation.crash("node-3", refusals=False)
+    simulation.run_for(3.0)
+
+
+def test_members_that_nobody_probes_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    lull(watched(ProbedInTime))
+    monkeypatch.setattr(Prober, "probe", nothing)
+    with pytest.raises(InvariantViolated, match="last met another"):
+        lull(watched(ProbedInTime))
+
+
+def test_one_that_is_left_out_when_it_ends_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    probe = Prober.probe
+
+    def leave_out(prober: Prober, target: Entry, now: float) -> None:
+        if target.name != "node-3" or not ended:
+            probe(prober, target, now)
+
+    ended: list[str] = []
+    monkeypatch.setattr(Prober, "probe", leave_out)
+    simulation = watched(ProbedInTime)
+    simulation.run_for(6.0)
+    ended.append("node-3")
+    simulation.crash("node-3", refusals=False)
+    with pytest.raises(InvariantViolated, match="nobody pinged node-3 within"):
+        simulation.run_for(3.0)
+
+
+# ------------------------------------------------------------------ floods
+
+
+def flood(simulation: Simulation) -> None:
+    simulation.run_for(5.0)
+    simulation.broadcast("node-3", b"news")
+    simulation.run_for(2.0)
+
+
+def test_floods_on_one_ring_are_found() -> None:
+    flood(watched(FloodsOnRings, 20))
+    with pytest.raises(InvariantViolated, match=r"reached 19 others by .* ways"):
+        flood(watched(FloodsOnRings, 20, config=Config.lan(rings=1)))
+
+
+def test_an_origin_that_tells_once_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Gossip, "_repeat", nothing)
+    with pytest.raises(InvariantViolated, match="node-3 told its broadcast 1 once only"):
+        flood(watched(FloodsOnRings, 20))
+
+
+# ------------------------------------------------------------------ syncs
+
+
+def grow_apart(simulation: Simulation) -> None:
+    simulation.run_for(4.0)
+    halves = [[f"node-{number}" for number in numbers] for numbers in (range(10), range(10, 20))]
+    addresses = [simulation.new_address() for _ in halves]
+    groups = [
+        [*(simulation.process(name).address for name in half), at] for half, at in zip(halves, addresses, strict=True)
+    ]
+    simulation.network.partition(groups)
+    simulation.network_changed()
+    for half, at in zip(halves, addresses, strict=True):
+        simulation.add(f"newcomer-{at.host}", address=at, join=half[:2])
+    simulation.run_for(2.0)
+    simulation.heal()
+    simulation.run_for(8.0)
+
+
+def test_a_sync_that_leaves_one_side_behind_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    for seed in range(1, 4):
+        grow_apart(watched(SyncsLevel, 20, seed=seed))
+    monkeypatch.setattr(Sync, "_push", nothing)
+
+    def sweep() -> None:
+        for seed in range(1, 9):
+            grow_apart(watched(SyncsLevel, 20, seed=seed))
+
+    with pytest.raises(InvariantViolated, match=r"was synced with by .* does not know"):
+        sweep()
+
+
+def test_a_page_that_lacks_a_member_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def joined() -> None:
+        simulation = watched(SyncsLevel, 40)
+        simulation.run_for(4.0)
+        simulation.add("newcomer", join=["node-0"])
+        simulation.run_for(1.0)
+
+    joined()
+    whole = Sync._after
+    monkeypatch.setattr(
+        Sync, "_after", lambda sync, *arguments: (e for e in whole(sync, *arguments) if e.name != "node-7")
+    )
+    with pytest.raises(
+        InvariantViolated, match=r"newcomer synced with node-\d+ 0.2 s ago, and does not know \['node-7'\]"
+    ):
+        joined()
