@@ -62,6 +62,7 @@ class Corrections:
             return False
         self._last.pop(address, None)
         self._last[address] = now
-        if len(self._last) > MAX_ADDRESSES:
-            del self._last[next(iter(self._last))]
+        oldest = next(iter(self._last))
+        if now - self._last[oldest] >= self._quiet or len(self._last) > MAX_ADDRESSES:
+            del self._last[oldest]
         return True
