@@ -3,15 +3,16 @@
 import os
 import re
 from collections.abc import Callable, Mapping
+from ipaddress import ip_address
 from typing import Any, Self, Unpack
 
 import attrs
 
-from swim_core.address import Address
+from swim_core.address import Address, is_loopback
 from swim_core.errors import ConfigError
 
 from .node import SmudgeNode
-from .settings import SmudgeConfigFields, SmudgeSettings
+from .settings import SmudgeConfigFields, SmudgeSettings, split_hosts
 
 __all__ = ["SmudgeConfig", "SmudgeConfigFields"]
 
@@ -25,7 +26,10 @@ class SmudgeConfig(SmudgeSettings):
         """Settings from the original's ``SMUDGE_*`` variables; ``overrides`` win over them.
 
         Empty variables count as unset. Where the original would warn and go on with a default, this
-        raises; ``SMUDGE_MULTICAST_ENABLED`` is on if its first letter is t or T, and else off.
+        raises; ``SMUDGE_MULTICAST_ENABLED`` is on if its first letter is t or T, and else off. In
+        ``SMUDGE_INITIAL_HOSTS`` one address that can be used is enough: the others are taken for names, which don't
+        resolve, and adapters warn of that. If one of them is on another host, and ``SMUDGE_LISTEN_IP`` is not set, a
+        node listens on every address, as the original does whatever it is told.
 
         Args:
             environ: read in place of `os.environ`.
@@ -40,7 +44,8 @@ class SmudgeConfig(SmudgeSettings):
             text = environ.get(variable, "")
             if field.name in _PARSERS and field.name not in overrides and text:
                 values[field.name] = _from_variable(cls, variable, field.name, text)
-        return cls(**values)
+        config = cls(**values)
+        return config if "listen_ip" in values else config.replace(listen_ip=_towards(config))
 
     def replace(self, **overrides: Unpack[SmudgeConfigFields]) -> Self:
         """A copy with other values, validated like the original."""
@@ -72,6 +77,37 @@ def _from_variable(cls: type[SmudgeConfig], variable: str, name: str, text: str)
     return value
 
 
+def _towards(config: SmudgeConfig) -> str:
+    """Where to listen if that was not said: on loopback, unless a seed is elsewhere, which can't be met from there."""
+    return next((wildcard for host, _ in config.initial_hosts if (wildcard := _wildcard(host))), config.listen_ip)
+
+
+def _wildcard(host: str) -> str:
+    """Every address from which a seed on another host can be met; empty if it is here, or nowhere."""
+    try:
+        ip = ip_address(host)
+    except ValueError:
+        return "" if ":" in host or host.rstrip(".").lower() == "localhost" else "0.0.0.0"
+    if is_loopback(Address(str(ip), 0)):
+        return ""
+    return "::" if ip.version == 6 else "0.0.0.0"
+
+
+def _hosts(text: str) -> tuple[tuple[str, int], ...]:
+    """Seeds, those that are none beside others that are as names."""
+    read: list[tuple[str, int]] = []
+    errors: list[ConfigError] = []
+    for part in split_hosts(text):
+        try:
+            read += SmudgeSettings(initial_hosts=part).initial_hosts
+        except ConfigError as error:
+            errors.append(error)
+            read.append((part, 0))
+    if errors and len(errors) == len(read):
+        raise errors[0]
+    return tuple(read)
+
+
 def _integer(text: str) -> int:
     if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
         raise ConfigError(f"must be a whole number, not {text!r}")
@@ -87,7 +123,7 @@ _PARSERS: dict[str, Callable[[str], object]] = {
     "heartbeat_millis": _integer,
     "listen_port": _integer,
     "listen_ip": str,
-    "initial_hosts": str,
+    "initial_hosts": _hosts,
     "max_broadcast_bytes": _integer,
     "multicast_enabled": _flag,
     "multicast_address": str,

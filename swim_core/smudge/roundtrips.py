@@ -21,7 +21,7 @@ class RoundTrips:
     """
 
     def __init__(self, config: SmudgeSettings) -> None:
-        self._floor = config.min_ping_time
+        self._floor = max(1, config.min_ping_time)
         frontload = max(self._floor, config.ping_history_frontload)
         self._history = deque([frontload] * HISTORY)
         self._sum = frontload * HISTORY

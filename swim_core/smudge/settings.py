@@ -68,7 +68,7 @@ def _pairs(hosts: str | Iterable[HostPort]) -> tuple[tuple[str, int], ...]:
     pairs = []
     for host in split_hosts(hosts) if isinstance(hosts, str) else hosts:
         try:
-            pair = split_host_port(host, 0) if isinstance(host, str) else (host[0], host[1])
+            pair = split_host_port(_without_empty_port(host), 0) if isinstance(host, str) else (host[0], host[1])
             if not isinstance(pair[0], str) or isinstance(pair[1], bool) or not 0 <= pair[1] <= 65_535:
                 raise ConfigError(f"{host!r} is no host with a port from 0 to 65535")
         except (ConfigError, TypeError, IndexError) as error:
@@ -80,6 +80,12 @@ def _pairs(hosts: str | Iterable[HostPort]) -> tuple[tuple[str, int], ...]:
 def split_hosts(text: str) -> list[str]:
     """The parts between commas or runs of white space; empty ones are skipped."""
     return [part for part in re.split(r"\s*,\s*|\s+", text.strip()) if part]
+
+
+def _without_empty_port(text: str) -> str:
+    """``10.0.0.1:`` and ``[fd77::1]:`` as the original reads them: no port is given."""
+    bare = text.removesuffix(":")
+    return bare if ":" not in bare or bare.endswith("]") else text
 
 
 def _networks(values: Iterable[str | Network]) -> tuple[Network, ...]:
@@ -118,7 +124,7 @@ class SmudgeSettings:
 
     Attributes:
         cluster_name: at most 255 bytes; filters multicast announcements, and nothing else.
-        heartbeat_millis: 10 to 60,000 ms between two pings; below it a node would flood the others.
+        heartbeat_millis: 10 to 3,600,000 ms between two pings; below it a node would flood the others.
         listen_port: 0 to 65535; 0 lets the system choose.
         listen_ip: numeric; also says whether the cluster's addresses are IPv4 or IPv6, which all must agree on.
         initial_hosts: of the seeds, pairs of a host (a name or numeric) and a port, 0 for ``listen_port``; also
@@ -129,8 +135,9 @@ class SmudgeSettings:
         multicast_address: numeric, of the group; empty for 224.0.0.0 or [ff02::1]. A zone is cut off.
         multicast_port: 1 to 65535, of the group.
         multicast_announce_interval: 0 to 86,400 seconds; 0 announces once, at the start.
-        min_ping_time: 1 to 10,000 ms; shorter round trips count as this long.
-        ping_history_frontload: 1 to 10,000 ms: what the history of round trips is filled with at the start.
+        min_ping_time: 0 to 10,000 ms; shorter round trips count as this long, and none as less than 1.
+        ping_history_frontload: 0 to 10,000 ms: what the history of round trips is filled with at the start, if that
+            is more than ``min_ping_time``.
         event_buffer: 1 to 1,000,000 events that a subscription holds before it drops the oldest.
         max_members: 2 to 1,000,000 nodes in the table: a hostile one can't fill the memory with names.
         allowed_sources: networks (``"10.0.0.0/8"``) from which datagrams are taken; empty for all. The
@@ -138,7 +145,7 @@ class SmudgeSettings:
     """
 
     cluster_name: str = attrs.field(default="smudge", validator=_check_cluster_name)
-    heartbeat_millis: int = _whole(500, 10, 60_000, "ms")
+    heartbeat_millis: int = _whole(500, 10, 3_600_000, "ms")
     listen_port: int = _whole(DEFAULT_PORT, 0, 65_535, "a port")
     listen_ip: str = attrs.field(default="127.0.0.1", validator=_check_ip)
     initial_hosts: tuple[tuple[str, int], ...] = attrs.field(default=(), converter=_pairs)
@@ -147,8 +154,8 @@ class SmudgeSettings:
     multicast_address: str = attrs.field(default="", validator=_check_group)
     multicast_port: int = _whole(9998, 1, 65_535, "a port")
     multicast_announce_interval: int = _whole(10, 0, 86_400, "seconds")
-    min_ping_time: int = _whole(150, 1, 10_000, "ms")
-    ping_history_frontload: int = _whole(200, 1, 10_000, "ms")
+    min_ping_time: int = _whole(150, 0, 10_000, "ms")
+    ping_history_frontload: int = _whole(200, 0, 10_000, "ms")
     event_buffer: int = _whole(1_024, 1, 1_000_000, "events")
     max_members: int = _whole(16_384, 2, 1_000_000, "members")
     allowed_sources: tuple[Network, ...] = attrs.field(default=(), converter=_networks)

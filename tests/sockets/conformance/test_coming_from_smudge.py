@@ -1,4 +1,4 @@
-"""docs/coming-from-smudge.md: nothing that Smudge exports is left out, and the Python twin of the Go program runs."""
+"""docs/coming-from-smudge.md: nothing that Smudge exports is left out, and the programs run, with every adapter."""
 
 import os
 import re
@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import attrs
 import pytest
@@ -79,19 +79,35 @@ def test_each_export_has_a_row(exported: str) -> None:
 
 @pytest.mark.parametrize("variable", VARIABLES)
 def test_each_variable_has_a_row_with_its_field(variable: str) -> None:
-    (row,) = (row for row in ROWS if f"`SMUDGE_{variable}`" in row)
+    (row,) = (row for row in ROWS if row.startswith(f"| `SMUDGE_{variable}` |"))
     assert f"`{variable.lower()}`" in row
     assert variable.lower() in attrs.fields_dict(SmudgeConfig)
 
 
+PROGRAMS = {
+    "threads": ("swim_threads", "", ""),
+    "asyncio": ("import anyio", "", ""),
+    "trio": ("import anyio", "anyio.run(main)", 'anyio.run(main, backend="trio")'),
+    "the bare core": ("poll_datagram", "", ""),
+}
+"""How each is told from the others, and what is replaced in it."""
+
+
+def program(kind: str) -> str:
+    sign, old, new = PROGRAMS[kind]
+    found: str
+    (found,) = (snippet for snippet in SNIPPETS if "sys.stdin" in snippet and sign in snippet)
+    assert old in found
+    return found.replace(old, new) if old else found
+
+
 @contextmanager
-def run_twin(**variables: str) -> Iterator[subprocess.Popen[str]]:
-    """The Python twin as a process; its lines come out as they are printed."""
-    (program,) = (snippet for snippet in SNIPPETS if "sys.stdin" in snippet)
+def run_twin(kind: str, **variables: str) -> Iterator[subprocess.Popen[bytes]]:
+    """A program of the page as a process; its lines come out as they are printed."""
     environ = {**os.environ, "PYTHONUNBUFFERED": "1", "SMUDGE_MULTICAST_ENABLED": "false", **variables}
-    process = subprocess.Popen(
-        [sys.executable, "-c", program], env=environ, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
-    )
+    command = [sys.executable, "-c", program(kind)]
+    # without a buffer, so that what waits in it is not hidden from `select`
+    process = subprocess.Popen(command, env=environ, bufsize=0, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     with process:
         try:
             yield process
@@ -99,33 +115,57 @@ def run_twin(**variables: str) -> Iterator[subprocess.Popen[str]]:
             process.kill()
 
 
-def next_line(process: subprocess.Popen[str]) -> str:
+def next_line(process: subprocess.Popen[bytes]) -> str:
     assert process.stdout is not None
     ready, _, _ = select.select([process.stdout], [], [], SOON)
     assert ready, "nothing was printed"
-    return process.stdout.readline().rstrip("\n")
+    return process.stdout.readline().decode().rstrip("\n")
+
+
+def type_in(process: subprocess.Popen[bytes], text: str) -> None:
+    assert process.stdin is not None
+    process.stdin.write(text.encode())
 
 
 @pytest.mark.sockets
 @pytest.mark.processes
-def test_the_python_twin_talks_to_its_like() -> None:
+@pytest.mark.parametrize("kind", PROGRAMS)
+def test_each_program_talks_to_its_like_and_to_the_first(kind: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
     seed = f"127.0.0.1:{port}"
     with (
-        run_twin(SMUDGE_LISTEN_PORT=port) as first,
-        run_twin(SMUDGE_LISTEN_PORT="0", SMUDGE_INITIAL_HOSTS=seed) as second,
+        run_twin(kind, SMUDGE_LISTEN_PORT=port) as first,
+        run_twin(kind, SMUDGE_LISTEN_PORT="0", SMUDGE_INITIAL_HOSTS=seed) as second,
     ):
         assert next_line(second) == f"{seed} ALIVE"
         newcomer, state = next_line(first).split()
         assert state == "ALIVE"
-        assert second.stdin is not None
-        second.stdin.write("x" * 300 + "\nhello\n")
-        second.stdin.flush()
+        type_in(second, "x" * 300 + "\nhello\n")
         assert "at most 256" in next_line(second)
         assert next_line(first) == f"{newcomer}: hello"
+        type_in(first, "and to you\n")
+        assert next_line(second) == f"{seed}: and to you"
         for process in (first, second):
             assert process.stdin is not None
             process.stdin.close()
             assert process.wait(SOON) == 0
+
+
+@pytest.mark.sockets
+@pytest.mark.processes
+def test_the_four_programs_form_one_cluster() -> None:
+    with ExitStack() as stack:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
+            free.bind(("127.0.0.1", 0))
+            port = str(free.getsockname()[1])
+        first = stack.enter_context(run_twin("threads", SMUDGE_LISTEN_PORT=port))
+        others = [
+            stack.enter_context(run_twin(kind, SMUDGE_LISTEN_PORT="0", SMUDGE_INITIAL_HOSTS=f"127.0.0.1:{port}"))
+            for kind in ("asyncio", "trio", "the bare core")
+        ]
+        for process in (first, *others):
+            assert all(next_line(process).endswith(" ALIVE") for _ in range(3))
+        type_in(first, "to all\n")
+        assert [next_line(process) for process in others] == [f"127.0.0.1:{port}: to all"] * 3

@@ -8,6 +8,7 @@ import pytest
 
 from swim_core import ConfigError, Multicast, ProtocolConfig
 from swim_core.smudge import SmudgeConfig, SmudgeConfigFields, SmudgeNode
+from swim_core.smudge.roundtrips import RoundTrips
 
 DEFAULTS = {
     "cluster_name": "smudge",
@@ -47,8 +48,8 @@ UNUSABLE = {
     "multicast_address": ["10.0.0.1", "somewhere"],
     "multicast_port": ["0", "65536"],
     "multicast_announce_interval": ["-1"],
-    "min_ping_time": ["0"],
-    "ping_history_frontload": ["0"],
+    "min_ping_time": ["-1"],
+    "ping_history_frontload": ["10001"],
 }
 
 
@@ -87,6 +88,44 @@ def test_other_variables_are_not_read() -> None:
 def test_numbers_are_whole_numbers(value: Any) -> None:
     with pytest.raises(ConfigError, match="heartbeat_millis must be a whole number"):
         SmudgeConfig(heartbeat_millis=value)
+
+
+def test_an_empty_port_is_none() -> None:
+    hosts = SmudgeConfig(initial_hosts="10.0.0.1: [fd77::1]: fd77::2 b:7").initial_hosts
+    assert hosts == (("10.0.0.1", 0), ("fd77::1", 0), ("fd77::2", 0), ("b", 7))
+
+
+def test_bad_seeds_beside_good_ones_are_names_that_dont_resolve() -> None:
+    """The original logs them and goes on; here the adapter does, since the look-up fails."""
+    environ = {"SMUDGE_INITIAL_HOSTS": "10.0.0.1, host:x 10.0.0.2:99999,:9999"}
+    seeds = SmudgeConfig.from_env(environ).seeds
+    assert seeds == (("10.0.0.1", 9999), ("host:x", 9999), ("10.0.0.2:99999", 9999), (":9999", 9999))
+
+
+@pytest.mark.parametrize(
+    ("hosts", "listens"),
+    [
+        ("", "127.0.0.1"),
+        ("127.0.0.1:7000 localhost ::1", "127.0.0.1"),
+        ("localhost,10.0.0.1", "0.0.0.0"),
+        ("seed.example", "0.0.0.0"),
+        ("10.0.0.1:99999,127.0.0.1", "127.0.0.1"),
+        ("[fd77::1]:9999", "::"),
+    ],
+)
+def test_a_seed_elsewhere_is_met_though_nothing_says_where_to_listen(hosts: str, listens: str) -> None:
+    """As in the original, which listens on all addresses in any case."""
+    environ = {"SMUDGE_INITIAL_HOSTS": hosts}
+    assert SmudgeConfig.from_env(environ).listen == (listens, 9999)
+    assert SmudgeConfig.from_env(environ, listen_ip="127.0.0.1").listen_ip == "127.0.0.1"
+    assert SmudgeConfig.from_env({**environ, "SMUDGE_LISTEN_IP": "127.0.0.1"}).listen_ip == "127.0.0.1"
+
+
+def test_round_trips_of_no_time_at_all_may_count_as_such() -> None:
+    trips = RoundTrips(SmudgeConfig(min_ping_time=0, ping_history_frontload=0))
+    for _ in range(60):
+        trips.add(0.0002)
+    assert trips.timeout == trips.patience == 0.001
 
 
 def test_seeds_listen_where_this_node_does_unless_said() -> None:
