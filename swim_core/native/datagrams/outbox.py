@@ -99,7 +99,7 @@ class Outbox:
                 passing = self._paths.size(to.address) if self._paths else self._limit
                 most = passing if limit is None else min(limit, passing)
                 taken = self._codec.overhead + len(body)
-                reminding = riding is None and to.live and type(message) in _REMINDING
+                reminding = not riding and to.live and type(message) in _REMINDING
                 riding = self._piggyback(to, riding, most - taken)
                 if reminding and self._reminders.any:
                     riding = self._remind(riding, min(most, SMALLER[-1]) - taken, now)

@@ -54,10 +54,8 @@ class Pings:
         """Ping a member; ``accused`` is the incarnation under watch. Returns the seq; None if it may not be sent."""
         seq = self._random.getrandbits(32)
         short_id = to.short_id
-        if (
-            accused is not None and riding is None
-        ):  # nothing rides: a path that swallows large datagrams must kill nobody
-            riding = Piggyback()
+        if accused is not None and riding is None:
+            riding = Piggyback()  # nothing that waits: a path that swallows large datagrams must kill nobody
         data = self._outbox.send(Ping(seq, short_id, self._clock.read(now), accused), to, now, riding=riding)
         if data is None:
             return None

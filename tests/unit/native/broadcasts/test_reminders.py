@@ -112,6 +112,20 @@ def test_own_numbers_are_not_told_while_own_broadcasts_still_wait() -> None:
     assert acked(hand, B) == [Number(hand.short_id, 200)]
 
 
+def test_the_pings_of_a_watch_carry_numbers_but_no_broadcasts() -> None:
+    """They come often just where packets are lost, and are as small as any path lets pass."""
+    hand = settled()
+    hand.answering = [B, C]
+    hand.until(lambda: any(ping.accused is not None for ping in hand.messages(Ping, A)), limit=10.0)
+    hand.clear()
+    for _ in range(30):
+        hand.node.broadcast(bytes(200), now=hand.now)
+    hand.run(2.0)
+    watching = [sent for sent in hand.to(A) if isinstance(sent.message, Ping) and sent.message.accused is not None]
+    assert any(sent.envelope.numbers == [Number(hand.short_id, 30)] for sent in watching)
+    assert not any(sent.envelope.broadcasts for sent in watching)
+
+
 def test_strangers_and_the_gone_are_told_no_numbers() -> None:
     hand = settled()
     hand.node.broadcast(b"x", now=hand.now)
