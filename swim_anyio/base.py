@@ -10,6 +10,7 @@ from weakref import WeakSet
 import anyio
 
 from swim_core import Address, Event, MemberJoined, NodeCrashed, NotRunning, ProtocolNode, WrongThread
+from swim_threads.logs import Log
 from swim_threads.resolver import Seed
 
 from .loops import Loop
@@ -28,6 +29,7 @@ class BaseEngine(ABC):
         lock: held while the node is used.
         clock: the node's time, seconds.
         event_buffer: events that a subscription holds.
+        log: that of the node.
         failure: what broke the node, or None.
         left: set once the goodbye has been said often enough, or the node is closed.
         on_failure: called once, when the node breaks.
@@ -44,8 +46,10 @@ class BaseEngine(ABC):
         lock: AbstractContextManager[object],
         clock: Callable[[], float],
         event_buffer: int,
+        log: Log,
     ) -> None:
         self.core = core
+        self.log = log
         self.lock = lock
         self.clock = clock
         self.event_buffer = event_buffer

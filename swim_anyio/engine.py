@@ -1,6 +1,5 @@
 """A node within the event loop itself: feeds the node, sends what it says, hands its events out."""
 
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
 from functools import partial
@@ -8,8 +7,9 @@ from math import inf
 from typing import TypeVar
 
 from swim_core import Address, Event, JoinAttempt, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode
-from swim_core.embedding.log_messages import WARNING, Notice, Notices
+from swim_core.embedding.log_messages import ERROR, WARNING, Notice, Notices
 from swim_core.embedding.mistakes import is_mistake
+from swim_threads.logs import Log
 from swim_threads.lookups import look_ups
 from swim_threads.preparing import OwnAddress
 from swim_threads.resolver import BACKOFF_MAX, Deed, LookUpService, Resolver, Seed
@@ -21,8 +21,6 @@ from .connections import Connections
 from .loops import Driver
 
 __all__ = ["Engine"]
-
-log = logging.getLogger("swim_anyio")
 
 T = TypeVar("T")
 
@@ -50,9 +48,9 @@ class Engine(BaseEngine):
         multicast: GroupSocket | None = None,
         listener: TcpListener | None = None,
         look_up_service: LookUpService = look_ups,
+        log: Log,
     ) -> None:
-        super().__init__(core, driver, lock=nullcontext(), clock=driver.clock, event_buffer=event_buffer)
-        self._name = core.local.name
+        super().__init__(core, driver, lock=nullcontext(), clock=driver.clock, event_buffer=event_buffer, log=log)
         self._notices = Notices()
         self._socket = socket
         self._multicast = multicast
@@ -63,7 +61,7 @@ class Engine(BaseEngine):
             self._connections = Connections(core, listener, self._on_connection, now=self.clock())
         self._deadline: float | None = None
         self._resolver = Resolver(
-            socket.reachable_families, self._act_later, self._warn, backoff_max=backoff_max, service=look_up_service
+            socket.reachable_families, self._act_later, log.notice, backoff_max=backoff_max, service=look_up_service
         )
 
     def start(self) -> None:
@@ -144,8 +142,8 @@ class Engine(BaseEngine):
         try:
             self.core.leave(now=self.clock())
             self._drain()
-        except Exception:
-            log.exception("the node could not say goodbye")
+        except Exception as error:
+            self.log.say(ERROR, "the node could not say goodbye", error=error)
         finally:
             self._end()
 
@@ -181,7 +179,7 @@ class Engine(BaseEngine):
     def _fail(self, error: BaseException) -> None:
         if self.failure is None:
             self.failure = error
-            log.error("the node %s failed", self._name, exc_info=error)
+            self.log.say(ERROR, "the node failed", error=error)
         self._end()
         self.on_failure()
 
@@ -194,7 +192,7 @@ class Engine(BaseEngine):
         self.core.feed_tick(now=now if deadline is None else max(deadline, now))
         self._count_losses()
         while (trouble := self._socket.trouble()) is not None:
-            trouble.write(log, self._name)
+            self.log.notice(trouble)
         if self._own_address is not None and now >= self._own_address.due:
             self._look_after(self._own_address, now)
         self._resolver.turn(self.core, now)
@@ -265,12 +263,12 @@ class Engine(BaseEngine):
     def _announce(self, payload: bytes) -> None:
         trouble = self._multicast.send(payload) if self._multicast is not None else None
         if trouble is not None:
-            Notice(WARNING, "multicast", trouble).write(log, self._name)
+            self.log.notice(Notice(WARNING, "multicast", trouble))
 
     def _look_after(self, own_address: OwnAddress, now: float) -> None:
         notice = own_address.follow(self.core, now)
         if notice is not None:
-            notice.write(log, self._name)
+            self.log.notice(notice)
             if self._multicast is not None:
                 self._multicast.move(own_address.address.host)
 
@@ -282,7 +280,7 @@ class Engine(BaseEngine):
             subscription.wake()
         notice = self._notices.of(event)
         if notice is not None:
-            notice.write(log, self._name)
+            self.log.notice(notice)
         if isinstance(event, JoinAttempt):
             self._resolver.refresh(self.clock())
 
@@ -296,9 +294,6 @@ class Engine(BaseEngine):
     def _do(self, deed: Deed) -> None:
         with suppress(NotRunning, NodeCrashed):
             self.act(deed)
-
-    def _warn(self, notice: Notice) -> None:
-        notice.write(log, self._name)
 
     def _release(self) -> None:
         self._resolver.stop()

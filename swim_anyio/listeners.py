@@ -1,16 +1,17 @@
 """Listeners: functions, async or not, that the node's event loop calls with events."""
 
-import logging
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 
+import anyio
+
 from swim_core import Event, EventsLost, NodeCrashed
+from swim_core.embedding.log_messages import ERROR, WARNING
+from swim_threads.logs import Log
 
 from .subscription import Subscription
 
 __all__ = ["Call", "Listener"]
-
-logger = logging.getLogger("swim_anyio.listeners")
 
 Call = Callable[[Event], Awaitable[object] | object]
 
@@ -18,10 +19,10 @@ Call = Callable[[Event], Awaitable[object] | object]
 class Listener:
     """The handle of a listener that was added."""
 
-    def __init__(self, events: Subscription, call: Call, node_name: str) -> None:
+    def __init__(self, events: Subscription, call: Call, log: Log) -> None:
         self._events = events
         self._call = call
-        self._node_name = node_name
+        self._log = log
         self._removed = False
 
     def remove(self) -> None:
@@ -41,13 +42,16 @@ class Listener:
 
     async def _deliver(self, event: Event) -> None:
         kind = type(event).__name__
-        extra = {"node": self._node_name, "event": kind}
         if isinstance(event, EventsLost):
-            lost = "%s: a listener fell behind: %d events were lost"
-            logger.warning(lost, self._node_name, event.count, extra={**extra, "count": event.count})
+            extra = {"event": kind, "count": event.count}
+            lost = "a listener fell behind: %d events were lost"
+            self._log.say(WARNING, lost, event.count, topic="listeners", extra=extra)
         try:
             outcome = self._call(event)
             if isawaitable(outcome):
                 await outcome
-        except (Exception, SystemExit):  # one listener's end is not the end of the others; a cancellation is
-            logger.exception("%s: a listener raised, on %s", self._node_name, kind, extra=extra)
+        except (KeyboardInterrupt, GeneratorExit, anyio.get_cancelled_exc_class()):
+            raise
+        except BaseException as error:  # SystemExit too: one listener's end is not the end of the others
+            what = "a listener raised, on %s"
+            self._log.say(ERROR, what, kind, topic="listeners", extra={"event": kind}, error=error)

@@ -43,7 +43,13 @@ class Block(Protocol):
 
 
 class Loop(Protocol):
-    """What a node needs of the event loop that it is used from. For that loop only, save `is_current` and `post`."""
+    """What a node needs of the event loop that it is used from. For that loop only, save `is_current` and `post`.
+
+    Attributes:
+        real_time: whether the loop's clock is the machine's.
+    """
+
+    real_time: bool
 
     def is_current(self) -> bool:
         """Whether the caller runs inside this very loop."""

@@ -96,7 +96,7 @@ class AsyncNode:
         Returns:
             A handle; its ``remove()`` ends it.
         """
-        added = Listener(self.subscribe(current=current), listener, self._engine.core.local.name)
+        added = Listener(self.subscribe(current=current), listener, self._engine.log)
         self._engine.spawn(added.run)
         return added
 

@@ -1,11 +1,11 @@
 """`open_node`: from arguments to a running node, and to its end whatever happens in between."""
 
-import logging
 import os
 import secrets
 import socket
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
+from functools import partial
 from types import TracebackType
 from typing import Literal
 
@@ -15,6 +15,7 @@ import anyio.lowlevel
 from swim_core import Address, BindError, ConfigError, Multicast, NodeCrashed, ProtocolConfig
 from swim_core.embedding.arguments import Arguments, HostPort, check_listeners, read_arguments
 from swim_threads import engine as threads
+from swim_threads.logs import HASTE, PATIENCE, DirectWriter, Log, log_writer
 from swim_threads.lookups import numeric
 from swim_threads.preparing import (
     FIRST_LOOK_UP,
@@ -41,8 +42,6 @@ from .node import AsyncNode
 from .threaded import ThreadedEngine
 
 __all__ = ["DriverName", "open_node"]
-
-log = logging.getLogger("swim_anyio")
 
 DriverName = Literal["thread", "loop"]
 """What runs the protocol of a node: a thread of its own, or the event loop itself."""
@@ -137,6 +136,7 @@ async def _run(arguments: Arguments, listeners: Sequence[Call], driver: DriverNa
     engine, loop = await (simulated.prepare(arguments) if simulated else _prepare(arguments, driver))
     block = loop.block()
     engine.on_failure = block.cancel
+    hasty = True
     with block:
         try:
             node = AsyncNode(engine)
@@ -148,13 +148,24 @@ async def _run(arguments: Arguments, listeners: Sequence[Call], driver: DriverNa
             yield node
             if engine.running:
                 await node.leave()
+            hasty = False
         finally:
             try:
                 engine.close()
             finally:
                 await engine.stopped()
+                if loop.real_time:
+                    await _logged(loop, HASTE if hasty else PATIENCE)
     if engine.failure is not None:
         raise NodeCrashed(f"the node {engine.core.local.name} failed") from engine.failure
+
+
+async def _logged(loop: Loop, seconds: float) -> None:
+    """Wait until what the nodes of this process have to log is written, for ``seconds`` at most."""
+    written = anyio.Event()
+    if log_writer.then(partial(loop.post, written.set)):
+        with anyio.move_on_after(seconds, shield=True):
+            await written.wait()
 
 
 async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[BaseEngine, Loop]:
@@ -162,6 +173,7 @@ async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[Bas
     with ExitStack() as undo:
         loop = current_driver()
         within = driver == "loop" or (driver is None and not loop.real_time)
+        log = Log("swim_anyio", arguments.name, log_writer if loop.real_time else DirectWriter())
         speaks_tcp = not within or (loop.real_time and Connections.available)  # kernels don't keep virtual time
         tripwires = arguments.config.tripwires and speaks_tcp
         sock, listener = open_sockets(arguments, await _bindable(loop, *arguments.bind), tripwires=tripwires, log=log)
@@ -185,6 +197,7 @@ async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[Bas
                 own_address=own,
                 multicast=multicast,
                 listener=listener,
+                log=log,
             )
         undo.pop_all()
     return engine, loop

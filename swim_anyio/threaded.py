@@ -1,7 +1,6 @@
 """A node in a thread of its own, for an event loop: its events come to the loop, and only when somebody waits."""
 
 import contextlib
-import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from functools import partial
 from typing import TypeVar
@@ -9,7 +8,9 @@ from typing import TypeVar
 import anyio
 
 from swim_core import Address, NodeCrashed, NotRunning, ProtocolNode
+from swim_core.embedding.log_messages import ERROR
 from swim_threads import engine as threads
+from swim_threads.logs import Log
 from swim_threads.preparing import OwnAddress
 from swim_threads.resolver import Seed
 from swim_threads.sockets.multicast import MulticastSocket
@@ -21,8 +22,6 @@ from .loops import ThreadsafeLoop
 from .subscription import Subscription
 
 __all__ = ["ThreadedEngine"]
-
-log = logging.getLogger("swim_anyio")
 
 T = TypeVar("T")
 
@@ -48,6 +47,7 @@ class ThreadedEngine(BaseEngine):
         backoff_max: float,
         multicast: MulticastSocket | None = None,
         listener: TcpListener | None = None,
+        log: Log,
     ) -> None:
         self._loop: ThreadsafeLoop = loop
         self._post = loop.post
@@ -65,7 +65,7 @@ class ThreadedEngine(BaseEngine):
             abandoned=self._is_abandoned,
             log=log,
         )
-        super().__init__(core, loop, lock=self._engine.lock, clock=threads.clock, event_buffer=event_buffer)
+        super().__init__(core, loop, lock=self._engine.lock, clock=threads.clock, event_buffer=event_buffer, log=log)
 
     def start(self) -> None:
         self._engine.start()
@@ -96,11 +96,12 @@ class ThreadedEngine(BaseEngine):
     def close(self) -> None:
         if self._closed:
             return
+        self.failure = self._engine.failure  # which the loop may not know of yet
         try:
             with contextlib.suppress(NotRunning, NodeCrashed):
                 self._engine.leave(wait=False)
-        except Exception:
-            log.exception("the node could not say goodbye")
+        except Exception as error:
+            self.log.say(ERROR, "the node could not say goodbye", error=error)
         finally:
             self._end()
 

@@ -1,6 +1,5 @@
 """The protocol thread: one lock around the sans-I/O node, one socket, and as few wake-ups as the protocol needs."""
 
-import logging
 import os
 import threading
 import time
@@ -13,11 +12,12 @@ from weakref import WeakSet
 
 from swim_core import Address, Event, JoinAttempt, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode
 from swim_core.embedding.event_queue import EventQueue
-from swim_core.embedding.log_messages import WARNING, Notice, Notices
+from swim_core.embedding.log_messages import ERROR, WARNING, Notice, Notices
 from swim_core.embedding.mistakes import is_mistake
 
 from .condition import Condition
 from .errands import Errand, Worker, in_main_thread
+from .logs import Log
 from .own_address import LOOK_EVERY, OwnAddress
 from .resolver import BACKOFF_MAX, Resolver, Seed
 from .sockets.multicast import MulticastSocket
@@ -27,8 +27,6 @@ from .sockets.tripwires import Tripwires
 from .sockets.udp import UdpSocket
 
 __all__ = ["Engine", "clock"]
-
-logger = logging.getLogger("swim_threads")
 
 T = TypeVar("T")
 
@@ -59,7 +57,7 @@ class Engine:
     """Runs a node in a thread of its own and lets others use it, one at a time.
 
     Everything of the node is touched under ``lock`` only, and no code of the user's (listeners, log
-    handlers) runs under it. Calls from other threads send their datagrams themselves, and wake the
+    handlers) runs under it, or in this thread. Calls from other threads send their datagrams themselves, and wake the
     protocol thread only if it would otherwise sleep too long.
 
     A signal handler may raise an exception anywhere in the main thread. So what the main thread wants changed, the
@@ -72,6 +70,7 @@ class Engine:
         node: the protocol; use it under ``lock``.
         lock: guards everything here.
         changed: notified, under ``lock``, after events and when the node has left, ends or fails.
+        log: that of the node.
         forked: True in a child process, which may not use it.
         ended: True from the moment the engine stops or fails.
         done: True once the sockets are closed and nothing of the thread is left but its last few instructions.
@@ -90,7 +89,7 @@ class Engine:
         backoff_max: float = BACKOFF_MAX,
         on_change: Callable[[], None] | None = None,
         abandoned: Callable[[], bool] | None = None,
-        log: logging.Logger = logger,
+        log: Log | None = None,
     ) -> None:
         """Take over ``sock``, ``multicast`` (to discover others with) and ``listener`` (for tripwires).
 
@@ -112,7 +111,7 @@ class Engine:
         self._abandoned = abandoned
         self._own_address = own_address if own_address is not None and own_address.follows else None
         self._longest_sleep = None if self._own_address is None else LOOK_EVERY
-        self._logger = log
+        self.log = log or Log("swim_threads", node.local.name)
         self._multicast = multicast
         self._group = None if multicast is None else multicast.group
         self._fd = sock.fileno()
@@ -126,10 +125,8 @@ class Engine:
         self._spread = False  # several datagrams at once, as every flood does
         self._leaving = False
         self.forked = False
-        self._name = node.local.name
         self._notices = Notices()
-        self._unlogged: deque[Notice] = deque()
-        self._resolver = Resolver(sock.reachable_families, self.act, self._unlogged.append, backoff_max=backoff_max)
+        self._resolver = Resolver(sock.reachable_families, self.act, self.log.notice, backoff_max=backoff_max)
         self._errands: deque[Callable[[], None]] = deque()
         self._thread = Worker(self._run, f"swim {node.local.name}")
         _engines.add(self)
@@ -208,7 +205,7 @@ class Engine:
             result = deed(self.node, clock())
             told = True
             self._settle()
-            if self._deadline() < self._sleeps_until or self._unlogged:
+            if self._deadline() < self._sleeps_until:
                 self._poller.wake()
         except BaseException as error:
             if told or not is_mistake(error, self.node):
@@ -254,12 +251,12 @@ class Engine:
 
     def halt(self) -> None:
         """Have the thread end and close the sockets, and don't wait for it."""
-        if self._thread.ident is None:
+        if self._thread.is_alive() or self.done:
+            self._run_soon(self._end)
+        else:
             with self.lock:
                 self._end()
                 self._finish()
-        else:
-            self._run_soon(self._end)
 
     def stop(self) -> None:
         """End the thread and close the socket, at once. A second call waits for the same."""
@@ -320,13 +317,7 @@ class Engine:
         with self.lock:
             if failure is not None:
                 self._fail(failure)
-        try:
-            self._log()
-            if self.failure is not None:
-                self._logger.error("the node %r failed", self.node.local.name, exc_info=self.failure)
-        finally:
-            with self.lock:
-                self._finish()
+            self._finish()
 
     def _serve(self) -> None:
         rounds = 0  # in a row in which something had arrived
@@ -354,8 +345,6 @@ class Engine:
                 if self._longest_sleep is not None and timeout is not None and timeout > self._longest_sleep:
                     timeout = self._longest_sleep
                 self._tell_news()
-            if self._unlogged:
-                self._log()
             if self._spread:
                 # Those who were just told, here and elsewhere, have better to do than this thread: what comes next are
                 # the copies that others send back. It lets them go first, and finds these all at once.
@@ -385,7 +374,7 @@ class Engine:
             self._settle()
         self._count_losses()
         while (trouble := self._socket.trouble()) is not None:
-            self._unlogged.append(trouble)
+            self.log.notice(trouble)
         if self._own_address is not None and now >= self._own_address.due:
             self._look_after(self._own_address, now)
         if now >= self._resolver.deadline:
@@ -403,7 +392,7 @@ class Engine:
     def _look_after(self, own_address: OwnAddress, now: float) -> None:
         notice = own_address.follow(self.node, now)
         if notice is not None:
-            self._unlogged.append(notice)
+            self.log.notice(notice)
             if self._multicast is not None:
                 self._multicast.move(own_address.address.host)
             self._settle()
@@ -464,7 +453,7 @@ class Engine:
     def _announce(self, payload: bytes) -> None:
         trouble = self._multicast.send(payload) if self._multicast is not None else None
         if trouble is not None:
-            self._unlogged.append(Notice(WARNING, "multicast", trouble))
+            self.log.notice(Notice(WARNING, "multicast", trouble))
 
     def _publish(self, event: Event) -> None:
         if self._own_address is not None:
@@ -476,19 +465,12 @@ class Engine:
             queue.push(event)
         notice = self._notices.of(event)
         if notice is not None:
-            self._unlogged.append(notice)
-
-    def _log(self) -> None:
-        """Log what came up under the lock, outside it: a log handler may do anything.
-
-        The protocol thread alone does so: of two threads one could overtake the other, and tell a death before a join.
-        """
-        while self._unlogged:
-            self._unlogged.popleft().write(self._logger, self._name)
+            self.log.notice(notice)
 
     def _fail(self, error: BaseException) -> None:
         if not self.ended:
             self.failure = error
+            self.log.say(ERROR, "the node failed", error=error)
         self._end()
 
     def _end(self) -> None:

@@ -1,31 +1,26 @@
 """Listeners: functions called with events, in a thread of their own, so that none holds up the protocol."""
 
-import logging
 import threading
 from collections.abc import Callable
 
 from swim_core import Event, EventsLost, NodeCrashed, NotRunning
+from swim_core.embedding.log_messages import ERROR, WARNING
 
 from .engine import Engine
 from .errands import Worker
+from .logs import HASTE, PATIENCE, Log
 from .subscription import Subscription
 
 __all__ = ["Dispatcher", "Listener"]
-
-logger = logging.getLogger("swim_threads.listeners")
-
-# seconds that closing waits for a listener that is running, normally and after an exception (whose deadline is
-# not to be overrun by more than 50 ms); a listener that itself waits for the closing thread must not hang it
-PATIENCE, HASTE = 1.0, 0.04
 
 
 class Listener:
     """The handle of a listener that was added."""
 
-    def __init__(self, events: Subscription, call: Callable[[Event], object], node_name: str) -> None:
+    def __init__(self, events: Subscription, call: Callable[[Event], object], log: Log) -> None:
         self._events = events
         self._call = call
-        self._node_name = node_name
+        self._log = log
         self.removed = False
 
     def remove(self) -> None:
@@ -47,14 +42,15 @@ class Listener:
         except (TimeoutError, NotRunning, NodeCrashed):
             return
         kind = type(event).__name__
-        extra = {"node": self._node_name, "event": kind}
         if isinstance(event, EventsLost):
-            lost = "%s: a listener fell behind: %d events were lost"
-            logger.warning(lost, self._node_name, event.count, extra={**extra, "count": event.count})
+            extra = {"event": kind, "count": event.count}
+            lost = "a listener fell behind: %d events were lost"
+            self._log.say(WARNING, lost, event.count, topic="listeners", extra=extra)
         try:
             self._call(event)
-        except BaseException:  # SystemExit too: one listener's end is not the end of the others
-            logger.exception("%s: a listener raised, on %s", self._node_name, kind, extra=extra)
+        except BaseException as error:  # SystemExit too: one listener's end is not the end of the others
+            what = "a listener raised, on %s"
+            self._log.say(ERROR, what, kind, topic="listeners", extra={"event": kind}, error=error)
 
 
 class Dispatcher:
@@ -74,7 +70,7 @@ class Dispatcher:
             RuntimeError: if the thread can't be started. Nothing is changed.
         """
         engine = self._engine
-        listener = Listener(Subscription(engine, self._limit, current=current), call, engine.node.local.name)
+        listener = Listener(Subscription(engine, self._limit, current=current), call, engine.log)
         try:
             engine.do(lambda: self._add(listener))
         except BaseException:
@@ -96,12 +92,18 @@ class Dispatcher:
             self._thread.join(HASTE if hasty else PATIENCE)
 
     def _run(self) -> None:
+        while not self._engine.ended:
+            try:
+                self._deliver()
+            except BaseException as error:  # of a trace function, which may raise here too
+                self._engine.log.say(ERROR, "listeners could not be called", topic="listeners", error=error)
+
+    def _deliver(self) -> None:
         engine = self._engine
-        while True:
-            for listener in engine.changed.wait_for(self._called_for):
-                if engine.ended:  # also by a listener before it
-                    return
-                listener.deliver()
+        for listener in engine.changed.wait_for(self._called_for):
+            if engine.ended:  # also by a listener before it
+                return
+            listener.deliver()
 
     def _called_for(self) -> tuple[Listener, ...]:
         wanted = self._engine.ended or any(listener.ready for listener in self._listeners)

@@ -26,6 +26,7 @@ from swim_core.embedding.arguments import HostPort, read_seeds
 from . import open_nodes
 from .engine import Engine, clock
 from .listeners import Dispatcher, Listener
+from .logs import HASTE, PATIENCE, Log, log_writer
 from .own_address import OwnAddress
 from .resolver import Seed
 from .sockets.multicast import MulticastSocket
@@ -60,6 +61,7 @@ class ThreadNode:
         multicast: MulticastSocket | None = None,
         listener: TcpListener | None = None,
         listeners: Iterable[Callable[[Event], object]] = (),
+        log: Log | None = None,
     ) -> None:
         """For `open_node`, which see; takes over the sockets."""
         self._event_buffer = event_buffer
@@ -70,6 +72,7 @@ class ThreadNode:
             multicast=multicast,
             listener=listener,
             backoff_max=backoff_max,
+            log=log,
         )
         self._dispatcher = Dispatcher(self._engine, event_buffer)
         try:
@@ -218,7 +221,8 @@ class ThreadNode:
     def close(self) -> None:
         """Leave, then end all threads and close the socket. A second call does nothing; from a listener it works too.
 
-        No listener is called any more, though one that is running is not waited for longer than a second.
+        No listener is called any more, though one that is running is not waited for longer than a second; nor are
+        lines of the log that are still to be written.
         """
         self._close(wait=True)
 
@@ -322,4 +326,5 @@ class ThreadNode:
             return
         self._engine.stop()
         self._dispatcher.join(hasty=hasty)
+        log_writer.flush(HASTE if hasty else PATIENCE)
         open_nodes.discard(self)

@@ -1,6 +1,5 @@
 """`open_node`: from arguments to a bound socket and a running node."""
 
-import logging
 import os
 import secrets
 import socket
@@ -11,6 +10,7 @@ from swim_core import Address, BindError, ConfigError, Event, Multicast, Protoco
 from swim_core.embedding.arguments import Arguments, HostPort, check_listeners, read_arguments
 
 from .engine import clock
+from .logs import Log
 from .lookups import numeric, resolve_within
 from .node import ThreadNode
 from .preparing import (
@@ -27,8 +27,6 @@ from .preparing import (
 from .sockets.udp import UdpSocket
 
 __all__ = ["open_node"]
-
-logger = logging.getLogger("swim_threads")
 
 
 def open_node(
@@ -86,16 +84,17 @@ def open_node(
         hostname=socket.gethostname(),
         suffix=secrets.token_hex(4),
     )
+    log = Log("swim_threads", arguments.name)
     with ExitStack() as undo:
         bind = _bind_address(*arguments.bind)
-        sock, listener = open_sockets(arguments, bind, tripwires=arguments.config.tripwires, log=logger)
+        sock, listener = open_sockets(arguments, bind, tripwires=arguments.config.tripwires, log=log)
         undo.callback(sock.close)
         if listener is not None:
             undo.callback(listener.close)
         advertise = _advertise_address(arguments, sock)
-        own = advertised(arguments, sock, advertise, _first_seed(arguments, sock), log=logger)
+        own = advertised(arguments, sock, advertise, _first_seed(arguments, sock), log=log)
         core = create_node(arguments, own.address, now=clock())
-        multicast = open_multicast(arguments, sock, own.address, log=logger)
+        multicast = open_multicast(arguments, sock, own.address, log=log)
         if multicast is not None:
             undo.callback(multicast.close)
         with no_more_sockets(sock.address):
@@ -108,6 +107,7 @@ def open_node(
                 own_address=own,
                 multicast=multicast,
                 listener=listener,
+                log=log,
                 listeners=listeners,
             )
         undo.pop_all()

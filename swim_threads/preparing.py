@@ -1,6 +1,5 @@
 """From arguments to sockets and a node, as every adapter goes about it once names are resolved."""
 
-import logging
 import os
 import time
 from collections.abc import Iterator, Sequence
@@ -9,7 +8,9 @@ from contextlib import contextmanager
 from swim_core import Address, BindError, ProtocolNode
 from swim_core.embedding.advertising import exposure_warning, is_wildcard, label_warning, names_itself
 from swim_core.embedding.arguments import Arguments
+from swim_core.embedding.log_messages import INFO, WARNING
 
+from .logs import Log
 from .own_address import LOOK_EVERY, OwnAddress
 from .services import check_services
 from .sockets.interfaces import named_host
@@ -36,7 +37,7 @@ FIRST_LOOK_UP = 2.0
 
 
 def open_sockets(
-    arguments: Arguments, bind: tuple[str, int], *, tripwires: bool, log: logging.Logger
+    arguments: Arguments, bind: tuple[str, int], *, tripwires: bool, log: Log
 ) -> tuple[UdpSocket, TcpListener | None]:
     """Bind the node's sockets at ``bind``, whose host is numeric; without a listener there are no tripwires.
 
@@ -47,7 +48,7 @@ def open_sockets(
     check_services(arguments.join)
     sock, listener, notice = open_pair(*bind, tcp=tripwires)
     if notice is not None:
-        log.warning("%s: no tripwires, so that crashes are found later: %s", arguments.name, notice)
+        log.say(WARNING, "no tripwires, so that crashes are found later: %s", notice)
     for host, _ in arguments.join:
         sock.note_zone(host)
     return sock, listener
@@ -81,15 +82,15 @@ def elsewhere(name: str, addresses: Sequence[Address]) -> list[Address]:
 
 
 def advertised(
-    arguments: Arguments, sock: UdpSocket, advertise: Address | None, seeds: Sequence[Address], *, log: logging.Logger
+    arguments: Arguments, sock: UdpSocket, advertise: Address | None, seeds: Sequence[Address], *, log: Log
 ) -> OwnAddress:
     """What to tell others; logs how it was chosen, and what listening beyond loopback means."""
     own = OwnAddress(sock, advertise, seeds)
     if own.choice.notice is not None:
-        log.log(logging.WARNING if own.choice.doubtful else logging.INFO, "%s: %s", arguments.name, own.choice.notice)
+        log.say(WARNING if own.choice.doubtful else INFO, "%s", own.choice.notice)
     for warning in (exposure_warning(sock.address), label_warning(sock.address, arguments.config)):
         if warning is not None:
-            log.warning("%s: %s", arguments.name, warning)
+            log.say(WARNING, "%s", warning)
     return own
 
 
@@ -105,14 +106,12 @@ def create_node(arguments: Arguments, address: Address, *, now: float) -> Protoc
     )
 
 
-def open_multicast(
-    arguments: Arguments, sock: UdpSocket, address: Address, *, log: logging.Logger
-) -> MulticastSocket | None:
+def open_multicast(arguments: Arguments, sock: UdpSocket, address: Address, *, log: Log) -> MulticastSocket | None:
     """The socket to discover others with, if the node is to and the host can."""
     if arguments.discover is None:
         return None
     try:
         return MulticastSocket.open(arguments.discover, sock, address)
     except OSError as error:
-        log.warning("%s: no discovery by multicast: %s", arguments.name, error.strerror or error)
+        log.say(WARNING, "no discovery by multicast: %s", error.strerror or error)
         return None

@@ -21,6 +21,7 @@ from swim_core.embedding.advertising import advertised_address
 from swim_core.embedding.arguments import Arguments
 from swim_core.protocol import AddressLike
 from swim_core.simulation import Link, Network, Traffic
+from swim_threads.logs import DirectWriter, Log
 
 from ..engine import Engine
 from ..node import AsyncNode
@@ -270,7 +271,15 @@ class SimulatedNetwork:
         self._by_address[address] = sock
         self._changed()
         buffer, backoff_max = arguments.config.event_buffer, arguments.config.join_backoff_max
-        engine = Engine(core, sock, driver, event_buffer=buffer, backoff_max=backoff_max, look_up_service=self._hosts)
+        engine = Engine(
+            core,
+            sock,
+            driver,
+            event_buffer=buffer,
+            backoff_max=backoff_max,
+            look_up_service=self._hosts,
+            log=Log("swim_anyio", arguments.name, DirectWriter()),
+        )
         return engine, driver
 
     def _advertised(self, arguments: Arguments, bound: Address) -> Address:

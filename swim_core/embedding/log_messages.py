@@ -6,7 +6,7 @@ make no notices: they are the application's.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import msgspec
 
@@ -36,19 +36,11 @@ from swim_core.events import (
 )
 from swim_core.member import Member
 
-__all__ = ["DEBUG", "INFO", "WARNING", "Notice", "Notices"]
+__all__ = ["DEBUG", "ERROR", "INFO", "WARNING", "Notice", "Notices"]
 
-DEBUG, INFO, WARNING = 10, 20, 30
+DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
 """Levels, as everywhere in Python."""
 AGAIN = 600.0  # seconds until seeds that go on not to answer are warned of again: who looks at the log sees it
-
-
-class Logger(Protocol):
-    """What is needed of `logging.Logger`."""
-
-    def getChild(self, suffix: str, /) -> "Logger": ...
-
-    def log(self, level: int, msg: str, /, *args: object, extra: Mapping[str, object]) -> None: ...
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -66,11 +58,6 @@ class Notice(msgspec.Struct, frozen=True):
     topic: Literal["events", "multicast", "seeds", "settings"]
     text: str
     fields: Mapping[str, object] = {}
-
-    def write(self, logger: Logger, node: str) -> None:
-        """Log it under a child of an adapter's logger, named after the topic."""
-        extra = {"node": node, **self.fields}
-        logger.getChild(self.topic).log(self.level, "%s: %s", node, self.text, extra=extra)
 
 
 class Notices:

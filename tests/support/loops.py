@@ -60,7 +60,7 @@ def run_clean(loop: str, main: Main, driver: str) -> None:
     finally:
         left = set(threading.enumerate()) - threads
         for thread in left:
-            if thread.name == "swim resolver":  # shared by all nodes, and it ends by itself
+            if thread.name in ("swim resolver", "swim log"):  # shared by all nodes, they end by themselves
                 thread.join(SOON)
         assert not any(thread.name.startswith("swim") for thread in left if thread.is_alive()), "a thread is left"
         assert _open_files() == files, "a socket is left"

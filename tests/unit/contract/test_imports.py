@@ -51,6 +51,7 @@ NATIVE = (
 """The same for the rooms of the native protocol."""
 DOORS = {
     "swim_threads.engine",
+    "swim_threads.logs",
     "swim_threads.lookups",
     "swim_threads.preparing",
     "swim_threads.prometheus",
@@ -58,7 +59,7 @@ DOORS = {
     "swim_threads.sockets",
 }
 """What the anyio adapter uses of the threads adapter: the thread that runs a node, its sockets, the way from arguments
-to both, what keeps names resolved and the threads that do, and what becomes of statistics."""
+to both, what keeps names resolved and the threads that do, what writes the log, and what becomes of statistics."""
 FACE = {"listeners", "node", "opening", "open_nodes", "subscription"}
 """What only programs without an event loop use of it."""
 UNSEEN_BY_ADAPTERS = {"swim_core.native", "swim_core.smudge", "swim_core.simulation"}

@@ -6,6 +6,7 @@ of a comprehension. An exception that a signal handler raises just there leaves 
 
 import ast
 import dis
+import re
 import types
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +17,13 @@ import pytest
 from support.paths import ROOT
 
 SOURCES = sorted([*(ROOT / "swim_threads").rglob("*.py"), *(ROOT / "swim_anyio").rglob("*.py")])
+LOCK = re.compile(r"\b_?lock$")
 LOOPS = (ast.For, ast.AsyncFor, ast.While, ast.ListComp, ast.SetComp, ast.DictComp)
 SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef, ast.GeneratorExp)
 
 
 def holds_a_lock(block: ast.With | ast.AsyncWith) -> bool:
-    return any(ast.unparse(item.context_expr).endswith("lock") for item in block.items)
+    return any(LOCK.search(ast.unparse(item.context_expr)) for item in block.items)
 
 
 def within(node: ast.AST) -> Iterator[ast.AST]:

@@ -1,0 +1,228 @@
+"""Log lines of nodes, written in a thread of their own: filters and handlers are the application's.
+
+They may raise, wait for a server or for a lock, or never return. The protocol goes on, and the lines wait: a bounded
+number of them, and what is lost is counted. A record tells the time and the thread of what it is about.
+"""
+
+import atexit
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from queue import Empty, SimpleQueue
+from typing import NamedTuple, Protocol
+
+from swim_core.embedding.log_messages import WARNING, Notice
+
+__all__ = ["HASTE", "PATIENCE", "DirectWriter", "Log", "LogWriter", "Writer", "log_writer"]
+
+MOST = 1_000  # lines that wait for a slow handler
+LINGER = 5.0  # seconds that the thread waits for another line
+PATIENCE, HASTE = 1.0, 0.04
+"""Seconds that closing waits for code of the application's, normally and after an exception, whose deadline is not to
+be overrun by more than 50 ms."""
+TOPICS = ("events", "listeners", "multicast", "seeds", "settings", "sockets")
+
+_complaints = logging.NullHandler()
+
+
+class Line(NamedTuple):
+    """What a record is made of, once the application's code may run."""
+
+    logger: logging.Logger
+    level: int
+    text: str
+    args: tuple[object, ...]
+    extra: Mapping[str, object] | None
+    error: BaseException | None
+    created: float
+    thread: int
+    thread_name: str
+
+    def write(self) -> None:
+        """Have it filtered and handled. What that raises is printed as `logging` prints what a handler raises."""
+        record = None
+        try:
+            if self.logger.isEnabledFor(self.level):
+                record = self._record()
+                self.logger.handle(record)
+        except Exception:
+            if record is None:
+                record = logging.LogRecord(self.logger.name, self.level, __file__, 0, self.text, self.args, None)
+            with contextlib.suppress(Exception):
+                _complaints.handleError(record)
+
+    def _record(self) -> logging.LogRecord:
+        error = self.error
+        exc_info = None if error is None else (type(error), error, error.__traceback__)
+        args, extra = self.args, self.extra
+        record = self.logger.makeRecord(
+            self.logger.name, self.level, __file__, 0, self.text, args, exc_info, None, extra
+        )
+        record.relativeCreated -= (record.created - self.created) * 1_000
+        record.created, record.msecs = self.created, float(int(self.created % 1 * 1_000))
+        record.thread, record.threadName = self.thread, self.thread_name
+        return record
+
+
+class Writer(Protocol):
+    """What writes lines."""
+
+    def write(self, line: Line) -> None:
+        """Have a line written. Never raises but what interrupts it."""
+
+
+class DirectWriter:
+    """Writes lines at once, for nodes in virtual time, which stands still meanwhile."""
+
+    def write(self, line: Line) -> None:
+        """Write it."""
+        line.write()
+
+
+class LogWriter:
+    """Writes lines in a thread that begins with the first of them, and ends when there are no more. For any thread."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._work: SimpleQueue[Callable[[], object]] = SimpleQueue()
+        self._waiting = self._lost = 0
+        self._hurry = False
+        self._stuck: threading.Lock | None = None
+        self._thread: threading.Thread | None = None
+
+    def write(self, line: Line) -> None:
+        """Have a line written soon. Waits for nothing."""
+        with self._lock:
+            if self._waiting >= MOST:
+                self._lost += 1
+                return
+            if self._lost:
+                self._add(self._loss(line))
+                self._lost = 0
+            self._add(line)
+            self._see_to_thread()
+
+    def flush(self, seconds: float) -> None:
+        """Wait until all lines so far are written, for ``seconds`` at most; not at all if others waited in vain."""
+        written = threading.Lock()
+        written.acquire()
+        if self.then(written.release) and (self._stuck is None or not self._stuck.locked()):
+            self._stuck = None if written.acquire(timeout=seconds) else written
+
+    def then(self, call: Callable[[], object]) -> bool:
+        """Have ``call``, which must not wait, called in the thread once all lines so far are written.
+
+        Returns:
+            False if there are none.
+        """
+        with self._lock:
+            if self._thread is None and not self._waiting:
+                return False
+            self._hurry = True
+            self._work.put(call)
+            return self._see_to_thread()
+
+    def after_fork_in_child(self) -> None:
+        """The thread is the parent's, and the lock may be held for ever."""
+        self.__init__()  # type: ignore[misc]
+
+    def _loss(self, line: Line) -> Line:
+        node, text = line.args[0], "%s: %d lines of the log were lost here: what handles them is too slow"
+        extra = {"node": node, "event": "lines_lost", "count": self._lost}
+        return line._replace(level=WARNING, text=text, args=(node, self._lost), extra=extra, error=None)
+
+    def _add(self, line: Line) -> None:
+        self._waiting += 1
+        self._work.put(partial(self._write, line))
+
+    def _see_to_thread(self) -> bool:
+        """Whether there is one. If none can be started the lines wait for the next that asks for it."""
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(target=self._run, name="swim log", daemon=True)
+            try:
+                self._thread.start()
+            except RuntimeError:
+                self._thread = None
+        return self._thread is not None
+
+    def _run(self) -> None:
+        while True:
+            idle = False
+            try:
+                self._work.get(timeout=LINGER)()
+            except Empty:
+                idle = True
+            except BaseException:  # a handler would end its thread, and ends nothing
+                with contextlib.suppress(BaseException):
+                    _complaints.handleError(logging.makeLogRecord({"msg": "a handler of the log would end its thread"}))
+            with self._lock:
+                if (idle or self._hurry) and self._work.empty():
+                    self._hurry, self._thread = False, None
+                    return
+
+    def _write(self, line: Line) -> None:
+        try:
+            line.write()
+        finally:
+            with self._lock:
+                self._waiting -= 1
+
+
+log_writer = LogWriter()
+"""That of this process."""
+
+atexit.register(log_writer.flush, PATIENCE)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=log_writer.after_fork_in_child)
+
+
+class Log:
+    """The log of one node, under the names of its adapter. For any thread.
+
+    Args:
+        family: the adapter's logger, whose children are the topics.
+        node: stands before every text, and in the field ``node``.
+        writer: writes the lines.
+    """
+
+    def __init__(self, family: str, node: str, writer: Writer = log_writer) -> None:
+        self._node = node
+        self._writer = writer
+        self._loggers = {topic: logging.getLogger(f"{family}.{topic}") for topic in TOPICS}
+        self._loggers[""] = logging.getLogger(family)
+
+    def notice(self, notice: Notice) -> None:
+        """Log what an operator wants to read of an event."""
+        self.say(notice.level, "%s", notice.text, topic=notice.topic, extra=notice.fields)
+
+    def say(
+        self,
+        level: int,
+        text: str,
+        *args: object,
+        topic: str = "",
+        extra: Mapping[str, object] | None = None,
+        error: BaseException | None = None,
+    ) -> None:
+        """Log a line, with the traceback of an ``error``. Waits for nothing, and runs nothing of the application's."""
+        logger = self._loggers[topic]
+        if level < logging.Logger.getEffectiveLevel(logger) or level <= logger.manager.disable:
+            return
+        thread = threading.current_thread()
+        self._writer.write(
+            Line(
+                logger,
+                level,
+                "%s: " + text,
+                (self._node, *args),
+                {"node": self._node, **(extra or {})},
+                error,
+                time.time(),
+                threading.get_ident(),
+                thread.name,
+            )
+        )
