@@ -67,6 +67,26 @@ def test_clusters_whose_clocks_are_days_apart_stay_apart_and_both_say_so(asks: s
         simulation.run_until(simulation.agreed, 60.0)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_members_restarted_together_with_wrong_clocks_list_nobody_who_does_not_list_them(seed: int) -> None:
+    """One that has shown its claim to another that restarts can't take a cluster's time any more."""
+    with Simulation(seed) as simulation:
+        first = simulation.add("a")
+        simulation.add("b", join=[first])
+        simulation._wall_offset.update(c=3 * DAY, d=3 * DAY)
+        other = simulation.add("c", join=[first])
+        simulation.add("d", join=[first, other])
+        simulation.partition(["a", "b"], ["c", "d"])
+        simulation.run_for(60.0)
+        simulation.heal()
+        simulation.run_for(60.0)
+        for label in "cd":
+            simulation.restart(label)
+        simulation.run_for(180.0)
+        views = {process.name: {m.name for m in process.node.members()} for process in simulation.running()}
+        assert all(one in views[other] for one, view in views.items() for other in view), views
+
+
 @pytest.mark.parametrize("round_trip", [1.6, 3.0, 5.0])
 def test_members_join_over_links_that_take_seconds(round_trip: float) -> None:
     with Simulation(4, link=Link(delay=round_trip / 2, jitter=0.1, loss=0.01)) as simulation:

@@ -21,6 +21,7 @@ from swim_core.native.wire.claim import (
 __all__ = ["LocalMember", "Refutation"]
 
 MAX_EPOCH = 2**64 - 1
+DAY = 86_400_000  # ms; claims that are further ahead are dropped
 
 
 class Refutation(Enum):

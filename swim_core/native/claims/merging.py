@@ -17,12 +17,11 @@ from swim_core.shared.timers import Timer
 from swim_core.statistics import DropReason
 
 from .corrections import Corrections
-from .local_member import LocalMember, Refutation
+from .local_member import DAY, LocalMember, Refutation
 
 __all__ = ["ClaimMerger"]
 
 _LOOPBACK = (b"\x7f", bytes(15))  # what packed loopback addresses begin with
-DAY = 86_400_000  # ms
 FRESH = 2_000  # ms; an older verdict on a member that is live here is put to the member first
 QUESTIONS = 3  # times it is asked: one datagram lost must not kill it here
 OLD_HOLD = 1.0  # seconds, at least, that the member has to answer where the news is doubtful

@@ -4,13 +4,12 @@ from math import inf
 
 from swim_core.address import Address
 from swim_core.events import ClocksDiffer, ClustersMet
-from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.claims.local_member import DAY, LocalMember
 from swim_core.native.context import NodeContext
 from swim_core.native.wire.messages import Join, JoinAck
 
 __all__ = ["Encounters"]
 
-DAY = 86_400_000  # ms, by which a claim may be ahead of cluster time
 AGAIN = 60.0  # seconds until the same is told again
 FORMED = 10.0  # seconds in company after which a node knows its whole cluster
 
@@ -22,6 +21,7 @@ class Encounters:
         self._clock = context.clock
         self._table = context.table
         self._local = local
+        self._outbox = context.outbox
         self._emit = context.emit
         self._clocks_told = self._met_told = -inf
         self._alone = now
@@ -36,12 +36,15 @@ class Encounters:
         return self._table.live_count if now - self._alone >= FORMED else 1
 
     def same_time(self, theirs: Join | JoinAck, address: Address, now: float) -> bool:
-        """Whether the clocks of both clusters are near enough for one; a node that is alone takes the other's time.
+        """Whether the clocks of both clusters are near enough for one.
+
+        A node that is alone takes the other's time, unless others may have its claim already, made at another time.
 
         Claims of the one that is ahead would be refused in the other, so that only one of them would list both.
         """
         ahead = (theirs.time - self._clock.read(now)) if theirs.time else 0
-        if abs(ahead) <= DAY or self._table.live_count == 1 or theirs.members == 1:
+        newcomer = self._table.live_count == 1 and not self._outbox.spoken
+        if abs(ahead) <= DAY or newcomer:
             return True
         if now - self._clocks_told >= AGAIN:
             self._clocks_told = now
