@@ -138,6 +138,9 @@ def test_an_answer_to_an_own_ping_is_no_relays_word() -> None:
     code = hand.of(Verb.PINGREQ, at(3))[-1].code
     hand.node._detector._pings[at(3), code] = (hand.now, hand.node._timers.at(hand.now + 9.0, lambda _: None))
     hand.feed(at(3), Message(Verb.ACK, PORT, code))
+    evidence = hand.node.explain(str(at(2)))
+    assert evidence is not None
+    assert "a relay reached it" not in [observation.what for observation in evidence.observations]
     hand.run(4.0)
     assert hand.state(2) is State.DEAD
 
