@@ -2,6 +2,7 @@
 
 import os
 import sys
+from contextlib import suppress
 
 __all__ = ["main"]
 
@@ -21,6 +22,8 @@ def main() -> int:
             raise
         print(f'swim: {missing} is missing: pip install "swim-membership[cli]"', file=sys.stderr)
         return 1
+    finally:
+        _drop_unwritten()
 
 
 def _fill_standard_descriptors() -> None:
@@ -30,6 +33,21 @@ def _fill_standard_descriptors() -> None:
             os.fstat(number)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # the lowest number that is free
+
+
+def _drop_unwritten() -> None:
+    """Forget what standard streams can't take: from Python 3.13 on they keep it, and the interpreter, which flushes
+    them at its end, would complain once more and end with a status of its own.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                nothing = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nothing, stream.fileno())
+                os.close(nothing)
 
 
 if __name__ == "__main__":

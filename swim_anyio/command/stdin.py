@@ -5,7 +5,9 @@ input means only that no more commands come.
 """
 
 import errno
+import logging
 import os
+import select
 import signal
 import threading
 import time
@@ -18,15 +20,18 @@ from .commands import Lines
 
 __all__ = ["serve_lines"]
 
+log = logging.getLogger("swim_anyio.input")
+
 CHUNK = 65_536
 BACKGROUND_WAIT = 1.0  # seconds between looks at a terminal that belongs to another job
+NONBLOCKING_WAIT = 0.1  # the same at a non-blocking input, where there is no way to wait for it
 
 
 async def serve_lines(fd: int, handle: Callable[[bytes], Awaitable[None]], at_once: Callable[[bytes], bool]) -> None:
     """Deal with every line of ``fd``, one after the other, until cancelled or the input ends.
 
     Args:
-        fd: stays open and in blocking mode.
+        fd: stays open, and as it is: others may share it. It may be in non-blocking mode.
         handle: called in the loop with a line that ``at_once`` has left; must not raise.
         at_once: called first, in the thread that reads, which saves two crossings between threads; must not raise.
     """
@@ -53,14 +58,26 @@ def _read(
 
 
 def _next(fd: int) -> bytes:
-    """What can be read next; ``b""`` at the end, and for an input that can't be read."""
+    """What can be read next; ``b""`` at the end, and for an input that can't be read, of which the log tells."""
     while True:
         try:
             return os.read(fd, CHUNK)
+        except BlockingIOError:  # so whoever shares it has set it: that is a property of the open file, and theirs
+            _wait_readable(fd)
         except OSError as error:
             if error.errno != errno.EIO or not os.isatty(fd):
+                log.warning("standard input: %s; it is not obeyed", error.strerror)
                 return b""
-        time.sleep(BACKGROUND_WAIT)  # a background job: what is typed is the shell's (see `ignore_terminal_stops`)
+            time.sleep(BACKGROUND_WAIT)  # a background job: what is typed is the shell's (see below)
+
+
+def _wait_readable(fd: int) -> None:
+    if not hasattr(select, "poll"):
+        time.sleep(NONBLOCKING_WAIT)
+        return
+    poll = select.poll()
+    poll.register(fd, select.POLLIN)
+    poll.poll()
 
 
 def ignore_terminal_stops() -> None:
