@@ -100,7 +100,7 @@ class Chaos:
         simulation.replay = self.replay
         with simulation:
             if self.scenario.honest:
-                watch_all(simulation, self.bounds, lossless=self.scenario.lossless, unsaid=self.scenario.unsaid)
+                watch_all(simulation, self.bounds, lossless=self.scenario.lossless)
             else:
                 watch_nodes(simulation, self.bounds)
             if self.members <= JOIN_UP_TO:

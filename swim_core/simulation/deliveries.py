@@ -158,7 +158,8 @@ class NoneGivenUp(Observer):
 
     def _judge(self, process: Process, event: BroadcastsLost) -> None:
         network = self._cluster.network
-        if not network.whole or network.link.loss >= self.LOSS or self._cluster.now - self._changed < self.WHOLE:
+        passes = network.whole and network.link.loss < self.LOSS and self._cluster.now - self._changed >= self.WHOLE
+        if not passes or process.node.statistics().superseded:  # nobody answers one that gave way to a namesake
             self._cluster.excused["losses told"] += 1
             return
         self._cluster.judged["losses told"] += 1

@@ -247,14 +247,13 @@ class QueuesBounded(Observer):
             require(statistics.watches == 0, f"{process.label} still watches {statistics.watches} members")
 
 
-def watch_all(cluster: Cluster, bounds: Bounds | None = None, *, lossless: bool = True, unsaid: bool = True) -> None:
+def watch_all(cluster: Cluster, bounds: Bounds | None = None, *, lossless: bool = True) -> None:
     """Set every invariant of this library on ``cluster``; `Cluster.calm` asks for those that hold in the end.
 
     Args:
         cluster: whose nodes all keep to the protocol.
         bounds: what it promises; the native protocol's by default.
         lossless: whether no broadcast may be given up, not even with `BroadcastsLost`.
-        unsaid: whether members that were cut off or declared dead may miss broadcasts without being told.
     """
     bounds = bounds or Bounds()
     obstructions = Obstructions(cluster)
@@ -268,8 +267,7 @@ def watch_all(cluster: Cluster, bounds: Bounds | None = None, *, lossless: bool 
     watch_deliveries(cluster, obstructions, lossless=lossless)
     if lossless:
         cluster.watch(NoneGivenUp(cluster))
-    if not unsaid:
-        cluster.watch(NothingMissedUnsaid(cluster))
+    cluster.watch(NothingMissedUnsaid(cluster))
     watch_ways(cluster)
 
 

@@ -89,7 +89,7 @@ BUGS = (
         7,
         "a sync does not push back",
         DISSEMINATION + "sync.py",
-        "        self._push(chunks(entries, self._limit - self._overhead - PAGE_OVERHEAD), exchange.peer, now)",
+        "        self._push(chunks(entries, size - self._overhead - PAGE_OVERHEAD), exchange.peer, now)",
         "        pass",
         SPREADING,
     ),
@@ -113,8 +113,11 @@ BUGS = (
         10,
         "repair asks the origin only",
         DISSEMINATION + "repair.py",
-        "        peer = None\n        for _ in range(DRAWS):",
-        "        return origin if origin is not None and origin.live else None\n        for _ in range(DRAWS):",
+        "        for first in (stream.teller, self._table.by_id(stream.run)):\n"
+        "            if first is not None and first.live and first.short_id not in asked:\n"
+        "                return first\n",
+        "        origin = self._table.by_id(stream.run)\n"
+        "        return origin if origin is not None and origin.live else None\n",
         BROADCAST,
     ),
     Bug(
@@ -226,8 +229,8 @@ BUGS = (
         24,
         "a broadcast that waited for its origin's claim is not delivered: a TypeError",
         DISSEMINATION + "broadcasts.py",
-        "                self._deliver(stream, broadcast, now)\n\n    def _end_stream",
-        "                self._deliver(stream, now)\n\n    def _end_stream",
+        "                self._deliver(stream, broadcast, now)\n\n    def remind_anew",
+        "                self._deliver(stream, now)\n\n    def remind_anew",
         BROADCAST,
     ),
     Bug(
@@ -257,7 +260,7 @@ BUGS = (
     Bug(
         28,
         "the window of an older run can't expire: a TypeError",
-        DISSEMINATION + "broadcasts.py",
+        DISSEMINATION + "streams.py",
         "OLD_RUN = 60.0 ",
         "OLD_RUN = None ",
         BROADCAST,

@@ -38,6 +38,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     bugs = [bug for bug in BUGS if not options.bugs or any(_is_meant(bug, what) for what in options.bugs)]
     found: dict[str, str] = json.loads(options.found.read_text()) if options.found.exists() else {}
     todo = [(bug, way) for bug in bugs for way in options.by if options.again or _key(bug, way) not in found]
+    unfit = [bug.number for bug in bugs if (ROOT / bug.file).read_text().count(bug.old) != 1]
+    if unfit:
+        sys.exit(f"the code has moved on: bugs {unfit} no longer fit, see to bugs.py")
     print(f"{len(bugs)} bugs, {len(todo)} trials to go, {options.jobs} at a time", flush=True)
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
@@ -91,8 +94,6 @@ def _try(bug: Bug, way: str, trees: "SimpleQueue[Path]", options: argparse.Names
     tree = trees.get()
     file = tree / bug.file
     sound = file.read_text()
-    if sound.count(bug.old) != 1:
-        raise ValueError(f"bug {bug.number} no longer fits {bug.file}: see to bugs.py")
     file.write_text(sound.replace(bug.old, bug.new))
     try:
         return _by_tests(bug, tree) if way == "tests" else _by_chaos(tree, options)

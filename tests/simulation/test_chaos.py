@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from swim_core import BroadcastReceived, Config, Event, ProtocolConfig
-from swim_core.simulation import SCENARIOS, Bounds, Chaos, InvariantViolated
+from swim_core.simulation import SCENARIOS, Bounds, Chaos, InvariantViolated, Report
 from swim_core.simulation.__main__ import main
 
 PROOF = {
@@ -41,6 +41,8 @@ PROOF = {
     "deployment": ["deployment"],
     "burst": ["burst"],
     "origin-ends": ["origin ended"],
+    "blip": ["blip"],
+    "beyond": ["burst"],
 }
 """What must have been counted, over a few seeds, for a scenario to have happened."""
 
@@ -203,3 +205,16 @@ def test_the_command_can_keep_going(capsys: pytest.CaptureFixture[str]) -> None:
     out = capsys.readouterr().out
     assert out.count("replay: ") == 5
     assert out.endswith("runs=5 steps=0\n")
+
+
+def test_a_long_sweep_that_looks_away_fails(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def looks_away(chaos: Chaos) -> Report:
+        counts = Counter({"verdicts": 1})
+        return Report(steps=1, faults=Counter(), judged=counts, excused=counts, recovery=0.0, digest="")
+
+    monkeypatch.setattr(Chaos, "run", looks_away)
+    assert main(["--runs", str(6 * len(SCENARIOS))]) == 1
+    assert "too many verdicts were not judged: at most 2% may be excused" in capsys.readouterr().out
+    assert main(["--runs", str(len(SCENARIOS))]) == 0

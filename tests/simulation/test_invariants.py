@@ -446,6 +446,10 @@ class TestNoneGivenUp:
         self.lose(stage)
         assert stage.simulation.excused["losses told"] == 1
 
+    def test_who_gave_way_to_a_namesake_is_answered_by_nobody(self, stage: Stage) -> None:
+        stage.node(4).counters = Statistics(superseded=True)
+        self.lose(stage)
+
 
 class TestNothingMissedUnsaid:
     @pytest.fixture
