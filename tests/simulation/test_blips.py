@@ -130,6 +130,22 @@ def test_those_of_all_members_come_within_5_s_too() -> None:
         simulation.run_until(lambda: received(away) == len(others), limit=SOON)
 
 
+def test_a_rare_one_is_shown_also_while_others_broadcast_much() -> None:
+    """What waits to be pushed would fill every ping; and so many retain only the last second."""
+    with formed("busy", 7, tripwires=False) as simulation:
+        rare, *busy, away = members(simulation)
+        simulation.partition([away])
+        simulation.run_for(0.5)
+        simulation.broadcast(rare, b"reload your settings")
+        for number in range(7_000):
+            if number == 2_000:
+                simulation.heal()
+            simulation.broadcast(busy[number % len(busy)], bytes(150))
+            simulation.run_for(0.001)
+        shown: list[BroadcastReceived | BroadcastsLost] = [*away.told(BroadcastReceived), *away.told(BroadcastsLost)]
+        assert rare.name in {event.origin.name for event in shown}
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_the_first_member_of_a_cluster_gets_them_too(seed: int) -> None:
     """Nobody ever had to tell it of the others, so it has not synced before; then, too, it was there all the time."""

@@ -28,6 +28,10 @@ class Piggyback(msgspec.Struct):
         """Bytes of all items."""
         return sum(map(len, self.claims)) + sum(map(len, self.numbers)) + sum(map(len, self.broadcasts))
 
+    def with_numbers(self, numbers: list[Raw]) -> "Piggyback":
+        """The same items and these numbers."""
+        return Piggyback(self.claims, numbers, self.broadcasts)
+
 
 class GossipQueue:
     """Items that still have to be told, oldest first; a newer claim about a name takes the older one's place.

@@ -98,11 +98,12 @@ class Outbox:
                 body = NIL if message is None else encode_item(message)  # once, since its size is asked for
                 passing = self._paths.size(to.address) if self._paths else self._limit
                 most = passing if limit is None else min(limit, passing)
-                taken = self._codec.overhead + len(body)
-                reminding = not riding and to.live and type(message) in _REMINDING
-                riding = self._piggyback(to, riding, most - taken)
-                if reminding and self._reminders.any:
-                    riding = self._remind(riding, min(most, SMALLER[-1]) - taken, now)
+                room = most - self._codec.overhead - len(body)
+                reminding = self._reminders.any and not riding and to.live and type(message) in _REMINDING
+                numbers = self._remind(to, room - max(0, most - SMALLER[-1]), now) if reminding else []
+                riding = self._piggyback(to, riding, room - sum(map(len, numbers)))
+                if numbers:
+                    riding = Piggyback(numbers=numbers) if riding is None else riding.with_numbers(numbers)
             to = to.address
         flags = self._flags(now) | (Flags.CORRECTION if correction else 0)
         if riding:
@@ -158,18 +159,17 @@ class Outbox:
                 riding = Piggyback([accusation, *riding.claims], riding.numbers, riding.broadcasts)
         return riding
 
-    def _remind(self, riding: Piggyback | None, room: int, now: float) -> Piggyback | None:
-        """Add which broadcasts there are, but none that may still be on its way: it would seem to be lost.
+    def _remind(self, to: Entry, room: int, now: float) -> list[Raw]:
+        """Which broadcasts there are, but for those that may still be on their way: they would seem to be lost.
 
+        Before what waits, which is pushed soon in any case; but what is claimed of the receiver must have its place.
         Any path must let them pass: they ride for a minute, and a ping that is swallowed looks like a member's end.
         """
         gossip = self._gossip
-        room -= riding.size if riding is not None else 0
+        if to.claim.state is not State.ALIVE:
+            room -= len(encode_item(to.claim))
         besides = self.sender if gossip.has_own else None
-        numbers = self._reminders.choose(room, now, age=SLOW if gossip.busy else 0.0, besides=besides)
-        if not numbers:
-            return riding
-        return Piggyback(numbers=numbers) if riding is None else Piggyback(riding.claims, numbers, riding.broadcasts)
+        return self._reminders.choose(room, now, age=SLOW if gossip.busy else 0.0, besides=besides)
 
 
 def chunks(items: list[Raw], room: int) -> Iterator[list[Raw]]:
