@@ -30,14 +30,17 @@ class Datagram(NamedTuple):
 
 
 class Losses(NamedTuple):
-    """What an adapter's system lost of a node's traffic, and nobody else counts."""
+    """What an adapter's system lost of a node's traffic, and nobody else counts.
+
+    Attributes:
+        unsent: datagrams that it refused to send, by the name of the error, as in ``EPERM``.
+        unsent_bytes: what they held together.
+        overflowed: datagrams that came and were dropped, since those before them had not been read.
+    """
 
     unsent: Mapping[str, int]
-    """Datagrams that it refused to send, by the name of the error, as in ``EPERM``."""
     unsent_bytes: int
-    """What they held together."""
     overflowed: int
-    """Datagrams that came and were dropped, since those before them had not been read."""
 
 
 class KernelEvidence(IntEnum):
