@@ -165,7 +165,7 @@ SCENARIOS = {
         Scenario(name="gray", acts=((1, situations.gray),), lossless=False),
         Scenario(name="firewall", acts=((1, situations.firewall),), tripwires=True),
         Scenario(name="deployment", acts=((1, situations.outlast_a_deployment),), every=4.0, calm=30.0),
-        Scenario(name="burst", acts=((1, missed_broadcasts.burst),), every=2.0, lossless=False),
+        Scenario(name="burst", acts=((1, missed_broadcasts.burst),), every=2.0),
         Scenario(name="origin-ends", acts=((1, missed_broadcasts.end_after_broadcast),)),
         Scenario(name="blip", acts=((1, missed_broadcasts.blip),), every=2.0, seconds=60.0),
         Scenario(name="beyond", acts=((1, missed_broadcasts.burst_beyond),), every=2.0, lossless=False, seconds=15.0),

@@ -141,10 +141,13 @@ def lull(harm: Harm) -> None:
     simulation, random = harm.simulation, harm.random
     simulation.run_for(SETTLED + random.uniform(0.0, 1.0))
     one = random.choice(harm.awake())
+    others = [process for process in harm.awake() if process is not one]
     simulation.faults["end in a lull"] += 1
     random.choice((simulation.lose_host, lambda process: simulation.crash(process, refusals=False)))(one)
-    simulation.run_for(8.0)
-    simulation.restart(one, join=harm.awake()[:3])
+    simulation.run_for(9.5)
+    for process in others:
+        require(not holds_live(process, one), f"{one.label} ended in quiet times, and {process.label} does not know it")
+    simulation.restart(one, join=others[:3])
 
 
 def end_the_hung(harm: Harm) -> None:

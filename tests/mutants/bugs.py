@@ -267,7 +267,7 @@ BUGS = (
     ),
     Bug(
         29,
-        "a vote lacks its silence: a TypeError",
+        "a vote says nothing of its silence",
         DETECTION + "watch.py",
         "nonce, kind, _ms(age), kernel, _ms(kernel_age))",
         "nonce, kind, kernel, _ms(kernel_age))",
