@@ -42,6 +42,7 @@ from .detection.pings import Pings
 from .detection.prober import Prober
 from .detection.responder import Responder
 from .detection.tripwires import Tripwires
+from .detection.under_watch import UnderWatch
 from .detection.watches import Watches
 from .dissemination.broadcasts import Broadcasts
 from .dissemination.gossip import Gossip
@@ -87,6 +88,7 @@ class Assembly:
         self._config = config
         self._events: deque[Event] = deque()
         self._has_left = False
+        self._in_contact: Entry | None = None  # who was heard while this node was isolated
         hashes = Hashes(config.cluster, config.rings)
         codec = Codec(hashes.label)
         self._queue = GossipQueue(messages.MAX_DATAGRAM - codec.overhead)
@@ -102,9 +104,10 @@ class Assembly:
         self._inbox = Inbox(context.codec, context.table, context.counters)
         self._evidence_log = EvidenceLog(context.table)
         self._damping = FlapDamping(context, self._events.append)
-        self._gossip = Gossip(context, self._queue)
+        under_watch = UnderWatch()
+        self._gossip = Gossip(context, self._queue, under_watch)
         self._corrections = Corrections(context)
-        self._pings = Pings(context)
+        self._pings = Pings(context, self._health)
         self._dead_prober = DeadProber(context, self._local, self._pings)
         self._claims = ClaimMerger(
             context,
@@ -131,6 +134,8 @@ class Assembly:
             self._health,
             self._evidence_log,
             self._tripwires,
+            under_watch,
+            probe=lambda entry, at: self._prober.probe(entry, at),
             declare=self._declare,
         )
         self._broadcasts = Broadcasts(context, self._local, self._gossip, self._reminders)
@@ -267,6 +272,8 @@ class Assembly:
             self._corrections.ask_who(sender, now)  # first, since an answer may take all that a stranger is due
         if envelope.message is not None:
             self._handlers[type(message)](message, sender, now)
+        for further in envelope.further:
+            self._handlers[type(further)](further, sender, now)
         if stranger and type(message) is messages.Ping:
             self._corrections.ask_who(sender, now)
         if sender.proven is not None and not sender.proven.live:
@@ -288,6 +295,8 @@ class Assembly:
         """What the mere arrival of a live member's datagram tells, whatever stands in it."""
         self._health.hear(now)
         entry.heard = now
+        if self._health.isolated:
+            self._in_contact = entry
         if not sender.flags & Flags.DEAF:
             short_id = entry.short_id
             if short_id in self._prober.probes:
@@ -402,6 +411,8 @@ class Assembly:
     def _on_round(self, now: float) -> None:
         """Housekeeping, once per probe interval."""
         if not self._local.silent:
+            if self._health.isolated and self._in_contact is not None and self._in_contact.live:
+                self._pings.send(self._in_contact, now)  # heard: does it hear, too?
             self._dead_prober.on_round(now)
             self._isolation.on_round(self._table.live_count, now)
             if self._health.deaf:

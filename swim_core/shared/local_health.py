@@ -40,6 +40,8 @@ class LocalHealth:
         seen: the latest time seen.
         long_pause: seconds from which on a pause may have made others hold this node dead, and is told.
         last_pause: local clock at the end of the last pause; -inf before the first.
+        halting: paused twice within S, and no ack came in time since: this process does not get the time it needs.
+        late_from: short ids of those whose acks, the last ones in a row, came late.
     """
 
     def __init__(
@@ -67,6 +69,8 @@ class LocalHealth:
         self.isolated = False
         self.alone = False
         self.last_pause = -inf
+        self.halting = False
+        self.late_from: set[int] = set()
 
     def advance(self, now: float) -> float:
         """Take note of the time; being more than 0.25 T (at least 0.25 s) late for the deadline is a pause.
@@ -88,11 +92,25 @@ class LocalHealth:
         lag = 0.0 if deadline is None else now - max(deadline, self.seen)
         if lag > self._pause:
             self._asleep += lag
+            self.halting = self.halting or now - self.last_pause < self._limits.isolation
             self.last_pause = now
             self._counters.pauses += 1
             self._counters.paused_seconds += lag
             self._on_pause(lag)
         return now
+
+    def answered(self, short_id: int, *, in_time: bool) -> None:
+        """A member acked a ping."""
+        if not in_time:
+            self.late_from.add(short_id)
+        elif self.halting or self.late_from:
+            self.halting = False
+            self.late_from.clear()
+
+    @property
+    def late(self) -> bool:
+        """Whether acks of two members in a row came late: this node, or the line to it, is what is slow."""
+        return len(self.late_from) > 1
 
     def _unpaused(self, now: float) -> float:
         return now - self._asleep

@@ -24,6 +24,16 @@ class RateLimit:
         self._tokens -= count
         return True
 
+    def book(self, now: float) -> float:
+        """Take the next one that is allowed, now or later; returns when. `give_back` if it is not used."""
+        self._refill(now)
+        self._tokens -= 1
+        return now + max(0.0, -self._tokens / self._rate)
+
+    def give_back(self) -> None:
+        """One that was booked is not used."""
+        self._tokens += 1
+
     def wait(self, now: float, share: float = 0.0) -> float:
         """Seconds until one more is allowed and ``share`` (0 to 1) of the whole is there; 0 if now."""
         self._refill(now)

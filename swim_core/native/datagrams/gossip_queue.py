@@ -83,6 +83,11 @@ class GossipQueue:
             self._own[origin, number] = None
         self.any = True
 
+    @property
+    def has_broadcasts(self) -> bool:
+        """Whether any of them is of an application."""
+        return bool(self._broadcasts)
+
     def clear(self) -> None:
         """Tell nothing after all."""
         self._claims.clear()

@@ -1,16 +1,18 @@
 """The making of datagrams: one message, and in the room left what else must be said."""
 
+from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from itertools import accumulate
 
 from msgspec import Raw
 
 from swim_core.address import Address
 from swim_core.member import State
 from swim_core.native.table.entry import Entry
-from swim_core.native.wire.datagram import NIL, Codec, Flags, encode_item
-from swim_core.native.wire.messages import Ack, Announce, Join, Message, Ping, Tell
+from swim_core.native.wire.datagram import MAX_FURTHER, NIL, Codec, Flags, encode_item
+from swim_core.native.wire.messages import Ack, Announce, Further, Join, Message, Ping, Tell
 from swim_core.protocol import Datagram
 from swim_core.statistics import Counters
 
@@ -24,6 +26,7 @@ __all__ = ["Outbox"]
 SLOW = 3.0  # seconds, at most, that floods take while much waits; a member refuses to broadcast when it is more
 _UNSEEN = (Announce, Tell)  # what shows no member this node's claim
 _REMINDING = (Ping, Ack)  # what each member sends and gets in every round
+FURTHER_SIZE = 3  # the header of one more list, at most
 _datagram = partial(tuple.__new__, Datagram)  # from a pair, in one step less than by name
 
 
@@ -117,6 +120,22 @@ class Outbox:
         self._counters.sent[type(message)].add(len(data))
         self.queue.append(_datagram((data, to)))
         return data
+
+    def send_several(self, messages: Sequence[Further], to: Entry, now: float) -> int:
+        """Queue one datagram with as many of ``messages`` as it holds, from the first on; returns how many."""
+        encoded = [encode_item(message) for message in messages[: 1 + MAX_FURTHER]]
+        room = self.room([to]) - FURTHER_SIZE
+        count = max(1, bisect_right(list(accumulate(map(len, encoded))), room))
+        if count == 1:
+            self.send(messages[0], to, now)
+        elif not self.muted:
+            riding = self._piggyback(to, None, room - sum(map(len, encoded[:count]))) or Piggyback()
+            lists = riding.claims, riding.numbers, riding.broadcasts
+            data = self._codec.pack(self._flags(now), self.sender, encoded[0], *lists, encoded[1:count])
+            self.spoken = True
+            self._counters.sent[type(messages[0])].add(len(data))
+            self.queue.append(_datagram((data, to.address)))
+        return count
 
     def spread(self, riding: Piggyback, targets: Iterable[Entry], now: float) -> None:
         """Queue the same items for each of ``targets``: one datagram made once, save for who is accused itself."""

@@ -8,6 +8,7 @@ from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import Piggyback
 from swim_core.native.table.entry import Entry
 from swim_core.native.wire.messages import Ping
+from swim_core.shared.local_health import LocalHealth
 from swim_core.shared.timers import Timer
 
 __all__ = ["Pings"]
@@ -28,7 +29,9 @@ class _Sent(msgspec.Struct, frozen=True):
 class Pings:
     """Sends pings and recognises what comes back."""
 
-    def __init__(self, context: NodeContext) -> None:
+    def __init__(self, context: NodeContext, health: LocalHealth) -> None:
+        self._health = health
+        self._longest = context.config.max_probe_timeout
         self._random = context.random
         self._clock = context.clock
         self._outbox = context.outbox
@@ -76,6 +79,7 @@ class Pings:
         to, round_trip = sent.to, now - sent.at
         if to.short_id == short_id:
             to.round_trip, to.unanswered = round_trip, 0
+        self._health.answered(short_id, in_time=round_trip <= self._longest)
         if not sent.accused:
             self._rtt.add(round_trip)
         if self._asked:

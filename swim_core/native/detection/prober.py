@@ -18,7 +18,9 @@ from .pings import Pings
 
 __all__ = ["Prober"]
 
-DEAF_PINGS = 16  # members asked per round while nobody is heard
+DEAF_PINGS = 16  # members asked per round while nobody is heard, or more:
+DEAF_ROUNDS = 16  # in so many rounds all are, as far as
+MOST_DEAF_PINGS = 64  # allow: few survivors of many must find each other before each is alone
 
 
 class Prober:
@@ -59,6 +61,7 @@ class Prober:
         self._round = -1  # the last one in which the turn was taken
         self._planned: tuple[int, int] | None = None
         self._met = False
+        self._uncalled: list[Entry] = []  # who is still to be asked while nobody is heard
         self._taken = now
         self.enabled = True
         """False once superseded or left: rounds go on, probes don't."""
@@ -166,9 +169,14 @@ class Prober:
         self.probes.clear()
 
     def _call_for_anyone(self, now: float) -> None:
-        order, local = self._table.order, self._table.local_name
-        places = self._random.sample(range(len(order)), min(len(order), DEAF_PINGS + 1))
-        chosen = [entry for entry in map(order.__getitem__, places) if entry.name != local][:DEAF_PINGS]
+        """Ask some members, other ones each time until all were asked, and the seeds."""
+        count = max(DEAF_PINGS, min(len(self._table.order) // DEAF_ROUNDS, MOST_DEAF_PINGS))
+        if len(self._uncalled) < count:
+            others = [entry for entry in self._table.others() if entry not in self._uncalled]
+            self._random.shuffle(others)
+            self._uncalled = others + self._uncalled
+        chosen = [entry for entry in self._uncalled[-count:] if entry.live]
+        del self._uncalled[-count:]
         seeds = (self._table.live_at(address) for address in self._seeds())
         for entry in chosen + [seed for seed in seeds if seed is not None and seed not in chosen]:
             self._pings.send(entry, now)

@@ -16,7 +16,7 @@ from swim_core.shared.local_health import LocalHealth
 from swim_core.tripwire import NO_TRIPWIRES, Tripwire, TripwirePlan, greeting_of, run_greeted
 
 from .evidence_log import EvidenceLog
-from .kernel_findings import EVIDENCE_LIFE
+from .kernel_findings import EVIDENCE_LIFE, KernelFindings
 
 __all__ = ["Tripwires"]
 
@@ -158,9 +158,10 @@ class Tripwires:
         """Whether that run ever greeted a tripwire of this node."""
         return short_id in self._greeted
 
-    def stands(self, short_id: int) -> bool:
-        """Whether a tripwire to that run was greeted, and has not broken since."""
-        return short_id in self._standing
+    def inform(self, findings: KernelFindings, short_id: int) -> None:
+        """Note what became of the tripwire to that run."""
+        findings.wired = short_id in self._standing
+        findings.lost = self._lost.get(short_id)
 
     def lost_at(self, short_id: int) -> float | None:
         """When a tripwire to that run broke, if that was lately and it has answered no ping since."""

@@ -14,11 +14,13 @@ from swim_core.native.settings import Settings
 from swim_core.native.table.entry import Entry
 from swim_core.native.wire.claim import MAX_INCARNATION
 from swim_core.native.wire.messages import KernelVerdict, Vote, VoteKind
+from swim_core.shared.rate_limit import RateLimit
 
 from .kernel_findings import KernelFindings
 
 __all__ = ["AskedHelper", "Watch"]
 
+UNANSWERED = 2  # pings, at least, before a silence says anything: one may be lost
 VOTE_LIFE = 1.3  # seconds that a vote counts
 NONCES = 3  # polls whose answers count
 
@@ -52,11 +54,14 @@ class Watch(msgspec.Struct):
         short_id: of the run that is watched.
         incarnation: that is accused.
         since: awake clock at t0, the sending of the first unanswered ping.
+        pings: sent in this watch.
         accusing: whether this node's own probe failed.
         accusers: short ids of those it is a helper for, and when they last asked.
         helpers: asked so far, by name (a helper that restarts goes on), in the order of rank.
         candidates: who may be asked next, best rank last.
+        pinged: when last.
         polled: when the last poll went out, and a ping to the subject with it.
+        booked: where the next ping has its place in line, if it has to wait.
         repeats: when tests and requests are repeated, since the subject seems to have ended; None as long as it seems
             silent only.
     """
@@ -65,21 +70,30 @@ class Watch(msgspec.Struct):
     short_id: int
     incarnation: int
     since: float
+    pings: int = 0
     accusing: bool = False
     accusers: dict[int, float] = msgspec.field(default_factory=dict)
     helpers: dict[str, AskedHelper] = msgspec.field(default_factory=dict)
     candidates: list[Entry] = msgspec.field(default_factory=list)
     findings: KernelFindings = msgspec.field(default_factory=KernelFindings)
     nonces: deque[int] = msgspec.field(default_factory=lambda: deque(maxlen=NONCES))
+    pinged: float = -inf
     next_ping: float = -inf
+    booked: RateLimit | None = None
     next_ask: float = -inf
     next_poll: float = -inf
     polled: float = -inf
     repeats: list[float] | None = None
 
+    @property
+    def tried(self) -> bool:
+        """Whether enough pings went unanswered; the probe that failed was one, where that is what began the watch."""
+        return self.pings + self.accusing >= UNANSWERED
+
     def vote(self, kind: VoteKind, nonce: int, age: float, config: Settings, now: float, awake: float) -> Vote:
         """What this node says of the member."""
         kernel, kernel_age = self.findings.verdict(config.reping_interval, now, awake)
+        age = age if self.tried else 0.0
         return Vote(self.short_id, self.incarnation, nonce, kind, _ms(age), kernel, _ms(kernel_age))
 
     def gone(self, quorum: int, config: Settings, now: float, awake: float) -> bool:

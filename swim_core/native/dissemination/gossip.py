@@ -1,6 +1,8 @@
 """Dissemination: each update floods along K rings of the live members (docs/protocol.md, section 5)."""
 
 from collections.abc import Callable, Sequence
+from math import inf
+from typing import Protocol
 
 from msgspec import Raw
 
@@ -12,10 +14,15 @@ from swim_core.native.wire.claim import Claim
 from swim_core.shared.rate_limit import RateLimit
 from swim_core.statistics import DropReason
 
-__all__ = ["Gossip"]
+__all__ = ["Audience", "Gossip"]
 
 GAP = 0.02  # seconds between two pushes in the long run
 CREDIT = 4  # pushes that may follow each other at once: news that come together need not wait at every hop
+# While many members end at once, claims come one by one from all sides; pushed like others, they made 300 datagrams a
+# second. So claims alone then wait a little longer, and go together.
+RARE_GAP, RARE_BURST = 0.2, 2  # seconds between two pushes, and datagrams to each target in one
+RARE_FOR = 2.0  # seconds for which that holds after the last sign of it: what they come to is told last
+ACCUSATIONS, ACCUSATIONS_AT_ONCE = 4, 8  # a second; more are such a sign
 BURST = 4  # datagrams to each target in one push
 SMALL = 12  # up to so many others all are told: fewer rings would save nothing
 WARY = 30.0  # seconds after a probe that was not answered in which nothing is saved: packets may be getting lost
@@ -25,10 +32,21 @@ REPEATS = (0.05, 0.2)  # seconds after which an originator tells again: no flood
 DEATH_REPEATS = REPEATS[:1]
 
 
+class Audience(Protocol):
+    """Who may well hear what is told."""
+
+    @property
+    def many(self) -> bool:
+        """Whether many members may not, so that it matters whom one tells."""
+
+    def hears(self, entry: Entry) -> bool:
+        """Whether that one may well."""
+
+
 class Gossip:
     """Pushes what is pending to the ring successors, at once where the last push is long enough ago."""
 
-    def __init__(self, context: NodeContext, queue: GossipQueue) -> None:
+    def __init__(self, context: NodeContext, queue: GossipQueue, audience: Audience) -> None:
         self._limit = context.config.max_pending
         self._timers = context.timers
         self._table = context.table
@@ -36,6 +54,9 @@ class Gossip:
         self._queue = queue
         self._counters = context.counters
         self._rate = RateLimit(1 / GAP, CREDIT)
+        self._accusations = RateLimit(ACCUSATIONS, ACCUSATIONS_AT_ONCE)
+        self._audience = audience
+        self._pushed = self._many = -inf
         self._scheduled = False
         self._wary_until = float("-inf")
         self._chosen: list[Entry] = []
@@ -54,6 +75,8 @@ class Gossip:
     def tell_claim(self, claim: Claim, now: float, *, originator: bool = False) -> None:
         """Tell a claim; an originator, and everybody of a death, tells it again, unless it is outdated by then."""
         self._queue.claim(claim)
+        if claim.state in (State.SUSPECT, State.DEAD) and not self._accusations.allow(now):
+            self._many = now
         if originator or claim.state is State.DEAD:
             delays = REPEATS if originator else DEATH_REPEATS
             self._repeat(now, lambda: self._tell_if_current(claim), delays)
@@ -93,18 +116,29 @@ class Gossip:
             self._queue.clear()  # nobody to tell: whoever comes asks for everything
         if not self._queue.any or self._scheduled:
             return
-        if self._rate.allow(now):
+        if self._wait(now) <= 0:
+            self._rate.allow(now)
             self._push(now)
         if self._queue.any:
             self._scheduled = True
-            self._timers.at(now + max(self._rate.wait(now), GAP / 2), self._push_later)
+            self._timers.at(now + max(self._wait(now), GAP / 2), self._push_later)
+
+    def _rarely(self, now: float) -> bool:
+        if self._audience.many:
+            self._many = now
+        return now - self._many < RARE_FOR and not self._queue.has_broadcasts
+
+    def _wait(self, now: float) -> float:
+        """Seconds until the next push."""
+        return max(self._rate.wait(now), self._pushed + RARE_GAP - now if self._rarely(now) else 0.0)
 
     def _push_later(self, now: float) -> None:
         self._scheduled = False
         self.settle(now)
 
     def _push(self, now: float) -> None:
-        for _ in range(BURST):
+        self._pushed = now
+        for _ in range(RARE_BURST if self._rarely(now) else BURST):
             targets = self._targets(now)
             self._outbox.spread(self._queue.take(self._outbox.room(targets)), targets, now)
             if not self._queue.any:
@@ -122,8 +156,11 @@ class Gossip:
         return self._table.live_count - 1 <= SMALL and now >= self._wary_until
 
     def _targets(self, now: float) -> list[Entry]:
-        """Whom this node tells; looked up anew when somebody came or went."""
+        """Whom this node tells; looked up anew when somebody came or went. While many may be gone, who is not."""
         table = self._table
+        if self._audience.many:
+            self._chosen_in = -1
+            return table.successors(self._audience.hears)
         if self._thrifty(now) and (origin := self._queue.relayed_only) is not None:
             return table.successor(besides=origin)
         if table.version != self._chosen_in:

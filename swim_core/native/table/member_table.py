@@ -1,6 +1,6 @@
 """The table: the highest claim known about each member, who is live, where they stand, and a digest of it all."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import reduce
 from math import inf
 from operator import attrgetter, xor
@@ -103,13 +103,13 @@ class MemberTable:
         """The live members except this node, in the probe order."""
         return (entry for entry in self.order if entry.name != self.local_name)
 
-    def successors(self) -> list[Entry]:
-        """The next live member on each ring that is not chosen yet: at most K others, to flood and to wire."""
+    def successors(self, fit: Callable[[Entry], bool] = lambda _: True) -> list[Entry]:
+        """The next live member on each ring that is ``fit`` and not chosen yet: at most K others, to flood and wire."""
         local = self.local_name
         chosen: list[Entry] = []
         for ring, place in zip(self.rings, self.places(self._entries[local]), strict=True):
             for entry in ring.after(place):
-                if entry.name != local and entry not in chosen:
+                if entry.name != local and entry not in chosen and fit(entry):
                     chosen.append(entry)
                     break
         return chosen

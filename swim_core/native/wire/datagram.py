@@ -8,22 +8,23 @@ are empty: a bare ping takes 42 bytes and its ack 32.
 
 from collections.abc import Callable, Sequence
 from struct import Struct
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
 import msgspec
-from msgspec import Raw
+from msgspec import Meta, Raw
 
 from swim_core.address import unpack
 from swim_core.member import check_name
 from swim_core.statistics import DropReason
 
 from .claim import U64, Claim, check_claim
-from .growth import read_claims, read_message
+from .growth import read_claims, read_further, read_message
 from .messages import (
     MAX_DATAGRAM,
     AckElsewhere,
     Broadcast,
     ClaimOf,
+    Further,
     Join,
     JoinAck,
     Message,
@@ -43,6 +44,7 @@ VERSION = 1
 HEADER = Struct(">BBI")
 ENVELOPE_SIZE = 10  # the outer array and the sender's short id
 LISTS_SIZE = 9  # three array headers of 3 bytes at most
+MAX_FURTHER = 128
 _HEADER_SIZE = HEADER.size
 
 
@@ -69,6 +71,7 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_un
     claims: list[Claim] = []
     numbers: list[Number] = []
     broadcasts: list[Broadcast] = []
+    further: Annotated[list[Further], Meta(max_length=MAX_FURTHER)] = []
 
 
 class _Bare(msgspec.Struct, array_like=True, gc=False):
@@ -84,6 +87,10 @@ class _Full(msgspec.Struct, array_like=True, gc=False):
     broadcasts: Sequence[Raw]
 
 
+class _Several(_Full):
+    further: Sequence[Raw]
+
+
 NIL = Raw(b"\xc0")
 _NOTHING = Raw(b"\x90")  # an empty list
 _encode = msgspec.msgpack.Encoder().encode
@@ -96,10 +103,13 @@ def _read_newer(body: bytes) -> Envelope:
     parts = items_of(body)
     if len(parts) < 2:
         raise ValueError("neither sender nor message")
-    lists = [*parts[2:], _NOTHING, _NOTHING, _NOTHING]
+    lists = [*parts[2:], *[_NOTHING] * 4]
     numbers, broadcasts = Raw(cut_list(Number, lists[1])), Raw(cut_list(Broadcast, lists[2]))
     plain = _decode(_encode([parts[0], NIL, _NOTHING, numbers, broadcasts]))
-    return Envelope(plain.sender, read_message(parts[1]), read_claims(lists[0]), plain.numbers, plain.broadcasts)
+    claims, further = read_claims(lists[0]), read_further(lists[3])
+    if len(further) > MAX_FURTHER:
+        raise ValueError("more messages than a datagram may hold")
+    return Envelope(plain.sender, read_message(parts[1]), claims, plain.numbers, plain.broadcasts, further)
 
 
 def encode_item(item: Message | Claim | Number | Broadcast | PageEntry) -> Raw:
@@ -201,10 +211,15 @@ class Codec:
         claims: Sequence[Raw] = (),
         numbers: Sequence[Raw] = (),
         broadcasts: Sequence[Raw] = (),
+        further: Sequence[Raw] = (),
     ) -> bytes:
         """A whole datagram; all but the message are encoded already."""
-        full = claims or numbers or broadcasts
-        body = _encode(_Full(sender, message, claims, numbers, broadcasts) if full else _Bare(sender, message))
+        if further:
+            body = _encode(_Several(sender, message, claims, numbers, broadcasts, further))
+        elif claims or numbers or broadcasts:
+            body = _encode(_Full(sender, message, claims, numbers, broadcasts))
+        else:
+            body = _encode(_Bare(sender, message))
         if self._seal is None:
             return HEADER.pack(VERSION, flags, self.label) + body
         header = HEADER.pack(VERSION, flags | Flags.SEALED, self.label)
@@ -237,6 +252,9 @@ class Codec:
             check = _CHECKS.get(type(envelope.message))
             if check is not None:
                 check(envelope.message)
+            for message in envelope.further:
+                if type(message) is PingReq:
+                    check_claim(message.claim)
         except (ValueError, RecursionError):  # msgspec's errors and bad UTF-8 are ValueErrors too
             return DropReason.UNDECODABLE
         return flags, envelope

@@ -15,10 +15,10 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from .claim import Claim
-from .messages import ClaimOf, Join, JoinAck, Message, NotMe, PageEntry, PingReq, SyncPage, SyncPush
+from .messages import ClaimOf, Further, Join, JoinAck, Message, NotMe, PageEntry, PingReq, SyncPage, SyncPush
 from .trimming import NIL, cut_body, items_of
 
-__all__ = ["read_claims", "read_message"]
+__all__ = ["read_claims", "read_further", "read_message"]
 
 MAX_FIELDS = 8
 """New fields of a claim that are handed on; with more it is refused."""
@@ -60,6 +60,11 @@ def read_message(data: bytes) -> Message | None:
 
 def _pairs(items: list[Raw], places: Mapping[str, int], message: SyncPage | SyncPush) -> list[tuple[Raw, PageEntry]]:
     return list(zip(items_of(items[places["entries"]]), message.entries, strict=True))
+
+
+def read_further(data: bytes) -> list[Further]:
+    """The messages that follow the first one, those left out that may not. Raises like `cut_body`."""
+    return [message for raw in items_of(data) if isinstance(message := read_message(raw), Further)]
 
 
 def read_claims(data: bytes) -> list[Claim]:

@@ -22,6 +22,7 @@ __all__ = [
     "Ask",
     "Broadcast",
     "ClaimOf",
+    "Further",
     "Join",
     "JoinAck",
     "KernelVerdict",
@@ -257,6 +258,9 @@ class Broadcast(_Base, frozen=True):
     number: Annotated[int, Meta(ge=1, le=2**32 - 1)]
     payload: Payload
 
+
+Further = PingReq | Vote | Poll
+"""What may follow the message of a datagram: of a watch on many members there is much to ask and to say at once."""
 
 Message = (
     Ping

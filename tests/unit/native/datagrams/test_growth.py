@@ -29,6 +29,7 @@ from swim_core.native.wire.messages import (
     PageEntry,
     Ping,
     PingReq,
+    Poll,
     SyncPage,
     SyncPush,
     Vote,
@@ -36,6 +37,7 @@ from swim_core.native.wire.messages import (
 )
 
 A, B, NEW = peer(1), peer(2), peer(7)
+NEW_ACK = Ack(3, 4)  # no message that may follow another one
 more = st.lists(
     st.none() | st.integers(0, 2**63) | st.binary(max_size=9) | st.lists(st.integers(0, 9), max_size=3),
     min_size=1,
@@ -72,9 +74,11 @@ def test_a_message_with_more_fields_is_what_is_known_of_it(kind: type) -> None:
 @settings(deadline=None, max_examples=50)
 @given(more, more)
 def test_lists_and_their_items_may_grow_and_so_may_the_datagram(new: list[object], lists: list[object]) -> None:
-    number, broadcast = Number(5, 6), Broadcast("x", 1, 2, b"hello")
-    data = datagram(9, grown(Ack(1, 2), *new), [], [grown(number, *new)], [grown(broadcast, *new)], *lists)
-    envelope = opened(data)
+    number, broadcast, poll = Number(5, 6), Broadcast("x", 1, 2, b"hello"), Poll(1, 2, 3)
+    further = [grown(poll, *new), [99, "unknown"], encode_item(NEW_ACK)]
+    known = [grown(number, *new)], [grown(broadcast, *new)], further
+    envelope = opened(datagram(9, grown(Ack(1, 2), *new), [], *known, *lists))
+    assert envelope.further == [poll]
     assert (envelope.sender, envelope.message) == (9, Ack(1, 2))
     assert (envelope.numbers, envelope.broadcasts) == ([number], [broadcast])
 

@@ -292,12 +292,12 @@ def test_a_helpers_watch_ends_when_the_accused_is_claimed_gone(state: State) -> 
 
 def test_a_poll_is_answered_at_once_with_its_nonce() -> None:
     hand = helping()
-    hand.run(0.3)
+    hand.run(0.8)
     hand.clear()
     hand.feed(A, Poll(B.short_id, 0, 4711))
     (vote,) = votes(hand)
     assert vote.nonce == 4711
-    assert vote.silence == pytest.approx(300, abs=5)
+    assert vote.silence == pytest.approx(800, abs=5)
     hand.feed(peer(9), Poll(B.short_id, 0, 4712))
     assert not hand.messages(Vote, peer(9))
 

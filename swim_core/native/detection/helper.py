@@ -1,0 +1,129 @@
+"""The helper's part in a watch: it looks for itself when others ask, and votes (docs/protocol.md, section 4)."""
+
+from collections import Counter
+
+from swim_core.native.claims.corrections import Corrections
+from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.context import NodeContext
+from swim_core.native.datagrams.sender import Sender
+from swim_core.native.table.entry import Entry
+from swim_core.native.wire.messages import PingReq, Poll, VoteKind
+from swim_core.shared.local_health import LocalHealth
+from swim_core.statistics import DropReason
+
+from .letters import Letters
+from .tripwires import Tripwires
+from .under_watch import UnderWatch
+from .watch import Watch
+
+__all__ = ["Helper"]
+
+ACCUSER_LIFE = 5.0  # seconds after which an accuser that asked no more is forgotten
+MAX_ASKED = 64  # watches kept for one accuser that nobody else had a reason for
+MAX_WATCHES = 4_096  # bounds what members that ask for help can make this node watch
+
+
+class Helper:
+    """Knows for whom a member is watched, and tells them what is seen."""
+
+    def __init__(
+        self,
+        context: NodeContext,
+        local: LocalMember,
+        corrections: Corrections,
+        health: LocalHealth,
+        tripwires: Tripwires,
+        under_watch: UnderWatch,
+        letters: Letters,
+    ) -> None:
+        self._config = context.config
+        self._table = context.table
+        self._counters = context.counters
+        self._local = local
+        self._corrections = corrections
+        self._health = health
+        self._tripwires = tripwires
+        self._under_watch = under_watch
+        self._letters = letters
+        self._asked: Counter[int] = Counter()  # watches kept for each accuser, by its short id
+
+    def subject(self, request: PingReq, sender: Sender, now: float) -> Entry | None:
+        """Whom to watch for that; None if it is not to be: help is given to live members, about live members."""
+        accuser = sender.member
+        entry = self._table.get(request.claim.name)
+        if accuser is None or entry is None:
+            self._counters.drop(DropReason.STRANGER)
+        elif not self._local.silent:
+            if not entry.live:
+                self._corrections.send(entry.claim, sender, now)
+            elif entry.name not in (self._local.name, accuser.name):
+                if entry.short_id in self._under_watch or self._has_room(accuser):
+                    return entry
+                self._counters.drop(DropReason.RATE_LIMITED)
+        return None
+
+    def _has_room(self, accuser: Entry) -> bool:
+        return self._asked[accuser.short_id] < MAX_ASKED and len(self._under_watch) < MAX_WATCHES
+
+    def asked(self, watch: Watch, accuser: Entry, now: float) -> float | None:
+        """An accuser asks for that watch: vote. Returns when it asked before, None if it had not."""
+        before = watch.accusers.get(accuser.short_id)
+        if before is None:
+            self._asked[accuser.short_id] += 1
+        watch.accusers[accuser.short_id] = now
+        self.vote(watch, accuser, 0, now)
+        return before
+
+    def polled(self, poll: Poll, sender: Sender, now: float) -> Watch | None:
+        """An accuser asks for the last word: vote. Returns the watch, if there is one."""
+        accuser = sender.member
+        if accuser is None:
+            self._counters.drop(DropReason.STRANGER)
+            return None
+        watch = self._under_watch.get(poll.subject)
+        entry = self._table.by_id(poll.subject)
+        if watch is not None:
+            if accuser.short_id not in watch.accusers:
+                self._asked[accuser.short_id] += 1
+            watch.accusers[accuser.short_id] = now
+            self.vote(watch, accuser, poll.nonce, now)
+        elif entry is not None and not entry.live:
+            self._corrections.send(entry.claim, sender, now)
+        return watch
+
+    def vote(self, watch: Watch, accuser: Entry, nonce: int, now: float) -> None:
+        """Say what is seen."""
+        paused = now - self._health.last_pause < self._config.stall_tolerance
+        kind = VoteKind.PAUSED if paused else VoteKind.SILENT
+        self._tripwires.inform(watch.findings, watch.short_id)
+        awake = self._health.awake(now)
+        self._letters.send(watch.vote(kind, nonce, awake - watch.since, self._config, now, awake), accuser, now)
+
+    def tell(self, watch: Watch, now: float) -> None:
+        """Say what is seen to all who asked."""
+        for accuser in self._accusers(watch, now):
+            self.vote(watch, accuser, 0, now)
+
+    def tell_life(self, watch: Watch, now: float) -> None:
+        """The member showed life: say so to all who asked."""
+        vote = watch.vote(VoteKind.ALIVE, 0, 0.0, self._config, now, self._health.awake(now))
+        for accuser in self._accusers(watch, now):
+            self._letters.send(vote, accuser, now)
+
+    def _accusers(self, watch: Watch, now: float) -> list[Entry]:
+        for short_id, asked in list(watch.accusers.items()):
+            if now - asked > ACCUSER_LIFE:
+                del watch.accusers[short_id]
+                self._release(short_id)
+        entries = (self._table.by_id(short_id) for short_id in watch.accusers)
+        return [entry for entry in entries if entry is not None and entry.live]
+
+    def ended(self, watch: Watch) -> None:
+        """The watch is over."""
+        for short_id in watch.accusers:
+            self._release(short_id)
+
+    def _release(self, short_id: int) -> None:
+        self._asked[short_id] -= 1
+        if not self._asked[short_id]:
+            del self._asked[short_id]

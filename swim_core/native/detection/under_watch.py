@@ -1,0 +1,67 @@
+"""Who is under watch at this node, and what that comes to when there are many."""
+
+from bisect import bisect_left, bisect_right, insort
+from collections.abc import Iterator
+
+from swim_core.native.table.entry import Entry
+
+from .watch import Watch
+
+__all__ = ["UnderWatch"]
+
+SEVERAL = 4  # at once: whoever says nothing may be gone as well
+MANY = 8  # more at once are a rack, a partition, or this node's own trouble, and no longer chance
+
+
+class UnderWatch:
+    """The watches by the short id of the run that is watched; whoever is under watch is of no use as a helper."""
+
+    def __init__(self) -> None:
+        self._watches: dict[int, Watch] = {}
+        self._since: list[float] = []  # of all of them, ascending
+
+    def __len__(self) -> int:
+        return len(self._watches)
+
+    def __iter__(self) -> Iterator[Watch]:
+        return iter(list(self._watches.values()))
+
+    def __contains__(self, short_id: object) -> bool:
+        return short_id in self._watches
+
+    def get(self, short_id: int) -> Watch | None:
+        """The watch on that run."""
+        return self._watches.get(short_id)
+
+    def add(self, watch: Watch) -> None:
+        """Keep one more."""
+        self._watches[watch.short_id] = watch
+        insort(self._since, watch.since)
+
+    def remove(self, watch: Watch) -> None:
+        """Keep it no longer; harmless if it is not kept."""
+        if self._watches.pop(watch.short_id, None) is not None:
+            del self._since[bisect_left(self._since, watch.since)]
+
+    @property
+    def several(self) -> bool:
+        """Whether there are so many that more may well be gone."""
+        return len(self._watches) >= SEVERAL
+
+    @property
+    def many(self) -> bool:
+        """Whether there are so many that what is done for each must be less."""
+        return len(self._watches) > MANY
+
+    @property
+    def accusing(self) -> bool:
+        """Whether this node's own probe of any of them failed."""
+        return any(watch.accusing for watch in self._watches.values())
+
+    def hears(self, entry: Entry) -> bool:
+        """Whether a member may well hear what it is sent: it lives, and is not under watch."""
+        return entry.live and entry.short_id not in self._watches
+
+    def silent_since(self, awake: float) -> int:
+        """How many have been silent since that moment of the clock that counts time awake, or longer."""
+        return bisect_right(self._since, awake)

@@ -1,0 +1,64 @@
+"""Few survivors of many find out, send no storm while they do, and a node that was too slow for a while comes back."""
+
+from collections import Counter
+from random import Random
+
+import pytest
+
+from swim_core import Isolated, Reconnected
+from swim_core.simulation import Simulation
+
+OTHERS = ("message", "join", "join_ack", "sync_req", "sync_page", "sync_push")  # of applications, joins and syncs
+MOST = 300  # datagrams a second and node: 200 is meant; each death put to the member itself makes it more for some
+
+
+def sent(simulation: Simulation) -> Counter[str]:
+    """Datagrams of each node so far, those of applications, joins and syncs apart."""
+    counted: Counter[str] = Counter()
+    for process in simulation.running():
+        statistics = process.node.statistics()
+        apart = sum(statistics.messages_sent.get(kind, 0) for kind in OTHERS)
+        counted[process.label] = statistics.datagrams_sent - apart
+    return counted
+
+
+@pytest.mark.parametrize("how", ["killed", "hosts"])
+@pytest.mark.parametrize(("members", "left"), [(20, 2), (40, 2), (40, 5), pytest.param(100, 2, marks=pytest.mark.slow)])
+def test_few_survivors_of_many_know_it_within_half_a_minute(members: int, left: int, how: str) -> None:
+    with Simulation(f"{members}/{left}/{how}", tripwires=True) as simulation:
+        processes = simulation.start_formed(members)
+        simulation.run_for(10.0)
+        for process in Random(members).sample(list(processes), members - left):
+            if how == "killed":
+                simulation.crash(process)
+            else:
+                simulation.lose_host(process)
+        start, before = simulation.now, sent(simulation)
+        while not simulation.agreed():
+            assert simulation.now < start + (30.0 if how == "killed" else 60.0)
+            simulation.run_for(1.0)
+            now = sent(simulation)
+            assert max((now - before).values()) <= MOST
+            before = now
+
+
+def test_a_lone_survivor_ends_isolated() -> None:
+    with Simulation(1, tripwires=True) as simulation:
+        processes = simulation.start_formed(40)
+        simulation.run_for(10.0)
+        for process in processes[1:]:
+            simulation.lose_host(process)
+        simulation.run_for(10.0)
+        assert processes[0].told(Isolated)
+        assert not processes[0].told(Reconnected)
+
+
+def test_a_small_part_of_a_partition_knows_it_too() -> None:
+    with Simulation(2, tripwires=True) as simulation:
+        processes = simulation.start_formed(60)
+        simulation.run_for(10.0)
+        simulation.partition(processes[:3])
+        simulation.run_for(45.0)
+        assert all(len(process.node.members()) == 3 for process in processes[:3])
+        simulation.heal()
+        simulation.run_until(simulation.agreed, limit=30.0, every=0.25)
