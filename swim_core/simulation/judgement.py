@@ -84,24 +84,24 @@ class VerdictsGrounded(Wiretap):
         stalls[-1] = (stalls[-1][0], self.cluster.now)
 
     def on_said(self, process: Process, destination: Address, said: Envelope) -> None:
-        message = said.message
-        if isinstance(message, Poll):
-            sight = self._sight(process, message.subject)
-            if message.nonce not in sight.polls:
-                sight.polls.append(message.nonce)
-            sight.asked[destination] = None
-        elif isinstance(message, PingReq):
-            subject = self.id_of(message.claim.name, message.claim.epoch)
-            self._sight(process, subject).asked[destination] = None
+        for message in (said.message, *said.further):
+            if isinstance(message, Poll):
+                sight = self._sight(process, message.subject)
+                if message.nonce not in sight.polls:
+                    sight.polls.append(message.nonce)
+                sight.asked[destination] = None
+            elif isinstance(message, PingReq):
+                subject = self.id_of(message.claim.name, message.claim.epoch)
+                self._sight(process, subject).asked[destination] = None
 
     def on_heard(self, process: Process, source: Address, said: Envelope, *, deaf: bool) -> None:
         now = self.cluster.now
         if not deaf:
             self._heard[process, said.sender] = now
             self._prove(process, said.sender, now)
-        vote = said.message
-        if isinstance(vote, Vote):
-            self._take(process, source, said.sender, vote, now)
+        for vote in (said.message, *said.further):
+            if isinstance(vote, Vote):
+                self._take(process, source, said.sender, vote, now)
 
     def _take(self, process: Process, source: Address, voter: int, vote: Vote, now: float) -> None:
         sight = self._sight(process, vote.subject)
