@@ -81,11 +81,12 @@ def plan(config: Config, *, members: int, rtt: float = 0.001, loss: float = 0.0)
     spread = hops * rtt / 2
     margin = _margin(config, rtt)
     silence = config.stall_tolerance + margin
+    asking = 2 * rtt + max(0.05, 2 * rtt)  # the accuser asks the member for the last time, and so do those it tells
     pings = (members + members % 2) / 2 / members / interval  # by each, a second
     return Plan(
         killed=_killed(config, rtt, spread),
-        hung=_after_probe(config, rtt, silence + rtt + spread),
-        host_lost=_after_probe(config, rtt, min(silence, _host_silence(config, margin)) + rtt + spread),
+        hung=_after_probe(config, rtt, silence + asking + spread),
+        host_lost=_after_probe(config, rtt, min(silence, _host_silence(config, margin)) + asking + spread),
         hops=hops,
         update=spread,
         missed=loss ** min(config.rings, members - 1),
@@ -109,7 +110,7 @@ def _hops(members: int, rings: int) -> int:
     """What floods on K rings took in the simulator, or one more (K of 2 to 6, up to 1,000 members)."""
     if members - 1 <= EVERYBODY:
         return 1
-    return members - 1 if rings == 1 else ceil(log(members) / log(rings) + 1.4)
+    return members - 1 if rings == 1 else ceil(log(members) / log(rings) + 1.8)
 
 
 def _probe_timeout(config: Config, rtt: float) -> float:

@@ -30,6 +30,15 @@ class RoundTrips(Samples):
         return self._sorted[int(0.99 * (count - 1))] if count >= ENOUGH else 0.0
 
     @property
+    def answer(self) -> float:
+        """Seconds in which an answer usually comes: twice the median; 0 before there are enough samples.
+
+        For what is asked several times, or in vain for long already: stalls of members would stretch p99 to 0.5 T.
+        """
+        count = len(self._sorted)
+        return 2 * self._sorted[count // 2] if count >= ENOUGH else 0.0
+
+    @property
     def probe_timeout(self) -> float:
         """Seconds to wait for an ack: 3 x p99, within 0.2 to 0.5 T; 0.5 T before 8 samples."""
         if len(self._sorted) < ENOUGH:

@@ -32,7 +32,7 @@ SILENCES = (Rule.SILENT, Rule.HOST_GONE)
 class _Held(msgspec.Struct):
     claim: Claim
     wait: float  # seconds between two questions
-    rest: float  # seconds after the last: a round trip is enough, since a network may have healed just now
+    rest: float  # seconds after the last: a round trip or two, since a network may have healed just now
     timer: Timer
 
 
@@ -163,8 +163,8 @@ class ClaimMerger:
             self._pass_on(claim)
         self._next_held = max(now, self._next_held + self._spacing)
         timer = self._timers.at(self._next_held, lambda at: self._put_to_member(claim.name, at))
-        hold = max(least, 4 * self._rtt.p99)
-        rest = 2 * self._rtt.p99 or hold / QUESTIONS
+        hold = max(least, 4 * self._rtt.p99 if least == OLD_HOLD else self._rtt.answer)
+        rest = min(self._rtt.answer or hold, hold / QUESTIONS)
         self._held[claim.name] = _Held(claim, (hold - rest) / (QUESTIONS - 1), rest, timer)
         if self._next_held <= now:
             timer.cancel()

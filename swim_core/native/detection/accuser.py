@@ -279,7 +279,7 @@ class Accuser:
     def _last_word(self) -> float:
         """Seconds that the subject has to answer the ping that goes with a poll: a network that has just healed would
         carry the votes of its own side sooner than the subject's ack."""
-        return 2 * self._rtt.p99
+        return self._rtt.answer
 
     def _age(self, watch: Watch, now: float) -> float:
         return self._health.awake(now) - watch.since
