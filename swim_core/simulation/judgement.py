@@ -38,6 +38,8 @@ class _Sight:
     proof: float  # when it last had proof that the member lives, from itself or from a helper
     offset: float  # of its clock then: a clock that was stepped since tells ages that can't be told from here
     asked: dict[Address, None] = attrs.Factory(dict)  # helpers, since then
+    proved_at: float = -inf  # when that came
+    proof_before: float = -inf  # the one before it
     votes: dict[int, tuple[float, Vote]] = attrs.Factory(dict)  # the latest, by voter
     polls: deque[int] = attrs.Factory(lambda: deque(maxlen=POLLS))
     answers: dict[int, list[tuple[int, Vote]]] = attrs.Factory(dict)  # by nonce: voter and vote
@@ -73,6 +75,8 @@ class VerdictsGrounded(Wiretap):
         if sight is None:
             self._sights[process, subject] = _Sight(time, process.clock - self.cluster.now)
         elif time > sight.proof:
+            if sight.proved_at != self.cluster.now:
+                sight.proved_at, sight.proof_before = self.cluster.now, sight.proof
             sight.proof, sight.offset = time, process.clock - self.cluster.now
             sight.asked.clear()
 
@@ -146,7 +150,9 @@ class VerdictsGrounded(Wiretap):
         needed = {Rule.SUSPICION: self._suspicion, Rule.SILENT: self.config.stall_tolerance}
         host = min(self.config.host_tolerance or inf, self.config.stall_tolerance)
         tolerance = needed.get(rule, host) * self._brake(process) if rule is not None else 0.0
-        age = self._awake(process, sight.proof)
+        # a node does what is due before it reads what comes at that very moment
+        at_once = sight.proved_at == self.cluster.now
+        age = self._awake(process, sight.proof_before if at_once else sight.proof)
         require(
             age >= tolerance - ROUNDING,
             f"{process.label} gave {_said(rule)} on {member.name} {age:.2f} s awake after it last had proof of its"

@@ -5,6 +5,7 @@ from math import inf
 import attrs
 
 from swim_core.address import Address
+from swim_core.events import Event, Paused
 from swim_core.native.config import Config
 from swim_core.native.wire.datagram import Envelope
 from swim_core.native.wire.messages import Ping, SyncPage, SyncReq
@@ -66,13 +67,24 @@ class ProbedInTime(_Quiet):
 
     ROUNDS = 1.6  # between two meetings: they lie in the first quarter of a round, and one waits up to a quarter more
 
+    JUMP = 0.1  # seconds of cluster time
+
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(cluster)
         self._pinged: dict[Address, float] = {}
         self._pings: dict[Address, float] = {}
+        self._ahead = -inf
+
+    def on_event(self, process: Process, event: Event) -> None:
+        if isinstance(event, Paused):  # as of a machine that slept
+            self.disturb()
 
     def on_said(self, process: Process, destination: Address, said: Envelope) -> None:
         if isinstance(said.message, Ping):
+            ahead = said.message.time / 1000 - self.cluster.now
+            if ahead > self._ahead + self.JUMP:  # then all plan their rounds anew
+                self.disturb()
+            self._ahead = max(self._ahead, ahead)
             self._pinged[destination] = self._pings[process.address] = self.cluster.now
 
     def on_stop(self, process: Process, how: Stop) -> None:

@@ -9,7 +9,7 @@ from swim_core import Isolated, Reconnected
 from swim_core.simulation import Simulation
 
 OTHERS = ("message", "join", "join_ack", "sync_req", "sync_page", "sync_push")  # of applications, joins and syncs
-MOST = 300  # datagrams a second and node: 200 is meant; each death put to the member itself makes it more for some
+MOST = 200  # datagrams a second and node
 
 
 def sent(simulation: Simulation) -> Counter[str]:

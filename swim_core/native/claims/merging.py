@@ -65,6 +65,7 @@ class ClaimMerger:
         self._on_change = on_change
         self._on_own_name_claimed = on_own_name_claimed
         config = context.config
+        self._stall_tolerance = config.stall_tolerance
         self._recently = min(config.stall_tolerance / 2, config.host_tolerance or inf)
         self._held: dict[str, _Held] = {}
         self._spacing = 1.0 / context.config.max_held_back_per_second
@@ -161,14 +162,21 @@ class ClaimMerger:
             return
         if least == NEW_HOLD:
             self._pass_on(claim)
+        entry = self._table.get(claim.name)
+        asked = QUESTIONS - 1 if entry is not None and self._is_silent_here(entry, now) else 0
         self._next_held = max(now, self._next_held + self._spacing)
-        timer = self._timers.at(self._next_held, lambda at: self._put_to_member(claim.name, at))
+        timer = self._timers.at(self._next_held, lambda at: self._put_to_member(claim.name, at, asked))
         hold = max(least, 4 * self._rtt.p99 if least == OLD_HOLD else self._rtt.answer)
         rest = min(self._rtt.answer or hold, hold / QUESTIONS)
         self._held[claim.name] = _Held(claim, (hold - rest) / (QUESTIONS - 1), rest, timer)
         if self._next_held <= now:
             timer.cancel()
-            self._put_to_member(claim.name, now)
+            self._put_to_member(claim.name, now, asked)
+
+    def _is_silent_here(self, entry: Entry, now: float) -> bool:
+        """Whether this node has pinged it in vain for S itself: one more question is enough."""
+        since = entry.since if entry.heard is None else entry.heard
+        return entry.unanswered > 1 and now - since >= self._stall_tolerance
 
     def _put_to_member(self, name: str, now: float, asked: int = 0) -> None:
         if asked == QUESTIONS:

@@ -647,6 +647,22 @@ def test_a_new_silence_is_passed_on_at_once_and_believed_after_three_questions(r
     assert len(asked) == 3
 
 
+def test_one_question_is_enough_where_this_node_has_pinged_it_in_vain_for_s_itself() -> None:
+    """Of few survivors of many each hears of all deaths, and has seen them."""
+    hand = Hand(knows=[A, B, C], config=Config.lan(stall_tolerance=20.0))
+    hand.answering = [A, C]
+    hand.until(lambda: bool(hand.node.statistics().watches), 30.0)
+    hand.run(21.0)
+    hand.clear()
+    start = hand.now
+    death = B.claim(State.DEAD, rule=Rule.SILENT, time=hand.cluster_time)
+    hand.feed(A, claims=[death])
+    assert hand.state(B) is not State.DEAD
+    hand.until(lambda: hand.state(B) is State.DEAD, 0.02)
+    asked = {sent.at - start for sent in hand.to(B) if death in sent.claims and sent.message is None}
+    assert asked == {0.0}
+
+
 def test_a_member_that_answers_a_new_silence_is_never_dead() -> None:
     hand = Hand(knows=[A, B, C])
     hand.answering = [A, C]
