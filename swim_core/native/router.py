@@ -399,6 +399,7 @@ class Assembly:
         self._context.counters.refutations += 1
         self._tell_own_claim(now)
         if refutation is Refutation.WAS_DEAD and not self._local.left:
+            self._dead_prober.refuted(now)
             self._broadcasts.remind_anew(now)
             self._sync.start_at_once(sender.member if sender is not None else None, now)
 

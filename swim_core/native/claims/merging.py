@@ -163,7 +163,8 @@ class ClaimMerger:
         if least == NEW_HOLD:
             self._pass_on(claim)
         entry = self._table.get(claim.name)
-        asked = QUESTIONS - 1 if entry is not None and self._is_silent_here(entry, now) else 0
+        once = least == NEW_HOLD and entry is not None and self._is_silent_here(entry, now)
+        asked = QUESTIONS - 1 if once else 0
         self._next_held = max(now, self._next_held + self._spacing)
         timer = self._timers.at(self._next_held, lambda at: self._put_to_member(claim.name, at, asked))
         hold = max(least, 4 * self._rtt.p99 if least == OLD_HOLD else self._rtt.answer)
@@ -174,7 +175,7 @@ class ClaimMerger:
             self._put_to_member(claim.name, now, asked)
 
     def _is_silent_here(self, entry: Entry, now: float) -> bool:
-        """Whether this node has pinged it in vain for S itself: one more question is enough."""
+        """Whether this node has pinged it in vain for S itself: with no older news one more question is enough."""
         since = entry.since if entry.heard is None else entry.heard
         return entry.unanswered > 1 and now - since >= self._stall_tolerance
 

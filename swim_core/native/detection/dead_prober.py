@@ -1,5 +1,7 @@
 """Dead members are tried again, ever more rarely, until they are forgotten: so partitions heal."""
 
+from math import inf
+
 import msgspec
 
 from swim_core.member import State
@@ -14,6 +16,7 @@ from .pings import Pings
 
 __all__ = ["DeadProber"]
 
+SOON = 1.0  # seconds between an ack and what was sent with it
 FIRST = 2.0  # probe intervals after the death
 LONGEST = 5.0  # seconds between two tries of one dead member, whichever of its predecessors tries
 LOOKED_AT = 256  # dead members per round whose place on the rings is looked at: half of a cluster may die at once
@@ -25,6 +28,8 @@ class _Try(msgspec.Struct):
     delay: float
     told: Claim | None = None
     """This node's own claim as of the last ping."""
+    acked: float = -inf
+    """When that was acked."""
 
 
 class DeadProber:
@@ -71,8 +76,20 @@ class DeadProber:
     def answered(self, dead: Entry, now: float) -> None:
         """A dead member acked a ping; if this node had to refute its own death meanwhile, tell it so at once."""
         attempt = self._tries.get(dead.name)
-        if attempt is not None and attempt.told is not None and attempt.told is not self._local.claim:
+        if attempt is None or attempt.told is None:
+            return
+        if attempt.told is not self._local.claim:
             self._tell(attempt, now)
+        else:
+            attempt.acked = now
+
+    def refuted(self, now: float) -> None:
+        """This node answered the news of its own death: who acked just before may have sent it besides, and it came
+        later."""
+        for attempt in list(self._tries.values()):
+            if now - attempt.acked < SOON:
+                attempt.acked = -inf
+                self._tell(attempt, now)
 
     def _tell(self, attempt: _Try, now: float) -> None:
         """Ping a member that is held dead, with this node's own claim and what is held of that one."""

@@ -466,6 +466,22 @@ def test_a_probe_of_the_dead_brings_the_own_claim_and_again_once_it_was_refuted(
     assert [claim.incarnation for claim in second.claims if claim.name == "me"] == [1]
 
 
+def test_the_news_of_ones_death_may_overtake_the_ack_or_come_after_it() -> None:
+    """The member that is held dead sends both at once, and neither order may cost the next try."""
+    hand = Hand(knows=[A, B])
+    hand.answering = [A]
+    hand.feed(A, claims=[B.claim(State.DEAD, rule=Rule.GONE, time=hand.cluster_time)])
+    hand.until(lambda: bool(revivals(hand, B)), 5.0)
+    (first,) = revivals(hand, B)
+    assert isinstance(first.message, Ping)
+    hand.feed(B, Ack(first.message.seq, 0))
+    assert len(revivals(hand, B)) == 1
+    hand.feed(B, claims=[hand.own_claim(State.DEAD)])
+    second = revivals(hand, B)[-1]
+    assert second is not first
+    assert [claim.incarnation for claim in second.claims if claim.name == "me"] == [1]
+
+
 def test_a_probe_of_the_dead_carries_the_claim_that_they_are() -> None:
     hand = Hand(knows=[A, B])
     hand.answering = [A]
