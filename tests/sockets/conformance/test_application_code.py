@@ -292,6 +292,7 @@ def traced(wanted: Callable[[FrameType], bool]) -> Iterator[None]:
 
 @pytest.mark.parametrize("function", ["feed_tick", "_serve", "_tick", "poll_deadline"])
 def test_threads_a_trace_function_that_raises_is_a_failure_with_its_traceback(function: str) -> None:
+    before = set(threading.enumerate())
     with traced(lambda frame: frame.f_code.co_name == function):
         try:
             node = swim_threads.open_node(HERE, config=(config := FakeConfig()))
@@ -306,7 +307,8 @@ def test_threads_a_trace_function_that_raises_is_a_failure_with_its_traceback(fu
             node.close()
     assert isinstance(crashed.__cause__, ZeroDivisionError)
     assert crashed.__cause__.__traceback__ is not None
-    assert not [thread for thread in threading.enumerate() if thread.name.startswith("swim") and thread.is_alive()]
+    left = set(threading.enumerate()) - before
+    assert not [thread for thread in left if thread.name.startswith("swim") and thread.is_alive()]
 
 
 def test_threads_a_trace_function_that_always_raises_is_told_when_the_node_opens(

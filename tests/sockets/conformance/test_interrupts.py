@@ -3,6 +3,7 @@
 With the protocol in the loop, where no other thread could finish it, the node goes on or has failed, and says so.
 """
 
+import gc
 import os
 import signal
 import subprocess
@@ -43,6 +44,7 @@ def interrupted_at(place: int, use: Callable[[], object]) -> bool:
             raise KeyboardInterrupt
 
     before = sys.gettrace()
+    gc.disable()  # its callbacks, of Hypothesis for one, are functions that are entered, too
     sys.settrace(interrupt)
     try:
         use()
@@ -50,6 +52,7 @@ def interrupted_at(place: int, use: Callable[[], object]) -> bool:
         return True
     finally:
         sys.settrace(before)
+        gc.enable()
     return False
 
 

@@ -50,7 +50,7 @@ def test_those_given_to_open_node_miss_nothing() -> None:
 
 @pytest.mark.sockets
 def test_nothing_is_left_where_one_is_refused_or_the_address_is_taken() -> None:
-    before = threading.enumerate()
+    before = set(threading.enumerate())
     with pytest.raises(ConfigError, match="listeners"):
         open_node(HERE, listeners=[7])  # type: ignore[list-item]
-    assert threading.enumerate() == before
+    assert set(threading.enumerate()) <= before  # one that writes logs may end meanwhile
