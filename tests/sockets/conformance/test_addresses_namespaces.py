@@ -135,6 +135,7 @@ def test_an_agent_that_was_not_told_where_to_listen_binds_nothing_for_a_seed_els
     assert done.stderr.endswith("swim agent --bind 10.77.0.2:7946 --format json --join 10.77.0.1:7946\n")
 
 
+@pytest.mark.slow
 @DRIVERS
 def test_a_member_that_moved_is_still_discovered(new_host: Callable[[], Host], driver: str) -> None:
     """It began on loopback, as there was no network, and meets a newcomer that knows nobody."""
