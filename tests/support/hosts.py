@@ -59,9 +59,7 @@ class Running:
         with self._news:
             met = self._news.wait_for(lambda: any(map(wanted, self.lines)), PATIENCE)
         if not met:
-            self._process.kill()
-            assert self._process.stderr is not None
-            pytest.fail(f"{self.lines} {self._process.stderr.read()}")
+            pytest.fail(f"not printed within {PATIENCE:.0f} s: see what all processes said below")
 
     def wait_for_error(self, words: str) -> None:
         """Until it has written a line with these words to standard error; what it wrote so far is gone then."""
@@ -88,10 +86,13 @@ class Running:
         return self._process.stderr.read()
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """Leave nothing behind but what it said, for the report of a test that failed."""
+        status = self._process.poll()
         self._process.kill()
         self._process.wait(PATIENCE)
         self._reader.join(PATIENCE)
+        assert self._process.stderr is not None
+        print(f"{self._process.args}: status {status}, printed {self.lines}, wrote {self._process.stderr.read()!r}")
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             assert pipe is not None
             pipe.close()
