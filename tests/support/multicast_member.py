@@ -37,7 +37,7 @@ def answer(statistics: Statistics) -> None:
 def in_a_thread(**arguments: Any) -> None:
     """Run a member of swim_threads."""
     with swim_threads.open_node(**arguments) as node:
-        node.add_listener(report)
+        node.add_listener(report, current=True)  # nobody met before it is missed
         for _ in sys.stdin:
             answer(node.statistics())
 
