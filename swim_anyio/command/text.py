@@ -1,4 +1,4 @@
-"""Records in words, for people: a local time, what happened, and to whom, in one line an event.
+"""Records in words, for people: one line for each event with the local time, what happened, and to whom.
 
 Names, metadata and payloads come from the network, so nothing in them may move a cursor or change a
 colour: whatever is not printable is written as an escape, and styles are applied to whole pieces, never
@@ -40,19 +40,19 @@ STYLES = {
 }
 
 RULES = {
-    "suspicion": "silent, as another member confirms",
-    "gone": "its address refuses datagrams",
-    "silent": "silent for the stall tolerance, as others confirm",
-    "host_gone": "its host is silent too",
-    "left": "it said goodbye",
-    "restarted": "a newer run took its place",
-    "isolated": "this node hears nobody",
+    "suspicion": "no answer for half the stall tolerance (another member confirms it)",
+    "gone": "process ended without a goodbye (nobody listens on its port)",
+    "silent": "no answer for the stall tolerance (other members confirm it)",
+    "host_gone": "host unreachable",
+    "left": "said goodbye",
+    "restarted": "replaced by a newer run of the same name",
+    "isolated": "this node hears nobody, so it counts everybody as dead",
 }
 
 
 def rule_words(rule: str) -> str:
-    """What a rule means, by its name in small letters; a newer release may know others."""
-    return RULES.get(rule, f"by {rule.replace('_', ' ')}, of which only a newer release knows more")
+    """What happened, by the rule's name in lower case. A newer release may have rules that this one doesn't know."""
+    return RULES.get(rule, f"{rule.replace('_', ' ')} (a rule that this release doesn't know)")
 
 
 def printable(text: str) -> str:
@@ -112,35 +112,41 @@ def _words(record: Mapping[str, Any]) -> list[str]:
         case "broadcast" | "message":
             return [f"{member}: {record['data'] if 'data' in record else record['data_base64'] + ' (base64)'}"]
         case "conflict":
-            return [f"another process at {address} is called {member}: this one keeps silent until that one is gone"]
+            return [f"another process at {address} is named {member} too: this one stays silent until that one is gone"]
         case "regained":
-            return [f"the other process that is called {member} is gone: this one is a member again"]
+            return [f"the other process named {member} is gone: this one is a member again"]
         case "clocks":
             days, which = abs(record["seconds"]) / 86_400, "ahead" if record["seconds"] > 0 else "behind"
             return [
-                f"the cluster of {record['address']} is {days:.1f} days {which}: set the clocks, restart its members"
+                f"the cluster at {record['address']} is {days:.1f} days {which}: set the clocks and restart its members"
             ]
         case "met":
             return [
-                f"clusters formed apart have met: {record['members']} members here, {record['their_members']} with"
-                f" {record['their_address']}; if they should not be one, give each a label (--cluster)"
+                f"two separate clusters have met and become one: {record['members']} members here,"
+                f" {record['their_members']} with {record['their_address']}; to keep them apart, give each a label"
+                " (--cluster)"
             ]
         case "elsewhere":
-            return [f"seen at {record['seen']} by {record['by']}, not at {record['claimed']} (--advertise)"]
+            return [
+                f"{record['by']} sees this member at {record['seen']}, not at {record['claimed']} as it tells others"
+                " (--advertise)"
+            ]
         case "narrow":
-            return [f"more than {record['size']} bytes do not get through to {record['address']} (max_datagram)"]
+            return [
+                f"datagrams of more than {record['size']} bytes don't get through to {record['address']} (max_datagram)"
+            ]
         case "isolated":
-            return ["no member was heard for the stall tolerance: the trouble is likely here"]
+            return ["nobody was heard for the stall tolerance: this member is probably cut off"]
         case "reconnected":
-            return ["members are heard again"]
+            return ["other members are heard again"]
         case "paused":
-            return [f"this process did not run for {record['seconds']:.1f} s: others may have held it dead"]
+            return [f"this process did not run for {record['seconds']:.1f} s: others may have declared it dead"]
         case "lost" if member is not None:
-            return [f"{record['count']} broadcasts of {member}: nobody has them any more"]
+            return [f"{record['count']} broadcasts from {member}, which no member has any longer"]
         case "lost" if "reason" in record:
-            return [f"{record['count']} lines: standard output took none of them ({record['reason']})"]
+            return [f"{record['count']} lines that could not be written to standard output ({record['reason']})"]
         case "lost":
-            return [f"{record['count']} events: they came faster than they were read"]
+            return [f"{record['count']} events that came faster than they were read"]
         case "members":
             rows = record["members"]
             return [f"{len(rows)} live", *(f"{m['name']} at {m['address']}, {m['state']}{_labels(m)}" for m in rows)]
@@ -158,4 +164,4 @@ def _reason(record: Mapping[str, Any]) -> str:
     rule = record.get("rule")
     if rule is None or rule == record["event"]:
         return ""
-    return f": {rule_words(rule)} (says {record['accuser']})"
+    return f": {rule_words(rule)}, says {record['accuser']}"

@@ -92,7 +92,7 @@ class Running:
         self._process.wait(PATIENCE)
         self._reader.join(PATIENCE)
         assert self._process.stderr is not None
-        print(f"{self._process.args}: status {status}, printed {self.lines}, wrote {self._process.stderr.read()!r}")
+        print(f"{self._process.args!r}: status {status}, printed {self.lines}, wrote {self._process.stderr.read()!r}")
         for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
             assert pipe is not None
             pipe.close()

@@ -32,9 +32,9 @@ def run_members(join: str | None, cluster: str | None, *, gone: bool, json: bool
 
 
 def footer(view: View) -> list[str]:
-    """What a table of members does not say."""
+    """The lines below a table of members: how many there are, and whether to trust the view."""
     teller = view.teller
-    rest = f", and remembers {teller.gone} that are gone" if teller.gone else ""
+    gone = f", {teller.gone} gone" if teller.gone else ""
     hint = " (--gone lists them)" if teller.gone and len(view.members) < teller.live + teller.gone else ""
-    lines = [f"{teller.name} sees {teller.live} live{rest}{hint}."]
-    return lines + [f"But {words}." for words in [standing_words(teller)] if words]
+    lines = [f"{teller.name} sees {teller.live} live member{'s' * (teller.live != 1)}{gone}{hint}."]
+    return lines + [f"Note: {words}." for words in [standing_words(teller)] if words]

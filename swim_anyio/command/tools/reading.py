@@ -18,11 +18,11 @@ __all__ = ["HEADER", "Reasons", "Seen", "View", "asked_record", "read_reasons", 
 
 HEADER = ("NAME", "ADDRESS", "STATE", "AGE", "ROUND TRIP", "METADATA")
 STANDINGS = {
-    Standing.DEAF: "hears nobody just now: what it shows may be old",
-    Standing.ISOLATED: "has heard nobody for the stall tolerance: the trouble is likely its own, its view old",
-    Standing.SUPERSEDED: "keeps silent, since another live process owns its name",
+    Standing.DEAF: "hears nobody at the moment, so this may be out of date",
+    Standing.ISOLATED: "has heard nobody for the stall tolerance: it is probably cut off itself, and this out of date",
+    Standing.SUPERSEDED: "stays silent because another live process owns its name",
     Standing.UNANSWERED: "is alone: none of its seeds has answered",
-    Standing.LEFT: "has left: what it shows grows old",
+    Standing.LEFT: "has left the cluster, so this is getting out of date",
 }
 
 

@@ -1,4 +1,4 @@
-"""Why a member is held for what it is: the verdict in words, and what led to it in the order of time."""
+"""`swim why`: what a member is believed to be, why, and what led there, in order of time."""
 
 import os
 import re
@@ -10,7 +10,7 @@ from typing import cast
 
 from swim_anyio.command.records import Record, to_json
 from swim_anyio.command.text import printable, rule_words
-from swim_core import SwimError
+from swim_core import Rule, State, SwimError
 from swim_core.address import unpack
 from swim_core.native.wire.queries import Note, What
 
@@ -21,12 +21,24 @@ from .writing import ago, clock_time, for_people, span, write
 __all__ = ["reasons_record", "run_why", "tell_reasons", "unknown"]
 
 TIMED = re.compile(r"\d\d:\d\d:\d\d\.")
+SEEN_AS = {State.ALIVE: "alive", State.SUSPECT: "suspect", State.DEAD: "dead", State.LEFT: "having left"}
+SAID = {
+    State.ALIVE: "declared it alive",
+    State.SUSPECT: "suspected it",
+    State.DEAD: "declared it dead",
+    State.LEFT: "left",
+}
+SILENCE = re.compile(r"rule silent: ([\d.]+) s silent here")
 PAUSE = 10_000  # ms of cluster time in which nothing was seen: what comes after is another story
 NARROW = 16  # columns: details in fewer are harder to read than lines that a terminal breaks
 
 
 def run_why(join: str | None, cluster: str | None, name: str, *, json: bool) -> int:
-    """Print why a member is held for what it is. Raises as `run_members`, and `SwimError` for an unknown name."""
+    """Print why a member is believed alive, suspect, dead or gone.
+
+    Raises:
+        SwimError: if the asked member doesn't know the name; otherwise as `run_members`.
+    """
     reasons = read_reasons(ask_once(join, cluster, What.REASON, os.fsencode(name)))
     if reasons.seen is None:
         raise SwimError(unknown(reasons, name))
@@ -53,7 +65,7 @@ def _observation(reasons: Reasons, note: Note) -> Record:
 
 
 def tell_reasons(reasons: Reasons, width: int | None = None) -> str:
-    """For people; lines longer than ``width`` go on below, but for commands, which are there to be copied."""
+    """The answer for people. Lines longer than ``width`` are wrapped, except commands, which are there to be copied."""
     lines = [printable(line) for line in _lines(reasons, cast(Seen, reasons.seen))]
     indent = 2 + max(map(len, _heads(reasons)), default=0)
     if width is None or width < indent + NARROW:
@@ -68,37 +80,54 @@ def _wrap(line: str, width: int, indent: int) -> str:
 
 def _lines(reasons: Reasons, seen: Seen) -> Iterator[str]:
     member, asked = seen.member, reasons.teller.name
-    who = f"{member.name} at {member.address}"
+    believed = f"{asked} sees {member.name} ({member.address}) as {SEEN_AS[member.state]}"
     verdict = seen.row.claim.verdict
     if verdict is None:
-        yield f"{who} is {member.state.name.lower()}, as {asked} sees it."
+        yield f"{believed}."
         yield _contact(seen, asked)
     else:
         when = reasons.unix(verdict.time)
-        yield f"{who} is {member.state.name.lower()}, as {asked} sees it: {rule_words(verdict.rule.name.lower())}."
-        judge = "It" if seen.row.accuser == member.name else seen.row.accuser
-        yield f"{judge} said so at {clock_time(when, date=True)}, {ago(max(0.0, reasons.t - when))} ago."
+        yield f"{believed}: {_cause(reasons, verdict.rule)}."
+        said = f"{seen.row.accuser} {SAID[member.state]}"
+        yield f"{said} at {clock_time(when, date=True)}, {ago(max(0.0, reasons.t - when))} ago."
     if standing := standing_words(reasons.teller):
-        yield f"But {standing}."
+        yield f"Note: {standing}."
     if reasons.notes:
         yield ""
         yield from _timeline(reasons)
     elif verdict is None:
-        yield "Nothing is held against it."
+        yield "Nothing speaks against it."
     yield from _advice(reasons, seen)
+
+
+def _cause(reasons: Reasons, rule: Rule) -> str:
+    """What happened, with what the story adds to the rule where the asked member gave the verdict itself."""
+    found = [SILENCE.match(note.detail) for note in reasons.notes if note.what == "declared dead"]
+    if rule is not Rule.SILENT or not found or found[-1] is None:
+        return rule_words(rule.name.lower())
+    seconds = f"{float(found[-1][1]):.1f} s"
+    if any(note.what == "reachable" for note in reasons.notes[_latest(reasons) :]):
+        return f"hangs: its host answers, the process has been silent for {seconds}"
+    return f"no answer for {seconds} (other members confirm it)"
+
+
+def _latest(reasons: Reasons) -> int:
+    """The index of the first note of the latest story."""
+    beginnings = _beginnings(reasons.notes)
+    return beginnings.index(beginnings[-1])
 
 
 def _contact(seen: Seen, asked: str) -> str:
     if seen.member.name == asked:
-        return "It is the member that was asked."
-    heard = "has not been heard itself yet" if seen.heard is None else f"was last heard {ago(seen.heard)} ago"
-    round_trip = "" if seen.round_trip is None else f", and answered its last ping in {span(seen.round_trip)}"
-    unanswered = f"; pings in a row without an answer: {seen.row.unanswered}" if seen.row.unanswered > 1 else ""
-    return f"It {heard}{round_trip}{unanswered}."
+        return "This is the member that was asked."
+    heard = "has not heard it directly yet" if seen.heard is None else f"last heard it {ago(seen.heard)} ago"
+    round_trip = "" if seen.round_trip is None else f"; its latest ping was answered in {span(seen.round_trip)}"
+    unanswered = f"; the last {seen.row.unanswered} pings were not answered" if seen.row.unanswered > 1 else ""
+    return f"{asked} {heard}{round_trip}{unanswered}."
 
 
 def _timeline(reasons: Reasons) -> Iterator[str]:
-    """A line for each observation: when, how long after its story began, who, what; stories are set apart."""
+    """A line for each observation: when, how long after its story began, by whom, what. Stories are set apart."""
     beginnings = _beginnings(reasons.notes)
     before = beginnings[0]
     for note, began, head in zip(reasons.notes, beginnings, _heads(reasons), strict=True):
@@ -137,15 +166,15 @@ def _advice(reasons: Reasons, seen: Seen) -> Iterator[str]:
         return
     yield ""
     if address is None:
-        yield f"{reasons.teller.name} only heard of the verdict; {accuser}, who gave it, is not known here any more."
+        yield f"{reasons.teller.name} only heard of this from {accuser}, which it no longer knows."
     else:
-        yield f"{reasons.teller.name} only heard of the verdict; {accuser}, who gave it, knows more:"
+        yield f"{reasons.teller.name} only heard of this. Ask {accuser}, which was there:"
         option = seen.member.name.startswith("-")  # it would be taken for one
         yield f"  swim why --join {address} {'-- ' if option else ''}{quote(seen.member.name)}"
 
 
 def unknown(reasons: Reasons, name: str) -> str:
-    """What to say of a name that the asked member does not know."""
+    """The error for a name that the asked member doesn't know."""
     teller = reasons.teller
     address = unpack(teller.address)
-    return f"{teller.name} knows no member called {name!r}: swim members --gone --join {address} lists those it knows"
+    return f"{teller.name} knows no member named {name!r}; swim members --gone --join {address} lists all it knows"

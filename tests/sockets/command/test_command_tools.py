@@ -92,7 +92,7 @@ def test_members_as_a_table(pair: tuple[AgentProcess, AgentProcess], swim: Swim)
     assert first.split()[:3] == ["ann", ann.address, "alive"]
     assert second.split()[:3] == ["bob", bob.address, "alive"]
     assert second.split()[-1] == "role=cache"
-    assert footer == "ann sees 2 live."
+    assert footer == "ann sees 2 live members."
 
 
 def test_members_for_programs(pair: tuple[AgentProcess, AgentProcess], swim: Swim) -> None:
@@ -238,7 +238,7 @@ def test_a_table_on_a_terminal(pair: tuple[AgentProcess, AgentProcess]) -> None:
     terminal = Terminal("members", "--join", pair[0].address)
     assert terminal.end() == 0
     assert b"role=cache" in terminal.written
-    assert b"ann sees 2 live." in terminal.written
+    assert b"ann sees 2 live members." in terminal.written
 
 
 def test_the_live_view_is_drawn_and_ends_with_the_cursor_shown(pair: tuple[AgentProcess, AgentProcess]) -> None:
@@ -346,7 +346,7 @@ def test_bad_variables_are_named(variable: str, swim: Swim) -> None:
 
 def test_an_unknown_name(pair: tuple[AgentProcess, AgentProcess], swim: Swim) -> None:
     said = complaint(swim("why", "no\x1bbody", "--join", pair[0].address), 1)
-    assert "ann knows no member called 'no\\x1bbody'" in said
+    assert "ann knows no member named 'no\\x1bbody'" in said
 
 
 def test_a_text_that_is_too_long(pair: tuple[AgentProcess, AgentProcess], swim: Swim) -> None:

@@ -7,7 +7,7 @@ from typing import get_args
 import pytest
 
 from swim_anyio.command import records
-from swim_anyio.command.text import pieces, plain, printable
+from swim_anyio.command.text import pieces, plain, printable, rule_words
 from swim_core import (
     Address,
     BroadcastReceived,
@@ -60,12 +60,12 @@ CASES: list[tuple[Event, dict[str, object] | None, str]] = [
     (
         MemberSuspected(MEMBER, Evidence(Rule.SUSPICION, "n3", 12)),
         {"event": "suspect", **WHO, "rule": "suspicion", "accuser": "n3"},
-        "n2: silent, as another member confirms (says n3)",
+        "n2: no answer for half the stall tolerance (another member confirms it), says n3",
     ),
     (
         MemberDied(MEMBER, GONE),
         {"event": "dead", **WHO, "rule": "gone", "accuser": "n3"},
-        "n2: its address refuses datagrams (says n3)",
+        "n2: process ended without a goodbye (nobody listens on its port), says n3",
     ),
     (MemberDied(MEMBER), {"event": "dead", **WHO}, "n2"),
     (MemberDied(MEMBER, Evidence(None, "n3", 12)), {"event": "dead", **WHO}, "n2"),
@@ -95,50 +95,50 @@ CASES: list[tuple[Event, dict[str, object] | None, str]] = [
     (
         BroadcastsLost(ORIGIN, 4),
         {"event": "lost", "member": "n2", "count": 4},
-        "4 broadcasts of n2: nobody has them any more",
+        "4 broadcasts from n2, which no member has any longer",
     ),
-    (EventsLost(9), {"event": "lost", "count": 9}, "9 events: they came faster than they were read"),
+    (EventsLost(9), {"event": "lost", "count": 9}, "9 events that came faster than they were read"),
     (
         NameConflict(MEMBER),
         {"event": "conflict", **WHO},
-        "another process at 10.0.0.2:7946 is called n2: this one keeps silent until that one is gone",
+        "another process at 10.0.0.2:7946 is named n2 too: this one stays silent until that one is gone",
     ),
     (
         NameRegained(MEMBER),
         {"event": "regained", **WHO},
-        "the other process that is called n2 is gone: this one is a member again",
+        "the other process named n2 is gone: this one is a member again",
     ),
     (
         Isolated(),
         {"event": "isolated"},
-        "no member was heard for the stall tolerance: the trouble is likely here",
+        "nobody was heard for the stall tolerance: this member is probably cut off",
     ),
-    (Reconnected(), {"event": "reconnected"}, "members are heard again"),
+    (Reconnected(), {"event": "reconnected"}, "other members are heard again"),
     (
         ClocksDiffer(Address("10.0.0.2", 2), -259_200.0),
         {"event": "clocks", "address": "10.0.0.2:2", "seconds": -259_200.0},
-        "the cluster of 10.0.0.2:2 is 3.0 days behind: set the clocks, restart its members",
+        "the cluster at 10.0.0.2:2 is 3.0 days behind: set the clocks and restart its members",
     ),
     (
         ClustersMet(Address("10.0.0.1", 1), 3, Address("10.0.0.2", 2), 4),
         {"event": "met", "address": "10.0.0.1:1", "members": 3, "their_address": "10.0.0.2:2", "their_members": 4},
-        "clusters formed apart have met: 3 members here, 4 with 10.0.0.2:2; if they should not be one, give each a"
-        " label (--cluster)",
+        "two separate clusters have met and become one: 3 members here, 4 with 10.0.0.2:2; to keep them apart, give"
+        " each a label (--cluster)",
     ),
     (
         PathNarrow(Address("10.0.0.3", 3), 800),
         {"event": "narrow", "address": "10.0.0.3:3", "size": 800},
-        "more than 800 bytes do not get through to 10.0.0.3:3 (max_datagram)",
+        "datagrams of more than 800 bytes don't get through to 10.0.0.3:3 (max_datagram)",
     ),
     (
         SeenElsewhere(Address("10.0.0.1", 1), Address("10.0.0.2", 2), Address("10.0.0.3", 3)),
         {"event": "elsewhere", "seen": "10.0.0.1:1", "claimed": "10.0.0.2:2", "by": "10.0.0.3:3"},
-        "seen at 10.0.0.1:1 by 10.0.0.3:3, not at 10.0.0.2:2 (--advertise)",
+        "10.0.0.3:3 sees this member at 10.0.0.1:1, not at 10.0.0.2:2 as it tells others (--advertise)",
     ),
     (
         Paused(13.4214),
         {"event": "paused", "seconds": 13.421},
-        "this process did not run for 13.4 s: others may have held it dead",
+        "this process did not run for 13.4 s: others may have declared it dead",
     ),
     (MemberPinged(MEMBER, 0.001), None, ""),
     (JoinAttempt((Address("10.0.0.1", 7946),)), None, ""),
@@ -179,7 +179,8 @@ def test_no_event_of_the_core_is_forgotten() -> None:
 def test_each_rule_has_words(rule: Rule) -> None:
     record = records.from_event(MemberDied(MEMBER, Evidence(rule, "n3", 12)), t=T)
     assert record is not None
-    assert "(says n3)" in plain(record).decode()
+    assert f": {rule_words(rule.name.lower())}, says n3" in plain(record).decode()
+    assert "doesn't know" not in rule_words(rule.name.lower())
 
 
 def test_the_first_and_the_last_line() -> None:
@@ -218,7 +219,7 @@ def test_a_bad_line_is_quoted_with_its_reason() -> None:
 def test_lines_that_could_not_be_written() -> None:
     record = records.lines_lost(3, "No space left on device", t=T)
     assert record == {"t": T, "event": "lost", "count": 3, "reason": "No space left on device"}
-    assert pieces(record)[2][0] == "3 lines: standard output took none of them (No space left on device)"
+    assert pieces(record)[2][0] == "3 lines that could not be written to standard output (No space left on device)"
 
 
 def test_a_line_begins_with_the_local_time_and_the_event() -> None:

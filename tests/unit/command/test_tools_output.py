@@ -16,7 +16,7 @@ from swim_anyio.command.tools.reading import HEADER, View, read_reasons, read_vi
 from swim_anyio.command.tools.watch import changes
 from swim_anyio.command.tools.why import reasons_record, tell_reasons, unknown
 from swim_anyio.command.tools.writing import ago, clock_time, columns, span
-from swim_core import Address, Config, ConfigError, Rule, State
+from swim_core import Address, Config, ConfigError, KernelEvidence, Rule, State
 from swim_core.native.wire.queries import Standing, What
 
 A, B, C = peers(3)
@@ -96,12 +96,10 @@ def test_a_view_is_sorted_by_name_and_its_records_say_all() -> None:
 def test_the_footer_counts_and_warns() -> None:
     hand = Hand(knows=[A, B])
     hand.feed(A, claims=[B.claim(State.LEFT)])
-    assert footer(read_view(told(hand, What.MEMBERS))) == [
-        "me sees 2 live, and remembers 1 that are gone (--gone lists them)."
-    ]
-    assert footer(view(hand)) == ["me sees 2 live, and remembers 1 that are gone."]
+    assert footer(read_view(told(hand, What.MEMBERS))) == ["me sees 2 live members, 1 gone (--gone lists them)."]
+    assert footer(view(hand)) == ["me sees 2 live members, 1 gone."]
     hand.node.leave(now=hand.now)
-    assert footer(view(hand))[-1] == "But me has left: what it shows grows old."
+    assert footer(view(hand))[-1] == "Note: me has left the cluster, so this is getting out of date."
 
 
 # ------------------------------------------------------------------ timelines
@@ -114,13 +112,22 @@ def test_the_accusers_story_names_everybody_and_the_rule() -> None:
     story = why(hand, hand.subject.name)
     lines = story.split("\n")
     where = hand.subject.address
-    assert lines[0] == f"p6 at {where} is dead, as me sees it: silent for the stall tolerance, as others confirm."
-    assert lines[1].startswith("me said so at 20")
+    assert lines[0] == f"me sees p6 ({where}) as dead: no answer for 5.5 s (other members confirm it)."
+    assert lines[1].startswith("me declared it dead at 20")
     assert "+0.000  me" in lines[3]
     assert lines[3].endswith("probe timed out   sent 0.50 s before, no answer")
     assert "declared dead" in lines[-1]
     assert max(map(len, lines)) < 130
     assert "swim why" not in story
+
+
+def test_a_process_that_hangs_on_a_host_that_answers_is_said_to_hang() -> None:
+    hand = Accuser(6)
+    hand.accuse()
+    hand.evidence(KernelEvidence.REACHABLE, hand.subject.address)
+    hand.until(lambda: hand.verdict() is State.DEAD, 8.0)
+    first = why(hand, hand.subject.name).split("\n")[0]
+    assert first.endswith("as dead: hangs: its host answers, the process has been silent for 5.5 s.")
 
 
 def test_what_happened_long_before_is_a_story_of_its_own() -> None:
@@ -157,11 +164,11 @@ def test_who_only_heard_of_it_sends_to_the_one_who_knows() -> None:
     hand.feed(A, claims=[B.claim(State.DEAD, by=C.short_id, rule=Rule.GONE, time=hand.cluster_time)])
     story = why(hand, "p2").split("\n")
     assert story[-2:] == [
-        "me only heard of the verdict; p3, who gave it, knows more:",
+        "me only heard of this. Ask p3, which was there:",
         f"  swim why --join {C.address} p2",
     ]
     hand.feed(A, claims=[B.claim(State.DEAD, incarnation=1, by=77, rule=Rule.GONE, time=hand.cluster_time)])
-    assert why(hand, "p2").split("\n")[-1].endswith("is not known here any more.")
+    assert why(hand, "p2").split("\n")[-1].endswith("which it no longer knows.")
 
 
 @pytest.mark.parametrize(("name", "as_argument"), [("--json", "-- --json"), ("a; reboot", "'a; reboot'")])
@@ -175,14 +182,14 @@ def test_a_name_in_a_command_that_is_advised_is_nothing_but_a_name(name: str, as
 def test_one_that_lives_and_one_that_said_goodbye() -> None:
     hand = Hand(knows=[A, B])
     assert why(hand, "p1").split("\n")[::2] == [
-        "p1 at 10.0.0.3:7946 is alive, as me sees it.",
-        "Nothing is held against it.",
+        "me sees p1 (10.0.0.3:7946) as alive.",
+        "Nothing speaks against it.",
     ]
-    assert "It is the member that was asked." in why(hand, "me")
+    assert "This is the member that was asked." in why(hand, "me")
     hand.feed(B, claims=[B.claim(State.LEFT, by=B.short_id, time=hand.cluster_time)])
     first, second, *_ = why(hand, "p2").split("\n")
-    assert first == "p2 at 10.0.0.4:7946 is left, as me sees it: it said goodbye."
-    assert second.startswith("It said so at ")
+    assert first == "me sees p2 (10.0.0.4:7946) as having left: said goodbye."
+    assert second.startswith("p2 left at ")
 
 
 def test_a_story_is_for_programs_too() -> None:
@@ -200,7 +207,7 @@ def test_a_story_is_for_programs_too() -> None:
 
 def test_an_unknown_name_is_said_with_what_helps() -> None:
     reasons = read_reasons(told(Hand(), What.REASON, b"eve"))
-    assert unknown(reasons, "eve").endswith("swim members --gone --join 10.0.0.1:7946 lists those it knows")
+    assert unknown(reasons, "eve").endswith("swim members --gone --join 10.0.0.1:7946 lists all it knows")
 
 
 # ------------------------------------------------------------------ what happened between two views
