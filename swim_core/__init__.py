@@ -9,12 +9,15 @@ from .duration import Duration
 from .errors import (
     BindError,
     ConfigError,
+    KeyInvalid,
+    KeyMissing,
     NameTaken,
     NodeCrashed,
     NotRunning,
     NotSupported,
     Overloaded,
     PayloadTooLarge,
+    SealingUnavailable,
     SwimError,
     UnknownMember,
     WrongThread,
@@ -52,6 +55,7 @@ from .listeners import on_broadcast, on_status
 from .member import Contact, Member, Rule, State
 from .native.config import Config, ConfigFields
 from .native.node import Node
+from .native.sealing.keys import Key, Keys
 from .protocol import AddressLike, Datagram, KernelEvidence, Losses, ProtocolConfig, ProtocolNode
 from .statistics import DropReason, Statistics
 from .tripwire import Tripwire, TripwirePlan
@@ -78,6 +82,10 @@ __all__ = [
     "Isolated",
     "JoinAttempt",
     "KernelEvidence",
+    "Key",
+    "KeyInvalid",
+    "KeyMissing",
+    "Keys",
     "Losses",
     "Member",
     "MemberDied",
@@ -107,6 +115,7 @@ __all__ = [
     "ProtocolNode",
     "Reconnected",
     "Rule",
+    "SealingUnavailable",
     "SeenElsewhere",
     "SettingsDiffer",
     "State",

@@ -13,6 +13,18 @@ class ConfigError(SwimError, ValueError):
     """A setting, name, address or label cannot be used; the message names it and its bounds."""
 
 
+class KeyMissing(ConfigError):
+    """A node that can be reached from elsewhere has no key, and was not told to go without one."""
+
+
+class KeyInvalid(ConfigError):
+    """A key, or a file of keys, cannot be used; the message says where it stands, and never what it is."""
+
+
+class SealingUnavailable(ConfigError):
+    """Keys were given, and the package that seals with them is missing or too old; the message says what to install."""
+
+
 class PayloadTooLarge(SwimError, ValueError):
     """A broadcast, a message or metadata is over its limit; the message states both sizes."""
 

@@ -4,6 +4,7 @@ from functools import lru_cache
 
 from swim_core.address import Address
 from swim_core.native.config import Config
+from swim_core.native.sealing.seal import Opened
 from swim_core.native.wire.datagram import Codec, Envelope, Flags
 from swim_core.native.wire.hashing import Hashes
 
@@ -61,7 +62,7 @@ def _opener(label: int):  # type: ignore[no-untyped-def]
     codec = Codec(label)
 
     @lru_cache(maxsize=2_048)
-    def opened(payload: bytes) -> tuple[int, Envelope] | None:
+    def opened(payload: bytes) -> tuple[int, Envelope, Opened | None] | None:
         found = codec.open(payload)
         return found if isinstance(found, tuple) else None
 

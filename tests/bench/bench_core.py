@@ -75,7 +75,7 @@ def drain(node: Node) -> list[tuple[bytes, Address]]:
 def datagram(sender: int, message: Message | None = None, **items: Iterable[Claim | Broadcast]) -> bytes:
     lists = {kind: [encode_item(item) for item in values] for kind, values in items.items()}
     encoded: Raw = NIL if message is None else encode_item(message)
-    return Codec(HASHES.label).pack(2, short_id(sender), encoded, **lists)
+    return Codec(HASHES.label).pack(2, short_id(sender), encoded, **lists)  # type: ignore[arg-type]
 
 
 class Step(NamedTuple):

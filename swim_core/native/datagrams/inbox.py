@@ -27,7 +27,7 @@ class Inbox:
         opened = self._codec.open(data)
         if not isinstance(opened, tuple):
             return self._drop(opened)
-        flags, envelope = opened
+        flags, envelope, _ = opened
         tool = type(envelope.message) is Ask  # no member, whatever short id it states
         entry = None if tool else self._table.by_id(envelope.sender)
         if entry is not None and entry.address == source:  # so it is an address in canonical form

@@ -2,19 +2,22 @@
 
     version (1 byte) | flags (1) | label hash (4, big-endian) | [sender, message | nil, claims, numbers, broadcasts]
 
+Sealed, the sender stands in a longer header, and the array without it is hidden (`swim_core.native.sealing.seal`).
 Bounds stand in the types, so decoding checks them. The three lists at the end are left out where all
 are empty: a bare ping takes 42 bytes and its ack 32.
 """
 
 from collections.abc import Callable, Sequence
 from struct import Struct
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Raw
 
 from swim_core.address import unpack
 from swim_core.member import check_name
+from swim_core.native.sealing.ring import RingKey
+from swim_core.native.sealing.seal import BOUND, OPENS, OVERHEAD, SEALED, SENDER, Opened, Seal
 from swim_core.statistics import DropReason
 
 from .claim import U64, Claim, check_claim
@@ -38,7 +41,7 @@ from .messages import (
 )
 from .trimming import cut_list, items_of
 
-__all__ = ["Codec", "Envelope", "Flags", "Seal", "encode_item"]
+__all__ = ["Codec", "Envelope", "Flags", "encode_item"]
 
 VERSION = 1
 HEADER = Struct(">BBI")
@@ -46,21 +49,23 @@ ENVELOPE_SIZE = 10  # the outer array and the sender's short id
 LISTS_SIZE = 9  # three array headers of 3 bytes at most
 MAX_FURTHER = 128
 _HEADER_SIZE = HEADER.size
+_ONE, _FOURTEEN = 0x91, 0x9F  # headers of arrays that hold one item to fourteen, so that one more leaves them short
 
 
 class Flags:
     """Bits of the header; plain numbers, since every datagram tests them."""
 
-    SEALED = 1
+    SEALED = SEALED
     STABLE = 2
     """My view digest has not changed for 0.5 s."""
     DEAF = 4
     """I hear nobody: this datagram is no proof of a path to me."""
     CORRECTION = 8
     """An answer to a wrong belief; it must cause no correction in turn."""
-
-
-_SEALED = Flags.SEALED  # a name less to look up, for each datagram
+    BOUND = BOUND
+    """Sealed for one run of its receiver."""
+    OPENS = OPENS
+    """Not sealed, and its sender opens sealed ones."""
 
 
 class Envelope(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
@@ -166,40 +171,27 @@ _CHECKS: dict[type, Callable[[Any], None]] = {
 }
 
 
-class Seal(Protocol):
-    """What hides and authenticates the bodies of datagrams; the header stays readable, and is authenticated."""
-
-    @property
-    def overhead(self) -> int:
-        """Bytes that a sealed body takes beyond the plain one."""
-
-    def seal(self, header: bytes, body: bytes) -> bytes:
-        """The sealed body."""
-
-    def open(self, header: bytes, sealed: bytes) -> bytes | None:
-        """The body; None if it was not sealed with this header and this key."""
-
-
 class Codec:
     """Makes and opens the datagrams of one cluster: every one goes through here, out and in.
 
     Args:
-        label: 32 bits of the cluster's label; a datagram with another one is not this cluster's.
-        seal: hides bodies; without it they travel as they are.
+        label: 32 bits of the cluster's label; a plain datagram with another one is not this cluster's.
+        seal: hides what is said; without it datagrams travel as they are.
 
     Attributes:
         label: as given.
-        bare: bytes that a datagram takes besides its message, where it holds nothing else.
+        seal: as given.
+        bare: bytes at most that a datagram takes besides its message, where it holds nothing else.
         overhead: bytes at most that it takes besides its message and the items in its lists.
         newer: datagrams opened that held fields, lists or messages which this release does not know.
     """
 
-    __slots__ = ("_seal", "bare", "label", "newer", "overhead")
+    __slots__ = ("bare", "label", "newer", "overhead", "seal")
 
     def __init__(self, label: int, seal: Seal | None = None) -> None:
         self.label = label
-        self._seal = seal
-        self.bare = _HEADER_SIZE + ENVELOPE_SIZE + (0 if seal is None else seal.overhead)
+        self.seal = seal
+        self.bare = _HEADER_SIZE + ENVELOPE_SIZE + (0 if seal is None else OVERHEAD)
         self.overhead = self.bare + LISTS_SIZE
         self.newer = 0
 
@@ -212,21 +204,45 @@ class Codec:
         numbers: Sequence[Raw] = (),
         broadcasts: Sequence[Raw] = (),
         further: Sequence[Raw] = (),
+        *,
+        peer: int = 0,
+        key: RingKey | None = None,
+        bound: bool = False,
+        now: float = 0.0,
     ) -> bytes:
-        """A whole datagram; all but the message are encoded already."""
-        if further:
-            body = _encode(_Several(sender, message, claims, numbers, broadcasts, further))
-        elif claims or numbers or broadcasts:
-            body = _encode(_Full(sender, message, claims, numbers, broadcasts))
-        else:
-            body = _encode(_Bare(sender, message))
-        if self._seal is None:
-            return HEADER.pack(VERSION, flags, self.label) + body
-        header = HEADER.pack(VERSION, flags | Flags.SEALED, self.label)
-        return header + self._seal.seal(header, body)
+        """A whole datagram; all but the message are encoded already.
 
-    def open(self, data: bytes) -> tuple[int, Envelope] | DropReason:
-        """The flags and the contents of a datagram, or why it is none of this cluster within its bounds."""
+        Args:
+            flags: of the header.
+            sender: short id.
+            message: what it is about.
+            claims: and the other lists: what rides along.
+            peer: short id of the run that it is for, where that is known; it decides on the key. This and what follows
+                counts only where there is a seal.
+            key: that the question was sealed with, if this is the answer.
+            bound: whether no other run is to open it.
+            now: seconds.
+        """
+        seal = self.seal
+        if seal is not None:
+            key = seal.key_for(peer, key)
+            if key is None:
+                flags |= OPENS
+        stated = sender if key is None else 0
+        if further:
+            body = _encode(_Several(stated, message, claims, numbers, broadcasts, further))
+        elif claims or numbers or broadcasts:
+            body = _encode(_Full(stated, message, claims, numbers, broadcasts))
+        else:
+            body = _encode(_Bare(stated, message))
+        if seal is None or key is None:
+            return HEADER.pack(VERSION, flags, self.label) + body
+        without_sender = bytes((body[0] - 1,)) + body[2:]
+        return seal.seal(flags, sender, without_sender, key, peer if bound else 0, now)
+
+    def open(self, data: bytes, now: float = 0.0) -> tuple[int, Envelope, Opened | None] | DropReason:
+        """The flags and the contents of a datagram, and what its seal told; or why it is none of this cluster within
+        its bounds."""
         size = len(data)
         if size > MAX_DATAGRAM:
             return DropReason.TOO_LARGE
@@ -235,16 +251,31 @@ class Codec:
         version, flags, label = _unpack_header(data)
         if version != VERSION:
             return DropReason.BAD_HEADER
+        if flags & SEALED:
+            return self._open_sealed(data, flags, now)
         if label != self.label:
             return DropReason.OTHER_CLUSTER
-        body = data[_HEADER_SIZE:]
-        if flags & _SEALED or self._seal is not None:
-            opened = self._open_seal(data[:_HEADER_SIZE], body) if flags & _SEALED else None
-            if opened is None:
-                return DropReason.SEALED
-            body = opened
+        if self.seal is not None and not self.seal.plain:
+            return DropReason.NOT_SEALED
+        envelope = self._read(data[_HEADER_SIZE:])
+        return DropReason.UNDECODABLE if envelope is None else (flags, envelope, None)
+
+    def _open_sealed(self, data: bytes, flags: int, now: float) -> tuple[int, Envelope, Opened | None] | DropReason:
+        if self.seal is None:
+            return DropReason.SEALED
+        found = self.seal.open(data, flags, now)
+        if not isinstance(found, tuple):
+            return found
+        opened, body = found
+        if not _ONE <= body[0] < _FOURTEEN:
+            return DropReason.UNDECODABLE
+        envelope = self._read(b"%c\xcf%b%b" % (body[0] + 1, data[SENDER], body[1:]))
+        return DropReason.UNDECODABLE if envelope is None else (flags, envelope, opened)
+
+    def _read(self, body: bytes) -> Envelope | None:
+        """What stands in a body, which has its sender; None if it is not well formed."""
         try:
-            envelope = self._read(body)
+            envelope = self._decode(body)
             for claim in envelope.claims:
                 check_claim(claim)
             for broadcast in envelope.broadcasts:
@@ -256,16 +287,13 @@ class Codec:
                 if type(message) is PingReq:
                     check_claim(message.claim)
         except (ValueError, RecursionError):  # msgspec's errors and bad UTF-8 are ValueErrors too
-            return DropReason.UNDECODABLE
-        return flags, envelope
+            return None
+        return envelope
 
-    def _read(self, body: bytes) -> Envelope:
+    def _decode(self, body: bytes) -> Envelope:
         try:
             return _decode(body)
         except msgspec.ValidationError:  # it may be of a newer release
             envelope = _read_newer(body)
             self.newer += 1
             return envelope
-
-    def _open_seal(self, header: bytes, sealed: bytes) -> bytes | None:
-        return None if self._seal is None else self._seal.open(header, sealed)

@@ -1,0 +1,1 @@
+"""Sealing: keys, what is derived from them, and the seal around each datagram (docs/protocol.md, section 2)."""

@@ -1,0 +1,83 @@
+"""What a node makes of its keys in one cluster: their ids, and a cipher for each."""
+
+from hashlib import blake2b
+
+from swim_core.errors import KeyInvalid
+
+from .aead import make_aead
+from .keys import Key, Keys, Purpose
+
+__all__ = ["KeyRing", "RingKey", "key_id"]
+
+SHORT = 0xFFFF  # the last 16 bits of an id, by which a member says which key it prefers
+
+
+def key_id(key: Key, label: str) -> int:
+    """What datagrams call a key in the cluster of that label; it tells nothing of the key."""
+    return _id_of(key.derive(Purpose.READERS if key.reader else Purpose.MEMBERS, label))
+
+
+def _id_of(base: bytes) -> int:
+    return int.from_bytes(blake2b(digest_size=4, key=base, person=b"swim key id").digest(), "big")
+
+
+class RingKey:
+    """A key ready for use: for what members say, or for what readers ask and are told.
+
+    Attributes:
+        id: what stands in headers.
+        reader: whether it is a reader's.
+        encrypt: seals; see `Aead`.
+        decrypt: opens.
+        invalid: what `decrypt` raises.
+    """
+
+    __slots__ = ("decrypt", "encrypt", "id", "invalid", "reader")
+
+    def __init__(self, base: bytes, *, reader: bool) -> None:
+        aead, self.invalid = make_aead(base)
+        self.id = _id_of(base)
+        self.reader = reader
+        self.encrypt = aead.encrypt
+        self.decrypt = aead.decrypt
+
+    def __repr__(self) -> str:
+        return f"<RingKey {self.id:08x}>"
+
+
+class KeyRing:
+    """The keys of one node, for one cluster. Immutable.
+
+    Args:
+        keys: in order of preference; all of members.
+        label: of the cluster.
+
+    Attributes:
+        ordered: the members' keys, the preferred first.
+        by_id: every key, those of readers included.
+
+    Raises:
+        KeyInvalid: if one is a reader's, or two can't be told apart by the ends of their ids.
+        SealingUnavailable: if `cryptography` is missing or too old.
+    """
+
+    def __init__(self, keys: Keys, label: str) -> None:
+        self.ordered = tuple(RingKey(key.derive(Purpose.MEMBERS, label), reader=False) for key in keys)
+        readers = [RingKey(key.derive(Purpose.READERS, label), reader=True) for key in keys]
+        self.by_id = {key.id: key for key in (*self.ordered, *readers)}
+        self._by_end = {key.id & SHORT: key for key in self.ordered}
+        if len(self.by_id) < 2 * len(keys) or len(self._by_end) < len(keys):
+            raise KeyInvalid("two keys whose ids end alike in this cluster: make another one")
+
+    @property
+    def preferred(self) -> RingKey:
+        """What this node seals with where nothing else is known."""
+        return self.ordered[0]
+
+    def ending(self, end: int) -> RingKey | None:
+        """The member's key whose id ends in these 16 bits."""
+        return self._by_end.get(end)
+
+    def __repr__(self) -> str:
+        more = len(self.ordered) - 1
+        return f"<KeyRing {self.preferred.id:08x}{f', {more} more' if more else ''}>"

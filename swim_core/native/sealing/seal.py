@@ -1,0 +1,207 @@
+"""The seal around a datagram: its header, what is authenticated with it, and what tells a copy.
+
+    0      version = 1
+    1      flags, SEALED among them; BOUND: the receiver's short id is authenticated too, and not sent
+    2..5   key id (big-endian, as all)
+    6..13  sender's short id; 0 for a tool
+    14..19 cluster time of the sender, ms
+    20..23 counter of the sender, random at first
+    24..   AEAD of: the end of the id of the key that the sender prefers (2 bytes), the body without its sender
+    ..     tag (16)
+
+The nonce is bytes 12 to 23, and all of the header is authenticated. No entropy is needed for a datagram, and no
+two of one node have the same nonce; should a cloned machine use one twice, this cipher tells only whether both said
+the same.
+"""
+
+from struct import Struct
+from typing import Protocol
+
+import msgspec
+
+from swim_core.statistics import DropReason
+
+from .aead import TAG_SIZE
+from .ring import SHORT, KeyRing, RingKey
+from .runs import Runs
+
+__all__ = ["BOUND", "HEADER_SIZE", "OPENS", "OVERHEAD", "SEALED", "SENDER", "Opened", "Seal", "Sealer"]
+
+VERSION = 1
+SEALED, BOUND, OPENS = 1, 16, 32  # flags
+HEADER = Struct(">BBIQHII")
+HEADER_SIZE = HEADER.size  # 24
+SENDER = slice(6, 14)  # where the sender's short id stands
+PREFERS = 2
+OVERHEAD = 27
+"""Bytes by which a sealed datagram exceeds a plain one, at most."""
+MIN_SIZE = HEADER_SIZE + PREFERS + 1 + TAG_SIZE
+MAX_COUNTER = 2**32 - 1
+NEARLY = 2**20  # counters before the end at which a node begins a new run, long before they are used up
+FORMER = 60.0  # seconds for which what was sealed for a node's last short id is opened: it may be on its way
+_unpack, _pack = HEADER.unpack_from, HEADER.pack
+
+
+class Opened(msgspec.Struct, gc=False):
+    """What the seal of a datagram told.
+
+    Attributes:
+        sender: its short id; 0 for a tool.
+        key: which it was sealed with; what answers it is sealed with the same.
+        bound: whether it was for this very run and no other.
+        known: whether something of this run was taken before, so that this is certainly no copy.
+        time: the sender's cluster time, ms.
+        counter: of the sender.
+        prefers: the end of the id of the key that it prefers.
+    """
+
+    sender: int
+    key: RingKey
+    bound: bool
+    known: bool
+    time: int
+    counter: int
+    prefers: int
+
+
+class Time(Protocol):
+    """Where the cluster time is read."""
+
+    def read(self, now: float) -> int:
+        """In ms."""
+
+
+class Seal(Protocol):
+    """What hides and authenticates the bodies of datagrams; see `Codec`."""
+
+    def key_for(self, peer: int, key: RingKey | None) -> RingKey | None:
+        """What to seal with for the run ``peer``, whose question came in ``key``; None: it is told in plain text."""
+
+    def seal(self, flags: int, sender: int, body: bytes, key: RingKey, bound_to: int, now: float) -> bytes:
+        """The datagram of a body, which is an array without its sender."""
+
+    def open(self, data: bytes, flags: int, now: float) -> tuple[Opened, bytes] | DropReason:
+        """What the seal told, and the body; or why there is none."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether plain datagrams are taken too."""
+
+
+def _associated(header: bytes, bound_to: int) -> bytes:
+    return header + bound_to.to_bytes(8, "big")
+
+
+class Sealer:
+    """Seals what one node says, and opens what it is told, each datagram once.
+
+    Args:
+        ring: its keys.
+        time: the cluster's.
+        counter: where the counter starts, at random below 2^31.
+        most_runs: of which is kept what has come; see `Runs`.
+        plain: whether plain datagrams are taken too.
+
+    Attributes:
+        ring: its keys now.
+        runs: what is kept of others.
+        plain: as given.
+    """
+
+    def __init__(self, ring: KeyRing, time: Time, *, counter: int, most_runs: int, plain: bool = False) -> None:
+        self.ring = ring
+        self.runs = Runs(ring, most_runs)
+        self.plain = plain
+        self._time = time
+        self._counter = counter
+        self._own = 0
+        self._former = 0
+        self._renamed = float("-inf")
+
+    def __repr__(self) -> str:
+        return f"<Sealer {self.ring!r}>"
+
+    def be(self, short_id: int, now: float) -> None:
+        """This node goes by another short id; what was sealed for the last one is opened for a minute more."""
+        if short_id != self._own:
+            self._former, self._renamed = self._own, now
+            self._own = short_id
+
+    def use(self, ring: KeyRing) -> None:
+        """Other keys from now on."""
+        self.ring = ring
+        self.runs.use(ring)
+
+    @property
+    def nearly_spent(self) -> bool:
+        """Whether the counter comes to its end: then this node must begin a new run, and call `start_over`."""
+        return self._counter > MAX_COUNTER - NEARLY
+
+    def start_over(self, counter: int) -> None:
+        """Count anew, in a new run."""
+        self._counter = counter
+
+    # ------------------------------------------------------------------ out
+
+    def key_for(self, peer: int, key: RingKey | None) -> RingKey | None:
+        """See `Seal`: what that run prefers, else what it asked in, else what this node prefers."""
+        run = self.runs.get(peer) if peer else None
+        if run is not None:
+            return run.key
+        if key is not None or self.plain:
+            return key
+        return self.ring.ordered[0]
+
+    def seal(self, flags: int, sender: int, body: bytes, key: RingKey, bound_to: int, now: float) -> bytes:
+        """See `Seal`."""
+        if self._counter == MAX_COUNTER:
+            raise OverflowError("no counters are left in this run")
+        self._counter += 1
+        time = self._time.read(now)
+        flags |= SEALED | BOUND if bound_to else SEALED
+        header = _pack(VERSION, flags, key.id, sender, time >> 32, time & 0xFFFFFFFF, self._counter)
+        prefers = (self.ring.ordered[0].id & SHORT).to_bytes(PREFERS, "big")
+        authenticated = _associated(header, bound_to) if bound_to else header
+        return header + key.encrypt(header[12:], prefers + body, authenticated)
+
+    # ------------------------------------------------------------------ in
+
+    def open(self, data: bytes, flags: int, now: float) -> tuple[Opened, bytes] | DropReason:
+        """See `Seal`. The caller says with `take` that what was opened is no recording."""
+        if len(data) < MIN_SIZE:
+            return DropReason.BAD_HEADER
+        _, _, key_id, sender, time_high, time_low, counter = _unpack(data)
+        key = self.ring.by_id.get(key_id)
+        if key is None:
+            return DropReason.UNKNOWN_KEY
+        if key.reader and sender:  # a reader can but ask: as no member, whatever it says
+            return DropReason.UNOPENED
+        run = self.runs.get(sender)
+        if run is not None and run.has_seen(counter):
+            return DropReason.REPLAYED
+        text = self._decrypt(key, data, flags, now)
+        if text is None:
+            return DropReason.UNOPENED
+        known = run is not None and run.highest >= 0
+        prefers = text[0] << 8 | text[1]
+        opened = Opened(sender, key, bool(flags & BOUND), known, time_high << 32 | time_low, counter, prefers)
+        if known:
+            self.take(opened)
+        return opened, text[PREFERS:]
+
+    def _decrypt(self, key: RingKey, data: bytes, flags: int, now: float) -> bytes | None:
+        header, sealed = data[:HEADER_SIZE], data[HEADER_SIZE:]
+        try:
+            return key.decrypt(header[12:], sealed, _associated(header, self._own) if flags & BOUND else header)
+        except key.invalid:
+            if not flags & BOUND or now - self._renamed > FORMER:
+                return None
+        try:
+            return key.decrypt(header[12:], sealed, _associated(header, self._former))
+        except key.invalid:
+            return None
+
+    def take(self, opened: Opened) -> None:
+        """What was opened is no recording: from now on each datagram of its run counts once."""
+        if opened.sender:
+            self.runs.take(opened.sender, opened.counter, opened.key, opened.prefers)

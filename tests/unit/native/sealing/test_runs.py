@@ -1,0 +1,76 @@
+"""What tells a copy of a sealed datagram, and which key is used for whom."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from swim_core.native.sealing.keys import Key, Keys
+from swim_core.native.sealing.ring import KeyRing
+from swim_core.native.sealing.runs import WINDOW, Run, Runs
+
+OLD, NEW, THIRD = (Key(bytes(range(number, number + 32))) for number in range(3))
+
+
+def ring_of(*keys: Key) -> KeyRing:
+    return KeyRing(Keys(keys), "")
+
+
+def end(key: Key) -> int:
+    return ring_of(key).preferred.id & 0xFFFF
+
+
+@given(st.lists(st.integers(0, 2**32 - 1) | st.integers(2**31, 2**31 + 600), max_size=200))
+def test_each_counter_is_taken_once_and_none_that_is_too_late(counters: list[int]) -> None:
+    run = Run()
+    taken: set[int] = set()
+    for counter in counters:
+        late = bool(taken) and max(taken) - counter >= WINDOW
+        assert run.has_seen(counter) == (counter in taken or late)
+        if not run.has_seen(counter):
+            run.note(counter)
+            taken.add(counter)
+    assert run.seen < 1 << WINDOW
+
+
+def test_255_behind_is_taken_and_256_is_not() -> None:
+    run = Run()
+    run.note(1_000)
+    assert not run.has_seen(1_000 - 255)
+    assert run.has_seen(1_000 - 256)
+
+
+def test_the_run_heard_longest_ago_is_let_go() -> None:
+    ring = ring_of(OLD)
+    runs = Runs(ring, 2)
+    for short_id, counter in ((1, 5), (2, 5), (1, 6), (3, 5)):
+        runs.take(short_id, counter, ring.preferred, end(OLD))
+    assert len(runs) == 2
+    assert runs.get(2) is None
+    assert runs.get(1) is not None
+
+
+def used(runs: Runs, short_id: int = 1) -> int:
+    run = runs.get(short_id)
+    assert run is not None
+    assert run.key is not None
+    return run.key.id
+
+
+def test_what_the_other_prefers_is_used_if_it_is_held_and_else_what_it_used() -> None:
+    ring = ring_of(OLD, NEW)
+    runs = Runs(ring, 8)
+    runs.take(1, 1, ring.preferred, end(NEW))
+    assert used(runs) == ring_of(NEW).preferred.id
+    runs.take(1, 2, ring.preferred, end(THIRD))
+    assert used(runs) == ring_of(OLD).preferred.id
+    assert runs.prefer_other() == 1
+
+
+def test_other_keys_count_at_once() -> None:
+    ring = ring_of(OLD)
+    runs = Runs(ring, 8)
+    runs.take(1, 1, ring.preferred, end(NEW))
+    assert used(runs) == ring_of(OLD).preferred.id
+    runs.use(ring_of(NEW, OLD))
+    assert used(runs) == ring_of(NEW).preferred.id
+    runs.use(ring_of(THIRD))  # neither what it prefers nor what it used: nothing better is known than one's own
+    assert used(runs) == ring_of(THIRD).preferred.id
