@@ -2,6 +2,7 @@
 is left behind."""
 
 import gc
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +19,11 @@ settings.load_profile("patient")
 SIGNALS = ("SIGHUP", "SIGQUIT", "SIGTERM", "SIGTSTP", "SIGTTIN", "SIGTTOU")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes share the tests: many tests wait for sockets and processes, so there are two to a core."""
+    return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
+
+
 @pytest.fixture(autouse=True, scope="session")
 def signals_act() -> None:
     """Undo what this process inherited, and what the processes that tests start would inherit in turn.
@@ -31,9 +37,12 @@ def signals_act() -> None:
             signal.signal(number, signal.SIG_DFL)
 
 
-@pytest.fixture(autouse=True, scope="session")
+@pytest.fixture(autouse=True, scope="module")
 def collect_quickly() -> None:
-    """Let the collector pass over what was imported: a collection after each test then takes a tenth of the time."""
+    """Let the collector pass over what was imported and what other modules' tests left in caches.
+
+    A collection after each test then takes a tenth of the time, also at the end of a long run.
+    """
     gc.collect()
     gc.freeze()
 

@@ -49,10 +49,13 @@ PROOF = {
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_after_chaos_comes_calm(scenario: str) -> None:
-    faults: Counter[str] = sum(
-        (Chaos(seed=seed, scenario=SCENARIOS[scenario]).run().faults for seed in (1, 2)), Counter()
-    )
-    assert all(faults[kind] for kind in PROOF[scenario]), faults
+    """One run or two: as many as show that the scenario happens. Sweeps over many seeds are the command's."""
+    faults: Counter[str] = Counter()
+    for seed in (1, 2):
+        faults += Chaos(seed=seed, scenario=SCENARIOS[scenario]).run().faults
+        if all(faults[kind] for kind in PROOF[scenario]):
+            return
+    pytest.fail(f"{scenario} never happened: {faults}")
 
 
 @pytest.mark.parametrize("members", [2, 3, 24])

@@ -7,7 +7,7 @@ from swim_core import MemberDied
 from swim_core.simulation import Link, Simulation
 
 
-@pytest.mark.parametrize("members", [6, 16, 64, pytest.param(128, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("members", [6, 16, *(pytest.param(count, marks=pytest.mark.slow) for count in (64, 128))])
 def test_a_partition_heals_without_a_false_death(members: int) -> None:
     with Simulation(members, link=Link(loss=0.01)) as simulation:
         processes = simulation.start_formed(members)

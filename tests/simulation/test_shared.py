@@ -228,7 +228,17 @@ def lived(seed: int, acts: str, monkeypatch: pytest.MonkeyPatch, *, share: bool)
         return [simulation.digest, simulation.steps, simulation.faults, simulation.network.traffic, events, views, told]
 
 
-@pytest.mark.parametrize("acts", ["mixed", "churn", "partition", "move", "duplicate-name", "hostile"])
+@pytest.mark.parametrize(
+    "acts",
+    [
+        pytest.param("mixed", marks=pytest.mark.slow),
+        "churn",
+        "partition",
+        "move",
+        pytest.param("duplicate-name", marks=pytest.mark.slow),
+        "hostile",
+    ],
+)
 def test_a_run_is_what_it_would_be_without_sharing(acts: str, monkeypatch: pytest.MonkeyPatch) -> None:
     shared = lived(1, acts, monkeypatch, share=True)
     assert shared == lived(1, acts, monkeypatch, share=False)

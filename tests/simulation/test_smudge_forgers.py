@@ -55,7 +55,7 @@ def test_among_our_own(forgery: str, member: bool) -> None:
 
 @Forgers
 @Forgeries
-@pytest.mark.parametrize("ours", [1, 3])
+@pytest.mark.parametrize("ours", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_beside_real_nodes_which_learn_nothing_of_it(forgery: str, member: bool, ours: int) -> None:
     """The forger speaks to nodes of ours alone: what it says must not get beyond them."""
     kinds: list[ProtocolConfig] = [OriginalConfig()] * (5 - ours) + [HostileConfig(Front)] + [CONFIG] * ours

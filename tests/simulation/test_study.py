@@ -55,7 +55,7 @@ def test_members_that_are_never_told_are_counted() -> None:
 
 
 @pytest.mark.parametrize("tripwires", [True, False], ids=["tripwires", "plain"])
-@pytest.mark.parametrize("members", [5, 24])
+@pytest.mark.parametrize("members", [5, pytest.param(24, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     ("config", "link", "rtt"), [(LAN, Link(), 0.0017), (WAN, Link.wan(), 0.09)], ids=["lan", "wan"]
 )

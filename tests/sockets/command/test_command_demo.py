@@ -87,7 +87,13 @@ def test_a_whole_run_holds(demo: Callable[..., "subprocess.Popen[str]"]) -> None
 
 
 @pytest.mark.parametrize(
-    ("number", "status"), [(signal.SIGKILL, -9), (signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGHUP, 129)]
+    ("number", "status"),
+    [
+        (signal.SIGKILL, -9),
+        (signal.SIGINT, 130),
+        pytest.param(signal.SIGTERM, 143, marks=pytest.mark.slow),
+        pytest.param(signal.SIGHUP, 129, marks=pytest.mark.slow),
+    ],
 )
 def test_no_agent_outlives_a_demo_that_is_killed(
     demo: Callable[..., "subprocess.Popen[str]"], number: int, status: int

@@ -20,7 +20,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
         yield world
 
 
-@pytest.mark.parametrize("size", [16, 256])
+@pytest.mark.parametrize("size", [16, pytest.param(256, marks=pytest.mark.slow)])
 def test_what_was_accepted_of_a_burst_is_delivered_or_told(world: World, size: int) -> None:
     ann, bob = world.open_cluster("ann", "bob", config=ROOM)
     events = bob.subscribe()

@@ -16,7 +16,12 @@ pytestmark = [
     pytest.mark.sockets,
     pytest.mark.skipif(not hasattr(os, "fork") or not DESCRIPTORS.exists(), reason="needs fork and Linux' /proc"),
 ]
-REAL = [name for name in WORLDS if name != "simulation"]
+USUAL = {
+    "threads",
+    "asyncio-loop",
+    "trio",
+}  # each library and each driver once; the other ways to combine them are slow
+REAL = [pytest.param(name, marks=[] if name in USUAL else pytest.mark.slow) for name in WORLDS if name != "simulation"]
 
 
 @pytest.mark.parametrize("world", REAL)
