@@ -12,6 +12,7 @@ from swim_core.statistics import Counters
 from .cluster_clock import ClusterClock
 from .datagrams.outbox import Outbox
 from .datagrams.path_sizes import PathSizes
+from .hub import Hub
 from .round_trips import RoundTrips
 from .settings import Settings
 from .table.member_table import MemberTable
@@ -40,3 +41,5 @@ class NodeContext(msgspec.Struct, frozen=True, kw_only=True):
     counters: Counters
     emit: Callable[[Event], None]
     """Raises an event for the application."""
+    hub: Hub
+    """Takes what is to be reported."""

@@ -1,4 +1,4 @@
-"""The native node: the face of an `Assembly` of components."""
+"""The native node: the face of its parts, which a `Router` connects."""
 
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
@@ -13,17 +13,19 @@ from swim_core.protocol import Datagram, KernelEvidence, Losses
 from swim_core.statistics import DropReason, Statistics
 from swim_core.tripwire import TripwirePlan
 
-from .router import Assembly
+from .parts import NodeArguments
+from .router import Router
+from .settings import Settings
 from .table.formed_cluster import FormedCluster, TableSource
-from .wire import messages
 from .wire.claim import Claim, pack_metadata
+from .wire.messages import UserMessage
 
 __all__ = ["Node"]
 
 GOODBYE = 0.25  # seconds until LEFT has been told three times
 
 
-class Node(Assembly):
+class Node:
     """One member of a cluster that speaks the native protocol; see `swim_core.ProtocolNode` for the face.
 
     Args:
@@ -40,6 +42,28 @@ class Node(Assembly):
         PayloadTooLarge: if the metadata is over ``max_metadata`` bytes packed.
     """
 
+    def __init__(
+        self,
+        name: str,
+        address: Address | tuple[str, int],
+        *,
+        config: Settings,
+        now: float,
+        entropy: bytes,
+        unix_ms: int,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        self._router = Router(NodeArguments(name, address, config, now, entropy, unix_ms, metadata or {}))
+        self._parts = parts = self._router.parts
+        self._config = config
+        self._table = parts.table
+        self._local = parts.local
+        self._health = parts.health
+        self._inbox = parts.inbox
+        self._datagrams = parts.outbox.queue
+        self._timers = parts.context.timers
+        self._has_left = False
+
     # ------------------------------------------------------------------ inputs
 
     def feed_datagram(self, data: bytes, source: Address | tuple[str, int], *, now: float) -> None:
@@ -47,14 +71,14 @@ class Node(Assembly):
         now = self._health.advance(now)
         opened = self._inbox.open(data, source)
         if opened is not None:
-            self._route(*opened, now)
-            self._settle(now)
+            self._router.route(*opened, now)
+            self._router.settle(now)
 
     def feed_announcement(self, data: bytes, source: Address | tuple[str, int], *, now: float) -> None:
         """Bytes arrived at the multicast group; see `ProtocolNode.feed_announcement`."""
         now = self._health.advance(now)
-        self._announcer.receive(data, source, now)
-        self._settle(now)
+        self._parts.announcer.receive(data, source, now)
+        self._router.settle(now)
 
     def feed_evidence(
         self, kind: KernelEvidence, destination: Address | tuple[str, int], quoted: bytes = b"", *, now: float
@@ -64,32 +88,20 @@ class Node(Assembly):
         try:
             address = reachable(destination)
         except ConfigError:
-            self._context.counters.drop(DropReason.BAD_SOURCE)
+            self._parts.context.counters.drop(DropReason.BAD_SOURCE)
             return
-        if kind is KernelEvidence.REFUSED_UDP:
-            short_id = self._pings.refused(address, quoted)
-            entry = self._table.by_id(short_id) if short_id is not None else None
-            if short_id is None:
-                self._context.counters.drop(DropReason.FORGED_EVIDENCE)
-            elif entry is not None and entry.live:
-                self._watches.evidence(entry, kind, now)
-        elif kind in (KernelEvidence.CONNECTED, KernelEvidence.CONNECTION_LOST):
-            entry = self._tripwires.entry_of(quoted, address)
-            if entry is not None:
-                self._tripwires.feed(entry, kind, now)
-        elif (entry := self._table.live_at(address)) is not None:
-            self._watches.evidence(entry, kind, now)
-        self._settle(now)
+        self._router.evidence(kind, address, quoted, now)
+        self._router.settle(now)
 
     def feed_losses(self, losses: Losses) -> None:
         """The system lost datagrams; see `ProtocolNode.feed_losses`."""
-        self._context.counters.lose(losses.unsent, losses.unsent_bytes, losses.overflowed)
+        self._parts.context.counters.lose(losses.unsent, losses.unsent_bytes, losses.overflowed)
 
     def feed_tick(self, *, now: float) -> None:
         """The clock; see `ProtocolNode.feed_tick`."""
         now = self._health.advance(now)
         self._timers.run(now)
-        self._settle(now)
+        self._router.settle(now)
 
     # ------------------------------------------------------------------ intents
 
@@ -99,29 +111,34 @@ class Node(Assembly):
             raise NotRunning("this node has left; make a new one to come back")
         seeds = list(dict.fromkeys(reachable(address) for address in addresses))
         now = self._health.advance(now)
-        self._joiner.join(seeds, now)
-        self._settle(now)
+        self._parts.joiner.join(seeds, now)
+        self._router.settle(now)
 
     def discover(self, multicast: Multicast, *, now: float) -> None:
         """Announce this node to a multicast group; see `ProtocolNode.discover`."""
         if self._local.left:
             raise NotRunning("this node has left; make a new one to come back")
         now = self._health.advance(now)
-        self._announcer.start(multicast, now)
-        self._settle(now)
+        self._parts.announcer.start(multicast, now)
+        self._router.settle(now)
 
     def enable_tripwires(self, *, now: float) -> None:
         """Keep connections and have some tried; see `ProtocolNode.enable_tripwires`."""
         self._health.advance(now)
-        self._tripwires.enabled = self._config.tripwires
+        self._parts.tripwires.enabled = self._config.tripwires
 
     def broadcast(self, payload: bytes, *, now: float) -> int:
         """Tell every member; see `ProtocolNode.broadcast`."""
-        return self._broadcast(payload, now)
+        broadcasts = self._parts.broadcasts
+        broadcasts.check(payload)
+        now = self._health.advance(now)
+        number = broadcasts.broadcast(bytes(payload), now)
+        self._router.settle(now)
+        return number
 
     def send(self, to: str | Member, payload: bytes, *, now: float) -> None:
         """Tell one member; see `ProtocolNode.send`."""
-        self._check_running()
+        self._local.check_running()
         if len(payload) > self._config.max_broadcast:
             raise PayloadTooLarge(
                 f"a message of {len(payload)} bytes: at most {self._config.max_broadcast} (max_broadcast)"
@@ -131,41 +148,41 @@ class Node(Assembly):
             raise UnknownMember(f"no live member {to!r}: members() lists those there are")
         now = self._health.advance(now)
         if entry.name == self._local.name:
-            self._events.append(MessageReceived(entry.origin, bytes(payload)))
+            self._parts.events.append(MessageReceived(entry.origin, bytes(payload)))
         else:
-            self._context.outbox.send(messages.UserMessage(bytes(payload)), entry, now)
+            self._parts.outbox.send(UserMessage(bytes(payload)), entry, now)
 
     def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> None:
         """Replace this node's metadata; see `ProtocolNode.update_metadata`."""
-        self._check_running()
+        self._local.check_running()
         pack_metadata(metadata, self._config.max_metadata)
         now = self._health.advance(now)
         if self._local.set_metadata(metadata, now) is not None:
-            self._tell_own_claim(now)
-            self._settle(now)
+            self._router.tell_own_claim(now)
+            self._router.settle(now)
 
     def update_address(self, address: Address | tuple[str, int], *, now: float) -> None:
         """Be reached at another address from now on; see `ProtocolNode.update_address`."""
-        self._check_running()
+        self._local.check_running()
         where = reachable(address)
         now = self._health.advance(now)
         if self._local.move(where, now) is not None:
-            self._tell_own_claim(now)
-            self._settle(now)
+            self._router.tell_own_claim(now)
+            self._router.settle(now)
 
     def ping(self, name: str, *, now: float) -> None:
         """Ping a member out of turn; see `ProtocolNode.ping`."""
-        self._check_running()
+        self._local.check_running()
         entry = self._other(name)
         now = self._health.advance(now)
-        self._pings.ask(entry, now)
+        self._parts.pings.ask(entry, now)
         if entry.live:
-            self._prober.expect(entry, now)
-        self._settle(now)
+            self._parts.prober.expect(entry, now)
+        self._router.settle(now)
 
     def remove(self, name: str, *, now: float) -> None:
         """Forget a member that is dead or has left; see `ProtocolNode.remove`."""
-        self._check_running()
+        self._local.check_running()
         entry = self._other(name)
         if entry.live:
             raise UnknownMember(
@@ -173,8 +190,8 @@ class Node(Assembly):
             )
         now = self._health.advance(now)
         self._table.forget(entry)
-        self._forgotten(entry, now)
-        self._settle(now)
+        self._router.forgotten(entry, now)
+        self._router.settle(now)
 
     def set_state(self, name: str, state: State, *, now: float) -> NoReturn:
         """Not in this protocol; see `ProtocolNode.set_state`."""
@@ -187,18 +204,19 @@ class Node(Assembly):
         if self._local.left:
             return
         now = self._health.advance(now)
-        self._joiner.stop()
-        self._announcer.stop()
-        self._prober.enabled = False
-        self._watches.stop()
+        parts = self._parts
+        parts.joiner.stop()
+        parts.announcer.stop()
+        parts.prober.enabled = False
+        parts.watches.stop()
         anybody = self._table.live_count > 1 and self._local.rival is None
         self._local.leave(now)
         self._has_left = not anybody
         if anybody:
-            self._tell_own_claim(now)
-            self._gossip.push_now(now)
-            self._context.timers.at(now + GOODBYE, self._goodbye_said)
-        self._settle(now)
+            self._router.tell_own_claim(now)
+            parts.gossip.push_now(now)
+            self._timers.at(now + GOODBYE, self._goodbye_said)
+        self._router.settle(now)
 
     def formed_cluster(self, members: Iterable[Member]) -> FormedCluster:
         """What `adopt` takes, made once for all nodes of a cluster: ``members``, live, each name once."""
@@ -207,7 +225,7 @@ class Node(Assembly):
             Claim(m.name, m.epoch, pack(m.address), m.incarnation, State.ALIVE, pack_metadata(m.metadata, limit))
             for m in members
         )
-        return FormedCluster(claims, self._context.hashes, self._config.rings)
+        return FormedCluster(claims, self._parts.context.hashes, self._config.rings)
 
     def adopt(self, formed: TableSource, *, now: float) -> None:
         """Hold the members of a formed cluster as after long acquaintance, and raise no events about them.
@@ -216,18 +234,19 @@ class Node(Assembly):
         """
         now = self._health.advance(now)
         self._table.hold_all(formed, now)
-        self._sync.first_done = True
-        self._settle(now)
+        self._parts.sync.first_done = True
+        self._router.settle(now)
 
     # ------------------------------------------------------------------ outputs
 
     def poll_datagram(self) -> Datagram | None:
         """The next datagram to send, or None."""
-        return self._outbox.queue.popleft() if self._outbox.queue else None
+        return self._datagrams.popleft() if self._datagrams else None
 
     def poll_event(self) -> Event | None:
         """The next event, or None."""
-        return self._events.popleft() if self._events else None
+        events = self._parts.events
+        return events.popleft() if events else None
 
     def poll_deadline(self) -> float | None:
         """When to tick at the latest, in seconds, or None."""
@@ -235,14 +254,14 @@ class Node(Assembly):
 
     def poll_connect(self) -> Address | None:
         """The next address to try a TCP connection to, or None; see `ProtocolNode.poll_connect`."""
-        return self._tripwires.poll()
+        return self._parts.tripwires.poll()
 
     # ------------------------------------------------------------------ views
 
     @property
     def tripwire_plan(self) -> TripwirePlan:
         """Whom to keep a TCP connection to; see `ProtocolNode.tripwire_plan`."""
-        return self._tripwires.tripwire_plan
+        return self._parts.tripwires.tripwire_plan
 
     @property
     def local(self) -> Member:
@@ -266,7 +285,7 @@ class Node(Assembly):
     def explain(self, name: str) -> Evidence | None:
         """What stands behind a member's state; see `ProtocolNode.explain`."""
         entry = self._table.get(name)
-        return self._evidence_log.evidence(entry.claim) if entry is not None else None
+        return self._parts.evidence_log.evidence(entry.claim) if entry is not None else None
 
     def contact(self, name: str, *, now: float) -> Contact | None:
         """What this node has had to do with another member; see `ProtocolNode.contact`."""
@@ -275,29 +294,34 @@ class Node(Assembly):
 
     def statistics(self) -> Statistics:
         """Counters and sizes of this moment."""
+        parts = self._parts
+        context, joiner, tripwires = parts.context, parts.joiner, parts.tripwires
         return Statistics(
-            **self._context.counters.snapshot(),
-            datagrams_newer=self._context.codec.newer,
+            **context.counters.snapshot(),
+            datagrams_newer=context.codec.newer,
             members=self._table.states(),
             deaf=self._health.deaf,
             isolated=self._health.isolated,
             superseded=self._local.rival is not None,
-            seen_elsewhere=self._joiner.seen_elsewhere(self._health.seen),
-            seeds=len(self._joiner.addresses),
-            seeds_unanswered=len(self._joiner.unanswered),
-            narrow_paths=len(self._context.paths),
-            watches=len(self._watches),
-            tripwires=self._tripwires.standing,
-            tripwires_missing=len(self._tripwires.tripwire_plan.peers) - self._tripwires.standing,
-            pending=len(self._queue),
-            retained_broadcasts=self._broadcasts.retained,
-            round_trips=self._context.rtt.histogram,
-            rtt_p50=self._context.rtt.quantile(0.5),
-            rtt_p99=self._context.rtt.quantile(0.99),
-            cluster_time=self._context.clock.read(self._health.seen),
+            seen_elsewhere=joiner.seen_elsewhere(self._health.seen),
+            seeds=len(joiner.addresses),
+            seeds_unanswered=len(joiner.unanswered),
+            narrow_paths=len(context.paths),
+            watches=len(parts.watches),
+            tripwires=tripwires.standing,
+            tripwires_missing=len(tripwires.tripwire_plan.peers) - tripwires.standing,
+            pending=len(parts.queue),
+            retained_broadcasts=parts.broadcasts.retained,
+            round_trips=context.rtt.histogram,
+            rtt_p50=context.rtt.quantile(0.5),
+            rtt_p99=context.rtt.quantile(0.99),
+            cluster_time=context.clock.read(self._health.seen),
         )
 
     # ------------------------------------------------------------------ beneath
+
+    def _goodbye_said(self, now: float) -> None:
+        self._has_left = True
 
     def _other(self, name: str) -> Entry:
         entry = self._table.get(name)

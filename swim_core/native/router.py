@@ -1,264 +1,107 @@
-"""The components of a native node, put together: what arrives goes to whom it concerns, as does what they report.
+"""What arrives goes to the part that it concerns, and so does what a part reports.
 
-No component knows another but those it was handed; what one finds out, and others must know, passes through here.
+No part knows another but those it was handed. Where one finds out what others must know, it tells the hub, which is
+the `Router`: so who hears of what, and in which order, can be read here.
 """
 
-from collections import deque
 from collections.abc import Callable, Mapping
-from hashlib import blake2b
-from math import isfinite
-from random import Random
-from typing import Any
+from typing import Any, get_args
 
 from swim_core.address import Address, unpack
-from swim_core.errors import ConfigError, NameTaken, NotRunning
 from swim_core.events import Event, MemberForgotten, Paused
-from swim_core.member import State
-from swim_core.native.table.entry import Change, Entry
-from swim_core.native.table.member_table import MemberTable
-from swim_core.shared.isolation import Isolation
-from swim_core.shared.local_health import Limits, LocalHealth
-from swim_core.shared.timers import Timers
-from swim_core.statistics import Counters, DropReason
+from swim_core.member import Member, State
+from swim_core.protocol import KernelEvidence
+from swim_core.shared.isolation import isolation_began, isolation_ended
+from swim_core.statistics import DropReason
 
-from .claims.corrections import Corrections
-from .claims.flap_damping import FlapDamping
-from .claims.local_member import LocalMember, Refutation
-from .claims.merging import ClaimMerger
-from .claims.name_dispute import NameDispute
-from .claims.strangers import Strangers
 from .claims.transitions import transition
-from .cluster_clock import ClusterClock
-from .context import NodeContext
-from .datagrams.gossip_queue import GossipQueue
-from .datagrams.inbox import Inbox
-from .datagrams.outbox import Outbox
-from .datagrams.path_sizes import PathSizes
-from .datagrams.reminders import Reminders
 from .datagrams.sender import Sender
-from .detection.dead_prober import DeadProber
-from .detection.evidence_log import EvidenceLog
-from .detection.pings import Pings
-from .detection.prober import Prober
-from .detection.responder import Responder
-from .detection.tripwires import Tripwires
-from .detection.under_watch import UnderWatch
-from .detection.watches import Watches
-from .dissemination.broadcasts import Broadcasts
-from .dissemination.gossip import Gossip
-from .dissemination.sync import STABLE, Sync
-from .joining.admission import Admission
-from .joining.announcer import Announcer
-from .joining.encounters import Encounters
-from .joining.joiner import Joiner
-from .joining.settings_check import SettingsCheck
-from .round_trips import RoundTrips
-from .settings import Settings
-from .tools.server import ToolServer
+from .hub import Refutation
+from .parts import NodeArguments, Parts
+from .table.entry import Change, Entry
 from .wire import messages
 from .wire.claim import Claim
-from .wire.datagram import Codec, Envelope, Flags
-from .wire.hashing import Hashes
+from .wire.datagram import Envelope, Flags
 
-__all__ = ["Assembly"]
+__all__ = ["Router"]
 
+MESSAGES = frozenset(get_args(messages.Message))
 # their senders are not asked who they are: they say so themselves, or are no members
 _INTRODUCTIONS = (messages.Join, messages.JoinAck, messages.ClaimOf, messages.NotMe, messages.Ask, messages.Tell)
 Handler = Callable[[Any, Sender, float], object]
 
 
-class Assembly:
-    """What a node is made of, and how its parts work together; `Node` is its public face."""
+class Router:
+    """The hub of a node's parts; see `Hub` for what they report.
 
-    def __init__(
-        self,
-        name: str,
-        address: Address | tuple[str, int],
-        *,
-        config: Settings,
-        now: float,
-        entropy: bytes,
-        unix_ms: int,
-        metadata: Mapping[str, str] | None = None,
-    ) -> None:
-        if len(entropy) < 16:
-            raise ConfigError(f"entropy must be at least 16 random bytes, not {len(entropy)}")
-        if not isfinite(now):
-            raise ConfigError(f"now must be seconds on a monotonic clock, not {now}")
-        self._config = config
-        self._events: deque[Event] = deque()
-        self._has_left = False
+    Attributes:
+        parts: of this node.
+    """
+
+    def __init__(self, start: NodeArguments) -> None:
+        parts = self.parts = Parts(self, start)
+        self._counters = parts.context.counters
+        self._table = parts.table
+        self._outbox = parts.outbox
+        self._queue = parts.queue
+        self._health = parts.health
+        self._local = parts.local
+        self._claims = parts.claims
+        self._corrections = parts.corrections
+        self._gossip = parts.gossip
+        self._broadcasts = parts.broadcasts
+        self._sync = parts.sync
+        self._prober = parts.prober
+        self._watches = parts.watches
+        self._joiner = parts.joiner
         self._in_contact: Entry | None = None  # who was heard while this node was isolated
-        hashes = Hashes(config.cluster, config.rings)
-        codec = Codec(hashes.label)
-        self._queue = GossipQueue(messages.MAX_DATAGRAM - codec.overhead)
-        self._context = context = self._make_context(config, hashes, codec, now, entropy, unix_ms)
-        self._table = context.table
-        self._outbox = context.outbox
-        self._timers = context.timers
-        limits = Limits(config.probe_interval, config.pause_threshold, config.stall_tolerance)
-        self._health = LocalHealth(
-            limits, context.counters, now, deadline=context.timers.deadline, on_pause=self._paused
-        )
-        self._local = LocalMember(context, name, address, unix_ms=unix_ms, metadata=metadata or {}, now=now)
-        self._inbox = Inbox(context.codec, context.table, context.counters)
-        self._evidence_log = EvidenceLog(context.table)
-        self._damping = FlapDamping(context, self._events.append)
-        under_watch = UnderWatch()
-        self._gossip = Gossip(context, self._queue, under_watch)
-        self._corrections = Corrections(context)
-        self._pings = Pings(context, self._health)
-        self._dead_prober = DeadProber(context, self._local, self._pings)
-        self._claims = ClaimMerger(
-            context,
-            self._local,
-            self._corrections,
-            pass_on=self._queue.claim,
-            on_change=self._changed,
-            on_own_name_claimed=self._own_name_claimed,
-        )
-        self._strangers = Strangers(context, self._claims, self._corrections)
-        self._tripwires = Tripwires(
-            context,
-            self._local,
-            self._health,
-            self._evidence_log,
-            probe=lambda entry, at: self._prober.probe(entry, at),
-        )
-        self._watches = Watches(
-            context,
-            self._local,
-            self._corrections,
-            self._strangers,
-            self._pings,
-            self._health,
-            self._evidence_log,
-            self._tripwires,
-            under_watch,
-            probe=lambda entry, at: self._prober.probe(entry, at),
-            declare=self._declare,
-        )
-        self._broadcasts = Broadcasts(context, self._local, self._gossip, self._reminders)
-        self._sync = Sync(context, number_of=self._broadcasts.number_of, receive=self._receive_paged)
-        self._responder = Responder(context, self._local)
-        self._tool_server = ToolServer(
-            context,
-            self._local,
-            self._health,
-            self._evidence_log,
-            broadcast=self._broadcast,
-            join=lambda seeds, at: self._joiner.add(seeds, at),
-            unanswered=lambda: 0 < len(self._joiner.addresses) == len(self._joiner.unanswered),
-        )
-        self._isolation = Isolation(
-            name,
-            self._health,
-            others=lambda: [entry.member for entry in context.table.others()],
-            cluster_time=context.clock.read,
-            emit=lambda event: self._damping.take(event, self._health.seen),
-            on_reconnect=self._broadcasts.remind_anew,
-        )
-        settings_check = SettingsCheck(context)
-        encounters = self._encounters = Encounters(context, self._local, now)
-        secret = blake2b(entropy, digest_size=32, person=b"cookie").digest()
-        self._admission = Admission(context, self._local, self._claims, secret, settings_check, encounters)
-        self._joiner = Joiner(
-            context,
-            self._local,
-            self._claims,
-            settings_check,
-            encounters,
-            deaf=lambda: self._health.deaf,
-            on_admitted=self._admitted,
-        )
-        self._dispute = NameDispute(context, self._local, self._events.append, ask=self._joiner.ask_once)
-        self._announcer = Announcer(context, self._local, self._inbox, self._joiner)
-        self._prober = Prober(
-            context,
-            self._pings,
-            self._health,
-            seeds=lambda: self._joiner.addresses,
-            on_timeout=self._probe_failed,
-            on_round=self._on_round,
-            now=now,
-        )
-        self._handlers = self._make_handlers()
-        self._prober.settle(now)
-
-    def _make_context(
-        self, config: Settings, hashes: Hashes, codec: Codec, now: float, entropy: bytes, unix_ms: int
-    ) -> NodeContext:
-        counters = Counters()
-        paths = PathSizes(config.max_datagram, self._events.append)
-        clock = ClusterClock(unix_ms, now)
-        self._reminders = Reminders(config, clock)
-        return NodeContext(
-            config=config,
-            timers=Timers(),
-            clock=clock,
-            hashes=hashes,
-            codec=codec,
-            table=MemberTable(config, hashes),
-            outbox=Outbox(codec, paths, self._queue, self._reminders, counters, self._flags),
-            paths=paths,
-            rtt=RoundTrips(config),
-            random=Random(int.from_bytes(entropy, "big")),
-            counters=counters,
-            emit=self._events.append,
-        )
+        self._handlers = _complete(self._make_handlers())
+        self._prober.settle(start.now)
 
     def _make_handlers(self) -> dict[type, Handler]:
+        parts = self.parts
         return {
-            messages.Ping: self._responder.pinged,
-            messages.Ack: self._on_ack,
-            messages.AckElsewhere: self._on_ack_elsewhere,
-            messages.PingReq: self._watches.help,
-            messages.Vote: self._watches.voted,
-            messages.Poll: self._watches.polled,
-            messages.Join: self._admission.asked,
-            messages.JoinAck: self._joiner.answered,
-            messages.SyncReq: self._sync.answer,
-            messages.SyncPage: self._sync.page,
-            messages.SyncPush: self._on_push,
-            messages.WantClaim: self._responder.asked_for_claim,
-            messages.Want: self._broadcasts.wanted,
-            messages.ClaimOf: self._strangers.claimed,
-            messages.NotMe: self._watches.not_me,
-            messages.UserMessage: self._responder.messaged,
-            messages.Ask: self._tool_server.asked,
-            messages.Tell: lambda *_: self._context.counters.drop(DropReason.UNREQUESTED),  # for tools
-            messages.Announce: lambda *_: self._context.counters.drop(DropReason.UNREQUESTED),  # its place is the group
+            messages.Ping: parts.responder.pinged,
+            messages.Ack: self._acked,
+            messages.AckElsewhere: self._acked_elsewhere,
+            messages.PingReq: parts.watches.help,
+            messages.Vote: parts.watches.voted,
+            messages.Poll: parts.watches.polled,
+            messages.Join: parts.admission.asked,
+            messages.JoinAck: parts.joiner.answered,
+            messages.SyncReq: parts.sync.answer,
+            messages.SyncPage: parts.sync.page,
+            messages.SyncPush: parts.sync.pushed,
+            messages.WantClaim: parts.responder.asked_for_claim,
+            messages.Want: parts.broadcasts.wanted,
+            messages.ClaimOf: parts.strangers.claimed,
+            messages.NotMe: parts.watches.not_me,
+            messages.UserMessage: parts.responder.messaged,
+            messages.Ask: parts.tool_server.asked,
+            messages.Tell: self._unrequested,  # for tools
+            messages.Announce: self._unrequested,  # its place is the group
         }
 
-    # ------------------------------------------------------------------ routing
+    # ------------------------------------------------------------------ what arrives
 
-    def _paused(self, seconds: float) -> None:
-        self._prober.drop()
-        self._pings.drop()
-        self._watches.pause()
-        if seconds > self._health.long_pause:
-            self._events.append(Paused(seconds))
-
-    def _settle(self, now: float) -> None:
+    def settle(self, now: float) -> None:
+        """Push what has come to be pending, and plan the next turn anew if it changed; called after every input."""
         if self._queue.any:
             self._gossip.settle(now)
         self._prober.settle(now)
 
-    def _flags(self, now: float) -> int:
-        stable = Flags.STABLE if now - self._table.digest_since >= STABLE else 0
-        return stable | Flags.DEAF if self._health.deaf else stable
-
-    def _route(self, sender: Sender, envelope: Envelope, now: float) -> None:
+    def route(self, sender: Sender, envelope: Envelope, now: float) -> None:
+        """Pass on what a datagram holds."""
         message = envelope.message
         if sender.short_id == self._outbox.sender:
-            self._context.counters.drop(DropReason.OWN)
+            self._counters.drop(DropReason.OWN)
             if isinstance(message, messages.Join):
                 self._joiner.met_itself(message, now)
             return
         if self._local.rival is not None:
-            self._dispute.heard(sender.short_id, sender.address)
+            self.parts.dispute.heard(sender.short_id, sender.address)
         if self._local.rival is not None and not isinstance(message, messages.JoinAck | messages.Ask):
-            self._context.counters.drop(DropReason.SUPERSEDED)
+            self._counters.drop(DropReason.SUPERSEDED)
             own = [claim for claim in envelope.claims if claim.name == self._local.name]
             envelope = Envelope(sender.short_id, None, own)
         elif sender.proven is not None and sender.proven.live:
@@ -281,7 +124,7 @@ class Assembly:
 
     def _take_in(self, envelope: Envelope, sender: Sender, now: float) -> None:
         if sender.proven is None:
-            self._context.counters.drop(DropReason.STRANGER)  # what strangers say of themselves stands in messages
+            self._counters.drop(DropReason.STRANGER)  # what strangers say of themselves stands in messages
             return
         for claim in envelope.claims:
             self._claims.receive(claim, now, sender=sender)
@@ -314,136 +157,174 @@ class Assembly:
         if not told:
             self._corrections.send(entry.claim, sender, now)
 
-    # ------------------------------------------------------------------ messages
+    def evidence(self, kind: KernelEvidence, address: Address, quoted: bytes, now: float) -> None:
+        """A kernel said something; see `ProtocolNode.feed_evidence`."""
+        if kind is KernelEvidence.REFUSED_UDP:
+            short_id = self.parts.pings.refused(address, quoted)
+            entry = self._table.by_id(short_id) if short_id is not None else None
+            if short_id is None:
+                self._counters.drop(DropReason.FORGED_EVIDENCE)
+            elif entry is not None and entry.live:
+                self._watches.evidence(entry, kind, now)
+        elif kind in (KernelEvidence.CONNECTED, KernelEvidence.CONNECTION_LOST):
+            entry = self.parts.tripwires.entry_of(quoted, address)
+            if entry is not None:
+                self.parts.tripwires.feed(entry, kind, now)
+        elif (entry := self._table.live_at(address)) is not None:
+            self._watches.evidence(entry, kind, now)
 
-    def _on_ack_elsewhere(self, ack: messages.AckElsewhere, sender: Sender, now: float) -> None:
-        if self._on_ack(ack, sender, now):
+    # ------------------------------------------------------------------ messages that concern several parts, or none
+
+    def _acked_elsewhere(self, ack: messages.AckElsewhere, sender: Sender, now: float) -> None:
+        if self._acked(ack, sender, now):
             self._joiner.acked_elsewhere(unpack(ack.seen) if ack.seen else None, sender.address, now)
 
-    def _on_ack(self, ack: messages.Ack | messages.AckElsewhere, sender: Sender, now: float) -> bool:
+    def _acked(self, ack: messages.Ack | messages.AckElsewhere, sender: Sender, now: float) -> bool:
         """Whether it answers a ping of this node, which has not left."""
-        if not self._pings.acked(ack.seq, sender.short_id, sender.address, now):
-            self._context.counters.drop(DropReason.UNREQUESTED)
+        if not self.parts.pings.acked(ack.seq, sender.short_id, sender.address, now):
+            self._counters.drop(DropReason.UNREQUESTED)
         elif not self._local.left:
-            self._tripwires.answered(sender.short_id)
+            self.parts.tripwires.answered(sender.short_id)
             if sender.entry is not None and not sender.entry.live:
-                self._dead_prober.answered(sender.entry, now)
+                self.parts.dead_prober.answered(sender.entry, now)
             if self._health.isolated:
-                self._isolation.answered(now)
+                self._reconnected(now)
                 self._sync.start_at_once(sender.member, now)
             self._sync.compare(ack.digest, sender, now)
             return True
         return False
 
-    def _on_push(self, push: messages.SyncPush, sender: Sender, now: float) -> None:
-        if sender.proven is None:
-            self._context.counters.drop(DropReason.STRANGER)
-        else:
-            self._sync.pushed(push, now)
+    def _unrequested(self, message: object, sender: Sender, now: float) -> None:
+        self._counters.drop(DropReason.UNREQUESTED)
 
-    def _receive_paged(self, entry: messages.PageEntry, first_sync: bool, now: float) -> bool:
-        changed = self._claims.receive(entry.claim, now, paged=True)
-        origin = self._context.hashes.short_id(entry.claim.name, entry.claim.epoch)
-        number = messages.Number(origin, entry.number)
-        self._broadcasts.learn_number(number, now, first_sync=first_sync)
-        return changed
+    # ------------------------------------------------------------------ what parts report: a `Hub`
 
-    # ------------------------------------------------------------------ what components report
+    def claim_won(self, change: Change, now: float, *, originator: bool = False) -> None:
+        """See `Hub`. The order matters.
 
-    def _changed(self, change: Change, now: float, *, originator: bool = False) -> None:
-        """A claim about another member won."""
-        claim = change.claim
-        self._evidence_log.note_change(change, now)
+        The log comes first, since the evidence on events is read from it. Then the parts let go of what they kept of
+        the run before, and broadcasts that waited for the claim are delivered. The application is told after that, so
+        what it asks in return agrees with what it is told, and other members last: what is said to them may not be
+        taken back by what follows from the claim here.
+        """
+        claim, parts = change.claim, self.parts
+        parts.evidence_log.note_change(change, now)
         self._watches.on_change(change, now)
-        self._tripwires.on_change(change)
+        parts.tripwires.on_change(change)
         self._broadcasts.on_change(change, now)
         if claim.state is State.DEAD:
-            self._dead_prober.add(change.entry, now)
+            parts.dead_prober.add(change.entry, now)
         if not claim.state.live:
             self._joiner.lost(change.entry.address, now)
-        for event in transition(change.before, claim, self._evidence_log.evidence):
-            self._damping.take(event, now)
+        for event in transition(change.before, claim, parts.evidence_log.evidence):
+            parts.damping.take(event, now)
         self._gossip.tell_claim(claim, now, originator=originator)
 
-    def _declare(self, claim: Claim, now: float) -> None:
-        """This node's own verdict on another."""
+    def verdict_given(self, claim: Claim, now: float) -> None:
+        """See `Hub`."""
         change = self._table.merge(claim, now)
         if isinstance(change, Change):
-            self._changed(change, now, originator=True)
+            self.claim_won(change, now, originator=True)
 
-    def _probe_failed(self, entry: Entry, sent: float, now: float) -> None:
+    def probe_failed(self, entry: Entry, sent: float, now: float) -> None:
+        """See `Hub`."""
         detail = f"sent {now - sent:.2f} s before, no answer"
-        self._evidence_log.note(entry.name, "probe timed out", now, detail=detail, repeats=True)
+        self.parts.evidence_log.note(entry.name, "probe timed out", now, detail=detail, repeats=True)
         self._gossip.probe_failed(now)
         self._watches.accuse(entry, sent, now)
 
-    def _tell_own_claim(self, now: float) -> None:
-        self._gossip.tell_claim(self._local.claim, now, originator=True)
-
-    def _own_name_claimed(self, refutation: Refutation, claim: Claim, sender: Sender | None, now: float) -> None:
-        """Something was claimed about this node, by ``sender`` unless it stood in a sync or in the answer to a JOIN."""
+    def own_name_claimed(self, refutation: Refutation, claim: Claim, sender: Sender | None, now: float) -> None:
+        """See `Hub`."""
         superseded = self._local.rival is not None
         self._prober.enabled = not self._local.silent
         if refutation is Refutation.CONFLICT:
-            if not self._context.outbox.muted:
-                self._gossip.tell_claim(claim, now)  # the last word: others must know the rival, or it can't die
-                self._gossip.push_now(now)
-                self._watches.stop()
-                self._joiner.superseded(now)
-                self._context.outbox.muted = True
-                self._dispute.begin(claim, now)
+            if not self._outbox.muted:
+                self._give_way(claim, now)
             return
-        if self._context.outbox.muted and not superseded:
-            self._dispute.end()
-        self._context.outbox.muted = superseded
-        self._context.counters.refutations += 1
-        self._tell_own_claim(now)
+        if self._outbox.muted and not superseded:
+            self.parts.dispute.end()
+        self._outbox.muted = superseded
+        self._counters.refutations += 1
+        self.tell_own_claim(now)
         if refutation is Refutation.WAS_DEAD and not self._local.left:
-            self._dead_prober.refuted(now)
+            self.parts.dead_prober.refuted(now)
             self._broadcasts.remind_anew(now)
             self._sync.start_at_once(sender.member if sender is not None else None, now)
 
-    def _admitted(self, sender: Sender, now: float) -> None:
-        """A seed took this node in: hear it out."""
+    def _give_way(self, rival: Claim, now: float) -> None:
+        self._gossip.tell_claim(rival, now)  # the last word: others must know the rival, or it can't die
+        self._gossip.push_now(now)
+        self._watches.stop()
+        self._joiner.superseded(now)
+        self._outbox.muted = True
+        self._joiner.ask_once(self.parts.dispute.begin(rival, now), now)
+
+    def admitted(self, sender: Sender, now: float) -> None:
+        """See `Hub`: the seed is heard out."""
         entry = self._table.by_id(sender.short_id)
         if entry is not None and entry.live:
             self._sync.start(entry, now)
 
-    def _on_round(self, now: float) -> None:
-        """Housekeeping, once per probe interval."""
+    def round_ended(self, now: float) -> None:
+        """See `Hub`: what is done once per interval. All that a deaf or isolated node does of itself stands here."""
         if not self._local.silent:
+            if self._health.deaf:
+                self.parts.search.on_round(self._joiner.addresses, now)
             if self._health.isolated and self._in_contact is not None and self._in_contact.live:
-                self._pings.send(self._in_contact, now)  # heard: does it hear, too?
-            self._dead_prober.on_round(now)
-            self._isolation.on_round(self._table.live_count, now)
+                self.parts.pings.send(self._in_contact, now)  # heard: does it hear, too?
+            self.parts.dead_prober.on_round(now)
+            if self._health.check(self._table.live_count, now):
+                time = self.parts.context.clock.read(now)
+                self._tell(isolation_began(self._local.name, self._health.alone, self._others(), time), now)
             if self._health.deaf:
                 self._joiner.deafened(now)
         self._broadcasts.on_round(now)
-        self._encounters.on_round(now)
+        self.parts.encounters.on_round(now)
         for entry in self._table.expire(now):
-            self._forgotten(entry, now)
+            self.forgotten(entry, now)
 
-    def _forgotten(self, entry: Entry, now: float) -> None:
-        self._damping.take(MemberForgotten(entry.member), now)
-        self._evidence_log.forget(entry.name)
-        self._tripwires.forget(entry.short_id)
+    def paused(self, seconds: float) -> None:
+        """See `Hub`."""
+        self._prober.drop()
+        self.parts.pings.drop()
+        self._watches.pause()
+        if seconds > self._health.long_pause:
+            self.parts.context.emit(Paused(seconds))
+
+    # ------------------------------------------------------------------ what comes of that, and of what users do
+
+    def _reconnected(self, now: float) -> None:
+        """A member acked a ping of this node, which was isolated: both ways are open.
+
+        Merely hearing somebody ends the deafness, but not this: a node that nobody hears would else be
+        reconnected and isolated again with every ping that a member tries the dead with.
+        """
+        _, alone = self._health.reconnect()
+        self._tell(isolation_ended(alone, self._others()), now)
+        self._broadcasts.remind_anew(now)
+
+    def _others(self) -> list[Member]:
+        return [entry.member for entry in self._table.others()]
+
+    def _tell(self, events: list[Event], now: float) -> None:
+        for event in events:
+            self.parts.damping.take(event, now)
+
+    def forgotten(self, entry: Entry, now: float) -> None:
+        """A member is in the table no more."""
+        self.parts.damping.take(MemberForgotten(entry.member), now)
+        self.parts.evidence_log.forget(entry.name)
+        self.parts.tripwires.forget(entry.short_id)
         self._broadcasts.forget(entry, now)
 
-    def _goodbye_said(self, now: float) -> None:
-        self._has_left = True
+    def tell_own_claim(self, now: float) -> None:
+        """This node's own claim has changed."""
+        self._gossip.tell_claim(self._local.claim, now, originator=True)
 
-    # ------------------------------------------------------------------ what the face and tools ask for
 
-    def _broadcast(self, payload: bytes, now: float) -> int:
-        self._check_running()
-        self._broadcasts.check(payload)
-        now = self._health.advance(now)
-        number = self._broadcasts.broadcast(bytes(payload), now)
-        self._settle(now)
-        return number
-
-    def _check_running(self) -> None:
-        if self._local.left:
-            raise NotRunning("this node has left; make a new one to come back")
-        if self._local.rival is not None:
-            raise NameTaken(f"another live process owns the name {self._local.name!r}: choose another name")
+def _complete(handlers: Mapping[type, Handler]) -> Mapping[type, Handler]:
+    """The handlers, of which there must be one for each message that decodes: nothing that arrives may raise."""
+    if handlers.keys() != MESSAGES:
+        differing = ", ".join(sorted(kind.__name__ for kind in handlers.keys() ^ MESSAGES))
+        raise TypeError(f"messages without a handler, or handlers without a message: {differing}")
+    return handlers

@@ -1,65 +1,31 @@
 """What the application is told while this node hears nobody (docs/protocol.md, section 4)."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from swim_core.events import Event, Evidence, Isolated, MemberDied, MemberRecovered, Reconnected
 from swim_core.member import Member, Rule
 
-from .local_health import LocalHealth
-
-__all__ = ["Isolation"]
+__all__ = ["isolation_began", "isolation_ended"]
 
 
-class Isolation:
-    """Turns long deafness into events; nothing of it is told to other members.
+def isolation_began(name: str, alone: bool, others: Iterable[Member], cluster_ms: int) -> list[Event]:
+    """What to tell when `LocalHealth.check` finds this node isolated, or, later on, alone.
+
+    Nothing of it is told to other members.
 
     Args:
         name: this node's.
-        health: knows whether it is deaf.
-        others: the live members except this node.
-        cluster_time: in ms, for evidence.
-        emit: raises an event.
-        on_reconnect: called at the end of an isolation.
+        alone: whether it is that.
+        others: the live members except this node, which are dead to it from now on if it is alone.
+        cluster_ms: the time, for evidence.
     """
+    if not alone:
+        return [Isolated()]
+    evidence = Evidence(Rule.ISOLATED, name, cluster_ms)
+    return [MemberDied(member, evidence) for member in others]
 
-    def __init__(
-        self,
-        name: str,
-        health: LocalHealth,
-        *,
-        others: Callable[[], Iterable[Member]],
-        cluster_time: Callable[[float], int],
-        emit: Callable[[Event], None],
-        on_reconnect: Callable[[float], None],
-    ) -> None:
-        self._name = name
-        self._health = health
-        self._others = others
-        self._cluster_time = cluster_time
-        self._emit = emit
-        self._on_reconnect = on_reconnect
 
-    def on_round(self, live: int, now: float) -> None:
-        """Has silence become deafness, deafness isolation? ``live`` counts live members, this node included."""
-        isolated, alone = self._health.isolated, self._health.alone
-        self._health.check(live, now)
-        if self._health.isolated and not isolated:
-            self._emit(Isolated())
-        if self._health.alone and not alone:
-            evidence = Evidence(Rule.ISOLATED, self._name, self._cluster_time(now))
-            for member in self._others():
-                self._emit(MemberDied(member, evidence))
-
-    def answered(self, now: float) -> None:
-        """A member acked a ping of this node: both ways are open, and all that deafness had led to is undone.
-
-        Merely hearing somebody ends the deafness, but not this: a node that nobody hears would else be
-        reconnected and isolated again with every ping that a member tries the dead with.
-        """
-        isolated, alone = self._health.reconnect()
-        if alone:
-            for member in self._others():
-                self._emit(MemberRecovered(member))
-        if isolated:
-            self._emit(Reconnected())
-            self._on_reconnect(now)
+def isolation_ended(alone: bool, others: Iterable[Member]) -> list[Event]:
+    """What to tell when this node is heard again: all that was told is undone."""
+    recovered: list[Event] = [MemberRecovered(member) for member in others] if alone else []
+    return [*recovered, Reconnected()]

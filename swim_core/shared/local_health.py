@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from swim_core.statistics import Counters
 
+from .timers import Timers
+
 __all__ = ["SEVERAL", "Limits", "LocalHealth"]
 
 SEVERAL = 4  # live members, this node included: the silence of fewer at a time may well be theirs
@@ -49,15 +51,15 @@ class LocalHealth:
         limits: Limits,
         counters: Counters,
         now: float,
+        timers: Timers,
         *,
-        deadline: Callable[[], float | None],
         on_pause: Callable[[float], None],
     ) -> None:
         self._limits = limits
         self._pause = limits.pause
         self.long_pause = limits.isolation / 2
         self._counters = counters
-        self._deadline = deadline
+        self._timers = timers
         self._on_pause = on_pause
         self.seen = now
         self._asleep = 0.0  # total of pauses
@@ -88,7 +90,7 @@ class LocalHealth:
         if not self.seen < now < inf:
             return self.seen
         now = min(now, self.seen + LONGEST_JUMP)
-        deadline = self._deadline()
+        deadline = self._timers.deadline()
         lag = 0.0 if deadline is None else now - max(deadline, self.seen)
         if lag > self._pause:
             self._asleep += lag
@@ -133,17 +135,17 @@ class LocalHealth:
         self.isolated = self.alone = False
         return led_to
 
-    def check(self, live: int, now: float) -> None:
+    def check(self, live: int, now: float) -> bool:
         """Once a round: has silence become deafness, isolation? ``live`` is n.
 
-        The caller raises what changed.
+        Returns whether it has just become isolated, or alone: then the application is to be told.
         """
-        unpaused = now - self._asleep
+        unpaused, before = now - self._asleep, (self.isolated, self.alone)
         if self.isolated and unpaused - self._isolated_since >= 2 * self._limits.isolation:
             self.alone = True  # also where it hears the pings of members that hold it dead, and nobody hears it
         if not self.deaf:
             if live >= SEVERAL and unpaused - self._heard >= 2 * self._limits.interval:
                 self.deaf, self._deaf_since = True, unpaused
-            return
-        if not self.isolated and unpaused - self._deaf_since >= self._limits.isolation:
+        elif not self.isolated and unpaused - self._deaf_since >= self._limits.isolation:
             self.isolated, self._isolated_since = True, unpaused
+        return (self.isolated, self.alone) != before

@@ -55,6 +55,13 @@ class Timers:
         heapify(self._heap)
         self.cancelled = 0
 
+    def clear(self) -> None:
+        """Forget all of them."""
+        for timer in self._heap:
+            timer.action = None
+        self._heap.clear()
+        self.cancelled = 0
+
     def deadline(self) -> float | None:
         """When the next timer is due, or None."""
         heap = self._heap

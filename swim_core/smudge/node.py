@@ -12,7 +12,7 @@ from swim_core.errors import ConfigError, NotRunning, NotSupported, Overloaded, 
 from swim_core.events import Event, Evidence, Paused
 from swim_core.member import Contact, Member, State
 from swim_core.protocol import Datagram, KernelEvidence, Losses
-from swim_core.shared.isolation import Isolation
+from swim_core.shared.isolation import isolation_began, isolation_ended
 from swim_core.shared.local_health import Limits, LocalHealth
 from swim_core.shared.timers import Timers
 from swim_core.statistics import Counters, DropReason, Statistics
@@ -87,7 +87,7 @@ class SmudgeNode:
         self._inbox = Inbox(local, config, counters, lambda address: peers.get(address) is not None)
         usual = max(config.interval, SHORTEST)
         limits = Limits(usual, max(0.25 * config.interval, 0.25), UNREACHED * usual)
-        self._health = health = LocalHealth(limits, counters, now, deadline=self.poll_deadline, on_pause=self._paused)
+        self._health = health = LocalHealth(limits, counters, now, timers, on_pause=self._paused)
         self._gossip = gossip = Gossip(peers, random)
         self._broadcasts = Broadcasts(peers, config.interval)
         self._outbox = outbox = Outbox(local, peers, gossip, self._broadcasts, counters)
@@ -108,14 +108,6 @@ class SmudgeNode:
             emit,
             health,
             self._answered,
-        )
-        self._isolation = Isolation(
-            str(local),
-            health,
-            others=lambda: [peer.member for peer in peers if peer.live],
-            cluster_time=self._wall_ms,
-            emit=emit,
-            on_reconnect=detector.greet,
         )
         relay = Relay(local, heartbeat, outbox, timers, counters)
         self._receiver = Receiver(
@@ -249,6 +241,7 @@ class SmudgeNode:
         self._advance(now)
         self._left = True
         self._outbox.clear()
+        self._timers.clear()
 
     def ping(self, name: str, *, now: float) -> None:
         """Ping one member now; see `ProtocolNode.ping`."""
@@ -288,7 +281,7 @@ class SmudgeNode:
 
     def poll_deadline(self) -> float | None:
         """When to tick at the latest, in seconds, or None."""
-        return None if self._left else self._timers.deadline()
+        return self._timers.deadline()
 
     # ------------------------------------------------------------------ views
 
@@ -372,7 +365,12 @@ class SmudgeNode:
         """A node answered this one: both ways are open."""
         self._health.hear(now)
         if self._health.isolated:
-            self._isolation.answered(now)
+            _, alone = self._health.reconnect()
+            self._events += isolation_ended(alone, self._others())
+            self._detector.greet(now)
+
+    def _others(self) -> list[Member]:
+        return [peer.member for peer in self._peers if peer.live]
 
     def _wall_ms(self, now: float) -> int:
         return max(0, int(self._start_ms + now * 1000))
@@ -380,7 +378,9 @@ class SmudgeNode:
     def _turn(self, now: float) -> None:
         self._timers.at(now + self._config.interval, self._turn)
         self._broadcasts.expire(now)
-        self._isolation.on_round(len(self._peers.live) + 1, now)
+        if self._health.check(len(self._peers.live) + 1, now):
+            others, time = self._others(), self._wall_ms(now)
+            self._events += isolation_began(str(self._local), self._health.alone, others, time)
         self._turns.take(now)
 
     def _announce(self, now: float) -> None:

@@ -15,6 +15,7 @@ import msgspec
 import pytest
 from msgspec import Raw
 
+from support.inside import parts_of
 from swim_core import Address, Config, Member, Node
 from swim_core.address import pack as pack_address
 from swim_core.member import State
@@ -87,7 +88,7 @@ class Step(NamedTuple):
 
 def ping_step(node: Node) -> Step:
     """The ping of another member comes, a little later each time; the ack goes out."""
-    target = node._local.short_id
+    target = parts_of(node).local.short_id
     clock = count(1)
 
     def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -100,17 +101,17 @@ def ping_step(node: Node) -> Step:
 
 def ack_step(node: Node) -> Step:
     """The node's own ping went out, its ack comes: of both, only the ack is timed."""
-    digest = node._table.digest
+    digest = parts_of(node).table.digest
     clock = count(1)
 
     def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:
         number = next(clock)
         peer = 1 + number % 16
-        entry = node._table.get(f"m{peer}")
+        entry = parts_of(node).table.get(f"m{peer}")
         assert entry is not None
-        node._prober.probe(entry, number * 1e-4)
+        parts_of(node).prober.probe(entry, number * 1e-4)
         drain(node)
-        seq = next(reversed(node._pings._sent))
+        seq = next(reversed(parts_of(node).pings._sent))
         return (datagram(peer, Ack(seq, digest)), entry.address, number * 1e-4 + 5e-5), {}
 
     return Step(setup, partial(feed, node))
@@ -120,11 +121,11 @@ def turn_step(node: Node) -> Step:
     """A tick that takes this node's turn: one ping out, the next turn planned."""
 
     def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:
-        node._prober.drop()
-        node._pings.drop()
-        while (deadline := node.poll_deadline()) is None or deadline < node._prober._taken:
+        parts_of(node).prober.drop()
+        parts_of(node).pings.drop()
+        while (deadline := node.poll_deadline()) is None or deadline < parts_of(node).prober._taken:
             node.feed_tick(now=deadline or 0.0)
-        node._health.hear(deadline)
+        parts_of(node).health.hear(deadline)
         return (deadline,), {}
 
     def tick(now: float) -> None:
@@ -136,18 +137,18 @@ def turn_step(node: Node) -> Step:
 
 def meet_step(node: Node) -> Step:
     """The ping of the one that is awaited comes: the ack goes out, the next turn is planned."""
-    prober, target = node._prober, node._local.short_id
+    prober, target = parts_of(node).prober, parts_of(node).local.short_id
 
     def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:
         while (partner := prober.awaited) is None:
             now = node.poll_deadline() or 0.0
             node.feed_tick(now=now)
-            node._health.hear(now)
+            parts_of(node).health.hear(now)
             prober.drop()
-            node._pings.drop()
+            parts_of(node).pings.drop()
             drain(node)
-        now = max(prober._opens, node._health.seen) + 1e-4
-        node._health.hear(now)
+        now = max(prober._opens, parts_of(node).health.seen) + 1e-4
+        parts_of(node).health.hear(now)
         return (datagram(int(partner.name[1:]), Ping(1, target, UNIX_MS)), partner.address, now), {}
 
     return Step(setup, partial(feed, node))
@@ -193,7 +194,7 @@ def test_gossip_of_8_new_claims(benchmark: Any, members: int) -> None:
     clock = count(1)
 
     def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:
-        node._queue.clear()
+        parts_of(node).queue.clear()
         return (*next(prepared), next(clock) * 0.1), {}
 
     def feed(data: bytes, source: Address, now: float) -> None:
@@ -225,7 +226,7 @@ def test_merging_10_000_claims(benchmark: Any) -> None:
 
     def merge(node: Node, claims: list[Claim]) -> None:
         for item in claims:
-            node._table.merge(item, 1.0)
+            parts_of(node).table.merge(item, 1.0)
 
     benchmark.pedantic(merge, setup=setup, rounds=5)
 
@@ -238,7 +239,7 @@ def test_memory_of_10_000_members() -> None:
     gc.collect()
     tracemalloc.start()
     for data in encoded:
-        node._table.merge(read(data), 1.0)
+        parts_of(node).table.merge(read(data), 1.0)
     gc.collect()
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -9,11 +9,11 @@ from measuring import count, events, messages, section, settled, spread, table
 
 import swim_core.native.claims.merging
 import swim_core.native.detection.accuser
-import swim_core.native.detection.watches
+import swim_core.native.detection.helper
 from swim_core import Event, Isolated, MemberDied, MemberRecovered, MemberSuspected, Reconnected, Rule
 from swim_core.native.claims.merging import ClaimMerger
 from swim_core.native.datagrams.sender import Sender
-from swim_core.native.node import Node
+from swim_core.native.router import Router
 from swim_core.native.table.entry import Entry
 from swim_core.native.wire.claim import Claim
 from swim_core.simulation import Link, Process, Simulation
@@ -52,7 +52,7 @@ LOSSES = (0.0, 0.05, 0.2, 0.3)
 def _asking(again: float, life: float) -> ExitStack:
     stack = ExitStack()
     stack.enter_context(patch.object(swim_core.native.detection.accuser, "ASK_AGAIN", again))
-    stack.enter_context(patch.object(swim_core.native.detection.watches, "ACCUSER_LIFE", life))
+    stack.enter_context(patch.object(swim_core.native.detection.helper, "ACCUSER_LIFE", life))
     return stack
 
 
@@ -125,7 +125,7 @@ def _stalling(seed: int, loss: float) -> tuple[int, int, int, int]:
 
 def _orphans(seeds: int) -> Iterator[Sequence[object]]:
     for life in (2.5, 5.0, 10.0, math.inf):
-        with patch.object(swim_core.native.detection.watches, "ACCUSER_LIFE", life):
+        with patch.object(swim_core.native.detection.helper, "ACCUSER_LIFE", life):
             runs = [_orphan(seed) for seed in range(seeds)]
         stopped, pings = zip(*runs, strict=True)
         yield "never" if math.isinf(life) else f"{life:g} s", spread(stopped, 1), f"{sum(pings) / len(pings):.0f}"
@@ -167,18 +167,18 @@ def deaf(seeds: int) -> None:
     section("One-way cuts of one member from all others, 20 s and 10 min; loss 1 %")
     table(header, _one_way(seeds))
     section("The same as first designed: any datagram of a member undoes it, not an ack alone")
-    with patch.object(Node, "_hear", _hearing_is_enough):
+    with patch.object(Router, "_hear", _hearing_is_enough):
         table(header, _one_way(seeds))
 
 
-_hear = Node._hear
+_hear = Router._hear
 
 
-def _hearing_is_enough(self: Node, sender: Sender, entry: Entry, now: float) -> None:
-    """In place of `Node._hear`: any datagram of a live member undoes what deafness had led to."""
+def _hearing_is_enough(self: Router, sender: Sender, entry: Entry, now: float) -> None:
+    """In place of `Router._hear`: any datagram of a live member undoes what deafness had led to."""
     _hear(self, sender, entry, now)
     if entry.live and self._health.isolated:
-        self._isolation.answered(now)
+        self._reconnected(now)
 
 
 Cut = Callable[[Simulation, list[Process], list[Process]], None]

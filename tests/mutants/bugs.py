@@ -131,7 +131,7 @@ BUGS = (
     Bug(
         12,
         "an accuser goes on after a helper heard the member",
-        DETECTION + "watches.py",
+        DETECTION + "accuser.py",
         "        if vote.kind is VoteKind.ALIVE:\n            self._end(watch)\n            return",
         "        if vote.kind is VoteKind.ALIVE:\n            return",
         WATCHES,

@@ -5,7 +5,6 @@ it is true, and nobody wants to act on it. The idea is that of RFC 2439, with a 
 """
 
 from collections import deque
-from collections.abc import Callable
 
 import msgspec
 
@@ -42,11 +41,11 @@ class FlapDamping:
     then, that is told.
     """
 
-    def __init__(self, context: NodeContext, emit: Callable[[Event], None]) -> None:
+    def __init__(self, context: NodeContext) -> None:
         self._seconds = context.config.flap_damping
         self._timers = context.timers
         self._counters = context.counters
-        self._emit = emit
+        self._emit = context.emit
         self._members: dict[str, _Member] = {}
 
     def take(self, event: Event, now: float) -> None:

@@ -1,12 +1,12 @@
 """This node's own claim: who it is, how it answers what is said of it, and who owns its name."""
 
 from collections.abc import Mapping
-from enum import Enum, auto
 
 from swim_core.address import Address, is_loopback, pack, reachable
-from swim_core.errors import ConfigError
+from swim_core.errors import ConfigError, NameTaken, NotRunning
 from swim_core.member import Member, Rule, State, check_name
 from swim_core.native.context import NodeContext
+from swim_core.native.hub import Refutation
 from swim_core.native.table.entry import Change
 from swim_core.native.wire.claim import (
     EPOCH_BITS,
@@ -18,24 +18,10 @@ from swim_core.native.wire.claim import (
     precedence,
 )
 
-__all__ = ["LocalMember", "Refutation"]
+__all__ = ["LocalMember"]
 
 MAX_EPOCH = 2**64 - 1
 DAY = 86_400_000  # ms; claims that are further ahead are dropped
-
-
-class Refutation(Enum):
-    """What follows from a claim about this node's own name."""
-
-    NOTHING = auto()
-    STALE = auto()
-    """Lower than the own claim: whoever holds it can be corrected."""
-    ANSWERED = auto()
-    """Answered with a higher claim, which must be told."""
-    WAS_DEAD = auto()
-    """The same, and this node was taken for gone: it missed things."""
-    CONFLICT = auto()
-    """Another live process owns the name."""
 
 
 class LocalMember:
@@ -99,6 +85,18 @@ class LocalMember:
     def short_id(self) -> int:
         """What datagrams call this run."""
         return self._outbox.sender
+
+    def check_running(self) -> None:
+        """Whether the application may have this node say anything.
+
+        Raises:
+            NotRunning: after `leave`.
+            NameTaken: while it is superseded.
+        """
+        if self.left:
+            raise NotRunning("this node has left; make a new one to come back")
+        if self.rival is not None:
+            raise NameTaken(f"another live process owns the name {self.name!r}: choose another name")
 
     def _put(self, epoch: int, incarnation: int, now: float) -> Change:
         if self.left:

@@ -1,6 +1,5 @@
 """The one door through which others' claims enter (docs/protocol.md, section 1)."""
 
-from collections.abc import Callable
 from math import inf
 
 import msgspec
@@ -8,16 +7,17 @@ import msgspec
 from swim_core.address import is_loopback, unpack
 from swim_core.member import Rule, State
 from swim_core.native.context import NodeContext
-from swim_core.native.datagrams.gossip_queue import Piggyback
+from swim_core.native.datagrams.gossip_queue import GossipQueue, Piggyback
 from swim_core.native.datagrams.sender import Sender
-from swim_core.native.table.entry import Change, Entry
+from swim_core.native.hub import Refutation
+from swim_core.native.table.entry import Entry
 from swim_core.native.wire.claim import EPOCH_BITS, Claim, precedence
 from swim_core.native.wire.datagram import encode_item
 from swim_core.shared.timers import Timer
 from swim_core.statistics import DropReason
 
 from .corrections import Corrections
-from .local_member import DAY, LocalMember, Refutation
+from .local_member import DAY, LocalMember
 
 __all__ = ["ClaimMerger"]
 
@@ -39,19 +39,11 @@ class _Held(msgspec.Struct):
 class ClaimMerger:
     """Receives claims, merges them, and puts deaths to the members themselves that may live.
 
-    ``pass_on`` tells others of a claim that is not believed yet; ``on_change`` is told of those that are merged.
+    A claim that is not believed yet is put into ``queue`` all the same; one that is merged is reported.
     """
 
-    def __init__(
-        self,
-        context: NodeContext,
-        local: LocalMember,
-        corrections: Corrections,
-        *,
-        pass_on: Callable[[Claim], None],
-        on_change: Callable[[Change, float], None],
-        on_own_name_claimed: Callable[[Refutation, Claim, Sender | None, float], None],
-    ) -> None:
+    def __init__(self, context: NodeContext, local: LocalMember, corrections: Corrections, queue: GossipQueue) -> None:
+        self._hub = context.hub
         self._timers = context.timers
         self._clock = context.clock
         self._hashes = context.hashes
@@ -61,9 +53,7 @@ class ClaimMerger:
         self._corrections = corrections
         self._rtt = context.rtt
         self._counters = context.counters
-        self._pass_on = pass_on
-        self._on_change = on_change
-        self._on_own_name_claimed = on_own_name_claimed
+        self._queue = queue
         config = context.config
         self._stall_tolerance = config.stall_tolerance
         self._recently = min(config.stall_tolerance / 2, config.host_tolerance or inf)
@@ -119,7 +109,7 @@ class ClaimMerger:
             self.receive(held, now)
         rival = self._local.outlive_rival(held, now)
         if rival is not None:
-            self._on_own_name_claimed(Refutation.WAS_DEAD, rival, None, now)
+            self._hub.own_name_claimed(Refutation.WAS_DEAD, rival, None, now)
 
     def _is_old(self, claim: Claim, now: float) -> bool:
         return claim.verdict is None or self._clock.read(now) - claim.verdict.time > FRESH
@@ -140,7 +130,7 @@ class ClaimMerger:
         if held is not None and precedence(claim) >= precedence(held.claim):
             del self._held[claim.name]
             held.timer.cancel()
-        self._on_change(outcome, now)
+        self._hub.claim_won(outcome, now)
         return True
 
     def _refute(self, claim: Claim, sender: Sender | None, now: float) -> bool:
@@ -148,7 +138,7 @@ class ClaimMerger:
         if refutation is Refutation.STALE and sender is not None:
             self._corrections.send(self._local.claim, sender, now)
         if refutation not in (Refutation.NOTHING, Refutation.STALE):
-            self._on_own_name_claimed(refutation, claim, sender, now)
+            self._hub.own_name_claimed(refutation, claim, sender, now)
         return refutation not in (Refutation.NOTHING, Refutation.STALE)
 
     # ------------------------------------------------------------------ deaths that may not be
@@ -161,7 +151,7 @@ class ClaimMerger:
         if claim.name in self._held:  # one question at a time, in its turn; a sync brings a later death again
             return
         if least == NEW_HOLD:
-            self._pass_on(claim)
+            self._queue.claim(claim)
         entry = self._table.get(claim.name)
         once = least == NEW_HOLD and entry is not None and self._is_silent_here(entry, now)
         asked = QUESTIONS - 1 if once else 0

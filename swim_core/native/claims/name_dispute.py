@@ -1,9 +1,7 @@
 """Whether the process that seems to own this node's name lives: the application is told only then."""
 
-from collections.abc import Callable
-
 from swim_core.address import Address, unpack
-from swim_core.events import Event, NameConflict, NameRegained
+from swim_core.events import NameConflict, NameRegained
 from swim_core.native.context import NodeContext
 from swim_core.native.wire.claim import Claim, as_member
 from swim_core.shared.timers import Timer
@@ -22,31 +20,23 @@ class NameDispute:
     is asked, and the application hears of a conflict when it answers, or if nobody finds it dead in twice S.
     """
 
-    def __init__(
-        self,
-        context: NodeContext,
-        local: LocalMember,
-        emit: Callable[[Event], None],
-        *,
-        ask: Callable[[Address, float], None],
-    ) -> None:
+    def __init__(self, context: NodeContext, local: LocalMember) -> None:
         self._timers = context.timers
         self._hashes = context.hashes
         self._patience = PATIENCE * context.config.stall_tolerance
         self._local = local
-        self._emit = emit
-        self._ask = ask
+        self._emit = context.emit
         self._rival = 0
         self._address: Address | None = None
         self._waiting: Timer | None = None
         self._told = False
 
-    def begin(self, claim: Claim, now: float) -> None:
-        """This node gives way to the run that is claimed."""
+    def begin(self, claim: Claim, now: float) -> Address:
+        """This node gives way to the run that is claimed; returns where to ask whether that run lives."""
         self._rival, self._address = self._hashes.short_id(claim.name, claim.epoch), unpack(claim.address)
         self._told = False
         self._waiting = self._timers.at(now + self._patience, lambda _: self._tell())
-        self._ask(self._address, now)
+        return self._address
 
     def heard(self, short_id: int, source: Address) -> None:
         """A datagram arrived: is it the rival's?"""

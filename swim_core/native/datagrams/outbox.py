@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 
@@ -11,9 +11,12 @@ from msgspec import Raw
 from swim_core.address import Address
 from swim_core.member import State
 from swim_core.native.table.entry import Entry
+from swim_core.native.table.member_table import MemberTable
+from swim_core.native.table.view_digest import STABLE
 from swim_core.native.wire.datagram import MAX_FURTHER, NIL, Codec, Flags, encode_item
 from swim_core.native.wire.messages import Ack, Announce, Further, Join, Message, Ping, Tell
 from swim_core.protocol import Datagram
+from swim_core.shared.local_health import LocalHealth
 from swim_core.statistics import Counters
 
 from .gossip_queue import GossipQueue, Piggyback
@@ -40,7 +43,8 @@ class Outbox:
         gossip: GossipQueue,
         reminders: Reminders,
         counters: Counters,
-        flags: Callable[[float], int],
+        table: MemberTable,
+        health: LocalHealth,
     ) -> None:
         self._limit = paths.limit
         self._paths = paths
@@ -49,7 +53,8 @@ class Outbox:
         self._gossip = gossip
         self._reminders = reminders
         self._counters = counters
-        self._flags = flags
+        self._table = table
+        self._health = health
         self.queue: deque[Datagram] = deque()
         """Made, and not fetched yet; the oldest first."""
         self.sender = 0
@@ -166,6 +171,10 @@ class Outbox:
         if data is not None and sender.budget is not None:
             sender.budget -= len(data)
         return data is not None
+
+    def _flags(self, now: float) -> int:
+        stable = Flags.STABLE if now - self._table.digest_since >= STABLE else 0
+        return stable | Flags.DEAF if self._health.deaf else stable
 
     def _piggyback(self, to: Entry, riding: Piggyback | None, room: int) -> Piggyback | None:
         if riding is None and to.live and self._gossip.any:

@@ -5,14 +5,11 @@ probes for that. What is asked and answered anyway, syncs, goes smaller when it 
 (packetization layer path MTU discovery) with the application's own packets for probes.
 """
 
-from collections.abc import Callable
-
 import msgspec
 
 from swim_core.address import Address
-from swim_core.events import Event, PathNarrow
 
-__all__ = ["SMALLER", "PathSizes"]
+__all__ = ["SMALLER", "SURE", "PathSizes"]
 
 SMALLER = (1_200, 1_000, 800, 548)  # bytes; what any path of IPv6, common tunnels, and any path of IPv4 lets pass
 GROW = 60.0  # seconds after which the full size is tried again
@@ -28,11 +25,10 @@ class _Path(msgspec.Struct):
 class PathSizes:
     """Remembers the addresses to which less passes than ``max_datagram`` bytes."""
 
-    def __init__(self, limit: int, emit: Callable[[Event], None]) -> None:
+    def __init__(self, limit: int) -> None:
         self.limit = limit
         self.ladder = (limit, limit, *(size for size in SMALLER if size < limit))
         """Sizes to ask with, try by try; the last one for all that follow."""
-        self._emit = emit
         self._narrow: dict[Address, _Path] = {}
         self._in_a_row = 0
 
@@ -58,20 +54,18 @@ class PathSizes:
         else:
             self.forget(address)
 
-    def passed(self, address: Address, size: int, now: float) -> bool:
+    def passed(self, address: Address, size: int, now: float) -> int:
         """Something of that size was answered, and larger ones before it were not, unless it had the full one.
 
-        Returns whether it is worth while to ask again soon: the larger ones may have been lost by chance.
+        Returns how many times in a row only a smaller one was answered. Fewer than `SURE` may be chance.
         """
         if size >= self.limit:
             self._narrow.pop(address, None)
             self._in_a_row = 0
-            return False
-        self._keep(address, size, now)
-        self._in_a_row += 1
-        if self._in_a_row == SURE:
-            self._emit(PathNarrow(address, size))
-        return self._in_a_row < SURE
+        else:
+            self._keep(address, size, now)
+            self._in_a_row += 1
+        return self._in_a_row
 
     def forget(self, address: Address) -> None:
         """Try the full size again."""

@@ -16,6 +16,7 @@ from swim_core.statistics import DropReason
 
 from .evidence_log import EvidenceLog
 from .letters import Letters
+from .prober import Prober
 from .under_watch import MANY, UnderWatch
 from .watch import NONCES, AskedHelper, Watch
 
@@ -37,7 +38,7 @@ class Accuser:
 
     ``under_watch`` holds all watches of this node: how many there are says whether the trouble is its own, and who is
     among them is no helper. ``ping`` pings the subject of one, if all watches together have not pinged too much, and
-    says whether it did; ``end`` ends one; ``probe`` pings a helper like in a turn; ``declare`` is told of verdicts.
+    says whether it did; ``end`` ends one.
     """
 
     def __init__(
@@ -48,11 +49,10 @@ class Accuser:
         evidence_log: EvidenceLog,
         under_watch: UnderWatch,
         letters: Letters,
+        prober: Prober,
         *,
         ping: Callable[[Watch, float], bool],
         end: Callable[[Watch], None],
-        probe: Callable[[Entry, float], None],
-        declare: Callable[[Claim, float], None],
     ) -> None:
         self._config = context.config
         self._clock = context.clock
@@ -65,13 +65,13 @@ class Accuser:
         self._evidence_log = evidence_log
         self._under_watch = under_watch
         self._letters = letters
+        self._prober = prober
+        self._hub = context.hub
         self._examined = RateLimit(EXAMINED, EXAMINED // 3)
         self._spare: list[Entry] = []
         self._looked_up = -inf
         self._ping = ping
         self._end = end
-        self._probe = probe
-        self._declare = declare
 
     # ------------------------------------------------------------------ asking
 
@@ -157,7 +157,7 @@ class Accuser:
                     watch.entry.name, "no vote", now, detail=f"of {', '.join(silent)}", repeats=True
                 )
                 if self._under_watch.several and self._under_watch.hears(helper.entry) and self._examined.allow(now):
-                    self._probe(helper.entry, now)
+                    self._prober.probe(helper.entry, now)
                 self._ask_more(watch, 1, now)
 
     def _poll_interval(self) -> float:
@@ -253,7 +253,8 @@ class Accuser:
         self._evidence_log.note(held.name, f"declared {state.name.lower()}", now, detail=grounds)
         verdict = Verdict(self._local.short_id, rule, self._clock.read(now))
         metadata = held.metadata if state.live else None
-        self._declare(Claim(held.name, held.epoch, held.address, held.incarnation, state, metadata, verdict), now)
+        claim = Claim(held.name, held.epoch, held.address, held.incarnation, state, metadata, verdict)
+        self._hub.verdict_given(claim, now)
 
     # ------------------------------------------------------------------ how long, and how many
 

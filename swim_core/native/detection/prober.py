@@ -4,10 +4,8 @@ One of a pair pings and the other acks, which shows either that the other lives.
 itself. So one exchange examines two members, and a round costs half of what it would if each member were pinged.
 """
 
-from collections.abc import Callable, Sequence
 from functools import partial
 
-from swim_core.address import Address
 from swim_core.native.context import NodeContext
 from swim_core.native.table.entry import Entry
 from swim_core.shared.local_health import LocalHealth
@@ -18,25 +16,12 @@ from .pings import Pings
 
 __all__ = ["Prober"]
 
-DEAF_PINGS = 16  # members asked per round while nobody is heard, or more:
-DEAF_ROUNDS = 16  # in so many rounds all are, as far as
-MOST_DEAF_PINGS = 64  # allow: few survivors of many must find each other before each is alone
-
 
 class Prober:
     """Takes this node's turn in every round, and reports who did not answer."""
 
-    def __init__(
-        self,
-        context: NodeContext,
-        pings: Pings,
-        health: LocalHealth,
-        *,
-        seeds: Callable[[], Sequence[Address]],
-        on_timeout: Callable[[Entry, float, float], None],
-        on_round: Callable[[float], None],
-        now: float,
-    ) -> None:
+    def __init__(self, context: NodeContext, pings: Pings, health: LocalHealth, now: float) -> None:
+        self._hub = context.hub
         self._interval_ms = context.config.probe_interval * 1000.0
         self._timers = context.timers
         self._clock = context.clock
@@ -44,11 +29,7 @@ class Prober:
         self._pings = pings
         self._rtt = context.rtt
         self._health = health
-        self._random = context.random
         self._counters = context.counters
-        self._seeds = seeds
-        self._on_timeout = on_timeout
-        self._on_round = on_round
         self.probes: dict[int, Timer] = {}
         """Probes under way: the deadline of each, by the short id of whom it went to."""
         self.awaited: Entry | None = None
@@ -61,7 +42,6 @@ class Prober:
         self._round = -1  # the last one in which the turn was taken
         self._planned: tuple[int, int] | None = None
         self._met = False
-        self._uncalled: list[Entry] = []  # who is still to be asked while nobody is heard
         self._taken = now
         self.enabled = True
         """False once superseded or left: rounds go on, probes don't."""
@@ -134,9 +114,7 @@ class Prober:
         if self.enabled and self._besides is not None and self._besides.live:
             self.probe(self._besides, now)
         self._round, self._taken, self._met = self._planned_round, now, False
-        if self.enabled and self._health.deaf:
-            self._call_for_anyone(now)
-        self._on_round(now)
+        self._hub.round_ended(now)
         self._plan(now)
 
     def probe(self, target: Entry, now: float) -> None:
@@ -156,7 +134,7 @@ class Prober:
         del self.probes[short_id]
         if target.short_id == short_id and target.live and not self._health.deaf:
             self._counters.probes_failed += 1
-            self._on_timeout(target, sent, now)
+            self._hub.probe_failed(target, sent, now)
 
     def heard(self, short_id: int) -> None:
         """A member showed life: its probe is answered."""
@@ -167,16 +145,3 @@ class Prober:
         for timer in self.probes.values():
             timer.cancel()
         self.probes.clear()
-
-    def _call_for_anyone(self, now: float) -> None:
-        """Ask some members, other ones each time until all were asked, and the seeds."""
-        count = max(DEAF_PINGS, min(len(self._table.order) // DEAF_ROUNDS, MOST_DEAF_PINGS))
-        if len(self._uncalled) < count:
-            others = [entry for entry in self._table.others() if entry not in self._uncalled]
-            self._random.shuffle(others)
-            self._uncalled = others + self._uncalled
-        chosen = [entry for entry in self._uncalled[-count:] if entry.live]
-        del self._uncalled[-count:]
-        seeds = (self._table.live_at(address) for address in self._seeds())
-        for entry in chosen + [seed for seed in seeds if seed is not None and seed not in chosen]:
-            self._pings.send(entry, now)

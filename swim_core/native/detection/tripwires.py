@@ -4,8 +4,6 @@ The core opens none. It says whom to wire (`TripwirePlan`) and where to try a co
 does so and feeds back what the kernels said. A broken tripwire is a reason to test, never a verdict.
 """
 
-from collections.abc import Callable
-
 from swim_core.address import Address, is_loopback
 from swim_core.member import State
 from swim_core.native.claims.local_member import LocalMember
@@ -17,6 +15,7 @@ from swim_core.tripwire import NO_TRIPWIRES, Tripwire, TripwirePlan, greeting_of
 
 from .evidence_log import EvidenceLog
 from .kernel_findings import EVIDENCE_LIFE, KernelFindings
+from .prober import Prober
 
 __all__ = ["Tripwires"]
 
@@ -40,8 +39,7 @@ class Tripwires:
         local: LocalMember,
         health: LocalHealth,
         evidence_log: EvidenceLog,
-        *,
-        probe: Callable[[Entry, float], None],
+        prober: Prober,
     ) -> None:
         self._timers = context.timers
         self._rtt = context.rtt
@@ -50,7 +48,7 @@ class Tripwires:
         self._local = local
         self._health = health
         self._evidence_log = evidence_log
-        self._probe = probe
+        self._prober = prober
         self._greeted: set[int] = set()  # short ids
         self._standing: set[int] = set()  # of those whose connection has not broken since
         self._lost: dict[int, float] = {}  # short ids of those whose connection broke lately
@@ -132,7 +130,7 @@ class Tripwires:
 
     def _test(self, entry: Entry, now: float) -> None:
         if entry.live and not (self._health.deaf or self._local.silent):
-            self._probe(entry, now)
+            self._prober.probe(entry, now)
             self.connect(entry)
 
     def _forget_loss(self, short_id: int, lost: float) -> None:

@@ -4,8 +4,6 @@ The `Helper` tells those who asked what is seen here; the `Accuser` asks others,
 failed. One watch may be both.
 """
 
-from collections.abc import Callable
-
 from swim_core.member import State
 from swim_core.native.claims.corrections import Corrections
 from swim_core.native.claims.local_member import LocalMember
@@ -13,7 +11,6 @@ from swim_core.native.claims.strangers import Strangers
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.table.entry import Change, Entry
-from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.messages import KernelVerdict, NotMe, PingReq, Poll, Vote
 from swim_core.protocol import KernelEvidence
 from swim_core.shared.local_health import LocalHealth
@@ -26,6 +23,7 @@ from .evidence_log import EvidenceLog
 from .helper import Helper
 from .letters import Letters
 from .pings import Pings
+from .prober import Prober
 from .tripwires import Tripwires
 from .under_watch import UnderWatch
 from .watch import Watch
@@ -53,9 +51,7 @@ class Watches:
         evidence_log: EvidenceLog,
         tripwires: Tripwires,
         under_watch: UnderWatch,
-        *,
-        probe: Callable[[Entry, float], None],
-        declare: Callable[[Claim, float], None],
+        prober: Prober,
     ) -> None:
         self._config = context.config
         self._timers = context.timers
@@ -77,10 +73,9 @@ class Watches:
             evidence_log,
             self._under_watch,
             self._letters,
+            prober,
             ping=self._ping_besides,
             end=self._end,
-            probe=probe,
-            declare=declare,
         )
         self._first_pings = RateLimit(FIRST_PINGS, AT_ONCE)
         self._pings_in_all = RateLimit(PINGS, AT_ONCE)

@@ -82,9 +82,11 @@ class Broadcasts:
         """Whether a payload could be broadcast now.
 
         Raises:
+            NotRunning, NameTaken: see `LocalMember.check_running`.
             PayloadTooLarge: if it is over ``max_broadcast``.
             Overloaded: if ``max_pending`` items wait already.
         """
+        self._local.check_running()
         if len(payload) > self._config.max_broadcast:
             raise PayloadTooLarge(
                 f"a broadcast of {len(payload)} bytes: at most {self._config.max_broadcast} (max_broadcast)"

@@ -5,25 +5,30 @@ differ; the asker then pushes back what it holds higher. The cursor is a positio
 answerer keeps no state, and a newcomer may ask another member for each page.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import chain, islice
 
 import msgspec
 from msgspec import Raw
 
+from swim_core.events import PathNarrow
+from swim_core.native.claims.merging import ClaimMerger
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.outbox import chunks
+from swim_core.native.datagrams.path_sizes import SURE
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.table.entry import Entry
+from swim_core.native.table.view_digest import STABLE
 from swim_core.native.wire.claim import precedence
 from swim_core.native.wire.datagram import Flags, encode_item
-from swim_core.native.wire.messages import MAX_BUCKETS, PageEntry, SyncPage, SyncPush, SyncReq
+from swim_core.native.wire.messages import MAX_BUCKETS, Number, PageEntry, SyncPage, SyncPush, SyncReq
 from swim_core.shared.timers import Timer
 from swim_core.statistics import DropReason
 
+from .broadcasts import Broadcasts
+
 __all__ = ["Sync"]
 
-STABLE = 0.5  # seconds without a change that make a digest worth comparing
 SOON = 1.0  # seconds since the last sync, when both digests are stable
 LATER = 3.0  # seconds since the last sync in any case; doubles while syncs change nothing
 LATEST = 60.0
@@ -69,24 +74,20 @@ class _Exchange(msgspec.Struct):
 class Sync:
     """Decides when to sync, asks, answers and pushes."""
 
-    def __init__(
-        self,
-        context: NodeContext,
-        *,
-        number_of: Callable[[int], int],
-        receive: Callable[[PageEntry, bool, float], bool],
-    ) -> None:
+    def __init__(self, context: NodeContext, claims: ClaimMerger, broadcasts: Broadcasts) -> None:
         self._paths = context.paths
         self._max_pages = context.config.max_members + context.config.max_tombstones  # no peer can page for ever
         self._timers = context.timers
         self._table = context.table
+        self._hashes = context.hashes
         self._outbox = context.outbox
         self._overhead = context.codec.overhead
         self._rtt = context.rtt
         self._random = context.random
         self._counters = context.counters
-        self._number_of = number_of
-        self._receive = receive
+        self._emit = context.emit
+        self._claims = claims
+        self._broadcasts = broadcasts
         self._exchange: _Exchange | None = None
         self._last = float("-inf")
         self._urgent = float("-inf")
@@ -192,7 +193,7 @@ class Sync:
         self._took(exchange, now)
         exchange.differing |= int.from_bytes(page.differing, "little")
         for entry in page.entries:
-            exchange.changed |= self._receive(entry, not self.first_done, now)
+            exchange.changed |= self._receive(entry, now, first_sync=not self.first_done)
             if self._table.get(entry.claim.name) is not None:
                 exchange.shown[entry.claim.name] = precedence(entry.claim)
         if self._exchange is not exchange:
@@ -210,9 +211,12 @@ class Sync:
         """What was asked in so many bytes was answered: the pages that follow begin with as many."""
         peer = exchange.peer
         tried, exchange.rung = exchange.rung, self._paths.ladder.index(exchange.size)
-        smaller = exchange.rung > tried
-        if (smaller or not exchange.rung) and self._paths.passed(peer.address, exchange.size, now):
-            self._timers.at(now + SOON, lambda at: self._verify(peer, at))
+        if exchange.rung > tried or not exchange.rung:
+            smaller = self._paths.passed(peer.address, exchange.size, now)
+            if smaller == SURE:
+                self._emit(PathNarrow(peer.address, exchange.size))
+            elif 0 < smaller < SURE:
+                self._timers.at(now + SOON, lambda at: self._verify(peer, at))
 
     def _verify(self, peer: Entry, now: float) -> None:
         """Ask a member anew, in full size: only smaller requests were answered, and that may have been chance."""
@@ -294,9 +298,19 @@ class Sync:
                 yield from self._table.bucket_entries(index, count, cursor)
 
     def _encode(self, entry: Entry) -> Raw:
-        return encode_item(PageEntry(entry.claim, self._number_of(entry.short_id)))
+        return encode_item(PageEntry(entry.claim, self._broadcasts.number_of(entry.short_id)))
 
-    def pushed(self, push: SyncPush, now: float) -> None:
+    def pushed(self, push: SyncPush, sender: Sender, now: float) -> None:
         """What the other side of a sync holds higher."""
+        if sender.proven is None:
+            self._counters.drop(DropReason.STRANGER)
+            return
         for entry in push.entries:
-            self._receive(entry, False, now)
+            self._receive(entry, now)
+
+    def _receive(self, entry: PageEntry, now: float, *, first_sync: bool = False) -> bool:
+        """Take in a claim and its number; returns whether the claim changed anything."""
+        changed = self._claims.receive(entry.claim, now, paged=True)
+        run = self._hashes.short_id(entry.claim.name, entry.claim.epoch)
+        self._broadcasts.learn_number(Number(run, entry.number), now, first_sync=first_sync)
+        return changed

@@ -1,7 +1,5 @@
 """How others see this node: an address that is not the one which it says of itself is told, and looked into."""
 
-from collections.abc import Callable
-
 from swim_core.address import Address
 from swim_core.events import SeenElsewhere
 from swim_core.native.claims.local_member import LocalMember
@@ -22,11 +20,10 @@ class Appearance:
     answer brings what it holds of this node's name, and by which it may let this node in.
     """
 
-    def __init__(self, context: NodeContext, local: LocalMember, *, ask: Callable[[Address, float], None]) -> None:
+    def __init__(self, context: NodeContext, local: LocalMember) -> None:
         self._interval = context.config.probe_interval
         self._local = local
         self._emit = context.emit
-        self._ask = ask
         self._seen: Address | None = None
         self._since = self._latest = self._asked = float("-inf")
         self._count = 0
@@ -36,13 +33,19 @@ class Appearance:
         """Whether this node was seen, of late, at an address that is not its own."""
         return self._told not in (None, self._local.address) and now - self._latest < FORGOTTEN
 
-    def acked(self, seen: Address | None, by: Address, now: float) -> None:
-        """A member that does not hold this node for live at ``seen``, where its ping came from, acked all the same."""
-        if now - self._asked >= ASK_AGAIN:
+    def acked(self, seen: Address | None, by: Address, now: float) -> bool:
+        """A member that does not hold this node for live at ``seen``, where its ping came from, acked all the same.
+
+        Returns whether it is to be asked what it holds of this node's name.
+        """
+        if seen is not None and seen != self._local.address:
+            self._note(seen, by, now)
+        ask = now - self._asked >= ASK_AGAIN
+        if ask:
             self._asked = now
-            self._ask(by, now)
-        if seen is None or seen == self._local.address:
-            return
+        return ask
+
+    def _note(self, seen: Address, by: Address, now: float) -> None:
         if seen != self._seen or now - self._latest > FORGOTTEN:
             self._seen, self._since, self._count = seen, now, 0
         self._latest = now

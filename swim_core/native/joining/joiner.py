@@ -4,7 +4,7 @@ JOIN -> JOIN_ACK(cookie) -> JOIN(cookie, claim) -> JOIN_ACK -> sync. The cookie 
 receives at the address it asks from (docs/protocol.md, section 7).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -18,6 +18,7 @@ from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.wire.datagram import encode_item
 from swim_core.native.wire.messages import Join, JoinAck
+from swim_core.shared.local_health import LocalHealth
 from swim_core.shared.timers import Timer
 from swim_core.statistics import DropReason
 
@@ -68,11 +69,9 @@ class Joiner:
         context: NodeContext,
         local: LocalMember,
         claims: ClaimMerger,
+        health: LocalHealth,
         settings_check: SettingsCheck,
         encounters: Encounters,
-        *,
-        deaf: Callable[[], bool],
-        on_admitted: Callable[[Sender, float], None],
     ) -> None:
         self._config = context.config
         self._timers = context.timers
@@ -84,21 +83,22 @@ class Joiner:
         self._random = context.random
         self._settings_check = settings_check
         self._encounters = encounters
-        self._deaf = deaf
+        self._health = health
         self._counters = context.counters
         self._emit = context.emit
-        self._on_admitted = on_admitted
+        self._hub = context.hub
         self._seeds: dict[Address, _Seed] = {}
         self._added: dict[Address, None] = {}
         self._announced: dict[Address, _Seed] = {}
-        self._appearance = Appearance(context, local, ask=self._ask_member)
+        self._appearance = Appearance(context, local)
         self._members_due = 0.0
         self._timer: Timer | None = None
         self._answering = False
 
     def acked_elsewhere(self, seen: Address | None, by: Address, now: float) -> None:
         """A member acked a ping and does not hold this node for live where it came from; see `Appearance`."""
-        self._appearance.acked(seen, by, now)
+        if self._appearance.acked(seen, by, now) and by not in self._announced:
+            self.ask_once(by, now, known=True)
 
     def seen_elsewhere(self, now: float) -> bool:
         """Whether others see this node at another address than it tells them."""
@@ -163,7 +163,7 @@ class Joiner:
     def _wanted(self, seed: _Seed) -> bool:
         if seed.address == self._local.address:  # likely itself; but another node may be there, and this one be wrong
             return self._table.live_count == 1 and seed.asked <= 1 and not seed.led_back
-        if seed.known or self._local.rival is not None or self._deaf():
+        if seed.known or self._local.rival is not None or self._health.deaf:
             return True
         return self._table.live_at(seed.address) is None
 
@@ -264,11 +264,6 @@ class Joiner:
             del self._announced[next(iter(self._announced))]
         self._ask(seed, now)
 
-    def _ask_member(self, address: Address, now: float) -> None:
-        """Ask whoever acks this node's pings, and does not list it, what it holds of its name."""
-        if address not in self._announced:
-            self.ask_once(address, now, known=True)
-
     def _ask(self, seed: _Seed, now: float) -> None:
         if seed.tries == TRIES and seed.seq is not None and seed.waits < LATE:  # a slow answer is as good
             seed.waits += 1
@@ -350,4 +345,4 @@ class Joiner:
         else:
             seed.asked = 0  # answered: this node was let in
             self._appearance.fine()
-            self._on_admitted(sender, now)
+            self._hub.admitted(sender, now)

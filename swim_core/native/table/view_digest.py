@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from functools import reduce
 from operator import xor
 
-__all__ = ["Cells"]
+__all__ = ["STABLE", "Cells"]
 
+STABLE = 0.5  # seconds without a change that make a digest worth comparing
 CELLS = 1_024  # 8 to the smallest sync bucket; 8 KiB a node
 BITS = 54  # of a phase, below the number of its cell
 

@@ -5,7 +5,7 @@ no answer is longer than the question, other hosts get a page per 0.1 s, and non
 member, proves life, or moves the clock.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Raw, msgpack
@@ -19,6 +19,8 @@ from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.detection.evidence_log import EvidenceLog
+from swim_core.native.dissemination.broadcasts import Broadcasts
+from swim_core.native.joining.joiner import Joiner
 from swim_core.native.table.entry import Entry
 from swim_core.native.wire.claim import MAX_INCARNATION, MAX_MILLIS
 from swim_core.native.wire.queries import (
@@ -56,12 +58,7 @@ _encode = msgpack.encode
 
 
 class ToolServer:
-    """Answers ASK.
-
-    Args:
-        broadcast: broadcasts a payload at a time, and returns its number; raises like `ProtocolNode.broadcast`.
-        join: takes more seeds at a time, and returns how many there are; raises a `SwimError` if these are too many.
-    """
+    """Answers ASK."""
 
     def __init__(
         self,
@@ -69,10 +66,8 @@ class ToolServer:
         local: LocalMember,
         health: LocalHealth,
         evidence_log: EvidenceLog,
-        *,
-        broadcast: Callable[[bytes, float], int],
-        join: Callable[[Sequence[Address], float], int],
-        unanswered: Callable[[], bool],
+        broadcasts: Broadcasts,
+        joiner: Joiner,
     ) -> None:
         self._policy = context.config.answer_tools
         self._table = context.table
@@ -83,9 +78,8 @@ class ToolServer:
         self._local = local
         self._health = health
         self._evidence_log = evidence_log
-        self._broadcast = broadcast
-        self._join = join
-        self._unanswered = unanswered
+        self._broadcasts = broadcasts
+        self._joiner = joiner
         self._last: dict[str, float] = {}
         self._remote_speech = RateLimit(REMOTE_SPEECH)
         self._spoken: dict[tuple[Address, int], Spoken] = {}
@@ -203,7 +197,8 @@ class ToolServer:
 
     def _try_to_speak(self, payload: bytes, now: float) -> Spoken:
         try:
-            return Spoken(self._teller(now), self._broadcast(payload, now))
+            self._broadcasts.check(payload)
+            return Spoken(self._teller(now), self._broadcasts.broadcast(payload, now))
         except SwimError as error:
             return Spoken(self._teller(now), None, str(error)[:MAX_DETAIL])
 
@@ -212,7 +207,7 @@ class ToolServer:
         if self._local.left:
             return Joined(self._teller(now), None, "it has left")
         try:
-            return Joined(self._teller(now), self._join(unpack_addresses(ask.argument), now))
+            return Joined(self._teller(now), self._joiner.add(unpack_addresses(ask.argument), now))
         except SwimError as error:
             return Joined(self._teller(now), None, str(error)[:MAX_DETAIL])
         except (ValueError, RecursionError):
@@ -236,7 +231,8 @@ class ToolServer:
             return Standing.ISOLATED
         if self._health.deaf:
             return Standing.DEAF
-        return Standing.UNANSWERED if self._table.live_count == 1 and self._unanswered() else Standing.FINE
+        in_vain = 0 < len(self._joiner.addresses) == len(self._joiner.unanswered)
+        return Standing.UNANSWERED if self._table.live_count == 1 and in_vain else Standing.FINE
 
 
 class _Members(msgspec.Struct, array_like=True):

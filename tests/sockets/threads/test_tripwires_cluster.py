@@ -13,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
+from support.inside import parts_of
 from support.station import dial, fill_backlog
 from support.tripwired import RARE, connected
 from support.waiting import SOON, wait_until
@@ -174,7 +175,7 @@ def test_a_node_that_takes_a_new_epoch_is_connected_to_as_that(start: Callable[.
 
     def receive(node: ProtocolNode, now: float) -> None:
         assert isinstance(node, Node)
-        node._claims.receive(claim, now)
+        parts_of(node).claims.receive(claim, now)
 
     b._engine.act(receive)
     assert b.local.epoch > before.epoch

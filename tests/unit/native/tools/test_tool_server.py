@@ -7,6 +7,8 @@ import pytest
 
 from support.accuser import Accuser
 from support.hand import EPOCH, RTT, UNIX_MS, Hand, Peer, Sent, peer, peers
+from support.inside import parts_of
+from support.measures import sizes
 from support.tool_client import LOCAL, REMOTE, ask_bytes, told
 from swim_anyio.command.tools.reading import standing_words
 from swim_core import (
@@ -198,7 +200,9 @@ def test_the_accuser_tells_how_it_came_to_its_verdict() -> None:
     assert [note.observer for note in votes] == helpers
     assert all(note.count > 5 and note.last > note.at for note in votes)
     assert all(name in page.notes[-1].detail for name in helpers)
-    assert page.notes[0].at - UNIX_MS == pytest.approx((sent + hand.node._context.rtt.probe_timeout) * 1e3, abs=2)
+    assert page.notes[0].at - UNIX_MS == pytest.approx(
+        (sent + parts_of(hand.node).context.rtt.probe_timeout) * 1e3, abs=2
+    )
     assert page.notes[-1].at == pytest.approx(page.row.claim.verdict.time, abs=2)  # type: ignore[union-attr]
 
 
@@ -236,7 +240,9 @@ def test_an_unknown_name_has_no_reason() -> None:
 def test_reasons_come_page_by_page_and_each_once() -> None:
     hand = Hand(knows=[A, B, *(helpers := peers(40, 100))])
     for helper in helpers:
-        hand.node._evidence_log.note("p2", f"said by {helper.name}", hand.now, by=helper.short_id, detail="x" * 900)
+        parts_of(hand.node).evidence_log.note(
+            "p2", f"said by {helper.name}", hand.now, by=helper.short_id, detail="x" * 900
+        )
     pages = told(hand, What.REASON, b"p2")
     assert len(pages) > 3
     notes = [note for page in cast(list[ReasonPage], pages) for note in page.notes]
@@ -249,7 +255,7 @@ def test_reasons_that_grow_between_pages_come_once_and_end() -> None:
 
     def grow() -> None:
         for _ in range(3):
-            hand.node._evidence_log.note("p2", f"thing {next(count)}", hand.now, detail="x" * 200)
+            parts_of(hand.node).evidence_log.note("p2", f"thing {next(count)}", hand.now, detail="x" * 200)
 
     for _ in range(10):
         grow()
@@ -262,7 +268,7 @@ def test_the_reason_of_one_with_large_metadata_leaves_room_for_the_notes() -> No
     packed = msgspec.msgpack.encode({"k": "v" * 500})
     large = Peer("n" * 64, Address("10.9.0.1", 7946), EPOCH, metadata=packed)
     hand = Hand(knows=[A, large])
-    hand.node._evidence_log.note(large.name, "w" * 40, hand.now, by=large.short_id, detail="ä" * 240)
+    parts_of(hand.node).evidence_log.note(large.name, "w" * 40, hand.now, by=large.short_id, detail="ä" * 240)
     page = reason(hand, large.name)
     assert page.row is not None
     assert (page.row.claim.metadata, len(page.notes)) == (b"", 1)
@@ -345,7 +351,7 @@ def test_what_was_broadcast_is_remembered_within_bounds() -> None:
     hand = Hand(knows=[A, B])
     for nonce in range(2_000):
         hand.feed_bytes(ask_bytes(hand, Ask(nonce, What.BROADCAST, 0, b"x" * 300), size=500), LOCAL)
-    assert len(hand.node._tool_server._spoken) <= 256
+    assert sizes(hand.node)["ToolServer._spoken"] == 256
 
 
 def test_a_refused_broadcast_says_why() -> None:
@@ -416,7 +422,7 @@ def test_the_hosts_remembered_are_bounded() -> None:
         hand.node.feed_datagram(data, (f"198.51.{number // 250}.{number % 250 + 1}", 5), now=hand.now)
         while hand.node.poll_datagram() is not None:
             pass
-    assert len(hand.node._tool_server._last) == 4_096
+    assert sizes(hand.node)["ToolServer._last"] == 4_096
 
 
 def test_an_unusual_value_is_refused_and_its_variable_named() -> None:
@@ -435,7 +441,7 @@ def test_an_unusual_value_is_refused_and_its_variable_named() -> None:
 def test_no_answer_is_longer_than_its_question(what: What, size: int) -> None:
     hand = Hand(knows=peers(200))
     for number in range(40):
-        hand.node._evidence_log.note("p2", f"thing {number}", hand.now, detail="x" * 200)
+        parts_of(hand.node).evidence_log.note("p2", f"thing {number}", hand.now, detail="x" * 200)
     data = ask_bytes(hand, Ask(1, what, 0, b"p2"), size=size)
     for sent in answers(hand, data, LOCAL):
         assert sent.size <= min(len(data), 1_200)
@@ -546,7 +552,7 @@ def test_pings_are_acked_as_ever() -> None:
 def test_a_page_costs_its_rows_however_many_members_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     hand = Hand(knows=peers(2_000), config=Config.lan(max_new_members_per_second=100_000))
     made = 0
-    inquiry = hand.node._tool_server
+    inquiry = parts_of(hand.node).tool_server
     row = inquiry._row
 
     def counted(*arguments: Any) -> Row:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from support.datagrams import opened
 from support.hand import Hand, peers
+from support.inside import parts_of
 from support.tool_client import HERE, LOCAL, REMOTE, TELLER, ask_bytes, client, converse, page
 from swim_core import Config
 from swim_core.native.tools.client import ToolClient
@@ -29,7 +30,7 @@ asks = st.builds(
 def busy() -> Hand:
     hand = Hand(knows=peers(60), config=Config.lan(answer_tools="anyone"))
     for number in range(40):
-        hand.node._evidence_log.note("p2", f"thing {number}", hand.now, detail="ä" * 200)
+        parts_of(hand.node).evidence_log.note("p2", f"thing {number}", hand.now, detail="ä" * 200)
     return hand
 
 

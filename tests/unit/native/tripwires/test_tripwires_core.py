@@ -5,6 +5,7 @@ import pytest
 
 from support.accuser import MARGIN, Accuser, S
 from support.hand import HASHES, RTT, Hand, Peer, peers
+from support.inside import parts_of
 from swim_core import Address, Config, DropReason, KernelEvidence, MemberDied, MemberSuspected, Rule, State
 from swim_core.native.detection.kernel_findings import KernelFindings
 from swim_core.native.wire.hashing import Hashes
@@ -163,7 +164,7 @@ def test_a_loss_is_tested_at_once_and_five_times_more_and_accuses_nobody() -> No
 def test_where_answers_take_long_tests_are_repeated_less_soon() -> None:
     hand = wired()
     for _ in range(99):
-        hand.node._context.rtt.add(0.1)
+        parts_of(hand.node).context.rtt.add(0.1)
     hand.lose(hand.subject)
     assert tried_within(hand, 0.28) == pytest.approx([0.0, 0.15], abs=0.0021)
 
@@ -282,7 +283,7 @@ def test_nothing_is_remembered_of_the_forgotten() -> None:
     hand.feed(hand.members[0], claims=[hand.subject.claim(State.DEAD)])
     hand.run(20.0)
     assert hand.state(hand.subject) is None
-    assert not hand.node._tripwires.has_greeted(hand.subject.short_id)
+    assert not parts_of(hand.node).tripwires.has_greeted(hand.subject.short_id)
 
 
 # ------------------------------------------------------------------ packets that are lost

@@ -1,0 +1,38 @@
+"""What a node does that hears nobody: it asks members, other ones in each round, and the seeds."""
+
+from collections.abc import Sequence
+
+from swim_core.address import Address
+from swim_core.native.context import NodeContext
+from swim_core.native.table.entry import Entry
+
+from .pings import Pings
+
+__all__ = ["Search"]
+
+PINGS = 16  # members asked per round, or more:
+ROUNDS = 16  # in so many rounds all are, as far as
+MOST_PINGS = 64  # allow: few survivors of many must find each other before each is alone
+
+
+class Search:
+    """Looks for anybody who answers."""
+
+    def __init__(self, context: NodeContext, pings: Pings) -> None:
+        self._table = context.table
+        self._random = context.random
+        self._pings = pings
+        self._unasked: list[Entry] = []
+
+    def on_round(self, seeds: Sequence[Address], now: float) -> None:
+        """Ask some members, other ones each time until all were asked, and those at the addresses of ``seeds``."""
+        count = max(PINGS, min(len(self._table.order) // ROUNDS, MOST_PINGS))
+        if len(self._unasked) < count:
+            others = [entry for entry in self._table.others() if entry not in self._unasked]
+            self._random.shuffle(others)
+            self._unasked = others + self._unasked
+        chosen = [entry for entry in self._unasked[-count:] if entry.live]
+        del self._unasked[-count:]
+        known = (self._table.live_at(address) for address in seeds)
+        for entry in chosen + [seed for seed in known if seed is not None and seed not in chosen]:
+            self._pings.send(entry, now)

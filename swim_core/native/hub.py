@@ -1,0 +1,53 @@
+"""What a part of a node may report, and to whom: the one way in which a part reaches parts that it was not handed."""
+
+from enum import Enum, auto
+from typing import Protocol
+
+from .datagrams.sender import Sender
+from .table.entry import Change, Entry
+from .wire.claim import Claim
+
+__all__ = ["Hub", "Refutation"]
+
+
+class Refutation(Enum):
+    """What follows from a claim about this node's own name."""
+
+    NOTHING = auto()
+    STALE = auto()
+    """Lower than the own claim: whoever holds it can be corrected."""
+    ANSWERED = auto()
+    """Answered with a higher claim, which must be told."""
+    WAS_DEAD = auto()
+    """The same, and this node was taken for gone: it missed things."""
+    CONFLICT = auto()
+    """Another live process owns the name."""
+
+
+class Hub(Protocol):
+    """Takes reports and passes them on to the parts that they concern; what `Router` does.
+
+    A report says what has happened, never what should follow: that stands in the hub. A part that wants to *know*
+    something is handed the part that knows it.
+    """
+
+    def claim_won(self, change: Change, now: float) -> None:
+        """A claim about another member was higher than the one held, and is in the table now."""
+
+    def own_name_claimed(self, refutation: Refutation, claim: Claim, sender: Sender | None, now: float) -> None:
+        """Something was claimed about this node, by ``sender`` unless it stood in a sync or in the answer to a JOIN."""
+
+    def verdict_given(self, claim: Claim, now: float) -> None:
+        """This node itself judged another member: ``claim`` says how."""
+
+    def probe_failed(self, entry: Entry, sent: float, now: float) -> None:
+        """A probe sent at ``sent`` got no answer, nor any other sign of life."""
+
+    def round_ended(self, now: float) -> None:
+        """This node has had its turn in a round of probes, as it does once per interval."""
+
+    def admitted(self, sender: Sender, now: float) -> None:
+        """A seed took this node in."""
+
+    def paused(self, seconds: float) -> None:
+        """This process did not run for so long."""

@@ -1,0 +1,151 @@
+"""The parts of a native node, each made from those that stand above it here.
+
+A part is handed the parts that it asks or commands. What it has to report goes to the hub, which knows them all.
+"""
+
+from collections import deque
+from collections.abc import Mapping
+from hashlib import blake2b
+from math import isfinite
+from random import Random
+
+import msgspec
+
+from swim_core.address import Address
+from swim_core.errors import ConfigError
+from swim_core.events import Event
+from swim_core.shared.local_health import Limits, LocalHealth
+from swim_core.shared.timers import Timers
+from swim_core.statistics import Counters
+
+from .claims.corrections import Corrections
+from .claims.flap_damping import FlapDamping
+from .claims.local_member import LocalMember
+from .claims.merging import ClaimMerger
+from .claims.name_dispute import NameDispute
+from .claims.strangers import Strangers
+from .cluster_clock import ClusterClock
+from .context import NodeContext
+from .datagrams.gossip_queue import GossipQueue
+from .datagrams.inbox import Inbox
+from .datagrams.outbox import Outbox
+from .datagrams.path_sizes import PathSizes
+from .datagrams.reminders import Reminders
+from .detection.dead_prober import DeadProber
+from .detection.evidence_log import EvidenceLog
+from .detection.pings import Pings
+from .detection.prober import Prober
+from .detection.responder import Responder
+from .detection.search import Search
+from .detection.tripwires import Tripwires
+from .detection.under_watch import UnderWatch
+from .detection.watches import Watches
+from .dissemination.broadcasts import Broadcasts
+from .dissemination.gossip import Gossip
+from .dissemination.sync import Sync
+from .hub import Hub
+from .joining.admission import Admission
+from .joining.announcer import Announcer
+from .joining.encounters import Encounters
+from .joining.joiner import Joiner
+from .joining.settings_check import SettingsCheck
+from .round_trips import RoundTrips
+from .settings import Settings
+from .table.member_table import MemberTable
+from .tools.server import ToolServer
+from .wire.datagram import Codec
+from .wire.hashing import Hashes
+from .wire.messages import MAX_DATAGRAM
+
+__all__ = ["NodeArguments", "Parts"]
+
+
+class NodeArguments(msgspec.Struct, frozen=True):
+    """What a node is made with; see `Node`.
+
+    Raises:
+        ConfigError: if the time or the entropy can't be used.
+    """
+
+    name: str
+    address: Address | tuple[str, int]
+    config: Settings
+    now: float
+    entropy: bytes
+    unix_ms: int
+    metadata: Mapping[str, str]
+
+    def __post_init__(self) -> None:
+        if len(self.entropy) < 16:
+            raise ConfigError(f"entropy must be at least 16 random bytes, not {len(self.entropy)}")
+        if not isfinite(self.now):
+            raise ConfigError(f"now must be seconds on a monotonic clock, not {self.now}")
+
+
+class Parts:
+    """All components of one node. They have no behaviour together but what the hub gives them."""
+
+    def __init__(self, hub: Hub, start: NodeArguments) -> None:
+        config, now = start.config, start.now
+        self.events: deque[Event] = deque()
+        counters, timers = Counters(), Timers()
+        hashes = Hashes(config.cluster, config.rings)
+        codec = Codec(hashes.label)
+        table = self.table = MemberTable(config, hashes)
+        clock = ClusterClock(start.unix_ms, now)
+        limits = Limits(config.probe_interval, config.pause_threshold, config.stall_tolerance)
+        health = self.health = LocalHealth(limits, counters, now, timers, on_pause=hub.paused)
+        queue = self.queue = GossipQueue(MAX_DATAGRAM - codec.overhead)
+        reminders = Reminders(config, clock)
+        paths = PathSizes(config.max_datagram)
+        self.outbox = Outbox(codec, paths, queue, reminders, counters, table, health)
+        context = self.context = NodeContext(
+            config=config,
+            timers=timers,
+            clock=clock,
+            hashes=hashes,
+            codec=codec,
+            table=table,
+            outbox=self.outbox,
+            paths=paths,
+            rtt=RoundTrips(config),
+            random=Random(int.from_bytes(start.entropy, "big")),
+            counters=counters,
+            emit=self.events.append,
+            hub=hub,
+        )
+        local = self.local = LocalMember(
+            context, start.name, start.address, unix_ms=start.unix_ms, metadata=start.metadata, now=now
+        )
+        self.inbox = Inbox(codec, table, counters)
+
+        corrections = self.corrections = Corrections(context)
+        claims = self.claims = ClaimMerger(context, local, corrections, queue)
+        self.strangers = Strangers(context, claims, corrections)
+        self.damping = FlapDamping(context)
+        self.dispute = NameDispute(context, local)
+
+        under_watch = UnderWatch()
+        gossip = self.gossip = Gossip(context, queue, under_watch)
+        broadcasts = self.broadcasts = Broadcasts(context, local, gossip, reminders)
+        self.sync = Sync(context, claims, broadcasts)
+
+        log = self.evidence_log = EvidenceLog(table)
+        pings = self.pings = Pings(context, health)
+        prober = self.prober = Prober(context, pings, health, now)
+        self.search = Search(context, pings)
+        self.dead_prober = DeadProber(context, local, pings)
+        self.responder = Responder(context, local)
+        tripwires = self.tripwires = Tripwires(context, local, health, log, prober)
+        self.watches = Watches(
+            context, local, corrections, self.strangers, pings, health, log, tripwires, under_watch, prober
+        )
+
+        secret = blake2b(start.entropy, digest_size=32, person=b"cookie").digest()
+        settings_check = SettingsCheck(context)
+        encounters = self.encounters = Encounters(context, local, now)
+        self.admission = Admission(context, local, claims, secret, settings_check, encounters)
+        joiner = self.joiner = Joiner(context, local, claims, health, settings_check, encounters)
+        self.announcer = Announcer(context, local, self.inbox, joiner)
+
+        self.tool_server = ToolServer(context, local, health, log, broadcasts, joiner)
