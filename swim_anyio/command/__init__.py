@@ -1,5 +1,5 @@
-"""The `swim` command: an agent that prints what it sees, and a demo of a cluster on one machine.
+"""The `swim` command: an agent, tools that ask one, a demo of a cluster on one machine, and experiments.
 
-Needs the ``cli`` extra. Nothing here is imported by the rest of `swim_anyio`, and rich only where
-something is drawn on a terminal: an agent that writes JSON lines starts without it.
+It needs the ``cli`` extra. The rest of `swim_anyio` imports nothing from here. rich is imported only where something
+is drawn on a terminal, so an agent that writes JSON lines starts without it.
 """

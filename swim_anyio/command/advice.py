@@ -1,4 +1,4 @@
-"""What to do about an address that can't be had, in words of the command line."""
+"""Advice about an address that can't be bound, in terms of the command line."""
 
 import errno
 
@@ -14,9 +14,9 @@ PRIVILEGED = 1_024  # the first port that every user may have, by default
 
 
 def advised(error: BindError, protocol: Protocol) -> BindError:
-    """The error of a node, with what to do about it, in place of what the library says. Others stay as they are."""
+    """The error of a node with advice in place of the library's own words. Other errors stay as they are."""
     message = str(error.strerror)
-    if message.startswith("metrics"):  # it says so itself
+    if message.startswith("metrics"):  # it has its own advice
         return error
     match error.errno:
         case errno.EADDRINUSE:
@@ -24,16 +24,16 @@ def advised(error: BindError, protocol: Protocol) -> BindError:
         case errno.EADDRNOTAVAIL if message.startswith("["):
             return BindError(error.errno, f"{message} (an IPv6 address with a port is written [::1]:7946)")
         case errno.EACCES | errno.EPERM if _privileged(message.split()[1]):
-            return BindError(error.errno, f"{message}: take a port from {PRIVILEGED} on, or 0 for any free one")
+            return BindError(error.errno, f"{message}: use a port from {PRIVILEGED} up, or 0 for any free one")
     return error
 
 
 def _join_it(address: str, protocol: Protocol) -> str:
-    """Whoever starts a second agent on one machine most likely wants it to meet the first."""
+    """A second agent on the same machine is most likely meant to join the first."""
     host, port = split_host_port(address)
     command = "swim agent" if protocol is Protocol.NATIVE else f"swim agent --protocol {protocol}"
     seed = _written(LOOPBACK.get(host, host), port)
-    return f"{address} is in use; to join the member there: {command} --bind {_written(host, 0)} --join {seed}"
+    return f"{address} is in use; to join the member there, run: {command} --bind {_written(host, 0)} --join {seed}"
 
 
 def _written(host: str, port: int) -> str:

@@ -1,4 +1,4 @@
-"""One member as a process: events to standard output, commands from standard input, a leave at the end."""
+"""One member as a process: events on standard output, commands on standard input, a goodbye at the end."""
 
 import logging
 import os
@@ -35,14 +35,14 @@ INTERRUPTED = 128 + signal.SIGINT  # the status that shells give to what Ctrl-C 
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """What the command line says of an agent; None leaves it to `open_node`.
+    """The settings of an agent from the command line; None leaves one to `open_node`.
 
     Attributes:
-        peers: a file that remembers who was there, if any.
+        peers: a file that remembers members, if any.
         metrics: where to serve metrics and health, if anywhere.
         backend: the event loop, in anyio's words.
-        lifeline: a pipe's reading end: when the writing end closes, the agent leaves. For parents
-            that must not leave agents behind, however they die.
+        lifeline: the reading end of a pipe; when the writing end closes, the agent leaves. It is for parents that must
+            not leave agents behind, however they die.
     """
 
     bind: str | tuple[str, int] | None
@@ -60,7 +60,7 @@ class Settings:
 
 
 class _Ending:
-    """Why the agent is to leave, said once: the first reason counts."""
+    """Why the agent is to leave. Only the first reason counts."""
 
     def __init__(self) -> None:
         self._said = anyio.Event()
@@ -84,7 +84,7 @@ async def run_agent(settings: Settings) -> int:
 
     Raises:
         SwimError: as `open_node`; nothing is left behind.
-        OSError: the same, or the output takes nothing at all (a full disk), after the leave.
+        OSError: as `open_node`; or, after the goodbye, if nothing could be written to the output (a full disk).
     """
     ending = _Ending()
     output = Output(sys.stdout.fileno(), _renderer(settings.json))
@@ -136,7 +136,7 @@ def _renderer(json: bool) -> text.Renderer:
 
 
 def _metrics_server(settings: Settings) -> "AbstractAsyncContextManager[MetricsServer | None]":
-    """Opened before the node: an address that can't be had is found out before others hear of the node."""
+    """It opens before the node does, so that an address that can't be bound shows before others hear of the node."""
     if settings.metrics is None:
         return nullcontext()
     from .metrics import MetricsServer  # takes its time, and an extra
@@ -155,9 +155,9 @@ async def _report(node: AsyncNode, output: Output, server: "MetricsServer | None
 
 
 def _obey_at_once(node: AsyncNode, line: bytes) -> bool:
-    """In the thread that read it, do what a line asks for if that needs no event loop; False if it is still to do.
+    """Carry out a line in the thread that read it, if that needs no event loop; False if it is still to be done.
 
-    What can't be done is left to `_obey`, too, which finds the same and can report it.
+    A line that can't be carried out is also left to `_obey`, which finds the same error and can report it.
     """
     try:
         match parse(line):
@@ -172,7 +172,7 @@ def _obey_at_once(node: AsyncNode, line: bytes) -> bool:
 
 
 async def _obey(node: AsyncNode, output: Output, ending: _Ending, line: bytes) -> None:
-    """Do what a line on standard input asks for; what can't be done is reported, and nothing more."""
+    """Carry out a line of standard input. An error is reported and has no other effect."""
     try:
         match parse(line):
             case Broadcast(payload=payload):

@@ -1,4 +1,4 @@
-"""The command line: options and help, by typer."""
+"""The command line: its options and help, built with typer."""
 
 from typing import Annotated, Any
 
@@ -16,7 +16,7 @@ __all__ = ["app"]
 
 
 class _Terse(TyperGroup):
-    """Its help fills a screen without the line that says how to get it."""
+    """Leaves out the line about `--help`, so that the help fits one screen."""
 
     def get_help_option(self, ctx: Any) -> Any:
         return _hidden(super().get_help_option(ctx))
@@ -41,12 +41,12 @@ def swim(
     context: typer.Context,
     version: Annotated[bool, Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """SWIM group membership: who is there, who is gone, and a word to all.
+    """SWIM group membership: see who is there and who is gone, and tell them all.
 
     \b
     Try:     swim demo; or  swim agent --name n1  and in another terminal
              swim agent --name n2 --bind 127.0.0.1:0 --join 127.0.0.1:7946
-    Status:  0 as told, 130 Ctrl-C, 2 bad usage or settings, 1 other failures
+    Status:  0 success, 130 Ctrl-C, 2 bad usage or settings, 1 other failures
     """
     if version:
         from importlib.metadata import version as version_of
@@ -58,7 +58,7 @@ def swim(
 
 
 class _Agent(TyperCommand):
-    """The same."""
+    """Leaves out the line about `--help`, as `_Terse` does."""
 
     def get_help_option(self, ctx: Any) -> Any:
         return _hidden(super().get_help_option(ctx))
@@ -67,34 +67,34 @@ class _Agent(TyperCommand):
 @app.command(short_help="Run one member of a cluster.", cls=_Agent)
 def agent(
     bind: Annotated[
-        str | None, Option(metavar="HOST:PORT", help="Listen here (or SWIM_BIND ..); port 0: any free.")
+        str | None, Option(metavar="HOST:PORT", help="Listen here [SWIM_BIND]; port 0: any free port.")
     ] = None,
     join: Annotated[list[str] | None, Option(metavar="HOST:PORT", help="A member to join; repeatable.")] = None,
     name: Annotated[str | None, Option(metavar="NAME", help="Unique in the cluster.")] = None,
-    advertise: Annotated[str | None, Option(metavar="HOST[:PORT]", help="Where others reach this member.")] = None,
-    metadata: Annotated[list[str] | None, Option(metavar="KEY=VALUE", help="Shown to all; repeatable.")] = None,
-    cluster: Annotated[str | None, Option(metavar="LABEL", help="Members with another label are ignored.")] = None,
-    discover: Annotated[Discovery | None, Option(help="Also find members on this network.")] = None,
+    advertise: Annotated[str | None, Option(metavar="HOST[:PORT]", help="Where others can reach it.")] = None,
+    metadata: Annotated[list[str] | None, Option(metavar="KEY=VALUE", help="Tell all members; repeatable.")] = None,
+    cluster: Annotated[str | None, Option(metavar="LABEL", help="Ignore members with another label.")] = None,
+    discover: Annotated[Discovery | None, Option(help="Find members on this network, too.")] = None,
     protocol: Annotated[
         Protocol, Option(metavar="WHICH", show_default=False, help="native [default] or smudge.")
     ] = Protocol.NATIVE,
     preset: Annotated[Preset | None, Option(help="Settings for a kind of network [lan].")] = None,
     probe_interval: Annotated[
-        float | None, Option(parser=read_duration, metavar="TIME", help="Each member is probed once in it.")
+        float | None, Option(parser=read_duration, metavar="TIME", help="Probe each member once per TIME.")
     ] = None,
     stall_tolerance: Annotated[
-        float | None, Option(parser=read_duration, metavar="TIME", help="A process may hang so long, as in 5s.")
+        float | None, Option(parser=read_duration, metavar="TIME", help="How long a process may hang, as in 5s.")
     ] = None,
     max_broadcast: Annotated[int | None, Option(hidden=True)] = None,
-    no_tripwires: Annotated[bool, Option("--no-tripwires", help="No TCP: crashes are found later.")] = False,
+    no_tripwires: Annotated[bool, Option("--no-tripwires", help="Use no TCP; crashes are found later.")] = False,
     answer_tools: Annotated[
-        AnswerTools | None, Option(metavar="WHOM", help="Who may ask it: loopback, anyone, nobody.")
+        AnswerTools | None, Option(metavar="WHOM", help="Whom to answer: loopback, anyone, nobody.")
     ] = None,
     backend: Annotated[Backend, Option(hidden=True)] = Backend.ASYNCIO,
-    format: Annotated[Format, Option(help="For people or for programs.")] = Format.TEXT,
+    format: Annotated[Format, Option(help="Output for people or programs.")] = Format.TEXT,
     log_level: Annotated[LogLevel, Option(metavar="LEVEL", help="debug, info, warning, error.")] = LogLevel.WARNING,
-    log_format: Annotated[Format, Option(help="On standard error.")] = Format.TEXT,
-    peers: Annotated[str | None, Option(metavar="FILE", help="Remember members here, and ask them at a start.")] = None,
+    log_format: Annotated[Format, Option(help="Logs on standard error.")] = Format.TEXT,
+    peers: Annotated[str | None, Option(metavar="FILE", help="Remember members, and ask them at a restart.")] = None,
     metrics: Annotated[str | None, Option(metavar="HOST:PORT", help="Serve /metrics and /healthz here.")] = None,
     lifeline: Annotated[int | None, Option(hidden=True)] = None,
 ) -> int:
@@ -127,17 +127,17 @@ def agent(
     )
 
 
-@app.command(short_help="Watch a small cluster on this machine at work.")
+@app.command(short_help="Watch a small cluster at work on this machine.")
 def demo(
     count: Annotated[int, Option("-n", min=3, max=20, metavar="COUNT", help="How many agents, 3 to 20.")] = 5,
-    format: Annotated[Format, Option(help="What is printed.")] = Format.TEXT,
+    format: Annotated[Format, Option(help="Output for people or programs.")] = Format.TEXT,
 ) -> int:
-    """Watch a cluster on this machine: agents join, talk, stall, are killed, leave and return.
+    """Watch a cluster on this machine: agents join, talk, stall, get killed, leave and return.
 
     \b
     Example:  swim demo -n 7
-    Status:   0 if everything held that must hold, 1 if something did not,
-              130 Ctrl-C; no process is left behind in any case
+    Status:   0 if everything went as it should, 1 if something did not,
+              130 Ctrl-C; it never leaves a process behind
     """
     from .demo import run_demo
 

@@ -1,4 +1,4 @@
-"""The words that options take."""
+"""The values that options take."""
 
 from enum import StrEnum
 
@@ -14,7 +14,7 @@ class Preset(StrEnum):
 
 
 class AnswerTools(StrEnum):
-    """Whose questions a member answers, of tools that are no members."""
+    """Which tools a member answers, by where they ask from."""
 
     LOOPBACK = "loopback"
     ANYONE = "anyone"
@@ -36,20 +36,20 @@ class Protocol(StrEnum):
 
 
 class Discovery(StrEnum):
-    """How members find each other beside seeds."""
+    """How members find each other without seeds."""
 
     MULTICAST = "multicast"
 
 
 class Format(StrEnum):
-    """Lines for people or for programs."""
+    """Output for people or for programs."""
 
     TEXT = "text"
     JSON = "json"
 
 
 class LogLevel(StrEnum):
-    """What the agent logs to standard error."""
+    """The least urgent level that the agent logs to standard error."""
 
     DEBUG = "debug"
     INFO = "info"

@@ -1,4 +1,4 @@
-"""Commands on standard input: splitting the stream into lines, and lines into what they ask for."""
+"""Commands on standard input: splits the stream into lines and parses each line."""
 
 import json
 from typing import TypeAlias
@@ -12,7 +12,7 @@ MAX_LINE = 65_536  # bytes: above any payload, so that a stream without newlines
 
 
 class CommandError(ValueError):
-    """A line that is no command; the message says what one looks like."""
+    """A line that is not a command; the message says what commands look like."""
 
 
 @attrs.frozen
@@ -24,7 +24,7 @@ class Broadcast:
 
 @attrs.frozen
 class Send:
-    """``send NAME TEXT``: tell one member. A name with spaces stands in double quotes, as in JSON."""
+    """``send NAME TEXT``: tell one member. A name with spaces is written in double quotes, as in JSON."""
 
     name: str
     payload: bytes
@@ -44,13 +44,13 @@ Command: TypeAlias = Broadcast | Send | Members | Leave
 
 
 def parse(line: bytes) -> Command | None:
-    """What a line asks for, or None if it is blank. A text goes as the bytes that it is.
+    """The command on a line, or None if the line is blank. Text is passed on as the bytes that it is.
 
     Raises:
-        CommandError: if it is no command.
+        CommandError: if the line is not a command.
     """
     if len(line) > MAX_LINE:
-        raise CommandError(f"a line has at most {MAX_LINE} bytes")
+        raise CommandError(f"a line may have at most {MAX_LINE} bytes")
     verb, _, rest = line.removesuffix(b"\n").removesuffix(b"\r").lstrip().partition(b" ")
     match verb.rstrip():
         case b"":
@@ -64,7 +64,7 @@ def parse(line: bytes) -> Command | None:
         case b"leave" if not rest.strip():
             return Leave()
         case word:
-            raise CommandError(f"{word.decode(errors='replace')!r} can't be used like this; {USAGE}")
+            raise CommandError(f"{word.decode(errors='replace')!r} is not a command, or not complete; {USAGE}")
 
 
 def _send(rest: bytes) -> Send:
@@ -75,19 +75,19 @@ def _send(rest: bytes) -> Send:
     try:
         name_text, end = json.JSONDecoder().raw_decode(text)
     except ValueError:
-        raise CommandError(f"a name in quotes must end with one; {USAGE}") from None
+        raise CommandError(f"the name has no closing quote; {USAGE}") from None
     payload = text[end:].removeprefix(" ").encode(errors="surrogateescape")
     return Send(_named(str(name_text), payload), payload)
 
 
 def _named(name: str, payload: bytes) -> str:
     if not name or not payload:
-        raise CommandError(f"send takes a name and a text; {USAGE}")
+        raise CommandError(f"send needs a name and a text; {USAGE}")
     return name
 
 
 class Lines:
-    """Cuts a stream of bytes into lines. An overlong one comes out cut, still too long to `parse`."""
+    """Cuts a stream of bytes into lines. A line that is too long comes out truncated, but still too long to `parse`."""
 
     def __init__(self) -> None:
         self._rest = bytearray()

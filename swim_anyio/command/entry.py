@@ -1,7 +1,7 @@
-"""Runs a command line, and says what went wrong in one line.
+"""Runs a command line, and reports a failure in one line.
 
-Exit statuses: 0 when the agent left as it was told (`leave`, SIGTERM, SIGHUP, a closed output) or the demo
-held; 130 after Ctrl-C; 2 for a command line or setting that can't be used; 1 for all else.
+Exit statuses: 0 if the agent left when told to (`leave`, SIGTERM, SIGHUP, a closed output) or the demo went as it
+should; 130 after Ctrl-C; 2 for an invalid command line or setting; 1 for any other failure.
 """
 
 import os
@@ -33,7 +33,7 @@ def run(arguments: list[str]) -> int:
     except ConfigError as error:
         return _complain(str(error), MISUSED)
     except _ReaderGone:
-        return _complain("standard output: nobody reads it any more", FAILED)
+        return _complain("standard output was closed by its reader", FAILED)
     except (SwimError, OSError) as error:
         return _complain(_reason(error), FAILED)
     except Exception as error:
@@ -45,7 +45,7 @@ def run(arguments: list[str]) -> int:
 
 def _run(arguments: list[str]) -> int:
     if sys.stdout is None:
-        raise OSError("standard output is closed: there is nowhere to report to")
+        raise OSError("standard output is closed, so there is nowhere to print to")
     options = read_agent_options(arguments)
     if options is not None:
         from .launch import launch_agent
@@ -67,7 +67,7 @@ def _run(arguments: list[str]) -> int:
 
 
 class _ReaderGone(Exception):
-    """Whoever read standard output closed it."""
+    """The reader of standard output closed it."""
 
 
 def _reason(error: Exception) -> str:

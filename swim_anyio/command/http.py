@@ -1,7 +1,7 @@
-"""As much of HTTP/1.1 as serving two pages to a monitor takes: one request a connection, bounded in size and time.
+"""As much of HTTP/1.1 as two pages for a monitor need: one request per connection, limited in size and time.
 
-The standard library's servers wake up twice a second to see whether they are to end, wait for a slow client as long
-as it likes, and start a thread for each.
+The standard library's servers wake up twice a second to check whether they should stop, wait for a slow client without
+limit, and start a thread for each.
 """
 
 import logging
@@ -31,7 +31,7 @@ ACCEPT = re.compile(rb"^accept:[ \t]*([ -~]*)", re.IGNORECASE | re.MULTILINE)
 
 
 class Page(NamedTuple):
-    """What is answered."""
+    """The answer to a request."""
 
     status: HTTPStatus
     content_type: str
@@ -40,11 +40,12 @@ class Page(NamedTuple):
 
 
 Pages = Mapping[str, Callable[[str], Page]]
-"""By path: what makes the page, given the types that the client accepts. If it raises, that is logged, and told."""
+"""By path, a function that makes the page, given the types that the client accepts. If it raises, the exception is
+logged and the client gets status 500."""
 
 
 class _Refused(Exception):
-    """The request can't be answered but with this page."""
+    """This page is the only possible answer to the request."""
 
     def __init__(self, page: Page) -> None:
         super().__init__(page.status)
@@ -52,14 +53,14 @@ class _Refused(Exception):
 
 
 def plain(status: HTTPStatus, text: str, *headers: str) -> Page:
-    """A page of one line of text."""
+    """A page with one line of text."""
     return Page(status, "text/plain; charset=utf-8", f"{text}\n".encode(), headers)
 
 
 async def serve(listener: SocketListener, pages: Pages) -> None:
-    """Answer requests until cancelled. Of more connections at once than `MAX_CONNECTIONS` the oldest is closed.
+    """Answer requests until cancelled. Beyond `MAX_CONNECTIONS` the oldest connection is closed.
 
-    Those who hold connections and say nothing must not turn a monitor away: it would take this process for a dead one.
+    Clients that hold connections and say nothing must not keep a monitor out: it would consider this process dead.
     """
     under_way: dict[anyio.CancelScope, None] = {}
     async with anyio.create_task_group() as connections:
@@ -106,33 +107,33 @@ async def _reply(stream: SocketStream, pages: Pages) -> bytes:
 
 
 async def _head(stream: SocketStream) -> bytes:
-    """The request without its body, which nothing here needs."""
+    """The request up to its body, which isn't needed here."""
     head = b""
     while not END.search(head):
         if len(head) > MAX_HEAD:
-            raise _Refused(plain(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"at most {MAX_HEAD} bytes"))
+            raise _Refused(plain(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"more than {MAX_HEAD} bytes of headers"))
         head += await stream.receive(MAX_HEAD)
     return head
 
 
 def _parse(head: bytes) -> tuple[str, str, str]:
-    """Method, path, and what is accepted ("" for anything)."""
+    """The method, the path, and the types that the client accepts ("" for any)."""
     line = REQUEST_LINE.match(head)
     if line is None:
-        raise _Refused(plain(HTTPStatus.BAD_REQUEST, "this is no request of HTTP/1"))
+        raise _Refused(plain(HTTPStatus.BAD_REQUEST, "this is not an HTTP/1 request"))
     accept = ACCEPT.search(head)
     try:
         path = urlsplit(line[2].decode("ascii")).path
     except ValueError:
-        raise _Refused(plain(HTTPStatus.BAD_REQUEST, "the target is no URL")) from None
+        raise _Refused(plain(HTTPStatus.BAD_REQUEST, "the target is not a URL")) from None
     return line[1].decode("ascii"), path, accept[1].decode("ascii") if accept else ""
 
 
 def _find(method: str, path: str, pages: Pages) -> Callable[[str], Page]:
     if path not in pages:
-        raise _Refused(plain(HTTPStatus.NOT_FOUND, f"there is nothing here; try {' or '.join(pages)}"))
+        raise _Refused(plain(HTTPStatus.NOT_FOUND, f"there is no such page; try {' or '.join(pages)}"))
     if method not in ("GET", "HEAD"):
-        raise _Refused(plain(HTTPStatus.METHOD_NOT_ALLOWED, "GET and HEAD only", "Allow: GET, HEAD"))
+        raise _Refused(plain(HTTPStatus.METHOD_NOT_ALLOWED, "only GET and HEAD are allowed", "Allow: GET, HEAD"))
     return pages[path]
 
 

@@ -1,4 +1,4 @@
-"""From options to a running agent: settings over those of the environment, the log, the event loop."""
+"""From options to a running agent: settings that override the environment, the log, the event loop."""
 
 import os
 from importlib import import_module
@@ -40,10 +40,10 @@ def launch_agent(
 ) -> int:
     """Run `swim agent` with these options; returns the exit status.
 
-    asyncio is the default: it starts sooner than trio, takes less memory, and costs less for each datagram.
+    asyncio is the default because it starts sooner than trio, takes less memory, and costs less per datagram.
 
     Raises:
-        ConfigError: if an option or a variable can't be used; it is named.
+        ConfigError: if an option or a variable is invalid; the message names it.
         SwimError, OSError: if the node can't be opened, or fails.
     """
     import anyio
@@ -94,7 +94,7 @@ def _lifeline(fd: int | None) -> int | None:
         if fd is not None:
             os.fstat(fd)
     except (OSError, OverflowError):
-        raise ConfigError(f"--lifeline: {fd} is no open file descriptor") from None
+        raise ConfigError(f"--lifeline: {fd} is not an open file descriptor") from None
     return fd
 
 
@@ -106,7 +106,7 @@ def _metrics(text: str | None) -> tuple[str, int] | None:
     except ConfigError as error:
         raise ConfigError(f"--metrics: {error}") from None
     if port == NO_PORT:
-        raise ConfigError(f"--metrics takes HOST:PORT or [IPv6]:PORT, not {text!r}; port 0 takes any free one")
+        raise ConfigError(f"--metrics takes HOST:PORT or [IPv6]:PORT, not {text!r}; port 0 means any free port")
     return host, port
 
 

@@ -1,4 +1,4 @@
-"""What the libraries log, on standard error: a line for people, or one JSON object a line for programs."""
+"""The libraries' logs on standard error: a line for people, or one JSON object per line for programs."""
 
 import io
 import logging
@@ -16,7 +16,7 @@ from .records import printable
 __all__ = ["BackgroundHandler", "JsonFormatter", "start_logging"]
 
 REPORTED = ("swim_anyio.events", "swim_threads.events")
-"""What the agent reports on standard output anyhow; said once is enough."""
+"""What the agent reports on standard output anyway, and need not say twice."""
 MOST = 1_000  # lines that wait for a slow reader of standard error
 PATIENCE = 0.25  # seconds that the end of the process waits for it
 
@@ -25,8 +25,8 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class JsonFormatter(logging.Formatter):
-    """A record as one JSON object: ``t`` (seconds since 1970), ``level``, ``logger``, ``message``, the fields given as
-    ``extra``, and ``exception``, a traceback, if there was one.
+    """Formats a record as one JSON object: ``t`` (seconds since 1970), ``level``, ``logger``, ``message``, the fields
+    given as ``extra``, and, if there was an exception, its traceback as ``exception``.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -43,11 +43,11 @@ class JsonFormatter(logging.Formatter):
 
 
 class BackgroundHandler(logging.Handler):
-    """Writes lines in a thread of its own, so that a reader who stops reading stops no event loop: its node would
-    soon be declared dead. The thread is there from the first line on.
+    """Writes lines in a thread of its own, so that a reader that stops reading can't stop the event loop, whose node
+    would soon be declared dead. The thread starts with the first line.
 
     Args:
-        stream: what to write to. Up to ``MOST`` lines wait for it; what comes then is dropped and counted.
+        stream: what to write to. Up to ``MOST`` lines wait for it; further ones are dropped and counted.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -58,7 +58,7 @@ class BackgroundHandler(logging.Handler):
         self._thread: threading.Thread | None = None
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Have a record written; called under the handler's lock."""
+        """Queue a record for writing; called with the handler's lock held."""
         records = [self._loss(), record] if self._lost else [record]
         try:
             self._lines.put_nowait("".join(f"{self._line(each)}\n" for each in records))
@@ -74,19 +74,19 @@ class BackgroundHandler(logging.Handler):
         try:
             return self.format(record)
         except Exception as error:  # told in the log itself: `handleError` would write here and now
-            return f"swim: WARNING: {record.name} logged what can't be written: {record.msg!a}: {error!a}"
+            return f"swim: WARNING: a record of {record.name} can't be formatted: {record.msg!a}: {error!a}"
 
     def _loss(self) -> logging.LogRecord:
-        text = "%d lines were lost here: nobody read standard error"
+        text = "%d lines were lost here because nobody read standard error"
         return logging.LogRecord("swim_anyio.logs", logging.WARNING, __file__, 0, text, (self._lost,), None)
 
     def flush(self) -> None:
-        """Wait until all is written, for a quarter of a second at most."""
+        """Wait until everything is written, for a quarter of a second at most."""
         with self._lines.all_tasks_done:
             self._lines.all_tasks_done.wait_for(lambda: not self._lines.unfinished_tasks, PATIENCE)
 
     def close(self) -> None:
-        """End the thread, once all is written; a reader who reads nothing keeps it until the process ends."""
+        """End the thread once everything is written. If nobody reads, it lasts until the process ends."""
         with suppress(queue.Full):
             self._lines.put_nowait(None)
         super().close()
@@ -104,8 +104,8 @@ class BackgroundHandler(logging.Handler):
 
 
 def _unbuffered(stream: TextIO) -> TextIO:
-    """The same descriptor without a buffer: at the end the interpreter flushes its own, and would wait for ever for a
-    thread that is stuck in the middle of a write to it.
+    """The same descriptor without a buffer. At exit the interpreter flushes its own buffer, and would wait endlessly
+    for a thread that is stuck in a write to it.
     """
     try:
         raw = io.FileIO(stream.fileno(), "w", closefd=False)
@@ -115,7 +115,7 @@ def _unbuffered(stream: TextIO) -> TextIO:
 
 
 def start_logging(level: LogLevel, format: Format) -> None:
-    """Log to standard error from now on; nowhere if the process was started without one."""
+    """Log to standard error from now on, or nowhere if the process was started without one."""
     handler = logging.NullHandler() if sys.stderr is None else BackgroundHandler(_unbuffered(sys.stderr))
     handler.setFormatter(
         JsonFormatter() if format is Format.JSON else logging.Formatter("swim: %(levelname)s: %(message)s")

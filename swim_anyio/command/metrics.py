@@ -1,7 +1,6 @@
 """`swim agent --metrics ADDR`: ``/metrics`` for Prometheus and ``/healthz``, served by a thread with a loop of its own.
 
-So no client, however slow or odd, holds up the node; and when the node's loop is what hangs, there is somebody
-left to say so.
+So no client, however slow or odd, can hold up the node; and if the node's loop hangs, this thread can still say so.
 """
 
 import errno
@@ -31,18 +30,18 @@ log = logging.getLogger("swim_anyio.metrics")
 
 
 class MetricsServer:
-    """Serves the pages of one node for the length of an ``async with`` block. It listens before there is a node.
+    """Serves the pages of one node during an ``async with`` block. It listens before there is a node.
 
     Args:
-        host: to listen on, a name or a number.
+        host: to listen on, as a name or a number.
         port: 0 lets the system choose.
-        backend: the event loop of the server, in anyio's words; best that of the node, which is loaded already.
+        backend: anyio's name of the server's event loop; preferably that of the node, which is already loaded.
 
     Attributes:
         address: as bound; inside the block.
 
     Raises:
-        BindError: on entering, if the address can't be had. Nothing is left open, whatever is raised.
+        BindError: on entering, if the address can't be bound. Nothing is left open, whatever is raised.
     """
 
     address: Address
@@ -87,7 +86,7 @@ class MetricsServer:
             anyio.run(self._serve, backend=backend)
         except BaseException as error:
             if self._serving:
-                log.exception("metrics are served no more")
+                log.exception("metrics are no longer served")
             else:
                 self._failure = error
         finally:
@@ -130,20 +129,20 @@ STARTING = plain(HTTPStatus.SERVICE_UNAVAILABLE, "starting: there is no node yet
 
 
 def _trouble(found: list[Statistics]) -> str:
-    """What keeps the node from doing its work; "" if nothing does."""
+    """What keeps the node from working; "" if nothing does."""
     if not found:
         return "down: the node has ended, or its event loop does not answer"
     if found[0].superseded:
-        return "superseded: another process owns the name of this node, which keeps silent"
+        return "superseded: another process owns this node's name, so this node stays silent"
     if found[0].isolated:
-        return "isolated: no member was heard for the stall tolerance"
+        return "isolated: nobody was heard for the stall tolerance"
     if found[0].seen_elsewhere:
-        return "elsewhere: others see this node at another address than it tells them, and don't list it (--advertise)"
+        return "elsewhere: others see this node at another address than it advertises, and don't list it (--advertise)"
     return ""
 
 
 def _unmet(found: Statistics) -> bool:
-    """Whether the node was told of others, and is alone: no trouble, for a cluster starts with one."""
+    """Whether the node has seeds and is alone. That is no failure, since a cluster starts with one member."""
     return 0 < found.seeds == found.seeds_unanswered and sum(found.members.get(state, 0) for state in LIVE) <= 1
 
 
@@ -151,7 +150,7 @@ async def _listen(host: str, port: int) -> list[SocketListener]:
     try:
         listener = await anyio.create_tcp_listener(local_host=host, local_port=port, backlog=MAX_CONNECTIONS)
     except UnicodeError as error:
-        raise BindError(errno.EINVAL, f"metrics: {host!r} is no host name") from error
+        raise BindError(errno.EINVAL, f"metrics: {host!r} is not a host name") from error
     except socket.gaierror as error:
         raise BindError(error.errno, f"metrics: {host!r} does not resolve: {error.strerror}") from error
     except OSError as error:
@@ -164,7 +163,7 @@ def _refusal(address: Address, error: OSError) -> str:
         case errno.EADDRINUSE:
             return f"{address} is in use: choose another port, or port 0 to let the system choose a free one"
         case errno.EADDRNOTAVAIL:
-            return f"{address} is no address of this host"
+            return f"{address} is not an address of this host"
         case errno.EACCES | errno.EPERM:
             return f"binding {address} is not permitted: ports below 1024 often need privileges"
         case _:

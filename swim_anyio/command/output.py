@@ -1,8 +1,8 @@
-"""Standard output as the agent needs it: whole lines at once, never blocking the node, closed means leave.
+"""Standard output of the agent: it writes whole lines, never blocks the node, and makes the agent leave when closed.
 
-A reader that stops reading must not stop the node, or it would soon be declared dead. So nothing is
-written before the descriptor can take it; meanwhile the subscription drops the oldest events and says so.
-Nor does a full disk make it leave, or one disk that all share would empty a cluster: lines are dropped, and counted.
+A reader that stops reading must not stop the node, or it would soon be declared dead. So nothing is written until the
+descriptor can take it; meanwhile the subscription drops the oldest events and says so. A full disk doesn't make the
+agent leave either, since a disk that all agents share would then empty a cluster: lines are dropped and counted.
 """
 
 import errno
@@ -33,11 +33,11 @@ class Output:
 
     Args:
         fd: stays open, and in blocking mode: others may share it.
-        render: makes a line of a record.
+        render: turns a record into a line.
 
     Attributes:
-        failure: why nothing can be written any more, unless the reader is simply gone. A disk too full for the
-            first record is a failure; later lines are dropped, and a record `lost` goes before the next one written.
+        failure: why nothing can be written any longer, unless the reader is simply gone. A disk too full for the
+            first record is a failure; later lines are dropped, and a record `lost` precedes the next one written.
     """
 
     def __init__(self, fd: int, render: Renderer) -> None:
@@ -55,7 +55,7 @@ class Output:
         self._closed = anyio.Event()
 
     async def write(self, record: Record) -> None:
-        """Write a record, waiting while the reader is slow. Once the output is closed, does nothing."""
+        """Write a record, waiting while the reader is slow. Does nothing once the output is closed."""
         self._add(record)
         if not self._write():
             async with self._lock:
@@ -63,7 +63,7 @@ class Output:
                     await anyio.wait_writable(self._fd)
 
     async def wait_closed(self) -> None:
-        """Wait until nobody can read what is written: the reader is gone, or a write failed."""
+        """Wait until output is pointless: the reader is gone, or a write failed."""
         if sys.platform == "linux" and stat.S_ISFIFO(os.fstat(self._fd).st_mode):
             poll = _poller(self._fd, 0)
             assert poll is not None
@@ -84,7 +84,7 @@ class Output:
         self._unwritten += lines
 
     def _write(self) -> bool:
-        """Write what the descriptor takes now; False if some is left, which it will take later."""
+        """Write as much as the descriptor takes now; False if something is left for later."""
         try:
             while self._unwritten:
                 if self._poll is not None and not self._poll.poll(0):
@@ -106,14 +106,14 @@ class Output:
         self._begun = True
 
     def _drop(self, error: OSError) -> None:
-        """Do without what was added last, unless some of that is written: then the rest has to come, some time."""
+        """Drop what was added last, unless part of it is already written, since the rest must then follow."""
         earlier = len(self._unwritten) - self._newest
         if earlier < 0:
             return
         del self._unwritten[earlier:]
         self._lost, self._reason = self._telling + 1, os.strerror(error.errno or 0)
         if not self._telling:
-            log.warning("standard output: %s; what can't be written is counted and dropped", self._reason)
+            log.warning("standard output: %s; lines that can't be written are dropped and counted", self._reason)
 
     def _close(self, error: OSError) -> None:
         if error.errno not in GONE:

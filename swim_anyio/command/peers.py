@@ -1,7 +1,7 @@
-"""A file that remembers who was there, so that a member which is started again needs no seed.
+"""A file that remembers members, so that a member that is restarted needs no seed.
 
-A line for each member, as JSON: ``{"name": "bob", "address": "192.0.2.7:7946"}``. It helps where it can and is never
-in the way: one that is missing, broken or can't be written is no reason for a member not to run.
+It has one line of JSON for each member: ``{"name": "bob", "address": "192.0.2.7:7946"}``. It helps where it can and
+never gets in the way: a file that is missing, broken or can't be written doesn't stop a member from running.
 """
 
 import contextlib
@@ -33,7 +33,7 @@ MAX_ASKED = 64  # of them, some
 
 
 class Peers:
-    """The file, and what it last was told. Its methods block."""
+    """The file, and what was last written to it. Its methods block."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -41,11 +41,11 @@ class Peers:
         self._failed = False
 
     def read(self) -> list[Address]:
-        """Whom to ask: some of those in the file, those of lines that can be read; none if there is no file."""
+        """Addresses to ask: a sample of the readable lines; none if there is no file."""
         try:
             if not self._path.is_file():
                 if self._path.exists():
-                    self._warn("is no file")
+                    self._warn("is not a file")
                 return []
             with self._path.open("rb") as file:
                 lines = file.read(MAX_SIZE).splitlines()
@@ -54,12 +54,12 @@ class Peers:
             return []
         found = [_address(line) for line in lines]
         if None in found:
-            self._warn("is broken; what can be read of it counts")
+            self._warn("is partly broken; the rest of it is used")
         addresses = list(dict.fromkeys(address for address in found if address is not None))
         return random.sample(addresses, min(MAX_ASKED, len(addresses)))
 
     def write(self, members: Iterable[tuple[str, str]]) -> None:
-        """Put these in place of what was there, if they are others and not nobody: who is alone needs the old ones."""
+        """Replace the contents, unless nothing changed or ``members`` is empty: a lone member needs the old ones."""
         there = dict(members)
         if not there or there == self._written:
             return
@@ -83,7 +83,7 @@ class Peers:
 
     def _warn(self, what: str) -> None:
         extra = {"event": "peers", "path": str(self._path)}
-        log.warning("the file of peers %s %s", self._path, what, extra=extra)
+        log.warning("the peers file %s %s", self._path, what, extra=extra)
 
 
 def _address(line: bytes) -> Address | None:
@@ -94,7 +94,7 @@ def _address(line: bytes) -> Address | None:
 
 
 async def keep_peers(node: AsyncNode, path: str, *, seeds: bool) -> None:
-    """Ask those in the file, after the seeds if there are any, and from then on keep it up to date."""
+    """Ask the members in the file, after the seeds if there are any; from then on keep the file up to date."""
     peers = Peers(Path(path))
     # threads may be left behind: a file system that hangs must not hold up the end
     in_thread = partial(anyio.to_thread.run_sync, abandon_on_cancel=True)

@@ -1,8 +1,8 @@
 """Reads a plain `swim agent` command line without typer, which would stay in the memory of every member.
 
-Recent versions of typer load pydantic: together they double the time in which an agent starts (by 0.2 s of a
-processor) and add 12 MB to the 27 that it takes. `app` is still what defines the command; here only what
-needs no judgement is read, and a test keeps the two alike.
+Recent versions of typer load pydantic: together they double the time that an agent needs to start (by 0.2 s of a
+processor) and add 12 MB to the 27 that it takes. `app` still defines the command. Only simple command lines are read
+here, and a test keeps the two in agreement.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,7 +42,7 @@ _NAMES = {f"--{name.replace('_', '-')}": name for name in OPTIONS}
 
 
 def read_agent_options(arguments: Sequence[str]) -> dict[str, Any] | None:
-    """The options of ``agent --option value --flag ...`` for `launch_agent`, or None if typer is to look at it."""
+    """The options of ``agent --option value --flag ...`` for `launch_agent`, or None to leave the line to typer."""
     if arguments[:1] != ["agent"]:
         return None
     options: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""An agent that was not told where to listen, and a seed on another host: the two can't meet."""
+"""Refuses an agent that wasn't told where to listen if its seeds are on other hosts: they couldn't meet."""
 
 import os
 import shlex
@@ -18,12 +18,12 @@ __all__ = ["check_reach"]
 
 
 def check_reach(node: NodeSettings) -> None:
-    """Refuse to listen on loopback, the default, where all seeds are on other hosts; say what to type.
+    """Refuse to listen on loopback, the default, if all seeds are on other hosts.
 
-    It never listens beyond loopback unasked: whoever can reach that port can forge membership.
+    The agent never listens beyond loopback unasked, since anybody who can reach that port can forge membership.
 
     Raises:
-        ConfigError: with the very command line.
+        ConfigError: with the command line to type instead.
     """
     if node.bind or os.environ.get("SWIM_BIND") or node.config.listen:
         return
@@ -38,8 +38,8 @@ def check_reach(node: NodeSettings) -> None:
     typed = sys.argv[2:] if sys.argv[1:2] == ["agent"] else joins
     line = shlex.join(["swim", "agent", "--bind", _written(bind, DEFAULT_PORT), *typed])
     raise ConfigError(
-        f"the seed {seed} is on another host, and without --bind an agent listens on 127.0.0.1, a loopback address,"
-        f" which reaches its own host only: {line}"
+        f"the seed {seed} is on another host, but without --bind an agent listens on 127.0.0.1, a loopback address,"
+        f" which other hosts can't reach; run: {line}"
     )
 
 
@@ -51,7 +51,7 @@ def _seeds(node: NodeSettings) -> tuple[tuple[str, int], ...]:
 
 
 def _resolved(seed: tuple[str, int]) -> list[Address]:
-    """The IPv4 addresses of a seed, as 127.0.0.1 speaks nothing else; else all."""
+    """The IPv4 addresses of a seed, since 127.0.0.1 speaks nothing else; all if there are none."""
     address = numeric(*seed)
     if address is not None:
         return [address]

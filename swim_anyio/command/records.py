@@ -1,7 +1,7 @@
-"""What the agent reports, one dict a line: the same for JSON and for people, who get it in words.
+"""What the agent reports, one dict per line: printed as JSON for programs, and in words for people.
 
-Every record has ``t`` (seconds since 1970, a float) and ``event``; ``member`` is a name. What else
-belongs to an event stands beside the function or the case that makes it.
+Every record has ``t`` (seconds since 1970, a float) and ``event``; ``member`` is a name. The function or the case that
+makes a record shows its other fields.
 """
 
 import re
@@ -50,17 +50,17 @@ _CONTROLS = re.compile(rb"\x7f|\xc2[\x80-\x9f]")  # DEL and C1 in UTF-8: JSON al
 
 
 def to_json(record: Record) -> bytes:
-    """One line of UTF-8, its newline included; `printable`."""
+    """One line of UTF-8, including its newline, with no raw control characters."""
     return printable(_encode(record)) + b"\n"
 
 
 def printable(json: bytes) -> bytes:
-    """The same JSON without any control character, raw: what others sent may stand in it."""
+    """The same JSON with control characters escaped, since it may contain text that others sent."""
     return _CONTROLS.sub(lambda found: b"\\u00%02x" % found[0][-1], json)
 
 
 def from_event(event: Event, *, t: float) -> Record | None:
-    """The record of an event; None for those that ask something of the adapter or go to its log."""
+    """The record of an event; None for events that are meant for the adapter or its log."""
     match event:  # in the order of how often they may come, since every case before the right one takes its time
         case BroadcastReceived(origin=origin, number=number, payload=payload):
             return {"t": t, "event": "broadcast", "member": origin.name, "number": number, **_data(payload)}
@@ -106,7 +106,7 @@ def from_event(event: Event, *, t: float) -> Record | None:
 
 
 def started(local: Member, *, t: float, metrics: Address | None = None) -> Record:
-    """The first record: the node listens, at ``address`` as bound; and its metrics are at ``metrics``, if anywhere."""
+    """The first record: the node listens at ``address``, as bound, and serves metrics at ``metrics``, if anywhere."""
     return {"t": t, "event": "started", **_who(local), **({"metrics": str(metrics)} if metrics else {})}
 
 
@@ -116,18 +116,18 @@ def stopped(name: str, reason: str, *, t: float) -> Record:
 
 
 def lines_lost(count: int, reason: str, *, t: float) -> Record:
-    """So many records before the next one could not be written, and why."""
+    """How many records before the next one could not be written, and why."""
     return {"t": t, "event": "lost", "count": count, "reason": reason}
 
 
 def members(live: Iterable[Member], *, t: float) -> Record:
-    """The answer to the command ``members``: each with name, address, state, and metadata if it has any."""
+    """The answer to the command ``members``: each member with name, address, state, and metadata if it has any."""
     rows = [{"name": m.name, "address": str(m.address), "state": m.state.name.lower(), **_metadata(m)} for m in live]
     return {"t": t, "event": "members", "members": rows}
 
 
 def error(line: bytes, reason: str, *, t: float) -> Record:
-    """A line on standard input that could not be used, and why."""
+    """A line of standard input that could not be carried out, and why."""
     return {"t": t, "event": "error", "reason": reason, "line": line.decode(errors="replace")}
 
 

@@ -1,4 +1,4 @@
-"""What the command line says of a node, over what the environment says: by protocol."""
+"""A node's settings from the command line and the environment, by protocol. Options take precedence."""
 
 import os
 from typing import Any
@@ -14,7 +14,7 @@ __all__ = ["NodeSettings", "read_settings"]
 
 @attrs.frozen
 class NodeSettings:
-    """What `open_node` takes; None leaves it to that."""
+    """Arguments of `open_node`; None leaves one to its default."""
 
     bind: str | None
     join: list[str] | None
@@ -36,10 +36,10 @@ def read_settings(
     tripwires: bool | None = None,
     answer_tools: AnswerTools | None = None,
 ) -> NodeSettings:
-    """The settings of a node of that protocol.
+    """The settings of a node that speaks ``protocol``.
 
     Raises:
-        ConfigError: if an option or a variable can't be used; it is named.
+        ConfigError: if an option or a variable is invalid; the message names it.
     """
     if protocol is Protocol.SMUDGE:
         if preset is not None or stall_tolerance is not None or answer_tools is not None:
@@ -78,9 +78,9 @@ def _smudge(
     probe_interval: float | None,
     max_broadcast: int | None,
 ) -> NodeSettings:
-    """Smudge's own variables say all of that, as in the original; options win.
+    """The settings come from Smudge's own variables, as in the original; options take precedence.
 
-    It discovers by multicast unless a variable says no; ``discover`` says yes all the same.
+    Multicast discovery is on unless a variable turns it off; ``discover`` turns it on regardless.
     """
     from swim_core.smudge import SmudgeConfig  # only where it is spoken: each agent starts the sooner
 

@@ -1,4 +1,4 @@
-"""Signals as commands that run until they are told to end need them."""
+"""Signals for commands that run until they are told to end."""
 
 import signal
 from collections.abc import Callable
@@ -10,9 +10,9 @@ __all__ = ["watch_signals"]
 
 
 async def watch_signals(end: Callable[[signal.Signals], None], *, task_status: TaskStatus[None]) -> None:
-    """Call ``end`` at the first signal; any further one, whatever the command ends for, ends the process at once.
+    """Call ``end`` at the first signal. A further one ends the process at once.
 
-    A signal that was ignored when the process started stays so (`nohup`, background jobs of scripts).
+    A signal that was ignored when the process started stays ignored (`nohup`, background jobs of scripts).
     """
     present = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     wanted = [number for number in present if signal.getsignal(number) is not signal.SIG_IGN]

@@ -1,7 +1,7 @@
-"""Standard input, read by a daemon thread: the one way that works for terminals, pipes and files everywhere.
+"""Standard input, read by a daemon thread: the only way that works for terminals, pipes and files everywhere.
 
-The thread sleeps in a read, costs nothing meanwhile, and never keeps the process alive. The end of the
-input means only that no more commands come.
+The thread sleeps in a read, which costs nothing, and never keeps the process alive. The end of the input only means
+that there will be no more commands.
 """
 
 import errno
@@ -28,12 +28,12 @@ NONBLOCKING_WAIT = 0.1  # the same at a non-blocking input, where there is no wa
 
 
 async def serve_lines(fd: int, handle: Callable[[bytes], Awaitable[None]], at_once: Callable[[bytes], bool]) -> None:
-    """Deal with every line of ``fd``, one after the other, until cancelled or the input ends.
+    """Handle the lines of ``fd`` one after the other, until cancelled or until the input ends.
 
     Args:
-        fd: stays open, and as it is: others may share it. It may be in non-blocking mode.
-        handle: called in the loop with a line that ``at_once`` has left; must not raise.
-        at_once: called first, in the thread that reads, which saves two crossings between threads; must not raise.
+        fd: stays open and unchanged, since others may share it. It may be in non-blocking mode.
+        handle: called in the loop with a line for which ``at_once`` returned False; must not raise.
+        at_once: called first, in the reading thread, which saves two switches between threads; must not raise.
     """
     async with BlockingPortal() as portal:
         thread = threading.Thread(target=_read, args=(fd, portal, handle, at_once), name="swim-stdin", daemon=True)
@@ -58,7 +58,7 @@ def _read(
 
 
 def _next(fd: int) -> bytes:
-    """What can be read next; ``b""`` at the end, and for an input that can't be read, of which the log tells."""
+    """The next bytes; ``b""`` at the end, and also, with a warning in the log, if the input can't be read."""
     while True:
         try:
             return os.read(fd, CHUNK)
@@ -66,7 +66,7 @@ def _next(fd: int) -> bytes:
             _wait_readable(fd)
         except OSError as error:
             if error.errno != errno.EIO or not os.isatty(fd):
-                log.warning("standard input: %s; it is not obeyed", error.strerror)
+                log.warning("standard input can't be read, so commands are ignored: %s", error.strerror)
                 return b""
             time.sleep(BACKGROUND_WAIT)  # a background job: what is typed is the shell's (see below)
 
@@ -81,7 +81,7 @@ def _wait_readable(fd: int) -> None:
 
 
 def ignore_terminal_stops() -> None:
-    """Let a read from a terminal fail, and a write go on, not stop the process, while this is a background job.
+    """While this is a background job, make terminal reads fail and writes succeed instead of stopping the process.
 
     A stopped node would be declared dead. (Writing stops a process only after ``stty tostop``.)
     """

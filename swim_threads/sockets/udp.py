@@ -412,7 +412,7 @@ def _bind_error(address: Address, error: OSError) -> BindError:
     if error.errno == errno.EADDRINUSE:
         reason = f"{address} is in use: choose another port, or port 0 to let the system choose a free one"
     elif error.errno == errno.EADDRNOTAVAIL:
-        reason = f"{address} is no address of this host"
+        reason = f"{address} is not an address of this host"
     elif error.errno in (errno.EACCES, errno.EPERM):
         reason = f"binding {address} is not permitted"
     elif error.errno == errno.EINVAL and _is_link_local(address.host):

@@ -1,4 +1,4 @@
-"""`swim demo`: a cluster of real processes on this machine, what it goes through, and how that is shown."""
+"""`swim demo`: a cluster of real processes on this machine, what happens to it, and how that is shown."""
 
 from .main import run_demo
 

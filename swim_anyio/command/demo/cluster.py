@@ -1,10 +1,10 @@
-"""The demo's agents: real processes, and what each has said of the others so far.
+"""The demo's agents: real processes, and what each has reported of the others so far.
 
-One thread and one selector read them all, while the story waits for a condition; nothing runs beside it.
-No agent outlives the demo, however that ends: each holds the reading end of a pipe whose writing end only
-the demo has, and leaves when it closes. A stopped agent could not see that, so it is not the demo that lets
-it go on but a small process which also waits for a pipe to close. All have process groups of their own: a
-Ctrl-C at the terminal is the demo's alone.
+One thread and one selector read them all while the story waits for a condition; nothing else runs.
+No agent outlives the demo, however the demo ends: each holds the reading end of a pipe whose writing end only
+the demo has, and leaves when it closes. A stopped agent couldn't notice that. Therefore it is resumed not by the demo
+but by a small process that also waits for a pipe to close. All have process groups of their own, so that a Ctrl-C at
+the terminal reaches only the demo.
 """
 
 import os
@@ -32,7 +32,7 @@ BELIEFS = {"alive", "suspect", "dead", "left"}
 
 
 class AgentFailed(Exception):
-    """An agent ended that should have run on; the message has its last words."""
+    """An agent ended that should have kept running; the message has its last words."""
 
 
 @attrs.define(eq=False)
@@ -43,10 +43,10 @@ class Agent:
         name: of the member.
         process: its latest run.
         address: "host:port"; empty until it has started.
-        status: what the demo made of it: "starting", "running", "stopped", "killed", "leaving", "left" or,
+        status: what the demo did to it: "starting", "running", "stopped", "killed", "leaving", "left" or,
             if nobody told it to end, "ended".
-        beliefs: what it holds of each other member: "alive", "suspect", "dead" or "left".
-        records: all that this run has said.
+        beliefs: the state in which it sees each other member: "alive", "suspect", "dead" or "left".
+        records: all reports of this run.
         complaints: the last lines on its standard error.
     """
 
@@ -60,11 +60,11 @@ class Agent:
 
     @property
     def up(self) -> bool:
-        """Whether it ought to be running."""
+        """Whether it should be running."""
         return self.status in ("starting", "running", "stopped")
 
     def hear(self, line: bytes) -> dict[str, Any]:
-        """Take a line of its standard output; returns the record."""
+        """Process a line of its standard output; returns the record."""
         record: dict[str, Any] = msgspec.json.decode(line)
         self.records.append(record)
         event, member = record["event"], record.get("member", "")
@@ -77,7 +77,7 @@ class Agent:
         return record
 
     def said(self, event: str, *, since: float = 0.0, **facts: object) -> list[dict[str, Any]]:
-        """Its records of ``event`` from ``since`` (seconds since 1970) on that have these values."""
+        """Its records of ``event`` since ``since`` (seconds since 1970) that have these values."""
         return [
             record
             for record in self.records
@@ -93,16 +93,15 @@ class Agent:
 
 
 class Cluster:
-    """Starts agents, listens to them, and ends them all; use as a context manager.
+    """Starts agents, reads what they print, and ends them all; use it as a context manager.
 
     Args:
         program: an agent, to which the arguments of `swim agent` are added.
-        on_pause: called between reads, at least every 0.1 s while something is waited for; may raise
-            what is to end the waiting.
+        on_pause: called between reads, at least every 0.1 s during a wait; it may raise an exception to end the wait.
 
     Attributes:
         agents: by name, in the order in which they were first started.
-        history: what all agents have said, with the name of each, as it was read.
+        history: the reports of all agents with their names, in the order in which they were read.
     """
 
     def __init__(self, on_pause: Callable[[], None], *, program: Sequence[str] = AGENT) -> None:
@@ -122,7 +121,7 @@ class Cluster:
         self.close()
 
     def start(self, name: str, *, bind: str = "127.0.0.1:0", join: str | None = None) -> Agent:
-        """Start an agent, in place of one of that name that has ended; ``join`` is the address of a member."""
+        """Start an agent, replacing one of that name that has ended; ``join`` is the address of a member."""
         if name in self.agents:
             self._release(self.agents[name])
         arguments = ["--name", name, "--bind", bind, "--cluster", self._label, "--preset", "local", "--format", "json"]
@@ -144,14 +143,14 @@ class Cluster:
         return agent
 
     def up(self, *but: Agent) -> list[Agent]:
-        """The agents that ought to be running, save ``but``."""
+        """The agents that should be running, except ``but``."""
         return [agent for agent in self.agents.values() if agent.up and agent not in but]
 
     def until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """Listen until ``condition`` holds or the time is over; returns whether it holds.
+        """Read until ``condition`` holds or the time is up; returns whether it holds.
 
         Raises:
-            AgentFailed: if an agent ended that ought to be running.
+            AgentFailed: if an agent ended that should be running.
         """
         deadline = time.monotonic() + seconds
         while not condition():
@@ -165,7 +164,7 @@ class Cluster:
 
     @contextmanager
     def stopped(self, agent: Agent) -> Iterator[None]:
-        """SIGSTOP for the length of the block, then SIGCONT."""
+        """Send SIGSTOP, and SIGCONT at the end of the block."""
         waker = subprocess.Popen(
             ["/bin/sh", "-c", 'read _; kill -CONT "$0"', str(agent.process.pid)],
             stdin=subprocess.PIPE,
@@ -188,7 +187,7 @@ class Cluster:
         agent.process.wait()
 
     def close(self) -> None:
-        """Let all agents leave, kill what has not left after two seconds, and reap everything."""
+        """Let all agents leave, kill those that have not left after two seconds, and reap all."""
         for agent in self.agents.values():
             agent.status = "leaving" if agent.up else agent.status
         os.close(self._hold)

@@ -22,14 +22,14 @@ class _Interrupted(Exception):
 def run_demo(count: int, *, json: bool) -> int:
     """Run the demo with ``count`` agents, 3 to 20; returns the exit status.
 
-    That is 0 if everything held, 1 if something did not, 128 + n after signal n.
+    It is 0 if everything went as it should, 1 if something did not, 128 + n after signal n.
 
     Raises:
-        SwimError: where there are no signals to stop processes with.
-        OSError: if nothing can be written any more.
+        SwimError: if the system has no signals for stopping processes.
+        OSError: if standard output can no longer be written to.
     """
     if not hasattr(signal, "SIGSTOP"):
-        raise SwimError("the demo stops processes and lets them go on, which this system has no signals for")
+        raise SwimError("the demo stops and resumes processes, and this system has no signals for that")
     view = _view(json)
     try:
         with _signals() as arrived, _cluster(view, arrived) as cluster, view:
@@ -67,7 +67,7 @@ def _view(json: bool) -> View:
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """The signals that have arrived; after the first, another one ends the demo at once, and so its agents."""
+    """The signals that have arrived. After the first, another one ends the demo and its agents at once."""
     arrived: list[int] = []
     wanted = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
 

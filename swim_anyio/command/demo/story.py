@@ -1,7 +1,7 @@
-"""What the demo's cluster goes through, and what must hold at each step.
+"""What happens to the demo's cluster, and what must hold at each step.
 
-Nothing waits for a duration where there is a condition to wait for; a condition that does not come in time
-fails its step, and the story goes on, within the time that a whole run may take.
+Steps wait for conditions rather than for durations. If a condition isn't met in time, the step fails and the story
+continues, within the time that a whole run may take.
 """
 
 import time
@@ -14,9 +14,9 @@ from .cluster import Agent, AgentFailed, Cluster
 
 __all__ = ["Outcome", "Teller", "run_story"]
 
-START_DEADLINE = 15.0  # seconds: twenty interpreters on two busy processors need some
-DEADLINE = 8.0  # for what takes milliseconds to two seconds on an idle machine
-WHOLE = 50.0  # for everything: under a minute with the end of the agents
+START_DEADLINE = 15.0  # seconds: twenty interpreters on two busy processors need a while
+DEADLINE = 8.0  # for steps that take milliseconds to two seconds on an idle machine
+WHOLE = 50.0  # for everything: less than a minute, including the end of the agents
 STALL = 2.0  # below the 3 s that the preset tolerates, above the 1.5 s at which it suspects
 
 
@@ -26,10 +26,10 @@ class Outcome:
 
     Attributes:
         step: one word.
-        ok: whether all that must hold did.
+        ok: whether everything went as it should.
         seconds: how long it took.
         text: what happened, for people.
-        facts: the same in numbers and names, for programs.
+        facts: what happened in numbers and names, for programs.
     """
 
     step: str
@@ -40,21 +40,21 @@ class Outcome:
 
 
 class Teller(Protocol):
-    """What hears the story."""
+    """Receives the story."""
 
     @property
     def pace(self) -> float:
-        """Seconds between two steps, for whoever watches."""
+        """Seconds between two steps, so that people can follow."""
 
     def announce(self, text: str) -> None:
-        """What is going on now."""
+        """Say what is happening now."""
 
     def tell(self, outcome: Outcome) -> None:
-        """A step is over."""
+        """Report a step that is over."""
 
 
 def run_story(cluster: Cluster, count: int, teller: Teller) -> list[Outcome]:
-    """Take ``count`` agents (at least 3) through all steps; returns how each went."""
+    """Take ``count`` agents (at least 3) through all steps; returns the outcome of each."""
     story = _Story(cluster, count, teller)
     steps = (story.form, story.broadcast, story.stall, story.kill, story.leave, story.restart, story.stop)
     for step in steps:
@@ -84,10 +84,10 @@ class _Story:
         self._count = count
         self._announce = teller.announce
         self._end = time.monotonic() + WHOLE
-        self._killed = self._restarted = float("inf")  # seconds since 1970; n3 may be held dead in between
+        self._killed = self._restarted = float("inf")  # seconds since 1970; in between n3 may be seen as dead
 
     def until(self, condition: Callable[[], bool], seconds: float) -> bool:
-        """`Cluster.until`, and not beyond the end of the whole."""
+        """Like `Cluster.until`, but not beyond the end of the whole run."""
         return self._cluster.until(condition, min(seconds, self._end - time.monotonic()))
 
     def form(self) -> Result:
@@ -103,8 +103,8 @@ class _Story:
         seconds = round(time.time() - began, 3)
         pids = {agent.name: agent.process.pid for agent in cluster.agents.values()}
         if not formed:
-            return False, f"not everybody sees everybody after {seconds:.1f} s", {"pids": pids}
-        return True, f"{self._count} agents see each other, {seconds:.1f} s after they started", {"pids": pids}
+            return False, f"after {seconds:.1f} s not all agents see each other", {"pids": pids}
+        return True, f"{self._count} agents see each other {seconds:.1f} s after they started", {"pids": pids}
 
     def broadcast(self) -> Result:
         self._announce("n1 broadcasts")
@@ -116,14 +116,14 @@ class _Story:
         began = time.time()
         with self._cluster.stopped(agent):
             self.until(lambda: False, STALL)
-        self._announce(f"{agent.name} goes on (SIGCONT), and broadcasts")
+        self._announce(f"{agent.name} is resumed (SIGCONT) and broadcasts")
         heard, _, facts = self._broadcast(agent, "still here")
         agreed = self.until(self._all_agree, DEADLINE)
         others = self._cluster.up(agent)
         suspected = [other.name for other in others if other.said("suspect", member=agent.name, since=began)]
         dead = [other.name for other in others if other.said("dead", member=agent.name, since=began)]
-        text = f"{agent.name} stalled for {STALL:g} s: {len(suspected)} suspected it, {len(dead)} held it dead;"
-        text += " it is heard again" if heard and agreed else " not all hear it again"
+        text = f"{agent.name} stalled for {STALL:g} s: {len(suspected)} suspected it, {len(dead)} declared it dead;"
+        text += " all hear it again" if heard and agreed else " not all hear it again"
         return heard and agreed and not dead, text, {**facts, "suspected_by": suspected, "dead_by": dead}
 
     def kill(self) -> Result:
@@ -131,7 +131,7 @@ class _Story:
         self._announce(f"{agent.name} is killed (SIGKILL)")
         began = self._killed = time.time()
         self._cluster.kill(agent)
-        return self._spread(f"{agent.name} was killed", "know it dead", "dead", agent, began)
+        return self._spread(f"{agent.name} was killed", "noticed", "dead", agent, began)
 
     def leave(self) -> Result:
         agent = self._agent("n2" if self._count == 3 else "n4")
@@ -139,24 +139,24 @@ class _Story:
         agent.status = "leaving"
         began = time.time()
         agent.command("leave")
-        ok, text, facts = self._spread(f"{agent.name} left", "know", "left", agent, began)
+        ok, text, facts = self._spread(f"{agent.name} left", "noticed", "left", agent, began)
         ended = self.until(lambda: agent.process.poll() is not None, DEADLINE)
         agent.status = "left" if ended else "leaving"
         status = agent.process.poll()
         return (
             ok and status == 0,
-            text if status == 0 else f"{text}; it ended with {status}",
+            text if status == 0 else f"{text}; its exit status was {status}",
             {**facts, "status": status},
         )
 
     def restart(self) -> Result:
         address = self._agent("n3").address
-        self._announce("n3 is started again, at the same address")
+        self._announce("n3 is restarted at the same address")
         began = self._restarted = time.time()
         agent = self._cluster.start("n3", bind=address, join=self._agent("n1").address)
         ok, text, facts = self._spread("n3 is back", "see it alive", "alive", agent, began)
         agreed = self.until(self._all_agree, DEADLINE)
-        return ok and agreed, text if agreed else f"{text}; it does not see all", facts
+        return ok and agreed, text if agreed else f"{text}; it doesn't see all", facts
 
     def stop(self) -> Result:
         self._announce("all are told to leave (SIGTERM)")
@@ -172,9 +172,9 @@ class _Story:
         wronged = self._wronged()
         text = f"{clean} of {len(agents)} left when told to, "
         text += (
-            f"but {', '.join(wronged)} had been wrongly held dead"
+            f"but {', '.join(wronged)} had wrongly been declared dead"
             if wronged
-            else "and nobody was ever wrongly held dead"
+            else "and nobody was ever wrongly declared dead"
         )
         return clean == len(agents) and not wronged, text, {"statuses": statuses, "wrongly_dead": wronged}
 
@@ -187,14 +187,14 @@ class _Story:
         return all(agent.beliefs.get(other.name) == "alive" for agent in up for other in up if other is not agent)
 
     def _wronged(self) -> list[str]:
-        """Who was held dead while it was not."""
+        """Agents that were declared dead although they were not."""
         deaths = [record for _, record in self._cluster.history if record["event"] == "dead"]
         return sorted(
             {d["member"] for d in deaths if d["member"] != "n3" or not self._killed <= d["t"] <= self._restarted}
         )
 
     def _broadcast(self, agent: Agent, text: str) -> Result:
-        """Let ``agent`` broadcast: every other one hears it, once."""
+        """Let ``agent`` broadcast; every other one must hear it exactly once."""
         others = self._cluster.up(agent)
         began = time.time()
         agent.command(f"broadcast {text}")
@@ -223,7 +223,7 @@ class _Story:
 
 
 def _delays(said: Iterable[list[dict[str, Any]]], began: float) -> list[float]:
-    """Seconds until each first said it; those that never did are missing."""
+    """Seconds until each first reported it, sorted; agents that never did are left out."""
     return sorted(round(records[0]["t"] - began, 4) for records in said if records)
 
 

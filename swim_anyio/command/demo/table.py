@@ -1,4 +1,4 @@
-"""The live view: who believes what of whom, redrawn in place; the only part that imports rich."""
+"""The live view: how each agent sees the others, redrawn in place. It is the only part that imports rich."""
 
 import time
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from .views import summary
 __all__ = ["LiveView"]
 
 FRAME = 0.1  # seconds: often enough to look alive
-PACE = 1.0  # seconds between steps: most take milliseconds, and a person has to see them
+PACE = 1.0  # seconds between steps: most take milliseconds, and people have to see them
 STYLES = {
     "alive": "green",
     "suspect": "bold yellow",
@@ -32,12 +32,12 @@ STYLES = {
     "ended": "bold red",
     "starting": "dim",
 }
-WORDS_UP_TO = 5  # agents: more columns than these have room for a letter only
+WORDS_UP_TO = 5  # agents; with more, a column has room for a single letter only
 LEGEND = Text("A alive   S suspect   D dead   L left", style="dim")
 
 
 class LiveView:
-    """A table with a row for each agent and a column for what it believes of each, and what happened below."""
+    """A table with a row for each agent, which says how it sees each other, and below it what happened."""
 
     pace = PACE
 
@@ -60,23 +60,23 @@ class LiveView:
         self._live.stop()
 
     def announce(self, text: str) -> None:
-        """The headline."""
+        """Change the headline."""
         self._headline = text
         self._draw()
 
     def tell(self, outcome: Outcome) -> None:
-        """One more line below the table."""
+        """Add a line below the table."""
         self._outcomes.append(outcome)
         self._draw()
 
     def refresh(self, cluster: Cluster) -> None:
-        """Draw anew, unless that was just done."""
+        """Redraw, unless that was just done."""
         self._cluster = cluster
         if time.monotonic() - self._drawn >= FRAME:
             self._draw()
 
     def conclude(self, outcomes: Sequence[Outcome], seconds: float) -> None:
-        """The last headline."""
+        """Show the last headline."""
         self._headline = summary(outcomes, seconds)
 
     def _draw(self, events: int | None = None) -> None:
@@ -94,7 +94,7 @@ class LiveView:
 
 
 def beliefs_table(agents: Sequence[Agent]) -> Table:
-    """The rows and columns of the table; on 80 columns words fit for five agents and letters for twenty."""
+    """The table. On 80 columns there is room for words with five agents, and for letters with twenty."""
     words = len(agents) <= WORDS_UP_TO
     table = Table(box=box.SIMPLE_HEAD, padding=(0, int(words), 0, 0), pad_edge=False, show_edge=False)
     table.add_column("agent")
@@ -116,7 +116,7 @@ def _belief(agent: Agent, other: Agent, words: bool) -> Text:
         return Text("-", style="dim")
     belief = agent.beliefs.get(other.name, "")
     text = _cell(belief) if words else Text(belief[:1].upper(), style=STYLES.get(belief, ""))
-    if not agent.up:  # what it believed at last
+    if not agent.up:  # how it last saw the other
         text.stylize("dim")
     return text
 

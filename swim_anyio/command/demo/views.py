@@ -1,4 +1,4 @@
-"""Three ways to show the demo: a live table on a terminal, plain lines elsewhere, JSON lines for programs."""
+"""Three ways to show the demo: a live table on a terminal, otherwise plain lines, and JSON lines for programs."""
 
 import json
 import sys
@@ -14,11 +14,11 @@ __all__ = ["JsonView", "PlainView", "View", "summary"]
 
 
 class View(Protocol):
-    """What is shown of a run; use as a context manager."""
+    """Shows a run; use it as a context manager."""
 
     @property
     def pace(self) -> float:
-        """Seconds between two steps, for whoever watches."""
+        """Seconds between two steps, so that people can follow."""
 
     def __enter__(self) -> Self: ...
 
@@ -27,22 +27,22 @@ class View(Protocol):
     ) -> None: ...
 
     def announce(self, text: str) -> None:
-        """What is going on now."""
+        """Say what is happening now."""
 
     def tell(self, outcome: Outcome) -> None:
-        """A step is over."""
+        """Report a step that is over."""
 
     def refresh(self, cluster: Cluster) -> None:
-        """Show how things stand; called often."""
+        """Show the current state; called often."""
 
     def conclude(self, outcomes: Sequence[Outcome], seconds: float) -> None:
-        """The story is over."""
+        """Report the end of the story."""
 
 
 def summary(outcomes: Sequence[Outcome], seconds: float) -> str:
     """The last line for people."""
     failed = [outcome.step for outcome in outcomes if not outcome.ok]
-    verdict = f"Failed: {', '.join(failed)}" if failed else "Everything held that had to"
+    verdict = f"Failed: {', '.join(failed)}" if failed else "Everything went as it should"
     return f"{verdict}, in {seconds:.1f} s."
 
 
@@ -58,14 +58,14 @@ class PlainView:
         pass
 
     def announce(self, text: str) -> None:
-        """Says nothing: the outcome follows soon enough."""
+        """Print nothing, since the outcome follows soon."""
 
     def tell(self, outcome: Outcome) -> None:
-        """One line."""
+        """Print one line."""
         print(f"{'ok' if outcome.ok else 'FAILED':<8}{outcome.step:<11}{outcome.text}", flush=True)
 
     def refresh(self, cluster: Cluster) -> None:
-        """Shows nothing."""
+        """Print nothing."""
 
     def conclude(self, outcomes: Sequence[Outcome], seconds: float) -> None:
         """The last line."""
@@ -73,7 +73,7 @@ class PlainView:
 
 
 class JsonView:
-    """An object for each step: ``t``, ``step``, ``ok``, ``seconds``, ``text`` and its facts; at last a summary."""
+    """An object for each step: ``t``, ``step``, ``ok``, ``seconds``, ``text`` and its facts; finally a summary."""
 
     pace = 0.0
 
@@ -84,18 +84,18 @@ class JsonView:
         pass
 
     def announce(self, text: str) -> None:
-        """Says nothing."""
+        """Print nothing."""
 
     def tell(self, outcome: Outcome) -> None:
-        """One object."""
+        """Print one object."""
         row = {"step": outcome.step, "ok": outcome.ok, "seconds": outcome.seconds, "text": outcome.text}
         self._print(row | outcome.facts)
 
     def refresh(self, cluster: Cluster) -> None:
-        """Shows nothing."""
+        """Print nothing."""
 
     def conclude(self, outcomes: Sequence[Outcome], seconds: float) -> None:
-        """The summary: ``ok`` over all, and each step's in ``steps``."""
+        """Print the summary: ``ok`` overall, and for each step in ``steps``."""
         steps = {outcome.step: outcome.ok for outcome in outcomes}
         self._print({"step": "summary", "ok": all(steps.values()), "seconds": round(seconds, 3), "steps": steps})
 

@@ -1,4 +1,4 @@
-"""The settings that an experiment is done with: a preset and what the options override."""
+"""The settings of an experiment: a preset and what the options override."""
 
 import os
 import re
@@ -13,13 +13,13 @@ __all__ = ["read_config"]
 def read_config(
     preset: Preset | None, probe_interval: float | None, stall_tolerance: float | None, overrides: list[str]
 ) -> Config:
-    """Settings as an agent of the same environment would have them.
+    """The settings that an agent would have in the same environment.
 
     Args:
         preset: else ``SWIM_PRESET``, else lan.
         probe_interval: seconds.
         stall_tolerance: seconds.
-        overrides: "field=value", each as the variable of that field would be set.
+        overrides: "field=value", each read as the variable of that field would be.
 
     Raises:
         ConfigError: if one can't be used.

@@ -1,4 +1,4 @@
-"""The options of the experiments, by typer. What a command does is imported when it runs."""
+"""The options of the experiments, built with typer. The code of a command is imported when it runs."""
 
 from pathlib import Path
 from typing import Annotated
@@ -11,19 +11,19 @@ from .units import read_duration, read_share
 
 __all__ = ["add_experiments"]
 
-Duration = Annotated[float | None, Option(parser=read_duration, metavar="TIME", help="As in 0.5, 500ms or 2s.")]
+Duration = Annotated[float | None, Option(parser=read_duration, metavar="TIME", help="For example 0.5, 500ms or 2s.")]
 Overrides = Annotated[list[str] | None, Option("--set", metavar="FIELD=VALUE", help="Any other setting; repeatable.")]
 Kind = Annotated[Preset | None, Option(help="Settings for a kind of network [lan].")]
-Output = Annotated[Format, Option(help="For people or for programs.")]
+Output = Annotated[Format, Option(help="Output for people or programs.")]
 Loss = Annotated[
-    float, Option(parser=read_share, metavar="SHARE", show_default=False, help="Lost datagrams, as in 1%.")
+    float, Option(parser=read_share, metavar="SHARE", show_default=False, help="Share of datagrams lost, such as 1%.")
 ]
 
 
 def add_experiments(app: typer.Typer) -> None:
     """Add `simulate` and `plan`."""
-    app.command(short_help="Try a cluster of any size, in virtual time.")(simulate)
-    app.command(short_help="What to expect of a cluster, by formulas.")(plan)
+    app.command(short_help="Try out a cluster of any size in virtual time.")(simulate)
+    app.command(short_help="Calculate what to expect of a cluster.")(plan)
 
 
 def simulate(
@@ -35,31 +35,32 @@ def simulate(
             autocompletion=lambda: ["kill", "hang", "hostloss", "update", "stall", "idle", "all"],
         ),
     ] = None,
-    members: Annotated[int, Option("-n", "--members", min=2, metavar="COUNT", help="How many there are.")] = 32,
+    members: Annotated[int, Option("-n", "--members", min=2, metavar="COUNT", help="How many members.")] = 32,
     loss: Loss = "0",  # type: ignore[assignment]  # typer parses defaults too
     delay: Annotated[
-        float, Option(parser=read_duration, metavar="TIME", show_default=False, help="The least, one way [0.3ms].")
+        float, Option(parser=read_duration, metavar="TIME", show_default=False, help="Minimum one-way delay [0.3ms].")
     ] = "0.3ms",  # type: ignore[assignment]
     jitter: Annotated[
-        float, Option(parser=read_duration, metavar="TIME", show_default=False, help="Its mean, in addition [0.1ms].")
+        float,
+        Option(parser=read_duration, metavar="TIME", show_default=False, help="Mean of a random addition [0.1ms]."),
     ] = "0.1ms",  # type: ignore[assignment]
     preset: Kind = None,
     probe_interval: Duration = None,
     stall_tolerance: Duration = None,
     overrides: Overrides = None,
-    runs: Annotated[int, Option(min=1, metavar="COUNT", help="Of each experiment.")] = 10,
-    seed: Annotated[int, Option(metavar="NUMBER", help="Of the first run.")] = 0,
-    plot: Annotated[Path | None, Option(metavar="FILE", help="Also draw it (.svg, .png, .pdf).")] = None,
+    runs: Annotated[int, Option(min=1, metavar="COUNT", help="Runs of each experiment.")] = 10,
+    seed: Annotated[int, Option(metavar="NUMBER", help="Seed of the first run.")] = 0,
+    plot: Annotated[Path | None, Option(metavar="FILE", help="Also draw a picture (.svg, .png, .pdf).")] = None,
     format: Output = Format.TEXT,
 ) -> int:
-    """Try a cluster in the simulator: one end, update or stall, many times over.
+    """Try out a cluster in the simulator: one failure or update, many times over.
 
     \b
     Example:  swim simulate kill hang -n 128 --loss 5% --plot detection.svg
-    kill      a process ends     update  a member changes its metadata
-    hang      a process stops    stall   one in 8 stalls, no longer than it may
-    hostloss  a host is gone     idle    nothing happens
-    Status:   0 done, 2 bad options, 130 Ctrl-C (what is done is printed)
+    kill      a process is killed    update  a member changes its metadata
+    hang      a process hangs        stall   one in 8 stalls for as long as it may
+    hostloss  a host is lost         idle    nothing happens
+    Status:   0 success, 2 bad options, 130 Ctrl-C (prints what is done so far)
     """
     from .simulate import run_simulate
 
@@ -81,11 +82,11 @@ def simulate(
 
 
 def plan(
-    members: Annotated[int, Option("-n", "--members", metavar="COUNT", help="How many there are.")] = 32,
+    members: Annotated[int, Option("-n", "--members", metavar="COUNT", help="How many members.")] = 32,
     rtt: Annotated[
         float,
         Option(
-            parser=read_duration, metavar="TIME", show_default=False, help="99 of 100 round trips are faster [1ms]."
+            parser=read_duration, metavar="TIME", show_default=False, help="99 in 100 round trips are faster [1ms]."
         ),
     ] = "1ms",  # type: ignore[assignment]
     loss: Loss = "0",  # type: ignore[assignment]
@@ -95,11 +96,11 @@ def plan(
     overrides: Overrides = None,
     format: Output = Format.TEXT,
 ) -> int:
-    """Say what to expect of a cluster, and warn of settings that don't suit it.
+    """Calculate what to expect of a cluster, and warn about settings that don't suit it.
 
     \b
     Example:  swim plan --members 500 --rtt 40ms --loss 1%
-    Status:   0 said, also with warnings; 2 bad options
+    Status:   0 success, even with warnings; 2 bad options
     """
     from .planning import run_plan
 

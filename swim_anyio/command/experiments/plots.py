@@ -1,4 +1,4 @@
-"""Pictures of what experiments showed: when members knew, how news spread, what it costs."""
+"""Pictures of the results: when members knew, how news spread, what it costs."""
 
 from collections.abc import Callable
 from functools import partial
@@ -20,7 +20,7 @@ SIZES = (8, 16, 32, 64, 128)  # at which the load is measured, up to the setting
 
 
 def drawer(path: Path) -> Draw:
-    """What draws to that file: from the same runs always the same, byte for byte, where it is an .svg.
+    """A function that draws to that file. The same runs give the same .svg, byte for byte.
 
     Raises:
         SwimError: if matplotlib is not installed.
@@ -53,12 +53,12 @@ def drawer(path: Path) -> Draw:
 
 
 def _lasts(runs: list[Run]) -> list[float]:
-    """When the last member was told, of each run, in order."""
+    """The time at which the last member was told in each run, sorted."""
     return sorted(run.told[-1] for run in runs if run.told)
 
 
 def _draw_detection(axes: Any, ends: dict[Experiment, list[float]]) -> None:
-    """Which share of all runs was known to all members by when."""
+    """The share of runs in which all members knew, over time."""
     axes.set(title="Ends known to all members", xlabel="seconds", ylabel="share of runs", ylim=(0, 1))
     ends = {experiment: lasts for experiment, lasts in ends.items() if lasts}
     for experiment, lasts in ends.items():
@@ -72,7 +72,7 @@ def _draw_detection(axes: Any, ends: dict[Experiment, list[float]]) -> None:
 
 
 def _draw_spread(axes: Any, runs: list[Run]) -> None:
-    """Which share of the members knew an update by when, a line for each run."""
+    """The share of members that knew an update, over time; one line for each run."""
     axes.set(title="Spread of an update", xlabel="milliseconds", ylabel="share of members", ylim=(0, 1))
     for told in (run.told for run in runs):
         shares = [(number + 1) / len(told) for number in range(len(told))]
@@ -81,7 +81,7 @@ def _draw_spread(axes: Any, runs: list[Run]) -> None:
 
 
 def _draw_load(axes: Any, setting: Setting) -> None:
-    """What an idle member sends, by the size of the cluster; run here, since it takes other sizes."""
+    """What an idle member sends, by cluster size. These runs happen here, since they need other sizes."""
     axes.set(title="Load of an idle member", xlabel="members", ylabel="bytes per second", xscale="log")
     sizes = sorted({size for size in SIZES if size < setting.members} | {setting.members})
     idle = [Summary.of([conduct(Experiment.IDLE, attrs.evolve(setting, members=size), 0)]) for size in sizes]

@@ -1,4 +1,4 @@
-"""`swim simulate`: experiments in virtual time, a table of what they showed, and a picture."""
+"""`swim simulate`: experiments in virtual time, a table of the results, and a picture."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,18 +15,18 @@ from ..choices import Preset
 from ..records import Record, to_json
 from ..tools.writing import columns, write
 from .configs import read_config
-from .units import say_duration
+from .units import say_duration, say_hops
 
 __all__ = ["run_simulate"]
 
 HEADER = ("EXPERIMENT", "RUNS", "HALF", "ALL", "P99", "MISSED", "FALSE", "TOOK", "SENT", "BYTES")
 LEGEND = """
-half, all  until so many members were told, in half of the runs
-p99        until all were told, in 99 of 100 runs (of fewer: the longest)
-missed     members that were never told; false: deaths told of the living
-took       a run, on average; sent, bytes: by each member meanwhile
+half, all  time until half of the members, or all, were told (median run)
+p99        time until all were told in 99 of 100 runs (fewer runs: the longest)
+missed     members that were never told; false: live members declared dead
+took       length of a run; sent, bytes: what each member sent in it (means)
 """
-HOP = 0.001  # seconds of a link that loses nothing: how many of them an update takes, it has hops
+HOP = 0.001  # seconds, the delay of a link without loss or jitter: the time of an update divided by it is its hops
 Results = dict[Experiment, list[Run]]
 
 
@@ -46,7 +46,7 @@ def run_simulate(
     plot: Path | None,
     json: bool,
 ) -> int:
-    """Do the experiments and print what they showed; Ctrl-C prints what is done so far.
+    """Run the experiments and print the results. Ctrl-C prints the results so far.
 
     Raises:
         ConfigError: if an option can't be used.
@@ -84,7 +84,7 @@ def _experiments(names: Sequence[str]) -> list[Experiment]:
 
 
 def _drawer(plot: Path | None) -> Callable[[Setting, Results], None] | None:
-    """What draws to that file; found before hours are spent on what it should show."""
+    """A function that draws to that file. Problems show before hours are spent on the experiments."""
     if plot is None:
         return None
     from .plots import drawer
@@ -94,7 +94,7 @@ def _drawer(plot: Path | None) -> Callable[[Setting, Results], None] | None:
 
 @contextmanager
 def _progress(total: int) -> Iterator[Callable[[str], None]]:
-    """Shows how far it is, on standard error and where that is a terminal."""
+    """Show progress on standard error, if that is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -117,7 +117,7 @@ def _table(setting: Setting, rows: dict[Experiment, Summary], hops: int | None) 
         f" probe_interval {say_duration(config.probe_interval)}, stall_tolerance {say_duration(config.stall_tolerance)}"
     )
     table = columns(HEADER, (_cells(experiment, row) for experiment, row in rows.items()))
-    spread = f"\nan update passes {hops} hops to the last member\n" if hops is not None else ""
+    spread = f"\nan update takes {say_hops(hops)} to reach the last member\n" if hops is not None else ""
     return f"{title}\n\n{table}\n{spread}{LEGEND}"
 
 

@@ -5,8 +5,9 @@ from math import isfinite
 
 import typer
 
-__all__ = ["read_duration", "read_share", "say_duration"]
+__all__ = ["read_duration", "read_share", "say_duration", "say_hops", "say_share"]
 
+SIZES = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"), (1e3, " thousand"), (1.0, ""))
 SECONDS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "m": 60.0, "min": 60.0, "h": 3_600.0}
 
 
@@ -14,21 +15,21 @@ def read_duration(text: str) -> float:
     """Seconds: ``0.5``, ``500ms``, ``2s``, ``1m``.
 
     Raises:
-        BadParameter: if it is none.
+        BadParameter: if it is not a duration.
     """
     found = re.fullmatch(r"\s*([0-9.]+(?:e-?[0-9]+)?)\s*([a-z]*)\s*", str(text))
     try:
         assert found is not None
         return float(found[1]) * SECONDS[found[2]]
     except (AssertionError, KeyError, ValueError):
-        raise typer.BadParameter(f"{text!r} is no time: write 0.5, 500ms or 2s") from None
+        raise typer.BadParameter(f"{text!r} is not a duration: write 0.5, 500ms or 2s") from None
 
 
 def read_share(text: str) -> float:
     """A share from 0 to below 1: ``1%`` or ``0.01``.
 
     Raises:
-        BadParameter: if it is none.
+        BadParameter: if it is not such a share.
     """
     number, percent = str(text).strip().removesuffix("%"), str(text).strip().endswith("%")
     try:
@@ -36,12 +37,27 @@ def read_share(text: str) -> float:
     except ValueError:
         share = -1.0
     if not (isfinite(share) and 0 <= share < 1):
-        raise typer.BadParameter(f"{text!r} is no share: write 1% or 0.01, below 100%")
+        raise typer.BadParameter(f"{text!r} is not a share below 100%: write 1% or 0.01")
     return share
 
 
 def say_duration(seconds: float | None) -> str:
-    """A duration in words, as exactly as one wants to know it; "–" for none."""
+    """A duration for people, as exactly as they want to know it; "–" for none."""
     if seconds is None:
         return "–"
     return f"{seconds:.2f} s" if seconds >= 0.1 else f"{1000 * seconds:.1f} ms"
+
+
+def say_hops(hops: int) -> str:
+    """A number of hops for people."""
+    return f"{hops} hop{'s' * (hops != 1)}"
+
+
+def say_share(share: float) -> str:
+    """A share for people: "12 %", "1 in 100 million"; "none" where that hardly differs."""
+    if share < 1e-15:
+        return "none"
+    if share >= 0.01:
+        return f"{100 * share:.0f} %"
+    size, unit = next((size, unit) for size, unit in SIZES if 1 / share >= size)
+    return f"1 in {float(f'{1 / share / size:.2g}'):g}{unit}"

@@ -1,1 +1,1 @@
-"""Commands that ask a running member without being one: `swim members`, `why`, `broadcast` and `watch`."""
+"""Commands that ask a running member without joining: `swim members`, `why`, `broadcast`, `join` and `watch`."""

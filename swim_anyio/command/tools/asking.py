@@ -1,4 +1,4 @@
-"""Puts a question to a member: where it listens, a socket, and what to say when no answer comes."""
+"""Asks a running member: where it listens, over which socket, and what to say if no answer comes."""
 
 import os
 import time
@@ -22,21 +22,21 @@ __all__ = ["PATIENCE", "NoAnswer", "Target", "ask", "read_target"]
 DEFAULT = "127.0.0.1:7946"
 MAX_TRIED = 4  # addresses, which share the two seconds
 LONGEST = 300.0
-"""Seconds for a whole answer of which no page is late, so that a hostile node can't go on for hours. The pages of
-16,384 members from another continent, some 0.3 s each, come within it."""
+"""Seconds for a whole answer, even if no page of it is late, so that a hostile node can't go on for hours. It is
+enough for the pages of 16,384 members on another continent, at some 0.3 s each."""
 
 
 class NoAnswer(SwimError):
-    """Nobody answered; the message says who was asked, and what may be the reason."""
+    """Nobody answered; the message says who was asked and what the reason may be."""
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Whom to ask.
+    """Which member to ask.
 
     Attributes:
         addresses: asked one after the other until one answers.
-        zone: of link-local addresses; "" for none.
-        cluster: the label.
+        zone: the zone of link-local addresses; "" for none.
+        cluster: the cluster's label.
     """
 
     addresses: tuple[Address, ...]
@@ -45,10 +45,10 @@ class Target(msgspec.Struct, frozen=True):
 
 
 def read_target(join: str | None, cluster: str | None) -> Target:
-    """Whom to ask, resolved: the options, else ``SWIM_JOIN`` and ``SWIM_CLUSTER``, else 127.0.0.1:7946 and no label.
+    """Which member to ask, by the options, else ``SWIM_JOIN`` and ``SWIM_CLUSTER``, else 127.0.0.1:7946 and no label.
 
     Raises:
-        ConfigError: if an option or a variable can't be used; it is named.
+        ConfigError: if an option or a variable is invalid; the message names it.
         NoAnswer: if a host can't be resolved within `PATIENCE`.
     """
     label = _read_cluster("--cluster", cluster) if cluster is not None else _read_cluster("SWIM_CLUSTER", None)
@@ -83,11 +83,11 @@ def resolve_host(host: str, port: int) -> list[Address]:
     try:
         return list(resolve_within(host, port, seconds=PATIENCE))
     except OSError as error:
-        raise NoAnswer(f"the host {host!r} can't be resolved: {error.strerror or error}") from error
+        raise NoAnswer(f"the host {host!r} doesn't resolve: {error.strerror or error}") from error
 
 
 async def ask(target: Target, what: What, argument: bytes = b"") -> Sequence[Body]:
-    """The pages of the answer.
+    """Ask, and return the pages of the answer.
 
     Raises:
         NoAnswer: if none came, or none that ended within `LONGEST`.
@@ -95,7 +95,7 @@ async def ask(target: Target, what: What, argument: bytes = b"") -> Sequence[Bod
     reasons, deadline = [], anyio.current_time() + LONGEST
     for address in target.addresses:
         patience = max(PATIENCE / len(target.addresses), 0.5)
-        reason: Sequence[Body] | str = f"what {address} answers did not end within {LONGEST:g} s"
+        reason: Sequence[Body] | str = f"the answer from {address} did not end within {LONGEST:g} s"
         with anyio.CancelScope(deadline=deadline):
             reason = await _ask_at(address, target, what, argument, patience)
         if not isinstance(reason, str):
@@ -121,7 +121,7 @@ async def _ask_at(
     try:
         while not client.done:
             if not _send(sock, client):
-                return f"{address} can't be reached from here: no route leads there"
+                return f"{address} can't be reached from here: there is no route to it"
             await _listen(sock, client)
     finally:
         sock.close()
@@ -129,8 +129,8 @@ async def _ask_at(
 
 
 def _source(address: Address, zone: str) -> str:
-    """The host to ask from: loopback if the address is this host's own, so that a member which listens there alone,
-    and would see its own address ask, knows that nobody asks from elsewhere."""
+    """The host to ask from. It is loopback if the address is this host's own: the member then knows that the question
+    comes from its own host, even if it listens at no other address."""
     wildcard, loopback = ("::", "::1") if ":" in address.host else ("0.0.0.0", "127.0.0.1")
     if zone:
         return f"{wildcard}%{zone}"
@@ -161,21 +161,21 @@ def _explain(failure: Failure | None, address: Address, cluster: str, patience: 
     if failure is Failure.REFUSED:
         return (
             f"nothing listens at {address}: start a member there (swim agent --bind {address}),"
-            " or name another one with --join or SWIM_JOIN"
+            " or choose another one with --join or SWIM_JOIN"
         )
     if failure is Failure.ENDLESS:
-        return f"what {address} answers has no end"
+        return f"the answer from {address} has no end"
     label = f"the cluster label {cluster!r}" if cluster else "no cluster label"
     remedy = (
-        "is it a member, of the native protocol and of that cluster (--cluster), and does it run (it may hang)?"
+        "it may hang, belong to another cluster (--cluster), or not speak the native protocol"
         if is_loopback(address)
         else "a member answers tools on its own host only, unless it runs with --answer-tools anyone;"
-        " or it hangs, or is of another cluster (--cluster)"
+        " or it hangs, or belongs to another cluster (--cluster)"
     )
     return f"no answer from {address} within {patience:g} s, asked with {label}: {remedy}"
 
 
 def ask_once(join: str | None, cluster: str | None, what: What, argument: bytes = b"") -> Sequence[Body]:
-    """The pages of the answer to one question, for a command that ends with it. Raises as `read_target` and `ask`."""
+    """Ask one question, for a command that does nothing else. Raises what `read_target` and `ask` raise."""
     target = read_target(join, cluster)
     return anyio.run(partial(ask, target, what, argument), backend="asyncio")

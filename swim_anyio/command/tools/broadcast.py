@@ -1,4 +1,4 @@
-"""`swim broadcast`: a text that a member broadcasts on behalf of whoever typed it."""
+"""`swim broadcast`: has a running member broadcast a message."""
 
 import os
 import time
@@ -16,14 +16,20 @@ __all__ = ["run_broadcast"]
 
 
 def run_broadcast(join: str | None, cluster: str | None, text: str, *, json: bool) -> int:
-    """Let a member broadcast a text. Raises as `run_members`, and `SwimError` if the member refuses."""
+    """Let a running member broadcast a text.
+
+    Raises:
+        SwimError: if the member refuses; otherwise as `run_members`.
+    """
     spoken = cast(Spoken, ask_once(join, cluster, What.BROADCAST, os.fsencode(text))[-1])
     if spoken.number is None:
-        raise SwimError(f"{spoken.teller.name} does not broadcast it: {spoken.refusal}")
+        raise SwimError(f"{spoken.teller.name} refuses to broadcast: {spoken.refusal}")
     if json:
         record = {"t": time.time(), "event": "broadcast", "asked": asked_record(spoken.teller)}
         write(to_json({**record, "number": spoken.number}))
     else:
         others = spoken.teller.live - 1
-        write(f"{spoken.teller.name} tells {others} other member{'s' * (others != 1)}; its broadcast {spoken.number}.")
+        write(
+            f"{spoken.teller.name} is telling {others} other member{'s' * (others != 1)} (broadcast {spoken.number})."
+        )
     return 0

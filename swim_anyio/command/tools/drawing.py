@@ -1,4 +1,4 @@
-"""Tables of members on a terminal; the only part of the tools that imports rich."""
+"""Tables of members on a terminal. This is the only part of the tools that imports rich."""
 
 import time
 from collections import deque
@@ -21,10 +21,10 @@ from .writing import write
 
 __all__ = ["LiveView", "members_table", "print_view"]
 
-RECENT = 60.0  # seconds for which one that is gone stays in the live view
+RECENT = 60.0  # seconds for which a member that is gone stays in the live view
 EVENTS = 200  # kept for a tall terminal
-FEWEST_EVENTS = 5  # lines that a long table leaves them
-AROUND = 6  # lines of the live view that are neither member nor event
+FEWEST_EVENTS = 5  # lines that a long table leaves for events
+AROUND = 6  # lines of the live view that show neither a member nor an event
 RIGID = {"STATE": 7, "AGE": 5, "ROUND TRIP": 10}  # columns that are never cut, and their least widths
 WIDEST = {"NAME": 18, "ADDRESS": 21}  # in the live view, whose rows are lines; metadata takes what is left
 NUMBERS = ("AGE", "ROUND TRIP")
@@ -32,7 +32,7 @@ ORDER = {State.SUSPECT: 0, State.DEAD: 1, State.LEFT: 2, State.ALIVE: 3}
 
 
 def members_table(members: Iterable[Seen], *, wrap: bool) -> Table:
-    """A table that fits the width there is: what is too long goes on in the next line, or is cut."""
+    """A table that fits the terminal: what is too long is wrapped, or cut off."""
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False, show_edge=False)
     overflow: Literal["fold", "ellipsis"] = "fold" if wrap else "ellipsis"
     for title in HEADER:
@@ -81,7 +81,7 @@ class LiveView:
         self._live.stop()
 
     async def show(self, view: View | None, events: Sequence[Record], trouble: str = "") -> None:
-        """Draw what is seen now; ``view`` is None, and ``trouble`` says why, while the member does not answer."""
+        """Draw the current view. While the member doesn't answer, ``view`` is None and ``trouble`` says why."""
         self._view = view or self._view
         self._trouble = trouble or (standing_words(view.teller) if view is not None else "")
         self._events += events
@@ -98,7 +98,7 @@ class LiveView:
         parts: list[RenderableType] = [Text(printable(head), style="bold", no_wrap=True, overflow="ellipsis")]
         parts.append(Text(printable(self._trouble), style="bold yellow", no_wrap=True, overflow="ellipsis"))
         parts.append(members_table(shown[:members], wrap=False))
-        parts.append(Text(f"and {cut} more, alive or gone" if cut > 0 else "", style="dim"))
+        parts.append(Text(f"and {cut} more" if cut > 0 else "", style="dim"))
         room = height - min(len(shown), members)
         parts += [_event_line(record) for record in list(self._events)[-room:]] if room else []
         return parts

@@ -1,4 +1,4 @@
-"""`swim join`: more seeds for a member that runs already."""
+"""`swim join`: gives a running member more seeds."""
 
 import time
 from typing import cast
@@ -16,17 +16,21 @@ __all__ = ["run_join"]
 
 
 def run_join(join: str | None, cluster: str | None, seeds: list[str], *, json: bool) -> int:
-    """Have a member ask ``seeds``, too. Raises as `run_members`, and `SwimError` if the member refuses."""
+    """Let a running member ask ``seeds``, too.
+
+    Raises:
+        SwimError: if the member refuses; otherwise as `run_members`.
+    """
     addresses: dict[Address, None] = {}
     for host, port in read_seeds("ADDR", seeds):
         addresses |= dict.fromkeys(resolve_host(host, port))
     joined = cast(Joined, ask_once(join, cluster, What.JOIN, pack_addresses(addresses))[-1])
     if joined.seeds is None:
-        raise SwimError(f"{joined.teller.name} does not ask them: {joined.refusal}")
+        raise SwimError(f"{joined.teller.name} refuses: {joined.refusal}")
     if json:
         record = {"t": time.time(), "event": "join", "asked": asked_record(joined.teller)}
         write(to_json({**record, "addresses": [str(address) for address in addresses], "seeds": joined.seeds}))
     else:
         what = ", ".join(map(str, addresses))
-        write(f"{joined.teller.name} asks {what}; it has {joined.seeds} seed{'s' * (joined.seeds != 1)} now.")
+        write(f"{joined.teller.name} is asking {what} and has {joined.seeds} seed{'s' * (joined.seeds != 1)} now.")
     return 0

@@ -11,10 +11,10 @@ __all__ = ["run_members"]
 
 
 def run_members(join: str | None, cluster: str | None, *, gone: bool, json: bool) -> int:
-    """Print a member's view as a table; ``gone`` adds those that are dead or have left.
+    """Print a member's view as a table; ``gone`` adds members that are dead or have left.
 
     Raises:
-        ConfigError: if an option or a variable can't be used.
+        ConfigError: if an option or a variable is invalid.
         NoAnswer: if nobody answers.
         OSError: if standard output can't take it.
     """

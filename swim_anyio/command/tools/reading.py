@@ -1,4 +1,4 @@
-"""Pages of an answer put together: a view of members, the reasons of a verdict."""
+"""Puts the pages of an answer together: a view of members, or the reasons of a verdict."""
 
 import time
 from collections.abc import Sequence
@@ -27,46 +27,46 @@ STANDINGS = {
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """One member as the asked one sees it: `Row` in the units and types of the library."""
+    """One member as the asked one sees it: a `Row` in the library's units and types."""
 
     row: Row
     member: Member
 
     @property
     def age(self) -> float:
-        """Seconds since the asked member learned what it holds of this one."""
+        """Seconds since the asked member learned what it knows of this one."""
         return self.row.age / 1e3
 
     @property
     def heard(self) -> float | None:
-        """Seconds since it heard this one."""
+        """Seconds since the asked member heard this one; None for never."""
         return None if self.row.heard is None else self.row.heard / 1e3
 
     @property
     def round_trip(self) -> float | None:
-        """Seconds."""
+        """Seconds that its latest answered ping took; None for none yet."""
         return None if self.row.round_trip is None else self.row.round_trip / 1e6
 
     @property
     def accuser_address(self) -> Address | None:
-        """Where the accuser listens."""
+        """Where the accuser listens, if the asked member knows."""
         return None if self.row.accuser_address is None else unpack(self.row.accuser_address)
 
     @property
     def evidence(self) -> Evidence:
-        """The verdict, without what was observed."""
+        """The verdict, without the observations."""
         verdict = self.row.claim.verdict
         return Evidence(None, "", 0) if verdict is None else Evidence(verdict.rule, self.row.accuser, verdict.time)
 
     def cells(self) -> tuple[str, ...]:
-        """For people: name, address, state, age, round trip, metadata. Not yet made printable."""
+        """The row for people: name, address, state, age, round trip, metadata. Not yet made printable."""
         member = self.member
         metadata = ", ".join(f"{key}={value}" for key, value in sorted(member.metadata.items()))
         state = member.state.name.lower()
         return (member.name, str(member.address), state, ago(self.age), span(self.round_trip), metadata)
 
     def record(self) -> Record:
-        """For programs: durations in seconds, null for unknown; ``rule`` and ``accuser`` of who was judged."""
+        """The row for programs: durations in seconds, null for unknown; ``rule`` and ``accuser`` of a verdict."""
         member, rule = self.member, self.row.rule
         record: Record = {
             "name": member.name,
@@ -84,7 +84,7 @@ class Seen(msgspec.Struct, frozen=True):
 
 
 class View(msgspec.Struct, frozen=True):
-    """What the asked member, ``teller``, sees: ``members`` by name, as of ``t`` (seconds since 1970)."""
+    """What the asked member, ``teller``, sees: ``members`` by name, at time ``t`` (seconds since 1970)."""
 
     teller: Teller
     members: dict[str, Seen]
@@ -92,12 +92,12 @@ class View(msgspec.Struct, frozen=True):
 
     @property
     def live(self) -> list[Seen]:
-        """The live ones."""
+        """The live members."""
         return [seen for seen in self.members.values() if seen.member.state.live]
 
 
 class Reasons(msgspec.Struct, frozen=True):
-    """What the asked member tells of one other: None if it does not know it. ``t`` as in `View`."""
+    """What the asked member says about one other; ``seen`` is None if it doesn't know it. ``t`` as in `View`."""
 
     teller: Teller
     seen: Seen | None
@@ -105,19 +105,19 @@ class Reasons(msgspec.Struct, frozen=True):
     t: float
 
     def unix(self, cluster_ms: int) -> float:
-        """A moment of cluster time on this host's clock, seconds since 1970."""
+        """A cluster time as seconds since 1970 on this host's clock."""
         return self.t - (self.teller.time - cluster_ms) / 1e3
 
 
 def read_view(pages: Sequence[Body]) -> View:
-    """The pages of MEMBERS or EVERYONE as one view; of a member that changed meanwhile the later row counts."""
+    """The pages of MEMBERS or EVERYONE as one view. If a member changed meanwhile, its later row counts."""
     told = cast(Sequence[MembersPage], pages)
     seen = {row.claim.name: _seen(row) for page in told for row in page.rows}
     return View(told[-1].teller, dict(sorted(seen.items())), time.time())
 
 
 def read_reasons(pages: Sequence[Body]) -> Reasons:
-    """The pages of REASON as one."""
+    """The pages of REASON as one object."""
     told = cast(Sequence[ReasonPage], pages)
     last = told[-1]
     notes = [note for page in told for note in page.notes]
@@ -129,7 +129,7 @@ def _seen(row: Row) -> Seen:
 
 
 def asked_record(teller: Teller) -> dict[str, Any]:
-    """Who answered, for programs."""
+    """The member that answered, for programs."""
     return {
         "name": teller.name,
         "address": str(unpack(teller.address)),
@@ -140,5 +140,5 @@ def asked_record(teller: Teller) -> dict[str, Any]:
 
 
 def standing_words(teller: Teller) -> str:
-    """What to know of the member that answered before its view is trusted; "" for nothing."""
+    """A reason to distrust the view of the member that answered; "" for none."""
     return f"{teller.name} {STANDINGS[teller.standing]}" if teller.standing in STANDINGS else ""

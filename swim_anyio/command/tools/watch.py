@@ -1,4 +1,4 @@
-"""`swim watch`: a member's view again and again, and what changed between two of them."""
+"""`swim watch`: asks for a member's view again and again, and shows what changed in between."""
 
 import sys
 import time
@@ -24,19 +24,19 @@ from .writing import for_people
 __all__ = ["changes", "run_watch"]
 
 PACE = 0.5  # seconds between two views, at least
-SHARE = 10  # times what a view took to get, at least: a large one must not keep the member busy
+SHARE = 10  # the pause is at least so many times as long as the answer took: a large view must not keep the member busy
 SIGNALLED = 128  # and the number of the signal: the status that shells give
 
 
 class _Shower(Protocol):
-    """What shows views and events."""
+    """Shows views and events."""
 
     async def show(self, view: View | None, events: Sequence[Record], trouble: str = "") -> None:
-        """``view`` is None, and ``trouble`` says why, while the member does not answer."""
+        """Show a view. While the member doesn't answer, ``view`` is None and ``trouble`` says why."""
 
 
 class _Ending:
-    """How the watch ends: the first reason counts."""
+    """How the watch ends. Only the first reason counts."""
 
     def __init__(self, scope: anyio.CancelScope) -> None:
         self._scope = scope
@@ -50,11 +50,11 @@ class _Ending:
 
 
 def run_watch(join: str | None, cluster: str | None, *, json: bool) -> int:
-    """Show a member's view and what happens, until a signal comes; returns the exit status, 128 and its number.
+    """Show a member's view and its events until a signal comes; returns the exit status, 128 plus the signal's number.
 
     Raises:
-        ConfigError: if an option or a variable can't be used.
-        NoAnswer: if nobody answers the first time; later the watch goes on and says so.
+        ConfigError: if an option or a variable is invalid.
+        NoAnswer: if nobody answers the first time; later the watch reports it and continues.
         OSError: if standard output can't take it.
     """
     target = read_target(join, cluster)
@@ -84,7 +84,7 @@ async def _run(target: Target, *, json: bool) -> int:
 
 
 async def _follow(target: Target, view: View, shower: _Shower) -> None:
-    """Ask and show until cancelled. A member that stops answering is said once, and asked on."""
+    """Ask and show until cancelled. If the member stops answering, say so once and keep asking."""
     await shower.show(view, [])
     silent, took = False, 0.0
     while True:
@@ -104,7 +104,7 @@ async def _follow(target: Target, view: View, shower: _Shower) -> None:
 
 
 def changes(before: View, after: View) -> list[Record]:
-    """What happened between two views, as the agent reports it; each name's events in order, names sorted."""
+    """What happened between two views, in the form of the agent's reports, sorted by name and then in order."""
     events = [*_standing(before, after)]
     for name in sorted(before.members.keys() | after.members.keys()):
         events += _happened(name, before, after)
@@ -119,7 +119,7 @@ def _happened(name: str, before: View, after: View) -> Iterator[Record]:
 
 
 def _events(old: Seen | None, new: Seen | None) -> list[Event]:
-    """What the asked member itself must have raised, had it raised events about all."""
+    """The events that the asked member must have raised (or would have, if it raised events about itself)."""
     if new is None:
         return [] if old is None else [MemberForgotten(old.member)]
 
@@ -140,7 +140,7 @@ def _said(event: str, reason: str) -> Record:
 
 
 class _Lines:
-    """A line for each member at first, and one for each event."""
+    """First the members, then a line for each event."""
 
     def __init__(self, json: bool) -> None:
         self.output = Output(sys.stdout.fileno(), to_json if json else plain)
@@ -159,4 +159,4 @@ class _Lines:
 
 async def _watch_output(output: Output, ending: _Ending) -> None:
     await output.wait_closed()
-    ending.say(failure=output.failure or OSError("standard output was closed"))
+    ending.say(failure=output.failure or OSError("standard output was closed by its reader"))

@@ -1,4 +1,4 @@
-"""Standard output as one-shot commands need it, and numbers in words."""
+"""Standard output for one-shot commands, and numbers for people."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ GAP = "  "
 
 
 def write(text: str | bytes) -> None:
-    """Write all of it, and a newline unless it ends with one.
+    """Write the whole text, and a newline unless it ends with one.
 
     Raises:
         OSError: if standard output can't take it.
@@ -30,7 +30,7 @@ def write(text: str | bytes) -> None:
         except BlockingIOError:  # somebody else made it non-blocking
             select.select([], [fd], [])
         except OSError as error:
-            reason = "closed before all was written" if error.errno in CLOSED else error.strerror
+            reason = "closed before everything was written" if error.errno in CLOSED else error.strerror
             # without a number: click ends the process in silence where it sees EPIPE
             raise OSError(f"standard output: {reason}") from None
 
@@ -41,7 +41,7 @@ def for_people() -> bool:
 
 
 def columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Plain columns, as wide as their contents, which are made printable."""
+    """Plain columns as wide as their contents, which are made printable."""
     table = [tuple(header), *(tuple(map(printable, row)) for row in rows)]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = (GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table)
@@ -68,6 +68,6 @@ def span(seconds: float | None) -> str:
 
 
 def clock_time(unix: float, *, date: bool = False) -> str:
-    """A local time of day with milliseconds, with the date if it is wanted."""
+    """A local time of day with milliseconds, and optionally the date."""
     whole = time.strftime("%Y-%m-%d %H:%M:%S" if date else "%H:%M:%S", time.localtime(unix))
     return f"{whole}.{int(unix % 1 * 1000):03}"

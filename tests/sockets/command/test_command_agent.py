@@ -315,7 +315,7 @@ def test_lines_for_people_are_plain_where_there_is_no_terminal() -> None:
         output, _ = process.communicate(b"nonsense\nleave\n", PATIENCE)
     first, second, third = output.decode().splitlines()
     assert "  started    n1 at 127.0.0.1:" in first
-    assert "  error      'nonsense' can't be used like this" in second
+    assert "  error      'nonsense' is not a command, or not complete" in second
     assert "  stopped    n1 (leave)" in third
     assert "\x1b" not in output.decode()
 

@@ -155,7 +155,7 @@ def test_a_closed_output_ends_the_demo(demo: Callable[..., "subprocess.Popen[str
     process.stdout.close()
     assert process.stderr is not None
     assert process.wait(PATIENCE) == 1
-    assert process.stderr.read() == "swim: standard output: nobody reads it any more\n"
+    assert process.stderr.read() == "swim: standard output was closed by its reader\n"
     until_gone(list(pids.values()))
 
 
@@ -208,8 +208,8 @@ def test_what_does_not_hold_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     outcomes = tell(LIAR, monkeypatch)
     assert {step: outcome.ok for step, outcome in outcomes.items()} == dict.fromkeys(STEPS, False) | {"form": True}
     assert outcomes["broadcast"].text == "n1 broadcast: only 0 of 2 heard it"
-    assert outcomes["stall"].text == "n2 stalled for 0.1 s: 0 suspected it, 0 held it dead; not all hear it again"
-    assert outcomes["kill"].text == "n3 was killed: only 0 of 2 know it dead"
+    assert outcomes["stall"].text == "n2 stalled for 0.1 s: 0 suspected it, 0 declared it dead; not all hear it again"
+    assert outcomes["kill"].text == "n3 was killed: only 0 of 2 noticed"
     assert outcomes["leave"].facts["status"] == 7
     assert outcomes["stop"].facts["wrongly_dead"] == ["n2"]
     assert "-15" in str(outcomes["stop"].facts["statuses"])

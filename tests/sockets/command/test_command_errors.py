@@ -54,7 +54,7 @@ CASES: list[tuple[list[str], int, str]] = [
     (["agent", "--bind", "::1:17946"], MISUSED, "bind: '::1:17946' is not an address: write [IPv6]:PORT"),
     (["agent", "--bind", "[::1:0"], MISUSED, "write [IPv6]:PORT"),
     (["agent", "--bind", "::1:7946"], FAILED, "(an IPv6 address with a port is written [::1]:7946)"),
-    (["agent", "--bind", "198.51.100.1:0"], FAILED, "198.51.100.1:0 is no address of this host"),
+    (["agent", "--bind", "198.51.100.1:0"], FAILED, "198.51.100.1:0 is not an address of this host"),
     (["agent", "--bind", "no-such-host.invalid:0"], FAILED, "'no-such-host.invalid', the host to listen on, does not"),
     (["agent", "--bind", "a..b:0"], FAILED, "'a..b', the host to listen on, does not resolve"),
     # whom to join, and who this is
@@ -89,14 +89,14 @@ CASES: list[tuple[list[str], int, str]] = [
     ([*AGENT, "--format", "xml"], MISUSED, "'--format': 'xml' is not one of 'text', 'json'"),
     ([*AGENT, "--log-level", "loud"], MISUSED, "--log-level"),
     ([*AGENT, "--log-format", "xml"], MISUSED, "--log-format"),
-    ([*AGENT, "--lifeline", "7777"], MISUSED, "--lifeline: 7777 is no open file descriptor"),
+    ([*AGENT, "--lifeline", "7777"], MISUSED, "--lifeline: 7777 is not an open file descriptor"),
     # where to serve metrics
-    ([*METRICS, "9100"], MISUSED, "--metrics takes HOST:PORT or [IPv6]:PORT, not '9100'; port 0 takes any free one"),
+    ([*METRICS, "9100"], MISUSED, "--metrics takes HOST:PORT or [IPv6]:PORT, not '9100'; port 0 means any free port"),
     ([*METRICS, "127.0.0.1"], MISUSED, "--metrics takes HOST:PORT"),
     ([*METRICS, "::1"], MISUSED, "--metrics takes HOST:PORT or [IPv6]:PORT, not '::1'"),
     ([*METRICS, ":9100"], MISUSED, "--metrics: ':9100' is not an address"),
     ([*METRICS, "127.0.0.1:http"], MISUSED, "--metrics: '127.0.0.1:http' is not an address"),
-    ([*METRICS, "198.51.100.1:0"], FAILED, "metrics: 198.51.100.1:0 is no address of this host"),
+    ([*METRICS, "198.51.100.1:0"], FAILED, "metrics: 198.51.100.1:0 is not an address of this host"),
     ([*METRICS, "no-such-host.invalid:0"], FAILED, "metrics: 'no-such-host.invalid' does not resolve"),
     # the demo
     (["demo", "-n", "2"], MISUSED, "'-n'"),
@@ -166,7 +166,7 @@ def test_a_port_in_use_may_be_a_members_to_join(
     with taken(family, socket.SOCK_DGRAM, listens) as port:
         status = run(["agent", "--bind", f"{bind}:{port}"])
     assert complaint(*capfd.readouterr(), status) == (
-        f"{bind}:{port} is in use; to join the member there: swim agent --bind {bind}:0 --join {join}:{port}"
+        f"{bind}:{port} is in use; to join the member there, run: swim agent --bind {bind}:0 --join {join}:{port}"
     )
 
 
@@ -179,9 +179,9 @@ def test_a_port_for_metrics_in_use(here: None, capfd: pytest.CaptureFixture[str]
 @pytest.mark.parametrize(
     ("number", "library", "says"),
     [
-        (errno.EACCES, "binding 127.0.0.1:80 is not permitted", ": take a port from 1024 on, or 0 for any free one"),
+        (errno.EACCES, "binding 127.0.0.1:80 is not permitted", ": use a port from 1024 up, or 0 for any free one"),
         (errno.EACCES, "binding 127.0.0.1:8080 is not permitted", ""),
-        (errno.EADDRNOTAVAIL, "192.0.2.1:80 is no address of this host", ""),
+        (errno.EADDRNOTAVAIL, "192.0.2.1:80 is not an address of this host", ""),
         (errno.EACCES, "metrics: binding 127.0.0.1:80 is not permitted: ports below 1024 often need privileges", ""),
     ],
 )
@@ -198,19 +198,19 @@ def test_what_a_member_refuses_with_reaches_no_terminal_as_it_is(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     def refused(_: list[str]) -> int:
-        raise SwimError("ann does not broadcast it: \x1b]0;owned\x07\x9b31m\u202e\rswim: fine")
+        raise SwimError("ann refuses to broadcast: \x1b]0;owned\x07\x9b31m\u202e\rswim: fine")
 
     monkeypatch.setattr(entry, "_run", refused)
     status = run(["broadcast", "hi"])
     said = complaint(*capfd.readouterr(), status)
-    assert said == r"ann does not broadcast it: \x1b]0;owned\x07\x9b31m\u202e swim: fine"
+    assert said == r"ann refuses to broadcast: \x1b]0;owned\x07\x9b31m\u202e swim: fine"
 
 
 @posix
 @pytest.mark.parametrize(
     ("script", "says"),
     [
-        ('"$@" agent --bind 127.0.0.1:0 >&-', "standard output is closed: there is nowhere to report to"),
+        ('"$@" agent --bind 127.0.0.1:0 >&-', "standard output is closed, so there is nowhere to print to"),
         ('"$@" --help >/dev/full', "standard output: No space left on device"),
         ('"$@" --version >/dev/full', "standard output: No space left on device"),
         ('"$@" agent --bind 127.0.0.1:0 --format json >/dev/full', "standard output: No space left on device"),
@@ -231,7 +231,7 @@ def test_nobody_reads_what_is_printed(arguments: list[str]) -> None:
         result = subprocess.run(
             [*SWIM, *arguments], env=environment(), stdout=closed, stderr=subprocess.PIPE, text=True, check=False
         )
-    assert complaint("", result.stderr, result.returncode) == "standard output: nobody reads it any more"
+    assert complaint("", result.stderr, result.returncode) == "standard output was closed by its reader"
 
 
 @posix

@@ -43,7 +43,10 @@ def test_an_input_that_can_not_be_read_is_told_and_the_agent_stays() -> None:
     with started(write_only) as process:
         os.close(write_only)
         assert process.stderr is not None
-        assert process.stderr.readline() == "swim: WARNING: standard input: Bad file descriptor; it is not obeyed\n"
+        assert (
+            process.stderr.readline()
+            == "swim: WARNING: standard input can't be read, so commands are ignored: Bad file descriptor\n"
+        )
         assert process.poll() is None
         process.terminate()
         assert process.wait(PATIENCE) == 0

@@ -128,7 +128,7 @@ def test_a_running_member_is_told_of_another_to_join(swim: Swim) -> None:
         ann, bob = start("ann"), start("bob")
         result = swim("join", bob.address, "--join", ann.address)
         assert (result.returncode, result.stderr) == (0, "")
-        assert result.stdout == f"ann asks {bob.address}; it has 1 seed now.\n"
+        assert result.stdout == f"ann is asking {bob.address} and has 1 seed now.\n"
         bob.wait_for("alive", member="ann")
         record = json.loads(swim("join", bob.address, "127.0.0.1:9", "--join", ann.address, "--format", "json").stdout)
         assert (record["event"], record["addresses"], record["seeds"]) == ("join", [bob.address, "127.0.0.1:9"], 2)
@@ -140,7 +140,7 @@ def test_a_broadcast_reaches_the_others(pair: tuple[AgentProcess, AgentProcess],
     ann, bob = pair
     result = swim("broadcast", "deploy begins", "--join", ann.address)
     assert (result.returncode, result.stderr) == (0, "")
-    assert result.stdout.startswith("ann tells 1 other member; its broadcast ")
+    assert result.stdout.startswith("ann is telling 1 other member (broadcast ")
     bob.wait_for("broadcast", member="ann", data="deploy begins")
     record = json.loads(swim("broadcast", "again", "--join", ann.address, "--format", "json").stdout)
     bob.wait_for("broadcast", member="ann", data="again", number=record["number"])
@@ -304,7 +304,7 @@ def test_an_answer_that_does_not_end_is_given_up(tool: str, swim: Swim, monkeypa
     monkeypatch.setattr("swim_core.native.tools.client.MAX_PAGES", 10**9)
     with endless() as address:
         said = complaint(swim(tool, "--join", address), 1)
-    assert said == f"swim: what {address} answers did not end within 0.1 s\n"
+    assert said == f"swim: the answer from {address} did not end within 0.1 s\n"
 
 
 def test_the_patience_is_two_seconds() -> None:
@@ -351,7 +351,7 @@ def test_an_unknown_name(pair: tuple[AgentProcess, AgentProcess], swim: Swim) ->
 
 def test_a_text_that_is_too_long(pair: tuple[AgentProcess, AgentProcess], swim: Swim) -> None:
     said = complaint(swim("broadcast", "x" * 257, "--join", pair[0].address), 1)
-    assert "ann does not broadcast it" in said
+    assert "ann refuses to broadcast" in said
     assert "256" in said
 
 
@@ -361,7 +361,7 @@ def test_a_closed_pipe(tool: list[str], pair: tuple[AgentProcess, AgentProcess],
     os.close(reading)
     result = swim(*tool, "--join", pair[0].address, stdout=writing)
     os.close(writing)
-    assert "closed before all was written" in complaint(result, 1)
+    assert "closed before everything was written" in complaint(result, 1)
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs a device that is full")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from swim_anyio.command.choices import Preset
 from swim_anyio.command.entry import run
 from swim_anyio.command.experiments.configs import read_config
-from swim_anyio.command.experiments.units import read_duration, read_share, say_duration
+from swim_anyio.command.experiments.units import read_duration, read_share, say_duration, say_share
 from swim_core import Config, ConfigError
 
 
@@ -25,7 +25,7 @@ def test_durations(text: str, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "ms", "1 parsec", "-1", "1..2", "nan", "five"])
 def test_what_is_no_duration(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match="is no time"):
+    with pytest.raises(typer.BadParameter, match="is not a duration"):
         read_duration(text)
 
 
@@ -36,7 +36,7 @@ def test_shares(text: str, share: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "%", "100%", "1", "-1%", "nan", "inf", "much"])
 def test_what_is_no_share(text: str) -> None:
-    with pytest.raises(typer.BadParameter, match="is no share"):
+    with pytest.raises(typer.BadParameter, match="is not a share"):
         read_share(text)
 
 
@@ -50,6 +50,27 @@ def test_no_text_breaks_the_readers(text: str) -> None:
 @pytest.mark.parametrize(("seconds", "said"), [(None, "–"), (0.0012, "1.2 ms"), (0.25, "0.25 s"), (12.0, "12.00 s")])
 def test_durations_in_words(seconds: float | None, said: str) -> None:
     assert say_duration(seconds) == said
+
+
+@pytest.mark.parametrize(
+    ("share", "said"),
+    [
+        (0.0, "none"),
+        (0.01**8, "none"),
+        (0.01**4, "1 in 100 million"),
+        (0.05**4, "1 in 160 thousand"),
+        (0.2**4, "1 in 620"),
+        (0.5**4, "6 %"),
+        (0.99, "99 %"),
+    ],
+)
+def test_shares_in_words(share: float, said: str) -> None:
+    assert say_share(share) == said
+
+
+@given(st.floats(0.0, 1.0))
+def test_every_share_has_words(share: float) -> None:
+    assert "e+" not in say_share(share)
 
 
 def test_settings_come_from_preset_options_and_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +114,7 @@ def test_an_experiment_for_people_and_for_programs(capfdbinary: pytest.CaptureFi
         ["kill", "2"],
         ["update", "2"],
     ]
-    assert "an update passes 1 hops to the last member" in lines
+    assert "an update takes 1 hop to reach the last member" in lines
     assert max(map(len, lines)) <= 80
     assert run([*command, "--format", "json"]) == 0
     kill, update = map(json.loads, capfdbinary.readouterr().out.splitlines())
@@ -136,10 +157,10 @@ def test_a_picture_shows_what_was_tried_and_milliseconds_beside_seconds(
     [
         (["simulate", "explode"], "there is no experiment 'explode'"),
         (["simulate", "--plot", "picture.doc"], "should end in"),
-        (["simulate", "--loss", "2"], "is no share"),
+        (["simulate", "--loss", "2"], "is not a share"),
         (["simulate", "-n", "1"], "--members"),
         (["plan", "-n", "1"], "at least 2 members"),
-        (["plan", "--rtt", "soon"], "is no time"),
+        (["plan", "--rtt", "soon"], "is not a duration"),
         (["plan", "--set", "rings=99"], "rings"),
     ],
 )

@@ -52,13 +52,13 @@ def test_of_a_broken_one_what_can_be_read_counts(path: Path, text: str, caplog: 
     path.write_text(path.read_text() + text + "\n", encoding="latin-1")
     assert Peers(path).read() == [Address("192.0.2.7", 7946)]
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert f"{path} is broken" in caplog.text
+    assert f"{path} is partly broken" in caplog.text
 
 
 def test_what_is_no_file(path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path.mkdir()
     assert Peers(path).read() == []
-    assert "is no file" in caplog.text
+    assert "is not a file" in caplog.text
     Peers(path).write([BOB])
     assert "can't be written" in caplog.text
     assert os.listdir(path.parent) == ["peers"]

@@ -93,5 +93,5 @@ def test_json_lines(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_the_summary_names_what_failed() -> None:
-    assert summary([HELD], 5.26) == "Everything held that had to, in 5.3 s."
+    assert summary([HELD], 5.26) == "Everything went as it should, in 5.3 s."
     assert summary([HELD, FAILED], 5.26) == "Failed: stall, in 5.3 s."
