@@ -241,7 +241,7 @@ def test_a_port_in_use_is_said_clearly_and_leaves_nothing_behind(ear: Ear) -> No
 @pytest.mark.parametrize(
     ("host", "words"),
     [
-        ("198.51.100.77", "no address of this host"),
+        ("198.51.100.77", "not an address of this host"),
         ("fe80::77", "needs its zone, as in fe80::77%eth0"),
         ("fe80::77%nosuchlink", "can't be bound"),
     ],
