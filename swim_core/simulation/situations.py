@@ -27,6 +27,7 @@ __all__ = [
 ]
 
 SEVERAL = 5  # members below which the others don't outvote one: there the protocol promises less
+SHORT = 2.9  # seconds of a stall that a silent kernel doesn't turn into a death
 SETTLED = 3.5  # seconds after which a cluster that was disturbed is settled: views, rings and pairs
 
 
@@ -233,16 +234,24 @@ def _set_links(harm: Harm, process: Process, link: Link | None) -> None:
 
 
 def firewall(harm: Harm) -> None:
-    """Let no connection reach one any more, and break those that stand; then let it stall for less than S."""
+    """Let no connection reach one any more, and break those that stand, or let a short stall show what they are worth;
+    then let it stall for less than S."""
     simulation, wires = harm.simulation, harm.simulation.wires
     if wires is None:
         return
     one = harm.random.choice(harm.awake())
     simulation.faults["firewall"] += 1
-    wires.firewalled[one.address] = None
-    wires.reset(one)
-    simulation.run_for(harm.random.uniform(3.0, 5.0))
+    if harm.random.random() < 0.5:
+        wires.firewalled[one.address] = None
+        wires.reset(one)
+        simulation.run_for(harm.random.uniform(3.0, 5.0))
+    else:
+        wires.dark[one.address] = None
+        simulation.run_for(harm.random.uniform(0.0, 5.0))
+        simulation.pause(one, SHORT)
+        simulation.run_for(SHORT + SETTLED)
     simulation.pause(one, harm.longest_stall)
     simulation.run_for(harm.longest_stall + SETTLED)
-    del wires.firewalled[one.address]
+    wires.firewalled.pop(one.address, None)
+    wires.dark.pop(one.address, None)
     simulation.run_for(1.0)

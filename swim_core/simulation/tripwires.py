@@ -24,6 +24,7 @@ TEST_TIMEOUT = 1.5  # seconds, as in the adapters
 RESENDS = (0.0, 1.0)  # seconds at which a SYN is sent
 FRESH, ATTEMPTS = 0.008, 6  # seconds until another socket is tried, and how many may be, as in the adapters
 ASKED_TO_ACK = (0.0, 1.0)  # seconds at which the kernel at the other end of a tripwire is asked for an ack
+IDLE, INTERVAL, LONGEST_SILENCE = 30.0, 2.0, 40.0  # seconds of keepalive, as in the adapters: when it ends a connection
 FIN_RESENDS = (0.0, 0.2, 0.6, 1.4)  # seconds at which the kernel of a killed process says so
 SETTLE = 1.0  # seconds until a change of the rings is acted on
 BACKOFF, LONGEST_BACKOFF = 1.0, 60.0  # seconds until a connection that failed is tried again
@@ -61,15 +62,18 @@ class Wires(Observer):
 
     Attributes:
         firewalled: addresses to which no connection gets through; those that stand go on.
+        dark: addresses to and from which nothing of TCP passes any more; those that stand end by keepalive.
     """
 
     def __init__(self, cluster: Surroundings) -> None:
         self._cluster = cluster
         self._network = cluster.network
         self.firewalled: dict[Address, None] = {}
+        self.dark: dict[Address, None] = {}
         self._random = Random(f"{cluster.seed}/wires")
         self._plan: dict[Process, TripwirePlan] = {}
         self._kept: dict[Process, dict[Tripwire, Process]] = {}
+        self._acked: dict[tuple[Process, Tripwire], float] = {}  # of those kept, when the kernel there acked last
         self._trying: dict[tuple[Process, Tripwire], float] = {}  # those not kept, with the wait before the next try
         self._tests: dict[tuple[Process, Address], _Test] = {}  # under way
 
@@ -139,9 +143,18 @@ class Wires(Observer):
     def _ask_to_ack(self, process: Process, address: Address, test: _Test) -> None:
         """A live kernel acks on a tripwire, though its process is stalled and its backlog full."""
         wired = any(other.address == address and other.running for other in self.kept(process))
-        there = self._network.transit(process.address, address)
-        if wired and there is not None and self._network.transit(address, process.address) is not None:
+        if wired and self._acks(process.address, address):
             test.acked = True
+
+    def _acks(self, here: Address, there: Address) -> bool:
+        """Whether a packet and its ack get through."""
+        return self._transit(here, there) is not None and self._transit(there, here) is not None
+
+    def _transit(self, source: Address, destination: Address) -> float | None:
+        """How long one packet takes, if it arrives."""
+        if source in self.dark or destination in self.dark:
+            return None
+        return self._network.transit(source, destination)
 
     def _give_up(self, process: Process, address: Address, test: _Test) -> None:
         outcome = KernelEvidence.REACHABLE if test.acked else KernelEvidence.KERNEL_SILENT
@@ -154,7 +167,7 @@ class Wires(Observer):
 
     def _answer_syn(self, process: Process, address: Address, test: _Test) -> None:
         outcome = self._kernel_at(address)
-        back = self._network.transit(address, process.address)
+        back = self._transit(address, process.address)
         if outcome is not None and back is not None:
             self._cluster.after(back, self._end_test, process, address, test, outcome)
 
@@ -170,7 +183,7 @@ class Wires(Observer):
 
     def _reach(self, process: Process, address: Address) -> float | None:
         """How long a SYN takes, if it arrives."""
-        return None if address in self.firewalled else self._network.transit(process.address, address)
+        return None if address in self.firewalled else self._transit(process.address, address)
 
     # ------------------------------------------------------------------ keeping connections
 
@@ -190,7 +203,7 @@ class Wires(Observer):
             self._trying.pop((process, tripwire), None)
             return
         there = self._reach(process, tripwire.address)
-        back = self._network.transit(tripwire.address, process.address)
+        back = self._transit(tripwire.address, process.address)
         if process.paused or there is None or back is None:
             self._retry(process, tripwire)
         else:
@@ -203,7 +216,27 @@ class Wires(Observer):
             return
         self._trying.pop((process, tripwire), None)
         self._kept[process][tripwire] = other
+        self._stand(process, tripwire)
         process.evidence(KernelEvidence.CONNECTED, tripwire.address, tripwire.greeting)
+
+    def _stand(self, process: Process, tripwire: Tripwire) -> None:
+        """The kernel there acked: it is asked again when the connection was idle for long."""
+        self._acked[process, tripwire] = now = self._cluster.now
+        self._cluster.after(IDLE, self._keep_alive, process, tripwire, now)
+
+    def _keep_alive(self, process: Process, tripwire: Tripwire, acked: float) -> None:
+        if self._acked.get((process, tripwire)) != acked:  # another one stands
+            return
+        other = self._kept.get(process, {}).get(tripwire)
+        if other is None:
+            del self._acked[process, tripwire]
+        elif self._network.endpoint(tripwire.address) is other and self._acks(process.address, tripwire.address):
+            self._stand(process, tripwire)
+        elif self._cluster.now - acked < LONGEST_SILENCE:
+            self._cluster.after(INTERVAL, self._keep_alive, process, tripwire, acked)
+        else:
+            del self._kept[process][tripwire], self._acked[process, tripwire]
+            self._lose(process, tripwire)
 
     def _greets(self, other: Process, tripwire: Tripwire) -> bool:
         return not other.paused and other.node.tripwire_plan.greeting == tripwire.greeting
@@ -222,7 +255,7 @@ class Wires(Observer):
         """The kernel of a killed process tells the other end, several times if need be."""
         teardown = self._random.uniform(*TEARDOWN)
         for delay in FIN_RESENDS:
-            there = self._network.transit(source, owner.address)
+            there = self._transit(source, owner.address)
             if there is not None:
                 self._cluster.after(teardown + delay + there, self._lose, owner, tripwire)
                 return

@@ -13,7 +13,7 @@ from swim_core import TripwirePlan
 from swim_core.shared.rate_limit import RateLimit
 
 from .alarms import Alarms
-from .keepalive import keep_alive
+from .keepalive import keep_place
 from .tcp import TcpListener
 
 __all__ = ["BYE", "TripwireListener", "Watcher"]
@@ -145,6 +145,6 @@ class TripwireListener:
         except OSError:
             self._drop(connection)
             return
-        keep_alive(connection.sock)
+        keep_place(connection.sock)
         connection.greeted = True
         self._alarms.drop(connection)

@@ -2,7 +2,7 @@
 
 1 to 22 were thought up by an adversarial review. 23 to 32 are the first ten of ``random.Random(20261129).sample`` over
 the 4,453 mutants that mutmut 3.8.1 makes of claims/, detection/ and dissemination/ in this order, files and mutants in
-theirs: drawn before the chaos was taught to see any of them, and kept as drawn.
+theirs: drawn before the chaos was taught to see any of them, and kept as drawn. 33 came with its rule.
 """
 
 from typing import NamedTuple
@@ -132,7 +132,7 @@ BUGS = (
         12,
         "an accuser goes on after a helper heard the member",
         DETECTION + "accuser.py",
-        "        if vote.kind is VoteKind.ALIVE:\n            self._end(watch)\n            return",
+        "        if vote.kind is VoteKind.ALIVE:\n            self._end(watch, now)\n            return",
         "        if vote.kind is VoteKind.ALIVE:\n            return",
         WATCHES,
     ),
@@ -296,5 +296,13 @@ BUGS = (
         "return self._put(epoch + EPOCH_STEP, 0, now)",
         "return self._put(epoch + EPOCH_STEP, 0, None)",
         CLAIMED,
+    ),
+    Bug(
+        33,
+        "the silence of a kernel is believed again, though its process lived through the last one",
+        DETECTION + "tripwires.py",
+        "if entry.short_id in self._standing and entry.short_id not in self._doubted:",
+        "if False and entry.short_id in self._standing and entry.short_id not in self._doubted:",
+        WIRED,
     ),
 )

@@ -209,6 +209,53 @@ def test_where_only_datagrams_pass_a_silent_kernel_says_nothing() -> None:
         assert knew(simulation, MemberDied, "node-1", simulation.now, limit=3.0)[-1] < 1.75 * T
 
 
+@pytest.mark.parametrize("members", [2, 3, 8])
+def test_once_tcp_is_dark_for_40_s_stalls_are_survived_and_in_the_light_lost_hosts_are_found_as_before(
+    members: int,
+) -> None:
+    """A firewall that begins to drop TCP tells nobody; the kernels find out by asking each other."""
+    with formed(4, members) as simulation:
+        assert simulation.wires is not None
+        one = simulation.process("node-1")
+        simulation.wires.dark[one.address] = None
+        simulation.run_for(41.0)
+        for _ in range(3):
+            simulation.pause(one, 0.95 * S)
+            simulation.run_for(2 * S)
+        assert not deaths(simulation)
+        simulation.wires.dark.clear()
+        simulation.run_for(90.0)
+        simulation.lose_host(one)
+        knew(simulation, MemberDied, "node-1", simulation.now, limit=8.0)
+        assert rules(simulation) == {Rule.HOST_GONE}
+
+
+@pytest.mark.parametrize("members", [2, 3, 8, 32])
+def test_a_short_stall_in_the_dark_teaches_what_a_silent_kernel_is_worth_there(members: int) -> None:
+    """Though the tripwires still stand."""
+    with formed(5, members) as simulation:
+        assert simulation.wires is not None
+        one = simulation.process("node-1")
+        simulation.wires.dark[one.address] = None
+        for _ in range(3):
+            simulation.pause(one, 0.9 * S_HOST)
+            simulation.run_for(S_HOST + 1.0)
+        simulation.pause(one, 0.95 * S)
+        simulation.run_for(2 * S)
+        assert not deaths(simulation)
+
+
+def test_a_blip_in_which_nothing_passes_delays_the_discovery_of_a_host_lost_soon_after_by_nothing() -> None:
+    with formed(6, 8) as simulation:
+        simulation.partition(["node-1"])
+        simulation.run_for(2.5)
+        simulation.heal()
+        simulation.run_for(2.5)
+        simulation.lose_host("node-1")
+        assert knew(simulation, MemberDied, "node-1", simulation.now, limit=8.0)[0] < S
+        assert rules(simulation) == {Rule.HOST_GONE}
+
+
 def test_a_member_without_tripwires_is_found_by_refused_pings() -> None:
     with Simulation(1, tripwires=True) as simulation:
         for number in range(8):

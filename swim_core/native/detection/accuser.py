@@ -52,7 +52,7 @@ class Accuser:
         prober: Prober,
         *,
         ping: Callable[[Watch, float], bool],
-        end: Callable[[Watch], None],
+        end: Callable[[Watch, float], None],
     ) -> None:
         self._config = context.config
         self._clock = context.clock
@@ -193,7 +193,7 @@ class Accuser:
         helper.vote, helper.voted = vote, now
         self._evidence_log.note_vote(watch.entry.name, vote, sender.short_id, now)
         if vote.kind is VoteKind.ALIVE:
-            self._end(watch)
+            self._end(watch, now)
             return
         if vote.nonce in watch.nonces:
             helper.answers = {nonce: answer for nonce, answer in helper.answers.items() if nonce in watch.nonces}
@@ -241,7 +241,7 @@ class Accuser:
             self._accuse_publicly(watch, State.SUSPECT, Rule.SUSPICION, now)
 
     def _give_verdict(self, watch: Watch, rule: Rule, now: float) -> None:
-        self._end(watch)
+        self._end(watch, now)
         self._counters.verdicts[rule] += 1
         self._accuse_publicly(watch, State.DEAD, rule, now)
 

@@ -11,6 +11,7 @@ from swim_core.native.context import NodeContext
 from swim_core.native.table.entry import Change, Entry
 from swim_core.protocol import KernelEvidence
 from swim_core.shared.local_health import LocalHealth
+from swim_core.shared.timers import Timer
 from swim_core.tripwire import NO_TRIPWIRES, Tripwire, TripwirePlan, greeting_of, run_greeted
 
 from .evidence_log import EvidenceLog
@@ -23,6 +24,9 @@ RETESTS = (1, 3, 7, 15, 31)
 """Units of time after which tests are repeated. A kernel takes a process down one socket after the other: for some ms
 its listener may still accept, or its UDP socket swallow a ping. And what was asked, or the answer, may be lost."""
 UNIT = 0.01  # seconds, at least: where an answer takes longer it is waited for
+# Seconds until a kernel that said nothing, though its process lived, is asked again, and between two times after that.
+# Adapters end a connection on which nothing comes for 40 s.
+ASK_SOON, ASK_AGAIN = 1.0, 10.0
 _THIS_HOST = {"0.0.0.0", "::"}  # to connect there is to connect to a loopback address
 
 
@@ -51,6 +55,7 @@ class Tripwires:
         self._prober = prober
         self._greeted: set[int] = set()  # short ids
         self._standing: set[int] = set()  # of those whose connection has not broken since
+        self._doubted: dict[int, Timer] = {}  # of those, whose kernels said nothing though they lived: when to ask
         self._lost: dict[int, float] = {}  # short ids of those whose connection broke lately
         self._testing: set[int] = set()  # those of them that are tested again and again
         self._connects: dict[Address, None] = {}
@@ -102,11 +107,16 @@ class Tripwires:
     def feed(self, entry: Entry, kind: KernelEvidence, now: float) -> None:
         """A tripwire to that member was greeted, or broke."""
         if kind is KernelEvidence.CONNECTED:
+            self.trust(entry.short_id)
             self._greeted.add(entry.short_id)
             self._standing.add(entry.short_id)
         else:
-            self._standing.discard(entry.short_id)
+            self._break(entry.short_id)
             self._test_after_loss(entry, now)
+
+    def _break(self, short_id: int) -> None:
+        self.trust(short_id)
+        self._standing.discard(short_id)
 
     def _test_after_loss(self, entry: Entry, now: float) -> None:
         """Ping the member and have a connection tried, now and a few times more."""
@@ -158,8 +168,33 @@ class Tripwires:
 
     def inform(self, findings: KernelFindings, short_id: int) -> None:
         """Note what became of the tripwire to that run."""
-        findings.wired = short_id in self._standing
+        findings.wired = short_id in self._standing and short_id not in self._doubted
         findings.lost = self._lost.get(short_id)
+
+    def doubt(self, entry: Entry, now: float) -> None:
+        """The member's kernel said nothing, and the member was heard, or others say that it was.
+
+        Perhaps no TCP gets there any more, and its tripwire does not show that yet. Until a connection is answered the
+        next silence would say nothing of its host.
+        """
+        if entry.short_id in self._standing and entry.short_id not in self._doubted:
+            self._ask_later(entry, entry.short_id, now + ASK_SOON)
+
+    def _ask_later(self, entry: Entry, short_id: int, when: float) -> None:
+        self._doubted[short_id] = self._timers.at(when, lambda at: self._ask_again(entry, short_id, at))
+
+    def _ask_again(self, entry: Entry, short_id: int, now: float) -> None:
+        if entry.short_id == short_id and entry.live:
+            self._ask_later(entry, short_id, now + ASK_AGAIN)
+            self.connect(entry)
+        else:  # its tripwire is not kept, either
+            self._break(short_id)
+
+    def trust(self, short_id: int) -> None:
+        """A connection to that run was answered."""
+        timer = self._doubted.pop(short_id, None)
+        if timer is not None:
+            timer.cancel()
 
     def lost_at(self, short_id: int) -> float | None:
         """When a tripwire to that run broke, if that was lately and it has answered no ping since."""
@@ -185,4 +220,4 @@ class Tripwires:
     def forget(self, short_id: int) -> None:
         """The member of that run was forgotten."""
         self._greeted.discard(short_id)
-        self._standing.discard(short_id)
+        self._break(short_id)

@@ -123,7 +123,12 @@ class Watches:
         self._evidence_log.note(entry.name, "watch began", now)
         return watch
 
-    def _end(self, watch: Watch) -> None:
+    def _end(self, watch: Watch, now: float) -> None:
+        self._forget(watch)
+        if watch.findings.silent is not None:  # if the member is dead after all, nothing comes of it
+            self._tripwires.doubt(watch.entry, now)
+
+    def _forget(self, watch: Watch) -> None:
         self._under_watch.remove(watch)
         self._helper.ended(watch)
         if watch.booked is not None:
@@ -139,7 +144,7 @@ class Watches:
             return
         self._evidence_log.note(watch.entry.name, "answered", now)
         self._helper.tell_life(watch, now)
-        self._end(watch)
+        self._end(watch, now)
 
     def on_change(self, change: Change, now: float) -> None:
         """A claim changed: a higher ALIVE is the member's own answer, DEAD and LEFT settle the matter."""
@@ -148,14 +153,14 @@ class Watches:
         if watch is None:
             return
         if change.new_run or after.state is not State.SUSPECT:
-            self._end(watch)
+            self._end(watch, now)
         else:
             watch.incarnation = after.incarnation
 
     def stop(self) -> None:
         """Watch nobody any more."""
         for watch in self._under_watch:
-            self._end(watch)
+            self._forget(watch)
         self._letters.clear()
 
     def pause(self) -> None:
@@ -175,7 +180,11 @@ class Watches:
         if refused and (short_id not in self._under_watch or self._tripwires.lost_at(short_id) is not None):
             self.accuse(entry, now, now)
         watch = self._under_watch.get(short_id)
+        if kind is KernelEvidence.REACHABLE:
+            self._tripwires.trust(short_id)
         if watch is None:
+            if kind is KernelEvidence.KERNEL_SILENT:
+                self._tripwires.doubt(entry, now)
             return
         self._evidence_log.note_kernel(entry.name, kind, now)
         findings, before = watch.findings, self._kernel(watch, now)
@@ -243,7 +252,7 @@ class Watches:
             self._accuser.press(watch, now)
             self._accuser.judge(watch, now)
         elif not watch.accusers:
-            self._end(watch)
+            self._forget(watch)
         if watch.short_id in self._under_watch:
             self._plan(watch, now)
 

@@ -241,6 +241,22 @@ def test_a_kernel_that_acks_on_a_tripwire_lives_though_the_backlog_of_its_proces
         assert wire.dial.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == keepalive.COUNT
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="as it is said there")
+def test_a_tripwire_ends_40_s_after_the_last_ack_and_the_end_that_accepted_it_asks_rarely() -> None:
+    """However often was asked: that of a lost host must stand while it is judged."""
+    with station(1) as here, station(2) as there:
+        here.wire(there.tripwire)
+        run_until(lambda: here.said, here, there)
+        (wire,) = here.tripwires._wires.values()
+        (accepted,) = there.tripwires.inbound._connections.values()
+        of_wire, of_accepted = (
+            [sock.getsockopt(socket.IPPROTO_TCP, option) for option in (socket.TCP_KEEPIDLE, socket.TCP_USER_TIMEOUT)]
+            for sock in (wire.dial.sock, accepted.sock)
+        )
+        assert of_wire == [30, 40_000]
+        assert of_accepted == [300, 0]
+
+
 def acked(wire: tripwires._Wire) -> float:
     age = keepalive.last_ack(wire.dial.sock)
     assert age is not None
