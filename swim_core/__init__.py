@@ -50,12 +50,13 @@ from .events import (
     Reconnected,
     SeenElsewhere,
     SettingsDiffer,
+    Unsealed,
 )
+from .keys import Key, Keys
 from .listeners import on_broadcast, on_status
 from .member import Contact, Member, Rule, State
 from .native.config import Config, ConfigFields
 from .native.node import Node
-from .native.sealing.keys import Key, Keys
 from .protocol import AddressLike, Datagram, KernelEvidence, Losses, ProtocolConfig, ProtocolNode
 from .statistics import DropReason, Statistics
 from .tripwire import Tripwire, TripwirePlan
@@ -124,6 +125,7 @@ __all__ = [
     "Tripwire",
     "TripwirePlan",
     "UnknownMember",
+    "Unsealed",
     "WrongThread",
     "on_broadcast",
     "on_status",

@@ -7,6 +7,7 @@ import msgspec
 
 from .address import Address
 from .member import Member, Rule
+from .statistics import DropReason
 
 __all__ = [
     "BroadcastReceived",
@@ -294,6 +295,24 @@ class ClustersMet(msgspec.Struct, frozen=True):
     their_members: int
 
 
+class Unsealed(msgspec.Struct, frozen=True):
+    """Datagrams came from an address that this node, which has keys, could not open; at most once a minute for each.
+
+    A member that has another key, another cluster label or no key; or whoever tries to get in.
+
+    Attributes:
+        address: they came from; it may be forged.
+        reason: NOT_SEALED, UNKNOWN_KEY or UNOPENED, of the last one.
+        key_id: that it was sealed with, in hex; "" if it was not.
+        count: since this was last told of that address.
+    """
+
+    address: Address
+    reason: DropReason
+    key_id: str
+    count: int
+
+
 class EventsLost(msgspec.Struct, frozen=True):
     """A subscriber fell behind and ``count`` events were dropped, oldest first: read ``members()`` anew."""
 
@@ -323,6 +342,7 @@ Event = (
     | PathNarrow
     | ClocksDiffer
     | ClustersMet
+    | Unsealed
     | EventsLost
 )
 """Anything that a node tells its application."""

@@ -12,6 +12,7 @@ from typing import NamedTuple, Protocol
 from .address import Address
 from .discovery import Multicast
 from .events import Event, Evidence
+from .keys import Keys
 from .member import Contact, Member, State
 from .statistics import Statistics
 from .tripwire import TripwirePlan
@@ -292,6 +293,7 @@ class ProtocolConfig(Protocol):
         entropy: bytes,
         unix_ms: int,
         metadata: Mapping[str, str] | None = None,
+        keys: Keys | None = None,
     ) -> ProtocolNode:
         """Make a node.
 
@@ -302,8 +304,9 @@ class ProtocolConfig(Protocol):
             entropy: 32 random bytes; everything random comes from them.
             unix_ms: the wall clock, ms since 1970.
             metadata: strings that others see in `Member.metadata`.
+            keys: what seals datagrams; without any they go in plain text.
 
         Raises:
-            ConfigError: if the name or address can't be used.
+            ConfigError: if the name or address can't be used, or the keys, or this protocol can't be sealed.
             PayloadTooLarge: if the metadata is over its limit.
         """

@@ -39,6 +39,7 @@ from swim_core import (
     Reconnected,
     SeenElsewhere,
     SettingsDiffer,
+    Unsealed,
 )
 
 __all__ = ["Record", "error", "from_event", "lines_lost", "members", "printable", "started", "stopped", "to_json"]
@@ -101,7 +102,7 @@ def from_event(event: Event, *, t: float) -> Record | None:
             return {"t": t, "event": "lost", "member": origin.name, "count": count}
         case EventsLost(count=count):
             return {"t": t, "event": "lost", "count": count}
-        case JoinAttempt() | MemberPinged() | SettingsDiffer():
+        case JoinAttempt() | MemberPinged() | SettingsDiffer() | Unsealed():
             return None
 
 

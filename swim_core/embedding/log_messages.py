@@ -33,8 +33,10 @@ from swim_core.events import (
     Reconnected,
     SeenElsewhere,
     SettingsDiffer,
+    Unsealed,
 )
 from swim_core.member import Member
+from swim_core.statistics import DropReason
 
 __all__ = ["DEBUG", "ERROR", "INFO", "WARNING", "Notice", "Notices"]
 
@@ -167,6 +169,18 @@ def _met(event: ClustersMet) -> Notice:
     return Notice(WARNING, "settings", text, fields)
 
 
+def _unsealed(event: Unsealed) -> Notice:
+    came = f"{event.count} datagrams from {event.address}" if event.count > 1 else f"a datagram from {event.address}"
+    if event.reason is DropReason.NOT_SEALED:
+        why = "not sealed, and this node has keys: give a member there the same key file"
+    elif event.reason is DropReason.UNKNOWN_KEY:
+        why = f"sealed with key {event.key_id}, which this node does not hold: another key, or another cluster label"
+    else:
+        why = f"forged or damaged, or meant for an earlier run here, under key {event.key_id}"
+    fields = {"event": "unsealed", "address": str(event.address), "reason": event.reason.value, "key": event.key_id}
+    return Notice(WARNING, "settings", f"{came} dropped: {why}", fields | {"count": event.count})
+
+
 def _isolated(_: Isolated) -> Notice:
     text = "no member was heard for the stall tolerance: the trouble is likely here"
     return Notice(WARNING, "events", text, {"event": "isolated"})
@@ -201,4 +215,5 @@ _MAKERS: dict[type, Callable[[Any], Notice]] = {
     PathNarrow: _narrow,
     ClocksDiffer: _clocks,
     ClustersMet: _met,
+    Unsealed: _unsealed,
 }

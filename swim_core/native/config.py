@@ -9,6 +9,7 @@ import attrs
 from swim_core.address import Address
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError
+from swim_core.keys import Keys
 
 from .node import Node
 from .settings import ConfigFields, Settings
@@ -119,9 +120,10 @@ class Config(Settings):
         entropy: bytes,
         unix_ms: int,
         metadata: Mapping[str, str] | None = None,
+        keys: Keys | None = None,
     ) -> Node:
         """Make a node of the protocol that this configuration is for; see `swim_core.Node` for the arguments."""
-        return Node(name, address, config=self, now=now, entropy=entropy, unix_ms=unix_ms, metadata=metadata)
+        return Node(name, address, config=self, now=now, entropy=entropy, unix_ms=unix_ms, metadata=metadata, keys=keys)
 
 
 def _parse(field: "attrs.Attribute[Any]", variable: str, text: str) -> object:

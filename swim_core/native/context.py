@@ -14,6 +14,7 @@ from .datagrams.outbox import Outbox
 from .datagrams.path_sizes import PathSizes
 from .hub import Hub
 from .round_trips import RoundTrips
+from .sealing.seal import Sealer
 from .settings import Settings
 from .table.member_table import MemberTable
 from .wire.datagram import Codec
@@ -33,6 +34,8 @@ class NodeContext(msgspec.Struct, frozen=True, kw_only=True):
     clock: ClusterClock
     hashes: Hashes
     codec: Codec
+    sealer: Sealer | None
+    """What seals, and opens, as the codec has it; None without keys."""
     table: MemberTable
     outbox: Outbox
     paths: PathSizes

@@ -7,6 +7,7 @@ from swim_core.address import Address, pack, reachable
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError, NotRunning, NotSupported, PayloadTooLarge, UnknownMember
 from swim_core.events import Event, Evidence, MessageReceived
+from swim_core.keys import Keys
 from swim_core.member import Contact, Member, State
 from swim_core.native.table.entry import Entry
 from swim_core.protocol import Datagram, KernelEvidence, Losses
@@ -15,6 +16,7 @@ from swim_core.tripwire import TripwirePlan
 
 from .parts import NodeArguments
 from .router import Router
+from .sealing.seal import Sealer
 from .settings import Settings
 from .table.formed_cluster import FormedCluster, TableSource
 from .wire.claim import Claim, pack_metadata
@@ -36,9 +38,10 @@ class Node:
         entropy: at least 16, best 32 random bytes: everything random comes from them.
         unix_ms: the wall clock, ms since 1970; for the epoch and the first cluster time.
         metadata: strings that others see in `Member.metadata`.
+        keys: seal what it says, and open what it is told; without any, all travels in plain text.
 
     Raises:
-        ConfigError: if an argument can't be used.
+        ConfigError: if an argument can't be used, or the package that keys need is missing.
         PayloadTooLarge: if the metadata is over ``max_metadata`` bytes packed.
     """
 
@@ -52,8 +55,9 @@ class Node:
         entropy: bytes,
         unix_ms: int,
         metadata: Mapping[str, str] | None = None,
+        keys: Keys | None = None,
     ) -> None:
-        self._router = Router(NodeArguments(name, address, config, now, entropy, unix_ms, metadata or {}))
+        self._router = Router(NodeArguments(name, address, config, now, entropy, unix_ms, metadata or {}, keys))
         self._parts = parts = self._router.parts
         self._config = config
         self._table = parts.table
@@ -69,7 +73,7 @@ class Node:
     def feed_datagram(self, data: bytes, source: Address | tuple[str, int], *, now: float) -> None:
         """Bytes arrived; see `ProtocolNode.feed_datagram`."""
         now = self._health.advance(now)
-        opened = self._inbox.open(data, source)
+        opened = self._inbox.open(data, source, now)
         if opened is not None:
             self._router.route(*opened, now)
             self._router.settle(now)
@@ -296,6 +300,8 @@ class Node:
         """Counters and sizes of this moment."""
         parts = self._parts
         context, joiner, tripwires = parts.context, parts.joiner, parts.tripwires
+        sealer = context.sealer
+        plain, other = (0, 0) if sealer is None else self._unlike(sealer)
         return Statistics(
             **context.counters.snapshot(),
             datagrams_newer=context.codec.newer,
@@ -304,6 +310,10 @@ class Node:
             isolated=self._health.isolated,
             superseded=self._local.rival is not None,
             seen_elsewhere=joiner.seen_elsewhere(self._health.seen),
+            sealed=sealer is not None,
+            members_plain=plain,
+            members_other_key=other,
+            runs_known=0 if sealer is None else len(sealer.runs),
             seeds=len(joiner.addresses),
             seeds_unanswered=len(joiner.unanswered),
             narrow_paths=len(context.paths),
@@ -322,6 +332,13 @@ class Node:
 
     def _goodbye_said(self, now: float) -> None:
         self._has_left = True
+
+    def _unlike(self, sealer: Sealer) -> tuple[int, int]:
+        """How many live members were last heard in plain text, and how many prefer another key."""
+        heard = (entry for entry in self._table.others() if entry.live and entry.heard is not None)
+        runs = [sealer.runs.get(entry.short_id) for entry in heard]
+        plain = sum(run is None or not run.sealed for run in runs)
+        return plain, sum(run is not None and not sealer.agrees(run) for run in runs)
 
     def _other(self, name: str) -> Entry:
         entry = self._table.get(name)

@@ -14,6 +14,7 @@ import msgspec
 from swim_core.address import Address
 from swim_core.errors import ConfigError
 from swim_core.events import Event
+from swim_core.keys import Keys
 from swim_core.shared.local_health import Limits, LocalHealth
 from swim_core.shared.timers import Timers
 from swim_core.statistics import Counters
@@ -31,6 +32,7 @@ from .datagrams.inbox import Inbox
 from .datagrams.outbox import Outbox
 from .datagrams.path_sizes import PathSizes
 from .datagrams.reminders import Reminders
+from .datagrams.seal_check import SealCheck, make_sealer
 from .detection.dead_prober import DeadProber
 from .detection.evidence_log import EvidenceLog
 from .detection.pings import Pings
@@ -74,6 +76,7 @@ class NodeArguments(msgspec.Struct, frozen=True):
     entropy: bytes
     unix_ms: int
     metadata: Mapping[str, str]
+    keys: Keys | None
 
     def __post_init__(self) -> None:
         if len(self.entropy) < 16:
@@ -90,9 +93,10 @@ class Parts:
         self.events: deque[Event] = deque()
         counters, timers = Counters(), Timers()
         hashes = Hashes(config.cluster, config.rings)
-        codec = Codec(hashes.label)
-        table = self.table = MemberTable(config, hashes)
         clock = ClusterClock(start.unix_ms, now)
+        sealer = None if start.keys is None else make_sealer(start.keys, config, clock, start.entropy)
+        codec = Codec(hashes.label, sealer)
+        table = self.table = MemberTable(config, hashes)
         limits = Limits(config.probe_interval, config.pause_threshold, config.stall_tolerance)
         health = self.health = LocalHealth(limits, counters, now, timers, on_pause=hub.paused)
         queue = self.queue = GossipQueue(MAX_DATAGRAM - codec.overhead)
@@ -105,6 +109,7 @@ class Parts:
             clock=clock,
             hashes=hashes,
             codec=codec,
+            sealer=sealer,
             table=table,
             outbox=self.outbox,
             paths=paths,
@@ -117,7 +122,6 @@ class Parts:
         local = self.local = LocalMember(
             context, start.name, start.address, unix_ms=start.unix_ms, metadata=start.metadata, now=now
         )
-        self.inbox = Inbox(codec, table, counters)
 
         corrections = self.corrections = Corrections(context)
         claims = self.claims = ClaimMerger(context, local, corrections, queue)
@@ -146,6 +150,11 @@ class Parts:
         encounters = self.encounters = Encounters(context, local, now)
         self.admission = Admission(context, local, claims, secret, settings_check, encounters)
         joiner = self.joiner = Joiner(context, local, claims, health, settings_check, encounters)
+        seals = None
+        if sealer is not None:
+            emit = self.events.append
+            seals = SealCheck(sealer, clock, table, joiner, tolerance=config.first_contact, emit=emit)
+        self.inbox = Inbox(codec, table, counters, seals)
         self.announcer = Announcer(context, local, self.inbox, joiner)
 
         self.tool_server = ToolServer(context, local, health, log, broadcasts, joiner)

@@ -17,6 +17,7 @@ from swim_core.statistics import DropReason
 from .claims.transitions import transition
 from .datagrams.sender import Sender
 from .hub import Refutation
+from .joining.first_contact import FirstContact
 from .parts import NodeArguments, Parts
 from .table.entry import Change, Entry
 from .wire import messages
@@ -28,6 +29,8 @@ __all__ = ["Router"]
 MESSAGES = frozenset(get_args(messages.Message))
 # their senders are not asked who they are: they say so themselves, or are no members
 _INTRODUCTIONS = (messages.Join, messages.JoinAck, messages.ClaimOf, messages.NotMe, messages.Ask, messages.Tell)
+# what answers a random number of this node, or a cookie, and so is no recording
+_ANSWERS = (messages.Ack, messages.AckElsewhere, messages.Join, messages.JoinAck, messages.ClaimOf, messages.NotMe)
 Handler = Callable[[Any, Sender, float], object]
 
 
@@ -55,7 +58,13 @@ class Router:
         self._watches = parts.watches
         self._joiner = parts.joiner
         self._in_contact: Entry | None = None  # who was heard while this node was isolated
-        self._handlers = _complete(self._make_handlers())
+        self._handlers = handlers = _complete(self._make_handlers())
+        self._first_contact = FirstContact(
+            parts.context,
+            parts.corrections,
+            answers={kind: handlers[kind] for kind in _ANSWERS},
+            asked_for_claim=parts.responder.asked_for_claim,
+        )
         self._prober.settle(start.now)
 
     def _make_handlers(self) -> dict[type, Handler]:
@@ -98,13 +107,16 @@ class Router:
             if isinstance(message, messages.Join):
                 self._joiner.met_itself(message, now)
             return
+        if not sender.familiar:
+            self._first_contact.meet(message, sender, now)
+            return
         if self._local.rival is not None:
             self.parts.dispute.heard(sender.short_id, sender.address)
         if self._local.rival is not None and not isinstance(message, messages.JoinAck | messages.Ask):
             self._counters.drop(DropReason.SUPERSEDED)
             own = [claim for claim in envelope.claims if claim.name == self._local.name]
             envelope = Envelope(sender.short_id, None, own)
-        elif sender.proven is not None and sender.proven.live:
+        elif sender.proven is not None and sender.proven.live and sender.direct:
             self._hear(sender, sender.proven, now)
         if envelope.claims or envelope.numbers or envelope.broadcasts:
             self._take_in(envelope, sender, now)
@@ -175,9 +187,11 @@ class Router:
 
     # ------------------------------------------------------------------ messages that concern several parts, or none
 
-    def _acked_elsewhere(self, ack: messages.AckElsewhere, sender: Sender, now: float) -> None:
-        if self._acked(ack, sender, now):
+    def _acked_elsewhere(self, ack: messages.AckElsewhere, sender: Sender, now: float) -> bool:
+        answers = self._acked(ack, sender, now)
+        if answers:
             self._joiner.acked_elsewhere(unpack(ack.seen) if ack.seen else None, sender.address, now)
+        return answers
 
     def _acked(self, ack: messages.Ack | messages.AckElsewhere, sender: Sender, now: float) -> bool:
         """Whether it answers a ping of this node, which has not left."""
@@ -278,10 +292,19 @@ class Router:
                 self._tell(isolation_began(self._local.name, self._health.alone, self._others(), time), now)
             if self._health.deaf:
                 self._joiner.deafened(now)
+            self._renew(now)
         self._broadcasts.on_round(now)
         self.parts.encounters.on_round(now)
         for entry in self._table.expire(now):
             self.forgotten(entry, now)
+
+    def _renew(self, now: float) -> None:
+        """Begin a new run before the counters of this one, by which others know copies, come to their end."""
+        context = self.parts.context
+        if context.sealer is not None and context.sealer.nearly_spent:
+            if self._local.begin_anew(now):
+                context.sealer.start_over(context.random.getrandbits(31))
+            self.tell_own_claim(now)
 
     def paused(self, seconds: float) -> None:
         """See `Hub`."""

@@ -7,10 +7,12 @@ import attrs
 from swim_core.duration import Duration, seconds
 from swim_core.errors import ConfigError
 
-__all__ = ["AnswerTools", "ConfigFields", "Settings"]
+__all__ = ["AnswerTools", "ConfigFields", "Plain", "Settings"]
 
 AnswerTools = Literal["loopback", "anyone", "nobody"]
 """Whose questions a node answers, of those that come from tools that are no members."""
+Plain = Literal["never", "accept"]
+"""What a node with keys does about datagrams that are not sealed."""
 
 
 def _setting(
@@ -52,11 +54,18 @@ def _check_answer_tools(_: "Settings", attribute: "attrs.Attribute[Any]", value:
         raise ConfigError(f"{attribute.name} must be one of {', '.join(get_args(AnswerTools))}, not {value!r}")
 
 
+def _check_plain(_: "Settings", attribute: "attrs.Attribute[Any]", value: object) -> None:
+    if value not in get_args(Plain):
+        raise ConfigError(f"{attribute.name} must be one of {', '.join(get_args(Plain))}, not {value!r}")
+
+
 class ConfigFields(TypedDict, total=False):
     """The fields of `Config`, for overrides by keyword; a test keeps the two alike."""
 
     cluster: str
     answer_tools: AnswerTools
+    plain: Plain
+    first_contact: Duration
     probe_interval: Duration
     stall_tolerance: Duration
     host_tolerance: Duration
@@ -101,6 +110,11 @@ class Settings:
             ``why``, ``watch``, ``broadcast``). "loopback" is whoever has a process on this host. With "anyone",
             whoever reaches the port learns names, addresses and metadata, and speaks in this node's name; no
             answer is longer than its question, so that even forged questions make this node flood nobody.
+        plain: "never" or "accept": with keys, what to do about datagrams that are not sealed. "accept" is for the time
+            in which a cluster goes from plain to sealed, or back: whoever opens sealed datagrams is sent such, all
+            others plain ones. While it lasts nothing is protected. Without keys it means nothing.
+        first_contact: seconds, 5 to 600: with keys, how far the clock in a datagram of a run that was never heard may
+            be off the cluster's before it is taken for a recording, and its sender is asked.
         probe_interval: T, seconds, 0.02 to 60. Each member is seen to live once in it; a crash shows after
             half of it on average.
         stall_tolerance: S, seconds, 0.1 to 3,600, at least 2 T. A process that stalls for up to S on a
@@ -152,6 +166,8 @@ class Settings:
 
     cluster: str = attrs.field(default="", validator=_check_label)
     answer_tools: AnswerTools = attrs.field(default="loopback", validator=_check_answer_tools)
+    plain: Plain = attrs.field(default="never", validator=_check_plain)
+    first_contact: float = _setting(30.0, 5, 600, "seconds")
     probe_interval: float = _setting(1.0, 0.02, 60, "seconds")
     stall_tolerance: float = _setting(5.0, 0.1, 3_600, "seconds")
     host_tolerance: float = _setting(3.0, 0, 3_600, "seconds")

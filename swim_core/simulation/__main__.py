@@ -85,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
         default=ALL,
         help=f"what happens; with {ALL}, the seeds take them in turn",
     )
+    parser.add_argument("--sealed", action="store_true", help="nodes have a key, and seal what they say")
     parser.add_argument("--jobs", type=int, default=1, help="processes that share the runs")
     parser.add_argument("--keep-going", action="store_true", help="go on after a run that failed")
     return parser
@@ -96,7 +97,7 @@ def _runs(options: argparse.Namespace) -> Iterator[Chaos]:
         scenario = options.scenario
         if scenario == ALL:
             scenario = next(islice(cycle(SCENARIOS), seed % len(SCENARIOS), None))
-        given = {"members": options.members, "seconds": options.seconds}
+        given = {"members": options.members, "seconds": options.seconds, "sealed": options.sealed}
         yield Chaos(seed=seed, scenario=scenario, **{name: value for name, value in given.items() if value is not None})
 
 

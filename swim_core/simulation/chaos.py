@@ -5,6 +5,7 @@ from random import Random
 
 import attrs
 
+from swim_core.keys import SECRET_SIZE, Key, Keys
 from swim_core.protocol import ProtocolConfig
 
 from .harm import Acts, Harm
@@ -65,6 +66,7 @@ class Chaos:
         bounds: what the protocol promises; the native protocol's by default.
         tripwires: whether nodes keep TCP connections too; by default as the scenario says, else every second
             run or so, by the seed.
+        sealed: whether nodes have a key.
     """
 
     seed: int = 0
@@ -74,6 +76,7 @@ class Chaos:
     config: ProtocolConfig | None = None
     bounds: Bounds = attrs.Factory(Bounds)
     tripwires: bool | None = None
+    sealed: bool = False
 
     def __attrs_post_init__(self) -> None:
         if self.scenario.death_known is not None:
@@ -86,7 +89,7 @@ class Chaos:
         """The command that does this run again, given the default settings."""
         return (
             f"python -m swim_core.simulation --scenario {self.scenario.name} --runs 1 --seed {self.seed}"
-            f" --members {self.members} --seconds {self.seconds:g}"
+            f" --members {self.members} --seconds {self.seconds:g}{' --sealed' if self.sealed else ''}"
         )
 
     def run(self) -> Report:
@@ -96,7 +99,7 @@ class Chaos:
             InvariantViolated: if one does not hold; its notes say when, and how to replay.
             TimeoutError: if the members don't agree in time.
         """
-        simulation = Simulation(self.seed, config=self.config, tripwires=self._has_tripwires)
+        simulation = Simulation(self.seed, config=self.config, tripwires=self._has_tripwires, keys=self._keys)
         simulation.replay = self.replay
         with simulation:
             if self.scenario.honest:
@@ -130,6 +133,10 @@ class Chaos:
             simulation.broadcast(process, b"all clear")
         simulation.run_for(self.bounds.death_known)
         simulation.calm()
+
+    @property
+    def _keys(self) -> Keys | None:
+        return Keys([Key(Random(f"{self.seed}/key").randbytes(SECRET_SIZE))]) if self.sealed else None
 
     @property
     def _has_tripwires(self) -> bool:

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self, cast
 
 from swim_core.address import Address, canonical
+from swim_core.keys import Keys
 from swim_core.member import Member
 from swim_core.native.config import Config
 from swim_core.native.table.formed_cluster import FormedCluster
@@ -68,6 +69,7 @@ class Cluster:
         link: Link | None = None,
         clock_skew: float = 0.02,
         tripwires: bool = False,
+        keys: Keys | None = None,
     ) -> None:
         """Make an empty simulation.
 
@@ -78,11 +80,13 @@ class Cluster:
                 is told its events; without one, nothing runs on the nodes.
             link: between any two addresses; a local network in good order by default.
             clock_skew: seconds by which wall clocks are off, at most, either way.
+            keys: of all nodes, which then seal what they say, as real ones do; costs a third more time.
             tripwires: let nodes whose settings say so keep TCP connections too, as the adapters do; costs a little.
         """
         self.seed = seed
         self.config: ProtocolConfig = config or Config.lan()
         self.application = application
+        self.keys = keys
         self._timeline = Timeline()
         self.network = Network(seed, link=link, timeline=self._timeline)
         self.processes: dict[str, Process] = {}
@@ -224,6 +228,7 @@ class Cluster:
         config: ProtocolConfig | None = None,
         metadata: Mapping[str, str] | None = None,
         application: Program | None = None,
+        keys: Keys | None = None,
     ) -> Process:
         """Start a process.
 
@@ -235,11 +240,12 @@ class Cluster:
             config: its own settings.
             metadata: what its node tells of itself.
             application: what runs on it, in place of the simulation's.
+            keys: its own, in place of the simulation's.
 
         Raises:
             SimulationError: if a process of that label is running.
         """
-        process = self._start(name, label or name, address, join, config or self.config, metadata)
+        process = self._start(name, label or name, address, join, config or self.config, metadata, keys or self.keys)
         self._run_program(process, application or self.application)
         process.do(lambda node, now: node.join(process.seeds, now=now) if process.seeds else None)
         return process
@@ -252,6 +258,7 @@ class Cluster:
         join: Iterable[Label | AddressLike],
         config: ProtocolConfig,
         metadata: Mapping[str, str] | None,
+        keys: Keys | None,
     ) -> Process:
         previous = self.processes.get(label)
         if previous is not None and previous.running:
@@ -264,7 +271,13 @@ class Cluster:
         offset = random.uniform(0.0, 100_000.0)
         unix_ms = START_MS + int((self.now + self._wall_offset[label]) * 1000)
         node = config.create_node(
-            name, bound, now=self.now + offset, entropy=random.randbytes(32), unix_ms=unix_ms, metadata=metadata
+            name,
+            bound,
+            now=self.now + offset,
+            entropy=random.randbytes(32),
+            unix_ms=unix_ms,
+            metadata=metadata,
+            keys=keys,
         )
         seeds = tuple(self._address(seed) for seed in join)
         process = Process(
@@ -316,7 +329,7 @@ class Cluster:
             return self._start_formed(count)
 
     def _start_formed(self, count: int) -> list[Process]:
-        processes = [self._start(name, name, None, (), self.config, None) for name in self._names(count)]
+        processes = [self._start(name, name, None, (), self.config, None, self.keys) for name in self._names(count)]
         if not processes:
             return processes
         if not hasattr(processes[0].node, "adopt"):

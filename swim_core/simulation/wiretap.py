@@ -1,5 +1,6 @@
 """What native nodes say to each other, for observers that look at the way and not the end alone."""
 
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 
 from swim_core.address import Address
@@ -9,10 +10,13 @@ from swim_core.native.wire.datagram import Codec, Envelope, Flags
 from swim_core.native.wire.hashing import Hashes
 
 from .cluster import Cluster
+from .eavesdropper import Eavesdropper
 from .observer import Observer
 from .process import Process
 
 __all__ = ["Wiretap"]
+
+Opener = Callable[[bytes], tuple[int, Envelope, Opened | None] | None]
 
 
 class Wiretap(Observer):
@@ -28,7 +32,16 @@ class Wiretap(Observer):
         self.cluster = cluster
         self.config = cluster.config
         self._hashes = Hashes(self.config.cluster, self.config.rings)
-        self._open = _opener(self._hashes.label)
+        if cluster.keys is None:
+            self._open = _opener(self._hashes.label)
+        else:
+            self._open = _opener_of(
+                Codec(self._hashes.label, Eavesdropper(cluster.keys, self.config.cluster, self._runs))
+            )
+
+    def _runs(self) -> Iterator[int]:
+        """The short ids of all that run now."""
+        return map(self.short_id, self.cluster.running())
 
     def short_id(self, process: Process) -> int:
         """What datagrams call the run that a process is now."""
@@ -57,9 +70,13 @@ class Wiretap(Observer):
 
 
 @lru_cache(maxsize=8)
-def _opener(label: int):  # type: ignore[no-untyped-def]
+def _opener(label: int) -> Opener:
+    """One for all observers."""
+    return _opener_of(Codec(label))
+
+
+def _opener_of(codec: Codec) -> Opener:
     """Opens each datagram once, however many look at it, on both ends."""
-    codec = Codec(label)
 
     @lru_cache(maxsize=2_048)
     def opened(payload: bytes) -> tuple[int, Envelope, Opened | None] | None:

@@ -10,6 +10,7 @@ import attrs
 
 from swim_core.address import Address, is_loopback
 from swim_core.errors import ConfigError
+from swim_core.keys import Keys
 
 from .node import SmudgeNode
 from .settings import SmudgeConfigFields, SmudgeSettings, split_hosts
@@ -60,8 +61,11 @@ class SmudgeConfig(SmudgeSettings):
         entropy: bytes,
         unix_ms: int,
         metadata: Mapping[str, str] | None = None,
+        keys: Keys | None = None,
     ) -> SmudgeNode:
         """Make a node; see `SmudgeNode` for the arguments. Its name is its ``host:port``: ``name`` is not used."""
+        if keys is not None:
+            raise ConfigError("Smudge's protocol can't be sealed: no keys can be given")
         if metadata:
             raise ConfigError("Smudge's protocol carries no metadata")
         return SmudgeNode(address, config=self, now=now, entropy=entropy, unix_ms=unix_ms)

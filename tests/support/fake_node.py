@@ -21,6 +21,7 @@ from swim_core import (
     State,
     Statistics,
 )
+from swim_core.keys import Keys
 from swim_core.tripwire import NO_TRIPWIRES
 
 __all__ = ["FakeConfig", "FakeNode"]
@@ -191,6 +192,7 @@ class FakeConfig:
         entropy: bytes,
         unix_ms: int,
         metadata: Mapping[str, str] | None = None,
+        keys: Keys | None = None,
     ) -> FakeNode:
         assert len(entropy) == 32
         assert unix_ms > 1_700_000_000_000

@@ -18,6 +18,7 @@ from swim_core import (
     Statistics,
     TripwirePlan,
 )
+from swim_core.keys import Keys
 from swim_core.tripwire import NO_TRIPWIRES
 
 
@@ -168,5 +169,6 @@ class RecordingConfig:
         entropy: bytes,
         unix_ms: int,
         metadata: Mapping[str, str] | None = None,
+        keys: Keys | None = None,
     ) -> RecordingNode:
         return RecordingNode(name, Address(*address), unix_ms, entropy)

@@ -10,6 +10,7 @@ from support.paths import DATA
 from support.smudge_original import OriginalNode
 from swim_core import Address, AddressLike, Datagram
 from swim_core.address import reachable
+from swim_core.keys import Keys
 from swim_core.smudge import Message, Verb
 
 INVALID = DATA / "invalid.json"
@@ -81,5 +82,6 @@ class HostileConfig:
         entropy: bytes,
         unix_ms: int,
         metadata: Mapping[str, str] | None = None,
+        keys: Keys | None = None,
     ) -> OriginalNode:
         return self.kind(reachable(address), 0.5, now, entropy, unix_ms)

@@ -17,6 +17,7 @@ import attrs
 from support.recording import RecordingNode
 from swim_core import Address, AddressLike, BroadcastReceived, Datagram, Member, MemberDied, Origin, State
 from swim_core.address import reachable
+from swim_core.keys import Keys
 from swim_core.shared.timers import Timers
 from swim_core.smudge import (
     BroadcastRecord,
@@ -297,5 +298,6 @@ class OriginalConfig:
         entropy: bytes,
         unix_ms: int,
         metadata: Mapping[str, str] | None = None,
+        keys: Keys | None = None,
     ) -> OriginalNode:
         return OriginalNode(reachable(address), self.interval, now, entropy, unix_ms)

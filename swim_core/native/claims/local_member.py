@@ -48,6 +48,7 @@ class LocalMember:
         self._table = context.table
         self._outbox = context.outbox
         self._clock = context.clock
+        self._sealer = context.sealer
         self._salt = context.random.getrandbits(EPOCH_BITS)
         self._metadata = pack_metadata(metadata, context.config.max_metadata)
         self.left = False
@@ -106,6 +107,8 @@ class LocalMember:
             claim = Claim(self.name, epoch, self._address, incarnation, State.ALIVE, self._metadata)
         change = self._table.put(claim, now)
         self._outbox.sender = change.entry.short_id
+        if self._sealer is not None:
+            self._sealer.be(change.entry.short_id, now)
         return change
 
     def raise_above(self, incarnation: int, now: float) -> Change:
@@ -116,6 +119,17 @@ class LocalMember:
         if epoch + EPOCH_STEP > MAX_EPOCH:  # the last run there can be, forged this far: nothing higher to claim
             return self._put(epoch, MAX_INCARNATION, now)
         return self._put(epoch + EPOCH_STEP, 0, now)
+
+    def begin_anew(self, now: float) -> bool:
+        """Go to the next epoch, in two steps: first the highest incarnation, so that who heard of it sees
+        `MemberUpdated`, and no death. Returns whether that was the second one.
+        """
+        claim = self.claim
+        if claim.incarnation < MAX_INCARNATION:
+            self._put(claim.epoch, MAX_INCARNATION, now)
+            return False
+        self.raise_above(MAX_INCARNATION, now)
+        return True
 
     def set_metadata(self, metadata: Mapping[str, str], now: float) -> Change | None:
         """Replace the metadata; None if it is the same. Raises like `pack_metadata`."""

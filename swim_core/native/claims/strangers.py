@@ -22,12 +22,13 @@ class Strangers:
         self._claims = claims
         self._corrections = corrections
 
-    def claimed(self, answer: ClaimOf, sender: Sender, now: float) -> None:
-        """A stranger says who it is, asked by WANT_CLAIM."""
+    def claimed(self, answer: ClaimOf, sender: Sender, now: float) -> bool:
+        """A stranger says who it is. Returns whether it was asked, by WANT_CLAIM."""
         if self._corrections.was_asked(answer.nonce, sender):
             self.introduce(answer.claim, sender, now)
-        else:
-            self._counters.drop(DropReason.UNREQUESTED)
+            return True
+        self._counters.drop(DropReason.UNREQUESTED)
+        return False
 
     def introduce(self, claim: Claim, sender: Sender, now: float) -> None:
         """Take the claim in an answer that was asked for, if it is the sender's own."""

@@ -7,6 +7,7 @@ from swim_core.native.wire.datagram import Codec, Envelope
 from swim_core.native.wire.messages import Ask
 from swim_core.statistics import Counters, DropReason
 
+from .seal_check import SealCheck
 from .sender import Sender
 
 __all__ = ["Inbox"]
@@ -15,19 +16,22 @@ __all__ = ["Inbox"]
 class Inbox:
     """Opens datagrams; what is not valid is dropped whole and counted by cause."""
 
-    def __init__(self, codec: Codec, table: MemberTable, counters: Counters) -> None:
+    def __init__(self, codec: Codec, table: MemberTable, counters: Counters, seals: SealCheck | None = None) -> None:
         self._codec = codec
         self._table = table
         self._counters = counters
+        self._seals = seals
 
-    def open(self, data: bytes, source: Address | tuple[str, int]) -> tuple[Sender, Envelope] | None:
+    def open(self, data: bytes, source: Address | tuple[str, int], now: float) -> tuple[Sender, Envelope] | None:
         """The sender and the contents, or None if the datagram was dropped."""
         size = len(data)
         self._counters.received.add(size)
-        opened = self._codec.open(data)
+        opened = self._codec.open(data, now)
         if not isinstance(opened, tuple):
+            if self._seals is not None:
+                self._seals.dropped(opened, data, source, now)
             return self._drop(opened)
-        flags, envelope, _ = opened
+        flags, envelope, seal = opened
         tool = type(envelope.message) is Ask  # no member, whatever short id it states
         entry = None if tool else self._table.by_id(envelope.sender)
         if entry is not None and entry.address == source:  # so it is an address in canonical form
@@ -40,6 +44,12 @@ class Inbox:
             proven = entry if entry is not None and entry.address == address else None
             known = proven is not None and proven.live
             sender = Sender(address, envelope.sender, entry, proven, flags, None if known else size)
+        if self._seals is not None:
+            reason = self._seals.judge(sender, seal, envelope, size, now)
+            if reason is not None:
+                return self._drop(reason)
+            if not sender.direct:
+                envelope = Envelope(envelope.sender, envelope.message)
         self._counters.accepted[type(envelope.message)].add(size)
         return sender, envelope
 

@@ -10,6 +10,7 @@ from msgspec import Raw
 
 from swim_core.address import Address
 from swim_core.member import State
+from swim_core.native.sealing.ring import RingKey
 from swim_core.native.table.entry import Entry
 from swim_core.native.table.member_table import MemberTable
 from swim_core.native.table.view_digest import STABLE
@@ -22,6 +23,7 @@ from swim_core.statistics import Counters
 from .gossip_queue import GossipQueue, Piggyback
 from .path_sizes import SMALLER, PathSizes
 from .reminders import Reminders
+from .seal_check import UNBOUND
 from .sender import Sender
 
 __all__ = ["Outbox"]
@@ -50,6 +52,9 @@ class Outbox:
         self._paths = paths
         self._codec = codec
         self._pack = codec.pack
+        self._sealed = codec.seal is not None
+        self.bare = codec.bare
+        """Bytes at most that a datagram takes besides its message."""
         self._gossip = gossip
         self._reminders = reminders
         self._counters = counters
@@ -81,6 +86,8 @@ class Outbox:
         riding: Piggyback | None = None,
         limit: int | None = None,
         correction: bool = False,
+        peer: int = 0,
+        key: RingKey | None = None,
     ) -> bytes | None:
         """Queue one datagram.
 
@@ -94,6 +101,8 @@ class Outbox:
             limit: the most bytes it may have; without it, items given in ``riding`` may exceed
                 ``max_datagram``, as a relay of somebody else's large broadcast must.
             correction: flag it so that it is answered by no correction.
+            peer: short id of the run that it is for, if that is not a member's at ``to``.
+            key: what to seal with where nothing better is known of that run.
 
         Returns:
             The datagram; None if nothing may be said, or not in so few bytes.
@@ -102,6 +111,7 @@ class Outbox:
             return None
         body: Message | Raw | None = message
         if isinstance(to, Entry):
+            peer = peer or to.short_id
             if self._gossip.any or self._reminders.any or to.claim.state is not State.ALIVE:
                 body = NIL if message is None else encode_item(message)  # once, since its size is asked for
                 passing = self._paths.size(to.address) if self._paths else self._limit
@@ -114,7 +124,11 @@ class Outbox:
                     riding = Piggyback(numbers=numbers) if riding is None else riding.with_numbers(numbers)
             to = to.address
         flags = self._flags(now) | (Flags.CORRECTION if correction else 0)
-        if riding:
+        if self._sealed:
+            lists = (riding.claims, riding.numbers, riding.broadcasts) if riding else ()
+            bound = bool(peer) and type(message) not in UNBOUND
+            data = self._pack(flags, self.sender, body, *lists, peer=peer, key=key, bound=bound, now=now)
+        elif riding:
             data = self._pack(flags, self.sender, body, riding.claims, riding.numbers, riding.broadcasts)
         else:
             data = self._pack(flags, self.sender, body)
@@ -136,17 +150,29 @@ class Outbox:
         elif not self.muted:
             riding = self._piggyback(to, None, room - sum(map(len, encoded[:count]))) or Piggyback()
             lists = riding.claims, riding.numbers, riding.broadcasts
-            data = self._codec.pack(self._flags(now), self.sender, encoded[0], *lists, encoded[1:count])
+            data = self._pack(
+                self._flags(now),
+                self.sender,
+                encoded[0],
+                *lists,
+                encoded[1:count],
+                peer=to.short_id,
+                bound=True,
+                now=now,
+            )
             self.spoken = True
             self._counters.sent[type(messages[0])].add(len(data))
             self.queue.append(_datagram((data, to.address)))
         return count
 
     def spread(self, riding: Piggyback, targets: Iterable[Entry], now: float) -> None:
-        """Queue the same items for each of ``targets``: one datagram made once, save for who is accused itself."""
+        """Queue the same items for each of ``targets``: one datagram made once, save for who is accused itself.
+
+        With keys each is sealed for its receiver.
+        """
         made: bytes | None = None
         for to in targets:
-            if made is None or to.claim.state is not State.ALIVE:
+            if made is None or self._sealed or to.claim.state is not State.ALIVE:
                 data = self.send(None, to, now, riding=riding)
                 made = data if to.claim.state is State.ALIVE else made
             else:
@@ -167,7 +193,17 @@ class Outbox:
         A proven member is told in passing what is claimed about it, unless this is a correction.
         """
         to = sender.address if correction else sender.proven or sender.address
-        data = self.send(message, to, now, riding=riding, limit=sender.budget, correction=correction)
+        key = None if sender.seal is None else sender.seal.key
+        data = self.send(
+            message,
+            to,
+            now,
+            riding=riding,
+            limit=sender.budget,
+            correction=correction,
+            peer=sender.short_id,
+            key=key,
+        )
         if data is not None and sender.budget is not None:
             sender.budget -= len(data)
         return data is not None

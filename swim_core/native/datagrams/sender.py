@@ -3,6 +3,7 @@
 import msgspec
 
 from swim_core.address import Address
+from swim_core.native.sealing.seal import Opened
 from swim_core.native.table.entry import Entry
 
 __all__ = ["Sender"]
@@ -19,6 +20,10 @@ class Sender(msgspec.Struct):
         flags: of the datagram.
         budget: bytes that may still be sent in answer, None for a live member: a stranger gets no more than
             it sent, so that no reflection pays. `Outbox.reply` takes from it.
+        seal: what the seal of its datagram told; None for a plain one.
+        familiar: whether the datagram is no recording, as far as a seal tells: else only an answer counts.
+        direct: whether it was for this run and no other. What was not shows no life and no time, as it may be an old
+            one, or another's.
     """
 
     address: Address
@@ -27,6 +32,9 @@ class Sender(msgspec.Struct):
     proven: Entry | None
     flags: int
     budget: int | None
+    seal: Opened | None = None
+    familiar: bool = True
+    direct: bool = True
 
     @property
     def member(self) -> Entry | None:

@@ -15,6 +15,7 @@ __all__ = ["Pings"]
 
 MAX_KNOWN = 1_024  # pings remembered for late acks; bounds the memory of a node whose peers don't answer
 QUOTED = 24  # leading bytes, the random seq among them; Linux quotes 520 of a refused datagram, a forger knows none
+QUOTED_SEALED = 40  # the same behind a header that is longer, and no secret
 
 
 class _Sent(msgspec.Struct, frozen=True):
@@ -35,6 +36,7 @@ class Pings:
         self._random = context.random
         self._clock = context.clock
         self._outbox = context.outbox
+        self._quoted = QUOTED if context.sealer is None else QUOTED_SEALED
         self._rtt = context.rtt
         self._timers = context.timers
         self._emit = context.emit
@@ -63,7 +65,7 @@ class Pings:
         if data is None:
             return None
         to.unanswered += 1
-        self._sent[seq] = _Sent(to, short_id, to.address, now, accused is not None, data[:QUOTED])
+        self._sent[seq] = _Sent(to, short_id, to.address, now, accused is not None, data[: self._quoted])
         if len(self._sent) > MAX_KNOWN:
             del self._sent[next(iter(self._sent))]
         return seq
@@ -96,7 +98,7 @@ class Pings:
 
     def refused(self, destination: Address, quoted: bytes) -> int | None:
         """The short id that a refused ping was meant for; None if nothing of the kind was sent there."""
-        if len(quoted) < QUOTED:
+        if len(quoted) < self._quoted:
             return None
         for seq in reversed(self._sent):
             sent = self._sent[seq]

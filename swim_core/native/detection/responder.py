@@ -25,7 +25,8 @@ class Responder:
 
     def pinged(self, ping: Ping, sender: Sender, now: float) -> None:
         """Take the cluster time from a member's ping and ack it, or say that another run is here."""
-        if sender.member is not None and not self._clock.hear(ping.time, sender.short_id, self._table.live_count, now):
+        member = sender.direct and sender.member is not None
+        if member and not self._clock.hear(ping.time, sender.short_id, self._table.live_count, now):
             self._counters.drop(DropReason.TIME_JUMP)
         if ping.target == self._outbox.sender:
             self._ack(ping, sender, now)

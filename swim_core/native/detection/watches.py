@@ -192,18 +192,22 @@ class Watches:
         findings.take(kind, now, self._health.awake(now))
         self._weigh(watch, before, now)
 
-    def not_me(self, answer: NotMe, sender: Sender, now: float) -> None:
-        """Another run answers where one was pinged: that one has lost its socket, whoever accepts there."""
+    def not_me(self, answer: NotMe, sender: Sender, now: float) -> bool:
+        """Another run answers where one was pinged: that one has lost its socket, whoever accepts there.
+
+        Returns whether there was such a ping.
+        """
         short_id = self._pings.other_answered(answer.seq, sender.address)
         entry = self._table.by_id(short_id) if short_id is not None else None
         if entry is None:
             self._counters.drop(DropReason.UNREQUESTED)
-            return
+            return False
         watch = self._under_watch.get(entry.short_id)
         if entry.live and watch is not None:
             self._replaced(watch, entry, now)
         if answer.claim is not None:
             self._strangers.introduce(answer.claim, sender, now)
+        return True
 
     def _replaced(self, watch: Watch, entry: Entry, now: float) -> None:
         self._evidence_log.note(entry.name, "another run answered", now, repeats=True)

@@ -40,33 +40,33 @@ class Admission:
         self._counters = context.counters
         self._secret = secret
 
-    def asked(self, join: Join, sender: Sender, now: float) -> None:
-        """Hand out a cookie, or check it and take the claim that comes with it."""
+    def asked(self, join: Join, sender: Sender, now: float) -> bool:
+        """Hand out a cookie, or check it and take the claim that comes with it. Returns whether its cookie was good."""
         self._local.spoken_to(sender.address)
         period = int(now // COOKIE_LIFE)
         if join.cookie is None or join.claim is None:
-            self._encounters.same_time(
-                join, sender.address, now
-            )  # else it would not come again, and only it would know
+            if sender.familiar:  # a recording shows no cluster
+                self._encounters.same_time(join, sender.address, now)  # it does not come again if not: tell it here too
             self._reply(
                 join, sender, self._cookie(join.name, sender.address, period), now, self._encounters.formed(now)
             )
-            return
+            return False
         good = (self._cookie(join.name, sender.address, p) for p in (period, period - 1))
         if join.cookie not in good or join.claim.name != join.name:
             self._counters.drop(DropReason.BAD_COOKIE)
-            return
+            return False
         if join.claim.address != pack(sender.address):
             self._counters.drop(DropReason.ELSEWHERE)
             self._reply(join, sender, join.cookie, now)  # which tells it where it is seen, and lets nobody in
-            return
+            return True
         if not self._encounters.same_time(join, sender.address, now):
-            return
+            return True
         self._settings_check.check(join, sender.address, now)
         self._encounters.meet(join.name, join.members, sender.address, now)
         members = self._encounters.formed(now)
         self._claims.receive(join.claim, now)
         self._reply(join, sender, None, now, members)
+        return True
 
     def _cookie(self, name: str, address: Address, period: int) -> bytes:
         data = period.to_bytes(8, "big", signed=True) + pack(address) + name.encode()

@@ -79,7 +79,7 @@ class Announcer:
 
     def receive(self, data: bytes, source: Address | tuple[str, int], now: float) -> None:
         """Something arrived at the group; see `ProtocolNode.feed_announcement`."""
-        opened = self._inbox.open(data, source)
+        opened = self._inbox.open(data, source, now)
         if opened is None:
             return
         sender, envelope = opened

@@ -16,6 +16,7 @@ from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.claims.merging import ClaimMerger
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
+from swim_core.native.sealing.ring import RingKey
 from swim_core.native.wire.datagram import encode_item
 from swim_core.native.wire.messages import Join, JoinAck
 from swim_core.shared.local_health import LocalHealth
@@ -37,6 +38,7 @@ TRIES = 3  # per step, a probe timeout apart
 LATE = 12  # probe timeouts that an answer may be late: round trips up to some six seconds, of links that buffer much
 MAX_ADDED = 64  # seeds that tools may add: each is asked for ever
 PADDED = 800  # bytes of a JOIN, so that the longest answer (a held claim with full metadata) may come back
+PADDING = 14  # bytes that a JOIN's own array, and its padding, take at most
 LAST_PADDED = 548  # of the last in each step: some paths swallow what is larger (`PathSizes`), and most answers fit
 
 
@@ -80,6 +82,7 @@ class Joiner:
         self._local = local
         self._claims = claims
         self._outbox = context.outbox
+        self._sealer = context.sealer
         self._random = context.random
         self._settings_check = settings_check
         self._encounters = encounters
@@ -116,6 +119,11 @@ class Joiner:
         One that leads back to this node counts only while it is alone: mostly it is an address of its own.
         """
         return [seed.address for seed in self._vain()]
+
+    @property
+    def asks(self) -> bool:
+        """Whether anybody was named or announced that this node asks to be let in."""
+        return bool(self.addresses or self._announced)
 
     def join(self, addresses: Sequence[Address], now: float) -> None:
         """Replace the seeds; see `ProtocolNode.join`."""
@@ -292,12 +300,19 @@ class Joiner:
         )
         size = len(encode_item(message))
         last = seed.tries == TRIES and self._seeds.get(seed.address) is seed
-        padded = (LAST_PADDED if last else PADDED) - 30
+        padded = (LAST_PADDED if last else PADDED) - self._outbox.bare - PADDING
         message = replace(message, padding=bytes(max(0, padded - size)))
-        self._outbox.send(message, seed.address, now)
+        self._outbox.send(message, seed.address, now, key=self._key(seed.tries))
         if seed.timer is not None:
             seed.timer.cancel()
         seed.timer = self._timers.at(now + self._config.max_probe_timeout, lambda at: self._ask(seed, at))
+
+    def _key(self, tries: int) -> RingKey | None:
+        """What to seal a try with: each key in its turn, as nobody knows which ones a seed holds."""
+        if self._sealer is None:
+            return None
+        ways = [*([None] if self._sealer.plain else []), *self._sealer.ring.ordered]
+        return ways[(tries - 1) % len(ways)]
 
     def _asked(self) -> Sequence[_Seed]:
         return [*self._seeds.values(), *self._announced.values()]
@@ -316,17 +331,20 @@ class Joiner:
                 if seed.timer is not None:
                     seed.timer.cancel()
 
-    def answered(self, ack: JoinAck, sender: Sender, now: float) -> None:
-        """A seed answered: come again with its cookie, or, once admitted, sync."""
+    def answered(self, ack: JoinAck, sender: Sender, now: float) -> bool:
+        """A seed answered: come again with its cookie, or, once admitted, sync. Returns whether it was asked."""
         seed = next((s for s in self._asked() if s.seq == ack.seq), None)
         if seed is None or seed.timer is None:
             self._counters.drop(DropReason.UNREQUESTED)
-            return
+            return False
         seed.timer.cancel()
         seed.seq, seed.led_back = None, False
         self._local.spoken_to(sender.address)
-        if not self._encounters.same_time(ack, sender.address, now):
-            return
+        if self._encounters.same_time(ack, sender.address, now):
+            self._taken(seed, ack, sender, now)
+        return True
+
+    def _taken(self, seed: _Seed, ack: JoinAck, sender: Sender, now: float) -> None:
         self._settings_check.check(ack, sender.address, now)
         if self._table.live_count == 1 and self._local.rival is None:
             self._local.enter(ack.time, ack.held, now)

@@ -24,7 +24,7 @@ def make_aead(secret: bytes) -> tuple[Aead, type[Exception]]:
     """The cipher under a secret of 32 bytes, and what it raises for what was not sealed with it.
 
     Raises:
-        SealingUnavailable: if `cryptography` is missing, or too old for this cipher.
+        SealingUnavailable: if the package is missing, or too old for this cipher.
     """
     try:
         from cryptography.exceptions import InvalidTag, UnsupportedAlgorithm

@@ -3,9 +3,9 @@
 from hashlib import blake2b
 
 from swim_core.errors import KeyInvalid
+from swim_core.keys import Key, Keys, Purpose
 
 from .aead import make_aead
-from .keys import Key, Keys, Purpose
 
 __all__ = ["KeyRing", "RingKey", "key_id"]
 
@@ -58,7 +58,7 @@ class KeyRing:
 
     Raises:
         KeyInvalid: if one is a reader's, or two can't be told apart by the ends of their ids.
-        SealingUnavailable: if `cryptography` is missing or too old.
+        SealingUnavailable: if the package that seals is missing or too old.
     """
 
     def __init__(self, keys: Keys, label: str) -> None:

@@ -27,6 +27,11 @@ class Run(msgspec.Struct, gc=False):
     used: RingKey | None = None
     key: RingKey | None = None
 
+    @property
+    def sealed(self) -> bool:
+        """Whether a sealed datagram of it was opened."""
+        return self.highest >= 0
+
     def has_seen(self, counter: int) -> bool:
         """Whether a datagram of that counter was opened, or is too old to tell."""
         back = self.highest - counter
@@ -36,7 +41,7 @@ class Run(msgspec.Struct, gc=False):
         """One was opened that had not been seen."""
         ahead = counter - self.highest
         if ahead > 0:
-            self.seen = (self.seen << ahead | 1) & _MASK if ahead < WINDOW and self.highest >= 0 else 1
+            self.seen = (self.seen << ahead | 1) & _MASK if ahead < WINDOW and self.sealed else 1
             self.highest = counter
         else:
             self.seen |= 1 << -ahead
@@ -93,8 +98,3 @@ class Runs:
     def _bound(self) -> None:
         if len(self._by_id) > self._most:
             del self._by_id[next(iter(self._by_id))]
-
-    def prefer_other(self) -> int:
-        """Of the runs heard sealed, how many prefer another key than this node."""
-        end = self._ring.preferred.id & 0xFFFF
-        return sum(run.prefers not in (end, -1) for run in self._by_id.values())

@@ -23,7 +23,7 @@ from swim_core.statistics import DropReason
 
 from .aead import TAG_SIZE
 from .ring import SHORT, KeyRing, RingKey
-from .runs import Runs
+from .runs import Run, Runs
 
 __all__ = ["BOUND", "HEADER_SIZE", "OPENS", "OVERHEAD", "SEALED", "SENDER", "Opened", "Seal", "Sealer"]
 
@@ -106,6 +106,7 @@ class Sealer:
         ring: its keys now.
         runs: what is kept of others.
         plain: as given.
+        own: the short id of this node.
     """
 
     def __init__(self, ring: KeyRing, time: Time, *, counter: int, most_runs: int, plain: bool = False) -> None:
@@ -114,7 +115,7 @@ class Sealer:
         self.plain = plain
         self._time = time
         self._counter = counter
-        self._own = 0
+        self.own = 0
         self._former = 0
         self._renamed = float("-inf")
 
@@ -123,14 +124,18 @@ class Sealer:
 
     def be(self, short_id: int, now: float) -> None:
         """This node goes by another short id; what was sealed for the last one is opened for a minute more."""
-        if short_id != self._own:
-            self._former, self._renamed = self._own, now
-            self._own = short_id
+        if short_id != self.own:
+            self._former, self._renamed = self.own, now
+            self.own = short_id
 
     def use(self, ring: KeyRing) -> None:
         """Other keys from now on."""
         self.ring = ring
         self.runs.use(ring)
+
+    def agrees(self, run: Run) -> bool:
+        """Whether that run prefers the same key as this node, as far as it has said."""
+        return not run.sealed or run.prefers == self.ring.preferred.id & SHORT
 
     @property
     def nearly_spent(self) -> bool:
@@ -182,7 +187,7 @@ class Sealer:
         text = self._decrypt(key, data, flags, now)
         if text is None:
             return DropReason.UNOPENED
-        known = run is not None and run.highest >= 0
+        known = run is not None and run.sealed
         prefers = text[0] << 8 | text[1]
         opened = Opened(sender, key, bool(flags & BOUND), known, time_high << 32 | time_low, counter, prefers)
         if known:
@@ -192,7 +197,7 @@ class Sealer:
     def _decrypt(self, key: RingKey, data: bytes, flags: int, now: float) -> bytes | None:
         header, sealed = data[:HEADER_SIZE], data[HEADER_SIZE:]
         try:
-            return key.decrypt(header[12:], sealed, _associated(header, self._own) if flags & BOUND else header)
+            return key.decrypt(header[12:], sealed, _associated(header, self.own) if flags & BOUND else header)
         except key.invalid:
             if not flags & BOUND or now - self._renamed > FORMER:
                 return None

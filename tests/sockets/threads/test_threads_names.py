@@ -10,6 +10,7 @@ from support.fake_node import FakeConfig, FakeNode
 from support.names import Names
 from support.waiting import HERE, SOON, wait_until
 from swim_core import Address, AddressLike, BindError, ConfigError, Event, JoinAttempt, ProtocolNode
+from swim_core.keys import Keys
 from swim_threads import ThreadNode, open_node, opening
 from swim_threads import resolver as resolver_module
 from swim_threads.lookups import numeric, resolve
@@ -62,6 +63,7 @@ class JoiningConfig(FakeConfig):
         entropy: bytes,
         unix_ms: int,
         metadata: Mapping[str, str] | None = None,
+        keys: Keys | None = None,
     ) -> JoiningNode:
         self.nodes.append(node := JoiningNode(name, address, now, metadata or {}))
         return node

@@ -14,6 +14,7 @@ from swim_core import (
     BroadcastsLost,
     ClocksDiffer,
     ClustersMet,
+    DropReason,
     Event,
     EventsLost,
     Evidence,
@@ -39,6 +40,7 @@ from swim_core import (
     SeenElsewhere,
     SettingsDiffer,
     State,
+    Unsealed,
 )
 
 T = 1_700_000_000.25
@@ -143,6 +145,7 @@ CASES: list[tuple[Event, dict[str, object] | None, str]] = [
     (MemberPinged(MEMBER, 0.001), None, ""),
     (JoinAttempt((Address("10.0.0.1", 7946),)), None, ""),
     (SettingsDiffer(Address("10.0.0.1", 7946), {"rings": 3}, {"rings": 4}), None, ""),
+    (Unsealed(Address("10.0.0.1", 7946), DropReason.NOT_SEALED, "", 1), None, ""),
 ]
 
 

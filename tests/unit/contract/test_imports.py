@@ -23,9 +23,10 @@ ALLOWED_NAMES = {("datetime", "timedelta"), ("random", "Random")}
 
 VOCABULARY = (
     {"protocol", "listeners"},
-    {"statistics", "events", "discovery", "tripwire"},
+    {"events", "discovery", "tripwire"},
+    {"statistics"},
     {"member"},
-    {"address", "duration"},
+    {"address", "duration", "keys"},
     {"errors"},
 )
 FLOORS: tuple[set[str], ...] = (

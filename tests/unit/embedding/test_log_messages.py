@@ -15,6 +15,7 @@ from swim_core import (
     ClocksDiffer,
     ClustersMet,
     Config,
+    DropReason,
     Event,
     EventsLost,
     Evidence,
@@ -40,6 +41,7 @@ from swim_core import (
     SeenElsewhere,
     SettingsDiffer,
     State,
+    Unsealed,
 )
 from swim_core.embedding.log_messages import DEBUG, INFO, WARNING, Notice, Notices
 
@@ -97,6 +99,24 @@ EXPECTED: list[tuple[Event, int, str]] = [
         WARNING,
         "the node at 10.0.0.9:7946 runs with other settings, which should agree in a cluster: {'rings': 3};"
         " here: {'rings': 4}",
+    ),
+    (
+        Unsealed(SEED, DropReason.NOT_SEALED, "", 1),
+        WARNING,
+        "a datagram from 10.0.0.9:7946 dropped: not sealed, and this node has keys: give a member there the same key"
+        " file",
+    ),
+    (
+        Unsealed(SEED, DropReason.UNKNOWN_KEY, "a6215e9a", 7),
+        WARNING,
+        "7 datagrams from 10.0.0.9:7946 dropped: sealed with key a6215e9a, which this node does not hold: another key,"
+        " or another cluster label",
+    ),
+    (
+        Unsealed(SEED, DropReason.UNOPENED, "a6215e9a", 1),
+        WARNING,
+        "a datagram from 10.0.0.9:7946 dropped: forged or damaged, or meant for an earlier run here, under key"
+        " a6215e9a",
     ),
 ]
 SILENT: list[Event] = [BroadcastReceived(ORIGIN, 1, b"x"), MessageReceived(ORIGIN, b"x"), EventsLost(1)]

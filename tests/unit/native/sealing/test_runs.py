@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swim_core.native.sealing.keys import Key, Keys
+from swim_core.keys import Key, Keys
 from swim_core.native.sealing.ring import KeyRing
 from swim_core.native.sealing.runs import WINDOW, Run, Runs
 
@@ -62,7 +62,6 @@ def test_what_the_other_prefers_is_used_if_it_is_held_and_else_what_it_used() ->
     assert used(runs) == ring_of(NEW).preferred.id
     runs.take(1, 2, ring.preferred, end(THIRD))
     assert used(runs) == ring_of(OLD).preferred.id
-    assert runs.prefer_other() == 1
 
 
 def test_other_keys_count_at_once() -> None:

@@ -13,8 +13,8 @@ from msgspec import msgpack
 
 from support.drawn import MESSAGES, broadcasts, claims, numbers, u64
 from swim_core import SealingUnavailable
+from swim_core.keys import Key, Keys
 from swim_core.native.sealing import aead
-from swim_core.native.sealing.keys import Key, Keys
 from swim_core.native.sealing.ring import KeyRing
 from swim_core.native.sealing.seal import OVERHEAD, Opened, Sealer
 from swim_core.native.wire.datagram import Codec, Envelope, encode_item

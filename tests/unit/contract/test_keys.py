@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from swim_core import ConfigError, KeyInvalid
-from swim_core.native.sealing.keys import MAX_KEYS, Key, Keys, Purpose
+from swim_core.keys import MAX_KEYS, Key, Keys, Purpose
 from swim_core.native.sealing.ring import KeyRing, key_id
 
 SECRET = bytes(range(32))

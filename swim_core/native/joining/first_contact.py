@@ -1,0 +1,57 @@
+"""Sealed datagrams of runs not heard before: is somebody speaking, or was this recorded?"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from swim_core.native.claims.corrections import Corrections
+from swim_core.native.context import NodeContext
+from swim_core.native.datagrams.sender import Sender
+from swim_core.native.wire.messages import WantClaim
+from swim_core.shared.rate_limit import RateLimit
+from swim_core.statistics import DropReason
+
+__all__ = ["FirstContact"]
+
+Handler = Callable[[Any, Sender, float], object]
+
+
+class FirstContact:
+    """Handles what came from a run that nothing was opened of, whose clock is not the cluster's, or before this node
+    knows that time.
+
+    Of two that met by their clocks each knows at once that the other speaks now (`SealCheck`). Else only an answer
+    to a random number of this node shows it. So each side asks, and answers, and takes nothing else: islands whose
+    clocks are far apart still meet, and a newcomer believes no recording.
+
+    Args:
+        answers: what handles messages that answer something; returns True if they do. A JOIN does with its cookie.
+        asked_for_claim: answers WANT_CLAIM.
+    """
+
+    def __init__(
+        self,
+        context: NodeContext,
+        corrections: Corrections,
+        *,
+        answers: Mapping[type, Handler],
+        asked_for_claim: Handler,
+    ) -> None:
+        self._sealer = context.sealer
+        self._counters = context.counters
+        self._corrections = corrections
+        self._answers = answers
+        self._asked_for_claim = asked_for_claim
+        self._rate = RateLimit(context.config.max_corrections_per_second)  # recordings can be sent again and again
+
+    def meet(self, message: object, sender: Sender, now: float) -> None:
+        """Take an answer, let somebody join, or ask the sender who it is."""
+        handler = self._answers.get(type(message))
+        if handler is not None:
+            if handler(message, sender, now) is True and self._sealer is not None and sender.seal is not None:
+                self._sealer.take(sender.seal)
+            return
+        if isinstance(message, WantClaim) and sender.member is not None and self._rate.allow(now):
+            sender.budget = None  # a claim is longer than the question, and goes to the member's own address
+            self._asked_for_claim(message, sender, now)
+        self._counters.drop(DropReason.STALE)
+        self._corrections.ask_who(sender, now)

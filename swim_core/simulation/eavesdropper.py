@@ -1,0 +1,38 @@
+"""A seal for observers of a sealed cluster: it opens what any of its members could, and as often as it likes."""
+
+from collections.abc import Callable, Iterable
+
+from swim_core.keys import Keys
+from swim_core.native.sealing.ring import KeyRing
+from swim_core.native.sealing.seal import Opened, Sealer
+from swim_core.statistics import DropReason
+
+__all__ = ["Eavesdropper"]
+
+
+class _Never:
+    def read(self, now: float) -> int:
+        return 0
+
+
+class Eavesdropper(Sealer):
+    """Opens sealed datagrams for whomever they are. It keeps nothing of what it opened, so none is a copy.
+
+    Args:
+        keys: of the cluster.
+        label: of the cluster.
+        runs: the short ids that they may be for.
+    """
+
+    def __init__(self, keys: Keys, label: str, runs: Callable[[], Iterable[int]]) -> None:
+        super().__init__(KeyRing(keys, label), _Never(), counter=0, most_runs=1, plain=True)
+        self._receivers = runs
+
+    def open(self, data: bytes, flags: int, now: float) -> tuple[Opened, bytes] | DropReason:
+        """See `Seal`."""
+        for run in self._receivers():
+            self.own = run
+            found = super().open(data, flags, now)
+            if found is not DropReason.UNOPENED:
+                return found
+        return DropReason.UNOPENED

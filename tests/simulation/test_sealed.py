@@ -1,0 +1,250 @@
+"""Clusters whose datagrams are sealed: all as before for members, and nothing for who has no key."""
+
+from collections import Counter
+
+import pytest
+
+from support.outsider import KEY, OTHER_KEY, Outsider, Recorded
+from swim_core import (
+    Address,
+    BroadcastReceived,
+    Config,
+    DropReason,
+    MemberDied,
+    MemberJoined,
+    MemberSuspected,
+    MemberUpdated,
+    MessageReceived,
+    Unsealed,
+)
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.datagram import Codec, encode_item
+from swim_core.native.wire.hashing import Hashes
+from swim_core.native.wire.messages import Join, Message, Ping, SyncReq, WantClaim
+from swim_core.simulation import Simulation
+
+HOUR = 3_600.0
+YEAR = 365.0 * 24 * HOUR
+
+
+def dropped(simulation: Simulation) -> Counter[DropReason]:
+    found: Counter[DropReason] = Counter()
+    for process in simulation.running():
+        found.update(process.node.statistics().dropped)
+    return found
+
+
+def live_a_little(simulation: Simulation) -> None:
+    """Joins, broadcasts, a message, a death, a restart, a goodbye."""
+    simulation.form(6)
+    for number in range(3):
+        simulation.broadcast(f"node-{number}", b"once %d" % number)
+        simulation.run_for(1.0)
+    simulation.send("node-1", "node-2", b"to one alone")
+    simulation.crash("node-4")
+    simulation.run_for(2.0)
+    simulation.restart("node-4")
+    simulation.run_for(2.0)
+    simulation.leave("node-5")
+    simulation.run_for(5.0)
+
+
+def test_a_sealed_cluster_does_what_a_plain_one_does() -> None:
+    told = []
+    for keys in (None, KEY):
+        with Simulation(5, keys=keys) as simulation:
+            outsider = Outsider(simulation)
+            live_a_little(simulation)
+            assert simulation.agreed()
+            told.append(Counter(map(type, outsider.events)))
+            assert all(bool(payload[1] & 1) is (keys is not None) for _, _, payload in outsider.recorded)
+    assert told[0] == told[1]
+    assert told[1][BroadcastReceived] == 15
+    assert told[1][MessageReceived] == 1
+
+
+def test_statistics_say_that_it_is_sealed() -> None:
+    with Simulation(5, keys=KEY) as simulation:
+        simulation.form(4)
+        simulation.run_for(5.0)
+        statistics = simulation.process("node-1").node.statistics()
+        assert statistics.sealed
+        assert statistics.runs_known >= 3  # and what joiners were before they took the time of the cluster
+        assert (statistics.members_plain, statistics.members_other_key) == (0, 0)
+
+
+def test_no_sealed_datagram_is_larger_than_a_plain_one_may_be() -> None:
+    """Pages of syncs, floods that are full, joins and what is pushed."""
+    config = Config.lan(max_datagram=1_000)
+    with Simulation(6, keys=KEY, config=config) as simulation:
+        outsider = Outsider(simulation)
+        for number in range(24):
+            seeds = ["node-0"] if number else []
+            simulation.add(f"node-{number}", join=seeds, metadata={"what": "x" * 400})
+            simulation.run_for(0.02)
+        simulation.run_until(simulation.agreed, 30.0)
+        for number in range(24):
+            simulation.broadcast(f"node-{number}", bytes(256))
+        simulation.partition([f"node-{number}" for number in range(12)])
+        simulation.run_for(30.0)
+        simulation.heal()
+        simulation.run_for(10.0)
+        sizes = sorted(len(payload) for _, _, payload in outsider.recorded)
+        assert 950 < sizes[-1] <= 1_000
+
+
+@pytest.mark.parametrize("pause", [0.1, 29.0, 31.0, 600.0])
+def test_recorded_traffic_that_is_played_again_changes_nothing(pause: float) -> None:
+    with Simulation(1, keys=KEY) as simulation:
+        outsider = Outsider(simulation)
+        live_a_little(simulation)
+        recorded = list(outsider.recorded)
+        simulation.run_for(pause)
+        views = [process.node.members(gone=True) for process in simulation.running()]
+        outsider.events.clear()
+        before = dropped(simulation)
+        outsider.send(recorded)
+        simulation.run_for(2.0)
+        assert outsider.events == []
+        assert views == [process.node.members(gone=True) for process in simulation.running()]
+        assert (dropped(simulation) - before)[DropReason.REPLAYED] > 0.6 * len(recorded)
+
+
+def test_what_was_sent_to_one_run_counts_at_no_other() -> None:
+    """To the same process once it was restarted, and to other members."""
+    with Simulation(2, keys=KEY) as simulation:
+        outsider = Outsider(simulation)
+        live_a_little(simulation)
+        recorded = list(outsider.recorded)
+        simulation.restart("node-2")
+        simulation.run_for(31.0)
+        outsider.events.clear()
+        outsider.send(recorded)
+        elsewhere = simulation.process("node-1").address
+        outsider.send([(source, elsewhere, payload) for source, _, payload in recorded])
+        simulation.run_for(2.0)
+        assert outsider.events == []
+        assert simulation.agreed()
+
+
+def test_a_newcomer_believes_no_recording() -> None:
+    """Its first moments, while its seeds are cut off: the whole life of a cluster is played to it."""
+    with Simulation(3, keys=KEY) as simulation:
+        outsider = Outsider(simulation)
+        live_a_little(simulation)
+        recorded = list(outsider.recorded)
+        for process in simulation.running():
+            simulation.crash(process, refusals=False)
+        fresh = simulation.add("node-9", join=["node-0"])
+        outsider.events.clear()
+        outsider.send([(source, fresh.address, payload) for source, _, payload in recorded])
+        simulation.run_for(5.0)
+        assert not any(isinstance(event, MemberJoined | BroadcastReceived) for event in outsider.events)
+        assert len(fresh.node.members()) == 1
+        assert fresh.node.statistics().runs_known == 0
+
+
+def forged(simulation: Simulation, codec: Codec) -> list[Recorded]:
+    """Datagrams that would do harm in a plain cluster, in the name of a member, and each bit of a true one changed."""
+    accuser, subject, target = (simulation.process(f"node-{number}") for number in range(3))
+    hashes = Hashes(simulation.config.cluster, 4)  # type: ignore[attr-defined]
+    local = accuser.node.local
+    run = hashes.short_id(local.name, local.epoch)
+    claim = simulation_claim(subject)
+    join = Join(1, "intruder", 1_000, 4, 5_000, 1_200, padding=bytes(700))
+    messages: list[Message] = [Ping(1, run, 2**47), join, SyncReq(1, [0] * 8, 0, bytes(800)), WantClaim(run, 1)]
+    made = [codec.pack(0, run, message) for message in messages]
+    made.append(codec.pack(0, run, None, [encode_item(claim)]))
+    return [(accuser.address, target.address, payload) for payload in made]
+
+
+def simulation_claim(process: object) -> Claim:
+    """That a process is alive at another address."""
+    member = process.node.local  # type: ignore[attr-defined]
+    return Claim(member.name, member.epoch, b"\x0a\x09\x09\x09\x1f\x0a", member.incarnation + 1, member.state, b"")
+
+
+@pytest.mark.parametrize("plain", [True, False], ids=["plain", "another key"])
+def test_who_has_no_key_causes_no_event_no_change_and_no_datagram(plain: bool) -> None:
+    with Simulation(4, keys=KEY) as simulation:
+        simulation.form(5)
+        simulation.run_for(5.0)
+        outsider = Outsider(simulation)
+        if plain:
+            codec = Codec(Hashes("", 4).label)
+        else:
+            stranger = simulation.add("stranger", keys=OTHER_KEY)
+            codec = stranger.node._parts.context.codec  # type: ignore[attr-defined]
+        before = {process.name: process.node.members(gone=True) for process in simulation.running()}
+        payloads = forged(simulation, codec)
+        for address, where, true in list(outsider.recorded[:1]):
+            payloads += [(address, where, true[:at] + bytes((true[at] ^ 1,)) + true[at + 1 :]) for at in range(24)]
+        outsider.recorded.clear()
+        outsider.events.clear()
+        for source, target, payload in payloads:
+            simulation.network.send(source, target, payload)
+        simulation.run_for(0.002)
+        assert outsider.recorded == []
+        simulation.run_for(3.0)
+        assert outsider.events == []
+        assert before == {process.name: process.node.members(gone=True) for process in simulation.running()}
+        notices = simulation.process("node-2").told(Unsealed)
+        assert [(notice.address, notice.reason) for notice in notices] == [
+            (simulation.process("node-0").address, DropReason.NOT_SEALED if plain else DropReason.UNKNOWN_KEY)
+        ]
+
+
+def test_nodes_with_other_keys_or_labels_do_not_meet_and_say_why() -> None:
+    with Simulation(7, keys=KEY) as simulation:
+        simulation.form(3)
+        intruders = [
+            simulation.add("other-key", join=["node-0"], keys=OTHER_KEY),
+            simulation.add("other-label", join=["node-0"], config=Config.lan(cluster="test")),
+        ]
+        simulation.run_for(10.0)
+        assert [len(process.node.members()) for process in intruders] == [1, 1]
+        notices = simulation.process("node-0").told(Unsealed)
+        assert {(notice.address, notice.reason) for notice in notices} == {
+            (process.address, DropReason.UNKNOWN_KEY) for process in intruders
+        }
+
+
+@pytest.mark.parametrize("off", [5 * YEAR, -5 * YEAR])
+def test_who_joins_may_have_any_wall_clock(off: float) -> None:
+    with Simulation(4, keys=KEY) as simulation:
+        simulation.form(4)
+        simulation._wall_offset["late"] = off
+        simulation.add("late", join=["node-0"])
+        simulation.run_until(simulation.agreed, 5.0)
+
+
+@pytest.mark.parametrize("off", [25.0, 40.0, HOUR, 23 * HOUR])
+def test_islands_whose_clocks_are_apart_become_one(off: float) -> None:
+    with Simulation(3, keys=KEY) as simulation:
+        ours, theirs = ([f"{island}{number}" for number in range(4)] for island in "ab")
+        simulation._wall_offset.update(dict.fromkeys(theirs, off))
+        for island in (ours, theirs):
+            for label in island:
+                simulation.add(label, join=island[:1] if label is not island[0] else [])
+                simulation.run_for(0.1)
+        simulation.run_for(12.0)
+        address: Address = simulation.process("a1").address
+        simulation.process("b2").do(lambda node, now: node.join([address], now=now))
+        simulation.run_until(simulation.agreed, 10.0)
+        simulation.run_for(30.0)
+        assert simulation.agreed()
+        assert not any(process.told(MemberSuspected) or process.told(MemberDied) for process in simulation.running())
+
+
+def test_a_member_begins_a_new_run_before_its_counters_end() -> None:
+    with Simulation(8, keys=KEY) as simulation:
+        simulation.form(4)
+        simulation.run_for(2.0)
+        process = simulation.process("node-1")
+        epoch = process.node.local.epoch
+        process.node._parts.context.sealer.start_over(2**32 - 2**20)  # type: ignore[attr-defined]
+        simulation.run_for(5.0)
+        assert process.node.local.epoch == epoch + 2**16
+        assert simulation.agreed()
+        assert len(simulation.process("node-2").told(MemberUpdated, "node-1")) == 1
+        assert not any(process.told(MemberSuspected) or process.told(MemberDied) for process in simulation.running())
