@@ -115,7 +115,7 @@ def test_settings_that_suit_cause_no_warning() -> None:
         (LAN, {"loss": 0.15}, "rings = 5"),
         (LAN, {"loss": 0.3}, "raise stall_tolerance"),
         (LAN, {"members": 2}, "can't ask a third"),
-        (Config.lan(probe_interval=0.1), {}, "15 times a second"),
+        (Config.lan(probe_interval=0.1), {}, "15 times per second"),
     ],
 )
 def test_settings_that_do_not_suit(config: Config, conditions: dict[str, Any], said: str) -> None:

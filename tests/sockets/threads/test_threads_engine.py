@@ -17,7 +17,7 @@ import pytest
 import swim_threads
 from support.fake_node import GOODBYE, FakeConfig, FakeNode
 from support.paths import TESTS
-from support.waiting import HERE, SOON
+from support.waiting import HERE, SOON, wait_until
 from swim_core import (
     Address,
     BindError,
@@ -191,8 +191,9 @@ def test_after_telling_several_the_thread_gives_way_and_reads_all_that_came_mean
         monkeypatch.setattr("swim_threads.engine._give_way", lambda: ways.append(len(fake.datagrams)))
 
         def flood(_: ProtocolNode, __: float) -> None:
-            for number in range(10):  # the thread wakes up, and waits for the lock
+            for number in range(10):
                 sock.sendto(b"%d" % number, fake.local.address)
+                wait_until(lambda: found)  # the thread is awake, and waits for the lock
             fake.outbox.extend([Datagram(b"told", address)] * told)
 
         in_a_thread(lambda: node._engine.act(flood))
