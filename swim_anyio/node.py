@@ -8,6 +8,7 @@ from swim_core import (
     Contact,
     EventsLost,
     Evidence,
+    Keys,
     Member,
     MemberPinged,
     NodeCrashed,
@@ -221,6 +222,19 @@ class AsyncNode:
             NotRunning: after `leave`.
         """
         self._engine.act(lambda core, now: core.set_state(name, state, now=now))
+
+    def set_keys(self, keys: Keys | str | Iterable[str]) -> None:
+        """Hold other keys from now on, the preferred one first; docs/keys.md says how to rotate them.
+
+        A node that was opened with ``key_file`` does this by itself when the file changes.
+
+        Raises:
+            ConfigError: if they can't be used, or this node was opened without keys.
+            NotSupported: always under Smudge's protocol, which can't be sealed.
+            NotRunning: after `leave` or `close`.
+        """
+        held = Keys.of(keys)
+        self._engine.act(lambda core, now: core.set_keys(held, now=now))
 
     async def leave(self) -> None:
         """Say goodbye and wait until it was said often enough, about 250 ms. Final; the end of the block does it too.

@@ -313,6 +313,18 @@ class Unsealed(msgspec.Struct, frozen=True):
     count: int
 
 
+class KeysChanged(msgspec.Struct, frozen=True):
+    """This node holds other keys than before, or prefers another one.
+
+    Attributes:
+        preferred: id, in hex, of the key that it seals with wherever the other side holds it.
+        held: ids of all its keys, that one first.
+    """
+
+    preferred: str
+    held: tuple[str, ...]
+
+
 class EventsLost(msgspec.Struct, frozen=True):
     """A subscriber fell behind and ``count`` events were dropped, oldest first: read ``members()`` anew."""
 
@@ -343,6 +355,7 @@ Event = (
     | ClocksDiffer
     | ClustersMet
     | Unsealed
+    | KeysChanged
     | EventsLost
 )
 """Anything that a node tells its application."""

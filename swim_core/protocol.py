@@ -197,6 +197,14 @@ class ProtocolNode(Protocol):
             NotRunning: after `leave`.
         """
 
+    def set_keys(self, keys: Keys, *, now: float) -> None:
+        """Hold other keys from now on, as in a rotation; the same ones change nothing.
+
+        Raises:
+            ConfigError: if they can't be used, or this node was made without keys.
+            NotSupported: always under Smudge's protocol, which can't be sealed.
+        """
+
     def leave(self, *, now: float) -> None:
         """Say goodbye. Final; `has_left` tells when it has been said often enough. A second call does nothing."""
 

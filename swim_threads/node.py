@@ -11,6 +11,7 @@ from swim_core import (
     Event,
     EventsLost,
     Evidence,
+    Keys,
     Member,
     MemberPinged,
     NodeCrashed,
@@ -207,6 +208,19 @@ class ThreadNode:
             NotRunning: after `leave` or `close`.
         """
         self._engine.act(lambda node, now: node.set_state(name, state, now=now))
+
+    def set_keys(self, keys: Keys | str | Iterable[str]) -> None:
+        """Hold other keys from now on, the preferred one first; docs/keys.md says how to rotate them.
+
+        A node that was opened with ``key_file`` does this by itself when the file changes.
+
+        Raises:
+            ConfigError: if they can't be used, or this node was opened without keys.
+            NotSupported: always under Smudge's protocol, which can't be sealed.
+            NotRunning: after `leave` or `close`.
+        """
+        held = Keys.of(keys)
+        self._engine.act(lambda node, now: node.set_keys(held, now=now))
 
     def leave(self) -> None:
         """Say goodbye, and return when it was said often enough (250 ms); at once if nobody was there to hear it.

@@ -22,6 +22,7 @@ from swim_core import (
     Evidence,
     Isolated,
     JoinAttempt,
+    KeysChanged,
     Member,
     MemberDied,
     MemberForgotten,
@@ -102,7 +103,7 @@ def from_event(event: Event, *, t: float) -> Record | None:
             return {"t": t, "event": "lost", "member": origin.name, "count": count}
         case EventsLost(count=count):
             return {"t": t, "event": "lost", "count": count}
-        case JoinAttempt() | MemberPinged() | SettingsDiffer() | Unsealed():
+        case JoinAttempt() | MemberPinged() | SettingsDiffer() | Unsealed() | KeysChanged():
             return None
 
 

@@ -19,6 +19,7 @@ from swim_core.events import (
     Evidence,
     Isolated,
     JoinAttempt,
+    KeysChanged,
     MemberDied,
     MemberForgotten,
     MemberJoined,
@@ -181,6 +182,12 @@ def _unsealed(event: Unsealed) -> Notice:
     return Notice(WARNING, "settings", f"{came} dropped: {why}", fields | {"count": event.count})
 
 
+def _keys(event: KeysChanged) -> Notice:
+    others = f", and opens {', '.join(event.held[1:])} too" if event.held[1:] else ""
+    fields = {"event": "keys", "preferred": event.preferred, "held": list(event.held)}
+    return Notice(INFO, "settings", f"seals with key {event.preferred} from now on{others}", fields)
+
+
 def _isolated(_: Isolated) -> Notice:
     text = "no member was heard for the stall tolerance: the trouble is likely here"
     return Notice(WARNING, "events", text, {"event": "isolated"})
@@ -216,4 +223,5 @@ _MAKERS: dict[type, Callable[[Any], Notice]] = {
     ClocksDiffer: _clocks,
     ClustersMet: _met,
     Unsealed: _unsealed,
+    KeysChanged: _keys,
 }

@@ -6,7 +6,7 @@ from typing import NoReturn
 from swim_core.address import Address, pack, reachable
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError, NotRunning, NotSupported, PayloadTooLarge, UnknownMember
-from swim_core.events import Event, Evidence, MessageReceived
+from swim_core.events import Event, Evidence, KeysChanged, MessageReceived
 from swim_core.keys import Keys
 from swim_core.member import Contact, Member, State
 from swim_core.native.table.entry import Entry
@@ -16,6 +16,7 @@ from swim_core.tripwire import TripwirePlan
 
 from .parts import NodeArguments
 from .router import Router
+from .sealing.ring import KeyRing
 from .sealing.seal import Sealer
 from .settings import Settings
 from .table.formed_cluster import FormedCluster, TableSource
@@ -202,6 +203,21 @@ class Node:
         raise NotSupported(
             "the native protocol judges by evidence alone: a state can't be set (explain() says why it is)"
         )
+
+    def set_keys(self, keys: Keys, *, now: float) -> None:
+        """Hold other keys from now on; see `ProtocolNode.set_keys`."""
+        context = self._parts.context
+        if context.sealer is None:
+            raise ConfigError(
+                'this node was made without keys and can\'t take any now: start it anew with keys, and plain="accept"'
+                " until all members have some"
+            )
+        ring = KeyRing(keys, self._config.cluster)
+        self._health.advance(now)
+        held = tuple(f"{key.id:08x}" for key in ring.ordered)
+        if held != tuple(f"{key.id:08x}" for key in context.sealer.ring.ordered):
+            context.sealer.use(ring)
+            context.emit(KeysChanged(held[0], held))
 
     def leave(self, *, now: float) -> None:
         """Say goodbye; see `ProtocolNode.leave`."""

@@ -152,8 +152,7 @@ class Parts:
         joiner = self.joiner = Joiner(context, local, claims, health, settings_check, encounters)
         seals = None
         if sealer is not None:
-            emit = self.events.append
-            seals = SealCheck(sealer, clock, table, joiner, tolerance=config.first_contact, emit=emit)
+            seals = SealCheck(sealer, clock, table, joiner, tolerance=config.first_contact, events=self.events)
         self.inbox = Inbox(codec, table, counters, seals)
         self.announcer = Announcer(context, local, self.inbox, joiner)
 

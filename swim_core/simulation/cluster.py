@@ -292,6 +292,7 @@ class Cluster:
             clock_offset=offset,
             on_left=self._on_left,
         )
+        process.keys = keys
         self.network.bind(bound, process)
         self.processes[label] = process
         self._by_name.setdefault(process.name, {})[process] = None  # Smudge names its nodes itself

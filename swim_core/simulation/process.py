@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from swim_core.address import Address
 from swim_core.events import Event
+from swim_core.keys import Keys
 from swim_core.protocol import KernelEvidence, ProtocolConfig, ProtocolNode
 from swim_core.shared.timers import Timer, Timers
 
@@ -72,6 +73,7 @@ class Process:
         config: its settings.
         address: what it is bound to.
         seeds: what it was told to join.
+        keys: of its node; None if it has none.
         program: what makes the application of each run; None if nothing runs on the node.
         application: what ``program`` made for this run, or None.
         metadata: what its application last had its node say of itself.
@@ -101,6 +103,7 @@ class Process:
         "application",
         "config",
         "events",
+        "keys",
         "label",
         "leaving",
         "metadata",
@@ -134,6 +137,7 @@ class Process:
         self.config = config
         self.address = address
         self.seeds = seeds
+        self.keys: Keys | None = None
         self.program: Program | None = None
         self.application: Any = None
         self.metadata: Mapping[str, str] = node.local.metadata

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from swim_core.address import canonical
+from swim_core.keys import Keys
 from swim_core.protocol import AddressLike
 
 from .cluster import Cluster, Label
@@ -60,6 +61,7 @@ class Simulation(Cluster):
             join=tuple(join) or old.seeds,
             config=old.config,
             application=old.program,
+            keys=old.keys,
         )
 
     def move(
@@ -128,6 +130,13 @@ class Simulation(Cluster):
         self._wall_offset[process.label] += wall
         if monotonic:
             process.step_clock(monotonic)
+
+    def set_keys(self, label: Label, keys: Keys) -> None:
+        """Let a process hold other keys, after a restart too."""
+        process = self.process(label)
+        self.faults["keys"] += 1
+        process.do(lambda node, now: node.set_keys(keys, now=now))
+        process.keys = keys
 
     # the network
 

@@ -10,6 +10,7 @@ from swim_core.address import Address, reachable
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError, NotRunning, NotSupported, Overloaded, PayloadTooLarge, UnknownMember
 from swim_core.events import Event, Evidence, Paused
+from swim_core.keys import Keys
 from swim_core.member import Contact, Member, State
 from swim_core.protocol import Datagram, KernelEvidence, Losses
 from swim_core.shared.isolation import isolation_began, isolation_ended
@@ -264,6 +265,10 @@ class SmudgeNode:
             raise ConfigError(f"Smudge's members are ALIVE, SUSPECT or DEAD, not {state!r}")
         peer = self._named(name)
         self._statuses.set(peer, STATUSES[state], self._heartbeat.value, self._local, self._advance(now))
+
+    def set_keys(self, keys: Keys, *, now: float) -> NoReturn:
+        """Not in this protocol; see `ProtocolNode.set_keys`."""
+        raise NotSupported("Smudge's protocol can't be sealed: it takes no keys")
 
     # ------------------------------------------------------------------ outputs
 

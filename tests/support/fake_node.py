@@ -123,6 +123,9 @@ class FakeNode:
     def set_state(self, name: str, state: State, *, now: float) -> None:
         raise NotImplementedError
 
+    def set_keys(self, keys: Keys, *, now: float) -> None:
+        raise NotImplementedError
+
     def leave(self, *, now: float) -> None:
         self._maybe_raise("leave")
         if self.left_at is None:

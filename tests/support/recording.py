@@ -96,6 +96,9 @@ class RecordingNode:
     def set_state(self, name: str, state: State, *, now: float) -> None:
         self._called("state", now, name, state)
 
+    def set_keys(self, keys: Keys, *, now: float) -> None:
+        self._called("keys", now, keys)
+
     def leave(self, *, now: float) -> None:
         self._called("leave", now)
         self._left_at = self.deadline = now + 0.25

@@ -1,6 +1,6 @@
 """What the seal of a datagram says of its sender, on a node that has keys."""
 
-from collections.abc import Callable
+from collections import deque
 from hashlib import blake2b
 from typing import Protocol
 
@@ -69,7 +69,7 @@ class SealCheck:
         table: of members.
         joiner: tells whether this node may not know that time yet.
         tolerance: seconds that the clock of a run not heard before may be off it.
-        emit: raises an event for the application.
+        events: for the application.
     """
 
     def __init__(
@@ -80,14 +80,14 @@ class SealCheck:
         joiner: Asks,
         *,
         tolerance: float,
-        emit: Callable[[Event], None],
+        events: deque[Event],
     ) -> None:
         self._sealer = sealer
         self._clock = clock
         self._table = table
         self._joiner = joiner
         self._tolerance = tolerance * 1000.0
-        self._notices = UnsealedNotices(emit)
+        self._notices = UnsealedNotices(events)
 
     def dropped(self, reason: DropReason, data: bytes, source: Address | tuple[str, int], now: float) -> None:
         """A datagram was not opened."""

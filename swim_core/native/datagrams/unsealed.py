@@ -1,6 +1,6 @@
 """Tells the application of datagrams that a node with keys did not open, so that a wrong key is found."""
 
-from collections.abc import Callable
+from collections import deque
 
 import msgspec
 
@@ -25,8 +25,8 @@ class _Noted(msgspec.Struct):
 class UnsealedNotices:
     """Raises `Unsealed` for an address at once, and then once a minute with how many came meanwhile."""
 
-    def __init__(self, emit: Callable[[Event], None]) -> None:
-        self._emit = emit
+    def __init__(self, events: deque[Event]) -> None:
+        self._events = events
         self._noted: dict[tuple[str, int], _Noted] = {}
 
     def note(self, reason: DropReason, data: bytes, source: Address | tuple[str, int], now: float) -> None:
@@ -47,5 +47,5 @@ class UnsealedNotices:
         except ConfigError:
             return
         key = "" if reason is DropReason.NOT_SEALED else data[_KEY_ID].hex()
-        self._emit(Unsealed(address, reason, key, noted.count))
+        self._events.append(Unsealed(address, reason, key, noted.count))
         self._noted[source] = _Noted(now)

@@ -20,6 +20,7 @@ from swim_core import (
     Evidence,
     Isolated,
     JoinAttempt,
+    KeysChanged,
     Member,
     MemberDied,
     MemberForgotten,
@@ -146,6 +147,7 @@ CASES: list[tuple[Event, dict[str, object] | None, str]] = [
     (JoinAttempt((Address("10.0.0.1", 7946),)), None, ""),
     (SettingsDiffer(Address("10.0.0.1", 7946), {"rings": 3}, {"rings": 4}), None, ""),
     (Unsealed(Address("10.0.0.1", 7946), DropReason.NOT_SEALED, "", 1), None, ""),
+    (KeysChanged("a6215e9a", ("a6215e9a",)), None, ""),
 ]
 
 

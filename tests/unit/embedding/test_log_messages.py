@@ -21,6 +21,7 @@ from swim_core import (
     Evidence,
     Isolated,
     JoinAttempt,
+    KeysChanged,
     Member,
     MemberDied,
     MemberForgotten,
@@ -99,6 +100,12 @@ EXPECTED: list[tuple[Event, int, str]] = [
         WARNING,
         "the node at 10.0.0.9:7946 runs with other settings, which should agree in a cluster: {'rings': 3};"
         " here: {'rings': 4}",
+    ),
+    (KeysChanged("a6215e9a", ("a6215e9a",)), INFO, "seals with key a6215e9a from now on"),
+    (
+        KeysChanged("a6215e9a", ("a6215e9a", "01020304")),
+        INFO,
+        "seals with key a6215e9a from now on, and opens 01020304 too",
     ),
     (
         Unsealed(SEED, DropReason.NOT_SEALED, "", 1),
