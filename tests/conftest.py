@@ -4,6 +4,7 @@ is left behind."""
 import gc
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 
@@ -11,6 +12,10 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from support.hosts import Host, new_hosts
+
+# hundreds of tests start processes: where bytecode may not be written, each one would compile everything again
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # a busy machine generates examples slowly, and that says nothing about the code
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
