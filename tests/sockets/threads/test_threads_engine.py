@@ -178,9 +178,12 @@ def test_after_telling_several_the_thread_gives_way_and_reads_all_that_came_mean
 ) -> None:
     ways: list[int] = []
     found: list[list[int]] = []
+    asleep = threading.Event()
     wait = Poller.wait
 
     def watched(poller: Poller, seconds: float | None) -> list[int]:
+        if seconds != 0:
+            asleep.set()
         ready = wait(poller, seconds)
         if ready:
             found.append(ready)
@@ -196,6 +199,7 @@ def test_after_telling_several_the_thread_gives_way_and_reads_all_that_came_mean
                 wait_until(lambda: found)  # the thread is awake, and waits for the lock
             fake.outbox.extend([Datagram(b"told", address)] * told)
 
+        assert asleep.wait(SOON)
         in_a_thread(lambda: node._engine.act(flood))
         until(node, lambda: len(fake.datagrams) == 10)
         assert len(found) == rounds
