@@ -1,4 +1,4 @@
-"""Binds a node of `swim_core` to trio and asyncio, through anyio: `open_node` is the way in."""
+"""Runs a node of `swim_core` under trio or asyncio, through anyio. Start with `open_node`."""
 
 import logging
 from typing import TYPE_CHECKING
@@ -22,7 +22,7 @@ else:
     }
 
     def __getattr__(name):
-        """Import what is public when it is first asked for, so that `swim` can start, and say what it lacks."""
+        """Import a public name on first use, so that `swim` can start without anyio and say that it is missing."""
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module

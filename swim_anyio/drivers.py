@@ -1,4 +1,4 @@
-"""The driver for the loop that is running. trio's is imported only where trio runs: asyncio programs need no trio."""
+"""The driver for the running loop. trio's is imported only where trio runs, since asyncio programs don't need it."""
 
 import sys
 from typing import TYPE_CHECKING
@@ -12,7 +12,7 @@ __all__ = ["current_driver"]
 
 
 def current_driver() -> "AsyncioDriver | TrioDriver":
-    """A driver for the loop that the caller runs in.
+    """A driver for the loop in which the caller runs.
 
     Raises:
         RuntimeError: outside an event loop.

@@ -1,4 +1,4 @@
-"""Listeners: functions, async or not, that the node's event loop calls with events."""
+"""Listeners: functions, async or not, that are called with events in the node's event loop."""
 
 from collections.abc import Awaitable, Callable
 from inspect import isawaitable
@@ -26,7 +26,7 @@ class Listener:
         self._removed = False
 
     def remove(self) -> None:
-        """Call it no more; a call that is running goes on. A second call does nothing."""
+        """Stop calling it; a call that is running continues. A second call of this method does nothing."""
         self._removed = True
         self._events.close()
 
@@ -44,7 +44,7 @@ class Listener:
         kind = type(event).__name__
         if isinstance(event, EventsLost):
             extra = {"event": kind, "count": event.count}
-            lost = "a listener fell behind: %d events were lost"
+            lost = "a listener fell behind, and %d events were lost"
             self._log.say(WARNING, lost, event.count, topic="listeners", extra=extra)
         try:
             outcome = self._call(event)
@@ -53,5 +53,5 @@ class Listener:
         except (KeyboardInterrupt, GeneratorExit, anyio.get_cancelled_exc_class()):
             raise
         except BaseException as error:  # SystemExit too: one listener's end is not the end of the others
-            what = "a listener raised, on %s"
+            what = "a listener raised an exception on %s"
             self._log.say(ERROR, what, kind, topic="listeners", extra={"event": kind}, error=error)

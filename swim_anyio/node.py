@@ -1,4 +1,4 @@
-"""What an application holds of a node that runs on its event loop."""
+"""The node that an application on an event loop uses."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
@@ -28,13 +28,13 @@ __all__ = ["AsyncNode", "leave_all"]
 
 
 class AsyncNode:
-    """A running node; `open_node` gives it. What never waits is not async.
+    """A running node, made by `open_node`. Methods that never wait are not async.
 
-    Everything raises `WrongThread` outside the node's event loop. Once the node is closed the views show its
-    last moment, and what acts raises `NotRunning`. If the node failed everything raises `NodeCrashed`.
+    Outside the node's event loop everything raises `WrongThread`. Once the node is closed, its views show what it last
+    knew, and everything else raises `NotRunning`. If the node failed, everything raises `NodeCrashed`.
 
-    A call that an exception of a signal handler interrupts was done or not done, and the node goes on. With the driver
-    "loop" it is done, or the node fails (`NodeCrashed`).
+    A call that is interrupted by an exception from a signal handler was carried out or not, and the node continues.
+    With the driver "loop" it is carried out, or the node fails (`NodeCrashed`).
     """
 
     def __init__(self, engine: BaseEngine) -> None:
@@ -46,29 +46,29 @@ class AsyncNode:
 
     @property
     def local(self) -> Member:
-        """This node itself; ``local.address`` is where others reach it, its port resolved."""
+        """This node itself. ``local.address`` is where others reach it, with the real port if port 0 was asked for."""
         return self._engine.look(lambda core: core.local)
 
     def members(self, *, gone: bool = False) -> tuple[Member, ...]:
-        """The live members (ALIVE, SUSPECT), this node included, by name; with ``gone`` DEAD and LEFT ones too."""
+        """The live members (ALIVE, SUSPECT), this node included, by name; with ``gone`` also those DEAD or LEFT."""
         return self._engine.look(lambda core: core.members(gone=gone))
 
     def member(self, name: str) -> Member | None:
-        """The member of that name, live or gone, or None."""
+        """The member with that name, live or gone; None if it is unknown."""
         return self._engine.look(lambda core: core.member(name))
 
     def statistics(self) -> Statistics:
-        """Counters and sizes of this moment, immutable."""
+        """An immutable snapshot of counters and sizes."""
         return self._engine.look(lambda core: core.statistics())
 
     def explain(self, name: str) -> Evidence | None:
-        """What stands behind the state of a member: the verdict, and what was observed here. None if unknown."""
+        """The evidence for a member's state: the verdict, and what this node observed. None for an unknown member."""
         return self._engine.look(lambda core: core.explain(name))
 
     def contact(self, name: str) -> Contact | None:
-        """What this node has had to do with another member: when it was heard, how long a ping took. None if unknown.
+        """This node's own contact with a member: when it was heard, how long a ping took. None for an unknown member.
 
-        Who judged it, and why, `explain` says.
+        `explain` says who declared it dead or suspect, and why.
         """
         return self._engine.look(lambda core: core.contact(name, now=self._engine.clock()))
 
@@ -76,23 +76,24 @@ class AsyncNode:
         """Events from this call on: ``with node.subscribe() as events: async for event in events``.
 
         Args:
-            current: first yield `MemberJoined` for every other live member of this instant, so that nothing
-                is missed or doubled.
+            current: begin with a `MemberJoined` for every other member that is live now. Nothing is missed, and nothing
+                comes twice.
         """
         self._engine.check_running()
         return self._engine.subscribe(current=current)
 
     def add_listener(self, listener: Call, *, current: bool = False) -> Listener:
-        """Have the event loop call ``listener`` with every event from now on, until the node is closed.
+        """Call ``listener`` in the event loop with every event from now on, until the node is closed.
 
-        It may be async, and may use the node in any way but leave the block. Each is called one event at a time, in a
-        task of its own; what they raise is logged. One that falls behind loses events as a subscription does: it
-        is told (`EventsLost`), and it is logged. One that is running at the end of the block is cancelled.
+        The listener may be async, and may do anything with the node except end its block. It has a task of its own, in
+        which it is called with one event at a time. Exceptions that it raises are logged. If it falls behind it loses
+        events, as a subscription does; it gets `EventsLost`, and the loss is logged. If it is running at the end of the
+        block, it is cancelled.
 
         Args:
-            listener: what to call; `open_node` takes those that are to miss none.
-            current: first call it with a `MemberJoined` for every other live member of this moment, so that nothing
-                is missed and nothing told twice.
+            listener: a function of one event. Pass listeners that must miss nothing to `open_node`.
+            current: first call it with a `MemberJoined` for every other member that is live now. Nothing is missed, and
+                nothing comes twice.
 
         Returns:
             A handle; its ``remove()`` ends it.
@@ -106,22 +107,22 @@ class AsyncNode:
     ) -> Listener:
         """Call ``listener(member, state)`` when a member joins, is suspected, recovers, dies or leaves.
 
-        See `add_listener`; with ``current`` it is first called for those who are there.
+        See `add_listener`. With ``current`` it is first called for the members that are already there.
         """
         return self.add_listener(on_status(listener), current=current)
 
     def add_broadcast_listener(self, listener: Callable[[BroadcastReceived], Awaitable[object] | object]) -> Listener:
-        """Call ``listener(broadcast)`` with every broadcast of another member. See `add_listener`."""
+        """Call ``listener(broadcast)`` with every broadcast from another member. See `add_listener`."""
         return self.add_listener(on_broadcast(listener))
 
     async def wait_for_members(self, count: int) -> tuple[Member, ...]:
-        """Wait until there are at least ``count`` live members, this node included, and return them.
+        """Wait until there are at least ``count`` live members, including this node, and return them.
 
-        Bound it with a cancel scope, or `asyncio.timeout`.
+        Limit the time with a cancel scope or `asyncio.timeout`.
 
         Raises:
-            NotRunning: if the node is closed meanwhile.
-            NodeCrashed: if it fails.
+            NotRunning: if the node is closed while waiting.
+            NodeCrashed: if the node fails.
         """
         with self.subscribe() as events:
             while len(members := self.members()) < count:
@@ -130,22 +131,22 @@ class AsyncNode:
         return members
 
     def broadcast(self, payload: bytes) -> int:
-        """Tell every member ``payload``, at most once each; returns its number, from 1 in this run.
+        """Send ``payload`` to every member, at most once each; returns its number, counted from 1 in each run.
 
         Raises:
-            PayloadTooLarge: if it is over ``max_broadcast``: a smaller one would do.
-            Overloaded: if too much waits to be sent already: the same payload can be told later.
+            PayloadTooLarge: if it is larger than ``max_broadcast``; a smaller payload would be accepted.
+            Overloaded: if too much is waiting to be sent; the same payload may be accepted later.
             NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`.
         """
         return self._engine.act(lambda core, now: core.broadcast(payload, now=now))
 
     def send(self, to: str | Member, payload: bytes) -> None:
-        """Tell one member ``payload``, best effort: a name means whichever run lives, a `Member` that run only.
+        """Send ``payload`` to one member, best effort. A name means its current run, a `Member` that very run.
 
         Raises:
             UnknownMember: if there is no such live member.
-            PayloadTooLarge: if it is over ``max_broadcast``.
+            PayloadTooLarge: if it is larger than ``max_broadcast``.
             NotSupported: always under Smudge's protocol, which has no messages to single members.
             NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`.
@@ -153,10 +154,10 @@ class AsyncNode:
         self._engine.act(lambda core, now: core.send(to, payload, now=now))
 
     def update_metadata(self, metadata: Mapping[str, str]) -> None:
-        """Replace this node's metadata and tell everyone.
+        """Replace this node's metadata and tell all members.
 
         Raises:
-            PayloadTooLarge: if it is over ``max_metadata``, packed.
+            PayloadTooLarge: if its packed size is larger than ``max_metadata``.
             NotSupported: always under Smudge's protocol, which carries no metadata.
             NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`.
@@ -165,16 +166,16 @@ class AsyncNode:
         self._engine.act(lambda core, now: core.update_metadata(own, now=now))
 
     def join(self, seeds: str | Iterable[HostPort]) -> None:
-        """Ask ``seeds`` to let this node in, again and again until each is a live member's. Replaces earlier seeds.
+        """Ask ``seeds``, which replace earlier ones, to let this node in, until each is a member. Doesn't wait.
 
-        Names are resolved in the background, again before each attempt, and every ``join_backoff_max`` when all are
-        members; one that can't be is tried again after 1 to 60 seconds.
+        Names are resolved in the background, again before each attempt, and every ``join_backoff_max`` once all are
+        members. A name that doesn't resolve is tried again after 1 to 60 seconds.
 
         Args:
-            seeds: "host:port" or pairs, also as one comma-separated string.
+            seeds: "host:port" or pairs, or one comma-separated string.
 
         Raises:
-            ConfigError: if one can't be an address.
+            ConfigError: if a seed is invalid.
             NotRunning: after `leave`.
         """
         self._engine.check_running()
@@ -183,14 +184,14 @@ class AsyncNode:
     async def ping(self, name: str) -> float | None:
         """Ping a member and wait for its answer; returns the round trip in seconds, None if none came in time.
 
-        In time means within the probe timeout (`Config.max_probe_timeout` at most). No answer is looked into
-        like that of any other probe.
+        In time means within the probe timeout (at most `Config.max_probe_timeout`). If no answer comes, the member is
+        investigated as after any missed probe.
 
         Raises:
             UnknownMember: if there is no such other member, live or gone.
             NameTaken: while another live process owns this node's name.
-            NotRunning: after `leave`, or if the node is closed meanwhile.
-            NodeCrashed: if it fails meanwhile.
+            NotRunning: after `leave`, or if the node is closed while waiting.
+            NodeCrashed: if the node fails while waiting.
         """
         with self.subscribe() as events:
             while True:
@@ -200,10 +201,11 @@ class AsyncNode:
                         return event.round_trip
 
     def remove(self, name: str) -> None:
-        """Forget a member, here only; `MemberForgotten` follows.
+        """Forget a member, on this node only; `MemberForgotten` follows.
 
-        Under the native protocol only one that is DEAD or LEFT, since a live one would come back with the next
-        word of it; it is not tried again. Under Smudge's any, until it shows itself or later news of it come.
+        Under the native protocol the member must be DEAD or LEFT, since a live one would come back with the next news
+        of it; it is not tried again. Under Smudge's protocol it may be any, and stays forgotten until it is heard or
+        newer news of it arrives.
 
         Raises:
             UnknownMember: if there is no such other member, or (native protocol) it is live.
@@ -213,7 +215,7 @@ class AsyncNode:
         self._engine.act(lambda core, now: core.remove(name, now=now))
 
     def set_state(self, name: str, state: State) -> None:
-        """Force a member's state and tell the others, which Smudge's protocol allows; if it lives it will object.
+        """Set a member's state and tell the others, as Smudge's protocol allows. A live member will refute it.
 
         Raises:
             NotSupported: always under the native protocol, whose verdicts rest on evidence.
@@ -237,10 +239,12 @@ class AsyncNode:
         self._engine.act(lambda core, now: core.set_keys(held, now=now))
 
     async def leave(self) -> None:
-        """Say goodbye and wait until it was said often enough, about 250 ms. Final; the end of the block does it too.
+        """Say goodbye, and wait until it was said often enough (about 250 ms). The end of the block does this too.
+
+        This can't be undone.
 
         Raises:
-            NodeCrashed: if the node fails meanwhile.
+            NodeCrashed: if the node fails while waiting.
         """
         self._engine.leave()
         await self._engine.left.wait()
@@ -249,10 +253,10 @@ class AsyncNode:
 
 
 async def leave_all(nodes: Iterable[AsyncNode]) -> None:
-    """Have ``nodes`` leave, all at the same time: 250 ms, however many they are. Their blocks end at once then.
+    """Let all ``nodes`` leave at the same time, in 250 ms however many there are. Their blocks then end at once.
 
-    For an `contextlib.AsyncExitStack` with many of them, which ends their blocks one after the other. Nodes that are
-    closed already, or fail, are left to their blocks.
+    Use it with a `contextlib.AsyncExitStack` of many nodes, which would end their blocks one after the other. Nodes
+    that are already closed, or that fail, are left to their blocks.
     """
     leaving = []
     for node in nodes:

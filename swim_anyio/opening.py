@@ -1,4 +1,4 @@
-"""`open_node`: from arguments to a running node, and to its end whatever happens in between."""
+"""`open_node`: turns arguments into a running node, and ends it whatever happens in between."""
 
 import os
 import secrets
@@ -44,41 +44,42 @@ from .threaded import ThreadedEngine
 __all__ = ["DriverName", "open_node"]
 
 DriverName = Literal["thread", "loop"]
-"""What runs the protocol of a node: a thread of its own, or the event loop itself."""
+"""What runs a node's protocol: a thread of its own, or the event loop itself."""
 
 
 class open_node(AbstractAsyncContextManager[AsyncNode]):
-    """Open a node for the length of an ``async with`` block, under trio or asyncio. Each call serves one block.
+    """Run a node during an ``async with`` block, under trio or asyncio. Each call serves one block.
 
-    At the normal end of the block the node leaves (about 250 ms). On an exception or a cancellation it says
-    goodbye once, without waiting. What the block raises comes out as itself. If the node itself fails, the
-    block is cancelled and `NodeCrashed` is raised. Should the event loop be closed before the block ends, the node
-    says goodbye by itself within about a second (with the "loop" driver it just falls silent); a loop that is only
-    stopped may run again, and keeps it.
+    At the normal end of the block the node leaves (about 250 ms). After an exception or a cancellation it says goodbye
+    once, without waiting. An exception that the block raises comes out unchanged. If the node itself fails, the block
+    is cancelled and `NodeCrashed` is raised. If the event loop is closed before the block ends, the node says goodbye
+    by itself within about a second (with the "loop" driver it just falls silent). A loop that is merely stopped keeps
+    its node, since it may run again.
 
     Args:
-        bind: "host:port" or a pair to listen on; the host may also be an interface (``eth0``) or a network
-            (``10.0.0.0/8``) of which this host has one address. Else ``SWIM_BIND``, else 127.0.0.1:7946. Port 0 lets
-            the system choose; ``node.local.address`` tells.
-        name: unique in the cluster; else ``SWIM_NAME``, else the host's name and random characters.
-        join: seeds, as pairs or "host:port", also one comma-separated string; else ``SWIM_JOIN``, else none.
-            Names are resolved in the background.
-        config: taken as it is; else `Config.from_env` on the lan preset.
-        advertise: where others reach the node, if not at the bound address; without a port the bound one. A
-            wildcard bind takes the source of the route to the first seed, else of the default route, and says so.
+        bind: where to listen, ``"host:port"`` or a pair; port 0 lets the system choose. The host may also be an
+            interface (``eth0``) or a network (``10.0.0.0/8``) in which this host has one address. Default:
+            ``SWIM_BIND``, or 127.0.0.1:7946. A `SmudgeConfig` has its own defaults for this and for ``join``.
+        name: unique in the cluster. Default: ``SWIM_NAME``, or the host's name and random characters.
+        join: seeds, as addresses or names. They are asked until each is a member, and names are resolved in the
+            background for as long as the node runs. Default: ``SWIM_JOIN`` (separated by commas), or none.
+        config: default: `Config.from_env` with the lan preset.
+        advertise: where others reach this node; without a port, at the bound one. Default: the bound address, or for a
+            wildcard the source address of the route to the first seed or else of the default route.
         metadata: strings that others see in `Member.metadata`.
-        cluster: label, over the one in ``config``; else ``SWIM_CLUSTER``.
-        discover: find others by `Multicast`, without seeds or beside them; else what ``config`` says, which for the
-            native protocol is not to. Where the host can't, that is logged once.
-        listeners: functions, async or not, to call with every event, the first included; as `AsyncNode.add_listener`
-            does. `on_status` and `on_broadcast` make such functions of narrower ones.
-        driver: what runs the protocol; else ``SWIM_DRIVER``, else "thread": a thread of its own, which wakes the loop
-            only when somebody waits for what has come. It costs less, and it goes on while the program keeps the loop
-            busy. "loop" runs it within the loop: no other thread, the loop's own time, and to the others the node is
-            dead when the loop hangs. A loop in virtual time (trio's ``MockClock``) is always run so by default.
+        cluster: the label, instead of the configuration's.
+        discover: find others by `Multicast`, with or without seeds. Default: what the configuration says, which is not
+            to for the native protocol. If the host doesn't support it, that is logged once.
+        listeners: functions, async or not, to call with every event from the first one on, as `AsyncNode.add_listener`
+            does. `on_status` and `on_broadcast` turn narrower functions into such ones.
+        driver: what runs the protocol. Default: ``SWIM_DRIVER``, or "thread". "thread" is a thread of its own, which
+            wakes the loop only when somebody waits for an event; it costs less, and continues while the program keeps
+            the loop busy. "loop" runs the protocol within the loop: there is no other thread, the loop's own clock
+            counts, and others consider the node dead when the loop hangs. In virtual time (trio's ``MockClock``) "loop"
+            is the default.
 
     Raises:
-        ConfigError: if an argument or an environment variable can't be used; it is named.
+        ConfigError: if an argument or an environment variable is invalid; the message names it.
         BindError: on entering, if the address can't be had. Nothing is left open.
         RuntimeError: on entering a second time.
     """
@@ -118,7 +119,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
 
     async def __aenter__(self) -> AsyncNode:
         if self._entered:
-            raise RuntimeError("a node can be opened once: call open_node again")
+            raise RuntimeError("this call has served a block already: call open_node again")
         self._entered = True
         return await self._running.__aenter__()
 
@@ -130,7 +131,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
 
 @asynccontextmanager
 async def _run(arguments: Arguments, listeners: Sequence[Call], driver: DriverName | None) -> AsyncIterator[AsyncNode]:
-    """The life of a node. A cancel scope surrounds the block, and no task group, which would wrap exceptions."""
+    """The life of a node. The block is within a cancel scope; a task group would wrap exceptions."""
     await anyio.lowlevel.checkpoint()
     simulated = simulation_hook.current()
     engine, loop = await (simulated.prepare(arguments) if simulated else _prepare(arguments, driver))
@@ -161,7 +162,7 @@ async def _run(arguments: Arguments, listeners: Sequence[Call], driver: DriverNa
 
 
 async def _logged(loop: Loop, seconds: float) -> None:
-    """Wait until what the nodes of this process have to log is written, for ``seconds`` at most."""
+    """Wait up to ``seconds`` until the log lines of this process's nodes are written."""
     written = anyio.Event()
     if log_writer.then(partial(loop.post, written.set)):
         with anyio.move_on_after(seconds, shield=True):
@@ -169,7 +170,7 @@ async def _logged(loop: Loop, seconds: float) -> None:
 
 
 async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[BaseEngine, Loop]:
-    """A node that is bound and not yet started, and its loop."""
+    """A node that is bound but not started yet, and its loop."""
     with ExitStack() as undo:
         loop = current_driver()
         within = driver == "loop" or (driver is None and not loop.real_time)
@@ -204,7 +205,7 @@ async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[Bas
 
 
 def _driver_name(driver: DriverName | None) -> DriverName | None:
-    """What runs the protocol, after argument and environment; None where the loop is to decide."""
+    """The driver according to the argument and the environment; None lets the loop decide."""
     what, value = ("driver", driver) if driver is not None else ("SWIM_DRIVER", os.environ.get("SWIM_DRIVER"))
     if value == "thread":
         return "thread"
@@ -216,7 +217,7 @@ def _driver_name(driver: DriverName | None) -> DriverName | None:
 
 
 async def _bindable(loop: Loop, host: str, port: int) -> tuple[str, int]:
-    """The address to bind, numeric; a zone (``%eth0``) stays."""
+    """The numeric address to bind; a zone (``%eth0``) is kept."""
     if numeric(host, port) is not None:
         return host, port
     if (local := named_host(host)) is not None:
@@ -238,7 +239,7 @@ async def _advertise(loop: Loop, arguments: Arguments, sock: UdpSocket) -> Addre
 
 
 async def _first_seed(loop: Loop, arguments: Arguments, sock: UdpSocket) -> Sequence[Address]:
-    """The addresses of the first seed on another host, where they are needed now."""
+    """The addresses of the first seed on another host, if they are needed now."""
     until = anyio.current_time() + FIRST_LOOK_UP
     for host, port in deciding_seeds(arguments, sock):
         address = numeric(host, port)

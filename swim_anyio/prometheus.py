@@ -1,4 +1,4 @@
-"""The statistics of asynchronous nodes as Prometheus metrics (the ``metrics`` extra); safe to scrape from any thread.
+"""The statistics of asynchronous nodes as Prometheus metrics (the ``metrics`` extra). Any thread may scrape them.
 
 async with open_node() as node:
     REGISTRY.register(NodeCollector(node))
@@ -18,15 +18,15 @@ PATIENCE = 1.0  # seconds: a tenth of the time that Prometheus waits for a scrap
 class NodeCollector(ThreadsCollector["_Anywhere"]):
     """Collects the statistics of nodes whenever its registry is scraped, in their loop or in any thread.
 
-    A node that runs in a thread of its own can be asked at any time. One that runs within the loop is asked there,
-    and waited for during a second at most: if the loop is blocked, ``swim_up`` is 0 and no other sample is given, and
-    the scrape goes on. See the one of `swim_threads.prometheus`.
+    A node that runs in a thread of its own can be asked at any time. One that runs within the loop is asked there, and
+    the scrape waits a second at most: if the loop is blocked, ``swim_up`` is 0, there is no other sample of that node,
+    and the scrape continues. Otherwise it works like the collector of `swim_threads.prometheus`.
 
     Args:
-        nodes: all the nodes of this registry, all of the loop in which the collector is made.
+        nodes: all nodes of this registry, all of the loop in which the collector is made.
 
     Raises:
-        ValueError: if two of them have one name.
+        ValueError: if two of them have the same name.
         RuntimeError: outside the nodes' loop.
     """
 
@@ -36,7 +36,7 @@ class NodeCollector(ThreadsCollector["_Anywhere"]):
 
 
 class _Anywhere:
-    """A node that any thread may ask for its statistics."""
+    """A node whose statistics any thread may ask for."""
 
     def __init__(self, node: AsyncNode, crossing: Crossing) -> None:
         self.local = node.local
@@ -45,11 +45,11 @@ class _Anywhere:
         self._crossing = crossing
 
     def statistics(self) -> Statistics:
-        """Counters and sizes of this moment.
+        """A snapshot of counters and sizes.
 
         Raises:
             WrongThread: if its loop did not answer.
-            NotRunning: if it has ended.
+            NotRunning: if the node has ended.
         """
         if not self._engine.running:
             raise NotRunning("this node is closed")

@@ -1,4 +1,4 @@
-"""A subscriber's own bounded queue of events, read with `async for`."""
+"""Subscriptions: bounded queues of events, read with `async for`."""
 
 from collections import deque
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ __all__ = ["Subscription"]
 
 
 class Publisher(Protocol):
-    """What a subscription uses of the engine that it reads from."""
+    """What a subscription needs of its engine."""
 
     @property
     def lock(self) -> AbstractContextManager[object]: ...
@@ -30,11 +30,11 @@ class Publisher(Protocol):
 
 
 class Subscription:
-    """Events from the moment of `AsyncNode.subscribe` on, in order, until it or the node is closed.
+    """The events of a node from `AsyncNode.subscribe` on, in order.
 
-    It holds ``event_buffer`` events; beyond that the oldest are dropped and `EventsLost` says how many.
-    Iterating ends when the node closes, after what is still held, and raises `NodeCrashed` if it failed.
-    Several tasks may read one subscription; each event goes to one of them.
+    It holds ``event_buffer`` events; beyond that the oldest are dropped and `EventsLost` says how many. When the
+    subscription or the node is closed, iteration ends after the events that were left to read; if the node failed, it
+    raises `NodeCrashed`. Several tasks may read one subscription; each event goes to one of them.
     """
 
     def __init__(self, engine: Publisher, current: Iterable[Event]) -> None:
@@ -46,44 +46,44 @@ class Subscription:
         self._failure: BaseException | None = None
 
     async def get(self) -> Event:
-        """The next event, waiting for it. A cancellation loses none.
+        """Wait for the next event. A cancellation loses none.
 
         Raises:
-            NotRunning: if this subscription or the node was closed, and all that it held has been read.
-            NodeCrashed: the same, if the node failed.
+            NotRunning: if nothing is left to read and the subscription or the node was closed.
+            NodeCrashed: if nothing is left to read and the node failed.
             WrongThread: outside the node's event loop.
         """
         self._engine.check_loop()
         return await self._next()
 
     def clear(self) -> None:
-        """Drop what is held just now."""
+        """Drop all events that are waiting to be read."""
         with self._engine.lock:
             self._drop()
 
     def close(self) -> None:
-        """Receive no more, and end whoever iterates, after what is still held. A second call does nothing."""
+        """Receive no more events, and end iteration after those left to read. A second call does nothing."""
         self._engine.unsubscribe(self)
         if not self._ended:
             self.end(None)
 
     def push(self, event: Event) -> None:
-        """Add an event; the node does, under its lock."""
+        """Add an event; the node calls this with its lock held."""
         self._queue.push(event)
 
     @property
     def awaited(self) -> bool:
-        """Whether a reader is to be woken because something has come."""
+        """Whether there are events and a reader that must be woken."""
         return self._arrival is not None and len(self._queue) > 0
 
     def wake(self) -> None:
-        """Have who waits look again; from within the loop."""
+        """Wake the readers; call it from within the loop."""
         if self._arrival is not None:
             self._arrival.set()
             self._arrival = None
 
     def end(self, failure: BaseException | None) -> None:
-        """Say that nothing more will come, and why if the node failed; from within the loop."""
+        """Note that no more events will come, and why if the node failed; call it from within the loop."""
         self._ended = True
         self._failure = failure
         self.wake()

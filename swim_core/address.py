@@ -1,9 +1,8 @@
 """Addresses: parsing, canonical text, and the packed form that travels in claims.
 
-An address is a numeric IP and a port. Names are resolved by the adapters, never here. IPv4 addresses
-mapped into IPv6 are unwrapped, so that a dual-stack socket and an IPv4 socket call a peer the same.
-Zone ids (``%eth0``) mean something on one host only: they are cut off, and the adapter that sends
-puts its own back.
+An address is a numeric IP and a port. Adapters resolve names; nothing here does. IPv4 addresses mapped into IPv6 are
+unwrapped, so that a dual-stack socket and an IPv4 socket have the same address for a peer. Zone ids (``%eth0``) are
+meaningful on one host only: they are cut off, and the adapter that sends adds its own again.
 """
 
 from functools import lru_cache
@@ -14,9 +13,9 @@ from .errors import ConfigError
 
 __all__ = ["DEFAULT_PORT", "Address", "canonical", "is_loopback", "pack", "reachable", "split_host_port", "unpack"]
 
-CACHED = 512  # of a large cluster the table holds the addresses; these are for strangers and the busy
+CACHED = 512  # the table holds the addresses of members; this cache is for strangers and busy peers
 DEFAULT_PORT = 7946
-"""Where a node listens, and where a seed is asked, unless a port is given."""
+"""The port at which a node listens, and at which a seed is asked, unless one is given."""
 
 
 class Address(NamedTuple):
@@ -53,7 +52,7 @@ def reachable(address: tuple[str, int]) -> Address:
     """The canonical form of an address that datagrams can be sent to.
 
     Raises:
-        ConfigError: if it is no pair of a numeric host and a port from 1 to 65535.
+        ConfigError: if it is not a pair of a numeric host and a port from 1 to 65535.
     """
     try:
         host, port = address
@@ -65,7 +64,7 @@ def reachable(address: tuple[str, int]) -> Address:
             else ConfigError(f"an address is a pair of a numeric host and a port, not {address!r}")
         ) from None
     if known.port == 0:
-        raise ConfigError(f"{known} has port 0: a node is reached at a port from 1 to 65535")
+        raise ConfigError(f"{known} has port 0; a node can only be reached at a port from 1 to 65535")
     return known
 
 
@@ -73,7 +72,7 @@ def split_host_port(text: str, default_port: int = DEFAULT_PORT) -> tuple[str, i
     """Split ``host``, ``host:port``, ``[v6]:port`` or a bare IPv6 address; the host may be a name.
 
     Raises:
-        ConfigError: if there is no host, or the port is no number from 0 to 65535.
+        ConfigError: if there is no host, or the port is not a number from 0 to 65535.
     """
     host, colon, port = text.strip().rpartition(":")
     if text.strip().startswith("["):
@@ -108,7 +107,7 @@ def pack(address: Address) -> bytes:
     return ip_address(address.host).packed + address.port.to_bytes(2, "big")
 
 
-@lru_cache(maxsize=CACHED)  # most members listen at the same: one number for all of them
+@lru_cache(maxsize=CACHED)  # most members listen at the same port: one number for all of them
 def _port(data: bytes) -> int:
     return int.from_bytes(data, "big")
 
@@ -118,7 +117,7 @@ def unpack(data: bytes) -> Address:
     """The address in a wire form of 6 or 18 bytes.
 
     Raises:
-        ValueError: if the length is another, the port is 0, or an IPv4 address is wrapped in IPv6
+        ValueError: if the length is wrong, the port is 0, or an IPv4 address is mapped into IPv6
             (two wire forms of one address would break the order of claims).
     """
     if len(data) == 6:
@@ -139,6 +138,6 @@ def unpack(data: bytes) -> Address:
 def is_loopback(address: Address) -> bool:
     """Whether an address, in canonical text, belongs to this host alone.
 
-    As a source it can be forged on this host only: kernels drop what comes with it from a network.
+    As a source address it can only be forged on this host: kernels drop packets from a network that have it.
     """
     return address.host.startswith("127.") or address.host == "::1"

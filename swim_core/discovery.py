@@ -1,4 +1,4 @@
-"""Finding each other without seeds: settings of discovery by multicast."""
+"""Settings of multicast discovery, by which members find each other without seeds."""
 
 from ipaddress import ip_address
 from math import isnan
@@ -37,19 +37,20 @@ def _check_hops(_: "Multicast", __: object, value: object) -> None:
 
 @attrs.frozen(kw_only=True)
 class Multicast:
-    """Nodes announce themselves to a group on the network interface that owns their address, and hear the others.
+    """Settings by which nodes announce themselves to a multicast group, and hear the others there.
 
-    Which of the two groups a node uses follows from its address. Both defaults are administratively
-    scoped, as befits a cluster's own business: they mean something within one organisation only.
+    A node uses the interface that owns its address, and its address also decides which of the two groups it uses. Both
+    defaults are administratively scoped, so they stay within one organisation.
 
     Attributes:
-        ipv4: group and port, ``"host:port"`` or a pair; default 239.255.115.119:27946 (RFC 2365, the local scope).
-        ipv6: ditto; default [ff15::7377:696d]:27946 (RFC 4291, site-local scope, not assigned). A zone
-            (``%eth0``) is cut off: the node's own address says which interface is meant.
+        ipv4: group and port for IPv4, ``"host:port"`` or a pair; default 239.255.115.119:27946 (RFC 2365, the local
+            scope).
+        ipv6: group and port for IPv6; default [ff15::7377:696d]:27946 (RFC 4291, site-local scope, not assigned). A
+            zone (``%eth0``) is cut off, since the node's own address determines the interface.
         interval: seconds between announcements, at least 0.1, or a `timedelta`; infinity announces
             once, at the start.
-        hops: routers that an announcement may pass, plus one, 1 to 255: the TTL or hop limit. With 1 it
-            stays on the link.
+        hops: the TTL or hop limit, 1 to 255: one more than the number of routers that an announcement may pass. With 1
+            it stays on the link.
     """
 
     ipv4: Address = attrs.field(default=Address("239.255.115.119", PORT), converter=_address, validator=_check_group)
@@ -58,5 +59,5 @@ class Multicast:
     hops: int = attrs.field(default=1, validator=_check_hops)
 
     def group_for(self, address: Address) -> Address:
-        """The group of a node at that address: of the same IP version."""
+        """The group for a node at that address, of the same IP version."""
         return self.ipv6 if ":" in address.host else self.ipv4

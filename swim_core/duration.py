@@ -1,4 +1,4 @@
-"""Durations as settings and calls take them: seconds or a timedelta."""
+"""Durations, as settings and calls accept them: seconds or a timedelta."""
 
 from datetime import timedelta
 
@@ -10,5 +10,5 @@ Duration = float | timedelta
 
 
 def seconds(value: Duration) -> float:
-    """A duration as plain seconds; what is neither number nor timedelta stays as it is, for a validator to refuse."""
+    """A duration in plain seconds. A value of another type is returned unchanged, for a validator to refuse."""
     return value.total_seconds() if isinstance(value, timedelta) else value

@@ -6,11 +6,11 @@ mistake or the world's refusal, and says what to do. A command that raises has c
 
 
 class SwimError(Exception):
-    """Base of every exception that this library raises on purpose."""
+    """Base class of the exceptions that this library raises on purpose."""
 
 
 class ConfigError(SwimError, ValueError):
-    """A setting, name, address or label cannot be used; the message names it and its bounds."""
+    """A setting, name, address or label is invalid; the message names it and its bounds."""
 
 
 class KeyMissing(ConfigError):
@@ -26,23 +26,23 @@ class SealingUnavailable(ConfigError):
 
 
 class PayloadTooLarge(SwimError, ValueError):
-    """A broadcast, a message or metadata is over its limit; the message states both sizes."""
+    """A broadcast, a message or metadata is too large; the message states its size and the limit."""
 
 
 class Overloaded(SwimError, RuntimeError):
-    """Too much waits to be told already. The payload is fine: try again once some of it has been told."""
+    """Too much is waiting to be sent. The payload is fine: try again once some of that has been sent."""
 
 
 class NotSupported(SwimError, RuntimeError):
-    """The node's protocol has no such verb; the message says what to use in place of it."""
+    """The node's protocol doesn't support this call; the message says what to use instead."""
 
 
 class NameTaken(SwimError, RuntimeError):
-    """Another live process owns this node's name; the node is silent until that one dies (`NameConflict`)."""
+    """Another live process owns this node's name; this node stays silent until that one is gone (`NameConflict`)."""
 
 
 class UnknownMember(SwimError, LookupError):
-    """No live member goes by that name, or the run of it that was meant is gone."""
+    """No live member has that name, or the run of it that was meant is gone."""
 
 
 class NotRunning(SwimError, RuntimeError):
@@ -50,11 +50,11 @@ class NotRunning(SwimError, RuntimeError):
 
 
 class BindError(SwimError, OSError):
-    """The address to listen on can't be had: in use, not of this host, or not permitted."""
+    """The address to listen on can't be bound: it is in use, doesn't belong to this host, or isn't permitted."""
 
 
 class NodeCrashed(SwimError, RuntimeError):
-    """The node itself failed; the cause is chained. A bug in this library, or a socket that broke."""
+    """The node itself failed, because of a bug in this library or a broken socket; the cause is chained."""
 
 
 class WrongThread(SwimError, RuntimeError):

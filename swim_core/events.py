@@ -1,4 +1,4 @@
-"""What a node tells its application. Every class here is immutable and names a thing that happened."""
+"""Events: what a node tells its application. Each class is immutable and named after what happened."""
 
 from collections.abc import Mapping
 from typing import NamedTuple
@@ -44,12 +44,12 @@ class Observation(msgspec.Struct, frozen=True):
     """One thing that one member saw of another.
 
     Attributes:
-        at: seconds on this node's clock (``now``).
-        observer: the name of the member that saw it, or the hex of its short id while its name is unknown.
-        what: one of the field's words: "probe timed out", "refused udp", "vote silent", ...
-        detail: the rest, for reading; of the last time, where the same was seen several times.
+        at: when, in seconds on this node's clock (``now``).
+        observer: the name of the member that saw it, or its short id in hex while the name is unknown.
+        what: what was seen, in a few words: "probe timed out", "refused udp", "vote silent" and so on.
+        detail: further details for people; if it was seen several times, those of the last time.
         count: how often it was seen.
-        last: when for the last time; None if it was seen once.
+        last: when it was seen for the last time; None if it was seen once.
     """
 
     at: float
@@ -61,14 +61,14 @@ class Observation(msgspec.Struct, frozen=True):
 
 
 class Evidence(msgspec.Struct, frozen=True):
-    """Why a member was judged.
+    """The evidence for a verdict about a member.
 
     Attributes:
-        rule: by which rule; None where the protocol states none.
-        accuser: who judged: a name, or the hex of a short id while the name is unknown.
-        cluster_time: when, in ms of cluster time (close to wall-clock ms).
-        observations: what led there as far as this node knows, oldest first; at one that only heard the verdict,
-            no more than that. What was held against it earlier stands there too.
+        rule: the rule that was applied; None where the protocol states none.
+        accuser: the member that gave the verdict: its name, or its short id in hex while the name is unknown.
+        cluster_time: when the verdict was given, in ms of cluster time (close to wall-clock ms).
+        observations: what led to it as far as this node knows, oldest first, including earlier accusations. A node that
+            only heard of the verdict knows no more than that.
     """
 
     rule: Rule | None
@@ -78,7 +78,7 @@ class Evidence(msgspec.Struct, frozen=True):
 
 
 class Origin(NamedTuple):
-    """Who sent a broadcast or message: a name, the run of it, and (under Smudge's protocol) no address if unknown."""
+    """The sender of a broadcast or message: name, run and address (None only under Smudge's protocol, if unknown)."""
 
     name: str
     epoch: int
@@ -86,20 +86,20 @@ class Origin(NamedTuple):
 
 
 class MemberJoined(msgspec.Struct, frozen=True):
-    """A member that was unknown, forgotten, or an older run, is alive."""
+    """A member is alive that was unknown or forgotten, or that was known in an older run."""
 
     member: Member
 
 
 class MemberSuspected(msgspec.Struct, frozen=True):
-    """A member has been silent for half the stall tolerance; it stays live until judged."""
+    """A member has been silent for half the stall tolerance; it still counts as live."""
 
     member: Member
     evidence: Evidence | None = None
 
 
 class MemberRecovered(msgspec.Struct, frozen=True):
-    """A member that was suspected or held dead shows that it lives, in the same run."""
+    """A member that was suspected or declared dead has shown that it is alive, in the same run."""
 
     member: Member
 
@@ -119,22 +119,22 @@ class MemberLeft(msgspec.Struct, frozen=True):
 
 
 class MemberUpdated(msgspec.Struct, frozen=True):
-    """A live member changed its metadata or its address, or took a new epoch at the top of its incarnations."""
+    """A live member changed its metadata or address, or took a new epoch since its incarnations were exhausted."""
 
     member: Member
 
 
 class MemberForgotten(msgspec.Struct, frozen=True):
-    """A member that was dead or had left for long is no longer remembered."""
+    """A member that had been dead or gone for a long time is no longer remembered."""
 
     member: Member
 
 
 class MemberPinged(msgspec.Struct, frozen=True):
-    """A ping that this application asked for was answered, or its time is up.
+    """A ping that this application requested was answered or timed out.
 
     Attributes:
-        member: as it is known when that happens.
+        member: the member, as known at that moment.
         round_trip: seconds; None if no answer came within the probe timeout.
     """
 
@@ -143,7 +143,7 @@ class MemberPinged(msgspec.Struct, frozen=True):
 
 
 class BroadcastReceived(msgspec.Struct, frozen=True):
-    """A broadcast of another member, delivered at most once. ``number`` counts from 1 in each run of it."""
+    """A broadcast from another member, delivered at most once. ``number`` counts from 1 in each run of the origin."""
 
     origin: Origin
     number: int
@@ -151,21 +151,21 @@ class BroadcastReceived(msgspec.Struct, frozen=True):
 
 
 class MessageReceived(msgspec.Struct, frozen=True):
-    """A message sent to this node alone, best effort."""
+    """A message that was sent to this node only, best effort."""
 
     origin: Origin
     payload: bytes
 
 
 class BroadcastsLost(msgspec.Struct, frozen=True):
-    """``count`` broadcasts of ``origin`` are gone for good: nobody asked still had them, or over 1,024 came after."""
+    """``count`` broadcasts from ``origin`` are lost: no member asked still had them, or over 1,024 followed."""
 
     origin: Origin
     count: int
 
 
 class NameConflict(msgspec.Struct, frozen=True):
-    """Another live process owns this node's name; this node is superseded and stays silent until that one dies.
+    """Another live process owns this node's name; this node is superseded and stays silent until that one is gone.
 
     Attributes:
         member: the other process.
@@ -175,17 +175,17 @@ class NameConflict(msgspec.Struct, frozen=True):
 
 
 class NameRegained(msgspec.Struct, frozen=True):
-    """The other process of `NameConflict` is gone: this node owns its name again, and is a member as before.
+    """The other process of a `NameConflict` is gone: this node owns its name again and is a member as before.
 
     Attributes:
-        member: this node, in the new run that it took.
+        member: this node, in its new run.
     """
 
     member: Member
 
 
 class Isolated(msgspec.Struct, frozen=True):
-    """This node has heard no member for the stall tolerance: the trouble is likely its own."""
+    """This node has heard no member for the stall tolerance: it is probably cut off itself."""
 
 
 class Reconnected(msgspec.Struct, frozen=True):
@@ -193,22 +193,22 @@ class Reconnected(msgspec.Struct, frozen=True):
 
 
 class Paused(msgspec.Struct, frozen=True):
-    """This process did not run for more than half the stall tolerance: others may have held it dead for a while.
+    """This process did not run for more than half the stall tolerance: others may have declared it dead.
 
     Attributes:
-        seconds: by which it was late for what it had to do.
+        seconds: how late it was for what it had to do.
     """
 
     seconds: float
 
 
 class JoinAttempt(msgspec.Struct, frozen=True):
-    """Seeds are about to be asked (again): the moment to resolve their names anew and call ``join``.
+    """Seeds are about to be asked (again): this is the moment to resolve their names again and call ``join``.
 
     Attributes:
-        addresses: of all seeds.
-        unanswered: of those that were asked twice or more, have not answered, and are no live members.
-        waited: seconds since the first of the unanswered ones was asked in vain for the first time.
+        addresses: the addresses of all seeds.
+        unanswered: those that were asked at least twice, have not answered, and are not live members.
+        waited: seconds since the first unanswered attempt at any of these.
     """
 
     addresses: tuple[Address, ...]
@@ -217,12 +217,12 @@ class JoinAttempt(msgspec.Struct, frozen=True):
 
 
 class SettingsDiffer(msgspec.Struct, frozen=True):
-    """A node at ``address`` runs with other values of settings that must agree in a cluster.
+    """A node at ``address`` has different values for settings that should agree in a cluster; both keep their own.
 
     Attributes:
-        address: of that node.
-        theirs: the settings that differ, by field of `Config`, with its values.
-        ours: the same settings here; both go on with their own.
+        address: the address of that node.
+        theirs: its values of the settings that differ, by field of `Config`.
+        ours: this node's values of these settings.
     """
 
     address: Address
@@ -231,15 +231,15 @@ class SettingsDiffer(msgspec.Struct, frozen=True):
 
 
 class SeenElsewhere(msgspec.Struct, frozen=True):
-    """Others see this node at another address than it tells them, and do not take it for a member there.
+    """Others see this node at another address than it advertises, and don't accept it as a member there.
 
-    What is sent to the address that it tells may not arrive. Advertise the address at which it is seen, if others can
-    reach that; a translation of addresses must keep the port.
+    Datagrams sent to the advertised address may not arrive. Advertise the address at which the node is seen, if others
+    can reach that; address translation must keep the port.
 
     Attributes:
-        seen: where this node's datagrams come from, as a member or seed sees it.
-        claimed: the address that this node tells others.
-        by: which member or seed says so.
+        seen: the address from which a member or seed receives this node's datagrams.
+        claimed: the address that this node advertises.
+        by: the member or seed that says so.
     """
 
     seen: Address
@@ -248,15 +248,15 @@ class SeenElsewhere(msgspec.Struct, frozen=True):
 
 
 class PathNarrow(msgspec.Struct, frozen=True):
-    """Large datagrams to a member, or its large answers, vanish on the way; smaller ones are sent from now on.
+    """Large datagrams to a member, or its large answers, get lost on the way; smaller ones are sent from now on.
 
-    A tunnel or firewall drops them without a word. What can't be split, a large broadcast or much metadata, does not
-    get through: let ICMP "fragmentation needed" and "packet too big" pass, or keep ``max_datagram`` of all members
-    below.
+    A tunnel or firewall drops them silently. A large broadcast or large metadata can't be split and doesn't get
+    through. Let ICMP "fragmentation needed" and "packet too big" pass, or lower ``max_datagram`` of all members to
+    ``size``.
 
     Attributes:
-        address: of the member.
-        size: bytes that pass, of ``max_datagram``.
+        address: the address of the member.
+        size: the size in bytes that does get through.
     """
 
     address: Address
@@ -264,13 +264,13 @@ class PathNarrow(msgspec.Struct, frozen=True):
 
 
 class ClocksDiffer(msgspec.Struct, frozen=True):
-    """A cluster whose clocks are more than a day away was met; it and this one stay apart.
+    """This cluster has met another one whose clocks differ by more than a day; the two stay apart.
 
     Set the clocks of the one that is wrong, then restart its members, all at once.
 
     Attributes:
-        address: of the node that was met.
-        seconds: by which its cluster is ahead of this one; negative if it is behind.
+        address: the address of the node that was met.
+        seconds: how far its cluster is ahead of this one; negative if it is behind.
     """
 
     address: Address
@@ -278,15 +278,15 @@ class ClocksDiffer(msgspec.Struct, frozen=True):
 
 
 class ClustersMet(msgspec.Struct, frozen=True):
-    """Two clusters that were formed apart have met, and become one: by accident, if they should not be one.
+    """Two clusters that formed separately have met and become one, perhaps by accident.
 
-    Clusters with labels of their own (``cluster=``) never merge.
+    Clusters with different labels (``cluster=``) never merge.
 
     Attributes:
-        address: of this node.
-        members: of the cluster that it was in until then.
-        their_address: of the node of the other cluster.
-        their_members: of that cluster.
+        address: the address of this node.
+        members: how many members its cluster had until then.
+        their_address: the address of the node that was met.
+        their_members: how many members that node's cluster had.
     """
 
     address: Address
@@ -326,7 +326,7 @@ class KeysChanged(msgspec.Struct, frozen=True):
 
 
 class EventsLost(msgspec.Struct, frozen=True):
-    """A subscriber fell behind and ``count`` events were dropped, oldest first: read ``members()`` anew."""
+    """A subscriber fell behind and its ``count`` oldest events were dropped: read ``members()`` again."""
 
     count: int
 
@@ -358,4 +358,4 @@ Event = (
     | KeysChanged
     | EventsLost
 )
-"""Anything that a node tells its application."""
+"""Any event that a node raises."""

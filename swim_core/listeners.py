@@ -1,4 +1,4 @@
-"""Listeners for one kind of news, as functions of every event, which `open_node` of each adapter takes."""
+"""Turns functions of one kind of news into functions of any event, as `open_node` of each adapter takes them."""
 
 from collections.abc import Callable
 from typing import TypeVar
@@ -28,10 +28,10 @@ _STATES = {
 
 
 def on_status(listener: Callable[[Member, State], T]) -> Callable[[Event], T | None]:
-    """A listener to all events that calls ``listener(member, state)`` with what becomes of members.
+    """Make a listener of events that calls ``listener(member, state)`` when a member's state changes.
 
-    That is when one joins, is suspected, recovers, dies or leaves. What ``listener`` returns is returned, so that
-    it may be async under an adapter that awaits it.
+    That is when a member joins, is suspected, recovers, dies or leaves. The result of ``listener`` is returned, so it
+    may be async under an adapter that awaits it.
     """
 
     def deliver(event: Event) -> T | None:
@@ -43,9 +43,9 @@ def on_status(listener: Callable[[Member, State], T]) -> Callable[[Event], T | N
 
 
 def on_broadcast(listener: Callable[[BroadcastReceived], T]) -> Callable[[Event], T | None]:
-    """A listener to all events that calls ``listener(broadcast)`` with every broadcast of another member.
+    """Make a listener of events that calls ``listener(broadcast)`` with every broadcast from another member.
 
-    What ``listener`` returns is returned, as by `on_status`.
+    The result of ``listener`` is returned, as with `on_status`.
     """
 
     def deliver(event: Event) -> T | None:

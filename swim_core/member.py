@@ -1,4 +1,4 @@
-"""Members as applications see them: names, states, and why a state was given."""
+"""Members as applications see them: names, states, and the rules of verdicts."""
 
 from collections.abc import Mapping
 from enum import IntEnum
@@ -16,7 +16,7 @@ MAX_NAME = 64
 
 
 class State(IntEnum):
-    """How a member fares, in order of precedence among claims of one incarnation."""
+    """The state of a member, in order of precedence among claims with the same incarnation."""
 
     ALIVE = 0
     SUSPECT = 1
@@ -24,19 +24,19 @@ class State(IntEnum):
     LEFT = 3
 
     live: bool
-    """ALIVE and SUSPECT members are live: they count, are probed and receive everything."""
+    """Whether members in this state are live (ALIVE, SUSPECT): they count, are probed and receive everything."""
 
     def __init__(self, value: int) -> None:
-        self.live = value < 2  # DEAD; an attribute, since every claim is asked several times
+        self.live = value < 2  # DEAD; an attribute rather than a property, since every claim is asked several times
 
 
 E = TypeVar("E", bound=IntEnum)
 
 
 def keep_number(kind: type[E], value: object) -> E | None:
-    """For ``_missing_`` of what travels: a number that only a newer release has a name for is kept as it is.
+    """For ``_missing_`` of an enumeration that travels: keeps a number that only a newer release has a name for.
 
-    It is called ``RULE_9``, say. From 0 to 255, so that no more than these are ever made.
+    Its name becomes ``RULE_9``, for example. Numbers range from 0 to 255, so that no more than these are ever made.
     """
     if not isinstance(value, int) or not 0 <= value <= 255:
         return None
@@ -47,27 +47,27 @@ def keep_number(kind: type[E], value: object) -> E | None:
 
 
 def known(value: IntEnum) -> bool:
-    """Whether this release has a name for a value that travelled."""
+    """Whether this release has a name for a value that another node sent."""
     return value.name in type(value).__members__
 
 
 class Rule(IntEnum):
-    """Why a verdict was given (docs/protocol.md, sections 1, 4 and 7)."""
+    """Why a member was declared suspect, dead or gone (docs/protocol.md, sections 1, 4 and 7)."""
 
     SUSPICION = 0
-    """Silent for half the stall tolerance, as another member confirms."""
+    """No answer for half the stall tolerance; another member confirms it."""
     GONE = 1
-    """The kernel at its address refused, here and at a helper."""
+    """The process ended without a goodbye: the kernel at its address refuses datagrams, here and at a helper."""
     SILENT = 2
-    """Silent for the stall tolerance, here and at a quorum of helpers."""
+    """No answer for the stall tolerance, here and at a quorum of helpers."""
     HOST_GONE = 3
-    """Its kernel is silent too, for the shorter host tolerance."""
+    """The host is unreachable: its kernel doesn't answer either, for the shorter host tolerance."""
     LEFT = 4
     """It said goodbye."""
     RESTARTED = 5
-    """A newer run of the same name took its place."""
+    """A newer run of the same name replaced it."""
     ISOLATED = 6
-    """This node heard nobody for three times the stall tolerance; nothing is claimed about others."""
+    """This node heard nobody for three times the stall tolerance. It doesn't tell others."""
 
     @classmethod
     def _missing_(cls, value: object) -> "Rule | None":
@@ -78,10 +78,10 @@ NO_METADATA: Mapping[str, str] = MappingProxyType({})
 
 
 def check_name(name: str) -> None:
-    """Refuse names that are empty, over 64 bytes, or would write control codes to a terminal or a log.
+    """Refuse names that are empty, longer than 64 bytes, or could write control codes to a terminal or log.
 
     Raises:
-        ValueError: saying which.
+        ValueError: if the name is refused; the message says why.
     """
     if not name.isprintable():  # a surrogate is not, which UTF-8 could not encode
         raise ValueError(f"a name holds printable characters only, not {name!r}")
@@ -91,13 +91,13 @@ def check_name(name: str) -> None:
 
 
 class Contact(msgspec.Struct, frozen=True, kw_only=True):
-    """What this node has had to do with another member; seconds, as of the moment it was asked for.
+    """This node's own contact with another member. Durations are seconds, measured when this object was made.
 
     Attributes:
-        age: since this node learned what it holds of the member now: its state, address or metadata.
-        heard: since a datagram of this run of it last arrived here; None for never.
-        round_trip: of the last ping of this node that it answered; None for none yet.
-        unanswered: pings of this node in a row that it has not answered, one under way included.
+        age: time since this node learned the member's current state, address or metadata.
+        heard: time since a datagram from its current run last arrived here; None for never.
+        round_trip: how long this node's latest answered ping to it took; None for none yet.
+        unanswered: how many pings in a row it has not answered, including one that is under way.
     """
 
     age: float
@@ -113,10 +113,10 @@ class Member:
     Attributes:
         name: unique in the cluster.
         address: where it listens.
-        epoch: which run of the process; larger is later. 0 where the protocol has none.
-        incarnation: how often this run has corrected what was said of it.
+        epoch: the run of the process; a later run has a larger one. 0 where the protocol has none.
+        incarnation: how often this run has corrected claims about itself.
         state: `State.ALIVE`, `SUSPECT`, `DEAD` or `LEFT`.
-        metadata: what the application says of itself; read-only; empty once DEAD or LEFT.
+        metadata: what its application says about itself; read-only, and empty once DEAD or LEFT.
     """
 
     name: str

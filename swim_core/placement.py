@@ -1,15 +1,15 @@
-"""Who owns a key: rendezvous hashing (highest random weight) over the live members that match a filter.
+"""Decides who owns a key, by rendezvous hashing (highest random weight) over the live members that match a filter.
 
-Every process that sees the same members names the same owner, with no table to keep and nobody to ask. When a
-member goes, only its keys move, spread evenly over the others; when one comes, it takes an equal share from each.
+Every process that sees the same members gets the same owner, with no table to keep and nobody to ask. When a member
+goes, only its keys move, spread evenly over the others; when one comes, it takes an equal share from each.
 
 **What is hashed.** A member's score for a key is the BLAKE2b digest of 8 bytes, without key, salt or
 personalisation, of: the length of its name in UTF-8 (one byte), the name, the key (text as UTF-8). The largest
 digest, compared as bytes, owns the key; of equal ones the smaller name. A program in any language can follow.
 
-Views of different members differ for moments, so two may each think that they own a key: this is no lock
-(docs/examples/singleton_job.py shows what helps). All members count alike. To ask costs a third of a microsecond or
-so for each member.
+The views of members differ at times, so two members may each think that they own a key: this is not a lock
+(docs/examples/singleton_job.py shows what helps). All members have the same weight. A lookup costs about a third of a
+microsecond per member.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -23,26 +23,26 @@ from .member import Member, check_name
 __all__ = ["Key", "Move", "Placement", "Where", "moved"]
 
 Key = str | bytes
-"""What is owned. Text counts as its UTF-8, so ``"a"`` and ``b"a"`` are one key; nothing is normalised."""
+"""What can be owned. Text counts as its UTF-8, so ``"a"`` and ``b"a"`` are one key; nothing is normalised."""
 
 Where = Mapping[str, str] | Callable[[Member], bool]
-"""Which members may own: those whose metadata has all these items, or for which the function holds."""
+"""Which members may own keys: those whose metadata has all these items, or for which the function returns true."""
 
 K = TypeVar("K", str, bytes)
 
 
 class Placement:
-    """Who owns what among ``members``, as long as nothing changes; immutable. Make a new one when a view changes.
+    """Says which of ``members`` owns which key. Immutable: make a new one when the view changes.
 
-    Only live members own: SUSPECT ones keep their keys, since most of them recover; DEAD and LEFT ones have none.
+    Only live members own keys. SUSPECT ones keep theirs, since most of them recover; DEAD and LEFT ones have none.
     The scores depend on names alone, so a restarted member owns what its last run did (`moved` tells them apart).
 
     Args:
-        members: as `members()` of a node gives them, in any order.
-        where: which of them may own; metadata items that they must have, or a function. None for all.
+        members: the members of a node's `members()`, in any order.
+        where: which of them may own keys: metadata items that they must have, or a function. None for all.
 
     Raises:
-        ConfigError: if two of them have one name, or a name can't be a member's.
+        ConfigError: if two members have the same name, or a name is invalid.
     """
 
     def __init__(self, members: Iterable[Member], where: Where | None = None) -> None:
@@ -60,16 +60,16 @@ class Placement:
 
     @property
     def members(self) -> tuple[Member, ...]:
-        """Those that own keys, by name."""
+        """The members that own keys, sorted by name."""
         return self._members
 
     def owner(self, key: Key) -> Member:
-        """The member that owns ``key``, as it was in the view that this was made from.
+        """The member that owns ``key``, as it was in the view from which this was made.
 
-        Compare names, not members: ``owner(key).name == node.local.name``. Metadata and states change.
+        Compare names and not members, since metadata and states change: ``owner(key).name == node.local.name``.
 
         Raises:
-            UnknownMember: if nobody matches; `owners` gives an empty tuple then.
+            UnknownMember: if no member matches; `owners` returns an empty tuple then.
         """
         owner = self._find(key)
         if owner is None:
@@ -79,13 +79,13 @@ class Placement:
     def owners(self, key: Key, n: int) -> tuple[Member, ...]:
         """The ``n`` members that hold ``key``, the owner first, all different; fewer if fewer match.
 
-        When the first of them goes, the second is the owner: it already has the key.
+        When the first of them goes, the second becomes the owner, and already has the key.
 
         Raises:
             ValueError: if ``n`` is negative.
         """
         if n < 0:
-            raise ValueError(f"a key has no {n} owners")
+            raise ValueError(f"a key can't have {n} owners")
         best = nlargest(n, self._scores(key), key=lambda scored: scored[0])
         return tuple(member for _, member in best)
 
@@ -107,10 +107,10 @@ class Placement:
 
 
 class Move(NamedTuple, Generic[K]):
-    """A key whose owner is another process than before.
+    """A key whose owner is a different process than before.
 
     Attributes:
-        key: as it was given.
+        key: the key, as it was given.
         source: the run that owned it; None if nobody did.
         target: the run that owns it now; None if nobody does.
     """
@@ -121,16 +121,16 @@ class Move(NamedTuple, Generic[K]):
 
     @property
     def restarted(self) -> bool:
-        """Whether the same member owns it in a newer run: what the last one held in memory is gone."""
+        """Whether the same member owns it in a newer run: what the last run had in memory is gone."""
         return self.source is not None and self.target is not None and self.source.name == self.target.name
 
 
 def moved(before: Placement, after: Placement, keys: Iterable[K]) -> tuple[Move[K], ...]:
-    """Those of ``keys`` that changed hands between two placements, in the order given.
+    """The keys whose owner differs between two placements, in the order given.
 
-    Hands are runs of members, told apart by name and epoch: a restarted member counts as another owner. (In rare
-    cases a member takes a new epoch without a restart; then a move is reported that was none.) Where the protocol
-    has no epochs, restarts go unnoticed. If the same runs own in both, nothing is computed.
+    Owners are runs of members, distinguished by name and epoch, so a restarted member counts as another owner. (In rare
+    cases a member takes a new epoch without a restart, and a move is reported that didn't happen.) Where the protocol
+    has no epochs, restarts go unnoticed. If the same runs own keys in both placements, nothing is computed.
     """
     if before._runs == after._runs:
         return ()

@@ -1,8 +1,8 @@
-"""The face that every protocol of this library shows, and the order in which to use it.
+"""The interface of every protocol in this library, and the order in which to use it.
 
-An embedder, an adapter and the simulator know nodes by this face alone. After *every* input or intent
-drain `poll_datagram` to None, then `poll_event` to None, then read `poll_deadline`. Nothing is called
-back, nothing blocks, and nothing here may be called from two threads at once.
+Embedders, adapters and the simulator use nodes through this interface only. After *every* input or intent, drain
+`poll_datagram` until it returns None, then `poll_event` likewise, then read `poll_deadline`. There are no callbacks,
+nothing blocks, and nothing here may be called from two threads at once.
 """
 
 from collections.abc import Iterable, Mapping
@@ -24,19 +24,19 @@ AddressLike = Address | tuple[str, int]
 
 
 class Datagram(NamedTuple):
-    """Bytes to send, and where to."""
+    """Bytes to send, and their destination."""
 
     payload: bytes
     destination: Address
 
 
 class Losses(NamedTuple):
-    """What an adapter's system lost of a node's traffic, and nobody else counts.
+    """Traffic of a node that the adapter's system lost.
 
     Attributes:
-        unsent: datagrams that it refused to send, by the name of the error, as in ``EPERM``.
-        unsent_bytes: what they held together.
-        overflowed: datagrams that came and were dropped, since those before them had not been read.
+        unsent: how many datagrams the system refused to send, by the name of the error, such as ``EPERM``.
+        unsent_bytes: their total size.
+        overflowed: how many arriving datagrams were dropped because earlier ones had not been read yet.
     """
 
     unsent: Mapping[str, int]
@@ -45,60 +45,60 @@ class Losses(NamedTuple):
 
 
 class KernelEvidence(IntEnum):
-    """What the kernel at a member's address said, for an adapter to feed."""
+    """What the kernel at a member's address reported; adapters feed it to the node."""
 
     NONE = 0
     REFUSED_UDP = 1
-    """A port-unreachable that quotes a datagram which we sent."""
+    """A port-unreachable message that quotes a datagram of ours."""
     REFUSED_TCP = 2
     """A connection to the same port number was refused."""
     REACHABLE = 3
-    """The kernel there accepted a connection, or acks on one: the host is up, and a refused datagram proves nothing."""
+    """The kernel accepted a connection, or acks on one: the host is up, and a refused datagram proves nothing."""
     KERNEL_SILENT = 4
-    """An active test got no answer from the kernel there."""
+    """A connection attempt got no answer from the kernel."""
     CONNECTED = 5
-    """A tripwire to it was greeted by that very run: from now on a refused or unanswered connection means something."""
+    """A tripwire was greeted by that very run: from now on a refused or unanswered connection is significant."""
     CONNECTION_LOST = 6
-    """Such a tripwire broke unannounced."""
+    """Such a tripwire broke without an announcement."""
 
 
 class ProtocolNode(Protocol):
     """One member's side of a membership protocol, without sockets or clocks.
 
-    ``now`` is always seconds as a float on any monotonic clock, the same one in every call; a value
-    that goes backwards is clamped to the latest, and a jump forward counts as a pause of this node.
+    ``now`` is always seconds as a float on a monotonic clock, the same clock in every call. A value that goes backwards
+    is clamped to the latest one; a jump forwards counts as a pause of this node.
     """
 
     def feed_datagram(self, data: bytes, source: AddressLike, *, now: float) -> None:
-        """Bytes arrived from ``source``. Never raises; what is not valid is dropped and counted."""
+        """Bytes arrived from ``source``. Never raises; invalid bytes are dropped and counted."""
 
     def feed_announcement(self, data: bytes, source: AddressLike, *, now: float) -> None:
         """Bytes arrived from ``source`` at the multicast group that `discover` named.
 
-        Never raises; what is not valid is dropped and counted.
+        Never raises; invalid bytes are dropped and counted.
         """
 
     def feed_evidence(self, kind: KernelEvidence, destination: AddressLike, quoted: bytes = b"", *, now: float) -> None:
-        """The kernel said something about ``destination``. Never raises.
+        """A kernel reported something about ``destination``. Never raises.
 
         Args:
-            kind: what it said.
-            destination: where the datagram or connection went.
-            quoted: for REFUSED_UDP the bytes, or their beginning, of the datagram that was refused; for CONNECTED
-                and CONNECTION_LOST the greeting of that tripwire.
+            kind: what it reported.
+            destination: where the datagram or connection was going.
+            quoted: for REFUSED_UDP, the refused datagram or its beginning; for CONNECTED and CONNECTION_LOST, the
+                greeting of that tripwire.
             now: seconds.
         """
 
     def feed_losses(self, losses: Losses) -> None:
-        """The system lost datagrams: they are counted, and not as sent. Never raises, and nothing else comes of it."""
+        """The system lost datagrams. They are counted, and not as sent; there is no other effect. Never raises."""
 
     def feed_tick(self, *, now: float) -> None:
         """The clock reached `poll_deadline`, or any other time. Early, late and repeated ticks are harmless."""
 
     def join(self, addresses: Iterable[AddressLike], *, now: float) -> None:
-        """Ask ``addresses`` (seeds) to let this node in, again and again until each is a live member's.
+        """Ask ``addresses`` (seeds) to let this node in, again and again, until each is the address of a live member.
 
-        Replaces an earlier list; addresses already in it keep their backoff.
+        They replace an earlier list; addresses that were already in it keep their backoff.
 
         Raises:
             ConfigError: if an address is not numeric.
@@ -106,39 +106,39 @@ class ProtocolNode(Protocol):
         """
 
     def discover(self, multicast: Multicast, *, now: float) -> None:
-        """Announce this node to a multicast group, at once and every interval until `leave`, and heed the others there.
+        """Announce this node to a multicast group, now and every interval until `leave`, and heed other announcements.
 
-        Announcements come out of `poll_datagram`, their destination being ``multicast.group_for(self.local.address)``;
-        what arrives at that group goes to `feed_announcement`. Call it once, and only where the group was
-        joined: a node that is not told to discover neither announces nor listens.
+        Announcements come out of `poll_datagram` with the destination ``multicast.group_for(self.local.address)``. Feed
+        what arrives at that group to `feed_announcement`. Call this once, and only if the socket has joined the group.
+        Without this call a node neither announces itself nor heeds announcements.
 
         Raises:
             NotRunning: after `leave`.
         """
 
     def enable_tripwires(self, *, now: float) -> None:
-        """The caller speaks TCP for this node: from now on `tripwire_plan` and `poll_connect` say what to do there.
+        """The caller handles TCP for this node: from now on `tripwire_plan` and `poll_connect` say what to do.
 
-        Call it once, and only if a listener accepts connections at this node's address, on the same port number
-        as for datagrams. Nothing comes of it where the settings, or the protocol, know no tripwires.
+        Call it once, and only if a listener accepts connections at this node's address, on the same port number as for
+        datagrams. It has no effect if the settings turn tripwires off or the protocol has none.
         """
 
     def broadcast(self, payload: bytes, *, now: float) -> int:
-        """Tell every member ``payload``, at most once each; returns its number, from 1 in this run.
+        """Send ``payload`` to every member, at most once each; returns its number, counted from 1 in each run.
 
         Raises:
-            PayloadTooLarge: if it is over ``max_broadcast``: a smaller one would do.
-            Overloaded: if too much waits to be sent already: the same payload can be told later.
+            PayloadTooLarge: if it is larger than ``max_broadcast``; a smaller payload would be accepted.
+            Overloaded: if too much is waiting to be sent; the same payload may be accepted later.
             NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`.
         """
 
     def send(self, to: str | Member, payload: bytes, *, now: float) -> None:
-        """Tell one member ``payload``, best effort: a name means whichever run lives, a `Member` that run only.
+        """Send ``payload`` to one member, best effort. A name means its current run, a `Member` that very run.
 
         Raises:
             UnknownMember: if there is no such live member.
-            PayloadTooLarge: if it is over ``max_broadcast``.
+            PayloadTooLarge: if it is larger than ``max_broadcast``.
             NotSupported: always under Smudge's protocol, which has no messages to single members.
             NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`.
@@ -155,19 +155,22 @@ class ProtocolNode(Protocol):
         """
 
     def update_address(self, address: AddressLike, *, now: float) -> None:
-        """Be reached at ``address`` from now on, in the same run, and tell everyone (`MemberUpdated` there).
+        """Change the address at which others reach this node, in the same run; they get `MemberUpdated`.
 
-        For a host that got another address while its socket, bound to a wildcard, goes on. The same one does nothing.
+        Use it when the host gets another address while its socket is bound to a wildcard. The same address has no
+        effect.
 
         Raises:
-            ConfigError: if the address is not numeric, or none that others could send to.
+            ConfigError: if the address is not numeric, or not one that others could send to.
             NotSupported: always under Smudge's protocol, whose members are their addresses.
             NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`.
         """
 
     def ping(self, name: str, *, now: float) -> None:
-        """Ping a member out of turn; `MemberPinged` tells how it went. No answer is looked into like any other.
+        """Ping a member out of turn; `MemberPinged` reports the outcome.
+
+        If no answer comes, the member is investigated as after any missed probe.
 
         Raises:
             UnknownMember: if there is no such other member, live or gone.
@@ -176,10 +179,11 @@ class ProtocolNode(Protocol):
         """
 
     def remove(self, name: str, *, now: float) -> None:
-        """Forget a member, here only; `MemberForgotten` follows.
+        """Forget a member, on this node only; `MemberForgotten` follows.
 
-        Under the native protocol only one that is DEAD or LEFT, since a live one would come back with the next
-        word of it; it is not tried again. Under Smudge's any, until it shows itself or later news of it come.
+        Under the native protocol the member must be DEAD or LEFT, since a live one would come back with the next news
+        of it; it is not tried again. Under Smudge's protocol it may be any, and stays forgotten until it is heard or
+        newer news of it arrives.
 
         Raises:
             UnknownMember: if there is no such other member, or (native protocol) it is live.
@@ -188,7 +192,7 @@ class ProtocolNode(Protocol):
         """
 
     def set_state(self, name: str, state: State, *, now: float) -> None:
-        """Force a member's state and tell the others, which Smudge's protocol allows; if it lives it will object.
+        """Set a member's state and tell the others, as Smudge's protocol allows. A live member will refute it.
 
         Raises:
             NotSupported: always under the native protocol, whose verdicts rest on evidence.
@@ -206,7 +210,7 @@ class ProtocolNode(Protocol):
         """
 
     def leave(self, *, now: float) -> None:
-        """Say goodbye. Final; `has_left` tells when it has been said often enough. A second call does nothing."""
+        """Say goodbye, for good; `has_left` says when it was said often enough. A second call does nothing."""
 
     def poll_datagram(self) -> Datagram | None:
         """The next datagram to send, or None."""
@@ -215,16 +219,16 @@ class ProtocolNode(Protocol):
         """The next event for the application, or None."""
 
     def poll_connect(self) -> Address | None:
-        """The next address to try a TCP connection to, or None; drain it where you drain `poll_event`.
+        """The next address to try a TCP connection to, or None. Drain it where you drain `poll_event`.
 
-        Tell the outcome by `feed_evidence`: REACHABLE, REFUSED_TCP, or KERNEL_SILENT after 1.5 s or more; nothing if
-        the trouble is local. One attempt to an address at a time is enough; but if the same comes again while one is
-        under way, a fresh one beside it spares the second after which a lost SYN is sent again. If the kernel there
-        acks on a tripwire meanwhile, tell REACHABLE: it lives, and only accepts no more connections.
+        Report the outcome with `feed_evidence`: REACHABLE, REFUSED_TCP, or KERNEL_SILENT after 1.5 s or more; nothing
+        if the problem is local. One attempt per address at a time is enough. But if the same address comes again during
+        an attempt, a second attempt saves the second that TCP waits before it resends a lost SYN. If the kernel there
+        acks on a tripwire meanwhile, report REACHABLE: the host is alive and merely accepts no more connections.
         """
 
     def poll_deadline(self) -> float | None:
-        """When to call `feed_tick` at the latest, in seconds on the clock of ``now``; None for never."""
+        """The latest time at which to call `feed_tick`, in seconds on the clock of ``now``; None for never."""
 
     @property
     def local(self) -> Member:
@@ -232,65 +236,65 @@ class ProtocolNode(Protocol):
 
     @property
     def tripwire_plan(self) -> TripwirePlan:
-        """Whom to keep an idle TCP connection to, and what to greet with; the same object until that changes.
+        """The members to keep idle TCP connections to, and the greeting to send; the same object until it changes.
 
-        It changes with events about members and, seldom, without one, when this node takes a new epoch: look after
-        events and after ticks. Tell by `feed_evidence` when a connection is greeted as it should be (CONNECTED)
-        and when it breaks after that (CONNECTION_LOST), unless the other side announced it.
+        It changes with events about members and, rarely, without one, when this node takes a new epoch. So check it
+        after events and after ticks. Report with `feed_evidence` when a connection has been greeted correctly
+        (CONNECTED), and when it breaks after that (CONNECTION_LOST) unless the other side announced it.
         """
 
     @property
     def has_left(self) -> bool:
-        """True once `leave` was called and the goodbye has been repeated (250 ms), or nobody was there to hear it."""
+        """Whether `leave` was called and the goodbye repeated (250 ms), or there was nobody to hear it."""
 
     def members(self, *, gone: bool = False) -> tuple[Member, ...]:
-        """The live members (ALIVE, SUSPECT), this node included, by name; with ``gone`` DEAD and LEFT ones too."""
+        """The live members (ALIVE, SUSPECT), this node included, by name; with ``gone`` also those DEAD or LEFT."""
 
     def member(self, name: str) -> Member | None:
-        """The member of that name, live or gone, or None."""
+        """The member with that name, live or gone; None if it is unknown."""
 
     def statistics(self) -> Statistics:
-        """Counters and sizes of this moment, immutable."""
+        """An immutable snapshot of counters and sizes."""
 
     def explain(self, name: str) -> Evidence | None:
-        """What stands behind the state of a member: the verdict, and what was observed here. None if unknown.
+        """The evidence for a member's state: the verdict, and what this node observed. None for an unknown member.
 
-        The evidence of a live, unsuspected member has no rule and states what was observed lately.
+        The evidence for a live, unsuspected member has no rule and states what was observed lately.
         """
 
     def contact(self, name: str, *, now: float) -> Contact | None:
-        """What this node has had to do with another member: when it was heard, how long a ping took. None if unknown.
+        """This node's own contact with a member: when it was heard, how long a ping took. None for an unknown member.
 
-        About itself it says only how long it has been what it is.
+        About this node itself it only says how long its current state has lasted.
         """
 
 
 class ProtocolConfig(Protocol):
-    """Settings of a protocol: what adapters, the simulator and the command take, whichever protocol it is."""
+    """The settings of a protocol, as adapters, the simulator and the command use them, whatever the protocol."""
 
     @property
     def event_buffer(self) -> int:
-        """Events that a subscription holds."""
+        """How many events a subscription holds."""
 
     @property
     def listen(self) -> tuple[str, int] | None:
-        """Host and port where a node listens if its user doesn't say; None to leave it to ``SWIM_BIND``."""
+        """Host and port to listen on if the user gives none; None leaves it to ``SWIM_BIND``."""
 
     @property
     def seeds(self) -> tuple[tuple[str, int], ...]:
-        """Hosts and ports that a node joins if its user names none; empty to leave it to ``SWIM_JOIN``."""
+        """Hosts and ports of seeds if the user gives none; empty leaves them to ``SWIM_JOIN``."""
 
     @property
     def tripwires(self) -> bool:
-        """Whether nodes are to listen on TCP too; see `ProtocolNode.enable_tripwires`."""
+        """Whether nodes should listen on TCP too; see `ProtocolNode.enable_tripwires`."""
 
     @property
     def join_backoff_max(self) -> float:
-        """Seconds, the longest wait between two attempts at a seed; names of seeds are looked up as often."""
+        """The longest wait between two attempts at a seed, in seconds; names of seeds are resolved as often."""
 
     @property
     def discovery(self) -> Multicast | None:
-        """How a node finds others where its user says nothing of it; None for not at all."""
+        """How a node discovers others if the user doesn't say; None for not at all."""
 
     def create_node(
         self,
@@ -307,14 +311,14 @@ class ProtocolConfig(Protocol):
 
         Args:
             name: unique in the cluster, 1 to 64 bytes of printable UTF-8.
-            address: what other members reach it at; numeric.
+            address: where other members reach it; numeric.
             now: seconds on the caller's monotonic clock.
-            entropy: 32 random bytes; everything random comes from them.
-            unix_ms: the wall clock, ms since 1970.
+            entropy: 32 random bytes, from which everything random is derived.
+            unix_ms: the wall clock, in ms since 1970.
             metadata: strings that others see in `Member.metadata`.
             keys: what seals datagrams; without any they go in plain text.
 
         Raises:
-            ConfigError: if the name or address can't be used, or the keys, or this protocol can't be sealed.
-            PayloadTooLarge: if the metadata is over its limit.
+            ConfigError: if the name, the address or the keys are invalid, or this protocol can't be sealed.
+            PayloadTooLarge: if the metadata is too large.
         """

@@ -1,8 +1,7 @@
 """A snapshot of a node's counters and sizes, and the counters themselves.
 
-A counter is named twice, in `Counters` and in `Statistics`; a size of the moment once here and once where the node
-fills it in. What each means stands beside it in `Statistics`, once, for its documentation and for collectors of
-metrics alike (`MEANINGS`).
+A counter is named twice, in `Counters` and in `Statistics`; a gauge once here and once where the node fills it in. Its
+meaning is written once, beside its field in `Statistics`, for the documentation and for metrics alike (`MEANINGS`).
 """
 
 import re
@@ -23,15 +22,15 @@ from .member import Rule, State
 __all__ = ["MEANINGS", "Counters", "DropReason", "Histogram", "Meaning", "Statistics"]
 
 BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-"""Upper bounds of the buckets of round trips, in seconds: from loopback to the longest stall borne by default."""
+"""Upper bounds of the buckets of round trips, in seconds: from loopback to the default stall tolerance."""
 
 
 class Histogram(msgspec.Struct, frozen=True):
-    """How often values up to a bound were seen.
+    """How many values were seen up to each of several bounds.
 
     Attributes:
         buckets: pairs of an upper bound and how many values were not above it; the last bound is infinite.
-        sum: of all values.
+        sum: the sum of all values.
     """
 
     buckets: tuple[tuple[float, int], ...] = tuple((bound, 0) for bound in (*BOUNDS, inf))
@@ -39,24 +38,24 @@ class Histogram(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, counts: list[int], total: float) -> "Histogram":
-        """Of the counts between the ``BOUNDS``, and those above the last."""
+        """Make one from the counts between the ``BOUNDS``, and above the last."""
         return cls(tuple(zip((*BOUNDS, inf), accumulate(counts), strict=True)), total)
 
     @property
     def count(self) -> int:
-        """Of all values."""
+        """How many values there are."""
         return self.buckets[-1][1]
 
 
 class Meaning(msgspec.Struct, frozen=True):
-    """What a field of `Statistics` says.
+    """The meaning of a field of `Statistics`.
 
     Attributes:
-        help: in words.
-        kind: a counter never falls while the node runs; a gauge is of the moment.
-        unit: "seconds", "milliseconds", "bytes", or "" for a plain count or a truth.
-        label: what the keys are, where the value is a mapping: "message", "reason" ...
-        keys: all the keys that there can be, where that is known.
+        help: its description.
+        kind: a counter never falls while the node runs; a gauge describes the moment.
+        unit: "seconds", "milliseconds", "bytes", or "" for a plain count or a boolean.
+        label: what the keys are, if the value is a mapping: "message", "reason" and so on.
+        keys: all possible keys, where they are known.
     """
 
     help: str
@@ -97,7 +96,7 @@ class DropReason(Enum):
     __hash__ = object.__hash__  # not Enum's, which is Python code: most datagrams of a flood are dropped, and counted
 
     TOO_LARGE = "too_large"
-    """Over the largest size the format allows."""
+    """Larger than the format allows."""
     BAD_HEADER = "bad_header"
     """Too short, or of another format or version."""
     OTHER_CLUSTER = "other_cluster"
@@ -115,113 +114,117 @@ class DropReason(Enum):
     STALE = "stale"
     """Well sealed, but nothing shows that it is no recording: its sender is asked."""
     UNDECODABLE = "undecodable"
-    """Not exactly a datagram of this protocol."""
+    """Not a valid datagram of this protocol."""
     BAD_SOURCE = "bad_source"
     """The source is not an address that could be answered."""
     OWN = "own"
     """This node's own datagram came back."""
     SUPERSEDED = "superseded"
-    """Another process owns this node's name, so nothing is answered."""
+    """Another process owns this node's name, so this node answers nothing."""
     ELSEWHERE = "elsewhere"
-    """A JOIN with a claim of another address than it came from."""
+    """A JOIN that claims another address than the one it came from."""
     LOOPBACK = "loopback"
-    """A claim of a loopback address, which leads to another host there than here."""
+    """A claim of a loopback address, which would lead to this host instead of the sender's."""
     FAR_FUTURE_EPOCH = "far_future_epoch"
     """A claim of a run more than a day in the future."""
     UNKNOWN_KIND = "unknown_kind"
     """A vote or a question of a kind that only a newer release knows."""
     UNKNOWN_GONE = "unknown_gone"
-    """DEAD or LEFT about a name that is not known."""
+    """A claim that an unknown member is DEAD or LEFT."""
     MEMBERS_FULL = "members_full"
-    """The table holds ``max_members``."""
+    """The table already has ``max_members`` entries."""
     GROWTH_LIMIT = "growth_limit"
     """More than ``max_new_members_per_second`` new names."""
     TIME_JUMP = "time_jump"
-    """A cluster time far ahead, not yet shown by enough senders."""
+    """A cluster time far ahead that not enough senders have confirmed yet."""
     BAD_COOKIE = "bad_cookie"
-    """A JOIN whose cookie this node did not give to that address."""
+    """A JOIN with a cookie that this node did not give to that address."""
     UNREQUESTED = "unrequested"
-    """An answer to nothing that was asked."""
+    """An answer to a question that this node did not ask."""
     STRANGER = "stranger"
-    """Meant for the application or asked of a helper, but the sender is no live member."""
+    """A message for the application or a request to a helper whose sender is not a live member."""
     RATE_LIMITED = "rate_limited"
     """Answering it would exceed a limit on corrections, held-back claims or answers."""
     NOT_ALLOWED = "not_allowed"
-    """A tool's question from where ``answer_tools`` doesn't allow it."""
+    """A tool's question from an address that ``answer_tools`` doesn't allow."""
     FORGED_EVIDENCE = "forged_evidence"
-    """Kernel evidence that quotes nothing which was sent there."""
+    """Kernel evidence that quotes nothing that was sent there."""
     DUPLICATE = "duplicate"
     """A broadcast that was seen before, or is too old to tell."""
     TOO_LARGE_PAYLOAD = "too_large_payload"
-    """A broadcast or message over this node's own limit."""
+    """A broadcast or message larger than this node's own limit."""
     UNKNOWN_ORIGIN = "unknown_origin"
     """A broadcast whose origin did not become known in time."""
     PENDING_FULL = "pending_full"
-    """Too much waits to be told already."""
+    """Too much is waiting to be sent already."""
 
 
 @attrs.frozen(kw_only=True)
 class Statistics:
-    """Counters since the node was made, and sizes of the moment. Immutable; numbers are plain counts unless said."""
+    """Counters since the node was made, and current sizes. Immutable; numbers without a unit are plain counts."""
 
-    datagrams_received: int = _counter("Datagrams received, dropped ones included")
-    bytes_received: int = _counter("UDP payload received, dropped datagrams included", unit="bytes")
-    datagrams_sent: int = _counter("Datagrams sent, without those that the system refused to send")
-    bytes_sent: int = _counter("UDP payload sent, the same", unit="bytes")
+    datagrams_received: int = _counter("Datagrams received, including those dropped")
+    bytes_received: int = _counter("UDP payload received, including that of dropped datagrams", unit="bytes")
+    datagrams_sent: int = _counter("Datagrams sent, except those that the system refused to send")
+    bytes_sent: int = _counter(
+        "UDP payload sent, except that of datagrams that the system refused to send", unit="bytes"
+    )
     datagrams_unsent: Mapping[str, int] = _counter(
-        "Datagrams that the system refused to send, by its error: EPERM is a firewall, EAGAIN and ENOBUFS say no room",
+        "Datagrams that the system refused to send, by error: EPERM means a firewall, EAGAIN and ENOBUFS full queues",
         label="errno",
     )
     datagrams_overflowed: int = _counter(
-        "Datagrams that the system dropped unread: the receive buffer was full (0 where it doesn't say: not on Linux)"
+        "Datagrams that the system dropped because the receive buffer was full (Linux; always 0 elsewhere)"
     )
-    datagrams_newer: int = _counter("Datagrams with fields, lists or messages of a newer release, taken without these")
+    datagrams_newer: int = _counter("Datagrams with fields, lists or messages of a newer release, which were ignored")
     messages_received: Mapping[str, int] = _counter(
-        "Valid datagrams received, by kind of message (ping, ack ..; gossip for none)", label="message"
+        "Valid datagrams received, by kind of message (ping, ack and so on; gossip if there is none)", label="message"
     )
     message_bytes_received: Mapping[str, int] = _counter(
         "UDP payload of valid datagrams received, by kind of message", unit="bytes", label="message"
     )
     messages_sent: Mapping[str, int] = _counter(
-        "Datagrams made, those that the system refused to send included, by kind of message", label="message"
+        "Datagrams made, including those that the system refused to send, by kind of message", label="message"
     )
     message_bytes_sent: Mapping[str, int] = _counter(
-        "UDP payload made, the same, by kind of message", unit="bytes", label="message"
+        "UDP payload made, including what the system refused to send, by kind of message", unit="bytes", label="message"
     )
     dropped: Mapping[DropReason, int] = _counter(
-        "Datagrams, claims and broadcasts dropped, by cause", label="reason", keys=tuple(DropReason)
+        "Datagrams, claims and broadcasts dropped, by reason", label="reason", keys=tuple(DropReason)
     )
     members: Mapping[State, int] = _gauge(
-        "Members known just now, by state, this node included", label="state", keys=tuple(State)
+        "Members known at the moment, including this node, by state", label="state", keys=tuple(State)
     )
     verdicts: Mapping[Rule, int] = _counter("DEAD verdicts given by this node, by rule", label="rule", keys=tuple(Rule))
-    refutations: int = _counter("Times that this node answered what was said against it with a higher claim")
-    probes_failed: int = _counter("Probes that nobody answered in time")
+    refutations: int = _counter("Times that this node refuted a claim about itself with a higher one")
+    probes_failed: int = _counter("Probes that were not answered in time")
     pauses: int = _counter("Times that this node noticed a pause of its own")
     paused_seconds: float = _counter("Total length of the pauses of this node", unit="seconds")
-    deaf: bool = _gauge("Whether this node hears nobody just now", default=False)
+    deaf: bool = _gauge("Whether this node hears nobody at the moment", default=False)
     isolated: bool = _gauge("Whether this node has heard nobody for the stall tolerance", default=False)
     superseded: bool = _gauge("Whether another process owns the name of this node", default=False)
-    seen_elsewhere: bool = _gauge("Whether others see this node at an address that it does not tell", default=False)
+    seen_elsewhere: bool = _gauge("Whether others see this node at another address than it advertises", default=False)
     sealed: bool = _gauge("Whether this node has keys, and seals what it says", default=False)
     members_plain: int = _gauge("Live members last heard in plain text, though this node has keys")
     members_other_key: int = _gauge("Live members that prefer another key than this node")
     runs_known: int = _gauge("Runs of members of which sealed datagrams were opened, and are remembered")
-    seeds: int = _gauge("Addresses that this node was told to join, itself not among them")
-    seeds_unanswered: int = _gauge("Seeds asked more than once that have not answered and are no live members")
-    narrow_paths: int = _gauge("Members to which large datagrams did not get through: smaller ones are sent")
-    watches: int = _gauge("Members that this node watches just now, for it or others suspect them")
-    tripwires: int = _gauge("Tripwires of this node that stand: to members whose end it would learn at once")
-    tripwires_missing: int = _gauge("Tripwires that this node wants and that do not stand")
-    pending: int = _gauge("Claims, numbers and broadcasts that wait to be told")
+    seeds: int = _gauge("Addresses that this node was told to join, except its own")
+    seeds_unanswered: int = _gauge("Seeds asked more than once that have not answered and are not live members")
+    narrow_paths: int = _gauge("Members that large datagrams did not reach, so that smaller ones are sent")
+    watches: int = _gauge("Members that this node is watching because it or others suspect them")
+    tripwires: int = _gauge("Tripwires of this node that are connected")
+    tripwires_missing: int = _gauge("Tripwires of this node that should be connected and are not")
+    pending: int = _gauge("Claims, numbers and broadcasts that wait to be sent")
     retained_broadcasts: int = _gauge("Broadcasts kept for members that missed them")
-    broadcasts_sent: int = _counter("Broadcasts begun by this node")
-    broadcasts_resent: int = _counter("Broadcasts sent again to members that missed them, whoever began them")
-    broadcasts_delivered: int = _counter("Broadcasts of others handed to the application")
-    broadcasts_lost: int = _counter("Broadcasts that this node missed and nobody had any more")
+    broadcasts_sent: int = _counter("Broadcasts made by this node")
+    broadcasts_resent: int = _counter("Broadcasts sent again to members that missed them, whatever their origin")
+    broadcasts_delivered: int = _counter("Broadcasts of others delivered to the application")
+    broadcasts_lost: int = _counter("Broadcasts that this node missed and that no member had any longer")
     syncs: int = _counter("Anti-entropy exchanges begun by this node")
-    events_damped: int = _counter("Events about members that flap, not raised (flap_damping)")
-    settings_differ: int = _counter("Times that a node met in a join ran with other settings that should agree")
+    events_damped: int = _counter("Events about flapping members that were not raised (flap_damping)")
+    settings_differ: int = _counter(
+        "Times that a node met in a join had different values for settings that should agree"
+    )
     round_trips: Histogram = _histogram(  # noqa: RUF009 (it makes a field, as those above)
         "Round trips of probes, from ping to ack, since the start", unit="seconds"
     )
@@ -231,13 +234,13 @@ class Statistics:
     rtt_p99: float | None = _gauge(
         "99th percentile of the last 256 round trips; none before the first", default=None, unit="seconds"
     )
-    cluster_time: int = _gauge("What the members agree the time is, since 1970", unit="milliseconds")
+    cluster_time: int = _gauge("The time that the members agree on, since 1970", unit="milliseconds")
 
 
 MEANINGS: Mapping[str, Meaning] = MappingProxyType(
     {field.name: field.metadata["meaning"] for field in attrs.fields(Statistics)}
 )
-"""What each field of `Statistics` says, by name."""
+"""The meaning of each field of `Statistics`, by name."""
 
 
 def _documented(name: str, meaning: Meaning) -> str:
@@ -255,26 +258,26 @@ class Tally(msgspec.Struct):
 
     count: int = 0
     size: int = 0
-    """Bytes of all."""
+    """Their bytes in total."""
 
     def add(self, size: int) -> None:
-        """Count one more."""
+        """Count one more datagram."""
         self.count += 1
         self.size += size
 
 
 Tallies = defaultdict[type | str, Tally]
-"""By the class or the name of the message; NoneType for none."""
+"""By the class or the name of the message; NoneType if there is no message."""
 
 
 class Counters(msgspec.Struct):
-    """What a node counts as it goes; shared by its components, read by ``statistics()``.
+    """A node's running counts; its components share them, and ``statistics()`` reads them.
 
-    Each is a field of `Statistics` of the same name, or tallies of what several of them tell.
+    Each is a field of `Statistics` with the same name, or tallies from which several of those follow.
     """
 
     received: Tally = msgspec.field(default_factory=Tally)
-    """All datagrams, dropped ones included."""
+    """All datagrams, including those dropped."""
     accepted: Tallies = msgspec.field(default_factory=lambda: defaultdict(Tally))
     sent: Tallies = msgspec.field(default_factory=lambda: defaultdict(Tally))
     unsent: Counter[str] = msgspec.field(default_factory=Counter)
@@ -295,17 +298,17 @@ class Counters(msgspec.Struct):
     settings_differ: int = 0
 
     def drop(self, reason: DropReason) -> None:
-        """Count one thing dropped."""
+        """Count one thing that was dropped."""
         self.dropped[reason] += 1
 
     def lose(self, unsent: Mapping[str, int], unsent_bytes: int, overflowed: int) -> None:
-        """Count what the system refused to send, or dropped unread."""
+        """Count what the system refused to send or dropped unread."""
         self.unsent.update(unsent)
         self.unsent_bytes += unsent_bytes
         self.datagrams_overflowed += overflowed
 
     def snapshot(self) -> dict[str, Any]:
-        """The fields of `Statistics` that are counted, as of this moment."""
+        """The current values of those fields of `Statistics` that are counted."""
         counted = msgspec.structs.asdict(self)
         received, accepted, sent = (counted.pop(name) for name in ("received", "accepted", "sent"))
         unsent, unsent_bytes = counted.pop("unsent"), counted.pop("unsent_bytes")
@@ -327,7 +330,7 @@ def _by_name(counts: Mapping[Any, int]) -> dict[Any, int]:
 
 
 def _name(key: Enum | type | str) -> Enum | str:
-    """A member of an enumeration and a name stay; a class of messages gets its name in snake case."""
+    """Enumeration members and strings stay as they are; a message class becomes its name in snake case."""
     if isinstance(key, Enum | str):
         return key
     return "gossip" if key is type(None) else re.sub("(?<!^)([A-Z])", r"_\1", key.__name__).lower()

@@ -1,4 +1,4 @@
-"""Which connections to keep: what a node tells its adapter about tripwires."""
+"""What a node tells its adapter about tripwires: which connections to keep."""
 
 from struct import Struct
 from typing import NamedTuple
@@ -16,8 +16,8 @@ class Tripwire(NamedTuple):
     """A connection to keep.
 
     Attributes:
-        address: of the member, for TCP as for UDP.
-        greeting: what the right run there answers; another one is no tripwire.
+        address: the member's address, for TCP as for UDP.
+        greeting: the answer of the right run; with any other answer the connection is not a tripwire.
     """
 
     address: Address
@@ -28,27 +28,28 @@ class TripwirePlan(NamedTuple):
     """What an adapter needs for its tripwires.
 
     Attributes:
-        greeting: this node's own: sent first on a connection that it makes, and in answer on one that it accepts.
-        peers: whom to be connected to.
+        greeting: this node's own: send it first on a connection that it makes, and as the answer on one that it
+            accepts.
+        peers: the members to be connected to.
     """
 
     greeting: bytes
     peers: tuple[Tripwire, ...]
 
     def admits(self, greeting: bytes) -> bool:
-        """Whether these are the bytes of a greeting of this cluster."""
+        """Whether these bytes are a greeting of this cluster."""
         return len(greeting) == len(self.greeting) and greeting[:-_SHORT_ID] == self.greeting[:-_SHORT_ID]
 
 
 NO_TRIPWIRES = TripwirePlan(b"", ())
-"""Of a node that has no tripwires."""
+"""The plan of a node without tripwires."""
 
 
 def greeting_of(label: int, short_id: int) -> bytes:
-    """What a run says first on a connection: which cluster, and who."""
+    """The greeting of a run: its cluster and its short id."""
     return _GREETING.pack(_MAGIC, _VERSION, label, short_id)
 
 
 def run_greeted(greeting: bytes) -> int | None:
-    """The short id in a greeting; None if it is none."""
+    """The short id in a greeting; None if the bytes are not a greeting."""
     return int.from_bytes(greeting[-_SHORT_ID:], "big") if len(greeting) == _GREETING.size else None

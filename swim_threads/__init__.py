@@ -1,4 +1,4 @@
-"""SWIM membership on one standard-library thread and one UDP socket; needs no event loop.
+"""SWIM membership with one thread and one UDP socket of the standard library, and without an event loop.
 
 Start with `open_node`.
 """

@@ -1,4 +1,4 @@
-"""Listeners: functions called with events, in a thread of their own, so that none holds up the protocol."""
+"""Listeners: functions that are called with events, in a thread of their own so that none holds up the protocol."""
 
 import threading
 from collections.abc import Callable
@@ -24,17 +24,17 @@ class Listener:
         self.removed = False
 
     def remove(self) -> None:
-        """Call it no more; a call that is running goes on. A second call does nothing."""
+        """Stop calling it; a call that is running continues. A second call of this method does nothing."""
         self.removed = True
         self._events.close()
 
     @property
     def ready(self) -> bool:
-        """Whether there is an event for it. Under the engine's lock."""
+        """Whether there is an event for it. Call it with the engine's lock held."""
         return not self.removed and self._events.pending
 
     def deliver(self) -> None:
-        """Call it with the next event, if there is one, and log with its traceback whatever it raises."""
+        """Call it with the next event, if there is one, and log what it raises with the traceback."""
         if self.removed:
             return
         try:
@@ -44,17 +44,17 @@ class Listener:
         kind = type(event).__name__
         if isinstance(event, EventsLost):
             extra = {"event": kind, "count": event.count}
-            lost = "a listener fell behind: %d events were lost"
+            lost = "a listener fell behind, and %d events were lost"
             self._log.say(WARNING, lost, event.count, topic="listeners", extra=extra)
         try:
             self._call(event)
         except BaseException as error:  # SystemExit too: one listener's end is not the end of the others
-            what = "a listener raised, on %s"
+            what = "a listener raised an exception on %s"
             self._log.say(ERROR, what, kind, topic="listeners", extra={"event": kind}, error=error)
 
 
 class Dispatcher:
-    """Calls the listeners of one node, by turns and an event each, in a thread that starts with the first of them."""
+    """Calls a node's listeners in turn, with one event each, in a thread that starts with the first listener."""
 
     def __init__(self, engine: Engine, limit: int) -> None:
         self._engine = engine
@@ -63,11 +63,11 @@ class Dispatcher:
         self._thread: Worker | None = None
 
     def add(self, call: Callable[[Event], object], *, current: bool) -> Listener:
-        """Call ``call`` with every event from now on, after those that tell of the ``current`` members, if wanted.
+        """Call ``call`` with every event from now on; with ``current``, first with those about the current members.
 
         Raises:
             NotRunning: if the node was closed.
-            RuntimeError: if the thread can't be started. Nothing is changed.
+            RuntimeError: if the thread can't be started. Nothing has changed then.
         """
         engine = self._engine
         listener = Listener(Subscription(engine, self._limit, current=current), call, engine.log)
@@ -87,7 +87,7 @@ class Dispatcher:
         self._engine.changed.notify_all()
 
     def join(self, *, hasty: bool) -> None:
-        """Wait a while for the thread, once the engine has ended; from a listener there is nothing to wait for."""
+        """Wait a while for the thread once the engine has ended; a listener's own thread doesn't wait."""
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(HASTE if hasty else PATIENCE)
 

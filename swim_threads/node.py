@@ -39,15 +39,16 @@ __all__ = ["ThreadNode"]
 
 
 class ThreadNode:
-    """A running member of a cluster, made by `open_node`; safe to use from any thread.
+    """A running member of a cluster, made by `open_node`. Any thread may use it.
 
-    Not from a signal handler, though: it may have interrupted a call that holds the node's lock. Raise there,
-    or set an event. A call that is interrupted so was done or not done, and the node goes on.
+    A signal handler must not use it, since it may have interrupted a call that holds the node's lock: raise an
+    exception there, or set an event. A call that is interrupted in this way was carried out or not, and the node
+    continues.
 
-    Also a context manager: a normal end of the block says goodbye for 250 ms, an exception says it once
-    without waiting; both close the node. After that its views show what it last knew, and everything
-    else raises NotRunning. If the protocol itself fails, everything but `close` raises NodeCrashed from the
-    cause. In a process forked from this one everything but `close` raises NotRunning.
+    The node is also a context manager. A normal end of the block says goodbye for 250 ms; an exception says it once,
+    without waiting; both close the node. After that its views show what it last knew, and everything else raises
+    NotRunning. If the protocol itself fails, everything but `close` raises NodeCrashed with the cause chained. In a
+    process forked from this one everything but `close` raises NotRunning.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class ThreadNode:
         listeners: Iterable[Callable[[Event], object]] = (),
         log: Log | None = None,
     ) -> None:
-        """For `open_node`, which see; takes over the sockets."""
+        """Use `open_node` instead. The node takes over the sockets."""
         self._event_buffer = event_buffer
         self._engine = Engine(
             node,
@@ -91,64 +92,64 @@ class ThreadNode:
 
     @property
     def local(self) -> Member:
-        """This node itself; ``local.address`` is what others reach it at, port 0 resolved."""
+        """This node itself. ``local.address`` is where others reach it, with the real port if port 0 was asked for."""
         return self._engine.look(lambda node: node.local)
 
     def members(self, *, gone: bool = False) -> tuple[Member, ...]:
-        """The live members (ALIVE, SUSPECT), this node included, by name; with ``gone`` DEAD and LEFT ones too."""
+        """The live members (ALIVE, SUSPECT), this node included, by name; with ``gone`` also those DEAD or LEFT."""
         return self._engine.look(lambda node: node.members(gone=gone))
 
     def member(self, name: str) -> Member | None:
-        """The member of that name, live or gone, or None."""
+        """The member with that name, live or gone; None if it is unknown."""
         return self._engine.look(lambda node: node.member(name))
 
     def statistics(self) -> Statistics:
-        """Counters and sizes of this moment."""
+        """A snapshot of counters and sizes."""
         return self._engine.look(lambda node: node.statistics())
 
     def explain(self, name: str) -> Evidence | None:
-        """What stands behind the state of a member: the verdict, and what was observed here. None if unknown."""
+        """The evidence for a member's state: the verdict, and what this node observed. None for an unknown member."""
         return self._engine.look(lambda node: node.explain(name))
 
     def contact(self, name: str) -> Contact | None:
-        """What this node has had to do with another member: when it was heard, how long a ping took. None if unknown.
+        """This node's own contact with a member: when it was heard, how long a ping took. None for an unknown member.
 
-        Who judged it, and why, `explain` says.
+        `explain` says who declared it dead or suspect, and why.
         """
         return self._engine.look(lambda node: node.contact(name, now=clock()))
 
     # intents
 
     def join(self, seeds: str | Iterable[HostPort]) -> None:
-        """Ask ``seeds``, in place of earlier ones, to let this node in, until each is a member. Does not wait.
+        """Ask ``seeds``, which replace earlier ones, to let this node in, until each is a member. Doesn't wait.
 
         Args:
             seeds: addresses or names, as in `open_node`. Names are resolved in the background, again before each
-                attempt, and every ``join_backoff_max`` when all are members.
+                attempt, and every ``join_backoff_max`` once all are members.
 
         Raises:
-            ConfigError: if one can't be used.
+            ConfigError: if a seed is invalid.
             NotRunning: after `leave` or `close`.
         """
         self._engine.join(read_seeds("join", seeds))
 
     def broadcast(self, payload: bytes) -> int:
-        """Tell every member ``payload``, at most once each; returns its number, from 1 in this run.
+        """Send ``payload`` to every member, at most once each; returns its number, counted from 1 in each run.
 
         Raises:
-            PayloadTooLarge: if it is over ``max_broadcast``: a smaller one would do.
-            Overloaded: if too much waits to be sent already: the same payload can be told later.
+            PayloadTooLarge: if it is larger than ``max_broadcast``; a smaller payload would be accepted.
+            Overloaded: if too much is waiting to be sent; the same payload may be accepted later.
             NameTaken: while another live process owns this node's name.
             NotRunning: after `leave` or `close`.
         """
         return self._engine.act(lambda node, now: node.broadcast(payload, now=now))
 
     def send(self, to: str | Member, payload: bytes) -> None:
-        """Tell one member ``payload``, best effort: a name means whichever run lives, a `Member` that run only.
+        """Send ``payload`` to one member, best effort. A name means its current run, a `Member` that very run.
 
         Raises:
             UnknownMember: if there is no such live member.
-            PayloadTooLarge: if it is over ``max_broadcast``.
+            PayloadTooLarge: if it is larger than ``max_broadcast``.
             NotSupported: always under Smudge's protocol, which has no messages to single members.
             NameTaken: while another live process owns this node's name.
             NotRunning: after `leave` or `close`.
@@ -170,13 +171,14 @@ class ThreadNode:
     def ping(self, name: str) -> float | None:
         """Ping a member and wait for its answer; returns the round trip in seconds, None if none came in time.
 
-        In time means within the probe timeout (`Config.max_probe_timeout` at most). No answer is looked into
-        like that of any other probe. Not for listeners: it waits for what comes after them.
+        In time means within the probe timeout (at most `Config.max_probe_timeout`). If no answer comes, the member is
+        investigated as after any missed probe. Listeners must not call it, since it waits for events that come after
+        theirs.
 
         Raises:
             UnknownMember: if there is no such other member, live or gone.
             NameTaken: while another live process owns this node's name.
-            NotRunning: after `leave`, or if the node is closed meanwhile.
+            NotRunning: after `leave`, or if the node is closed while waiting.
         """
         with self.subscribe() as events:
             while True:
@@ -186,10 +188,11 @@ class ThreadNode:
                         return event.round_trip
 
     def remove(self, name: str) -> None:
-        """Forget a member, here only; `MemberForgotten` follows.
+        """Forget a member, on this node only; `MemberForgotten` follows.
 
-        Under the native protocol only one that is DEAD or LEFT, since a live one would come back with the next
-        word of it; it is not tried again. Under Smudge's any, until it shows itself or later news of it come.
+        Under the native protocol the member must be DEAD or LEFT, since a live one would come back with the next news
+        of it; it is not tried again. Under Smudge's protocol it may be any, and stays forgotten until it is heard or
+        newer news of it arrives.
 
         Raises:
             UnknownMember: if there is no such other member, or (native protocol) it is live.
@@ -199,7 +202,7 @@ class ThreadNode:
         self._engine.act(lambda node, now: node.remove(name, now=now))
 
     def set_state(self, name: str, state: State) -> None:
-        """Force a member's state and tell the others, which Smudge's protocol allows; if it lives it will object.
+        """Set a member's state and tell the others, as Smudge's protocol allows. A live member will refute it.
 
         Raises:
             NotSupported: always under the native protocol, whose verdicts rest on evidence.
@@ -223,9 +226,9 @@ class ThreadNode:
         self._engine.act(lambda node, now: node.set_keys(held, now=now))
 
     def leave(self) -> None:
-        """Say goodbye, and return when it was said often enough (250 ms); at once if nobody was there to hear it.
+        """Say goodbye, and return once it was said often enough (250 ms), or at once if there is nobody to hear it.
 
-        Final, but the node goes on to answer until `close`. A second call does nothing more.
+        This can't be undone, but the node keeps answering until `close`. A second call does nothing more.
 
         Raises:
             NotRunning: after `close`.
@@ -233,25 +236,25 @@ class ThreadNode:
         self._engine.leave(wait=True)
 
     def close(self) -> None:
-        """Leave, then end all threads and close the socket. A second call does nothing; from a listener it works too.
+        """Leave, then end all threads and close the socket. Listeners may call it too. A second call does nothing.
 
-        No listener is called any more, though one that is running is not waited for longer than a second; nor are
-        lines of the log that are still to be written.
+        No further listener is called. The call waits at most a second for a listener that is running, and as long for
+        log lines that are still to be written.
         """
         self._close(wait=True)
 
     # waiting and listening
 
     def wait_for_members(self, count: int, timeout: float | None = None) -> tuple[Member, ...]:
-        """Wait until there are at least ``count`` live members, this node included, and return them.
+        """Wait until there are at least ``count`` live members, including this node, and return them.
 
         Args:
-            count: as `members` counts.
+            count: how many, counted as `members` does.
             timeout: seconds; None waits for as long as it takes.
 
         Raises:
             TimeoutError: if there were fewer all that time.
-            NotRunning: if the node is closed meanwhile.
+            NotRunning: if the node is closed while waiting.
         """
         engine = self._engine
 
@@ -266,11 +269,11 @@ class ThreadNode:
         return members
 
     def subscribe(self, *, current: bool = False) -> Subscription:
-        """A queue of all events from now on; close it, or use ``with``.
+        """A queue of all events from now on. Close it, or use it in a ``with`` statement.
 
         Args:
-            current: begin with a `MemberJoined` for every other live member of this moment, so that nothing
-                is missed and nothing told twice.
+            current: begin with a `MemberJoined` for every other member that is live now. Nothing is missed, and nothing
+                comes twice.
 
         Raises:
             NotRunning: after `close`.
@@ -278,16 +281,16 @@ class ThreadNode:
         return Subscription(self._engine, self._event_buffer, current=current)
 
     def add_listener(self, listener: Callable[[Event], object], *, current: bool = False) -> Listener:
-        """Call ``listener`` with every event from now on; `open_node` takes those that are to miss none.
+        """Call ``listener`` with every event from now on. Pass listeners that must miss nothing to `open_node`.
 
-        Listeners are called one at a time, in a thread of their own, and may use the node in any way. What
-        they raise is logged. One that falls behind loses events as a subscription does: it is told (`EventsLost`),
-        and it is logged.
+        Listeners are called one at a time, in a thread of their own, and may use the node in any way. Exceptions that
+        they raise are logged. A listener that falls behind loses events, as a subscription does; it gets `EventsLost`,
+        and the loss is logged.
 
         Args:
-            listener: what to call.
-            current: first call it with a `MemberJoined` for every other live member of this moment, so that nothing
-                is missed and nothing told twice.
+            listener: a function of one event.
+            current: first call it with a `MemberJoined` for every other member that is live now. Nothing is missed, and
+                nothing comes twice.
 
         Returns:
             A handle; its ``remove()`` ends it.
@@ -300,12 +303,12 @@ class ThreadNode:
     def add_status_listener(self, listener: Callable[[Member, State], object], *, current: bool = False) -> Listener:
         """Call ``listener(member, state)`` when a member joins, is suspected, recovers, dies or leaves.
 
-        See `add_listener`; with ``current`` it is first called for those who are there.
+        See `add_listener`. With ``current`` it is first called for the members that are already there.
         """
         return self._dispatcher.add(on_status(listener), current=current)
 
     def add_broadcast_listener(self, listener: Callable[[BroadcastReceived], object]) -> Listener:
-        """Call ``listener(broadcast)`` with every broadcast of another member. See `add_listener`."""
+        """Call ``listener(broadcast)`` with every broadcast from another member. See `add_listener`."""
         return self._dispatcher.add(on_broadcast(listener), current=False)
 
     def __enter__(self) -> Self:
@@ -325,7 +328,7 @@ class ThreadNode:
     # beneath
 
     def say_goodbye(self, *, wait: bool = False) -> None:
-        """`leave`, in every state and without waiting."""
+        """Leave, whatever the state, by default without waiting."""
         with contextlib.suppress(NotRunning, NodeCrashed):
             self._engine.leave(wait=wait)
 

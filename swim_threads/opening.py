@@ -1,4 +1,4 @@
-"""`open_node`: from arguments to a bound socket and a running node."""
+"""`open_node`: turns arguments into a bound socket and a running node."""
 
 import os
 import secrets
@@ -43,31 +43,34 @@ def open_node(
 ) -> ThreadNode:
     """Start a node: bind a UDP socket and run the protocol in a thread, until `ThreadNode.close` or ``with`` ends it.
 
-    Returns at once, before any seed has answered; see `ThreadNode.wait_for_members`. It waits only for names
-    to resolve that are needed to begin: those of ``bind`` and ``advertise``, ten seconds at most, and the first
-    seed's, where a wildcard is bound without ``advertise``, for two.
+    Returns without waiting for seeds to answer; see `ThreadNode.wait_for_members`. It only waits for names that it
+    needs in order to start: those of ``bind`` and ``advertise``, for at most ten seconds, and that of the first seed,
+    for at most two, if a wildcard is bound without ``advertise``.
 
     Args:
         bind: where to listen, ``"host:port"`` or a pair; port 0 lets the system choose. The host may also be an
-            interface (``eth0``) or a network (``10.0.0.0/8``) with one address of this host. Default ``SWIM_BIND``,
-            else 127.0.0.1:7946. A `SmudgeConfig` has defaults of its own for this and ``join``.
-        name: unique in the cluster. Default ``SWIM_NAME``, else the host's name and a random suffix.
-        join: seeds, addresses or names; asked until each is a member, and names resolved anew for ever. Default
-            ``SWIM_JOIN`` (separated by commas), else none.
-        config: default `Config.from_env` on the lan preset.
-        advertise: under what others reach this node, without a port the bound one. Default the bound address;
-            for a wildcard the source address of the route to the first seed, else of the default route.
+            interface (``eth0``) or a network (``10.0.0.0/8``) in which this host has one address. Default:
+            ``SWIM_BIND``, or 127.0.0.1:7946. A `SmudgeConfig` has its own defaults for this and for ``join``.
+        name: unique in the cluster. Default: ``SWIM_NAME``, or the host's name and a random suffix.
+        join: seeds, as addresses or names. They are asked until each is a member, and names are resolved again for as
+            long as the node runs. Default: ``SWIM_JOIN`` (separated by commas), or none.
+        config: default: `Config.from_env` with the lan preset.
+        advertise: where others reach this node; without a port, at the bound one. Default: the bound address, or for a
+            wildcard the source address of the route to the first seed or else of the default route.
         metadata: strings that others see in `Member.metadata`.
-        cluster: the label, in place of the configuration's.
-        discover: find others by `Multicast`, without seeds or beside them. Default what the configuration
-            says, which for the native protocol is not to. Where the host can't, that is logged once.
-        listeners: functions to call with every event, the first included; as `ThreadNode.add_listener` does.
-            `on_status` and `on_broadcast` make such functions of narrower ones.
+        cluster: the label, instead of the configuration's.
+        discover: find others by `Multicast`, with or without seeds. Default: what the configuration says, which is not
+            to for the native protocol. If the host doesn't support it, that is logged once.
+        listeners: functions to call with every event from the first one on, as `ThreadNode.add_listener` does.
+            `on_status` and `on_broadcast` turn narrower functions into such ones.
+
+    Returns:
+        The running node.
 
     Raises:
-        ConfigError: if an argument or a variable can't be used; the message names it.
-        PayloadTooLarge: if the metadata is over its limit.
-        BindError: if the address can't be had. Whatever is raised, nothing is left behind.
+        ConfigError: if an argument or a variable is invalid; the message names it.
+        PayloadTooLarge: if the metadata is too large.
+        BindError: if the address can't be bound. Nothing is left behind, whatever is raised.
     """
     listeners = tuple(listeners)
     check_listeners(listeners)
@@ -115,7 +118,7 @@ def open_node(
 
 
 def _bind_address(host: str, port: int) -> tuple[str, int]:
-    """``host`` as a numeric one, with its zone if it has one."""
+    """The numeric form of ``host``, with its zone if it has one."""
     if numeric(host, port) is not None:
         return host, port
     if (local := named_host(host)) is not None:
@@ -137,7 +140,7 @@ def _advertise_address(arguments: Arguments, sock: UdpSocket) -> Address | None:
 
 
 def _first_seed(arguments: Arguments, sock: UdpSocket) -> Sequence[Address]:
-    """The addresses of the first seed on another host, where they are needed now."""
+    """The addresses of the first seed on another host, if they are needed now."""
     until = clock() + FIRST_LOOK_UP
     for host, port in deciding_seeds(arguments, sock):
         address = numeric(host, port)

@@ -2,8 +2,8 @@
 
     REGISTRY.register(NodeCollector(node))
 
-What a metric means, its kind and its unit come from `swim_core.statistics`, so that a new statistic is a new metric.
-This module knows nothing of threads; `swim_anyio.prometheus` adds to it how to ask a node from outside its loop.
+The meaning, kind and unit of a metric come from `swim_core.statistics`, so that a new statistic is also a new metric.
+This module knows nothing about threads; `swim_anyio.prometheus` adds how to ask a node from outside its loop.
 """
 
 import platform
@@ -22,7 +22,7 @@ from swim_core.statistics import MEANINGS, Histogram, Meaning
 __all__ = ["NodeCollector", "Observable"]
 
 UNITS = {"seconds": ("seconds", 1), "milliseconds": ("seconds", 0.001), "bytes": ("bytes", 1)}
-"""By unit of a statistic: that of its metric, which is always a base unit, and how many of those make one."""
+"""For each unit of a statistic, that of its metric, which is always a base unit, and the conversion factor."""
 
 
 class Observable(Protocol):
@@ -33,35 +33,34 @@ class Observable(Protocol):
         """The node itself."""
 
     def statistics(self) -> Statistics:
-        """Counters and sizes of this moment."""
+        """A snapshot of counters and sizes."""
 
 
 N = TypeVar("N", bound=Observable)
 
 
 class NodeCollector(Collector, Generic[N]):
-    """Collects the statistics of nodes whenever its registry is scraped. Thread-safe as the nodes are.
+    """Collects the statistics of nodes whenever its registry is scraped. It is as thread-safe as the nodes are.
 
-    Every sample carries the node's name as the label ``node``. A node that can't be asked, since it failed, has
-    ``swim_up`` 0 and no other sample: nothing that is out of date is told. Unregister the collector when its nodes
-    are closed.
+    Every sample has the node's name as the label ``node``. A node that can't be asked because it failed has ``swim_up``
+    0 and no other sample, so nothing out of date is reported. Unregister the collector when its nodes are closed.
 
     Args:
-        nodes: all the nodes of this registry, which takes one collector of this kind only.
+        nodes: all nodes of this registry, which accepts only one collector of this kind.
 
     Raises:
-        ValueError: if two of them have one name.
+        ValueError: if two of them have the same name.
     """
 
     def __init__(self, *nodes: N) -> None:
         members = [node.local for node in nodes]
         self._nodes = {member.name: node for member, node in zip(members, nodes, strict=True)}
         if len(self._nodes) < len(nodes):
-            raise ValueError(f"two nodes of one name can't be told apart: {[member.name for member in members]}")
+            raise ValueError(f"two nodes have the same name: {[member.name for member in members]}")
         self._addresses = {member.name: str(member.address) for member in members}
 
     def read(self) -> Mapping[str, Statistics]:
-        """The statistics of the nodes that can be asked just now, by name."""
+        """The statistics of the nodes that can be asked at the moment, by name."""
         found = {}
         for name, node in self._nodes.items():
             try:
@@ -71,18 +70,18 @@ class NodeCollector(Collector, Generic[N]):
         return found
 
     def describe(self) -> Iterator[Metric]:
-        """The metrics without samples: what a registry asks for when a collector is added."""
+        """The metrics without samples, which a registry asks for when the collector is added."""
         return self._metrics({})
 
     def collect(self) -> Iterator[Metric]:
-        """The metrics of this moment."""
+        """The current metrics."""
         return self._metrics(self.read())
 
     def _metrics(self, found: Mapping[str, Statistics]) -> Iterator[Metric]:
         yield _build()
         yield _node_info(self._addresses)
         up = GaugeMetricFamily(
-            "swim_up", "Whether the node could be asked: the metrics below are there", labels=["node"]
+            "swim_up", "Whether the node could be asked, so that its other metrics are present", labels=["node"]
         )
         for name in self._nodes:
             up.add_metric([name], name in found)
@@ -94,7 +93,7 @@ class NodeCollector(Collector, Generic[N]):
 def _build() -> Metric:
     try:
         ours = version("swim-membership")
-    except PackageNotFoundError:  # imported from a directory, never installed
+    except PackageNotFoundError:  # imported from a directory and not installed
         ours = "unknown"
     build = GaugeMetricFamily("swim_build_info", "What runs here", labels=["version", "python", "implementation"])
     build.add_metric([ours, platform.python_version(), platform.python_implementation()], 1)
@@ -102,7 +101,7 @@ def _build() -> Metric:
 
 
 def _node_info(addresses: Mapping[str, str]) -> Metric:
-    info = GaugeMetricFamily("swim_node_info", "Where the node is reached by others", labels=["node", "address"])
+    info = GaugeMetricFamily("swim_node_info", "Where others reach the node", labels=["node", "address"])
     for name, address in addresses.items():
         info.add_metric([name, address], 1)
     return info
@@ -126,7 +125,7 @@ def _metric(field: str, meaning: Meaning, values: Mapping[str, Any]) -> Metric:
 
 
 def _metric_name(field: str, unit: str) -> str:
-    """The unit stands last, as everywhere in Prometheus: ``bytes_sent`` is ``swim_sent_bytes_total``."""
+    """The unit comes last, as usual in Prometheus: ``bytes_sent`` becomes ``swim_sent_bytes_total``."""
     words = [word for word in field.split("_") if word != unit]
     return "_".join(["swim", *words, *([unit] if unit else [])])
 

@@ -1,7 +1,7 @@
-"""Seeds named by an SRV record, as in ``_swim._udp.example.com``: each of its targets is one.
+"""Seeds from SRV records, such as ``_swim._udp.example.com``: each target is a seed.
 
-Priorities and weights say whom to prefer, and a member wants to know all of them. The system's resolver knows no
-such records, so this needs dnspython, which the extra `dns` brings.
+Priorities and weights say which targets to prefer, but a member wants them all, so they are ignored. The system's
+resolver doesn't support such records, so this needs dnspython, which the extra `dns` installs.
 """
 
 import errno
@@ -14,21 +14,21 @@ from swim_core import ConfigError
 __all__ = ["LIFETIME", "check_services", "is_service", "targets"]
 
 LIFETIME = 8.0
-"""Seconds that a look-up may take, below those that anybody waits for it."""
+"""Seconds that a lookup may take, less than anybody waits for it."""
 MAX_TARGETS = 256
 
 
 def is_service(host: str) -> bool:
-    """Whether a seed's host is the name of a service: no host may begin with an underscore."""
+    """Whether a seed's host is an SRV name: names of hosts never begin with an underscore."""
     service, _, protocol = host.partition(".")
     return service.startswith("_") and protocol.startswith("_")
 
 
 def check_services(seeds: Iterable[tuple[str, int]]) -> None:
-    """Find out at once whether the names of services among ``seeds`` can be looked up at all.
+    """Check at once whether SRV names among ``seeds`` can be looked up at all.
 
     Raises:
-        ConfigError: if that takes what is not installed.
+        ConfigError: if there are some, and dnspython is not installed.
     """
     for host, _ in seeds:
         if is_service(host):
@@ -36,7 +36,7 @@ def check_services(seeds: Iterable[tuple[str, int]]) -> None:
 
 
 def targets(service: str) -> tuple[tuple[str, int], ...]:
-    """Hosts and ports that the SRV records of a service name, each once. Blocks.
+    """The distinct hosts and ports in a service's SRV records. Blocks.
 
     Raises:
         OSError: if there are none.
@@ -58,5 +58,5 @@ def _dns(module: str, service: str) -> Any:
     try:
         return import_module(f"dns.{module}")
     except ImportError as error:
-        why = f'join: {service!r} is an SRV name, which takes dnspython: pip install "swim-membership[dns]"'
+        why = f'join: {service!r} is an SRV name, which needs dnspython: pip install "swim-membership[dns]"'
         raise ConfigError(why) from error

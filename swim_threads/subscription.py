@@ -1,4 +1,4 @@
-"""A subscription: a bounded queue of events, from the call on, read by waiting for the next."""
+"""Subscriptions: bounded queues of events, read by waiting for the next one."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -14,12 +14,12 @@ __all__ = ["Subscription"]
 
 
 class Subscription:
-    """The events of a node since `ThreadNode.subscribe` was called.
+    """The events of a node from `ThreadNode.subscribe` on.
 
-    Iterate over it, or call `get`. When the reader falls behind by more than the configuration's
-    ``event_buffer`` the oldest events are dropped, and `EventsLost` comes in their place. Iteration ends
-    when the subscription or the node is closed, after what was left to read. For any thread; several that
-    read one subscription share its events.
+    Iterate over it, or call `get`. If the reader falls behind by more than the configuration's ``event_buffer``, the
+    oldest events are dropped and `EventsLost` comes in their place. When the subscription or the node is closed,
+    iteration ends after the events that were left to read. Any thread may use it; several threads that read one
+    subscription share its events.
     """
 
     def __init__(self, engine: Engine, limit: int, *, current: bool) -> None:
@@ -38,7 +38,7 @@ class Subscription:
         Raises:
             TimeoutError: if none came in time.
             NotRunning: if nothing is left to read and the subscription or the node was closed.
-            NodeCrashed: the same, but the node failed.
+            NodeCrashed: if nothing is left to read and the node failed.
         """
         event = self._engine.changed.wait_for(self._pop, timeout)
         if event is None:
@@ -46,7 +46,7 @@ class Subscription:
         return event
 
     def close(self) -> None:
-        """Receive no more, and end whoever iterates. A second call does nothing."""
+        """Receive no more events, and end all iteration. A second call does nothing."""
         self._engine.do(self._end)
 
     def __iter__(self) -> Iterator[Event]:
@@ -69,7 +69,7 @@ class Subscription:
 
     @property
     def pending(self) -> bool:
-        """Whether there is an event to read. Under the engine's lock."""
+        """Whether there is an event to read. Call it with the engine's lock held."""
         return bool(self._current) or len(self._queue) > 0
 
     def _begin(self, current: bool) -> None:

@@ -1,4 +1,4 @@
-"""What an application hands over: the settings with presets, environment variables, and the node they are for."""
+"""`Config`: the settings with presets and environment variables, and the node that they are for."""
 
 import os
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ from .settings import ConfigFields, Settings
 __all__ = ["Config", "ConfigFields"]
 
 SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no": False, "off": False, "0": False}
-"""What environment variables may say of a setting that is on or off, in small or capital letters."""
+"""The values of environment variables for settings that are on or off, in lower or upper case."""
 
 
 class Config(Settings):
@@ -26,33 +26,33 @@ class Config(Settings):
 
     @property
     def listen(self) -> tuple[str, int] | None:
-        """None: where a node of this protocol listens is no setting of a cluster (``bind=``, ``SWIM_BIND``)."""
+        """Always None: where a node listens is not part of these settings (``bind=``, ``SWIM_BIND``)."""
         return None
 
     @property
     def seeds(self) -> tuple[tuple[str, int], ...]:
-        """None of them: ditto (``join=``, ``SWIM_JOIN``)."""
+        """Always empty: seeds are not part of these settings (``join=``, ``SWIM_JOIN``)."""
         return ()
 
     @property
     def discovery(self) -> Multicast | None:
-        """None: a node of this protocol announces itself only where `open_node` is told so (``discover=``)."""
+        """Always None: a node of this protocol announces itself only if `open_node` is told to (``discover=``)."""
         return None
 
     @classmethod
     def local(cls, **overrides: Unpack[ConfigFields]) -> Self:
-        """For one machine: T 0.5 s, S 3 s, no S_host. ``overrides`` are fields by keyword."""
+        """Settings for one machine: T = 0.5 s, S = 3 s, no S_host. ``overrides`` are fields by keyword."""
         preset: ConfigFields = {"probe_interval": 0.5, "stall_tolerance": 3.0, "host_tolerance": 0.0}
         return cls(**{**preset, **overrides})  # type: ignore[arg-type]
 
     @classmethod
     def lan(cls, **overrides: Unpack[ConfigFields]) -> Self:
-        """For a local network or one region, the defaults: T 1 s, S 5 s, S_host 3 s. ``overrides`` are fields."""
+        """Settings for a local network or one region, the defaults: T = 1 s, S = 5 s, S_host = 3 s."""
         return cls(**overrides)  # type: ignore[arg-type]
 
     @classmethod
     def wan(cls, **overrides: Unpack[ConfigFields]) -> Self:
-        """For members far apart: T 2 s, S 10 s, S_host 6 s, m at least 1 s. ``overrides`` are fields by keyword."""
+        """Settings for members far apart: T = 2 s, S = 10 s, S_host = 6 s, m at least 1 s."""
         preset: ConfigFields = {
             "probe_interval": 2.0,
             "stall_tolerance": 10.0,
@@ -63,7 +63,7 @@ class Config(Settings):
 
     @classmethod
     def preset(cls, name: str, **overrides: Unpack[ConfigFields]) -> Self:
-        """The preset called ``local``, ``lan`` or ``wan``.
+        """The preset named ``local``, ``lan`` or ``wan``, with ``overrides``.
 
         Raises:
             ConfigError: if there is no such preset.
@@ -75,16 +75,16 @@ class Config(Settings):
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Unpack[ConfigFields]) -> Self:
-        """Settings from ``SWIM_PROBE_INTERVAL``, ``SWIM_MAX_BROADCAST`` and so on, one variable a field.
+        """Settings from ``SWIM_PROBE_INTERVAL``, ``SWIM_MAX_BROADCAST`` and so on, one variable per field.
 
-        ``SWIM_PRESET`` chooses what is not set (lan by default). ``overrides`` win over variables.
-        Empty variables count as unset.
+        ``SWIM_PRESET`` provides the values that are not set (lan by default). Empty variables count as unset.
 
         Args:
-            environ: read in place of `os.environ`.
+            environ: used instead of `os.environ`.
+            overrides: fields that take precedence over variables.
 
         Raises:
-            ConfigError: if a value can't be used; the message names the variable.
+            ConfigError: if a value is invalid; the message names the variable.
         """
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {}
@@ -122,12 +122,12 @@ class Config(Settings):
         metadata: Mapping[str, str] | None = None,
         keys: Keys | None = None,
     ) -> Node:
-        """Make a node of the protocol that this configuration is for; see `swim_core.Node` for the arguments."""
+        """Make a node with these settings; see `swim_core.Node` for the arguments."""
         return Node(name, address, config=self, now=now, entropy=entropy, unix_ms=unix_ms, metadata=metadata, keys=keys)
 
 
 def _parse(field: "attrs.Attribute[Any]", variable: str, text: str) -> object:
-    if not field.metadata:  # no number
+    if not field.metadata:  # not a number
         return text
     if field.type is bool:
         if text.lower() not in SWITCH:

@@ -14,7 +14,7 @@ class RoundTrips(Samples):
 
     One estimate for all peers, since turns take each pair together only once in n rounds; a generous
     one, since a false timeout costs about eight datagrams and a slow one no time at all: deadlines are
-    counted from the sending of the probe (detection.md, "Timeouts"). One over 0.5 T counts as 0.5 T: it was
+    counted from the sending of the probe (docs/protocol.md, section 3). One over 0.5 T counts as 0.5 T: it was
     a stall of the other, and would stretch every deadline here for the next 256 samples.
     """
 

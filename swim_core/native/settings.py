@@ -10,9 +10,9 @@ from swim_core.errors import ConfigError
 __all__ = ["AnswerTools", "ConfigFields", "Plain", "Settings"]
 
 AnswerTools = Literal["loopback", "anyone", "nobody"]
-"""Whose questions a node answers, of those that come from tools that are no members."""
+"""Which tools a node answers: those on its own host, any, or none. Tools ask without being members."""
 Plain = Literal["never", "accept"]
-"""What a node with keys does about datagrams that are not sealed."""
+"""What a node with keys does with datagrams that are not sealed."""
 
 
 def _setting(
@@ -60,7 +60,7 @@ def _check_plain(_: "Settings", attribute: "attrs.Attribute[Any]", value: object
 
 
 class ConfigFields(TypedDict, total=False):
-    """The fields of `Config`, for overrides by keyword; a test keeps the two alike."""
+    """The fields of `Config`, for overrides by keyword; a test keeps the two in agreement."""
 
     cluster: str
     answer_tools: AnswerTools
@@ -96,72 +96,77 @@ class ConfigFields(TypedDict, total=False):
 
 @attrs.frozen(kw_only=True)
 class Settings:
-    """Settings of the native protocol. Immutable; every value is checked when it is made.
+    """Settings of the native protocol. Immutable; every value is checked when the object is made.
 
-    Durations are seconds or `timedelta`, and are held as seconds. The defaults are `Config.lan()`.
-    ``probe_interval``, ``rings`` and ``stall_tolerance`` should agree in a cluster: a difference is
-    reported (`SettingsDiffer`) and each node goes on with its own.
+    Durations are given as seconds or `timedelta` and stored as seconds. The defaults are those of `Config.lan()`.
+    ``probe_interval``, ``rings`` and ``stall_tolerance`` should agree in a cluster: a difference is reported
+    (`SettingsDiffer`), and each node keeps its own.
 
     Attributes:
-        cluster: label, at most 64 bytes; datagrams that carry another one are dropped, so that two
-            clusters on one network never merge by accident. No protection: it is not secret.
-        answer_tools: "loopback", "anyone" or "nobody": who may ask this node for its members, the reasons of
-            its verdicts, and to broadcast a text on their behalf, without being a member (``swim members``,
-            ``why``, ``watch``, ``broadcast``). "loopback" is whoever has a process on this host. With "anyone",
-            whoever reaches the port learns names, addresses and metadata, and speaks in this node's name; no
-            answer is longer than its question, so that even forged questions make this node flood nobody.
-        plain: "never" or "accept": with keys, what to do about datagrams that are not sealed. "accept" is for the time
-            in which a cluster goes from plain to sealed, or back: whoever opens sealed datagrams is sent such, all
-            others plain ones. While it lasts nothing is protected. Without keys it means nothing.
-        first_contact: seconds, 5 to 600: with keys, how far the clock in a datagram of a run that was never heard may
-            be off the cluster's before it is taken for a recording, and its sender is asked.
-        probe_interval: T, seconds, 0.02 to 60. Each member is seen to live once in it; a crash shows after
-            half of it on average.
-        stall_tolerance: S, seconds, 0.1 to 3,600, at least 2 T. A process that stalls for up to S on a
-            host and path that work is not declared dead; a hung one is found after about S + T/2.
-        host_tolerance: S_host, seconds, 0 to 3,600: a member whose kernel, too, answers no connection for so
-            long is declared dead before S is over; needs `tripwires`. A whole machine that stands still
-            longer (a live migration) is then taken for dead. 0, or anything not below S, is off; a connection
-            counts as unanswered after 1.5 s, so that less makes no difference.
-        tripwires: keep an idle TCP connection to each of K ring successors, on the same port number as the
-            datagrams, so that a crash is known within milliseconds; off, a node neither listens on TCP nor connects.
-        verdict_margin: the least value of m, seconds, 0.05 to 60: what is waited beyond S, so that an
+        cluster: label, at most 64 bytes. Datagrams with another label are dropped, so that two clusters on one network
+            never merge by accident. The label offers no protection, since it isn't secret.
+        answer_tools: "loopback", "anyone" or "nobody": which tools this node answers. A tool is not a member (``swim
+            members``, ``why``, ``watch``, ``broadcast``, ``join``); it asks for members and for the reasons of
+            verdicts, and can have this node broadcast a text or ask more seeds. "loopback" means every process on this
+            host. With "anyone", everybody who can reach the port learns names, addresses and metadata and can speak in
+            this node's name. No answer is longer than its question, so not even forged questions make this node flood
+            others.
+        plain: "never" or "accept": what a node with keys does with datagrams that are not sealed. "accept" is for the
+            time in which a cluster moves from plain to sealed datagrams, or back: members that open sealed datagrams
+            are sent such, and all others plain ones. Nothing is protected during that time. Without keys it has no
+            effect.
+        first_contact: seconds, 5 to 600: with keys, how far the clock in a datagram from an unknown run may differ from
+            the cluster's before the datagram counts as a possible recording and its sender is asked.
+        probe_interval: T, seconds, 0.02 to 60. Each member is seen to be alive once per interval. Without tripwires a
+            crash shows after half of it on average.
+        stall_tolerance: S, seconds, 0.1 to 3,600, at least 2 T. A process that stalls for up to S is not declared dead
+            while its host and the path to it work; one that hangs is found after about S + T/2.
+        host_tolerance: S_host, seconds, 0 to 3,600. A member whose kernel answers no connection for this long either is
+            declared dead before S is over; this needs `tripwires`. A whole machine that stands still for longer (a live
+            migration) is then considered dead. 0, or a value not below S, turns this off. A connection counts as
+            unanswered after 1.5 s, so smaller values make no difference.
+        tripwires: keep an idle TCP connection to each of K ring successors, on the same port number as the datagrams,
+            so that a crash is known within milliseconds. If off, a node neither listens on TCP nor connects.
+        verdict_margin: the least value of m, seconds, 0.05 to 60: how much longer than S a verdict waits, so that an
             answer given at the last moment still arrives.
-        rings: K, 1 to 8. Each update is sent to the successors on K rings; what a flood misses is
-            (loss + unknown dead)^K, so with 4 and a loss of 1 % one in 10^8. Each costs a datagram a member.
-        helpers: v, 1 to 16: members asked to confirm a silence. Two must agree, so with three one may be slow or gone.
-        max_helpers: 1 to 64: the most that are asked in place of ones that don't answer; bounds
-            what one watch costs when much of a cluster is gone.
-        max_datagram: bytes of UDP payload, 800 to 65,000: the largest claim must fit. 1,200 passes every
-            path unfragmented.
-        max_broadcast: bytes, 1 to 60,000; must fit in a datagram (`max_datagram` - 150). Small by default, since each
-            broadcast travels K times for each member.
-        max_metadata: bytes, packed, 0 to 512: metadata rides on every claim.
-        max_members: 2 to 1,000,000: a hostile or broken member can't fill the memory with names. Each takes some 2 kB.
-        max_tombstones: 16 to 1,000,000: the same for dead and departed ones; the oldest go first.
-        max_new_members_per_second: 1 to 1,000,000: a flood of invented names leaves time to work.
-        max_pending: 16 to 1,000,000 items waiting to be told: beyond it new broadcasts are refused or
-            dropped first, since claims can't be.
-        max_corrections_per_second: 1 to 100,000: answers to datagrams that show a wrong belief, in
-            all; forged ones can't make this node flood anybody.
-        max_held_back_per_second: 1 to 100,000: old deaths sent to their subjects to answer; bounds the
+        rings: K, 1 to 8. Each update is sent to the successors on K rings. A flood misses a share of (loss + unknown
+            dead)^K, which is 1 in 100 million for K = 4 and a loss of 1 %. Each ring costs one datagram per member.
+        helpers: v, 1 to 16: how many members are asked to confirm a silence. Two must agree, so with three one may be
+            slow or gone.
+        max_helpers: 1 to 64: how many members are asked at most when some of the first don't answer. It bounds the cost
+            of a watch when much of a cluster is gone.
+        max_datagram: bytes of UDP payload, 800 to 65,000. The largest claim must fit. 1,200 passes every path
+            unfragmented.
+        max_broadcast: bytes, 1 to 60,000; a broadcast must fit in a datagram (`max_datagram` - 150). Small by default,
+            since each broadcast is sent K times by each member.
+        max_metadata: bytes when packed, 0 to 512. Metadata is part of every claim.
+        max_members: 2 to 1,000,000, so that a hostile or broken member can't fill the memory with names. Each takes
+            some 0.8 kB.
+        max_tombstones: 16 to 1,000,000: the same for members that are dead or have left; the oldest are dropped first.
+        max_new_members_per_second: 1 to 1,000,000, so that a flood of invented names leaves time for other work.
+        max_pending: 16 to 1,000,000 items waiting to be sent. Beyond it new broadcasts are refused or dropped, and
+            never claims.
+        max_corrections_per_second: 1 to 100,000 answers, in total, to datagrams that show a wrong belief, so that
+            forged ones can't make this node flood anybody.
+        max_held_back_per_second: 1 to 100,000 old deaths that are sent to their subjects for an answer; it bounds the
             burst when a partition heals.
-        max_retained_broadcasts: 1 to 1,000,000 items kept for repair, over all origins.
-        max_retained_bytes: 1,024 to 1 GiB of payload kept for repair: ditto, in memory.
-        max_waiting_broadcasts: 1 to 65,536 broadcasts of origins not yet known that wait to be delivered: invented
+        max_retained_broadcasts: 1 to 1,000,000 broadcasts kept for repair, of all origins together.
+        max_retained_bytes: 1,024 to 1 GiB of payload kept for repair, of all origins together.
+        max_waiting_broadcasts: 1 to 65,536 broadcasts from unknown origins that wait to be delivered, so that invented
             origins can't fill the memory.
-        retain_broadcasts: seconds, 1 to 3,600, for which a broadcast is kept for repair, and told of by pings: what a
-            member missed in a stall or a short partition is still to be had, and old news is not.
-        forget_after: seconds, 1 to 31 days: how long a dead member is remembered and retried. After a day whoever
-            comes back asks its seeds.
-        forget_left_after: seconds, 1 to 31 days: the same for one that left; it isn't retried.
-        join_backoff_max: seconds, 1 to 86,400: the longest wait between two attempts at a seed (grows
-            with the cluster beyond 64 members, so that a missing seed isn't stormed).
+        retain_broadcasts: seconds, 1 to 3,600, for which a broadcast is kept for repair and announced in pings, so that
+            a member can catch up on what it missed in a stall or a short partition, but doesn't get old news.
+        forget_after: seconds, 1 to 31 days, for which a dead member is remembered and retried. One that comes back
+            later has to ask its seeds.
+        forget_left_after: seconds, 1 to 31 days, for which a member that left is remembered; it isn't retried.
+        join_backoff_max: seconds, 1 to 86,400: the longest wait between two attempts at a seed. It grows with the
+            cluster beyond 64 members, so that a missing seed isn't stormed.
         flap_damping: seconds, 0 to 3,600. From its third recovery within a minute on, a member's deaths, suspicions
-            and recoveries raise no events until it has been dead or alive for so long; if it is dead then, `MemberDied`
-            says so. Members and what they tell each other are not touched. 0 is off: every death is told at once.
-        event_buffer: 1 to 1,000,000 events that a subscription holds before it drops the oldest: a reader that hangs
-            costs no more memory than that.
+            and recoveries raise no events until its state has stayed the same for this long; if it is dead then,
+            `MemberDied` says so. Views and what members tell each other are not affected. 0 turns it off, so that every
+            death raises an event at once.
+        event_buffer: 1 to 1,000,000 events that a subscription holds before it drops the oldest, so that a reader that
+            hangs doesn't take more memory than that.
     """
 
     cluster: str = attrs.field(default="", validator=_check_label)
@@ -211,12 +216,12 @@ class Settings:
 
     @property
     def min_probe_timeout(self) -> float:
-        """Seconds: the shortest wait for an ack, 0.2 T (0.2 s on a LAN: detection.md, "Timeouts")."""
+        """The shortest wait for an ack in seconds: 0.2 T (docs/protocol.md, section 3)."""
         return 0.2 * self.probe_interval
 
     @property
     def max_probe_timeout(self) -> float:
-        """Seconds: the longest wait for an ack, 0.5 T; also the wait before there are 8 samples."""
+        """The longest wait for an ack in seconds, 0.5 T; also the wait before there are 8 samples."""
         return 0.5 * self.probe_interval
 
     @property
@@ -226,12 +231,12 @@ class Settings:
 
     @property
     def remind_broadcasts(self) -> float:
-        """Seconds for which pings and acks tell that a broadcast was made: as long as it is kept, and longer than a cut
-        may last that leaves no other trace (its members are dead or isolated after 3 S).
+        """Seconds for which pings and acks announce that a broadcast was made: as long as it is kept, and longer than a
+        cut may last that leaves no other trace (its members are dead or isolated after 3 S).
         """
         return max(self.retain_broadcasts, 4 * self.stall_tolerance)
 
     @property
     def pause_threshold(self) -> float:
-        """Seconds by which a tick may be late before it counts as a pause of this process: 0.25 T, at least 0.25 s."""
+        """How many seconds late a tick may be before it counts as a pause of this process: 0.25 T, at least 0.25 s."""
         return max(0.25 * self.probe_interval, 0.25)

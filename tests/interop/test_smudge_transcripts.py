@@ -173,7 +173,7 @@ def sequences(changes: list[tuple[float, Change]]) -> dict[tuple[str, str], list
     return found
 
 
-# The defects of the original (section 14) that the transcripts show, and what real nodes saw because of them:
+# The defects of the original that the transcripts show, and what real nodes saw because of them:
 # 10: a joiner pings before its socket is open, misses the answer, and holds the seed DEAD until the next one.
 # 17: two nodes know no suspicion; ours take that step.
 # 33: a node that one datagram lists twice is reported twice.

@@ -98,7 +98,7 @@ async def test_they_may_use_the_node_and_what_they_raise_is_logged(caplog: pytes
     with caplog.at_level(logging.ERROR, "swim_anyio"):
         async with open_node(HERE, config=config, listeners=[on_status(ping_back)]) as node:
             tell(node, config.node, MemberJoined(FRIEND))
-            await until(lambda: "a listener raised, on MemberJoined" in caplog.text)
+            await until(lambda: "a listener raised an exception on MemberJoined" in caplog.text)
             tell(node, config.node, MemberDied(FRIEND))
             await until(answered.is_set)
     assert "as told" in caplog.text

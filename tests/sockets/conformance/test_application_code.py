@@ -219,7 +219,7 @@ def test_a_listener_that_raises_and_a_log_that_raises_at_that_end_no_other_liste
         for _ in range(3):
             node._engine.act(lambda *_: config.node.events.append(Isolated()))
         wait_until(lambda: heard == [Isolated()] * 3)
-    assert trouble.seen == ["ann: a listener raised, on Isolated"] * 3
+    assert trouble.seen == ["ann: a listener raised an exception on Isolated"] * 3
 
 
 # limits

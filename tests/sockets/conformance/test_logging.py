@@ -69,7 +69,7 @@ def test_a_listener_that_raises_is_logged_by_name(caplog: pytest.LogCaptureFixtu
         node._engine.act(lambda *_: config.node.events.append(MemberJoined(BOB)))
         events.get(timeout=30)
     (record,) = [record for record in caplog.records if record.name == "swim_threads.listeners"]
-    assert record.getMessage() == "ann: a listener raised, on MemberJoined"
+    assert record.getMessage() == "ann: a listener raised an exception on MemberJoined"
     assert (vars(record)["node"], vars(record)["event"]) == ("ann", "MemberJoined")
     assert record.exc_info is not None
 

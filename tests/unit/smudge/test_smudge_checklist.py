@@ -1,4 +1,4 @@
-"""What makes a good foreign node among real ones, point by point (section 15 of the specification), and no defects."""
+"""What makes a good foreign node among real ones, point by point, without the defects of the original."""
 
 from itertools import pairwise
 
