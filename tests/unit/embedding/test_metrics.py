@@ -157,7 +157,7 @@ def test_several_nodes_are_told_apart() -> None:
 
 
 def test_nodes_of_one_name_can_not_be_told_apart() -> None:
-    with pytest.raises(ValueError, match="two nodes of one name"):
+    with pytest.raises(ValueError, match="two nodes have the same name"):
         NodeCollector(Still("a", None), Still("a", None))
 
 
