@@ -351,7 +351,7 @@ class Node:
 
     def _unlike(self, sealer: Sealer) -> tuple[int, int]:
         """How many live members were last heard in plain text, and how many prefer another key."""
-        heard = (entry for entry in self._table.others() if entry.live and entry.heard is not None)
+        heard = (entry for entry in self._table.topology.others() if entry.live and entry.heard is not None)
         runs = [sealer.runs.get(entry.short_id) for entry in heard]
         plain = sum(run is None or not run.sealed for run in runs)
         return plain, sum(run is not None and not sealer.agrees(run) for run in runs)

@@ -102,7 +102,7 @@ class Parts:
         queue = self.queue = GossipQueue(MAX_DATAGRAM - codec.overhead)
         reminders = Reminders(config, clock)
         paths = PathSizes(config.max_datagram)
-        self.outbox = Outbox(codec, paths, queue, reminders, counters, table, health)
+        self.outbox = Outbox(codec, paths, queue, reminders, counters, table.view_digest, health)
         context = self.context = NodeContext(
             config=config,
             timers=timers,

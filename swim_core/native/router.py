@@ -327,7 +327,7 @@ class Router:
         self._broadcasts.remind_anew(now)
 
     def _others(self) -> list[Member]:
-        return [entry.member for entry in self._table.others()]
+        return [entry.member for entry in self._table.topology.others()]
 
     def _tell(self, events: list[Event], now: float) -> None:
         for event in events:

@@ -101,7 +101,7 @@ def ping_step(node: Node) -> Step:
 
 def ack_step(node: Node) -> Step:
     """The node's own ping went out, its ack comes: of both, only the ack is timed."""
-    digest = parts_of(node).table.digest
+    digest = parts_of(node).table.view_digest.value
     clock = count(1)
 
     def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:

@@ -154,21 +154,21 @@ def named(entry: Entry | None) -> tuple[str, Claim, int, float] | None:
 def look(table: MemberTable) -> list[Any]:
     """All that a table tells."""
     hosts = [Address(f"10.0.0.{host}", 1) for host in range(9)]
-    known = list(table.everyone)
+    known = list(table.view_digest.everyone)
     return [
         [named(one) for one in known],
         [named(table.get(f"m{number}")) for number in range(14)],
         [named(table.by_id(HASHES.short_id(f"m{number}", epoch))) for number in range(14) for epoch in (1, 2, 3)],
         [named(table.live_at(host)) for host in hosts],
-        [[one.name for one in ring] for ring in (table.order, *table.rings)],
+        [[one.name for one in ring] for ring in (table.topology.order, *table.topology.rings)],
         [one.name for one in table.gone()],
-        [one.name for one in table.successors()],
-        [[other.name for other in table.predecessors(one, 3)] for one in known],
+        [one.name for one in table.topology.successors()],
+        [[other.name for other in table.topology.predecessors(one, 3)] for one in known],
         table.members(),
         table.members(gone=True),
         table.states(),
-        [table.bucket_digest(index, count) for count in (1, 2, 7) for index in range(count)],
-        (table.digest, table.digest_since, table.live_count, table.version),
+        [table.view_digest.bucket(index, count) for count in (1, 2, 7) for index in range(count)],
+        (table.view_digest.value, table.view_digest.since, table.live_count, table.topology.version),
         (table.gone_count, table.has_others),
     ]
 

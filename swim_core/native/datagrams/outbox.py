@@ -12,8 +12,7 @@ from swim_core.address import Address
 from swim_core.member import State
 from swim_core.native.sealing.ring import RingKey
 from swim_core.native.table.entry import Entry
-from swim_core.native.table.member_table import MemberTable
-from swim_core.native.table.view_digest import STABLE
+from swim_core.native.table.view_digest import STABLE, ViewDigest
 from swim_core.native.wire.datagram import MAX_FURTHER, NIL, Codec, Flags, encode_item
 from swim_core.native.wire.messages import Ack, Announce, Further, Join, Message, Ping, Tell
 from swim_core.protocol import Datagram
@@ -45,7 +44,7 @@ class Outbox:
         gossip: GossipQueue,
         reminders: Reminders,
         counters: Counters,
-        table: MemberTable,
+        view_digest: ViewDigest,
         health: LocalHealth,
     ) -> None:
         self._limit = paths.limit
@@ -58,7 +57,7 @@ class Outbox:
         self._gossip = gossip
         self._reminders = reminders
         self._counters = counters
-        self._table = table
+        self._view_digest = view_digest
         self._health = health
         self.queue: deque[Datagram] = deque()
         """Made, and not fetched yet; the oldest first."""
@@ -209,7 +208,7 @@ class Outbox:
         return data is not None
 
     def _flags(self, now: float) -> int:
-        stable = Flags.STABLE if now - self._table.digest_since >= STABLE else 0
+        stable = Flags.STABLE if now - self._view_digest.since >= STABLE else 0
         return stable | Flags.DEAF if self._health.deaf else stable
 
     def _piggyback(self, to: Entry, riding: Piggyback | None, room: int) -> Piggyback | None:

@@ -82,7 +82,7 @@ class Accuser:
         limit = self._tolerance() + self._rtt.margin
         detail = f"dead after {limit:.2f} s of silence, if others agree"
         self._evidence_log.note(watch.entry.name, "accused", now, detail=detail)
-        watch.candidates = self._table.predecessors(watch.entry, self._config.max_helpers)[::-1]
+        watch.candidates = self._table.topology.predecessors(watch.entry, self._config.max_helpers)[::-1]
         self._ask_more(watch, self._config.helpers, now)
         watch.next_ask = now + ASK_AGAIN
 
@@ -111,7 +111,7 @@ class Accuser:
                 return candidate
         if now - self._looked_up >= LOOK_UP:
             self._looked_up = now
-            self._spare = [entry for entry in self._table.others() if self._under_watch.hears(entry)]
+            self._spare = [entry for entry in self._table.topology.others() if self._under_watch.hears(entry)]
         for _ in range(min(TRIES, len(self._spare))):
             candidate = self._random.choice(self._spare)
             new = candidate.name not in watch.helpers and candidate is not watch.entry

@@ -45,6 +45,7 @@ class DeadProber:
     def __init__(self, context: NodeContext, local: LocalMember, pings: Pings) -> None:
         self._interval = context.config.probe_interval
         self._table = context.table
+        self._topology = context.table.topology
         self._local = local
         self._pings = pings
         self._tries: dict[str, _Try] = {}
@@ -64,14 +65,14 @@ class DeadProber:
                 attempt.delay = min(2 * attempt.delay, max(self._longest(), self._interval))
                 attempt.due = now + attempt.delay
                 looked_at += 1
-                if self._precedes(attempt.entry):
+                if self._topology.precedes(attempt.entry):
                     self._tell(attempt, now)
                     return
                 if looked_at == LOOKED_AT:
                     return
 
     def _longest(self) -> float:
-        return LONGEST * min(len(self._table.rings), self._table.live_count)
+        return LONGEST * min(len(self._topology.rings), self._table.live_count)
 
     def answered(self, dead: Entry, now: float) -> None:
         """A dead member acked a ping; if this node had to refute its own death meanwhile, tell it so at once."""
@@ -95,8 +96,3 @@ class DeadProber:
         """Ping a member that is held dead, with this node's own claim and what is held of that one."""
         attempt.told = self._local.claim
         self._pings.send(attempt.entry, now, riding=Piggyback([encode_item(attempt.told)]))
-
-    def _precedes(self, dead: Entry) -> bool:
-        local = self._table.local_name
-        rings = zip(self._table.rings, self._table.places(dead), strict=True)
-        return any(ring[ring.index(place) - 1].name == local for ring, place in rings)

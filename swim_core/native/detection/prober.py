@@ -26,6 +26,7 @@ class Prober:
         self._timers = context.timers
         self._clock = context.clock
         self._table = context.table
+        self._topology = context.table.topology
         self._pings = pings
         self._rtt = context.rtt
         self._health = health
@@ -48,7 +49,7 @@ class Prober:
 
     def settle(self, now: float) -> None:
         """Plan anew if the partner showed up, or members or the clock changed; called after every input."""
-        if self._planned != (self._table.version, self._clock.moved):
+        if self._planned != (self._topology.version, self._clock.moved):
             if self._met:
                 self._end_turn(now)
             elif self.awaited is None or now < self._opens:  # else it is due: changes don't excuse it
@@ -60,7 +61,7 @@ class Prober:
             self._met, self._planned = True, None
 
     def _plan(self, now: float) -> None:
-        self._planned = (self._table.version, self._clock.moved)
+        self._planned = (self._topology.version, self._clock.moved)
         me = self._table.get(self._table.local_name)
         assert me is not None
         if self._timer is not None:
@@ -93,7 +94,7 @@ class Prober:
         self._partner = self._besides = None
         if live < 2 or not me.live:
             return False
-        order = self._table.order
+        order = self._topology.order
         place = order.index(me.phase)
         while order[place] is not me:
             place += 1

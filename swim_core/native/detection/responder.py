@@ -17,6 +17,7 @@ class Responder:
     def __init__(self, context: NodeContext, local: LocalMember) -> None:
         self._max_payload = context.config.max_broadcast
         self._table = context.table
+        self._view_digest = context.table.view_digest
         self._clock = context.clock
         self._outbox = context.outbox
         self._counters = context.counters
@@ -35,7 +36,7 @@ class Responder:
 
     def _ack(self, ping: Ping, sender: Sender, now: float) -> None:
         """A stranger learns from where it is seen, unless its ping is too short for that: see `Appearance`."""
-        digest = self._table.digest
+        digest = self._view_digest.value
         if sender.proven is not None:
             self._outbox.reply(Ack(ping.seq, digest), sender, now)
         elif not self._outbox.reply(AckElsewhere(ping.seq, digest, pack(sender.address)), sender, now):

@@ -20,15 +20,16 @@ class Search:
 
     def __init__(self, context: NodeContext, pings: Pings) -> None:
         self._table = context.table
+        self._topology = context.table.topology
         self._random = context.random
         self._pings = pings
         self._unasked: list[Entry] = []
 
     def on_round(self, seeds: Sequence[Address], now: float) -> None:
         """Ask some members, other ones each time until all were asked, and those at the addresses of ``seeds``."""
-        count = max(PINGS, min(len(self._table.order) // ROUNDS, MOST_PINGS))
+        count = max(PINGS, min(len(self._topology.order) // ROUNDS, MOST_PINGS))
         if len(self._unasked) < count:
-            others = [entry for entry in self._table.others() if entry not in self._unasked]
+            others = [entry for entry in self._topology.others() if entry not in self._unasked]
             self._random.shuffle(others)
             self._unasked = others + self._unasked
         chosen = [entry for entry in self._unasked[-count:] if entry.live]

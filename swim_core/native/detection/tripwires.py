@@ -68,10 +68,10 @@ class Tripwires:
     @property
     def tripwire_plan(self) -> TripwirePlan:
         """Whom to wire; the same object until that changes."""
-        wired = (self._table.version, self._local.short_id, self._local.silent)
+        wired = (self._table.topology.version, self._local.short_id, self._local.silent)
         if self.enabled and wired != self._wired:
             self._wired = wired
-            peers = [] if wired[2] else [e for e in self._table.successors() if self._leads_to_it(e.address)]
+            peers = [] if wired[2] else [e for e in self._table.topology.successors() if self._leads_to_it(e.address)]
             plan = TripwirePlan(
                 self._greeting(self._local.short_id),
                 tuple(Tripwire(entry.address, self._greeting(entry.short_id)) for entry in peers),

@@ -157,14 +157,14 @@ class Gossip:
 
     def _targets(self, now: float) -> list[Entry]:
         """Whom this node tells; looked up anew when somebody came or went. While many may be gone, who is not."""
-        table = self._table
+        topology = self._table.topology
         if self._audience.many:
             self._chosen_in = -1
-            return table.successors(self._audience.hears)
+            return topology.successors(self._audience.hears)
         if self._thrifty(now) and (origin := self._queue.relayed_only) is not None:
-            return table.successor(besides=origin)
-        if table.version != self._chosen_in:
-            self._chosen_in = table.version
-            few = table.live_count - 1 <= SMALL
-            self._chosen = list(table.others()) if few else table.successors()
+            return topology.successor(besides=origin)
+        if topology.version != self._chosen_in:
+            self._chosen_in = topology.version
+            few = self._table.live_count - 1 <= SMALL
+            self._chosen = list(topology.others()) if few else topology.successors()
         return self._chosen

@@ -108,7 +108,7 @@ class Repair:
                 return first
         peer = None
         for _ in range(DRAWS):
-            peer = self._table.any_other(self._random) or peer
+            peer = self._table.topology.any_other(self._random) or peer
             if peer is None or peer.short_id not in asked:
                 return peer
         return peer

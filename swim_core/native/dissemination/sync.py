@@ -79,6 +79,7 @@ class Sync:
         self._max_pages = context.config.max_members + context.config.max_tombstones  # no peer can page for ever
         self._timers = context.timers
         self._table = context.table
+        self._view_digest = context.table.view_digest
         self._hashes = context.hashes
         self._outbox = context.outbox
         self._overhead = context.codec.overhead
@@ -107,18 +108,18 @@ class Sync:
 
     def compare(self, digest: int, sender: Sender, now: float) -> None:
         """An ack showed a live member's digest: sync if it differs and it is time."""
-        table = self._table
-        if digest == table.digest and self.first_done:
+        ours = self._view_digest
+        if digest == ours.value and self.first_done:
             return
         peer = sender.member
         if peer is None:
             return
-        stable = now - table.digest_since >= STABLE
-        if digest == table.digest:  # as for the first of a cluster, which nobody had to tell anything
+        stable = now - ours.since >= STABLE
+        if digest == ours.value:  # as for the first of a cluster, which nobody had to tell anything
             self.first_done = stable and self._exchange is None
             return
-        if table.digest != self._patience_digest:
-            self._patience, self._patience_digest = LATER, table.digest
+        if ours.value != self._patience_digest:
+            self._patience, self._patience_digest = LATER, ours.value
         both_stable = stable and sender.flags & Flags.STABLE
         waited = now - self._last
         patient = self._patience > LATER
@@ -132,7 +133,7 @@ class Sync:
         """
         teller = None if self._exchange is None else self._exchange.peer
         live = (entry for entry in (other_side, teller) if entry is not None and entry.live)
-        peer = next(live, None) or self._table.any_other(self._random)
+        peer = next(live, None) or self._table.topology.any_other(self._random)
         if peer is not None and now - self._urgent >= SOON:
             self._urgent = now
             self.start(peer, now)
@@ -149,9 +150,9 @@ class Sync:
 
     def _digest(self, exchange: _Exchange) -> None:
         """Digests of as many buckets as a request of its size has room for; the answer tells by the same number."""
-        count = bucket_count(len(self._table.everyone), exchange.size)
+        count = bucket_count(len(self._view_digest.everyone), exchange.size)
         if count != len(exchange.buckets):
-            exchange.buckets = [self._table.bucket_digest(index, count) for index in range(count)]
+            exchange.buckets = [self._view_digest.bucket(index, count) for index in range(count)]
 
     def _cancel_timer(self) -> None:
         if self._exchange is not None and self._exchange.timer is not None:
@@ -228,7 +229,7 @@ class Sync:
         self._cancel_timer()
         exchange.cursor, exchange.tries = cursor, 0
         if not self.first_done:  # a newcomer spreads its questions over the members it has learned of
-            exchange.peer = self._table.any_other(self._random) or exchange.peer
+            exchange.peer = self._table.topology.any_other(self._random) or exchange.peer
         wait = self._table.growth.wait(now, share=0.1)
         if wait:
             exchange.timer = self._timers.at(now + wait, self._ask)
@@ -242,7 +243,7 @@ class Sync:
             self._patience = LATER
         else:
             self._patience = min(2 * self._patience, LATEST)
-        self._patience_digest = self._table.digest
+        self._patience_digest = self._view_digest.value
 
     def _push_back(self, exchange: _Exchange, now: float) -> None:
         count = len(exchange.buckets)
@@ -251,7 +252,7 @@ class Sync:
             if exchange.differing >> index & 1:
                 entries += [
                     self._encode(entry)
-                    for entry in self._table.bucket_entries(index, count)
+                    for entry in self._view_digest.entries(index, count)
                     if _higher(entry, exchange.shown.get(entry.name))
                 ]
         if entries != self._pushed:
@@ -273,7 +274,7 @@ class Sync:
         """Send the page that a request asks for, no larger than the request: to strangers, since nothing may be gained
         by forging their address; to members, since so much passes on the way here."""
         count = len(request.buckets)
-        differing = [i for i in range(count) if self._table.bucket_digest(i, count) != request.buckets[i]]
+        differing = [i for i in range(count) if self._view_digest.bucket(i, count) != request.buckets[i]]
         limit = self._paths.limit if sender.budget is None else min(self._paths.limit, sender.budget)
         if request.padding and sender.budget is None:
             self._paths.stated(sender.address, self._overhead + len(encode_item(request)) + PADDING, now)
@@ -295,7 +296,7 @@ class Sync:
     def _after(self, cursor: int, differing: list[int], count: int) -> Iterator[Entry]:
         for index in differing:
             if (index + 1) * WHOLE > cursor * count:
-                yield from self._table.bucket_entries(index, count, cursor)
+                yield from self._view_digest.entries(index, count, cursor)
 
     def _encode(self, entry: Entry) -> Raw:
         return encode_item(PageEntry(entry.claim, self._broadcasts.number_of(entry.short_id)))

@@ -189,7 +189,7 @@ class Joiner:
         """While superseded ask some members too: the seeds may be gone for good, and nobody tells of others."""
         if self._local.rival is not None and self._members_due <= now:
             self._members_due = now + SUPERSEDED_BACKOFF
-            others = [entry.address for entry in self._table.others()]
+            others = [entry.address for entry in self._table.topology.others()]
             for address in self._random.sample(others, min(AT_A_TIME, len(others))):
                 self.ask_once(address, now)
 

@@ -130,7 +130,8 @@ class ToolServer:
 
     def _members(self, ask: Ask, room: int, now: float) -> tuple[int | None, bytes] | None:
         """Members by phase: a place that stays the same, whoever comes and goes between two pages."""
-        ring = self._table.order if ask.what is What.MEMBERS else self._table.everyone
+        table = self._table
+        ring = table.topology.order if ask.what is What.MEMBERS else table.view_digest.everyone
         teller = self._teller(now)
         start = ring.index(ask.cursor)
         rows = _fit(room - _size(MembersPage(teller, [])), (self._row(ring[at], now) for at in range(start, len(ring))))

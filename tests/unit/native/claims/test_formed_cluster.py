@@ -32,12 +32,13 @@ def test_it_holds_the_same_as_one_that_was_told_of_each(own: Claim) -> None:
     for claim in CLAIMS:
         if claim is not own:
             told.put(claim, 1.0)
-    assert filled.digest == told.digest
-    assert filled.digest_since == told.digest_since == 1.0
+    assert filled.view_digest.value == told.view_digest.value
+    assert filled.view_digest.since == told.view_digest.since == 1.0
     assert filled.members() == told.members()
-    for mine, theirs in zip(
-        (filled.order, filled.everyone, *filled.rings), (told.order, told.everyone, *told.rings), strict=True
-    ):
+    ours, other = filled.topology, told.topology
+    rings = (filled.view_digest.everyone, ours.order, *ours.rings)
+    same = (told.view_digest.everyone, other.order, *other.rings)
+    for mine, theirs in zip(rings, same, strict=True):
         assert [entry.name for entry in mine] == [entry.name for entry in theirs]
         assert [entry.name for entry in mine.after(2**63)] == [entry.name for entry in theirs.after(2**63)]
     for claim in CLAIMS:
@@ -45,17 +46,17 @@ def test_it_holds_the_same_as_one_that_was_told_of_each(own: Claim) -> None:
         assert entry is not None
         assert entry.claim == claim
         assert filled.by_id(entry.short_id) is filled.live_at(entry.address) is entry
-    assert [filled.bucket_digest(n, 4) for n in range(4)] == [told.bucket_digest(n, 4) for n in range(4)]
+    assert [filled.view_digest.bucket(n, 4) for n in range(4)] == [told.view_digest.bucket(n, 4) for n in range(4)]
 
 
 def test_it_changes_like_any_other() -> None:
     filled = table(CLAIMS[0])
     filled.hold_all(FormedCluster(CLAIMS, HASHES, CONFIG.rings), now=1.0)
-    version = filled.version
+    version = filled.topology.version
     for state in (State.DEAD, State.ALIVE):
         filled.put(Claim("node-7", CLAIMS[7].epoch, CLAIMS[7].address, 9, state, b""), 2.0)
         assert filled.live_count == 50 - (state is State.DEAD)
-    assert filled.version > version
+    assert filled.topology.version > version
 
 
 def test_nodes_that_share_a_formed_cluster_share_nothing_that_changes() -> None:

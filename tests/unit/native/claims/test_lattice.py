@@ -42,7 +42,9 @@ def outcome(claims: Sequence[Claim]) -> tuple[list[Claim], int]:
         table.merge(claim(name, 0, ADDRESSES[0], 0, State.ALIVE), 0.0)
     for each in claims:
         table.merge(each, 0.0)
-    return sorted((entry.claim for entry in table.everyone), key=lambda held: held.name), table.digest
+    return sorted(
+        (entry.claim for entry in table.view_digest.everyone), key=lambda held: held.name
+    ), table.view_digest.value
 
 
 claims = st.builds(
@@ -183,10 +185,10 @@ def test_the_orders_and_rings_hold_exactly_the_live_members(said: list[Claim]) -
     table = fresh()
     for each in said:
         table.merge(each, 0.0)
-        live = sorted(entry.name for entry in table.everyone if entry.live)
-        assert sorted(entry.name for entry in table.order) == live
-        for ring in table.rings:
+        live = sorted(entry.name for entry in table.view_digest.everyone if entry.live)
+        assert sorted(entry.name for entry in table.topology.order) == live
+        for ring in table.topology.rings:
             assert sorted(entry.name for entry in ring) == live
         assert [member.name for member in table.members()] == live
-        phases = [HASHES.phase(entry.name) for entry in table.order]
+        phases = [HASHES.phase(entry.name) for entry in table.topology.order]
         assert phases == sorted(phases)

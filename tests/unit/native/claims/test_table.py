@@ -14,6 +14,7 @@ from swim_core.address import pack
 from swim_core.member import Rule, State
 from swim_core.native.detection.dead_prober import LOOKED_AT
 from swim_core.native.table.member_table import MemberTable
+from swim_core.native.table.topology import Topology
 from swim_core.native.wire.claim import Claim, Verdict
 from swim_core.native.wire.hashing import Hashes
 
@@ -45,14 +46,16 @@ def test_after_any_claims(told: list[Claim]) -> None:
     for number, claim in enumerate(told):
         table.merge(claim, float(number))
         table.members()  # else no view would ever be outdated
-    live = [entry for entry in table.everyone if entry.claim.state.live]
-    assert table.live_count == len(table.order) == len(live)
+    live = [entry for entry in table.view_digest.everyone if entry.claim.state.live]
+    assert table.live_count == len(table.topology.order) == len(live)
     assert table.members() == tuple(entry.member for entry in sorted(live, key=lambda entry: entry.name))
-    assert table.digest == reduce(xor, (HASHES.view(e.name, e.claim.epoch, e.claim.incarnation) for e in live), 0)
+    assert table.view_digest.value == reduce(
+        xor, (HASHES.view(e.name, e.claim.epoch, e.claim.incarnation) for e in live), 0
+    )
     for count in (1, 2, 7, 100, 128):
         for index in {0, count // 3, count - 1}:
             shares = (entry.view for entry in live if entry.phase * count // WHOLE == index)
-            assert table.bucket_digest(index, count) == reduce(xor, shares, 0)
+            assert table.view_digest.bucket(index, count) == reduce(xor, shares, 0)
 
 
 @settings(deadline=None)
@@ -94,7 +97,7 @@ def test_of_many_that_die_at_once_a_bounded_number_is_looked_at_per_round(monkey
         router.verdict_given(Claim(other.name, 1, pack(other.address), 0, State.DEAD, None, verdict), 1.0)
     prober = parts_of(node).dead_prober
     looked_at: list[str] = []
-    monkeypatch.setattr(prober, "_precedes", lambda entry: looked_at.append(entry.name))
+    monkeypatch.setattr(Topology, "precedes", lambda _, entry: looked_at.append(entry.name))
     for round_ in range(1, 5):
         prober.on_round(10.0 + round_ * 1e-3)
         assert len(looked_at) == min(round_, 3) * LOOKED_AT

@@ -167,7 +167,7 @@ def test_a_view_that_changes_between_pages_loses_nobody_that_stays() -> None:
 
 def test_names_at_one_place_of_the_order_do_not_stop_the_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     hand = Hand(knows=peers(60))
-    ring = hand.node._table.order
+    ring = parts_of(hand.node).table.topology.order
     keys = list(ring._keys)
     monkeypatch.setattr(ring, "_keys", [keys[0]] * len(keys))
     for at in range(len(keys)):

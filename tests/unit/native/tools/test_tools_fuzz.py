@@ -113,7 +113,7 @@ def test_losses_and_duplicates_make_an_answer_late_or_missing_never_wrong(seed: 
 
 
 def test_a_cursor_anywhere_gives_what_lies_beyond_it() -> None:
-    phases = sorted(entry.phase for entry in HAND.node._table.order)
+    phases = sorted(entry.phase for entry in parts_of(HAND.node).table.topology.order)
     for cursor in (0, 1, phases[0], phases[0] + 1, phases[-1], phases[-1] + 1, 2**64 - 1):
         (sent,) = HAND.feed_bytes(ask_bytes(HAND, Ask(1, What.MEMBERS, cursor)), LOCAL)
         message = opened(sent.payload).message
