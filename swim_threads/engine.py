@@ -159,6 +159,10 @@ class Engine:
         if self.ended:
             raise NotRunning("the node was closed")
 
+    def clock(self) -> float:
+        """Seconds on the clock of every node of this adapter."""
+        return clock()
+
     def look(self, question: Callable[[ProtocolNode], T]) -> T:
         """What ``question`` finds out of the node, at which it may look; also after the end."""
         with self.lock:

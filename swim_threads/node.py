@@ -1,31 +1,27 @@
 """The node of this adapter: what `open_node` returns."""
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Self
 
 from swim_core import (
     BroadcastReceived,
-    Contact,
     Event,
     EventsLost,
-    Evidence,
-    Keys,
     Member,
     MemberPinged,
     NodeCrashed,
     NotRunning,
     ProtocolNode,
     State,
-    Statistics,
     on_broadcast,
     on_status,
 )
-from swim_core.embedding.arguments import HostPort, read_seeds
+from swim_core.embedding.node_face import NodeFace
 
 from . import open_nodes
-from .engine import Engine, clock
+from .engine import Engine
 from .listeners import Dispatcher, Listener
 from .logs import HASTE, PATIENCE, Log, log_writer
 from .own_address import OwnAddress
@@ -38,7 +34,7 @@ from .subscription import Subscription
 __all__ = ["ThreadNode"]
 
 
-class ThreadNode:
+class ThreadNode(NodeFace[Engine]):
     """A running member of a cluster, made by `open_node`. Any thread may use it.
 
     A signal handler must not use it, since it may have interrupted a call that holds the node's lock: raise an
@@ -67,7 +63,7 @@ class ThreadNode:
     ) -> None:
         """Use `open_node` instead. The node takes over the sockets."""
         self._event_buffer = event_buffer
-        self._engine = Engine(
+        engine = Engine(
             node,
             sock,
             own_address=own_address,
@@ -76,6 +72,7 @@ class ThreadNode:
             backoff_max=backoff_max,
             log=log,
         )
+        super().__init__(engine)
         self._dispatcher = Dispatcher(self._engine, event_buffer)
         try:
             for call in listeners:  # before there is anything to tell
@@ -88,85 +85,7 @@ class ThreadNode:
             self._stop()
             raise
 
-    # views
-
-    @property
-    def local(self) -> Member:
-        """This node itself. ``local.address`` is where others reach it, with the real port if port 0 was asked for."""
-        return self._engine.look(lambda node: node.local)
-
-    def members(self, *, gone: bool = False) -> tuple[Member, ...]:
-        """The live members (ALIVE, SUSPECT), this node included, by name; with ``gone`` also those DEAD or LEFT."""
-        return self._engine.look(lambda node: node.members(gone=gone))
-
-    def member(self, name: str) -> Member | None:
-        """The member with that name, live or gone; None if it is unknown."""
-        return self._engine.look(lambda node: node.member(name))
-
-    def statistics(self) -> Statistics:
-        """A snapshot of counters and sizes."""
-        return self._engine.look(lambda node: node.statistics())
-
-    def explain(self, name: str) -> Evidence | None:
-        """The evidence for a member's state: the verdict, and what this node observed. None for an unknown member."""
-        return self._engine.look(lambda node: node.explain(name))
-
-    def contact(self, name: str) -> Contact | None:
-        """This node's own contact with a member: when it was heard, how long a ping took. None for an unknown member.
-
-        `explain` says who declared it dead or suspect, and why.
-        """
-        return self._engine.look(lambda node: node.contact(name, now=clock()))
-
-    # intents
-
-    def join(self, seeds: str | Iterable[HostPort]) -> None:
-        """Ask ``seeds``, which replace earlier ones, to let this node in, until each is a member. Doesn't wait.
-
-        Args:
-            seeds: addresses or names, as in `open_node`. Names are resolved in the background, again before each
-                attempt, and every ``join_backoff_max`` once all are members.
-
-        Raises:
-            ConfigError: if a seed is invalid.
-            NotRunning: after `leave` or `close`.
-        """
-        self._engine.join(read_seeds("join", seeds))
-
-    def broadcast(self, payload: bytes) -> int:
-        """Send ``payload`` to every member, at most once each; returns its number, counted from 1 in each run.
-
-        Raises:
-            PayloadTooLarge: if it is larger than ``max_broadcast``; a smaller payload would be accepted.
-            Overloaded: if too much is waiting to be sent; the same payload may be accepted later.
-            NameTaken: while another live process owns this node's name.
-            NotRunning: after `leave` or `close`.
-        """
-        return self._engine.act(lambda node, now: node.broadcast(payload, now=now))
-
-    def send(self, to: str | Member, payload: bytes) -> None:
-        """Send ``payload`` to one member, best effort. A name means its current run, a `Member` that very run.
-
-        Raises:
-            UnknownMember: if there is no such live member.
-            PayloadTooLarge: if it is larger than ``max_broadcast``.
-            NotSupported: always under Smudge's protocol, which has no messages to single members.
-            NameTaken: while another live process owns this node's name.
-            NotRunning: after `leave` or `close`.
-        """
-        self._engine.act(lambda node, now: node.send(to, payload, now=now))
-
-    def update_metadata(self, metadata: Mapping[str, str]) -> None:
-        """Replace this node's metadata (strings, at most ``max_metadata`` bytes packed) and tell everyone.
-
-        Raises:
-            PayloadTooLarge: if it is too large.
-            NotSupported: always under Smudge's protocol, which carries no metadata.
-            NameTaken: while another live process owns this node's name.
-            NotRunning: after `leave` or `close`.
-        """
-        own = dict(metadata)  # a mapping of the application's has code of its own
-        self._engine.act(lambda node, now: node.update_metadata(own, now=now))
+    # what waits: see `NodeFace` for what doesn't
 
     def ping(self, name: str) -> float | None:
         """Ping a member and wait for its answer; returns the round trip in seconds, None if none came in time.
@@ -186,44 +105,6 @@ class ThreadNode:
                 while not isinstance(event := events.get(), EventsLost):
                     if isinstance(event, MemberPinged) and event.member.name == name:
                         return event.round_trip
-
-    def remove(self, name: str) -> None:
-        """Forget a member, on this node only; `MemberForgotten` follows.
-
-        Under the native protocol the member must be DEAD or LEFT, since a live one would come back with the next news
-        of it; it is not tried again. Under Smudge's protocol it may be any, and stays forgotten until it is heard or
-        newer news of it arrives.
-
-        Raises:
-            UnknownMember: if there is no such other member, or (native protocol) it is live.
-            NameTaken: while another live process owns this node's name.
-            NotRunning: after `leave` or `close`.
-        """
-        self._engine.act(lambda node, now: node.remove(name, now=now))
-
-    def set_state(self, name: str, state: State) -> None:
-        """Set a member's state and tell the others, as Smudge's protocol allows. A live member will refute it.
-
-        Raises:
-            NotSupported: always under the native protocol, whose verdicts rest on evidence.
-            ConfigError: if the state is LEFT.
-            UnknownMember: if there is no such other member.
-            NotRunning: after `leave` or `close`.
-        """
-        self._engine.act(lambda node, now: node.set_state(name, state, now=now))
-
-    def set_keys(self, keys: Keys | str | Iterable[str]) -> None:
-        """Hold other keys from now on, the preferred one first; docs/keys.md says how to rotate them.
-
-        A node that was opened with ``key_file`` does this by itself when the file changes.
-
-        Raises:
-            ConfigError: if they can't be used, or this node was opened without keys.
-            NotSupported: always under Smudge's protocol, which can't be sealed.
-            NotRunning: after `leave` or `close`.
-        """
-        held = Keys.of(keys)
-        self._engine.act(lambda node, now: node.set_keys(held, now=now))
 
     def leave(self) -> None:
         """Say goodbye, and return once it was said often enough (250 ms), or at once if there is nobody to hear it.

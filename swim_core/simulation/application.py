@@ -5,11 +5,10 @@ from random import Random
 from typing import Any, Protocol, TypeVar
 
 from swim_core.address import Address
-from swim_core.events import Event, Evidence
-from swim_core.member import Member
-from swim_core.protocol import AddressLike, ProtocolNode
+from swim_core.embedding.node_face import NodeFace
+from swim_core.events import Event
+from swim_core.protocol import ProtocolNode
 from swim_core.shared.timers import Timer
-from swim_core.statistics import Statistics
 
 __all__ = ["Application", "Program", "SimulatedNode"]
 
@@ -49,7 +48,28 @@ class Host(Protocol):
     def after(self, seconds: float, call: Callable[..., object], *arguments: Any) -> Timer: ...
 
 
-class SimulatedNode:
+class _Engine:
+    """A `NodeEngine` in virtual time: nothing waits, and there are no names to be resolved."""
+
+    __slots__ = ("_process",)
+
+    def __init__(self, process: Host) -> None:
+        self._process = process
+
+    def look(self, question: Callable[[ProtocolNode], T]) -> T:
+        return question(self._process.node)
+
+    def act(self, deed: Callable[[ProtocolNode, float], T]) -> T:
+        return self._process.do(deed)
+
+    def join(self, seeds: Iterable[tuple[str, int]]) -> None:
+        self._process.do(lambda node, now: node.join(seeds, now=now))
+
+    def clock(self) -> float:
+        return self._process.clock
+
+
+class SimulatedNode(NodeFace[_Engine]):
     """The node of one run of one simulated process, as its application holds it.
 
     Nouns and verbs are those of the adapters' nodes; time is virtual, so nothing waits. While the process stalls
@@ -62,47 +82,17 @@ class SimulatedNode:
     __slots__ = ("_process", "random")
 
     def __init__(self, process: Host, random: Random) -> None:
+        super().__init__(_Engine(process))
         self._process = process
         self.random = random
 
     def __repr__(self) -> str:
         return f"<SimulatedNode {self._process.label} at {self._process.address}>"
 
-    @property
-    def local(self) -> Member:
-        """This node itself."""
-        return self._process.node.local
-
-    def members(self, *, gone: bool = False) -> tuple[Member, ...]:
-        """The live members, this node included, by name; with ``gone`` DEAD and LEFT ones too."""
-        return self._process.node.members(gone=gone)
-
-    def member(self, name: str) -> Member | None:
-        """The member of that name, live or gone, or None."""
-        return self._process.node.member(name)
-
-    def statistics(self) -> Statistics:
-        """Counters and sizes of this moment."""
-        return self._process.node.statistics()
-
-    def explain(self, name: str) -> Evidence | None:
-        """What stands behind the state of a member; None if unknown."""
-        return self._process.node.explain(name)
-
-    def join(self, seeds: Iterable[AddressLike]) -> None:
-        """Ask ``seeds``, numeric addresses, to let this node in; replaces earlier ones."""
-        self._process.do(lambda node, now: node.join(seeds, now=now))
-
     def broadcast(self, payload: bytes) -> int:
-        """Tell every member ``payload``; returns its number. Raises as `ProtocolNode.broadcast` does."""
         return self._process.broadcast(payload)
 
-    def send(self, to: str | Member, payload: bytes) -> None:
-        """Tell one member ``payload``, best effort. Raises as `ProtocolNode.send` does."""
-        self._process.do(lambda node, now: node.send(to, payload, now=now))
-
     def update_metadata(self, metadata: Mapping[str, str]) -> None:
-        """Replace this node's metadata and tell everyone. Raises as `ProtocolNode.update_metadata` does."""
         self._process.update_metadata(metadata)
 
     def leave(self) -> None:

@@ -1,0 +1,168 @@
+"""The verbs and views of a node that wait for nothing: the same for every adapter, and documented once.
+
+An adapter's node inherits them and adds what waits: leaving, pinging, subscriptions. Its engine knows when a node may
+be looked at and told something, and has what comes of that sent.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Generic, Protocol, TypeVar
+
+from swim_core.events import Evidence
+from swim_core.keys import Keys
+from swim_core.member import Contact, Member, State
+from swim_core.protocol import ProtocolNode
+from swim_core.statistics import Statistics
+
+from .arguments import HostPort, read_seeds
+
+__all__ = ["NodeEngine", "NodeFace"]
+
+T = TypeVar("T")
+
+
+class NodeEngine(Protocol):
+    """What runs a node, as its face uses it."""
+
+    def look(self, question: Callable[[ProtocolNode], T], /) -> T:
+        """What ``question`` finds out of the node."""
+
+    def act(self, deed: Callable[[ProtocolNode, float], T], /) -> T:
+        """Have ``deed`` tell the node something, at the time given; what the node has to say then is sent."""
+
+    def join(self, seeds: Iterable[tuple[str, int]], /) -> None:
+        """Have the node ask these in place of earlier ones."""
+
+    def clock(self) -> float:
+        """Seconds on the node's clock."""
+
+
+E = TypeVar("E", bound=NodeEngine)
+
+
+class NodeFace(Generic[E]):
+    """What an application does with its node, and sees of it, without waiting."""
+
+    __slots__ = ("_engine",)
+
+    def __init__(self, engine: E) -> None:
+        self._engine = engine
+
+    # views
+
+    @property
+    def local(self) -> Member:
+        """This node itself. ``local.address`` is where others reach it, with the real port if port 0 was asked for."""
+        return self._engine.look(lambda node: node.local)
+
+    def members(self, *, gone: bool = False) -> tuple[Member, ...]:
+        """The live members (ALIVE, SUSPECT), this node included, by name; with ``gone`` also those DEAD or LEFT."""
+        return self._engine.look(lambda node: node.members(gone=gone))
+
+    def member(self, name: str) -> Member | None:
+        """The member with that name, live or gone; None if it is unknown."""
+        return self._engine.look(lambda node: node.member(name))
+
+    def statistics(self) -> Statistics:
+        """A snapshot of counters and sizes."""
+        return self._engine.look(lambda node: node.statistics())
+
+    def explain(self, name: str) -> Evidence | None:
+        """The evidence for a member's state: the verdict, and what this node observed. None for an unknown member."""
+        return self._engine.look(lambda node: node.explain(name))
+
+    def contact(self, name: str) -> Contact | None:
+        """This node's own contact with a member: when it was heard, how long a ping took. None for an unknown member.
+
+        `explain` says who declared it dead or suspect, and why.
+        """
+        return self._engine.look(lambda node: node.contact(name, now=self._engine.clock()))
+
+    # intents
+
+    def join(self, seeds: str | Iterable[HostPort]) -> None:
+        """Ask ``seeds``, which replace earlier ones, to let this node in, until each is a member. Doesn't wait.
+
+        Names are resolved in the background, again before each attempt, and every ``join_backoff_max`` once all are
+        members. A name that doesn't resolve is tried again after 1 to 60 seconds.
+
+        Args:
+            seeds: "host:port" or pairs, or one comma-separated string, as in `open_node`.
+
+        Raises:
+            ConfigError: if a seed is invalid.
+            NotRunning: after `leave`, or if the node is closed.
+        """
+        self._engine.join(read_seeds("join", seeds))
+
+    def broadcast(self, payload: bytes) -> int:
+        """Send ``payload`` to every member, at most once each; returns its number, counted from 1 in each run.
+
+        Raises:
+            PayloadTooLarge: if it is larger than ``max_broadcast``; a smaller payload would be accepted.
+            Overloaded: if too much is waiting to be sent; the same payload may be accepted later.
+            NameTaken: while another live process owns this node's name.
+            NotRunning: after `leave`, or if the node is closed.
+        """
+        return self._engine.act(lambda node, now: node.broadcast(payload, now=now))
+
+    def send(self, to: str | Member, payload: bytes) -> None:
+        """Send ``payload`` to one member, best effort. A name means its current run, a `Member` that very run.
+
+        Raises:
+            UnknownMember: if there is no such live member.
+            PayloadTooLarge: if it is larger than ``max_broadcast``.
+            NotSupported: always under Smudge's protocol, which has no messages to single members.
+            NameTaken: while another live process owns this node's name.
+            NotRunning: after `leave`, or if the node is closed.
+        """
+        self._engine.act(lambda node, now: node.send(to, payload, now=now))
+
+    def update_metadata(self, metadata: Mapping[str, str]) -> None:
+        """Replace this node's metadata (strings, at most ``max_metadata`` bytes packed) and tell all members.
+
+        Raises:
+            PayloadTooLarge: if it is too large.
+            NotSupported: always under Smudge's protocol, which carries no metadata.
+            NameTaken: while another live process owns this node's name.
+            NotRunning: after `leave`, or if the node is closed.
+        """
+        own = dict(metadata)  # a mapping of the application's has code of its own
+        self._engine.act(lambda node, now: node.update_metadata(own, now=now))
+
+    def remove(self, name: str) -> None:
+        """Forget a member, on this node only; `MemberForgotten` follows.
+
+        Under the native protocol the member must be DEAD or LEFT, since a live one would come back with the next news
+        of it; it is not tried again. Under Smudge's protocol it may be any, and stays forgotten until it is heard or
+        newer news of it arrives.
+
+        Raises:
+            UnknownMember: if there is no such other member, or (native protocol) it is live.
+            NameTaken: while another live process owns this node's name.
+            NotRunning: after `leave`, or if the node is closed.
+        """
+        self._engine.act(lambda node, now: node.remove(name, now=now))
+
+    def set_state(self, name: str, state: State) -> None:
+        """Set a member's state and tell the others, as Smudge's protocol allows. A live member will refute it.
+
+        Raises:
+            NotSupported: always under the native protocol, whose verdicts rest on evidence.
+            ConfigError: if the state is LEFT.
+            UnknownMember: if there is no such other member.
+            NotRunning: after `leave`, or if the node is closed.
+        """
+        self._engine.act(lambda node, now: node.set_state(name, state, now=now))
+
+    def set_keys(self, keys: Keys | str | Iterable[str]) -> None:
+        """Hold other keys from now on, the preferred one first; docs/keys.md says how to rotate them.
+
+        A node that was opened with ``key_file`` does this by itself when the file changes.
+
+        Raises:
+            ConfigError: if they can't be used, or this node was opened without keys.
+            NotSupported: always under Smudge's protocol, which can't be sealed.
+            NotRunning: after `leave`, or if the node is closed.
+        """
+        held = Keys.of(keys)
+        self._engine.act(lambda node, now: node.set_keys(held, now=now))
