@@ -284,6 +284,11 @@ class Engine(BaseEngine):
         if isinstance(event, JoinAttempt):
             self._resolver.refresh(self.clock())
 
+    def act_soon(self, deed: Deed) -> None:
+        """Have the node told something, for any thread; nothing comes of it once the node has ended."""
+        with suppress(RuntimeError):  # asyncio's, of a loop that is closed
+            self._act_later(deed)
+
     def _act_later(self, deed: Deed) -> None:
         """For any thread."""
         if self._driver.is_current():

@@ -12,7 +12,7 @@ from typing import Literal
 import anyio
 import anyio.lowlevel
 
-from swim_core import Address, BindError, ConfigError, Multicast, NodeCrashed, ProtocolConfig
+from swim_core import Address, BindError, ConfigError, Keys, Multicast, NodeCrashed, ProtocolConfig
 from swim_core.embedding.arguments import Arguments, HostPort, check_listeners, read_arguments
 from swim_threads import engine as threads
 from swim_threads.logs import HASTE, PATIENCE, DirectWriter, Log, log_writer
@@ -23,10 +23,12 @@ from swim_threads.preparing import (
     create_node,
     deciding_seeds,
     elsewhere,
+    held_keys,
     named_host,
     no_more_sockets,
     open_multicast,
     open_sockets,
+    watch_key_file,
 )
 from swim_threads.sockets.udp import UdpSocket
 
@@ -70,6 +72,10 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
         cluster: the label, instead of the configuration's.
         discover: find others by `Multicast`, with or without seeds. Default: what the configuration says, which is not
             to for the native protocol. If the host doesn't support it, that is logged once.
+        keys: seal datagrams, so that nobody without a key gets in or reads them (`Keys`, or their texts). Default:
+            ``SWIM_KEY``, or none.
+        key_file: a file of keys, one a line, instead of ``keys``. It is looked at every five seconds, and the node
+            takes over what stands there. Default: ``SWIM_KEY_FILE``.
         listeners: functions, async or not, to call with every event from the first one on, as `AsyncNode.add_listener`
             does. `on_status` and `on_broadcast` turn narrower functions into such ones.
         driver: what runs the protocol. Default: ``SWIM_DRIVER``, or "thread". "thread" is a thread of its own, which
@@ -95,6 +101,8 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
         metadata: Mapping[str, str] | None = None,
         cluster: str | None = None,
         discover: Multicast | None = None,
+        keys: Keys | str | Iterable[str] | None = None,
+        key_file: str | os.PathLike[str] | None = None,
         listeners: Iterable[Call] = (),
         driver: DriverName | None = None,
     ) -> None:
@@ -110,6 +118,8 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
             metadata=metadata,
             cluster=cluster,
             discover=discover,
+            keys=keys,
+            key_file=key_file,
             environ=os.environ,
             hostname=simulated.hostname if simulated else socket.gethostname(),
             suffix=simulated.suffix() if simulated else secrets.token_hex(4),
@@ -183,7 +193,8 @@ async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[Bas
             undo.callback(listener.close)
         seeds = await _first_seed(loop, arguments, sock)
         own = advertised(arguments, sock, await _advertise(loop, arguments, sock), seeds, log=log)
-        core = create_node(arguments, own.address, now=loop.clock() if within else threads.clock())
+        keys, key_file = held_keys(arguments, log=log)
+        core = create_node(arguments, own.address, keys, now=loop.clock() if within else threads.clock())
         multicast = open_multicast(arguments, sock, own.address, log=log)
         if multicast is not None:
             undo.callback(multicast.close)
@@ -201,6 +212,8 @@ async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[Bas
                 log=log,
             )
         undo.pop_all()
+    if key_file is not None and loop.real_time:
+        watch_key_file(key_file, engine)
     return engine, loop
 
 

@@ -78,6 +78,10 @@ class ThreadedEngine(BaseEngine):
         self._engine.act(deed)
         return True
 
+    def act_soon(self, deed: Callable[[ProtocolNode, float], None]) -> None:
+        """Have the node told something, for any thread; nothing comes of it once the node has ended."""
+        self._engine.act_soon(deed)
+
     def join(self, seeds: Iterable[Seed]) -> None:
         self.check_running()
         self._engine.join(seeds)

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from functools import partial
 from math import inf
 from typing import TypeVar
@@ -219,6 +220,16 @@ class Engine:
             raise
         self._tell_news()
         return result
+
+    @property
+    def running(self) -> bool:
+        """Whether the node goes on."""
+        return not self.ended
+
+    def act_soon(self, deed: Callable[[ProtocolNode, float], None]) -> None:
+        """As `act`, but nothing comes of it once the node has ended."""
+        with suppress(NotRunning, NodeCrashed):
+            self.act(deed)
 
     def fail(self, error: Exception) -> None:
         """The node is broken, as its user sees: end everything."""

@@ -6,7 +6,7 @@ import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
-from swim_core import Address, BindError, ConfigError, Event, Multicast, ProtocolConfig
+from swim_core import Address, BindError, ConfigError, Event, Keys, Multicast, ProtocolConfig
 from swim_core.embedding.arguments import Arguments, HostPort, check_listeners, read_arguments
 
 from .engine import clock
@@ -19,10 +19,12 @@ from .preparing import (
     create_node,
     deciding_seeds,
     elsewhere,
+    held_keys,
     named_host,
     no_more_sockets,
     open_multicast,
     open_sockets,
+    watch_key_file,
 )
 from .sockets.udp import UdpSocket
 
@@ -39,6 +41,8 @@ def open_node(
     metadata: Mapping[str, str] | None = None,
     cluster: str | None = None,
     discover: Multicast | None = None,
+    keys: Keys | str | Iterable[str] | None = None,
+    key_file: str | os.PathLike[str] | None = None,
     listeners: Iterable[Callable[[Event], object]] = (),
 ) -> ThreadNode:
     """Start a node: bind a UDP socket and run the protocol in a thread, until `ThreadNode.close` or ``with`` ends it.
@@ -61,6 +65,10 @@ def open_node(
         cluster: the label, instead of the configuration's.
         discover: find others by `Multicast`, with or without seeds. Default: what the configuration says, which is not
             to for the native protocol. If the host doesn't support it, that is logged once.
+        keys: seal datagrams, so that nobody without a key gets in or reads them (`Keys`, or their texts). Default:
+            ``SWIM_KEY``, or none.
+        key_file: a file of keys, one a line, instead of ``keys``. It is looked at every five seconds, and the node
+            takes over what stands there. Default: ``SWIM_KEY_FILE``.
         listeners: functions to call with every event from the first one on, as `ThreadNode.add_listener` does.
             `on_status` and `on_broadcast` turn narrower functions into such ones.
 
@@ -83,6 +91,8 @@ def open_node(
         metadata=metadata,
         cluster=cluster,
         discover=discover,
+        keys=keys,
+        key_file=key_file,
         environ=os.environ,
         hostname=socket.gethostname(),
         suffix=secrets.token_hex(4),
@@ -96,7 +106,8 @@ def open_node(
             undo.callback(listener.close)
         advertise = _advertise_address(arguments, sock)
         own = advertised(arguments, sock, advertise, _first_seed(arguments, sock), log=log)
-        core = create_node(arguments, own.address, now=clock())
+        held, file = held_keys(arguments, log=log)
+        core = create_node(arguments, own.address, held, now=clock())
         multicast = open_multicast(arguments, sock, own.address, log=log)
         if multicast is not None:
             undo.callback(multicast.close)
@@ -114,6 +125,8 @@ def open_node(
                 listeners=listeners,
             )
         undo.pop_all()
+    if file is not None:
+        watch_key_file(file, node._engine)
     return node
 
 

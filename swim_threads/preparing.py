@@ -5,11 +5,12 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from swim_core import Address, BindError, ProtocolNode
+from swim_core import Address, BindError, Keys, ProtocolNode
 from swim_core.embedding.advertising import exposure_warning, is_wildcard, label_warning, names_itself
 from swim_core.embedding.arguments import Arguments
 from swim_core.embedding.log_messages import INFO, WARNING
 
+from .key_file import KeyFile, read_key_file, watch_key_file
 from .logs import Log
 from .own_address import LOOK_EVERY, OwnAddress
 from .services import check_services
@@ -26,10 +27,12 @@ __all__ = [
     "create_node",
     "deciding_seeds",
     "elsewhere",
+    "held_keys",
     "named_host",
     "no_more_sockets",
     "open_multicast",
     "open_sockets",
+    "watch_key_file",
 ]
 
 FIRST_LOOK_UP = 2.0
@@ -94,7 +97,7 @@ def advertised(
     return own
 
 
-def create_node(arguments: Arguments, address: Address, *, now: float) -> ProtocolNode:
+def create_node(arguments: Arguments, address: Address, keys: Keys | None, *, now: float) -> ProtocolNode:
     """The protocol's node, with the entropy and the wall clock of this machine."""
     return arguments.config.create_node(
         arguments.name,
@@ -103,7 +106,20 @@ def create_node(arguments: Arguments, address: Address, *, now: float) -> Protoc
         entropy=os.urandom(32),
         unix_ms=time.time_ns() // 1_000_000,
         metadata=arguments.metadata,
+        keys=keys,
     )
+
+
+def held_keys(arguments: Arguments, *, log: Log) -> tuple[Keys | None, KeyFile | None]:
+    """The keys of a node, and the file that they stand in, if they stand in one.
+
+    Raises:
+        KeyInvalid: if the file can't be used.
+    """
+    if arguments.key_file is None:
+        return arguments.keys, None
+    file = KeyFile(arguments.key_file)
+    return read_key_file(file, log), file
 
 
 def open_multicast(arguments: Arguments, sock: UdpSocket, address: Address, *, log: Log) -> MulticastSocket | None:

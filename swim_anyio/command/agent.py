@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 import attrs
 
-from swim_core import Multicast, NodeCrashed, ProtocolConfig, SwimError
+from swim_core import Keys, Multicast, NodeCrashed, ProtocolConfig, SwimError
 
 from ..node import AsyncNode
 from ..opening import open_node
@@ -52,6 +52,8 @@ class Settings:
     metadata: Mapping[str, str]
     discover: Multicast | None
     config: ProtocolConfig
+    keys: Keys | None
+    key_file: str | None
     json: bool
     peers: str | None
     metrics: tuple[str, int] | None
@@ -96,6 +98,8 @@ async def run_agent(settings: Settings) -> int:
         advertise=settings.advertise,
         metadata=settings.metadata or None,
         discover=settings.discover,
+        keys=settings.keys,
+        key_file=settings.key_file,
         driver=None if "SWIM_DRIVER" in os.environ else "loop",  # no strange code runs in this one: see architecture.md
     )
     async with _metrics_server(settings) as server, opened as node:

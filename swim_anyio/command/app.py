@@ -9,6 +9,7 @@ from typer.core import TyperCommand, TyperGroup
 from .choices import AnswerTools, Backend, Discovery, Format, LogLevel, Preset, Protocol
 from .experiments.options import add_experiments
 from .experiments.units import read_duration
+from .keys.options import add_keys
 from .launch import launch_agent
 from .tools.options import add_tools
 
@@ -88,8 +89,10 @@ def agent(
     max_broadcast: Annotated[int | None, Option(hidden=True)] = None,
     no_tripwires: Annotated[bool, Option("--no-tripwires", help="Use no TCP; crashes are found later.")] = False,
     answer_tools: Annotated[
-        AnswerTools | None, Option(metavar="WHOM", help="Whom to answer: loopback, anyone, nobody.")
+        AnswerTools | None, Option(metavar="WHOM", help="holders, loopback, anyone, nobody.")
     ] = None,
+    key_file: Annotated[str | None, Option(metavar="FILE", help="Seal datagrams with these keys.")] = None,
+    accept_plain: Annotated[bool, Option("--accept-plain", hidden=True)] = False,
     backend: Annotated[Backend, Option(hidden=True)] = Backend.ASYNCIO,
     format: Annotated[Format, Option(help="Output for people or programs.")] = Format.TEXT,
     log_level: Annotated[LogLevel, Option(metavar="LEVEL", help="debug, info, warning, error.")] = LogLevel.WARNING,
@@ -117,6 +120,8 @@ def agent(
         max_broadcast=max_broadcast,
         no_tripwires=no_tripwires,
         answer_tools=answer_tools,
+        key_file=key_file,
+        accept_plain=accept_plain,
         backend=backend,
         format=format,
         log_level=log_level,
@@ -145,4 +150,5 @@ def demo(
 
 
 add_tools(app)
+add_keys(app)
 add_experiments(app)

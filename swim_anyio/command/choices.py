@@ -16,6 +16,7 @@ class Preset(StrEnum):
 class AnswerTools(StrEnum):
     """Which tools a member answers, by where they ask from."""
 
+    HOLDERS = "holders"
     LOOPBACK = "loopback"
     ANYONE = "anyone"
     NOBODY = "nobody"

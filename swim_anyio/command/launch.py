@@ -30,6 +30,8 @@ def launch_agent(
     max_broadcast: int | None = None,
     no_tripwires: bool = False,
     answer_tools: AnswerTools | None = None,
+    key_file: str | None = None,
+    accept_plain: bool = False,
     backend: Backend = Backend.ASYNCIO,
     format: Format = Format.TEXT,
     log_level: LogLevel = LogLevel.WARNING,
@@ -65,6 +67,8 @@ def launch_agent(
         max_broadcast=max_broadcast,
         tripwires=False if no_tripwires else None,
         answer_tools=answer_tools,
+        key_file=key_file,
+        accept_plain=accept_plain,
     )
     check_reach(node)
     settings = Settings(
@@ -75,6 +79,8 @@ def launch_agent(
         metadata=_metadata(metadata or []),
         discover=node.discover,
         config=node.config,
+        keys=node.keys,
+        key_file=node.key_file,
         json=format is Format.JSON,
         peers=peers,
         metrics=_metrics(metrics),

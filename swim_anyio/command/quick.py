@@ -27,6 +27,8 @@ OPTIONS: dict[str, Callable[[str], object]] = {
     "max_broadcast": int,
     "no_tripwires": bool,
     "answer_tools": AnswerTools,
+    "key_file": str,
+    "accept_plain": bool,
     "backend": Backend,
     "format": Format,
     "log_level": LogLevel,
@@ -36,7 +38,7 @@ OPTIONS: dict[str, Callable[[str], object]] = {
     "lifeline": int,
 }
 REPEATABLE = {"join", "metadata"}
-FLAGS = {"no_tripwires"}
+FLAGS = {"no_tripwires", "accept_plain"}
 
 _NAMES = {f"--{name.replace('_', '-')}": name for name in OPTIONS}
 

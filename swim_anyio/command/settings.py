@@ -5,7 +5,8 @@ from typing import Any
 
 import attrs
 
-from swim_core import Config, ConfigError, Multicast, ProtocolConfig
+from swim_core import Config, ConfigError, Keys, Multicast, ProtocolConfig
+from swim_core.embedding.arguments import read_keys
 
 from .choices import AnswerTools, Discovery, Preset, Protocol
 
@@ -20,6 +21,8 @@ class NodeSettings:
     join: list[str] | None
     config: ProtocolConfig
     discover: Multicast | None = None
+    keys: Keys | None = None
+    key_file: str | None = None
 
 
 def read_settings(
@@ -35,6 +38,8 @@ def read_settings(
     max_broadcast: int | None,
     tripwires: bool | None = None,
     answer_tools: AnswerTools | None = None,
+    key_file: str | None = None,
+    accept_plain: bool = False,
 ) -> NodeSettings:
     """The settings of a node that speaks ``protocol``.
 
@@ -44,6 +49,8 @@ def read_settings(
     if protocol is Protocol.SMUDGE:
         if preset is not None or stall_tolerance is not None or answer_tools is not None:
             raise ConfigError("--preset, --stall-tolerance and --answer-tools are settings of the native protocol")
+        if key_file is not None or accept_plain:
+            raise ConfigError("--key-file and --accept-plain: Smudge's protocol can't be sealed")
         return _smudge(bind, join, cluster, discover, probe_interval, max_broadcast)
     overrides = {
         "cluster": cluster,
@@ -52,9 +59,13 @@ def read_settings(
         "max_broadcast": max_broadcast,
         "tripwires": tripwires,
         "answer_tools": None if answer_tools is None else answer_tools.value,
+        "plain": "accept" if accept_plain else None,
     }
     multicast = None if discover is None else Multicast()
-    return NodeSettings(bind, join or None, _native(preset, _given(overrides)), multicast)
+    config = _native(preset, _given(overrides))
+    keys, file = read_keys(None, key_file, os.environ)
+    os.environ.pop("SWIM_KEY", None)  # what the agent starts, and whoever may look at its environment, needs no key
+    return NodeSettings(bind, join or None, config, multicast, keys, file)
 
 
 def _given(overrides: dict[str, Any]) -> dict[str, Any]:

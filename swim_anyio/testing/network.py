@@ -22,6 +22,7 @@ from swim_core.embedding.arguments import Arguments
 from swim_core.protocol import AddressLike
 from swim_core.simulation import Link, Network, Traffic
 from swim_threads.logs import DirectWriter, Log
+from swim_threads.preparing import held_keys
 
 from ..engine import Engine
 from ..node import AsyncNode
@@ -262,6 +263,7 @@ class SimulatedNetwork:
                 entropy=Random(f"{self.seed}/{arguments.name}/{self._opened}").randbytes(32),
                 unix_ms=START_MS + int((driver.clock() + host.clock_offset) * 1000),
                 metadata=arguments.metadata,
+                keys=held_keys(arguments, log=Log("swim_anyio", arguments.name, DirectWriter()))[0],
             )
         except BaseException:
             sock.close()

@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
+from os import PathLike, fspath
 
 import attrs
 
 from swim_core.address import split_host_port
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError
+from swim_core.keys import Keys
 from swim_core.member import MAX_NAME, check_name
 from swim_core.native.config import Config
 from swim_core.protocol import ProtocolConfig
@@ -18,6 +20,7 @@ __all__ = [
     "HostPort",
     "check_listeners",
     "read_arguments",
+    "read_keys",
     "read_seeds",
 ]
 
@@ -42,6 +45,8 @@ class Arguments:
             the bound address.
         metadata: strings that others see.
         discover: how to find others beside ``join``; None for not at all.
+        keys: that seal datagrams; None for none, or if they stand in a file.
+        key_file: where they stand; None for nowhere.
     """
 
     bind: tuple[str, int]
@@ -51,6 +56,8 @@ class Arguments:
     advertise: tuple[str, int] | None
     metadata: Mapping[str, str] | None
     discover: Multicast | None = None
+    keys: Keys | None = None
+    key_file: str | None = None
 
 
 def read_arguments(
@@ -63,6 +70,8 @@ def read_arguments(
     metadata: Mapping[str, str] | None = None,
     cluster: str | None = None,
     discover: Multicast | None = None,
+    keys: Keys | str | Iterable[str] | None = None,
+    key_file: str | PathLike[str] | None = None,
     environ: Mapping[str, str],
     hostname: str,
     suffix: str,
@@ -78,6 +87,9 @@ def read_arguments(
         metadata: strings that others see.
         cluster: the label, over the one in ``config``; without either ``SWIM_CLUSTER``.
         discover: else what the configuration says.
+        keys: or their texts, the preferred first.
+        key_file: or a file of them; without either ``SWIM_KEY_FILE``, else ``SWIM_KEY``, else none. A protocol that
+            can't be sealed leaves the variables alone.
         environ: the environment; empty variables count as unset.
         hostname: of this host, for the default name.
         suffix: random characters, for the default name.
@@ -86,6 +98,7 @@ def read_arguments(
         ConfigError: if a value can't be used; the message names the argument or the variable.
     """
     config = _config(config, cluster, environ)
+    held, file = read_keys(keys, key_file, environ if isinstance(config, Config) else {})
     return Arguments(
         bind=_listen("bind", bind) if bind is not None else config.listen or _bind_from(environ),
         name=_name(name, environ) or _default_name(hostname, suffix),
@@ -94,7 +107,29 @@ def read_arguments(
         advertise=None if advertise is None else _host_port("advertise", advertise, default_port=0),
         metadata=metadata,
         discover=_discover(discover, config),
+        keys=held,
+        key_file=file,
     )
+
+
+def read_keys(
+    keys: Keys | str | Iterable[str] | None, key_file: str | PathLike[str] | None, environ: Mapping[str, str]
+) -> tuple[Keys | None, str | None]:
+    """Keys, or the file that they stand in, by argument or variable.
+
+    Raises:
+        ConfigError: if both are given, or a key can't be used.
+    """
+    if keys is not None and key_file is not None:
+        raise ConfigError("keys and key_file: give one of them")
+    if keys is not None:
+        return Keys.of(keys), None
+    if key_file is not None:
+        return None, fspath(key_file)
+    file, texts = environ.get("SWIM_KEY_FILE"), environ.get("SWIM_KEY")
+    if file and texts:
+        raise ConfigError("SWIM_KEY_FILE and SWIM_KEY: set one of them")
+    return Keys.parse(texts, "SWIM_KEY") if texts else None, file or None
 
 
 def _host_port(source: str, value: HostPort, **default: int) -> tuple[str, int]:

@@ -156,4 +156,4 @@ class Parts:
         self.inbox = Inbox(codec, table, counters, seals)
         self.announcer = Announcer(context, local, self.inbox, joiner)
 
-        self.tool_server = ToolServer(context, local, health, log, broadcasts, joiner)
+        self.tool_server = ToolServer(context, local, health, log, broadcasts, joiner, secret)

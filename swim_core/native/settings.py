@@ -9,8 +9,8 @@ from swim_core.errors import ConfigError
 
 __all__ = ["AnswerTools", "ConfigFields", "Plain", "Settings"]
 
-AnswerTools = Literal["loopback", "anyone", "nobody"]
-"""Which tools a node answers: those on its own host, any, or none. Tools ask without being members."""
+AnswerTools = Literal["holders", "loopback", "anyone", "nobody"]
+"""Which tools a node answers: those with a key, those on its own host, any, or none. Tools ask without being members."""
 Plain = Literal["never", "accept"]
 """What a node with keys does with datagrams that are not sealed."""
 
@@ -105,10 +105,11 @@ class Settings:
     Attributes:
         cluster: label, at most 64 bytes. Datagrams with another label are dropped, so that two clusters on one network
             never merge by accident. The label offers no protection, since it isn't secret.
-        answer_tools: "loopback", "anyone" or "nobody": which tools this node answers. A tool is not a member (``swim
+        answer_tools: "holders", "loopback", "anyone" or "nobody": which tools this node answers. A tool is not a member (``swim
             members``, ``why``, ``watch``, ``broadcast``, ``join``); it asks for members and for the reasons of
-            verdicts, and can have this node broadcast a text or ask more seeds. "loopback" means every process on this
-            host. With "anyone", everybody who can reach the port learns names, addresses and metadata and can speak in
+            verdicts, and can have this node broadcast a text or ask more seeds. "holders" means everybody who has
+            one of its keys, or a reader's key, and on a node without keys the same as "loopback": every process on this
+            host (with keys, one that has a key). With "anyone", on a node without keys, everybody who can reach the port learns names, addresses and metadata and can speak in
             this node's name. No answer is longer than its question, so not even forged questions make this node flood
             others.
         plain: "never" or "accept": what a node with keys does with datagrams that are not sealed. "accept" is for the
@@ -170,7 +171,7 @@ class Settings:
     """
 
     cluster: str = attrs.field(default="", validator=_check_label)
-    answer_tools: AnswerTools = attrs.field(default="loopback", validator=_check_answer_tools)
+    answer_tools: AnswerTools = attrs.field(default="holders", validator=_check_answer_tools)
     plain: Plain = attrs.field(default="never", validator=_check_plain)
     first_contact: float = _setting(30.0, 5, 600, "seconds")
     probe_interval: float = _setting(1.0, 0.02, 60, "seconds")

@@ -9,15 +9,17 @@ from random import SystemRandom
 import anyio
 import msgspec
 
-from swim_core import Address, Config, ConfigError, SwimError
+from swim_core import Address, Config, ConfigError, Keys, SwimError
 from swim_core.address import canonical, is_loopback
-from swim_core.embedding.arguments import read_seeds
+from swim_core.embedding.arguments import read_keys, read_seeds
+from swim_core.native.sealing.ring import key_id
 from swim_core.native.tools.client import PATIENCE, Failure, ToolClient
 from swim_core.native.wire.queries import Body, What
+from swim_threads.key_file import KeyFile
 from swim_threads.lookups import resolve_within
 from swim_threads.sockets.udp import UdpSocket, family_of, route_source
 
-__all__ = ["PATIENCE", "NoAnswer", "Target", "ask", "read_target"]
+__all__ = ["PATIENCE", "NoAnswer", "Target", "ask", "read_cluster", "read_target"]
 
 DEFAULT = "127.0.0.1:7946"
 MAX_TRIED = 4  # addresses, which share the two seconds
@@ -37,21 +39,25 @@ class Target(msgspec.Struct, frozen=True):
         addresses: asked one after the other until one answers.
         zone: the zone of link-local addresses; "" for none.
         cluster: the cluster's label.
+        keys: to ask with; None to ask in plain text.
     """
 
     addresses: tuple[Address, ...]
     zone: str
     cluster: str
+    keys: Keys | None = None
 
 
 def read_target(join: str | None, cluster: str | None) -> Target:
     """Which member to ask, by the options, else ``SWIM_JOIN`` and ``SWIM_CLUSTER``, else 127.0.0.1:7946 and no label.
 
+    Keys are what ``SWIM_KEY_FILE`` or ``SWIM_KEY`` says; one of readers will do.
+
     Raises:
         ConfigError: if an option or a variable is invalid; the message names it.
         NoAnswer: if a host can't be resolved within `PATIENCE`.
     """
-    label = _read_cluster("--cluster", cluster) if cluster is not None else _read_cluster("SWIM_CLUSTER", None)
+    label = read_cluster(cluster)
     seeds = read_seeds("--join", join) if join is not None else read_seeds("SWIM_JOIN", os.environ.get("SWIM_JOIN", ""))
     if join is not None and not seeds:
         raise ConfigError("--join: give HOST:PORT")
@@ -59,10 +65,19 @@ def read_target(join: str | None, cluster: str | None) -> Target:
     for host, port in seeds or read_seeds("default", DEFAULT):
         found |= dict.fromkeys(resolve_host(host, port))
     zones = [host.partition("%")[2] for host, _ in seeds]
-    return Target(tuple(found)[:MAX_TRIED], "".join(zones[:1]), label)
+    keys, file = read_keys(None, None, os.environ)
+    if file is not None:
+        keys = KeyFile(file).read()
+    return Target(tuple(found)[:MAX_TRIED], "".join(zones[:1]), label, keys)
 
 
-def _read_cluster(source: str, label: str | None) -> str:
+def read_cluster(label: str | None) -> str:
+    """The cluster's label, by the option, else ``SWIM_CLUSTER``.
+
+    Raises:
+        ConfigError: if it can't be used.
+    """
+    source = "--cluster" if label is not None else "SWIM_CLUSTER"
     label = os.environ.get(source, "") if label is None else label
     try:
         return Config(cluster=label).cluster
@@ -113,6 +128,7 @@ async def _ask_at(
         argument,
         destination=address,
         cluster=target.cluster,
+        keys=target.keys,
         now=time.monotonic(),
         random=SystemRandom(),
         patience=patience,
@@ -125,7 +141,7 @@ async def _ask_at(
             await _listen(sock, client)
     finally:
         sock.close()
-    return client.pages if client.complete else _explain(client.failure, address, target.cluster, patience)
+    return client.pages if client.complete else _explain(client.failure, address, target, patience)
 
 
 def _source(address: Address, zone: str) -> str:
@@ -157,7 +173,7 @@ async def _listen(sock: UdpSocket, client: ToolClient) -> None:
     client.feed_tick(now=time.monotonic())
 
 
-def _explain(failure: Failure | None, address: Address, cluster: str, patience: float) -> str:
+def _explain(failure: Failure | None, address: Address, target: Target, patience: float) -> str:
     if failure is Failure.REFUSED:
         return (
             f"nothing listens at {address}: start a member there (swim agent --bind {address}),"
@@ -165,9 +181,16 @@ def _explain(failure: Failure | None, address: Address, cluster: str, patience: 
         )
     if failure is Failure.ENDLESS:
         return f"the answer from {address} has no end"
-    label = f"the cluster label {cluster!r}" if cluster else "no cluster label"
+    label = f"the cluster label {target.cluster!r}" if target.cluster else "no cluster label"
+    if target.keys is not None:
+        held = ", ".join(f"{key_id(key, target.cluster):08x}" for key in target.keys)
+        return (
+            f"no answer from {address} within {patience:g} s, asked with {label} and key {held}: it may hold other keys"
+            " or none (SWIM_KEY_FILE), belong to another cluster (--cluster), or hang"
+        )
     remedy = (
-        "it may hang, belong to another cluster (--cluster), or not speak the native protocol"
+        "it may hang, have keys (SWIM_KEY_FILE), belong to another cluster (--cluster), or not speak the native"
+        " protocol"
         if is_loopback(address)
         else "a member answers tools on its own host only, unless it runs with --answer-tools anyone;"
         " or it hangs, or belongs to another cluster (--cluster)"

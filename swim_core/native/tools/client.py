@@ -8,6 +8,8 @@ from enum import Enum
 from random import Random
 
 from swim_core.address import Address, is_loopback
+from swim_core.keys import Keys
+from swim_core.native.sealing.tool_seal import ToolSeal
 from swim_core.native.wire.datagram import Codec, encode_item
 from swim_core.native.wire.hashing import Hashes
 from swim_core.native.wire.queries import ASK_SIZE, PAGE_SPACING, Ask, Body, Tell, What, decode_body
@@ -44,6 +46,7 @@ class ToolClient:
         argument: of it.
         destination: where the node listens; numeric.
         cluster: its label; a node of another cluster does not answer.
+        keys: of its members, or of readers; they are tried in turn. None asks in plain text.
         now: seconds on the caller's monotonic clock, the same in every call.
         random: gives nonces; seed it from real entropy, since they are what tells an answer from a forged one.
         patience: seconds without an answer after which the node is given up.
@@ -61,6 +64,7 @@ class ToolClient:
         *,
         destination: Address,
         cluster: str = "",
+        keys: Keys | None = None,
         now: float,
         random: Random,
         patience: float = PATIENCE,
@@ -71,13 +75,15 @@ class ToolClient:
         self._what = what
         self._argument = argument
         self._destination = destination
-        self._codec = Codec(Hashes(cluster, 1).label)
         self._random = random
+        self._seal = None if keys is None else ToolSeal(keys, cluster, random)
+        self._codec = Codec(Hashes(cluster, 1).label, self._seal)
         self._patience = patience
         self._out: deque[Datagram] = deque()
         self._cursor = 0
         self._nonce = 0
-        self._request = b""
+        self._asked = False  # this page, at least once
+        self._padding = self._request = b""
         self._seen = now
         self._retry = FIRST_RETRY
         self._deadline = now + patience
@@ -128,6 +134,10 @@ class ToolClient:
         if now >= self._deadline:
             self.failure = Failure.SILENT
         elif now >= self._next:
+            if self._asked and self._seal is not None:
+                self._seal.turn()
+                self._request = self._pack(self._padding)
+            self._asked = True
             self._out.append(Datagram(self._request, self._destination))
             self._next = now + self._retry
             self._retry *= 2
@@ -151,10 +161,11 @@ class ToolClient:
     def _prepare(self, cursor: int) -> None:
         """Make the request for the page that begins at ``cursor``."""
         self._cursor = cursor
+        self._asked = False
         self._nonce = self._random.getrandbits(32)
-        bare = self._pack(b"")
-        missing = ASK_SIZE - len(bare) - (BIN_HEADER - 2)
-        self._request = self._pack(bytes(missing)) if missing > 0xFF else bare
+        missing = ASK_SIZE - len(self._pack(b"")) - (BIN_HEADER - 2)
+        self._padding = bytes(missing) if missing > 0xFF else b""
+        self._request = self._pack(self._padding)
 
     def _pack(self, padding: bytes) -> bytes:
         ask = Ask(self._nonce, self._what, self._cursor, self._argument, padding)

@@ -6,6 +6,7 @@ member, proves life, or moves the clock.
 """
 
 from collections.abc import Iterable
+from hashlib import blake2b
 
 import msgspec
 from msgspec import Raw, msgpack
@@ -21,6 +22,7 @@ from swim_core.native.datagrams.sender import Sender
 from swim_core.native.detection.evidence_log import EvidenceLog
 from swim_core.native.dissemination.broadcasts import Broadcasts
 from swim_core.native.joining.joiner import Joiner
+from swim_core.native.sealing.seal import Opened
 from swim_core.native.table.entry import Entry
 from swim_core.native.wire.claim import MAX_INCARNATION, MAX_MILLIS
 from swim_core.native.wire.queries import (
@@ -50,6 +52,7 @@ LIST_SIZE = 2  # bytes by which the header of a long list exceeds an empty one's
 MAX_POSITION = (1 << 64) - 1
 MAX_HOSTS = 4_096  # remembered for "not again so soon"
 REMOTE_SPEECH = 10  # broadcasts and joins a second for all other hosts together: forged sources must not flood anybody
+COOKIE_LIFE = 60.0  # seconds that a cookie's key is used; the one before stays good as long
 MAX_SPOKEN = 256  # questions to broadcast remembered, lest one that is asked again is broadcast again
 MAX_DETAIL = 300  # bytes of a note's text: one always fits
 MAX_COUNT = MAX_INCARNATION  # what a field of 32 bits holds
@@ -68,6 +71,7 @@ class ToolServer:
         evidence_log: EvidenceLog,
         broadcasts: Broadcasts,
         joiner: Joiner,
+        secret: bytes,
     ) -> None:
         self._policy = context.config.answer_tools
         self._table = context.table
@@ -82,11 +86,12 @@ class ToolServer:
         self._joiner = joiner
         self._last: dict[str, float] = {}
         self._remote_speech = RateLimit(REMOTE_SPEECH)
-        self._spoken: dict[tuple[Address, int], Spoken] = {}
+        self._spoken: dict[tuple[Address, int], tuple[Spoken, float]] = {}
+        self._secret = secret
 
     def asked(self, ask: Ask, sender: Sender, now: float) -> None:
         """Answer a tool, if it may ask."""
-        refusal = self._refusal(ask, sender.address, now)
+        refusal = self._refusal(ask, sender, now)
         if refusal is not None:
             self._counters.drop(refusal)
             return
@@ -96,15 +101,16 @@ class ToolServer:
         if answer is None or not self._outbox.reply(Tell(ask.nonce, *answer), sender, now):
             self._counters.drop(DropReason.RATE_LIMITED)  # too short a question for any answer
 
-    def _refusal(self, ask: Ask, source: Address, now: float) -> DropReason | None:
-        """Why a question from there is not answered; None if it is."""
+    def _refusal(self, ask: Ask, sender: Sender, now: float) -> DropReason | None:
+        """Why a question is not answered; None if it is."""
+        source = sender.address
         if self._policy == "nobody":
             return DropReason.NOT_ALLOWED
         if not known(ask.what):
             return DropReason.UNKNOWN_KIND
         if is_loopback(source):
             return None
-        if self._policy == "loopback":
+        if self._policy == "loopback" or (self._policy == "holders" and sender.seal is None):
             return DropReason.NOT_ALLOWED
         if now - self._last.get(source.host, float("-inf")) < PAGE_SPACING:
             return DropReason.RATE_LIMITED
@@ -118,6 +124,8 @@ class ToolServer:
 
     def _answer(self, ask: Ask, sender: Sender, room: int, now: float) -> tuple[int | None, bytes] | None:
         """Where the next page begins, and this one; None if there is no room for one."""
+        if ask.what in (What.BROADCAST, What.JOIN) and sender.seal is not None:
+            return self._on_behalf_of_holder(ask, sender, sender.seal, now)
         if ask.what is What.BROADCAST:
             return None, _encode(self._speak(ask, sender, now))
         if ask.what is What.JOIN:
@@ -184,16 +192,48 @@ class ToolServer:
     def _cluster_time(self, at: float, now: float) -> int:
         return min(max(0, round(self._clock.exact(now) - (now - at) * 1e3)), MAX_MILLIS)
 
-    # ------------------------------------------------------------------ broadcasts
+    # ------------------------------------------------------------------ broadcasts, and other orders
+
+    def _on_behalf_of_holder(
+        self, ask: Ask, sender: Sender, seal: Opened, now: float
+    ) -> tuple[int | None, bytes] | None:
+        """Do what a holder of a key wants done, in two steps: who only repeats what it heard never has the cookie.
+
+        The first answer names the cookie as where the next page begins, so tools ask again with it by themselves.
+        """
+        broadcast = ask.what is What.BROADCAST
+        if seal.key.reader:
+            words = "a reader's key can only ask"
+            teller = self._teller(now)
+            return None, _encode(Spoken(teller, None, words) if broadcast else Joined(teller, None, words))
+        minute = int(now // COOKIE_LIFE)
+        if ask.cursor not in (self._cookie(ask, sender.address, at) for at in (minute, minute - 1)):
+            if ask.cursor:
+                return None
+            cookie, teller = self._cookie(ask, sender.address, minute), self._teller(now)
+            return cookie, _encode(Spoken(teller, None) if broadcast else Joined(teller, None))
+        return None, _encode(self._speak(ask, sender, now) if broadcast else self._take_seeds(ask, now))
+
+    def _cookie(self, ask: Ask, source: Address, minute: int) -> int:
+        data = minute.to_bytes(8, "big", signed=True) + bytes((ask.what,)) + pack(source) + ask.argument
+        return int.from_bytes(blake2b(data, digest_size=8, key=self._secret, person=b"tool cookie").digest(), "big") | 1
 
     def _speak(self, ask: Ask, sender: Sender, now: float) -> Spoken:
-        """Broadcast for the asker; a question that is asked again, its answer being lost, is not broadcast again."""
+        """Broadcast for the asker; a question that is asked again, its answer being lost, is not broadcast again.
+
+        With keys, what was asked for is remembered for as long as its cookie is good, and beyond `MAX_SPOKEN` no more
+        is done: else a recording might be.
+        """
         key = sender.address, ask.nonce
-        spoken = self._spoken.get(key)
+        spoken, _ = self._spoken.get(key, (None, now))
         if spoken is None:
-            spoken = self._spoken[key] = self._try_to_speak(ask.argument, now)
-            if len(self._spoken) > MAX_SPOKEN:
-                del self._spoken[next(iter(self._spoken))]
+            oldest = next(iter(self._spoken), None)
+            if oldest is not None and len(self._spoken) == MAX_SPOKEN:
+                if sender.seal is not None and now - self._spoken[oldest][1] < 2 * COOKIE_LIFE:
+                    return Spoken(self._teller(now), None, "too much was broadcast for tools in the last two minutes")
+                del self._spoken[oldest]
+            spoken = self._try_to_speak(ask.argument, now)
+            self._spoken[key] = spoken, now
         return spoken
 
     def _try_to_speak(self, payload: bytes, now: float) -> Spoken:

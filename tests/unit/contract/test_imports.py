@@ -55,6 +55,7 @@ NATIVE = (
 """The same for the rooms of the native protocol."""
 DOORS = {
     "swim_threads.engine",
+    "swim_threads.key_file",
     "swim_threads.logs",
     "swim_threads.lookups",
     "swim_threads.preparing",

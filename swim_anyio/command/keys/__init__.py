@@ -1,0 +1,1 @@
+"""Commands that make and change files of keys: `swim keygen` and `swim keys`."""

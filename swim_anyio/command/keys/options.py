@@ -1,0 +1,74 @@
+"""The options of `swim keygen` and `swim keys`, built with typer. What they do is imported when it is done."""
+
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+__all__ = ["add_keys"]
+
+File = Annotated[str, Argument(metavar="FILE", show_default=False, help="The key file.")]
+Cluster = Annotated[str | None, Option(metavar="LABEL", help="The cluster's label, if it has one [SWIM_CLUSTER].")]
+
+
+def add_keys(app: typer.Typer) -> None:
+    """Add `keygen` and `keys`."""
+    app.command(short_help="Make a key for a cluster.")(keygen)
+    keys = typer.Typer(help="List, add and drop the keys in a file.", no_args_is_help=True)
+    keys.command("list", short_help="Print the ids of the keys.")(list_keys)
+    keys.command("add", short_help="Put a new key first.")(add)
+    keys.command("drop", short_help="Take a key out.")(drop)
+    keys.command("reader", short_help="Print a key that can only ask members.")(reader)
+    app.add_typer(keys, name="keys", rich_help_panel=None)
+
+
+def keygen(file: File, cluster: Cluster = None) -> int:
+    """Make a key file for all members of a cluster, and print the id of the key.
+
+    \b
+    Example:  swim keygen swim.key        then copy it to every host, and there
+              swim agent --key-file swim.key --bind 0.0.0.0:7946 ...
+    FILE:     must not exist; "-" prints the key itself
+    Status:   0 success, 1 if the file can't be written, 2 bad options
+    """
+    from .files import run_keygen
+
+    return run_keygen(file, cluster)
+
+
+def list_keys(file: File, cluster: Cluster = None) -> int:
+    """Print the ids of the keys in a file, the preferred one first. The keys themselves are not shown."""
+    from .files import run_list
+
+    return run_list(file, cluster)
+
+
+def add(file: File, cluster: Cluster = None) -> int:
+    """Put a new key first in a file: the first step of a rotation, once for all hosts.
+
+    \b
+    Then:     copy the file to every host, at any pace; members take it over by
+              themselves. When all prefer the new key, drop the old one (swim
+              keys drop), and copy the file again.
+    """
+    from .files import run_add
+
+    return run_add(file, cluster)
+
+
+def drop(
+    file: File,
+    identifier: Annotated[str, Argument(metavar="ID", show_default=False, help="Of the key, as `list` prints it.")],
+    cluster: Cluster = None,
+) -> int:
+    """Take a key out of a file: the last step of a rotation. What it sealed is not opened any more."""
+    from .files import run_drop
+
+    return run_drop(file, identifier, cluster)
+
+
+def reader(file: File, cluster: Cluster = None) -> int:
+    """Print a key for those who may ask the members of one cluster, and do nothing else."""
+    from .files import run_reader
+
+    return run_reader(file, cluster)

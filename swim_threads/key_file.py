@@ -1,0 +1,143 @@
+"""The file that a node's keys stand in: read at the start, looked at every five seconds, and never written.
+
+Whoever rotates keys puts another file in its place, as editors, `swim keys` and Kubernetes do. It is looked at in a
+thread of its own, since a file system that hangs must not hold up the protocol. That thread ends by itself when its
+node has ended.
+"""
+
+import os
+import stat
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol
+from weakref import ref
+
+from swim_core import ConfigError, KeyInvalid, Keys
+from swim_core.embedding.log_messages import ERROR, WARNING
+from swim_core.protocol import ProtocolNode
+
+from .errands import Worker
+from .logs import Log
+
+__all__ = ["KeyFile", "read_key_file", "watch_key_file"]
+
+LOOK_EVERY = 5.0  # seconds
+MAX_SIZE = 65_536  # bytes: room for eight keys and much to say about them
+Deed = Callable[[ProtocolNode, float], None]
+
+
+class KeyFile:
+    """A key file, and what it was like when it was last read."""
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self._seen: object = None
+        self.notice: str | None = None
+        """What its owner should know of its rights; None if they are fine."""
+
+    def read(self) -> Keys:
+        """Its keys.
+
+        Raises:
+            KeyInvalid: if it can't be read, others may write to it, or a line is no key.
+        """
+        try:
+            fd = os.open(self.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+            with open(fd, "rb") as file:
+                found = os.fstat(fd)
+                self._seen = _signature(found)
+                self._check(found)
+                data = file.read(MAX_SIZE + 1)
+        except OSError as error:
+            self._seen = None
+            raise KeyInvalid(f"the key file {self.path} can't be read: {error.strerror or error}") from error
+        if len(data) > MAX_SIZE:
+            raise KeyInvalid(f"the key file {self.path} has more than {MAX_SIZE} bytes: it is none")
+        try:
+            text = data.decode()
+        except UnicodeDecodeError:
+            raise KeyInvalid(f"the key file {self.path} is not text") from None
+        return Keys.parse(text, self.path)
+
+    def changed(self) -> bool:
+        """Whether there is another file than the one that was read, as far as its time, place and size tell."""
+        try:
+            return _signature(os.stat(self.path)) != self._seen
+        except OSError:
+            return self._seen is not None
+
+    def _check(self, found: os.stat_result) -> None:
+        if not stat.S_ISREG(found.st_mode):
+            raise KeyInvalid(f"the key file {self.path} is no file")
+        if os.name != "posix":
+            return
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise KeyInvalid(f"others may write to the key file {self.path}: chmod 600 {self.path}")
+        if found.st_mode & stat.S_IROTH:
+            self.notice = f"everybody on this host may read the key file {self.path}: chmod 600 {self.path}"
+
+
+def _signature(found: os.stat_result) -> tuple[int, ...]:
+    return found.st_mtime_ns, found.st_dev, found.st_ino, found.st_size
+
+
+class RunsNode(Protocol):
+    """What runs a node, an engine of either adapter."""
+
+    log: Log
+
+    @property
+    def running(self) -> bool:
+        """Whether it still does."""
+
+    def act_soon(self, deed: Deed) -> None:
+        """Have the node told something, for any thread; nothing comes of it once the node has ended."""
+
+
+def read_key_file(file: KeyFile, log: Log) -> Keys:
+    """Its keys, for a node that starts; says if its rights are too wide. Raises as `KeyFile.read`."""
+    keys = file.read()
+    if file.notice is not None:
+        log.say(WARNING, "%s", file.notice)
+    return keys
+
+
+def watch_key_file(file: KeyFile, engine: RunsNode) -> None:
+    """Have a node take over the keys of a file whenever that changes, for as long as the node runs.
+
+    A file that is bad or gone changes nothing: the node keeps the keys that it has, and the log says why.
+
+    Args:
+        file: as read at the start.
+        engine: that runs the node; it is not kept alive.
+    """
+    Worker(partial(_watch, file, ref(engine)), "swim key file").begin()
+
+
+def _watch(file: KeyFile, engine_of: Callable[[], RunsNode | None]) -> None:
+    pause = threading.Event()
+    while not pause.wait(LOOK_EVERY):
+        engine = engine_of()
+        if engine is None or not engine.running:
+            return
+        if file.changed():
+            _take_over(file, engine)
+        del engine
+
+
+def _take_over(file: KeyFile, engine: RunsNode) -> None:
+    log = engine.log
+    try:
+        keys = file.read()
+    except KeyInvalid as error:
+        log.say(ERROR, "the keys stay as they are: %s", error)
+        return
+
+    def deed(node: ProtocolNode, now: float) -> None:
+        try:
+            node.set_keys(keys, now=now)
+        except ConfigError as error:
+            log.say(ERROR, "the keys stay as they are: %s", error)
+
+    engine.act_soon(deed)
