@@ -10,6 +10,7 @@ from weakref import WeakSet
 import anyio
 
 from swim_core import Address, Event, MemberJoined, NodeCrashed, NotRunning, ProtocolNode, WrongThread
+from swim_threads.key_file import KeyFile
 from swim_threads.logs import Log
 from swim_threads.resolver import Seed
 
@@ -85,6 +86,10 @@ class BaseEngine(ABC):
         Raises as `act` does, save WrongThread.
         """
         return False
+
+    @abstractmethod
+    def watch_keys(self, file: KeyFile) -> None:
+        """Take over what stands in a key file whenever it changes, until the node ends."""
 
     @abstractmethod
     def join(self, seeds: Iterable[Seed]) -> None:

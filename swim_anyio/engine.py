@@ -9,6 +9,7 @@ from typing import TypeVar
 from swim_core import Address, Event, JoinAttempt, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode
 from swim_core.embedding.log_messages import ERROR, WARNING, Notice, Notices
 from swim_core.embedding.mistakes import is_mistake
+from swim_threads.key_file import KeyFile, KeyWatch
 from swim_threads.logs import Log
 from swim_threads.lookups import look_ups
 from swim_threads.preparing import OwnAddress
@@ -60,6 +61,7 @@ class Engine(BaseEngine):
         if listener is not None:
             self._connections = Connections(core, listener, self._on_connection, now=self.clock())
         self._deadline: float | None = None
+        self._key_watch: KeyWatch | None = None
         self._resolver = Resolver(
             socket.reachable_families, self._act_later, log.notice, backoff_max=backoff_max, service=look_up_service
         )
@@ -284,6 +286,9 @@ class Engine(BaseEngine):
         if isinstance(event, JoinAttempt):
             self._resolver.refresh(self.clock())
 
+    def watch_keys(self, file: KeyFile) -> None:
+        self._key_watch = KeyWatch(file, self)
+
     def act_soon(self, deed: Deed) -> None:
         """Have the node told something, for any thread; nothing comes of it once the node has ended."""
         with suppress(RuntimeError):  # asyncio's, of a loop that is closed
@@ -301,6 +306,8 @@ class Engine(BaseEngine):
             self.act(deed)
 
     def _release(self) -> None:
+        if self._key_watch is not None:
+            self._key_watch.stop()
         self._resolver.stop()
         self._socket.close()
         if self._multicast is not None:

@@ -28,7 +28,6 @@ from swim_threads.preparing import (
     no_more_sockets,
     open_multicast,
     open_sockets,
-    watch_key_file,
 )
 from swim_threads.sockets.udp import UdpSocket
 
@@ -119,7 +118,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
             cluster=cluster,
             discover=discover,
             keys=keys,
-            key_file=key_file,
+            key_file=None if key_file is None else os.fspath(key_file),
             environ=os.environ,
             hostname=simulated.hostname if simulated else socket.gethostname(),
             suffix=simulated.suffix() if simulated else secrets.token_hex(4),
@@ -211,9 +210,9 @@ async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[Bas
                 listener=listener,
                 log=log,
             )
+        if key_file is not None and loop.real_time:
+            engine.watch_keys(key_file)
         undo.pop_all()
-    if key_file is not None and loop.real_time:
-        watch_key_file(key_file, engine)
     return engine, loop
 
 

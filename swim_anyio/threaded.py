@@ -10,6 +10,7 @@ import anyio
 from swim_core import Address, NodeCrashed, NotRunning, ProtocolNode
 from swim_core.embedding.log_messages import ERROR
 from swim_threads import engine as threads
+from swim_threads.key_file import KeyFile
 from swim_threads.logs import Log
 from swim_threads.preparing import OwnAddress
 from swim_threads.resolver import Seed
@@ -78,9 +79,8 @@ class ThreadedEngine(BaseEngine):
         self._engine.act(deed)
         return True
 
-    def act_soon(self, deed: Callable[[ProtocolNode, float], None]) -> None:
-        """Have the node told something, for any thread; nothing comes of it once the node has ended."""
-        self._engine.act_soon(deed)
+    def watch_keys(self, file: KeyFile) -> None:
+        self._engine.watch_keys(file)
 
     def join(self, seeds: Iterable[Seed]) -> None:
         self.check_running()

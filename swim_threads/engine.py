@@ -18,6 +18,7 @@ from swim_core.embedding.mistakes import is_mistake
 
 from .condition import Condition
 from .errands import Errand, Worker, in_main_thread
+from .key_file import KeyFile, KeyWatch
 from .logs import Log
 from .own_address import LOOK_EVERY, OwnAddress
 from .resolver import BACKOFF_MAX, Resolver, Seed
@@ -129,6 +130,7 @@ class Engine:
         self._notices = Notices()
         self._resolver = Resolver(sock.reachable_families, self.act, self.log.notice, backoff_max=backoff_max)
         self._errands: deque[Callable[[], None]] = deque()
+        self._key_watch: KeyWatch | None = None
         self._thread = Worker(self._run, f"swim {node.local.name}")
         _engines.add(self)
 
@@ -220,6 +222,10 @@ class Engine:
             raise
         self._tell_news()
         return result
+
+    def watch_keys(self, file: KeyFile) -> None:
+        """Take over what stands in a key file whenever it changes, until the node ends."""
+        self._key_watch = KeyWatch(file, self)
 
     @property
     def running(self) -> bool:
@@ -514,6 +520,8 @@ class Engine:
             self._on_change()
 
     def _close(self) -> None:
+        if self._key_watch is not None:
+            self._key_watch.stop()
         self._socket.close()
         if self._multicast is not None:
             self._multicast.close()

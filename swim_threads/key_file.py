@@ -1,15 +1,13 @@
 """The file that a node's keys stand in: read at the start, looked at every five seconds, and never written.
 
 Whoever rotates keys puts another file in its place, as editors, `swim keys` and Kubernetes do. It is looked at in a
-thread of its own, since a file system that hangs must not hold up the protocol. That thread ends by itself when its
-node has ended.
+thread of its own, since a file system that hangs must not hold up the protocol.
 """
 
 import os
 import stat
 import threading
 from collections.abc import Callable
-from functools import partial
 from typing import Protocol
 from weakref import ref
 
@@ -18,9 +16,9 @@ from swim_core.embedding.log_messages import ERROR, WARNING
 from swim_core.protocol import ProtocolNode
 
 from .errands import Worker
-from .logs import Log
+from .logs import HASTE, Log
 
-__all__ = ["KeyFile", "read_key_file", "watch_key_file"]
+__all__ = ["KeyFile", "KeyWatch", "read_key_file"]
 
 LOOK_EVERY = 5.0  # seconds
 MAX_SIZE = 65_536  # bytes: room for eight keys and much to say about them
@@ -103,8 +101,8 @@ def read_key_file(file: KeyFile, log: Log) -> Keys:
     return keys
 
 
-def watch_key_file(file: KeyFile, engine: RunsNode) -> None:
-    """Have a node take over the keys of a file whenever that changes, for as long as the node runs.
+class KeyWatch:
+    """Has a node take over the keys of a file whenever that changes, until it is stopped.
 
     A file that is bad or gone changes nothing: the node keeps the keys that it has, and the log says why.
 
@@ -112,18 +110,28 @@ def watch_key_file(file: KeyFile, engine: RunsNode) -> None:
         file: as read at the start.
         engine: that runs the node; it is not kept alive.
     """
-    Worker(partial(_watch, file, ref(engine)), "swim key file").begin()
 
+    def __init__(self, file: KeyFile, engine: RunsNode) -> None:
+        self._file = file
+        self._engine = ref(engine)
+        self._stopped = threading.Event()
+        self._thread = Worker(self._watch, "swim key file")
+        self._thread.begin()
 
-def _watch(file: KeyFile, engine_of: Callable[[], RunsNode | None]) -> None:
-    pause = threading.Event()
-    while not pause.wait(LOOK_EVERY):
-        engine = engine_of()
-        if engine is None or not engine.running:
-            return
-        if file.changed():
-            _take_over(file, engine)
-        del engine
+    def stop(self) -> None:
+        """End the thread, and wait a moment for that: a file system that hangs holds up nobody for longer."""
+        self._stopped.set()
+        if self._thread is not threading.current_thread():
+            self._thread.join(HASTE)
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(LOOK_EVERY):
+            engine = self._engine()
+            if engine is None or not engine.running:
+                return
+            if self._file.changed():
+                _take_over(self._file, engine)
+            del engine
 
 
 def _take_over(file: KeyFile, engine: RunsNode) -> None:

@@ -24,7 +24,6 @@ from .preparing import (
     no_more_sockets,
     open_multicast,
     open_sockets,
-    watch_key_file,
 )
 from .sockets.udp import UdpSocket
 
@@ -92,7 +91,7 @@ def open_node(
         cluster=cluster,
         discover=discover,
         keys=keys,
-        key_file=key_file,
+        key_file=None if key_file is None else os.fspath(key_file),
         environ=os.environ,
         hostname=socket.gethostname(),
         suffix=secrets.token_hex(4),
@@ -126,7 +125,11 @@ def open_node(
             )
         undo.pop_all()
     if file is not None:
-        watch_key_file(file, node._engine)
+        try:
+            node._engine.watch_keys(file)
+        except BaseException:
+            node.close()
+            raise
     return node
 
 

@@ -10,7 +10,7 @@ from swim_core.embedding.advertising import exposure_warning, is_wildcard, label
 from swim_core.embedding.arguments import Arguments
 from swim_core.embedding.log_messages import INFO, WARNING
 
-from .key_file import KeyFile, read_key_file, watch_key_file
+from .key_file import KeyFile, read_key_file
 from .logs import Log
 from .own_address import LOOK_EVERY, OwnAddress
 from .services import check_services
@@ -32,7 +32,6 @@ __all__ = [
     "no_more_sockets",
     "open_multicast",
     "open_sockets",
-    "watch_key_file",
 ]
 
 FIRST_LOOK_UP = 2.0
@@ -91,9 +90,10 @@ def advertised(
     own = OwnAddress(sock, advertise, seeds)
     if own.choice.notice is not None:
         log.say(WARNING if own.choice.doubtful else INFO, "%s", own.choice.notice)
-    for warning in (exposure_warning(sock.address), label_warning(sock.address, arguments.config)):
-        if warning is not None:
-            log.say(WARNING, "%s", warning)
+    if arguments.keys is None and arguments.key_file is None:
+        for warning in (exposure_warning(sock.address), label_warning(sock.address, arguments.config)):
+            if warning is not None:
+                log.say(WARNING, "%s", warning)
     return own
 
 

@@ -45,9 +45,8 @@ def swim(
     """SWIM group membership: see who is there and who is gone, and tell them all.
 
     \b
-    Try:     swim demo; or  swim agent --name n1  and in another terminal
-             swim agent --name n2 --bind 127.0.0.1:0 --join 127.0.0.1:7946
-    Status:  0 success, 130 Ctrl-C, 2 bad usage or settings, 1 other failures
+    Try:  swim demo; or  swim agent --name n1  and in another terminal
+          swim agent --name n2 --bind 127.0.0.1:0 --join 127.0.0.1:7946
     """
     if version:
         from importlib.metadata import version as version_of
@@ -88,9 +87,7 @@ def agent(
     ] = None,
     max_broadcast: Annotated[int | None, Option(hidden=True)] = None,
     no_tripwires: Annotated[bool, Option("--no-tripwires", help="Use no TCP; crashes are found later.")] = False,
-    answer_tools: Annotated[
-        AnswerTools | None, Option(metavar="WHOM", help="holders, loopback, anyone, nobody.")
-    ] = None,
+    answer_tools: Annotated[AnswerTools | None, Option(hidden=True)] = None,
     key_file: Annotated[str | None, Option(metavar="FILE", help="Seal datagrams with these keys.")] = None,
     accept_plain: Annotated[bool, Option("--accept-plain", hidden=True)] = False,
     backend: Annotated[Backend, Option(hidden=True)] = Backend.ASYNCIO,

@@ -3,7 +3,6 @@
 import re
 from collections.abc import Iterable, Mapping
 from ipaddress import ip_network
-from os import PathLike, fspath
 
 import attrs
 
@@ -71,7 +70,7 @@ def read_arguments(
     cluster: str | None = None,
     discover: Multicast | None = None,
     keys: Keys | str | Iterable[str] | None = None,
-    key_file: str | PathLike[str] | None = None,
+    key_file: str | None = None,
     environ: Mapping[str, str],
     hostname: str,
     suffix: str,
@@ -113,7 +112,7 @@ def read_arguments(
 
 
 def read_keys(
-    keys: Keys | str | Iterable[str] | None, key_file: str | PathLike[str] | None, environ: Mapping[str, str]
+    keys: Keys | str | Iterable[str] | None, key_file: str | None, environ: Mapping[str, str]
 ) -> tuple[Keys | None, str | None]:
     """Keys, or the file that they stand in, by argument or variable.
 
@@ -125,7 +124,7 @@ def read_keys(
     if keys is not None:
         return Keys.of(keys), None
     if key_file is not None:
-        return None, fspath(key_file)
+        return None, key_file
     file, texts = environ.get("SWIM_KEY_FILE"), environ.get("SWIM_KEY")
     if file and texts:
         raise ConfigError("SWIM_KEY_FILE and SWIM_KEY: set one of them")

@@ -10,7 +10,7 @@ from swim_core.errors import ConfigError
 __all__ = ["AnswerTools", "ConfigFields", "Plain", "Settings"]
 
 AnswerTools = Literal["holders", "loopback", "anyone", "nobody"]
-"""Which tools a node answers: those with a key, those on its own host, any, or none. Tools ask without being members."""
+"""Which tools a node answers: those with a key, on its own host, any, or none. Tools ask without being members."""
 Plain = Literal["never", "accept"]
 """What a node with keys does with datagrams that are not sealed."""
 
@@ -105,13 +105,13 @@ class Settings:
     Attributes:
         cluster: label, at most 64 bytes. Datagrams with another label are dropped, so that two clusters on one network
             never merge by accident. The label offers no protection, since it isn't secret.
-        answer_tools: "holders", "loopback", "anyone" or "nobody": which tools this node answers. A tool is not a member (``swim
-            members``, ``why``, ``watch``, ``broadcast``, ``join``); it asks for members and for the reasons of
-            verdicts, and can have this node broadcast a text or ask more seeds. "holders" means everybody who has
-            one of its keys, or a reader's key, and on a node without keys the same as "loopback": every process on this
-            host (with keys, one that has a key). With "anyone", on a node without keys, everybody who can reach the port learns names, addresses and metadata and can speak in
-            this node's name. No answer is longer than its question, so not even forged questions make this node flood
-            others.
+        answer_tools: "holders", "loopback", "anyone" or "nobody": which tools this node answers. A tool is not a member
+            (``swim members``, ``why``, ``watch``, ``broadcast``, ``join``); it asks for members and for the reasons of
+            verdicts, and can have this node broadcast a text or ask more seeds. With keys, only tools that have a key
+            are answered: "holders" from everywhere, "loopback" on this host. Without keys both mean every process on
+            this host, and "anyone" means that everybody who can reach the port learns names, addresses and metadata
+            and can speak in this node's name. No answer is longer than its question, so not even forged questions
+            make this node flood others.
         plain: "never" or "accept": what a node with keys does with datagrams that are not sealed. "accept" is for the
             time in which a cluster moves from plain to sealed datagrams, or back: members that open sealed datagrams
             are sent such, and all others plain ones. Nothing is protected during that time. Without keys it has no

@@ -22,6 +22,7 @@ from swim_core import (
     Contact,
     Event,
     Evidence,
+    Keys,
     Member,
     MemberJoined,
     MemberPinged,
@@ -62,6 +63,8 @@ class Node(Protocol):
     def contact(self, name: str) -> Contact | None: ...
 
     def ping(self, name: str) -> float | None: ...
+
+    def set_keys(self, keys: Keys | str | Iterable[str]) -> None: ...
 
     def remove(self, name: str) -> None: ...
 
@@ -203,6 +206,9 @@ class LoopNode:
     def ping(self, name: str) -> float | None:
         return self._portal.call(self._node.ping, name)
 
+    def set_keys(self, keys: Keys | str | Iterable[str]) -> None:
+        self._call(self._node.set_keys, keys)
+
     def remove(self, name: str) -> None:
         self._call(self._node.remove, name)
 
@@ -305,6 +311,10 @@ class SimulatedNode:
         while not isinstance(event := events.get(), MemberPinged):
             pass
         return event.round_trip
+
+    def set_keys(self, keys: Keys | str | Iterable[str]) -> None:
+        self._check()
+        self._process.do(lambda node, now: node.set_keys(Keys.of(keys), now=now))
 
     def remove(self, name: str) -> None:
         self._check()

@@ -13,13 +13,22 @@ Cluster = Annotated[str | None, Option(metavar="LABEL", help="The cluster's labe
 
 def add_keys(app: typer.Typer) -> None:
     """Add `keygen` and `keys`."""
-    app.command(short_help="Make a key for a cluster.")(keygen)
-    keys = typer.Typer(help="List, add and drop the keys in a file.", no_args_is_help=True)
+    app.command(short_help="Make a key for a cluster; swim keys looks after it.")(keygen)
+    keys = typer.Typer(no_args_is_help=True)
+    keys.callback()(look_after)
     keys.command("list", short_help="Print the ids of the keys.")(list_keys)
     keys.command("add", short_help="Put a new key first.")(add)
     keys.command("drop", short_help="Take a key out.")(drop)
     keys.command("reader", short_help="Print a key that can only ask members.")(reader)
-    app.add_typer(keys, name="keys", rich_help_panel=None)
+    app.add_typer(keys, name="keys", hidden=True)  # `keygen` tells of it: the help of all is to fit one screen
+
+
+def look_after() -> None:
+    """List, add and drop the keys in a file. A rotation adds one, and later drops the old one.
+
+    \b
+    Example:  swim keys add swim.key
+    """
 
 
 def keygen(file: File, cluster: Cluster = None) -> int:

@@ -108,7 +108,16 @@ def parse(words: list[str]) -> None:
 def test_each_command_and_variable_that_is_named_exists() -> None:
     commands = set(cast(Any, typer.main.get_command(app)).commands)
     fields = {f"SWIM_{field.name.upper()}" for field in attrs.fields(Config)}
-    variables = {"SWIM_BIND", "SWIM_JOIN", "SWIM_NAME", "SWIM_PRESET", "SWIM_DRIVER", *fields}
+    variables = {
+        "SWIM_BIND",
+        "SWIM_JOIN",
+        "SWIM_NAME",
+        "SWIM_PRESET",
+        "SWIM_DRIVER",
+        "SWIM_KEY",
+        "SWIM_KEY_FILE",
+        *fields,
+    }
     for page in documents():
         text = page.read_text()
         assert set(re.findall(r"`swim ([a-z]+)", text)) <= commands, page
