@@ -1,4 +1,31 @@
-"""The one door through which others' claims enter (docs/protocol.md, section 1)."""
+"""The one door through which others' claims enter (docs/protocol.md, section 1).
+
+A claim says of one run of one member in which state it is. Claims about one name are in a total
+order, by `precedence`:
+
+    (epoch, incarnation, address, state)    with ALIVE < SUSPECT < DEAD < LEFT
+
+and to merge is to keep the larger. Keeping the larger is idempotent, commutative and associative: a
+join semilattice. So news may come in any order, twice, or by way of anybody, and all who have heard
+the same hold the same; that is why neither a flood nor a sync need be reliable, and why views can
+be compared by a hash.
+
+Others may only say more of a run at the incarnation that it has: SUSPECT, DEAD. Only the member
+itself raises the incarnation, and does so to refute them (`LocalMember.refute`); only a new process
+has a new epoch. So no rumour outlives an answer, and nobody who was dead comes back but by its own
+word. A claim that enters here is
+
+    refused      it can't be: too far ahead in time, or another host's loopback address (counted by reason)
+    refuted      it is about this node itself, which answers
+    no news      it is not higher than what is held; a sender that claims too little of itself is corrected
+    held back    it says DEAD of a member that may well live: that one is asked, up to three times
+    merged       it goes into the table, and the hub is told
+
+and one that is held back is merged when its time is up, unless a higher one came meanwhile. All
+deaths that are old, or came by a sync, or contradict what was heard here, are held back for a
+second or so; news of a silence for some round trips. So when a partition heals, verdicts of the
+past that are still on their way kill hardly anybody.
+"""
 
 from math import inf
 

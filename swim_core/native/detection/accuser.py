@@ -18,7 +18,7 @@ from .evidence_log import EvidenceLog
 from .letters import Letters
 from .prober import Prober
 from .under_watch import MANY, UnderWatch
-from .watch import NONCES, AskedHelper, Watch
+from .watch import NONCES, AskedHelper, Stage, Watch
 
 __all__ = ["Accuser"]
 
@@ -78,7 +78,7 @@ class Accuser:
     def begin(self, watch: Watch, now: float) -> None:
         """A probe of this node failed: ask the first helpers, those nearest before the subject on the rings, whose
         tripwires lead to it."""
-        watch.accusing = True
+        watch.enter(Stage.ACCUSING)
         limit = self._tolerance() + self._rtt.margin
         detail = f"dead after {limit:.2f} s of silence, if others agree"
         self._evidence_log.note(watch.entry.name, "accused", now, detail=detail)
@@ -137,7 +137,9 @@ class Accuser:
                 self._request(watch, helper.entry, now)
             self._ask_more(watch, self._config.helpers - len(able), now)
         self._replace_silent(watch, now)
-        if self._until_poll(watch, now) <= 0 and now >= watch.next_poll:
+        enough = self._until_poll(watch, now) <= 0
+        watch.enter(Stage.POLLING if enough else Stage.ACCUSING)
+        if enough and now >= watch.next_poll:
             if watch.pinged == now or self._ping(watch, now):  # the subject has the last word
                 watch.next_poll = now + self._poll_interval()
                 self._poll(watch, now)
@@ -218,7 +220,7 @@ class Accuser:
 
     def judge(self, watch: Watch, now: float) -> None:
         """Suspect or declare dead, if a rule holds."""
-        if self._health.deaf or watch.short_id not in self._under_watch:
+        if self._health.deaf or watch.over:
             return
         quorum = self._quorum(watch, now)
         awake = self._health.awake(now)

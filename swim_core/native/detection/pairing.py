@@ -1,10 +1,28 @@
-"""Who meets whom in which round, and when: a tournament in which every member meets one other per round.
+"""Who meets whom in which round, and when: a tournament, computed by each member alone
+(docs/protocol.md, section 3).
 
-Members stand in an order that all know. In round r those at places i and j are a pair if i + j equals c(r) modulo
-M, the odd one of n and n - 1, with c(r) = floor(frac(r x golden ratio) x M). The one with 2 i = c(r) modulo M is left
-over: where n is even it meets place n - 1, which stands outside; where n is odd the next one, which has a partner
-besides, pings it too. c(r) is a *fraction* of the order, so a view that differs by one member shifts partners by few
-places.
+In SWIM each member pings one other per period, drawn at random. Some are then pinged by several and
+some by none, so a crash may go unseen for periods, and n members cost n exchanges. Here all members
+stand in one order (by a hash of their names), and agree by cluster time on the number of the round.
+That is enough for each to know its partner: one of the two pings, the other acks, and both have
+shown that they live. Each member is examined in every round, for n / 2 exchanges.
+
+The pairs are those of a round-robin tournament. In round r two, at places i and j, are a pair if
+
+    i + j = c(r) modulo M,    with M the odd one of n and n - 1, and c(r) = floor(frac(r x golden ratio) x M)
+
+For each i there is one j, and theirs is the same sum: so nobody has two partners, and both agree
+without a word. As M is odd, just one place has 2 i = c(r), and would meet itself. It is *left
+over*: where n is even it meets place n - 1, which stands outside; where n is odd the member at the
+next place, which has a partner besides, pings it, too.
+
+Multiples of the golden ratio fall evenly into the unit interval, and successive ones far apart. So
+a member meets others from all over the order in successive rounds, and all of them in the long run.
+c(r) is a *fraction* of the order: a view that differs by one member shifts partners by few places,
+and not all pairs anew. Where two disagree all the same, one waits in vain and then pings
+(`Prober`), so that a round costs more, and nobody goes unexamined.
+
+All of it is pure functions; the turn of a node, which has states, is in `prober`.
 """
 
 from math import floor, modf

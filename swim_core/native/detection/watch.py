@@ -1,10 +1,37 @@
-"""A watch: what this node knows about one silent member, and which rule that satisfies.
+"""A watch: what this node knows about one silent member, and which rule that satisfies
+(docs/protocol.md, section 4).
 
-Ages and silences are in seconds awake (`LocalHealth.awake`); kernel evidence, votes and schedules in seconds
-of the local clock.
+That one probe failed proves little: the ping, the ack, the line or this very node may be what
+failed. So it only begins a *watch*, at the node whose probe it was, the *accuser*, and at those
+whom it asks to look, the *helpers*. Each pings the member, and has connections tried to learn what
+the kernel there says; the accuser judges by what all of them see. One watch may serve both parts.
+
+    HELPING    others asked this node to look; it votes on what it sees
+    ACCUSING   its own probe failed: helpers are asked, and their votes are gathered
+    POLLING    the silence is old enough for a verdict: helpers and the member are asked for the last word
+    OVER       life was shown, a verdict was given, here or elsewhere, or nobody asks any more
+
+`NEXT` holds what may follow what. Who accuses does so until the end. From POLLING a watch goes back
+to ACCUSING when what was old enough is no longer: most others fell silent as well, which triples
+the tolerance, or a kernel that was silent answers. A sign of life ends it in any stage, at once.
+
+It rests on these rules (`Accuser.judge`); S is the stall tolerance, m some round trips, q = min(2,
+members who could say):
+
+    GONE        refused here and at min(1, q) helpers, however young: kernels say that nobody is there
+    SILENT      older than S + m, and q helpers answered a poll with a silence of their own of S
+    HOST_GONE   the same with the host tolerance, where connections to it are not answered either
+    SUSPICION   older than S / 2, and min(1, q) helpers confirm S / 4: others are told, and it may refute
+
+A watch is about one run. If somebody suspects that run at a higher incarnation, it goes on with
+that one. Ages and silences are in seconds awake (`LocalHealth.awake`): while this node is paused or
+deaf it could hear no answer. Kernel evidence, votes and schedules are in seconds of the local
+clock.
 """
 
 from collections import deque
+from collections.abc import Mapping
+from enum import Enum, auto
 from math import inf
 
 import msgspec
@@ -18,11 +45,29 @@ from swim_core.shared.rate_limit import RateLimit
 
 from .kernel_findings import KernelFindings
 
-__all__ = ["AskedHelper", "Watch"]
+__all__ = ["NEXT", "AskedHelper", "Stage", "Watch"]
 
 UNANSWERED = 2  # pings, at least, before a silence says anything: one may be lost
 VOTE_LIFE = 1.3  # seconds that a vote counts
 NONCES = 3  # polls whose answers count
+
+
+class Stage(Enum):
+    """How far a watch has come."""
+
+    HELPING = auto()
+    ACCUSING = auto()
+    POLLING = auto()
+    OVER = auto()
+
+
+NEXT: Mapping[Stage, frozenset[Stage]] = {
+    Stage.HELPING: frozenset({Stage.ACCUSING, Stage.OVER}),
+    Stage.ACCUSING: frozenset({Stage.POLLING, Stage.OVER}),
+    Stage.POLLING: frozenset({Stage.ACCUSING, Stage.OVER}),
+    Stage.OVER: frozenset(),
+}
+"""The stages that may follow each."""
 
 
 class AskedHelper(msgspec.Struct):
@@ -55,7 +100,7 @@ class Watch(msgspec.Struct):
         incarnation: that is accused.
         since: awake clock at t0, the sending of the first unanswered ping.
         pings: sent in this watch.
-        accusing: whether this node's own probe failed.
+        stage: how far it has come.
         accusers: short ids of those it is a helper for, and when they last asked.
         helpers: asked so far, by name (a helper that restarts goes on), in the order of rank.
         candidates: who may be asked next, best rank last.
@@ -71,7 +116,7 @@ class Watch(msgspec.Struct):
     incarnation: int
     since: float
     pings: int = 0
-    accusing: bool = False
+    stage: Stage = Stage.HELPING
     accusers: dict[int, float] = msgspec.field(default_factory=dict)
     helpers: dict[str, AskedHelper] = msgspec.field(default_factory=dict)
     candidates: list[Entry] = msgspec.field(default_factory=list)
@@ -84,6 +129,22 @@ class Watch(msgspec.Struct):
     next_poll: float = -inf
     polled: float = -inf
     repeats: list[float] | None = None
+
+    @property
+    def accusing(self) -> bool:
+        """Whether this node's own probe failed, and it is the one to judge."""
+        return self.stage is Stage.ACCUSING or self.stage is Stage.POLLING
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.stage is Stage.OVER
+
+    def enter(self, stage: Stage) -> None:
+        """Go on to another stage, which must be one that may follow; to the present one is no step."""
+        if stage is not self.stage:
+            assert stage in NEXT[self.stage], f"from {self.stage.name} to {stage.name}"
+            self.stage = stage
 
     @property
     def tried(self) -> bool:

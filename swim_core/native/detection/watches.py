@@ -26,7 +26,7 @@ from .pings import Pings
 from .prober import Prober
 from .tripwires import Tripwires
 from .under_watch import UnderWatch
-from .watch import Watch
+from .watch import Stage, Watch
 
 __all__ = ["Watches"]
 
@@ -84,6 +84,10 @@ class Watches:
     def __len__(self) -> int:
         return len(self._under_watch)
 
+    def of(self, short_id: int) -> Watch | None:
+        """The watch on that run, if there is one."""
+        return self._under_watch.get(short_id)
+
     # ------------------------------------------------------------------ beginning and ending
 
     def accuse(self, entry: Entry, sent: float, now: float) -> None:
@@ -129,6 +133,7 @@ class Watches:
             self._tripwires.doubt(watch.entry, now)
 
     def _forget(self, watch: Watch) -> None:
+        watch.enter(Stage.OVER)
         self._under_watch.remove(watch)
         self._helper.ended(watch)
         if watch.booked is not None:
@@ -226,7 +231,7 @@ class Watches:
             self._helper.tell(watch, now)
         if watch.accusing:
             self._accuser.judge(watch, now)
-        if watch.short_id in self._under_watch:
+        if not watch.over:
             self._plan(watch, now)
 
     # ------------------------------------------------------------------ votes
@@ -245,7 +250,7 @@ class Watches:
 
     def _run(self, watch: Watch, now: float) -> None:
         """Do what is due for one watch, and plan the next time."""
-        if watch.short_id not in self._under_watch:
+        if watch.over:
             return
         if now >= watch.next_ping:
             self._ping_in_turn(watch, now)
@@ -257,7 +262,7 @@ class Watches:
             self._accuser.judge(watch, now)
         elif not watch.accusers:
             self._forget(watch)
-        if watch.short_id in self._under_watch:
+        if not watch.over:
             self._plan(watch, now)
 
     def _ping_in_turn(self, watch: Watch, now: float) -> None:

@@ -1,4 +1,26 @@
-"""Dissemination: each update floods along K rings of the live members (docs/protocol.md, section 5)."""
+"""Gossip: each update floods along K rings of the live members (docs/protocol.md, section 5).
+
+SWIM lets news ride on pings and acks, so it doubles its audience once per period and takes seconds.
+Here news is pushed as soon as it comes. Each of K rings is a random permutation of the members, all
+members know it (`Topology`), and each pushes what is new to it to its successor on each ring. K
+random successors make a graph in which all are reached after some log n hops, within milliseconds,
+for K datagrams a member; and few who fail to pass something on stop nothing, since the others' K
+ways go round them. Each item, a claim or a broadcast, goes through this at every member:
+
+    unknown -> waiting    it came, and is higher than what was held (`ClaimMerger`), or was not seen yet (`Broadcasts`)
+    waiting -> pushed     in the next push, to all successors; it may ride on other datagrams before
+    waiting -> outdated   a higher claim about the same name takes its place in the `GossipQueue`
+    pushed  -> waiting    once or twice more where this node is the originator, and once if it is a death
+
+After that it is forgotten: what comes again is no news, and a flood ends by itself. What a flood
+misses all the same, digests in acks show, and a sync repairs (`Sync`); broadcasts have numbers for
+that (`Repair`).
+
+Two bounds keep it cheap. Pushes have a credit and a rate, so that news which come together share
+datagrams; and where many members end at once claims are pushed rarely, since then the news are many
+and the way of each matters little. Up to a dozen members a push goes to all. Whoever is under watch
+is passed over where many are, for it likely hears nothing.
+"""
 
 from collections.abc import Callable, Sequence
 from math import inf
