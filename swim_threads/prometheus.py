@@ -21,7 +21,11 @@ from swim_core.statistics import MEANINGS, Histogram, Meaning
 
 __all__ = ["NodeCollector", "Observable"]
 
-UNITS = {"seconds": ("seconds", 1), "milliseconds": ("seconds", 0.001), "bytes": ("bytes", 1)}
+UNITS: Mapping[str, tuple[str, float]] = {
+    "seconds": ("seconds", 1),
+    "milliseconds": ("seconds", 0.001),
+    "bytes": ("bytes", 1),
+}
 """For each unit of a statistic, that of its metric, which is always a base unit, and the conversion factor."""
 
 

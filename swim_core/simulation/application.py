@@ -84,7 +84,7 @@ class SimulatedNode(NodeFace[_Engine]):
     def __init__(self, process: Host, random: Random) -> None:
         super().__init__(_Engine(process))
         self._process = process
-        self.random = random
+        self.random: Random = random
 
     def __repr__(self) -> str:
         return f"<SimulatedNode {self._process.label} at {self._process.address}>"

@@ -88,14 +88,14 @@ class Cluster:
         self.application = application
         self.keys = keys
         self._timeline = Timeline()
-        self.network = Network(seed, link=link, timeline=self._timeline)
+        self.network: Network = Network(seed, link=link, timeline=self._timeline)
         self.processes: dict[str, Process] = {}
         self.faults: Counter[str] = Counter()
         self.judged: Counter[str] = Counter()
         self.excused: Counter[str] = Counter()
-        self.replay = f"Simulation(seed={seed!r})"
+        self.replay: str = f"Simulation(seed={seed!r})"
         self._hooks = Hooks()
-        self.wires = Wires(self) if tripwires else None
+        self.wires: Wires | None = Wires(self) if tripwires else None
         """The TCP connections of all processes, or None: nodes then do without."""
         if self.wires is not None:
             self.watch(self.wires)

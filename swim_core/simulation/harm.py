@@ -46,7 +46,7 @@ class Harm:
         self.simulation = simulation
         self._acts = acts
         self.longest_stall = longest_stall
-        self.random = Random(f"{simulation.seed if seed is None else seed}/harm")
+        self.random: Random = Random(f"{simulation.seed if seed is None else seed}/harm")
         self._link = simulation.network.link
         self._most = 2 * len(simulation.processes)
         self._joined = 0

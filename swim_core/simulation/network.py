@@ -78,8 +78,8 @@ class Network:
 
     def __init__(self, seed: object = 0, *, link: Link | None = None, timeline: Schedule | None = None) -> None:
         self.timeline: Schedule = timeline or Timeline()
-        self.link = link or Link()
-        self.traffic = Traffic()
+        self.link: Link = link or Link()
+        self.traffic: Traffic = Traffic()
         self.limit_refusals = True
         self.tap: Tap | None = None
         self._random = Random(f"{seed}/network")

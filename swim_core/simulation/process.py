@@ -131,22 +131,22 @@ class Process:
         clock_offset: float,
         on_left: Callable[["Process"], None],
     ) -> None:
-        self.label = label
-        self.run = run
-        self.node = node
-        self.config = config
-        self.address = address
-        self.seeds = seeds
+        self.label: str = label
+        self.run: int = run
+        self.node: ProtocolNode = node
+        self.config: ProtocolConfig = config
+        self.address: Address = address
+        self.seeds: tuple[Address, ...] = seeds
         self.keys: Keys | None = None
         self.program: Program | None = None
         self.application: Any = None
         self.metadata: Mapping[str, str] = node.local.metadata
         self.events: list[tuple[float, Event]] = []
-        self.started = network.timeline.now
-        self.running = True
-        self.paused = False
-        self.wakes_at = 0.0
-        self.leaving = False
+        self.started: float = network.timeline.now
+        self.running: bool = True
+        self.paused: bool = False
+        self.wakes_at: float = 0.0
+        self.leaving: bool = False
         self._network = network
         self._timeline = network.timeline
         self._hooks = hooks

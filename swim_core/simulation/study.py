@@ -154,8 +154,9 @@ class Trial:
         self.simulation = simulation
         self.setting = setting
         self.members = members
-        self.subject, *self.others = members
-        self.since = simulation.now
+        self.subject: Process = members[0]
+        self.others: list[Process] = members[1:]
+        self.since: float = simulation.now
         self._before = self._sent()
 
     def until_told(self, kind: type[Event]) -> Run:

@@ -30,7 +30,7 @@ class Wiretap(Observer):
         if not isinstance(cluster.config, Config):
             raise TypeError("a wiretap understands the native protocol only")
         self.cluster = cluster
-        self.config = cluster.config
+        self.config: Config = cluster.config
         self._hashes = Hashes(self.config.cluster, self.config.rings)
         if cluster.keys is None:
             self._open = _opener(self._hashes.label)
