@@ -135,6 +135,8 @@ class DropReason(Enum):
     """The table already has ``max_members`` entries."""
     GROWTH_LIMIT = "growth_limit"
     """More than ``max_new_members_per_second`` new names."""
+    RUMOUR = "rumour"
+    """A member that others told of and that didn't answer, or one of more than are looked into."""
     TIME_JUMP = "time_jump"
     """A cluster time far ahead that not enough senders have confirmed yet."""
     BAD_COOKIE = "bad_cookie"
@@ -211,6 +213,7 @@ class Statistics:
     seeds: int = _gauge("Addresses that this node was told to join, except its own")
     seeds_unanswered: int = _gauge("Seeds asked more than once that have not answered and are not live members")
     narrow_paths: int = _gauge("Members that large datagrams did not reach, so that smaller ones are sent")
+    rumours: int = _gauge("Members that others have told of and that have not answered yet")
     watches: int = _gauge("Members that this node is watching because it or others suspect them")
     tripwires: int = _gauge("Tripwires of this node that are connected")
     tripwires_missing: int = _gauge("Tripwires of this node that should be connected and are not")

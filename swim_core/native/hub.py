@@ -5,6 +5,7 @@ from typing import Protocol
 
 from .datagrams.sender import Sender
 from .table.entry import Change, Entry
+from .table.rumour import Rumour
 from .wire.claim import Claim
 
 __all__ = ["Hub", "Refutation"]
@@ -33,6 +34,12 @@ class Hub(Protocol):
 
     def claim_won(self, change: Change, now: float) -> None:
         """A claim about another member was higher than the one held, and is in the table now."""
+
+    def rumour_believed(self, rumour: Rumour, now: float) -> None:
+        """A member that others told of has answered, or enough of them did tell of it."""
+
+    def many_met(self, now: float) -> None:
+        """Many members were met at the word of others, and no more have been for a while."""
 
     def own_name_claimed(self, refutation: Refutation, claim: Claim, sender: Sender | None, now: float) -> None:
         """Something was claimed about this node, by ``sender`` unless it stood in a sync or in the answer to a JOIN."""

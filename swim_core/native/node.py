@@ -229,6 +229,7 @@ class Node:
         parts.announcer.stop()
         parts.prober.enabled = False
         parts.watches.stop()
+        parts.hearsay.stop()
         anybody = self._table.live_count > 1 and self._local.rival is None
         self._local.leave(now)
         self._has_left = not anybody
@@ -333,6 +334,7 @@ class Node:
             seeds=len(joiner.addresses),
             seeds_unanswered=len(joiner.unanswered),
             narrow_paths=len(context.paths),
+            rumours=len(parts.hearsay),
             watches=len(parts.watches),
             tripwires=tripwires.standing,
             tripwires_missing=len(tripwires.tripwire_plan.peers) - tripwires.standing,

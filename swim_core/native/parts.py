@@ -21,6 +21,7 @@ from swim_core.statistics import Counters
 
 from .claims.corrections import Corrections
 from .claims.flap_damping import FlapDamping
+from .claims.hearsay import Hearsay
 from .claims.local_member import LocalMember
 from .claims.merging import ClaimMerger
 from .claims.name_dispute import NameDispute
@@ -124,7 +125,8 @@ class Parts:
         )
 
         corrections = self.corrections = Corrections(context)
-        claims = self.claims = ClaimMerger(context, local, corrections, queue)
+        hearsay = self.hearsay = Hearsay(context, local)
+        claims = self.claims = ClaimMerger(context, local, corrections, hearsay, queue)
         self.strangers = Strangers(context, claims, corrections)
         self.damping = FlapDamping(context)
         self.dispute = NameDispute(context, local)
@@ -132,7 +134,7 @@ class Parts:
         under_watch = UnderWatch()
         gossip = self.gossip = Gossip(context, queue, under_watch)
         broadcasts = self.broadcasts = Broadcasts(context, local, gossip, reminders)
-        self.sync = Sync(context, claims, broadcasts)
+        self.sync = Sync(context, claims, hearsay, broadcasts)
 
         log = self.evidence_log = EvidenceLog(table)
         pings = self.pings = Pings(context, health)
@@ -142,7 +144,7 @@ class Parts:
         self.responder = Responder(context, local)
         tripwires = self.tripwires = Tripwires(context, local, health, log, prober)
         self.watches = Watches(
-            context, local, corrections, self.strangers, pings, health, log, tripwires, under_watch, prober
+            context, local, corrections, hearsay, self.strangers, pings, health, log, tripwires, under_watch, prober
         )
 
         secret = blake2b(start.entropy, digest_size=32, person=b"cookie").digest()

@@ -7,6 +7,8 @@ the `Router`: so who hears of what, and in which order, can be read here.
 from collections.abc import Callable, Mapping
 from typing import Any, get_args
 
+from msgspec.structs import replace
+
 from swim_core.address import Address, unpack
 from swim_core.events import Event, MemberForgotten, Paused
 from swim_core.member import Member, State
@@ -20,6 +22,7 @@ from .hub import Refutation
 from .joining.first_contact import FirstContact
 from .parts import NodeArguments, Parts
 from .table.entry import Change, Entry
+from .table.rumour import Rumour
 from .wire import messages
 from .wire.claim import Claim
 from .wire.datagram import Envelope, Flags
@@ -31,6 +34,7 @@ MESSAGES = frozenset(get_args(messages.Message))
 _INTRODUCTIONS = (messages.Join, messages.JoinAck, messages.ClaimOf, messages.NotMe, messages.Ask, messages.Tell)
 # what answers a random number of this node, or a cookie, and so is no recording
 _ANSWERS = (messages.Ack, messages.AckElsewhere, messages.Join, messages.JoinAck, messages.ClaimOf, messages.NotMe)
+_ACKS = (messages.Ack, messages.AckElsewhere)
 Handler = Callable[[Any, Sender, float], object]
 
 
@@ -50,6 +54,7 @@ class Router:
         self._health = parts.health
         self._local = parts.local
         self._claims = parts.claims
+        self._hearsay = parts.hearsay
         self._corrections = parts.corrections
         self._gossip = parts.gossip
         self._broadcasts = parts.broadcasts
@@ -101,7 +106,7 @@ class Router:
 
     def route(self, sender: Sender, envelope: Envelope, now: float) -> None:
         """Pass on what a datagram holds."""
-        message = envelope.message
+        message, met = envelope.message, False
         if sender.short_id == self._outbox.sender:
             self._counters.drop(DropReason.OWN)
             if isinstance(message, messages.Join):
@@ -118,11 +123,13 @@ class Router:
             envelope = Envelope(sender.short_id, None, own)
         elif sender.proven is not None and sender.proven.live and sender.direct:
             self._hear(sender, sender.proven, now)
+        elif isinstance(message, _ACKS) and self._let_in(message, sender, now):
+            envelope, message, met = replace(envelope, message=None), None, True
         if envelope.claims or envelope.numbers or envelope.broadcasts:
             self._take_in(envelope, sender, now)
         # a newer run by its own claim, or a run that is known at another address: it may have moved
         unknown = sender.proven is None or sender.proven.short_id != sender.short_id
-        stranger = unknown and type(message) not in _INTRODUCTIONS
+        stranger = unknown and not met and type(message) not in _INTRODUCTIONS
         if stranger and type(message) is not messages.Ping:
             self._corrections.ask_who(sender, now)  # first, since an answer may take all that a stranger is due
         if envelope.message is not None:
@@ -134,12 +141,23 @@ class Router:
         if sender.proven is not None and not sender.proven.live:
             self._hear_of_the_dead(sender, sender.proven, message, now)
 
+    def _let_in(self, ack: messages.Ack | messages.AckElsewhere, sender: Sender, now: float) -> bool:
+        """Whether an ack proves that its sender, of which others told, lives: then it is a member from here on."""
+        if not self._hearsay.answered(ack, sender, now):
+            return False
+        entry = self._table.by_id(sender.short_id)
+        if entry is not None and entry.live:
+            sender.entry = sender.proven = entry
+            sender.budget = None
+            self._hear(sender, entry, now)
+        return True
+
     def _take_in(self, envelope: Envelope, sender: Sender, now: float) -> None:
         if sender.proven is None:
             self._counters.drop(DropReason.STRANGER)  # what strangers say of themselves stands in messages
             return
         for claim in envelope.claims:
-            self._claims.receive(claim, now, sender=sender)
+            self._claims.receive(claim, now, sender=sender, teller=sender.proven)
         first_sync = self._sync.first_under_way
         for number in envelope.numbers:
             self._broadcasts.learn_number(number, now, first_sync=first_sync, teller=sender.proven)
@@ -175,7 +193,8 @@ class Router:
             short_id = self.parts.pings.refused(address, quoted)
             entry = self._table.by_id(short_id) if short_id is not None else None
             if short_id is None:
-                self._counters.drop(DropReason.FORGED_EVIDENCE)
+                if not self._hearsay.refused(address, quoted, now):
+                    self._counters.drop(DropReason.FORGED_EVIDENCE)
             elif entry is not None and entry.live:
                 self._watches.evidence(entry, kind, now)
         elif kind in (KernelEvidence.CONNECTED, KernelEvidence.CONNECTION_LOST):
@@ -196,6 +215,10 @@ class Router:
     def _acked(self, ack: messages.Ack | messages.AckElsewhere, sender: Sender, now: float) -> bool:
         """Whether it answers a ping of this node, which has not left."""
         if not self.parts.pings.acked(ack.seq, sender.short_id, sender.address, now):
+            if self._hearsay.is_late(ack, sender):
+                return True
+            if not sender.familiar:
+                return self._let_in(ack, sender, now)
             self._counters.drop(DropReason.UNREQUESTED)
         elif not self._local.left:
             self.parts.tripwires.answered(sender.short_id)
@@ -222,6 +245,7 @@ class Router:
         taken back by what follows from the claim here.
         """
         claim, parts = change.claim, self.parts
+        self._hearsay.settle(change, now)
         parts.evidence_log.note_change(change, now)
         self._watches.on_change(change, now)
         parts.tripwires.on_change(change)
@@ -230,9 +254,22 @@ class Router:
             parts.dead_prober.add(change.entry, now)
         if not claim.state.live:
             self._joiner.lost(change.entry.address, now)
+        elif change.before is None or change.before.address != claim.address:
+            for other in self._table.displaced(change.entry):  # perhaps nobody else lists it
+                self._prober.probe(other, now)
         for event in transition(change.before, claim, parts.evidence_log.evidence):
             parts.damping.take(event, now)
         self._gossip.tell_claim(claim, now, originator=originator)
+
+    def rumour_believed(self, rumour: Rumour, now: float) -> None:
+        """See `Hub`: what a sync told of it besides is news now."""
+        if self._claims.believe(rumour.claim, now) and rumour.number:
+            number = messages.Number(rumour.short_id, rumour.number)
+            self._broadcasts.learn_number(number, now, first_sync=rumour.first_sync)
+
+    def many_met(self, now: float) -> None:
+        """See `Hub`: somebody may have been missed."""
+        self._sync.start_at_once(None, now)
 
     def verdict_given(self, claim: Claim, now: float) -> None:
         """See `Hub`."""
@@ -338,6 +375,7 @@ class Router:
         self.parts.damping.take(MemberForgotten(entry.member), now)
         self.parts.evidence_log.forget(entry.name)
         self.parts.tripwires.forget(entry.short_id)
+        self._hearsay.forget(entry.name)
         self._broadcasts.forget(entry, now)
 
     def tell_own_claim(self, now: float) -> None:

@@ -274,25 +274,28 @@ def held_back(seeds: int) -> None:
 
 
 def _believe_at_once(self: ClaimMerger, claim: Claim, now: float) -> None:
-    self._merge(claim, now)
+    self.believe(claim, now)
 
 
 _receive = ClaimMerger.receive
 
 
 def _page_like_a_flood(
-    self: ClaimMerger, claim: Claim, now: float, *, sender: Sender | None = None, paged: bool = False
+    self: ClaimMerger, claim: Claim, now: float, *, sender: Sender | None = None, teller: Entry | None = None
 ) -> bool:
-    return _receive(self, claim, now, sender=sender)
+    with patch.object(ClaimMerger, "_is_paged", lambda *_: False):
+        return _receive(self, claim, now, sender=sender, teller=teller)
 
 
 def _page_is_news(
-    self: ClaimMerger, claim: Claim, now: float, *, sender: Sender | None = None, paged: bool = False
+    self: ClaimMerger, claim: Claim, now: float, *, sender: Sender | None = None, teller: Entry | None = None
 ) -> bool:
-    with patch.object(
-        swim_core.native.claims.merging, "FRESH", math.inf if paged else swim_core.native.claims.merging.FRESH
+    merging = swim_core.native.claims.merging
+    with (
+        patch.object(ClaimMerger, "_is_paged", lambda *_: False),
+        patch.object(merging, "FRESH", math.inf if sender is None and teller is not None else merging.FRESH),
     ):
-        return _receive(self, claim, now, sender=sender)
+        return _receive(self, claim, now, sender=sender, teller=teller)
 
 
 def _heals(seeds: int) -> Iterator[Sequence[object]]:

@@ -124,8 +124,8 @@ BUGS = (
         11,
         "old deaths are believed at once",
         CLAIMS + "merging.py",
-        "            if paged or self._is_old(claim, now) or self._is_contradicted(claim, entry, now):",
-        "            if False:",
+        "if self._is_paged(sender, teller) or self._is_old(claim, now) or self._is_contradicted(claim, entry, now):",
+        "if False:",
         CLAIMED,
     ),
     Bug(

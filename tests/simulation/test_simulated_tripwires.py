@@ -99,7 +99,7 @@ def test_a_process_that_replaces_a_killed_one_within_milliseconds_is_told_from_i
             simulation.crash(old)
             simulation.run_for(0.0005)
             simulation.add("newcomer", address=old.address, join=["node-0"])
-            knew(simulation, MemberDied, "node-3", simulation.now, limit=2.0)
+            knew(simulation, MemberDied, "node-3", simulation.now, limit=2.0, besides="newcomer")  # never knew it
             simulation.run_until(simulation.agreed, limit=5.0)
             assert {name for _, _, name in deaths(simulation)} == {"node-3"}
 

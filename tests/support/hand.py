@@ -17,11 +17,11 @@ from msgspec.structs import replace
 
 from support.datagrams import flags_of, opened, pack_datagram
 from swim_core import Address, Config, Event, KernelEvidence, Member, Node, Rule, State
-from swim_core.address import pack
+from swim_core.address import pack, unpack
 from swim_core.native.wire.claim import Claim, Verdict
 from swim_core.native.wire.datagram import NIL, Envelope, encode_item
 from swim_core.native.wire.hashing import Hashes
-from swim_core.native.wire.messages import Ack, Broadcast, Join, JoinAck, Message, Number, Ping
+from swim_core.native.wire.messages import Ack, Broadcast, Join, JoinAck, Message, Number, Ping, SyncPage, SyncPush
 from swim_core.tripwire import greeting_of
 
 UNIX_MS = 1_700_000_000_000
@@ -149,6 +149,8 @@ class Hand:
             metadata=metadata,
         )
         self.answering: list[Peer] = []
+        self.hearsay = True
+        self._told_of: dict[int, Claim] = {}  # by short id, who is claimed to live
         self.reaction: Callable[[Sent], object] | None = None
         self.sent: list[Sent] = []
         self.events: list[Event] = []
@@ -156,9 +158,9 @@ class Hand:
         self._due: list[tuple[float, int, Callable[[], object]]] = []
         self._order = count()
         if knows:
-            self.introduce(knows[0])
-            for start in range(1, len(knows), 10):
-                self.feed(knows[0], claims=[known.claim() for known in knows[start : start + 10]])
+            for known in knows:
+                self.introduce(known)
+            self.feed(knows[0])
             self.answering = list(knows)
             self.run(0.3)
             self.clear()
@@ -169,7 +171,14 @@ class Hand:
         self, source: Peer, message: Message | None = None, *, at: Address | None = None, **parts: Any
     ) -> list[Sent]:
         """A datagram of a peer arrives, from its address or ``at``; returns what the node sent at once."""
+        entries = message.entries if isinstance(message, SyncPage | SyncPush) else ()
+        self.exist(*parts.get("claims", ()), *(entry.claim for entry in entries))
         return self.feed_bytes(source.datagram(message, **parts), at or source.address)
+
+    def exist(self, *claims: Claim) -> None:
+        """Who is claimed to live does."""
+        for claim in claims:
+            self._told_of[self.hashes.short_id(claim.name, claim.epoch)] = claim
 
     def introduce(self, newcomer: Peer) -> None:
         """A stranger joins, in both steps, by this node; whoever is known can bring the claims of others."""
@@ -203,7 +212,7 @@ class Hand:
         """Where connections are to be tried, since the last call."""
         return list(iter(self.node.poll_connect, None))
 
-    def run(self, seconds: float, *, watch: Callable[[], bool] | None = None) -> bool:
+    def run(self, seconds: float, *, watch: Callable[[], object] | None = None) -> bool:
         """Let time pass, tick by tick and ack by ack; stops early, and returns True, when ``watch`` holds."""
         end = self.now + seconds
         while True:
@@ -225,7 +234,7 @@ class Hand:
         self.now = end
         return False
 
-    def until(self, condition: Callable[[], bool], limit: float) -> float:
+    def until(self, condition: Callable[[], object], limit: float) -> float:
         """Let time pass until a condition holds; returns how long it took, and fails after ``limit`` seconds."""
         start = self.now
         assert condition() or self.run(limit, watch=condition), f"did not happen within {limit} s"
@@ -267,6 +276,12 @@ class Hand:
     def _answer(self, sent: Sent) -> None:
         if not isinstance(sent.message, Ping):
             return
+        told = self._told_of.get(sent.message.target)
+        if self.hearsay and told is not None and unpack(told.address) == sent.to:
+            member = self.node.member(told.name)
+            if member is None or not member.state.live:
+                self.feed(Peer(told.name, sent.to, told.epoch), Ack(sent.message.seq, self.digest()))
+                return
         for answerer in self.answering:
             if (answerer.address, answerer.short_id) == (sent.to, sent.message.target):
                 ack = Ack(sent.message.seq, self.digest())

@@ -9,9 +9,11 @@ T = 1.0  # the probe interval of the lan preset, seconds
 S = 5.0  # its stall tolerance
 
 
-def knew(simulation: Simulation, kind: type[Event], name: str, since: float, limit: float) -> list[float]:
+def knew(
+    simulation: Simulation, kind: type[Event], name: str, since: float, limit: float, *, besides: str = ""
+) -> list[float]:
     """How long after ``since`` each other running process was told that about ``name``; waits for the last of them."""
-    observers = [process for process in simulation.running() if process.name != name]
+    observers = [process for process in simulation.running() if process.name not in (name, besides)]
 
     def first(process: Process) -> float | None:
         return next((time for time in process.times(kind, name) if time >= since), None)

@@ -44,6 +44,7 @@ from swim_core.shared.timers import Timer
 from swim_core.statistics import DropReason
 
 from .corrections import Corrections
+from .hearsay import Hearsay
 from .local_member import DAY, LocalMember
 
 __all__ = ["ClaimMerger"]
@@ -69,7 +70,14 @@ class ClaimMerger:
     A claim that is not believed yet is put into ``queue`` all the same; one that is merged is reported.
     """
 
-    def __init__(self, context: NodeContext, local: LocalMember, corrections: Corrections, queue: GossipQueue) -> None:
+    def __init__(
+        self,
+        context: NodeContext,
+        local: LocalMember,
+        corrections: Corrections,
+        hearsay: Hearsay,
+        queue: GossipQueue,
+    ) -> None:
         self._hub = context.hub
         self._timers = context.timers
         self._clock = context.clock
@@ -78,6 +86,7 @@ class ClaimMerger:
         self._local = local
         self._outbox = context.outbox
         self._corrections = corrections
+        self._hearsay = hearsay
         self._rtt = context.rtt
         self._counters = context.counters
         self._queue = queue
@@ -88,8 +97,18 @@ class ClaimMerger:
         self._spacing = 1.0 / context.config.max_held_back_per_second
         self._next_held = float("-inf")
 
-    def receive(self, claim: Claim, now: float, *, sender: Sender | None = None, paged: bool = False) -> bool:
-        """Take in one claim; ``paged`` if it came in a sync. Returns whether it changed anything."""
+    def receive(self, claim: Claim, now: float, *, sender: Sender | None = None, teller: Entry | None = None) -> bool:
+        """Take in one claim.
+
+        Args:
+            claim: as it came.
+            now: seconds.
+            sender: of the datagram that brought it; None if it came in a sync, or in an answer that was asked for.
+            teller: the member at whose word it came; None if it is the word of its subject.
+
+        Returns:
+            Whether it changed anything.
+        """
         if claim.epoch >> EPOCH_BITS > self._clock.read(now) + DAY:
             self._counters.drop(DropReason.FAR_FUTURE_EPOCH)
             return False
@@ -107,7 +126,7 @@ class ClaimMerger:
             and entry.live
             and precedence(claim) > precedence(entry.claim)
         ):
-            if paged or self._is_old(claim, now) or self._is_contradicted(claim, entry, now):
+            if self._is_paged(sender, teller) or self._is_old(claim, now) or self._is_contradicted(claim, entry, now):
                 self._hold_back(claim, OLD_HOLD, now)
                 return False
             if claim.verdict is not None and claim.verdict.rule in SILENCES:
@@ -115,7 +134,23 @@ class ClaimMerger:
                 return False
         if entry is not None and sender is not None and precedence(claim) < precedence(entry.claim):
             self._correct_sender(claim, entry, sender, now)
-        return self._merge(claim, now)
+        if teller is not None and (entry is None or not entry.live):
+            if not claim.state.live:
+                self._hearsay.ended(claim)
+            elif self._is_hearsay(claim, entry, teller):
+                return self._hearsay.take(claim, teller, now) is not None
+        return self.believe(claim, now)
+
+    def _is_hearsay(self, claim: Claim, entry: Entry | None, teller: Entry) -> bool:
+        """Whether a claim would make a name live at the word of another than that very run, from its address."""
+        higher = entry is None or precedence(claim) > precedence(entry.claim)
+        own = claim.name == teller.name and (claim.epoch, claim.address) == (teller.claim.epoch, teller.claim.address)
+        return higher and not own
+
+    @staticmethod
+    def _is_paged(sender: Sender | None, teller: Entry | None) -> bool:
+        """Whether a claim came in a sync: what is in it may be old news."""
+        return sender is None and teller is not None
 
     def _is_elsewhere(self, claim: Claim) -> bool:
         """Whether a claim names a loopback address, which means another host there than here.
@@ -146,7 +181,8 @@ class ClaimMerger:
         silent = claim.verdict is not None and claim.verdict.rule in SILENCES
         return silent and entry.heard is not None and now - entry.heard < self._recently
 
-    def _merge(self, claim: Claim, now: float) -> bool:
+    def believe(self, claim: Claim, now: float) -> bool:
+        """Merge a claim that needs no more proof; returns whether it won."""
         outcome = self._table.merge(claim, now)
         if isinstance(outcome, DropReason):
             self._counters.drop(outcome)
@@ -198,7 +234,7 @@ class ClaimMerger:
 
     def _put_to_member(self, name: str, now: float, asked: int = 0) -> None:
         if asked == QUESTIONS:
-            self._merge(self._held.pop(name).claim, now)
+            self.believe(self._held.pop(name).claim, now)
             return
         held = self._held[name]
         entry = self._table.get(name)

@@ -17,6 +17,7 @@ from swim_core.native.wire.datagram import MAX_FURTHER, NIL, Codec, Flags, encod
 from swim_core.native.wire.messages import Ack, Announce, Further, Join, Message, Ping, Tell
 from swim_core.protocol import Datagram
 from swim_core.shared.local_health import LocalHealth
+from swim_core.shared.rate_limit import RateLimit
 from swim_core.statistics import Counters
 
 from .gossip_queue import GossipQueue, Piggyback
@@ -31,6 +32,9 @@ SLOW = 3.0  # seconds, at most, that floods take while much waits; a member refu
 _UNSEEN = (Announce, Tell)  # what shows no member this node's claim
 _REMINDING = (Ping, Ack)  # what each member sends and gets in every round
 FURTHER_SIZE = 3  # the header of one more list, at most
+# Datagrams a second that what is pending rides on, and at once. Pushes carry the news; in a mass join each of thousands
+# of acks was filled up with it.
+RIDES, RIDES_AT_ONCE = 100, 16
 _datagram = partial(tuple.__new__, Datagram)  # from a pair, in one step less than by name
 
 
@@ -59,6 +63,7 @@ class Outbox:
         self._counters = counters
         self._view_digest = view_digest
         self._health = health
+        self._rides = RateLimit(RIDES, RIDES_AT_ONCE)
         self.queue: deque[Datagram] = deque()
         """Made, and not fetched yet; the oldest first."""
         self.sender = 0
@@ -118,7 +123,7 @@ class Outbox:
                 room = most - self._codec.overhead - len(body)
                 reminding = self._reminders.any and not riding and to.live and type(message) in _REMINDING
                 numbers = self._remind(to, room - max(0, most - SMALLER[-1]), now) if reminding else []
-                riding = self._piggyback(to, riding, room - sum(map(len, numbers)))
+                riding = self._piggyback(to, riding, room - sum(map(len, numbers)), now)
                 if numbers:
                     riding = Piggyback(numbers=numbers) if riding is None else riding.with_numbers(numbers)
             to = to.address
@@ -147,7 +152,7 @@ class Outbox:
         if count == 1:
             self.send(messages[0], to, now)
         elif not self.muted:
-            riding = self._piggyback(to, None, room - sum(map(len, encoded[:count]))) or Piggyback()
+            riding = self._piggyback(to, None, room - sum(map(len, encoded[:count])), now) or Piggyback()
             lists = riding.claims, riding.numbers, riding.broadcasts
             data = self._pack(
                 self._flags(now),
@@ -211,8 +216,8 @@ class Outbox:
         stable = Flags.STABLE if now - self._view_digest.since >= STABLE else 0
         return stable | Flags.DEAF if self._health.deaf else stable
 
-    def _piggyback(self, to: Entry, riding: Piggyback | None, room: int) -> Piggyback | None:
-        if riding is None and to.live and self._gossip.any:
+    def _piggyback(self, to: Entry, riding: Piggyback | None, room: int, now: float) -> Piggyback | None:
+        if riding is None and to.live and self._gossip.any and self._rides.allow(now):
             riding = self._gossip.peek(room)
         if to.claim.state is not State.ALIVE:
             accusation = encode_item(to.claim)

@@ -3,18 +3,21 @@
 from collections import Counter
 
 from swim_core.native.claims.corrections import Corrections
+from swim_core.native.claims.hearsay import Hearsay
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.table.entry import Entry
-from swim_core.native.wire.messages import PingReq, Poll, VoteKind
+from swim_core.native.table.rumour import Rumour, Stage
+from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.messages import KernelVerdict, PingReq, Poll, Vote, VoteKind
 from swim_core.shared.local_health import LocalHealth
 from swim_core.statistics import DropReason
 
 from .letters import Letters
 from .tripwires import Tripwires
 from .under_watch import UnderWatch
-from .watch import Watch
+from .watch import UNANSWERED, Watch
 
 __all__ = ["Helper"]
 
@@ -31,6 +34,7 @@ class Helper:
         context: NodeContext,
         local: LocalMember,
         corrections: Corrections,
+        hearsay: Hearsay,
         health: LocalHealth,
         tripwires: Tripwires,
         under_watch: UnderWatch,
@@ -41,20 +45,24 @@ class Helper:
         self._counters = context.counters
         self._local = local
         self._corrections = corrections
+        self._hearsay = hearsay
         self._health = health
         self._tripwires = tripwires
         self._under_watch = under_watch
         self._letters = letters
         self._asked: Counter[int] = Counter()  # watches kept for each accuser, by its short id
+        self._rumours: dict[int, Rumour] = {}  # of whom accusers asked though they are no members here, by run
 
     def subject(self, request: PingReq, sender: Sender, now: float) -> Entry | None:
         """Whom to watch for that; None if it is not to be: help is given to live members, about live members."""
         accuser = sender.member
         entry = self._table.get(request.claim.name)
-        if accuser is None or entry is None:
+        if accuser is None:
             self._counters.drop(DropReason.STRANGER)
         elif not self._local.silent:
-            if not entry.live:
+            if entry is None:
+                self._vote_on_rumour(self._look_into(request.claim, accuser, now), accuser, 0, now)
+            elif not entry.live:
                 self._corrections.send(entry.claim, sender, now)
             elif entry.name not in (self._local.name, accuser.name):
                 if entry.short_id in self._under_watch or self._has_room(accuser):
@@ -89,7 +97,30 @@ class Helper:
             self.vote(watch, accuser, poll.nonce, now)
         elif entry is not None and not entry.live:
             self._corrections.send(entry.claim, sender, now)
+        elif entry is None:
+            self._vote_on_rumour(self._rumours.get(poll.subject), accuser, poll.nonce, now)
         return watch
+
+    def _look_into(self, claim: Claim, accuser: Entry, now: float) -> Rumour | None:
+        """One that ended before this node came: of many newcomers, none could otherwise say that it is gone."""
+        rumour = self._hearsay.asked_about(claim, accuser, now)
+        if rumour is not None:
+            self._rumours.pop(rumour.short_id, None)
+            self._rumours[rumour.short_id] = rumour
+            if len(self._rumours) > MAX_ASKED:
+                del self._rumours[next(iter(self._rumours))]
+        return rumour
+
+    def _vote_on_rumour(self, rumour: Rumour | None, accuser: Entry, nonce: int, now: float) -> None:
+        """Say that it has not answered, for so long, or that another run did."""
+        if rumour is None or rumour.stage is Stage.OVER:
+            self._counters.drop(DropReason.STRANGER)
+            return
+        since = max(rumour.began or now, self._health.last_pause)
+        silence = now - since if rumour.tries >= UNANSWERED and not self._health.deaf else 0.0
+        kernel = KernelVerdict.REFUSED if rumour.replaced else KernelVerdict.NONE
+        vote = Vote(rumour.short_id, rumour.claim.incarnation, nonce, VoteKind.SILENT, round(silence * 1000), kernel, 0)
+        self._letters.send(vote, accuser, now)
 
     def vote(self, watch: Watch, accuser: Entry, nonce: int, now: float) -> None:
         """Say what is seen."""

@@ -6,6 +6,7 @@ failed. One watch may be both.
 
 from swim_core.member import State
 from swim_core.native.claims.corrections import Corrections
+from swim_core.native.claims.hearsay import Hearsay
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.claims.strangers import Strangers
 from swim_core.native.context import NodeContext
@@ -45,6 +46,7 @@ class Watches:
         context: NodeContext,
         local: LocalMember,
         corrections: Corrections,
+        hearsay: Hearsay,
         strangers: Strangers,
         pings: Pings,
         health: LocalHealth,
@@ -57,6 +59,7 @@ class Watches:
         self._timers = context.timers
         self._table = context.table
         self._local = local
+        self._hearsay = hearsay
         self._strangers = strangers
         self._pings = pings
         self._health = health
@@ -65,7 +68,7 @@ class Watches:
         self._counters = context.counters
         self._under_watch = under_watch
         self._letters = Letters(context, self._under_watch)
-        self._helper = Helper(context, local, corrections, health, tripwires, self._under_watch, self._letters)
+        self._helper = Helper(context, local, corrections, hearsay, health, tripwires, self._under_watch, self._letters)
         self._accuser = Accuser(
             context,
             local,
@@ -204,12 +207,13 @@ class Watches:
         """
         short_id = self._pings.other_answered(answer.seq, sender.address)
         entry = self._table.by_id(short_id) if short_id is not None else None
-        if entry is None:
+        if entry is not None:
+            watch = self._under_watch.get(entry.short_id)
+            if entry.live and watch is not None:
+                self._replaced(watch, entry, now)
+        elif not self._hearsay.other_answered(answer.seq, sender.address, now):
             self._counters.drop(DropReason.UNREQUESTED)
             return False
-        watch = self._under_watch.get(entry.short_id)
-        if entry.live and watch is not None:
-            self._replaced(watch, entry, now)
         if answer.claim is not None:
             self._strangers.introduce(answer.claim, sender, now)
         return True

@@ -53,7 +53,7 @@ class Broadcasts:
         self._streams = Streams(context)
         self._retained: OrderedDict[tuple[int, int], tuple[float, Raw]] = OrderedDict()
         self._retained_bytes = 0
-        self._waiting: OrderedDict[tuple[int, int], tuple[float, Broadcast]] = OrderedDict()
+        self._waiting: OrderedDict[tuple[int, int], tuple[float, Broadcast, bool]] = OrderedDict()
         self._repair = Repair(context, gossip)
 
     @property
@@ -117,7 +117,7 @@ class Broadcasts:
             self._counters.drop(DropReason.DUPLICATE)
             return
         if stream is None:
-            self._await_origin(key, broadcast, now)
+            self._await_origin(key, broadcast, now, first_sync)
             return
         if first_sync:
             stream.window.start_at(broadcast.number)
@@ -141,7 +141,7 @@ class Broadcasts:
             self._emit(BroadcastReceived(stream.origin, broadcast.number, broadcast.payload))
         self._repair.watch(stream, now)
 
-    def _await_origin(self, key: tuple[int, int], broadcast: Broadcast, now: float) -> None:
+    def _await_origin(self, key: tuple[int, int], broadcast: Broadcast, now: float, first_sync: bool) -> None:
         entry = self._table.get(broadcast.origin)
         if entry is not None and entry.claim.epoch > broadcast.epoch:
             self._counters.drop(DropReason.UNKNOWN_ORIGIN)  # a run that ended before this node knew it
@@ -150,7 +150,7 @@ class Broadcasts:
             self._counters.drop(DropReason.UNKNOWN_ORIGIN)
             return
         self._relay(key[0], broadcast, now)
-        self._waiting[key] = (now, broadcast)
+        self._waiting[key] = (now, broadcast, first_sync)
         self._timers.at(now + WAIT, lambda _: self._give_up_waiting(key, now))
 
     def _give_up_waiting(self, key: tuple[int, int], since: float) -> None:
@@ -167,9 +167,11 @@ class Broadcasts:
         self._streams.end(change, now)
         origin = change.entry.short_id
         for key in [key for key in self._waiting if key[0] == origin]:
-            _, broadcast = self._waiting.pop(key)
+            _, broadcast, first_sync = self._waiting.pop(key)
             stream = self._streams.of(origin)
             if stream is not None and stream.window.fresh(broadcast.number):
+                if first_sync:
+                    stream.window.start_at(broadcast.number)
                 self._deliver(stream, broadcast, now)
 
     def remind_anew(self, now: float) -> None:

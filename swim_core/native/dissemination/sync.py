@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Raw
 
 from swim_core.events import PathNarrow
+from swim_core.native.claims.hearsay import Hearsay
 from swim_core.native.claims.merging import ClaimMerger
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.outbox import chunks
@@ -74,7 +75,7 @@ class _Exchange(msgspec.Struct):
 class Sync:
     """Decides when to sync, asks, answers and pushes."""
 
-    def __init__(self, context: NodeContext, claims: ClaimMerger, broadcasts: Broadcasts) -> None:
+    def __init__(self, context: NodeContext, claims: ClaimMerger, hearsay: Hearsay, broadcasts: Broadcasts) -> None:
         self._paths = context.paths
         self._max_pages = context.config.max_members + context.config.max_tombstones  # no peer can page for ever
         self._timers = context.timers
@@ -88,6 +89,7 @@ class Sync:
         self._counters = context.counters
         self._emit = context.emit
         self._claims = claims
+        self._hearsay = hearsay
         self._broadcasts = broadcasts
         self._exchange: _Exchange | None = None
         self._last = float("-inf")
@@ -194,7 +196,7 @@ class Sync:
         self._took(exchange, now)
         exchange.differing |= int.from_bytes(page.differing, "little")
         for entry in page.entries:
-            exchange.changed |= self._receive(entry, now, first_sync=not self.first_done)
+            exchange.changed |= self._receive(entry, exchange.peer, now, first_sync=not self.first_done)
             if self._table.get(entry.claim.name) is not None:
                 exchange.shown[entry.claim.name] = precedence(entry.claim)
         if self._exchange is not exchange:
@@ -307,11 +309,12 @@ class Sync:
             self._counters.drop(DropReason.STRANGER)
             return
         for entry in push.entries:
-            self._receive(entry, now)
+            self._receive(entry, sender.proven, now)
 
-    def _receive(self, entry: PageEntry, now: float, *, first_sync: bool = False) -> bool:
+    def _receive(self, entry: PageEntry, teller: Entry, now: float, *, first_sync: bool = False) -> bool:
         """Take in a claim and its number; returns whether the claim changed anything."""
-        changed = self._claims.receive(entry.claim, now, paged=True)
+        changed = self._claims.receive(entry.claim, now, teller=teller)
         run = self._hashes.short_id(entry.claim.name, entry.claim.epoch)
         self._broadcasts.learn_number(Number(run, entry.number), now, first_sync=first_sync)
+        self._hearsay.learn_number(run, entry, first_sync=first_sync)
         return changed

@@ -78,6 +78,7 @@ class Joiner:
         self._config = context.config
         self._timers = context.timers
         self._clock = context.clock
+        self._hashes = context.hashes
         self._table = context.table
         self._local = local
         self._claims = claims
@@ -353,7 +354,8 @@ class Joiner:
             return
         if ack.own is not None:
             self._encounters.meet(ack.own.name, ack.members, sender.address, now)
-            self._claims.receive(ack.own, now)
+            if self._hashes.short_id(ack.own.name, ack.own.epoch) == sender.short_id:
+                self._claims.receive(ack.own, now)
         if ack.cookie is not None and ack.cookie == seed.cookie:
             if ack.seen:
                 self._appearance.refused(unpack(ack.seen), sender.address, now)

@@ -48,6 +48,13 @@ class Addresses:
         """Who is there."""
         return self._latest.get(address)
 
+    def shared(self, entry: Entry) -> list[Entry]:
+        """The others at the address of a live one."""
+        others = self._others.get(entry.address)
+        return (
+            [] if others is None else [other for other in (self._latest[entry.address], *others) if other is not entry]
+        )
+
     def add(self, entry: Entry) -> None:
         """A live member's address is its own now, whoever claimed it before."""
         before = self._latest.get(entry.address)

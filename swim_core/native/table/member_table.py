@@ -77,6 +77,10 @@ class MemberTable:
         """The live member that claims this address, the latest if several do."""
         return self._addresses.get(address)
 
+    def displaced(self, entry: Entry) -> list[Entry]:
+        """The live members, this node left out, that claim the address of a live one."""
+        return [other for other in self._addresses.shared(entry) if other.name != self.local_name]
+
     def gone(self) -> Iterator[Entry]:
         """Dead and departed members, oldest news first."""
         return iter(self._gone.values())

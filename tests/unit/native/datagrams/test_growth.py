@@ -110,6 +110,7 @@ def test_a_claim_is_handed_on_as_it_came_wherever_it_stands(new: list[object]) -
 def test_a_member_of_a_newer_release_is_told_of_as_it_is() -> None:
     hand = Hand(knows=peers(6))
     raw = grown(NEW.claim(), "new", 7)
+    hand.exist(NEW.claim())
     label = hand.hashes.label
     hand.feed_bytes(pack_datagram(label, 0, A.short_id, None, [raw]), A.address)
     assert [event.member.name for event in hand.happened(MemberJoined)][-1:] == [NEW.name]

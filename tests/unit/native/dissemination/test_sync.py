@@ -450,6 +450,7 @@ def test_two_nodes_with_different_views_agree_after_one_sync(context: int) -> No
     only_left, only_right = peers(40, first=5_000), peers(40, first=6_000)
     for hand, others in ((left, only_left), (right, only_right)):
         hand.answering = []
+        hand.exist(*(other.claim() for other in (*only_left, *only_right)))
         hand.feed(members[0], claims=[members[3].claim(incarnation=len(others[0].name))])
         for start in range(0, 40, 10):
             hand.feed(members[0], claims=[other.claim() for other in others[start : start + 10]])

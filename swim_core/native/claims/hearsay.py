@@ -1,0 +1,351 @@
+"""What a third party says makes nobody a member (docs/protocol.md, section 1, "Hearsay").
+
+A claim that would make a name live, told by anybody but that member, is kept aside: in no view, digest, order or ring,
+and not told on. The member is pinged, and its ack lets it in. So an honest node tells of nobody whom it has not heard
+itself: invented members travel no further than to those whom the liar tells, and who tells of them is a liar.
+"""
+
+from swim_core.address import Address
+from swim_core.native.context import NodeContext
+from swim_core.native.datagrams.gossip_queue import Piggyback
+from swim_core.native.datagrams.sender import Sender
+from swim_core.native.table.entry import Change, Entry
+from swim_core.native.table.rumour import Rumour, Stage
+from swim_core.native.wire.claim import Claim, precedence
+from swim_core.native.wire.datagram import encode_item
+from swim_core.native.wire.messages import Ack, AckElsewhere, PageEntry, Ping
+from swim_core.statistics import DropReason
+
+from .allowance import Allowance
+from .local_member import LocalMember
+from .newcomers import Newcomers
+
+__all__ = ["Hearsay"]
+
+TRIES = 3  # pings of one name, a probe timeout apart: at 10 % loss 0.7 % fail
+REST = 10.0  # seconds for which it is remembered who told of one that did not answer
+AGAIN = (
+    1.0  # seconds until it is asked once more, if it is told of again, and there is credit: the path may have been cut
+)
+WITNESSES = 2  # members whose word is enough for one that does not answer here: the fault may be this path
+BELIEVED = 8  # one in so many live members may be let in so, and one in any case: always a minority
+CREDIT, CREDIT_PER_SECOND = 6.0, 1 / 20  # names examined at the word of one teller
+# Pings in a minute to a host where nobody has answered, of all members together: under 10 kB, whoever is told of it.
+HOST_PINGS = 128
+MAX_WAITING = 1_024  # names of one teller: what is dropped comes again by a sync
+MAX_KNOWN = 1_024  # pings remembered for late acks
+QUOTED = 24  # leading bytes of a ping, its seq among them, that a kernel's refusal has to quote
+CROWD = 256  # members of which the small receive buffer of a newcomer bears a ping each at once; more are
+SPREAD = 5e-5  # spread over so many seconds for each of them
+
+
+class Hearsay:
+    """Keeps claims of third parties aside, and examines them within what their tellers, and the hosts, are allowed."""
+
+    def __init__(self, context: NodeContext, local: LocalMember) -> None:
+        self._hub = context.hub
+        self._most = context.config.max_members
+        self._timers = context.timers
+        self._clock = context.clock
+        self._hashes = context.hashes
+        self._table = context.table
+        self._outbox = context.outbox
+        self._rtt = context.rtt
+        self._random = context.random
+        self._counters = context.counters
+        self._local = local
+        self._newcomers = Newcomers(context)
+        self._rumours: dict[tuple[int, bytes], Rumour] = {}
+        self._asked: dict[int, tuple[Rumour, bytes]] = {}  # by the seq of each ping, with its first bytes
+        self._tellers: dict[str, Allowance] = {}
+        self._hosts: dict[bytes, Allowance] = {}
+        self._unheard: set[str] = set()  # let in at the word of witnesses
+
+    def __len__(self) -> int:
+        return len(self._rumours)
+
+    # ------------------------------------------------------------------ what is heard of
+
+    def take(self, claim: Claim, teller: Entry, now: float) -> Rumour | None:
+        """Keep a claim of a name that is not live here; returns it if it is news, and was kept."""
+        if self._table.live_count >= self._most:
+            self._counters.drop(DropReason.MEMBERS_FULL)
+            return None
+        if self._local.silent:
+            return None
+        key = self._hashes.short_id(claim.name, claim.epoch), claim.address
+        rumour = known = self._rumours.get(key)
+        if rumour is None:
+            allowance = self._teller(teller.name, now)
+            if len(self._rumours) >= self._most or len(allowance.waiting) >= MAX_WAITING:
+                self._counters.drop(DropReason.RUMOUR)
+                return None
+            rumour = self._rumours[key] = Rumour.of(claim, key[0])
+            if claim.address == self._local.claim.address:
+                rumour.replaced = True  # by this very node
+                self._rest(rumour, now)
+        elif precedence(claim) > precedence(rumour.claim):
+            rumour.claim = claim
+        if rumour.heard_from(teller.name):
+            self._teller(teller.name, now)
+            if rumour.stage is Stage.WAITING:
+                self._examine(rumour, now)
+            elif rumour.stage is Stage.RESTING and not rumour.replaced and self._witnessed(rumour):
+                self._ask_again(rumour, now)
+        if rumour.stage is Stage.RESTING and now - rumour.asked_at >= AGAIN and not rumour.replaced:
+            self._examine(rumour, now)
+        return rumour if known is None else None
+
+    def asked_about(self, claim: Claim, accuser: Entry, now: float) -> Rumour | None:
+        """A member asks about one that is not live here: it is looked into like any other of which that one tells."""
+        self.take(claim, accuser, now)
+        return self._rumours.get((self._hashes.short_id(claim.name, claim.epoch), claim.address))
+
+    def learn_number(self, short_id: int, told: PageEntry, *, first_sync: bool) -> None:
+        """A sync told the number of the last broadcast, too."""
+        rumour = self._rumours.get((short_id, told.claim.address)) if self._rumours else None
+        if rumour is not None and told.number > rumour.number:
+            rumour.number, rumour.first_sync = told.number, first_sync
+
+    def ended(self, claim: Claim) -> None:
+        """That run is gone, as somebody says: it need not be asked any more."""
+        if self._rumours:
+            rumour = self._rumours.get((self._hashes.short_id(claim.name, claim.epoch), claim.address))
+            if rumour is not None and precedence(claim) > precedence(rumour.claim):
+                self._discard(rumour)
+
+    def settle(self, change: Change, now: float) -> None:
+        """A claim was merged: who told of that run told the truth, whoever brought the proof."""
+        if self._rumours and change.entry.live:
+            rumour = self._rumours.get((change.entry.short_id, change.claim.address))
+            if rumour is not None:
+                self._proved(rumour, now)
+
+    def forget(self, name: str) -> None:
+        """A member was forgotten, and what only it said with it."""
+        self._unheard.discard(name)
+        allowance = self._tellers.pop(name, None)
+        if allowance is None:
+            return
+        if allowance.timer is not None:
+            allowance.timer.cancel()
+        for rumour in allowance.waiting.values():
+            rumour.tellers.remove(name)
+            if not rumour.tellers and rumour.stage is Stage.WAITING:
+                self._discard(rumour)
+
+    def stop(self) -> None:
+        """Ask nobody any more."""
+        for rumour in list(self._rumours.values()):
+            self._discard(rumour)
+
+    # ------------------------------------------------------------------ whom to examine
+
+    def _teller(self, name: str, now: float) -> Allowance:
+        allowance = self._tellers.get(name)
+        if allowance is None:
+            allowance = self._tellers[name] = Allowance.of(CREDIT, CREDIT_PER_SECOND, now)
+        return allowance
+
+    def _host(self, address: bytes, now: float) -> Allowance:
+        """That of a host: of an address, or of a network of 64 bits, in which a host of IPv6 takes any it likes."""
+        host = address[:-2] if len(address) == 6 else address[:8]
+        allowance = self._hosts.get(host)
+        if allowance is None:
+            if len(self._hosts) >= self._most:
+                self._hosts = {key: kept for key, kept in self._hosts.items() if not kept.idle(now)}
+            share = max(1, HOST_PINGS // max(1, self._table.live_count - 1))
+            allowance = self._hosts[host] = Allowance.of(max(1.0, share / 2), share / 120, now)
+        return allowance
+
+    def _witnessed(self, rumour: Rumour) -> bool:
+        tellers = (self._table.get(name) for name in rumour.tellers)
+        return sum(1 for teller in tellers if teller is not None and teller.live) >= WITNESSES
+
+    def _examine(self, rumour: Rumour, now: float) -> None:
+        """Ask it, if there is credit for that; else it waits where there is none."""
+        tellers = [self._tellers[name] for name in rumour.tellers if name in self._tellers]
+        if not tellers:
+            self._discard(rumour)  # they were forgotten
+            return
+        paying = next((teller for teller in tellers if teller.any(now)), None)
+        if paying is None and rumour.stage is not Stage.WAITING:
+            return
+        if paying is None:
+            for teller in tellers:
+                teller.waiting[rumour.key] = rumour
+                self._wake(teller, now)
+            return
+        host = self._host(rumour.claim.address, now)
+        if not self._witnessed(rumour):
+            if not host.any(now) and rumour.stage is not Stage.WAITING:
+                return
+            if not host.any(now):
+                host.waiting[rumour.key] = rumour
+                self._wake(host, now)
+                return
+            host.take()
+        paying.take()
+        for teller in tellers:
+            teller.waiting.pop(rumour.key, None)
+        self._begin(rumour, now)
+
+    def _wake(self, allowance: Allowance, now: float) -> None:
+        """Go on with what waits there as soon as there is one left."""
+        if allowance.timer is None:
+            allowance.timer = self._timers.at(now + allowance.wait + 0.001, lambda at: self._awake(allowance, at))
+
+    def _awake(self, allowance: Allowance, now: float) -> None:
+        allowance.timer = None
+        self._go_on(allowance, now)
+
+    def _go_on(self, allowance: Allowance, now: float) -> None:
+        while allowance.waiting and allowance.any(now):
+            key = next(iter(allowance.waiting))
+            rumour = allowance.waiting.pop(key)
+            if rumour.stage is Stage.WAITING:
+                self._examine(rumour, now)
+        if allowance.waiting:
+            self._wake(allowance, now)
+
+    # ------------------------------------------------------------------ asking
+
+    def _begin(self, rumour: Rumour, now: float) -> None:
+        rumour.tries = min(rumour.tries, TRIES - 1)
+        rumour.go_to(Stage.ASKED)
+        members = self._table.live_count
+        if members <= CROWD:
+            self._ask(rumour, now)
+        else:
+            wait = members * SPREAD * self._random.random()
+            rumour.timer = self._timers.at(now + wait, lambda at: self._ask(rumour, at))
+
+    def _ask(self, rumour: Rumour, now: float) -> None:
+        """Ping it. The first ping shows this node's own claim, so that who does not know it has room to ask for it."""
+        rumour.tries += 1
+        rumour.asked_at = now
+        if rumour.began is None:
+            rumour.began = now
+        seq = self._random.getrandbits(32)
+        riding = Piggyback([encode_item(self._local.claim)]) if rumour.tries == 1 else None
+        ping = Ping(seq, rumour.short_id, self._clock.read(now))
+        data = self._outbox.send(ping, rumour.address, now, riding=riding, peer=rumour.short_id)
+        if data is None:
+            self._discard(rumour)
+            return
+        self._asked[seq] = rumour, data[:QUOTED]
+        if len(self._asked) > MAX_KNOWN:
+            del self._asked[next(iter(self._asked))]
+        rumour.timer = self._timers.at(now + self._rtt.probe_timeout, lambda at: self._ask_again(rumour, at))
+
+    def _ask_again(self, rumour: Rumour, now: float) -> None:
+        """It did not answer in time: one ping in many may be lost, but a host where nobody is must not be sent many."""
+        witnessed = self._witnessed(rumour)
+        if rumour.tries < TRIES:
+            if witnessed or self._pay_for_retry(rumour, now):
+                rumour.go_to(Stage.ASKED)
+                self._ask(rumour, now)
+                return
+        elif witnessed and not (rumour.refused or rumour.replaced) and self._may_believe(rumour.claim.name):
+            self._unheard.add(rumour.claim.name)
+            self._merge(rumour, now)
+            self._close(rumour)
+            return
+        if rumour.stage is not Stage.RESTING:
+            self._rest(rumour, now)
+
+    def _rest(self, rumour: Rumour, now: float) -> None:
+        rumour.go_to(Stage.RESTING)
+        rumour.timer = self._timers.at(now + REST, lambda _: self._discard(rumour))
+
+    def _pay_for_retry(self, rumour: Rumour, now: float) -> bool:
+        """Whether a teller's truths pay for another ping, or the host has one left."""
+        for name in rumour.tellers:
+            teller = self._tellers.get(name)
+            if teller is not None and teller.earned:
+                teller.earned -= 1
+                return True
+        host = self._host(rumour.claim.address, now)
+        if host.any(now):
+            host.take()
+            return True
+        return False
+
+    def _may_believe(self, name: str) -> bool:
+        """Whether one more may be let in that was never heard here."""
+        held = {other: self._table.get(other) for other in self._unheard}
+        self._unheard = {other for other, at in held.items() if at is not None and at.live and at.heard is None}
+        return name in self._unheard or len(self._unheard) < max(1, self._table.live_count // BELIEVED)
+
+    # ------------------------------------------------------------------ what comes of it
+
+    def answered(self, ack: Ack | AckElsewhere, sender: Sender, now: float) -> bool:
+        """An ack came from no live member: does it answer a ping of an examination? Then its sender is one now."""
+        rumour = self._answers(ack, sender)
+        if rumour is None:
+            return False
+        if rumour.tries == 1:
+            self._rtt.add(now - rumour.asked_at)
+        self._merge(rumour, now)
+        if rumour.stage is not Stage.OVER:
+            self._proved(rumour, now)  # the table is full, or more is known of it
+        return True
+
+    def is_late(self, ack: Ack | AckElsewhere, sender: Sender) -> bool:
+        """Whether an ack answers such a ping, though its sender was let in meanwhile."""
+        return self._answers(ack, sender) is not None
+
+    def _answers(self, ack: Ack | AckElsewhere, sender: Sender) -> Rumour | None:
+        rumour, _ = self._asked.get(ack.seq, (None, b""))
+        if rumour is None or (rumour.short_id, rumour.address) != (sender.short_id, sender.address):
+            return None
+        del self._asked[ack.seq]
+        return rumour
+
+    def refused(self, destination: Address, quoted: bytes, now: float) -> bool:
+        """Whether a datagram that was refused is such a ping: nobody is there."""
+        for seq in reversed(self._asked):
+            rumour, head = self._asked[seq]
+            if rumour.address == destination and quoted.startswith(head):
+                del self._asked[seq]
+                rumour.refused = True
+                self._give_up(rumour, now)
+                return True
+        return False
+
+    def other_answered(self, seq: int, source: Address, now: float) -> bool:
+        """Whether another run answered at the address to which such a ping went: that one lost its socket."""
+        rumour, _ = self._asked.get(seq, (None, b""))
+        if rumour is None or rumour.address != source:
+            return False
+        del self._asked[seq]
+        rumour.replaced = True
+        self._give_up(rumour, now)
+        return True
+
+    def _give_up(self, rumour: Rumour, now: float) -> None:
+        if rumour.stage is Stage.ASKED:
+            rumour.tries = TRIES
+            self._rest(rumour, now)
+
+    def _merge(self, rumour: Rumour, now: float) -> None:
+        self._hub.rumour_believed(rumour, now)
+        if rumour.stage is Stage.OVER:  # it won, which settles it
+            self._newcomers.met(now)
+
+    def _proved(self, rumour: Rumour, now: float) -> None:
+        """There is a member: those at whose word it was asked told the truth."""
+        self._close(rumour)
+        allowances = [self._tellers[name] for name in rumour.tellers if name in self._tellers]
+        for allowance in (*allowances, self._host(rumour.claim.address, now)):
+            allowance.answered()
+            self._go_on(allowance, now)
+
+    def _discard(self, rumour: Rumour) -> None:
+        if rumour.stage is not Stage.OVER:
+            self._close(rumour)
+            self._counters.drop(DropReason.RUMOUR)
+
+    def _close(self, rumour: Rumour) -> None:
+        rumour.go_to(Stage.OVER)
+        self._rumours.pop(rumour.key, None)

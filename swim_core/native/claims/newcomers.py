@@ -1,0 +1,37 @@
+"""When many members were met at once: what the floods of their coming missed is looked for."""
+
+from swim_core.native.context import NodeContext
+
+__all__ = ["Newcomers"]
+
+MANY = 8
+QUIET = 0.2  # seconds without another one
+
+
+class Newcomers:
+    """Counts who is met, and reports when many were, and no more come.
+
+    While rings change some floods pass somebody by, and digests would show that only when both sides have been stable
+    for a while, at the next meeting.
+    """
+
+    def __init__(self, context: NodeContext) -> None:
+        self._hub = context.hub
+        self._timers = context.timers
+        self._met = 0
+        self._last = 0.0
+
+    def met(self, now: float) -> None:
+        """Another one was."""
+        if not self._met:
+            self._timers.at(now + QUIET, self._look)
+        self._met += 1
+        self._last = now
+
+    def _look(self, now: float) -> None:
+        if now < self._last + QUIET:
+            self._timers.at(self._last + QUIET, self._look)
+            return
+        met, self._met = self._met, 0
+        if met >= MANY:
+            self._hub.many_met(now)

@@ -1,0 +1,82 @@
+"""One claim of hearsay, while it is kept aside."""
+
+from enum import Enum, auto
+
+import msgspec
+
+from swim_core.address import Address, unpack
+from swim_core.native.wire.claim import Claim
+from swim_core.shared.timers import Timer
+
+__all__ = ["Rumour", "Stage"]
+
+MAX_TELLERS = 8  # remembered of one name: two are witnesses enough
+
+
+class Stage(Enum):
+    """How far the examination of a name is."""
+
+    WAITING = auto()
+    ASKED = auto()
+    RESTING = auto()
+    """It did not answer."""
+    OVER = auto()
+    """It is kept no more: it became a member, or was dropped."""
+
+
+class Rumour(msgspec.Struct, eq=False):
+    """That a run of a member lives at an address, told by members other than itself.
+
+    Attributes:
+        claim: the highest that was told of it.
+        short_id: of that run.
+        address: where it is said to be.
+        tellers: names of those who told it, the first ones.
+        stage: see `Stage`.
+        tries: pings sent to it.
+        asked_at: when the last was.
+        began: when the first was.
+        refused: whether a kernel said that nobody is there.
+        replaced: whether another run answered there.
+        timer: of the next step.
+        number: of its last broadcast, as it was told in a sync.
+        first_sync: whether that was this node's first.
+    """
+
+    claim: Claim
+    short_id: int
+    address: Address
+    tellers: list[str] = msgspec.field(default_factory=list)
+    stage: Stage = Stage.WAITING
+    tries: int = 0
+    asked_at: float = 0.0
+    began: float | None = None
+    refused: bool = False
+    replaced: bool = False
+    timer: Timer | None = None
+    number: int = 0
+    first_sync: bool = False
+
+    @classmethod
+    def of(cls, claim: Claim, short_id: int) -> "Rumour":
+        """What was heard first."""
+        return cls(claim, short_id, unpack(claim.address))
+
+    @property
+    def key(self) -> tuple[int, bytes]:
+        """What it is kept by: a forged address of a name never hides the true one."""
+        return self.short_id, self.claim.address
+
+    def heard_from(self, name: str) -> bool:
+        """Note a teller; returns whether it is a new one."""
+        if name in self.tellers or len(self.tellers) == MAX_TELLERS:
+            return False
+        self.tellers.append(name)
+        return True
+
+    def go_to(self, stage: Stage) -> None:
+        """The step that was planned is not taken any more."""
+        self.stage = stage
+        if self.timer is not None:
+            self.timer.cancel()
+            self.timer = None
