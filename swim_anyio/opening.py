@@ -75,6 +75,9 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
             ``SWIM_KEY``, or none.
         key_file: a file of keys, one a line, instead of ``keys``. It is looked at every five seconds, and the node
             takes over what stands there. Default: ``SWIM_KEY_FILE``.
+        insecure: whether it may listen beyond loopback without keys, where anybody who reaches the port can forge
+            membership. Default: ``SWIM_INSECURE``, or not: such a node does not start. Smudge's protocol, which can't
+            be sealed, is warned of.
         listeners: functions, async or not, to call with every event from the first one on, as `AsyncNode.add_listener`
             does. `on_status` and `on_broadcast` turn narrower functions into such ones.
         driver: what runs the protocol. Default: ``SWIM_DRIVER``, or "thread". "thread" is a thread of its own, which
@@ -85,6 +88,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
 
     Raises:
         ConfigError: if an argument or an environment variable is invalid; the message names it.
+        KeyMissing: if other hosts can reach the node, and it has no key (a ConfigError, too).
         BindError: on entering, if the address can't be had. Nothing is left open.
         RuntimeError: on entering a second time.
     """
@@ -102,6 +106,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
         discover: Multicast | None = None,
         keys: Keys | str | Iterable[str] | None = None,
         key_file: str | os.PathLike[str] | None = None,
+        insecure: bool | None = None,
         listeners: Iterable[Call] = (),
         driver: DriverName | None = None,
     ) -> None:
@@ -119,6 +124,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
             discover=discover,
             keys=keys,
             key_file=None if key_file is None else os.fspath(key_file),
+            insecure=insecure,
             environ=os.environ,
             hostname=simulated.hostname if simulated else socket.gethostname(),
             suffix=simulated.suffix() if simulated else secrets.token_hex(4),

@@ -42,6 +42,7 @@ def open_node(
     discover: Multicast | None = None,
     keys: Keys | str | Iterable[str] | None = None,
     key_file: str | os.PathLike[str] | None = None,
+    insecure: bool | None = None,
     listeners: Iterable[Callable[[Event], object]] = (),
 ) -> ThreadNode:
     """Start a node: bind a UDP socket and run the protocol in a thread, until `ThreadNode.close` or ``with`` ends it.
@@ -68,6 +69,9 @@ def open_node(
             ``SWIM_KEY``, or none.
         key_file: a file of keys, one a line, instead of ``keys``. It is looked at every five seconds, and the node
             takes over what stands there. Default: ``SWIM_KEY_FILE``.
+        insecure: whether it may listen beyond loopback without keys, where anybody who reaches the port can forge
+            membership. Default: ``SWIM_INSECURE``, or not: such a node does not start. Smudge's protocol, which can't
+            be sealed, is warned of.
         listeners: functions to call with every event from the first one on, as `ThreadNode.add_listener` does.
             `on_status` and `on_broadcast` turn narrower functions into such ones.
 
@@ -77,6 +81,7 @@ def open_node(
     Raises:
         ConfigError: if an argument or a variable is invalid; the message names it.
         PayloadTooLarge: if the metadata is too large.
+        KeyMissing: if other hosts can reach the node, and it has no key (a ConfigError, too).
         BindError: if the address can't be bound. Nothing is left behind, whatever is raised.
     """
     listeners = tuple(listeners)
@@ -92,6 +97,7 @@ def open_node(
         discover=discover,
         keys=keys,
         key_file=None if key_file is None else os.fspath(key_file),
+        insecure=insecure,
         environ=os.environ,
         hostname=socket.gethostname(),
         suffix=secrets.token_hex(4),

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from swim_core import Address, BindError, Keys, ProtocolNode
-from swim_core.embedding.advertising import exposure_warning, is_wildcard, label_warning, names_itself
+from swim_core.embedding.advertising import check_exposure, is_wildcard, label_warning, names_itself
 from swim_core.embedding.arguments import Arguments
 from swim_core.embedding.log_messages import INFO, WARNING
 
@@ -86,14 +86,21 @@ def elsewhere(name: str, addresses: Sequence[Address]) -> list[Address]:
 def advertised(
     arguments: Arguments, sock: UdpSocket, advertise: Address | None, seeds: Sequence[Address], *, log: Log
 ) -> OwnAddress:
-    """What to tell others; logs how it was chosen, and what listening beyond loopback means."""
+    """What to tell others; logs how it was chosen, and what listening beyond loopback means.
+
+    Raises:
+        KeyMissing: if other hosts can reach the node, and it has no key.
+    """
     own = OwnAddress(sock, advertise, seeds)
     if own.choice.notice is not None:
         log.say(WARNING if own.choice.doubtful else INFO, "%s", own.choice.notice)
-    if arguments.keys is None and arguments.key_file is None:
-        for warning in (exposure_warning(sock.address), label_warning(sock.address, arguments.config)):
-            if warning is not None:
-                log.say(WARNING, "%s", warning)
+    sealed = arguments.keys is not None or arguments.key_file is not None
+    warnings = [check_exposure(sock.address, arguments.config, sealed=sealed, insecure=arguments.insecure)]
+    if not sealed:  # with keys a cluster meets no other
+        warnings.append(label_warning(sock.address, arguments.config))
+    for warning in warnings:
+        if warning is not None:
+            log.say(WARNING, "%s", warning)
     return own
 
 

@@ -54,6 +54,7 @@ class Settings:
     config: ProtocolConfig
     keys: Keys | None
     key_file: str | None
+    insecure: bool | None
     json: bool
     peers: str | None
     metrics: tuple[str, int] | None
@@ -100,6 +101,7 @@ async def run_agent(settings: Settings) -> int:
         discover=settings.discover,
         keys=settings.keys,
         key_file=settings.key_file,
+        insecure=settings.insecure,
         driver=None if "SWIM_DRIVER" in os.environ else "loop",  # no strange code runs in this one: see architecture.md
     )
     async with _metrics_server(settings) as server, opened as node:

@@ -29,6 +29,7 @@ OPTIONS: dict[str, Callable[[str], object]] = {
     "answer_tools": AnswerTools,
     "key_file": str,
     "accept_plain": bool,
+    "insecure": bool,
     "backend": Backend,
     "format": Format,
     "log_level": LogLevel,
@@ -38,7 +39,7 @@ OPTIONS: dict[str, Callable[[str], object]] = {
     "lifeline": int,
 }
 REPEATABLE = {"join", "metadata"}
-FLAGS = {"no_tripwires", "accept_plain"}
+FLAGS = {"no_tripwires", "accept_plain", "insecure"}
 
 _NAMES = {f"--{name.replace('_', '-')}": name for name in OPTIONS}
 

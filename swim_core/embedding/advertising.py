@@ -5,11 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 import attrs
 
 from swim_core.address import Address, is_loopback
-from swim_core.errors import ConfigError
+from swim_core.errors import ConfigError, KeyMissing
 from swim_core.native.config import Config
 from swim_core.protocol import ProtocolConfig
 
-__all__ = ["Advertised", "advertised_address", "exposure_warning", "is_wildcard", "label_warning", "names_itself"]
+__all__ = ["Advertised", "advertised_address", "check_exposure", "is_wildcard", "label_warning", "names_itself"]
 
 LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # the keys are the wildcards
 # documentation addresses (RFC 5737, 3849), which the default routes lead to; nothing is ever sent there
@@ -83,13 +83,33 @@ def is_wildcard(bound: Address) -> bool:
     return bound.host in LOOPBACK_OF
 
 
-def exposure_warning(bound: Address) -> str | None:
-    """What to warn of when a node listens beyond loopback without encryption; None on loopback."""
-    if is_loopback(bound):
+def check_exposure(bound: Address, config: ProtocolConfig, *, sealed: bool, insecure: bool) -> str | None:
+    """Refuse a node that can be reached from other hosts, and that anybody there could speak to.
+
+    Args:
+        bound: where it listens.
+        config: of its protocol.
+        sealed: whether it has keys.
+        insecure: whether its user wants to go without.
+
+    Returns:
+        What to warn of instead, if its protocol can't be sealed.
+
+    Raises:
+        KeyMissing: if it needs a key. The message says what to type.
+    """
+    if is_loopback(bound) or sealed or insecure:
         return None
+    if isinstance(config, Config):
+        raise KeyMissing(
+            f"{bound} can be reached from other hosts, and there is no key: whoever reaches it could forge membership."
+            " `swim keygen swim.key` makes one for all members (SWIM_KEY_FILE, --key-file, key_file=); to go without,"
+            " pass --insecure (SWIM_INSECURE=1, insecure=True)"
+        )
     return (
-        f"listening on {bound} without encryption: anyone who can reach this port can forge membership;"
-        " keep it on a trusted network"
+        f"listening on {bound}, and this protocol can't be sealed: whoever reaches this port can read, join, and forge"
+        " deaths and broadcasts; keep it on a trusted network (--insecure, SWIM_INSECURE=1 or insecure=True says that"
+        " it is)"
     )
 
 

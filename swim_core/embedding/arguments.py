@@ -11,7 +11,7 @@ from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError
 from swim_core.keys import Keys
 from swim_core.member import MAX_NAME, check_name
-from swim_core.native.config import Config
+from swim_core.native.config import SWITCH, Config
 from swim_core.protocol import ProtocolConfig
 
 __all__ = [
@@ -46,6 +46,7 @@ class Arguments:
         discover: how to find others beside ``join``; None for not at all.
         keys: that seal datagrams; None for none, or if they stand in a file.
         key_file: where they stand; None for nowhere.
+        insecure: whether it may be reached from other hosts without keys.
     """
 
     bind: tuple[str, int]
@@ -57,6 +58,7 @@ class Arguments:
     discover: Multicast | None = None
     keys: Keys | None = None
     key_file: str | None = None
+    insecure: bool = False
 
 
 def read_arguments(
@@ -71,6 +73,7 @@ def read_arguments(
     discover: Multicast | None = None,
     keys: Keys | str | Iterable[str] | None = None,
     key_file: str | None = None,
+    insecure: bool | None = None,
     environ: Mapping[str, str],
     hostname: str,
     suffix: str,
@@ -89,6 +92,7 @@ def read_arguments(
         keys: or their texts, the preferred first.
         key_file: or a file of them; without either ``SWIM_KEY_FILE``, else ``SWIM_KEY``, else none. A protocol that
             can't be sealed leaves the variables alone.
+        insecure: else ``SWIM_INSECURE``, else not.
         environ: the environment; empty variables count as unset.
         hostname: of this host, for the default name.
         suffix: random characters, for the default name.
@@ -108,7 +112,15 @@ def read_arguments(
         discover=_discover(discover, config),
         keys=held,
         key_file=file,
+        insecure=_switch("SWIM_INSECURE", environ) if insecure is None else insecure,
     )
+
+
+def _switch(variable: str, environ: Mapping[str, str]) -> bool:
+    text = environ.get(variable) or "false"
+    if text.lower() not in SWITCH:
+        raise ConfigError(f"{variable} must be true or false, not {text!r}")
+    return SWITCH[text.lower()]
 
 
 def read_keys(

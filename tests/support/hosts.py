@@ -34,7 +34,9 @@ def ip(*arguments: str) -> None:
 
 
 def _environment() -> dict[str, str]:
-    return {name: value for name, value in os.environ.items() if not name.startswith(("SWIM_", "SMUDGE_"))}
+    """Without settings; keys are not asked for."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("SWIM_", "SMUDGE_"))}
+    return {**kept, "SWIM_INSECURE": "1"}
 
 
 class Running:

@@ -136,9 +136,9 @@ async def test_other_settings_of_others_are_warned_of(caplog: pytest.LogCaptureF
 @on_every_loop
 async def test_listening_to_the_world_is_warned_of_and_an_address_chosen(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.INFO, "swim_anyio"):
-        async with open_node(("0.0.0.0", 0), config=FakeConfig(), join="127.0.0.1:9") as node:
+        async with open_node(("0.0.0.0", 0), config=FakeConfig(), join="127.0.0.1:9", insecure=False) as node:
             assert node.local.address.host == "127.0.0.1"
-    assert "anyone who can reach this port can forge membership" in caplog.text
+    assert "this protocol can't be sealed: whoever reaches this port can read, join, and forge" in caplog.text
     assert "from the route to the seed" in caplog.text
     caplog.clear()
     async with open_node(HERE, config=FakeConfig()):

@@ -19,9 +19,9 @@ def test_nothing_but_variables_makes_a_cluster_of_two_hosts_with_one_warning_eac
     connected([a, b])
     a.ip("address", "add", "10.77.0.1/24", "dev", "eth0")
     b.ip("address", "add", "10.77.0.2/24", "dev", "eth0")
-    one = a.run("env", *QUICK, "SMUDGE_LISTEN_IP=10.77.0.1", *AGENT)
+    one = a.run("env", "SWIM_INSECURE=", *QUICK, "SMUDGE_LISTEN_IP=10.77.0.1", *AGENT)
     one.wait_for(lambda line: line["event"] == "started")
-    two = b.run("env", *QUICK, "SMUDGE_INITIAL_HOSTS=10.77.0.1:", *AGENT)
+    two = b.run("env", "SWIM_INSECURE=", *QUICK, "SMUDGE_INITIAL_HOSTS=10.77.0.1:", *AGENT)
     two.wait_for(lambda line: (line["event"], line.get("member")) == ("alive", "10.77.0.1:9999"))
     one.wait_for(lambda line: (line["event"], line.get("member")) == ("alive", "10.77.0.2:9999"))
     two.say("broadcast hello")
@@ -29,4 +29,4 @@ def test_nothing_but_variables_makes_a_cluster_of_two_hosts_with_one_warning_eac
     for node in (one, two):
         warnings = [line for line in node.end().splitlines() if "WARNING" in line]
         assert len(warnings) == 1
-        assert "without encryption" in warnings[0]
+        assert "can't be sealed" in warnings[0]

@@ -669,10 +669,10 @@ def test_nothing_is_left_of_a_node_that_could_not_be_made() -> None:
 def test_a_wildcard_advertises_the_route_to_the_first_seed_and_says_so(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     for seed in ("127.0.0.5:9", "localhost:9"):
-        with open_node("0.0.0.0:0", join=[seed], name="wild", config=FakeConfig()) as node:
+        with open_node("0.0.0.0:0", join=[seed], name="wild", config=FakeConfig(), insecure=False) as node:
             assert node.local.address.host == "127.0.0.1"
             assert f"wild: advertising {node.local.address}, from the route to the seed 127." in caplog.text
-    assert "anyone who can reach this port can forge membership" in caplog.text
+    assert "this protocol can't be sealed: whoever reaches this port can read, join, and forge" in caplog.text
 
 
 def test_loopback_is_quiet(caplog: pytest.LogCaptureFixture) -> None:

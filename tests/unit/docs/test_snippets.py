@@ -116,6 +116,7 @@ def test_each_command_and_variable_that_is_named_exists() -> None:
         "SWIM_DRIVER",
         "SWIM_KEY",
         "SWIM_KEY_FILE",
+        "SWIM_INSECURE",
         *fields,
     }
     for page in documents():

@@ -2,8 +2,8 @@
 
 import pytest
 
-from swim_core import Address, Config, ConfigError
-from swim_core.embedding.advertising import advertised_address, exposure_warning, label_warning, names_itself
+from swim_core import Address, Config, ConfigError, KeyMissing
+from swim_core.embedding.advertising import advertised_address, check_exposure, label_warning, names_itself
 from swim_core.smudge import SmudgeConfig
 
 
@@ -66,11 +66,28 @@ def test_a_wildcard_without_any_route_takes_loopback_and_warns() -> None:
     assert routes.asked == ["2001:db8::1"]
 
 
-def test_only_listening_beyond_loopback_is_warned_of() -> None:
-    assert exposure_warning(Address("127.0.0.2", 1)) is None
-    assert exposure_warning(Address("::1", 1)) is None
-    for host in ("0.0.0.0", "::", "10.0.0.1"):
-        assert "forge membership" in (exposure_warning(Address(host, 1)) or "")
+EVERYWHERE = [Address(host, 7946) for host in ("0.0.0.0", "::", "10.0.0.1", "fe80::1")]
+
+
+def test_a_node_that_other_hosts_can_reach_needs_a_key_and_is_told_what_to_type() -> None:
+    for bound in EVERYWHERE:
+        with pytest.raises(KeyMissing) as caught:
+            check_exposure(bound, Config.lan(), sealed=False, insecure=False)
+        message = str(caught.value)
+        for words in (str(bound), "swim keygen swim.key", "SWIM_KEY_FILE", "--insecure", "SWIM_INSECURE=1"):
+            assert words in message
+        assert check_exposure(bound, Config.lan(), sealed=True, insecure=False) is None
+        assert check_exposure(bound, Config.lan(), sealed=False, insecure=True) is None
+    for host in ("127.0.0.2", "::1"):
+        assert check_exposure(Address(host, 1), Config.lan(), sealed=False, insecure=False) is None
+
+
+def test_a_protocol_that_cannot_be_sealed_is_warned_of() -> None:
+    for bound in EVERYWHERE:
+        warning = check_exposure(bound, SmudgeConfig(), sealed=False, insecure=False)
+        assert "forge deaths and broadcasts" in (warning or "")
+        assert check_exposure(bound, SmudgeConfig(), sealed=False, insecure=True) is None
+    assert check_exposure(Address("127.0.0.1", 1), SmudgeConfig(), sealed=False, insecure=False) is None
 
 
 def test_a_cluster_beyond_loopback_without_a_label_is_warned_of() -> None:
