@@ -14,10 +14,10 @@ from swim_core.protocol import Datagram, KernelEvidence, Losses
 from swim_core.statistics import DropReason, Statistics
 from swim_core.tripwire import TripwirePlan
 
+from .datagrams.seal_check import unlike
 from .parts import NodeArguments
 from .router import Router
 from .sealing.ring import KeyRing
-from .sealing.seal import Sealer
 from .settings import Settings
 from .table.formed_cluster import FormedCluster, TableSource
 from .wire.claim import Claim, pack_metadata
@@ -318,7 +318,7 @@ class Node:
         parts = self._parts
         context, joiner, tripwires = parts.context, parts.joiner, parts.tripwires
         sealer = context.sealer
-        plain, other = (0, 0) if sealer is None else self._unlike(sealer)
+        plain, other = (0, 0) if sealer is None else unlike(sealer, self._table)
         return Statistics(
             **context.counters.snapshot(),
             datagrams_newer=context.codec.newer,
@@ -350,13 +350,6 @@ class Node:
 
     def _goodbye_said(self, now: float) -> None:
         self._has_left = True
-
-    def _unlike(self, sealer: Sealer) -> tuple[int, int]:
-        """How many live members were last heard in plain text, and how many prefer another key."""
-        heard = (entry for entry in self._table.topology.others() if entry.live and entry.heard is not None)
-        runs = [sealer.runs.get(entry.short_id) for entry in heard]
-        plain = sum(run is None or not run.sealed for run in runs)
-        return plain, sum(run is not None and not sealer.agrees(run) for run in runs)
 
     def _other(self, name: str) -> Entry:
         entry = self._table.get(name)

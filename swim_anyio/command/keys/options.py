@@ -20,6 +20,7 @@ def add_keys(app: typer.Typer) -> None:
     keys.command("add", short_help="Put a new key first.")(add)
     keys.command("drop", short_help="Take a key out.")(drop)
     keys.command("reader", short_help="Print a key that can only ask members.")(reader)
+    keys.command("status", short_help="Show which keys the members hold.")(status)
     app.add_typer(keys, name="keys", hidden=True)  # `keygen` tells of it: the help of all is to fit one screen
 
 
@@ -74,6 +75,23 @@ def drop(
     from .files import run_drop
 
     return run_drop(file, identifier, cluster)
+
+
+def status(
+    join: Annotated[
+        str | None, Option(metavar="HOST:PORT", help="A member to begin with [SWIM_JOIN, 127.0.0.1:7946].")
+    ] = None,
+    cluster: Cluster = None,
+) -> int:
+    """Ask every member which keys it holds, the preferred one first; with SWIM_KEY_FILE.
+
+    \b
+    Example:  swim keys status --join 127.0.0.1:7946
+    Status:   0 if all answer and prefer the same key, 1 if not, 2 bad options
+    """
+    from .status import run_status
+
+    return run_status(join, cluster)
 
 
 def reader(file: File, cluster: Cluster = None) -> int:

@@ -20,7 +20,7 @@ from swim_core.statistics import DropReason
 from .sender import Sender
 from .unsealed import UnsealedNotices
 
-__all__ = ["UNBOUND", "SealCheck", "make_sealer"]
+__all__ = ["UNBOUND", "SealCheck", "make_sealer", "unlike"]
 
 SEALED_OVERHEAD = 180  # bytes besides a broadcast's payload, at most; `Settings` allows for 150 without a seal
 UNBOUND = (Ping, Join, Announce, Ask, Tell)
@@ -50,6 +50,14 @@ def make_sealer(keys: Keys, config: Settings, clock: ClusterClock, entropy: byte
     most_runs = config.max_members + config.max_tombstones
     ring = KeyRing(keys, config.cluster)
     return Sealer(ring, clock, counter=counter, most_runs=most_runs, plain=config.plain == "accept")
+
+
+def unlike(sealer: Sealer, table: MemberTable) -> tuple[int, int]:
+    """How many live members were last heard in plain text, and how many prefer another key than this node."""
+    heard = (entry for entry in table.topology.others() if entry.live and entry.heard is not None)
+    runs = [sealer.runs.get(entry.short_id) for entry in heard]
+    plain = sum(run is None or not run.sealed for run in runs)
+    return plain, sum(run is not None and not sealer.agrees(run) for run in runs)
 
 
 class Asks(Protocol):

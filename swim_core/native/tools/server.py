@@ -18,6 +18,7 @@ from swim_core.events import Observation
 from swim_core.member import known
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.context import NodeContext
+from swim_core.native.datagrams.seal_check import unlike
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.detection.evidence_log import EvidenceLog
 from swim_core.native.dissemination.broadcasts import Broadcasts
@@ -30,6 +31,7 @@ from swim_core.native.wire.queries import (
     PAGE_SPACING,
     Ask,
     Joined,
+    KeysPage,
     MembersPage,
     Note,
     ReasonPage,
@@ -76,6 +78,7 @@ class ToolServer:
         self._policy = context.config.answer_tools
         self._table = context.table
         self._clock = context.clock
+        self._sealer = context.sealer
         self._outbox = context.outbox
         self._overhead = context.codec.overhead
         self._counters = context.counters
@@ -130,9 +133,18 @@ class ToolServer:
             return None, _encode(self._speak(ask, sender, now))
         if ask.what is What.JOIN:
             return None, _encode(self._take_seeds(ask, now))
+        if ask.what is What.KEYS:
+            return None, _encode(self._keys(now))
         if ask.what is What.REASON:
             return self._reason(ask, room, now)
         return self._members(ask, room, now)
+
+    def _keys(self, now: float) -> KeysPage:
+        sealer = self._sealer
+        if sealer is None:
+            return KeysPage(self._teller(now), [], True, 0, 0)
+        held = [key.id for key in sealer.ring.ordered]
+        return KeysPage(self._teller(now), held, sealer.plain, *unlike(sealer, self._table))
 
     # ------------------------------------------------------------------ members
 

@@ -25,6 +25,7 @@ __all__ = [
     "Ask",
     "Body",
     "Joined",
+    "KeysPage",
     "MembersPage",
     "Note",
     "ReasonPage",
@@ -62,6 +63,8 @@ class What(IntEnum):
     """Tell every member the argument, on the asker's behalf."""
     JOIN = 4
     """Ask the addresses in the argument, too, as seeds; see `pack_addresses`."""
+    KEYS = 5
+    """By their ids: which keys the node holds, and how far the others agree."""
 
     @classmethod
     def _missing_(cls, value: object) -> "What | None":
@@ -190,14 +193,33 @@ class Joined(_Base, frozen=True):
     refusal: ShortText = ""
 
 
-Body = MembersPage | ReasonPage | Spoken | Joined
+class KeysPage(_Base, frozen=True):
+    """Answers KEYS.
 
-BODIES: dict[What, type[MembersPage] | type[ReasonPage] | type[Spoken] | type[Joined]] = {
+    Attributes:
+        teller: who answers.
+        held: ids of its keys, the preferred one first; none if it seals nothing.
+        accepts_plain: whether it takes plain datagrams.
+        plain: live members that it last heard in plain text.
+        other: live members that prefer another key.
+    """
+
+    teller: Teller
+    held: list[U32]
+    accepts_plain: bool
+    plain: U32
+    other: U32
+
+
+Body = MembersPage | ReasonPage | Spoken | Joined | KeysPage
+
+BODIES: dict[What, type[MembersPage] | type[ReasonPage] | type[Spoken] | type[Joined] | type[KeysPage]] = {
     What.MEMBERS: MembersPage,
     What.EVERYONE: MembersPage,
     What.REASON: ReasonPage,
     What.BROADCAST: Spoken,
     What.JOIN: Joined,
+    What.KEYS: KeysPage,
 }
 _addresses = msgspec.msgpack.Decoder(list[PackedAddress])
 _DECODERS = {what: msgspec.msgpack.Decoder(kind) for what, kind in BODIES.items()}

@@ -5,8 +5,9 @@ from random import Random
 import pytest
 
 from swim_core import Address, BroadcastReceived, Config, DropReason, Key, Keys, Node
+from swim_core.native.sealing.ring import key_id
 from swim_core.native.tools.client import ToolClient
-from swim_core.native.wire.queries import Joined, MembersPage, Spoken, What, pack_addresses
+from swim_core.native.wire.queries import Joined, KeysPage, MembersPage, Spoken, What, pack_addresses
 from swim_core.simulation import Process, Simulation
 
 HOST, HERE = Address("198.51.100.7", 40_001), Address("127.0.0.1", 40_001)
@@ -118,6 +119,33 @@ def test_many_orders_do_not_let_an_old_one_be_done_again() -> None:
     for question in talk.questions:
         talk.feed(question, HERE)
     assert talk.told() == told == 256
+
+
+@pytest.mark.parametrize("key", [KEY, READER], ids=["member", "reader"])
+def test_a_node_tells_which_keys_it_holds_by_their_ids(key: Key) -> None:
+    talk = Talk()
+    other = talk.simulation.process("node-1")
+    talk.simulation.set_keys(other, Keys([OTHER, KEY]))
+    talk.simulation.run_for(3.0)
+    page = talk.ask(What.KEYS, key).pages[-1]
+    assert isinstance(page, KeysPage)
+    assert page.held == [key_id(KEY, "")]
+    assert (page.accepts_plain, page.plain, page.other) == (False, 0, 1)
+
+
+def test_a_node_without_keys_tells_that() -> None:
+    simulation = Simulation(3)
+    node = simulation.add("a").node
+    client = ToolClient(What.KEYS, destination=HERE, now=0.0, random=Random(1))
+    question = client.poll_datagram()
+    assert question is not None
+    node.feed_datagram(question.payload, HERE, now=simulation.process("a").clock)
+    answer = node.poll_datagram()
+    assert answer is not None
+    client.feed_datagram(answer.payload, now=0.0)
+    (page,) = client.pages
+    assert isinstance(page, KeysPage)
+    assert (page.held, page.accepts_plain) == ([], True)
 
 
 def test_a_reader_can_do_nothing_but_ask() -> None:

@@ -1,0 +1,59 @@
+"""`swim keys status` against running nodes, from the beginning of a rotation to its end."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+
+import pytest
+
+from support.waiting import HERE, SOON
+from support.worlds import QUICK
+from swim_anyio.command.entry import run
+from swim_core import Key, Keys
+from swim_core.native.sealing.ring import key_id
+from swim_threads import ThreadNode, open_node
+
+pytestmark = pytest.mark.sockets
+OLD, NEW = Key(bytes(range(32))), Key(bytes(range(50, 82)))
+Status = Callable[..., list[str]]
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[ThreadNode, ThreadNode]]:
+    with ExitStack() as stack:
+        ann = stack.enter_context(open_node(HERE, name="ann", config=QUICK, keys=Keys([OLD])))
+        bob = stack.enter_context(open_node(HERE, name="bob", config=QUICK, keys=Keys([OLD]), join=[ann.local.address]))
+        bob.wait_for_members(2, SOON)
+        ann.wait_for_members(2, SOON)
+        yield ann, bob
+
+
+@pytest.fixture
+def status(
+    pair: tuple[ThreadNode, ThreadNode], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> Status:
+    """Runs the command against ann, with the expected status and keys; returns its lines."""
+
+    def status(*keys: Key, expected: int) -> list[str]:
+        monkeypatch.setenv("SWIM_KEY", ",".join(key.reveal() for key in keys))
+        assert run(["keys", "status", "--join", str(pair[0].local.address)]) == expected
+        return capfd.readouterr().out.splitlines()
+
+    return status
+
+
+def test_it_tells_when_all_prefer_the_new_key(pair: tuple[ThreadNode, ThreadNode], status: Status) -> None:
+    old, new = (f"{key_id(key, ''):08x}" for key in (OLD, NEW))
+    assert status(OLD, expected=0)[-1] == f"all 2 prefer {old}"
+    assert status(OLD.reader_of(""), expected=0)[-1] == f"all 2 prefer {old}"
+    for node in pair:
+        node.set_keys(Keys([NEW, OLD]))
+        lines = status(OLD, expected=int(node is pair[0]))
+    assert lines[-1] == f"all 2 prefer {new}"
+    assert [line.split()[2:] for line in lines[1:3]] == [[new, old, "refused"]] * 2
+
+
+def test_who_does_not_answer_is_told(pair: tuple[ThreadNode, ThreadNode], status: Status) -> None:
+    pair[1].set_keys([NEW.reveal()])  # it opens nothing that this command knows
+    lines = status(OLD, expected=1)
+    assert lines[2].split()[2:4] == ["no", "answer"]
+    assert lines[-1] == f"1 of 2 prefer {key_id(OLD, ''):08x}, 1 did not answer"
