@@ -40,7 +40,7 @@ BUGS = (
     Bug(
         1,
         "a quorum of one helper",
-        DETECTION + "accuser.py",
+        DETECTION + "judge.py",
         "return min(2, max(0, self._table.live_count - 2 - silent))",
         "return min(1, max(0, self._table.live_count - 2 - silent))",
         WATCHES,
@@ -131,9 +131,9 @@ BUGS = (
     Bug(
         12,
         "an accuser goes on after a helper heard the member",
-        DETECTION + "accuser.py",
-        "        if vote.kind is VoteKind.ALIVE:\n            self._end(watch, now)\n            return",
-        "        if vote.kind is VoteKind.ALIVE:\n            return",
+        DETECTION + "watches.py",
+        "        if vote.kind is VoteKind.ALIVE:\n            self._end(watch, now)\n",
+        "        if vote.kind is VoteKind.ALIVE:\n            pass\n",
         WATCHES,
     ),
     Bug(
@@ -180,7 +180,7 @@ BUGS = (
     Bug(
         18,
         "no brake while most seem to have ended",
-        DETECTION + "accuser.py",
+        DETECTION + "judge.py",
         "BRAKE = 3 ",
         "BRAKE = 1 ",
         WATCHES,
@@ -196,7 +196,7 @@ BUGS = (
     Bug(
         20,
         "those that are silent themselves count as helpers to be had",
-        DETECTION + "accuser.py",
+        DETECTION + "judge.py",
         "self._table.live_count - 2 - silent",
         "self._table.live_count - 2 - 0 * silent",
         WATCHES,

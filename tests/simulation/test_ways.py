@@ -9,6 +9,7 @@ from swim_core import Config
 from swim_core.native.claims.corrections import Corrections
 from swim_core.native.claims.merging import ClaimMerger
 from swim_core.native.detection.accuser import Accuser
+from swim_core.native.detection.judge import Judge
 from swim_core.native.detection.prober import Prober
 from swim_core.native.detection.watch import Watch
 from swim_core.native.dissemination.gossip import Gossip
@@ -45,7 +46,7 @@ def hang(simulation: Simulation) -> None:
 
 
 def a_quorum_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Accuser, "_quorum", lambda *arguments: 1)
+    monkeypatch.setattr(Judge, "_quorum", lambda *arguments: 1)
 
 
 def votes_that_answer_no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,7 +54,7 @@ def votes_that_answer_no_poll(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def a_hasty_accuser(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Accuser, "_tolerance", lambda accuser: 2.0)
+    monkeypatch.setattr(Judge, "_brake", lambda judge: 0.4)
 
 
 def suspicion_without_votes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,8 +15,8 @@ the kernel there says; the accuser judges by what all of them see. One watch may
 to ACCUSING when what was old enough is no longer: most others fell silent as well, which triples
 the tolerance, or a kernel that was silent answers. A sign of life ends it in any stage, at once.
 
-It rests on these rules (`Accuser.judge`); S is the stall tolerance, m some round trips, q = min(2,
-members who could say):
+It comes to something by these rules (`Judge`); S is the stall tolerance, m some round trips,
+q = min(2, members who could say):
 
     GONE        refused here and at min(1, q) helpers, however young: kernels say that nobody is there
     SILENT      older than S + m, and q helpers answered a poll with a silence of their own of S
@@ -42,6 +42,7 @@ from swim_core.native.table.entry import Entry
 from swim_core.native.wire.claim import MAX_INCARNATION
 from swim_core.native.wire.messages import KernelVerdict, Vote, VoteKind
 from swim_core.shared.rate_limit import RateLimit
+from swim_core.shared.timers import Timer
 
 from .kernel_findings import KernelFindings
 
@@ -106,7 +107,11 @@ class Watch(msgspec.Struct):
         candidates: who may be asked next, best rank last.
         pinged: when last.
         polled: when the last poll went out, and a ping to the subject with it.
+        ping_at: when the next ping is due.
+        ask_at: when helpers are next asked again, as accuser.
+        poll_at: when they may next be polled.
         booked: where the next ping has its place in line, if it has to wait.
+        timer: what has the watch looked at next.
         repeats: when tests and requests are repeated, since the subject seems to have ended; None as long as it seems
             silent only.
     """
@@ -123,12 +128,13 @@ class Watch(msgspec.Struct):
     findings: KernelFindings = msgspec.field(default_factory=KernelFindings)
     nonces: deque[int] = msgspec.field(default_factory=lambda: deque(maxlen=NONCES))
     pinged: float = -inf
-    next_ping: float = -inf
+    ping_at: float = -inf
     booked: RateLimit | None = None
-    next_ask: float = -inf
-    next_poll: float = -inf
+    ask_at: float = -inf
+    poll_at: float = -inf
     polled: float = -inf
     repeats: list[float] | None = None
+    timer: Timer | None = None
 
     @property
     def accusing(self) -> bool:

@@ -1,7 +1,7 @@
 """Watches: who is looked at closely, what kernels say of them, and when what is due (docs/protocol.md, section 4).
 
-The `Helper` tells those who asked what is seen here; the `Accuser` asks others, and judges, where this node's own probe
-failed. One watch may be both.
+The `Helper` tells those who asked what is seen here. Where this node's own probe failed the `Accuser` asks others, and
+the `Judge` says what it comes to. One watch may serve both parts.
 """
 
 from swim_core.member import State
@@ -12,19 +12,19 @@ from swim_core.native.claims.strangers import Strangers
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.table.entry import Change, Entry
-from swim_core.native.wire.messages import KernelVerdict, NotMe, PingReq, Poll, Vote
+from swim_core.native.wire.messages import KernelVerdict, NotMe, PingReq, Poll, Vote, VoteKind
 from swim_core.protocol import KernelEvidence
 from swim_core.shared.local_health import LocalHealth
-from swim_core.shared.rate_limit import RateLimit
-from swim_core.shared.timers import Timer
 from swim_core.statistics import DropReason
 
 from .accuser import Accuser
 from .evidence_log import EvidenceLog
 from .helper import Helper
+from .judge import Judge, Schedule
 from .letters import Letters
 from .pings import Pings
 from .prober import Prober
+from .subject_pings import SubjectPings
 from .tripwires import Tripwires
 from .under_watch import UnderWatch
 from .watch import Stage, Watch
@@ -33,9 +33,6 @@ __all__ = ["Watches"]
 
 SOON = 1.0  # seconds between two requests of an accuser that has more to go by than silence
 TICK = 0.001  # seconds: the least until the next look, lest rounding makes one tick follow another for ever
-PINGS = 45  # a second, of all watches together: what a node sends is bounded, however many have gone
-FIRST_PINGS = 30  # of them: they go before others, lest those who have been silent for long keep the rest waiting
-AT_ONCE = 15
 
 
 class Watches:
@@ -69,20 +66,9 @@ class Watches:
         self._under_watch = under_watch
         self._letters = Letters(context, self._under_watch)
         self._helper = Helper(context, local, corrections, hearsay, health, tripwires, self._under_watch, self._letters)
-        self._accuser = Accuser(
-            context,
-            local,
-            health,
-            evidence_log,
-            self._under_watch,
-            self._letters,
-            prober,
-            ping=self._ping_besides,
-            end=self._end,
-        )
-        self._first_pings = RateLimit(FIRST_PINGS, AT_ONCE)
-        self._pings_in_all = RateLimit(PINGS, AT_ONCE)
-        self._timer_of: dict[int, Timer] = {}
+        subject_pings = self._subject_pings = SubjectPings(context, pings)
+        self._accuser = Accuser(context, health, evidence_log, self._under_watch, self._letters, prober, subject_pings)
+        self._judge = Judge(context, local, health, evidence_log, self._under_watch)
 
     def __len__(self) -> int:
         return len(self._under_watch)
@@ -103,7 +89,7 @@ class Watches:
                 return  # most likely all answer, and this node is behind: more to read would keep it there
             watch = self._begin(entry, self._health.awake(now) - (now - sent), now)
         if not watch.accusing:
-            self._accuser.begin(watch, now)
+            self._accuser.begin(watch, self._judge.schedule(watch, now))
         self._run(watch, now)
 
     def help(self, request: PingReq, sender: Sender, now: float) -> None:
@@ -141,9 +127,8 @@ class Watches:
         self._helper.ended(watch)
         if watch.booked is not None:
             watch.booked.give_back()
-        timer = self._timer_of.pop(watch.short_id, None)
-        if timer is not None:
-            timer.cancel()
+        if watch.timer is not None:
+            watch.timer.cancel()
 
     def heard(self, short_id: int, now: float) -> None:
         """The member showed life: the watch ends, and accusers learn of it."""
@@ -233,10 +218,10 @@ class Watches:
             self._hurry(watch, now)
         if self._kernel(watch, now) is not before:
             self._helper.tell(watch, now)
+        schedule = self._judge.schedule(watch, now)
         if watch.accusing:
-            self._accuser.judge(watch, now)
-        if not watch.over:
-            self._plan(watch, now)
+            self._judge.judge(watch, schedule)
+        self._plan(watch, schedule)
 
     # ------------------------------------------------------------------ votes
 
@@ -244,11 +229,17 @@ class Watches:
         """An accuser asks for the last word."""
         watch = self._helper.polled(poll, sender, now)
         if watch is not None and self._health.awake(now) - watch.since >= self._config.stall_tolerance:
-            self._ping_besides(watch, now)  # its vote may settle the matter
+            self._subject_pings.besides(watch, now)  # its vote may settle the matter
 
     def voted(self, vote: Vote, sender: Sender, now: float) -> None:
-        """A helper says what it sees."""
-        self._accuser.voted(vote, sender, now)
+        """A helper says what it sees: it has heard the member, or what it says may be enough to judge by."""
+        watch = self._accuser.voted(vote, sender, now)
+        if watch is None:
+            return
+        if vote.kind is VoteKind.ALIVE:
+            self._end(watch, now)
+        else:
+            self._judge.judge(watch, self._judge.schedule(watch, now))
 
     # ------------------------------------------------------------------ the clock
 
@@ -256,46 +247,19 @@ class Watches:
         """Do what is due for one watch, and plan the next time."""
         if watch.over:
             return
-        if now >= watch.next_ping:
-            self._ping_in_turn(watch, now)
+        if now >= watch.ping_at and self._subject_pings.in_turn(watch, now):
+            self._test(watch, now)
+            self._helper.tell(watch, now)
         if watch.repeats and now >= watch.repeats[0]:
             watch.repeats = [moment for moment in watch.repeats if moment > now]
             self._repeat(watch, now)
+        schedule = self._judge.schedule(watch, now)
         if watch.accusing:
-            self._accuser.press(watch, now)
-            self._accuser.judge(watch, now)
+            self._accuser.press(watch, schedule)
+            self._judge.judge(watch, schedule)
         elif not watch.accusers:
             self._forget(watch)
-        if not watch.over:
-            self._plan(watch, now)
-
-    def _ping_in_turn(self, watch: Watch, now: float) -> None:
-        """Ping the member, or take a place in the line: all watches together send so many pings a second."""
-        if watch.booked is None:
-            line = self._pings_in_all if watch.pings else self._first_pings
-            watch.next_ping = line.book(now)
-            if watch.next_ping > now:
-                watch.booked = line
-                return
-        if not watch.pings:
-            self._pings_in_all.book(now)
-        watch.booked = None
-        watch.next_ping = now + self._config.reping_interval
-        self._ping_subject(watch, now)
-        self._test(watch, now)
-        self._helper.tell(watch, now)
-
-    def _ping_besides(self, watch: Watch, now: float) -> bool:
-        """Ping the member out of turn, if that is not too much; returns whether it was pinged."""
-        allowed = self._pings_in_all.allow(now)
-        if allowed:
-            self._ping_subject(watch, now)
-        return allowed
-
-    def _ping_subject(self, watch: Watch, now: float) -> None:
-        watch.pings += 1
-        watch.pinged = now
-        self._pings.send(watch.entry, now, accused=watch.incarnation)
+        self._plan(watch, schedule)
 
     def _test(self, watch: Watch, now: float) -> None:
         awake = self._health.awake(now)
@@ -318,19 +282,21 @@ class Watches:
         if findings.vetoes(now):
             return
         if findings.lacks_udp(now):
-            self._ping_subject(watch, now)
+            self._subject_pings.send(watch, now)
         if findings.lacks_tcp(now):
             self._tripwires.connect(watch.entry)
         if watch.accusing:
             self._accuser.ask_again(watch, now)
 
-    def _plan(self, watch: Watch, now: float) -> None:
+    def _plan(self, watch: Watch, schedule: Schedule) -> None:
+        """Look at the watch again when something is due; at one that is over no more."""
+        if watch.over:
+            return
         times = [
-            watch.next_ping,
+            watch.ping_at,
             *(watch.repeats or ())[:1],
-            *(self._accuser.times(watch, now) if watch.accusing else ()),
+            *(self._accuser.times(watch, schedule) if watch.accusing else ()),
         ]
-        timer = self._timer_of.get(watch.short_id)
-        if timer is not None:
-            timer.cancel()
-        self._timer_of[watch.short_id] = self._timers.at(max(min(times), now + TICK), lambda at: self._run(watch, at))
+        if watch.timer is not None:
+            watch.timer.cancel()
+        watch.timer = self._timers.at(max(min(times), schedule.now + TICK), lambda at: self._run(watch, at))

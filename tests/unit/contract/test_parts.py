@@ -12,7 +12,7 @@ from swim_core.native import router
 from swim_core.native.wire.messages import Further, Message
 
 PARTS = [*sorted((ROOT / "swim_core" / "native").rglob("*.py")), *sorted((ROOT / "swim_core" / "shared").rglob("*.py"))]
-HANDED = {"NodeContext.emit", "LocalHealth.on_pause", "Accuser.ping", "Accuser.end"}
+HANDED = {"NodeContext.emit", "LocalHealth.on_pause"}
 """The callables that parts are handed. All else that one needs of another it asks an object, or reports to the hub."""
 
 

@@ -1,0 +1,134 @@
+"""The suspicion rule: when a watch is old enough for what, and what it then comes to.
+
+`Judge._rule` is all of it; docs/protocol.md, section 4, says it in words, and the theory stands in `watch`. How long a
+silence has to be depends on how long round trips take, and on how many others are silent here: the trouble may be this
+node's. So that is looked up once for each look at a watch, as its `Schedule`, by which everything is decided then.
+"""
+
+from typing import NamedTuple
+
+from swim_core.member import Rule, State
+from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.context import NodeContext
+from swim_core.native.wire.claim import Claim, Verdict
+from swim_core.shared.local_health import LocalHealth
+
+from .evidence_log import EvidenceLog
+from .under_watch import UnderWatch
+from .watch import Watch
+
+__all__ = ["Judge", "Schedule"]
+
+BRAKE = 3  # times S while most others are under watch
+POLL_LATER = 0.05  # seconds, at least, that helpers are given to see a silent kernel for as long as this node
+
+
+class Schedule(NamedTuple):
+    """When a watch comes to what, as of one moment. Seconds; what is over 0 is still to come.
+
+    Attributes:
+        now: the moment.
+        awake: the same on the clock that counts time awake.
+        age: of the watch.
+        tolerance: S; threefold while over half of the others are under watch.
+        host_tolerance: S_host in the same manner; S where that is off.
+        last_word: what the member has to answer the ping that goes with a poll: a network that has just healed would
+            carry the votes of its own side sooner than the member's ack.
+        suspect_in: until the silence is old enough to suspect the member.
+        dead_in: until it is old enough for a verdict, whatever kernels say.
+        poll_in: until it is old enough for a verdict by the member's silence, or by that of the kernel there.
+    """
+
+    now: float
+    awake: float
+    age: float
+    tolerance: float
+    host_tolerance: float
+    last_word: float
+    suspect_in: float
+    dead_in: float
+    poll_in: float
+
+
+class Judge:
+    """Judges members that this node watches because its own probe failed."""
+
+    def __init__(
+        self,
+        context: NodeContext,
+        local: LocalMember,
+        health: LocalHealth,
+        evidence_log: EvidenceLog,
+        under_watch: UnderWatch,
+    ) -> None:
+        self._config = context.config
+        self._clock = context.clock
+        self._table = context.table
+        self._counters = context.counters
+        self._rtt = context.rtt
+        self._hub = context.hub
+        self._local = local
+        self._health = health
+        self._evidence_log = evidence_log
+        self._under_watch = under_watch
+
+    def schedule(self, watch: Watch, now: float) -> Schedule:
+        """When the watch comes to what, as things are now."""
+        config, rtt, awake, brake = self._config, self._rtt, self._health.awake(now), self._brake()
+        age, margin = awake - watch.since, rtt.margin
+        tolerance = config.stall_tolerance * brake
+        host = min(config.host_tolerance or config.stall_tolerance, config.stall_tolerance) * brake
+        dead_in = poll_in = tolerance + margin - age
+        silence = watch.kernel_silence(now, awake)
+        if silence is not None:
+            started_later = max(2 * rtt.p99, POLL_LATER)  # helpers' connections, by a round trip
+            poll_in = min(dead_in, max(host + margin - age, host + started_later - silence))
+        return Schedule(now, awake, age, tolerance, host, rtt.answer, tolerance / 2 - age, dead_in, poll_in)
+
+    def _brake(self) -> int:
+        live = self._table.live_count
+        return BRAKE if live > 3 and len(self._under_watch) > (live - 1) / 2 else 1
+
+    def judge(self, watch: Watch, schedule: Schedule) -> None:
+        """Suspect or declare dead, if a rule holds; the hub hears of it, which ends the watch of one that is dead."""
+        if self._health.deaf or watch.over:
+            return
+        rule = self._rule(watch, schedule)
+        if rule is Rule.SUSPICION:
+            self._declare(watch, State.SUSPECT, rule, schedule)
+        elif rule is not None:
+            self._counters.verdicts[rule] += 1
+            self._declare(watch, State.DEAD, rule, schedule)
+
+    def _rule(self, watch: Watch, schedule: Schedule) -> Rule | None:
+        """The first of the rules that holds; see `watch`."""
+        now, quorum = schedule.now, self._quorum(watch, schedule.awake)
+        if watch.gone(quorum, self._config, now, schedule.awake):
+            return Rule.GONE
+        if not watch.tried:
+            return None
+        if now >= watch.polled + schedule.last_word:
+            if schedule.dead_in <= 0 and watch.silent(quorum, schedule.tolerance):
+                return Rule.SILENT
+            if schedule.poll_in <= 0 and watch.host_gone(quorum, schedule.host_tolerance, now, schedule.awake):
+                return Rule.HOST_GONE
+        if schedule.suspect_in <= 0 and watch.suspicious(quorum, self._config.stall_tolerance / 4, now):
+            return Rule.SUSPICION
+        return None
+
+    def _quorum(self, watch: Watch, awake: float) -> int:
+        """q = min(2, u), u = live members besides both that have not been silent here for S."""
+        tolerance = self._config.stall_tolerance
+        silent = self._under_watch.silent_since(awake - tolerance) - (awake - watch.since >= tolerance)
+        return min(2, max(0, self._table.live_count - 2 - silent))
+
+    def _declare(self, watch: Watch, state: State, rule: Rule, schedule: Schedule) -> None:
+        held = watch.entry.claim
+        if held.state >= state:
+            return
+        grounds = watch.grounds(rule, schedule.age, schedule.now)
+        self._evidence_log.note(held.name, f"declared {state.name.lower()}", schedule.now, detail=grounds)
+        verdict = Verdict(self._local.short_id, rule, self._clock.read(schedule.now))
+        metadata = held.metadata if state.live else None
+        claim = Claim(held.name, held.epoch, held.address, held.incarnation, state, metadata, verdict)
+        self._hub.verdict_given(claim, schedule.now)

@@ -1,0 +1,54 @@
+"""The pings of watches: to whom this node watches, and not too many of them.
+
+Of few survivors of many each watches all the others. What a node sends stays bounded, however many have gone.
+"""
+
+from swim_core.native.context import NodeContext
+from swim_core.shared.rate_limit import RateLimit
+
+from .pings import Pings
+from .watch import Watch
+
+__all__ = ["SubjectPings"]
+
+PER_SECOND = 45  # of all watches together
+FIRST_PINGS = 30  # of them: they go before others, lest those who have been silent for long keep the rest waiting
+AT_ONCE = 15
+
+
+class SubjectPings:
+    """Pings members under watch: each in turn every half interval, or as soon as its place in the line comes."""
+
+    def __init__(self, context: NodeContext, pings: Pings) -> None:
+        self._interval = context.config.reping_interval
+        self._pings = pings
+        self._first = RateLimit(FIRST_PINGS, AT_ONCE)
+        self._in_all = RateLimit(PER_SECOND, AT_ONCE)
+
+    def in_turn(self, watch: Watch, now: float) -> bool:
+        """Ping the member, whose turn it is, or take a place in the line; returns whether it was pinged."""
+        if watch.booked is None:
+            line = self._in_all if watch.pings else self._first
+            watch.ping_at = line.book(now)
+            if watch.ping_at > now:
+                watch.booked = line
+                return False
+        if not watch.pings:
+            self._in_all.book(now)
+        watch.booked = None
+        watch.ping_at = now + self._interval
+        self.send(watch, now)
+        return True
+
+    def besides(self, watch: Watch, now: float) -> bool:
+        """Ping the member out of turn, if that is not too much; returns whether it was pinged."""
+        allowed = self._in_all.allow(now)
+        if allowed:
+            self.send(watch, now)
+        return allowed
+
+    def send(self, watch: Watch, now: float) -> None:
+        """Ping the member in any case."""
+        watch.pings += 1
+        watch.pinged = now
+        self._pings.send(watch.entry, now, accused=watch.incarnation)
