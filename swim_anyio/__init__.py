@@ -23,6 +23,10 @@ else:
 
     def __getattr__(name):
         """Import a public name on first use, so that `swim` can start without anyio and say that it is missing."""
+        if name == "__version__":
+            from importlib.metadata import version
+
+            return version("swim-membership")
         if name not in _HOMES:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
         from importlib import import_module
@@ -35,3 +39,7 @@ else:
             raise ImportError('swim_anyio needs anyio: pip install "swim-membership[anyio]"') from error
         value = globals()[name] = getattr(home, name)
         return value
+
+    def __dir__():
+        """What there is, also before it is imported: `dir`, `help` and completion show it."""
+        return [*__all__, "__version__"]

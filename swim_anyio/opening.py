@@ -98,7 +98,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
         bind: HostPort | None = None,
         *,
         name: str | None = None,
-        join: str | Iterable[HostPort] | None = None,
+        join: HostPort | Iterable[HostPort] | None = None,
         config: ProtocolConfig | None = None,
         advertise: HostPort | None = None,
         metadata: Mapping[str, str] | None = None,

@@ -1,12 +1,14 @@
 """Events: what a node tells its application. Each class is immutable and named after what happened."""
 
-from collections.abc import Mapping
-from typing import NamedTuple
+from base64 import b64encode
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import msgspec
 
 from .address import Address
 from .member import Member, Rule
+from .plain_data import plain, text_of
 from .statistics import DropReason
 
 __all__ = [
@@ -76,6 +78,10 @@ class Evidence(msgspec.Struct, frozen=True):
     cluster_time: int
     observations: tuple[Observation, ...] = ()
 
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON knows them."""
+        return {**plain(self)}
+
 
 class Origin(NamedTuple):
     """The sender of a broadcast or message: name, run and address (None only under Smudge's protocol, if unknown)."""
@@ -85,52 +91,117 @@ class Origin(NamedTuple):
     address: Address | None
 
 
-class MemberJoined(msgspec.Struct, frozen=True):
+class Happening(msgspec.Struct, frozen=True, tag=True):
+    """What all events have in common: as text they are one short line, and they know their JSON."""
+
+    @property
+    def kind(self) -> str:
+        """What happened, in a word: ``alive``, ``dead``, ``broadcast`` and so on."""
+        return KINDS[type(self)]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The event as JSON knows it: what ``swim agent --format json`` prints for it, without the time.
+
+        ``event`` is its `kind`. A member becomes ``member`` (its name), ``address`` and, if it has any,
+        ``metadata``; the sender of a broadcast ``member``; evidence ``rule`` and ``accuser``; a payload ``data`` if it
+        is UTF-8, otherwise ``data_base64``.
+        """
+        record: dict[str, Any] = {"event": self.kind}
+        for name in self.__struct_fields__:
+            value = getattr(self, name)
+            make = _FLAT.get(name)
+            record |= {name: plain(value)} if make is None else make(value)
+        return record
+
+    def __str__(self) -> str:
+        return " ".join(f"{key}={value!r}" if key != "event" else value for key, value in self.to_dict().items())
+
+
+def _member(member: Member) -> dict[str, Any]:
+    metadata = {"metadata": dict(member.metadata)} if member.metadata else {}
+    return {"member": member.name, "address": str(member.address), **metadata}
+
+
+def _origin(origin: Origin) -> dict[str, Any]:
+    return {"member": origin.name}
+
+
+def _evidence(evidence: Evidence | None) -> dict[str, Any]:
+    if evidence is None or evidence.rule is None:
+        return {}
+    return {"rule": str(evidence.rule), "accuser": evidence.accuser}
+
+
+def _payload(payload: bytes) -> dict[str, Any]:
+    text = text_of(payload)
+    return {"data_base64": b64encode(payload).decode()} if text is None else {"data": text}
+
+
+_FLAT: dict[str, Callable[[Any], dict[str, Any]]] = {
+    "member": _member,
+    "origin": _origin,
+    "evidence": _evidence,
+    "payload": _payload,
+}
+
+
+class MemberJoined(Happening, frozen=True):
     """A member is alive that was unknown or forgotten, or that was known in an older run."""
 
     member: Member
 
 
-class MemberSuspected(msgspec.Struct, frozen=True):
+class MemberSuspected(Happening, frozen=True):
     """A member has been silent for half the stall tolerance; it still counts as live."""
 
     member: Member
     evidence: Evidence | None = None
 
 
-class MemberRecovered(msgspec.Struct, frozen=True):
+class MemberRecovered(Happening, frozen=True):
     """A member that was suspected or declared dead has shown that it is alive, in the same run."""
 
     member: Member
 
 
-class MemberDied(msgspec.Struct, frozen=True):
+class MemberDied(Happening, frozen=True):
     """A member was declared dead; the evidence says by whom and why."""
 
     member: Member
     evidence: Evidence | None = None
 
 
-class MemberLeft(msgspec.Struct, frozen=True):
+class MemberLeft(Happening, frozen=True):
     """A member said goodbye."""
 
     member: Member
     evidence: Evidence | None = None
 
 
-class MemberUpdated(msgspec.Struct, frozen=True):
-    """A live member changed its metadata or address, or took a new epoch since its incarnations were exhausted."""
+class MemberUpdated(Happening, frozen=True):
+    """A live member changed its metadata or address, or took a new epoch since its incarnations were exhausted.
+
+    Attributes:
+        member: as it is now.
+        before: as it was.
+    """
 
     member: Member
+    before: Member | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As of other events, with all ``metadata``, also if that is empty, and what it was ``before``."""
+        before = {} if self.before is None else {"before": dict(self.before.metadata)}
+        return {"event": self.kind, **_member(self.member), "metadata": dict(self.member.metadata), **before}
 
 
-class MemberForgotten(msgspec.Struct, frozen=True):
+class MemberForgotten(Happening, frozen=True):
     """A member that had been dead or gone for a long time is no longer remembered."""
 
     member: Member
 
 
-class MemberPinged(msgspec.Struct, frozen=True):
+class MemberPinged(Happening, frozen=True):
     """A ping that this application requested was answered or timed out.
 
     Attributes:
@@ -142,7 +213,7 @@ class MemberPinged(msgspec.Struct, frozen=True):
     round_trip: float | None
 
 
-class BroadcastReceived(msgspec.Struct, frozen=True):
+class BroadcastReceived(Happening, frozen=True):
     """A broadcast from another member, delivered at most once. ``number`` counts from 1 in each run of the origin."""
 
     origin: Origin
@@ -150,21 +221,21 @@ class BroadcastReceived(msgspec.Struct, frozen=True):
     payload: bytes
 
 
-class MessageReceived(msgspec.Struct, frozen=True):
+class MessageReceived(Happening, frozen=True):
     """A message that was sent to this node only, best effort."""
 
     origin: Origin
     payload: bytes
 
 
-class BroadcastsLost(msgspec.Struct, frozen=True):
+class BroadcastsLost(Happening, frozen=True):
     """``count`` broadcasts from ``origin`` are lost: no member asked still had them, or over 1,024 followed."""
 
     origin: Origin
     count: int
 
 
-class NameConflict(msgspec.Struct, frozen=True):
+class NameConflict(Happening, frozen=True):
     """Another live process owns this node's name; this node is superseded and stays silent until that one is gone.
 
     Attributes:
@@ -174,7 +245,7 @@ class NameConflict(msgspec.Struct, frozen=True):
     member: Member
 
 
-class NameRegained(msgspec.Struct, frozen=True):
+class NameRegained(Happening, frozen=True):
     """The other process of a `NameConflict` is gone: this node owns its name again and is a member as before.
 
     Attributes:
@@ -184,15 +255,15 @@ class NameRegained(msgspec.Struct, frozen=True):
     member: Member
 
 
-class Isolated(msgspec.Struct, frozen=True):
+class Isolated(Happening, frozen=True):
     """This node has heard no member for the stall tolerance: it is probably cut off itself."""
 
 
-class Reconnected(msgspec.Struct, frozen=True):
+class Reconnected(Happening, frozen=True):
     """This node hears members again after `Isolated`."""
 
 
-class Paused(msgspec.Struct, frozen=True):
+class Paused(Happening, frozen=True):
     """This process did not run for more than half the stall tolerance: others may have declared it dead.
 
     Attributes:
@@ -202,7 +273,7 @@ class Paused(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class JoinAttempt(msgspec.Struct, frozen=True):
+class JoinAttempt(Happening, frozen=True):
     """Seeds are about to be asked (again): this is the moment to resolve their names again and call ``join``.
 
     Attributes:
@@ -216,7 +287,7 @@ class JoinAttempt(msgspec.Struct, frozen=True):
     waited: float = 0.0
 
 
-class SettingsDiffer(msgspec.Struct, frozen=True):
+class SettingsDiffer(Happening, frozen=True):
     """A node at ``address`` has different values for settings that should agree in a cluster; both keep their own.
 
     Attributes:
@@ -230,7 +301,7 @@ class SettingsDiffer(msgspec.Struct, frozen=True):
     ours: Mapping[str, float]
 
 
-class SeenElsewhere(msgspec.Struct, frozen=True):
+class SeenElsewhere(Happening, frozen=True):
     """Others see this node at another address than it advertises, and don't accept it as a member there.
 
     Datagrams sent to the advertised address may not arrive. Advertise the address at which the node is seen, if others
@@ -247,7 +318,7 @@ class SeenElsewhere(msgspec.Struct, frozen=True):
     by: Address
 
 
-class PathNarrow(msgspec.Struct, frozen=True):
+class PathNarrow(Happening, frozen=True):
     """Large datagrams to a member, or its large answers, get lost on the way; smaller ones are sent from now on.
 
     A tunnel or firewall drops them silently. A large broadcast or large metadata can't be split and doesn't get
@@ -263,7 +334,7 @@ class PathNarrow(msgspec.Struct, frozen=True):
     size: int
 
 
-class ClocksDiffer(msgspec.Struct, frozen=True):
+class ClocksDiffer(Happening, frozen=True):
     """This cluster has met another one whose clocks differ by more than a day; the two stay apart.
 
     Set the clocks of the one that is wrong, then restart its members, all at once.
@@ -277,7 +348,7 @@ class ClocksDiffer(msgspec.Struct, frozen=True):
     seconds: float
 
 
-class ClustersMet(msgspec.Struct, frozen=True):
+class ClustersMet(Happening, frozen=True):
     """Two clusters that formed separately have met and become one, perhaps by accident.
 
     Clusters with different labels (``cluster=``) never merge.
@@ -295,7 +366,7 @@ class ClustersMet(msgspec.Struct, frozen=True):
     their_members: int
 
 
-class Unsealed(msgspec.Struct, frozen=True):
+class Unsealed(Happening, frozen=True):
     """Datagrams came from an address that this node, which has keys, could not open; at most once a minute for each.
 
     A member that has another key, another cluster label or no key; or whoever tries to get in.
@@ -313,7 +384,7 @@ class Unsealed(msgspec.Struct, frozen=True):
     count: int
 
 
-class KeysChanged(msgspec.Struct, frozen=True):
+class KeysChanged(Happening, frozen=True):
     """This node holds other keys than before, or prefers another one.
 
     Attributes:
@@ -325,11 +396,40 @@ class KeysChanged(msgspec.Struct, frozen=True):
     held: tuple[str, ...]
 
 
-class EventsLost(msgspec.Struct, frozen=True):
+class EventsLost(Happening, frozen=True):
     """A subscriber fell behind and its ``count`` oldest events were dropped: read ``members()`` again."""
 
     count: int
 
+
+KINDS: Mapping[type[Happening], str] = {
+    MemberJoined: "alive",
+    MemberRecovered: "alive",
+    MemberSuspected: "suspect",
+    MemberDied: "dead",
+    MemberLeft: "left",
+    MemberUpdated: "updated",
+    MemberForgotten: "forgotten",
+    MemberPinged: "pinged",
+    BroadcastReceived: "broadcast",
+    MessageReceived: "message",
+    BroadcastsLost: "lost",
+    EventsLost: "lost",
+    NameConflict: "conflict",
+    NameRegained: "regained",
+    Isolated: "isolated",
+    Reconnected: "reconnected",
+    Paused: "paused",
+    JoinAttempt: "joining",
+    SettingsDiffer: "settings",
+    SeenElsewhere: "elsewhere",
+    PathNarrow: "narrow",
+    ClocksDiffer: "clocks",
+    ClustersMet: "met",
+    Unsealed: "unsealed",
+    KeysChanged: "keys",
+}
+"""The `Happening.kind` of each."""
 
 Event = (
     MemberJoined

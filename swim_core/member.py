@@ -2,21 +2,21 @@
 
 from collections.abc import Mapping
 from enum import IntEnum
-from types import MappingProxyType
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import attrs
 import msgspec
 
 from .address import Address
+from .plain_data import FrozenDict, Word, plain
 
 __all__ = ["Contact", "Member", "Rule", "State"]
 
 MAX_NAME = 64
 
 
-class State(IntEnum):
-    """The state of a member, in order of precedence among claims with the same incarnation."""
+class State(Word):
+    """The state of a member, in order of precedence among claims with the same incarnation. Prints as a word."""
 
     ALIVE = 0
     SUSPECT = 1
@@ -51,8 +51,8 @@ def known(value: IntEnum) -> bool:
     return value.name in type(value).__members__
 
 
-class Rule(IntEnum):
-    """Why a member was declared suspect, dead or gone (docs/protocol.md, sections 1, 4 and 7)."""
+class Rule(Word):
+    """Why a member was declared suspect, dead or gone (docs/protocol.md, sections 1, 4 and 7). Prints as a word."""
 
     SUSPICION = 0
     """No answer for half the stall tolerance; another member confirms it."""
@@ -74,7 +74,7 @@ class Rule(IntEnum):
         return keep_number(cls, value)
 
 
-NO_METADATA: Mapping[str, str] = MappingProxyType({})
+NO_METADATA: Mapping[str, str] = FrozenDict()
 
 
 def check_name(name: str) -> None:
@@ -105,6 +105,10 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
     round_trip: float | None = None
     unanswered: int = 0
 
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON knows them."""
+        return {**plain(self)}
+
 
 @attrs.frozen
 class Member:
@@ -125,3 +129,14 @@ class Member:
     incarnation: int = 0
     state: State = State.ALIVE
     metadata: Mapping[str, str] = attrs.field(default=NO_METADATA, hash=False)
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.address} ({self.state})"
+
+    def to_dict(self) -> dict[str, Any]:
+        """The member as JSON knows it, under the keys that ``swim members --format json`` prints for it, too.
+
+        ``name``, ``address`` ("host:port"), ``state`` (a word), ``epoch``, ``incarnation``, ``metadata``.
+        """
+        fields = plain(self)
+        return {key: fields[key] for key in ("name", "address", "state", "epoch", "incarnation", "metadata")}

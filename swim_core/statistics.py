@@ -11,13 +11,13 @@ from enum import Enum
 from itertools import accumulate
 from math import inf
 from textwrap import fill
-from types import MappingProxyType
 from typing import Any, Literal
 
 import attrs
 import msgspec
 
 from .member import Rule, State
+from .plain_data import FrozenDict, plain
 
 __all__ = ["MEANINGS", "Counters", "DropReason", "Histogram", "Meaning", "Statistics"]
 
@@ -65,7 +65,7 @@ class Meaning(msgspec.Struct, frozen=True):
     keys: tuple[Enum, ...] = ()
 
 
-EMPTY: Mapping[Any, int] = MappingProxyType({})
+EMPTY: Mapping[Any, int] = FrozenDict()
 
 
 def _counter(help: str, *, unit: str = "", label: str = "", keys: tuple[Enum, ...] = ()) -> Any:
@@ -87,7 +87,7 @@ def _field(meaning: Meaning, default: object) -> Any:
 
 
 def _immutable(counts: Mapping[Any, int]) -> Mapping[Any, int]:
-    return MappingProxyType(dict(counts))
+    return FrozenDict(counts)
 
 
 class DropReason(Enum):
@@ -239,8 +239,12 @@ class Statistics:
     )
     cluster_time: int = _gauge("The time that the members agree on, since 1970", unit="milliseconds")
 
+    def to_dict(self) -> dict[str, Any]:
+        """All numbers as JSON knows them; reasons, rules, states and kinds of messages are words."""
+        return {**plain(self)}
 
-MEANINGS: Mapping[str, Meaning] = MappingProxyType(
+
+MEANINGS: Mapping[str, Meaning] = FrozenDict(
     {field.name: field.metadata["meaning"] for field in attrs.fields(Statistics)}
 )
 """The meaning of each field of `Statistics`, by name."""

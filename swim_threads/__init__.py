@@ -14,3 +14,16 @@ from .subscription import Subscription
 __all__ = ["Listener", "Subscription", "ThreadNode", "close_all", "open_node"]
 
 logging.getLogger("swim_threads").addHandler(logging.NullHandler())
+
+
+def __getattr__(name: str) -> str:
+    """``__version__``, looked up when it is asked for, since that takes a while."""
+    if name != "__version__":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib.metadata import version
+
+    return version("swim-membership")
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

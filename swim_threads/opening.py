@@ -34,7 +34,7 @@ def open_node(
     bind: HostPort | None = None,
     *,
     name: str | None = None,
-    join: str | Iterable[HostPort] | None = None,
+    join: HostPort | Iterable[HostPort] | None = None,
     config: ProtocolConfig | None = None,
     advertise: HostPort | None = None,
     metadata: Mapping[str, str] | None = None,

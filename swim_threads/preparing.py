@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from swim_core import Address, BindError, Keys, ProtocolNode
 from swim_core.embedding.advertising import check_exposure, is_wildcard, label_warning, names_itself
-from swim_core.embedding.arguments import Arguments
+from swim_core.embedding.arguments import Arguments, misspelt
 from swim_core.embedding.log_messages import INFO, WARNING
 
 from .key_file import KeyFile, read_key_file
@@ -48,6 +48,8 @@ def open_sockets(
         ConfigError: if a seed needs what is not installed.
     """
     check_services(arguments.join)
+    for warning in misspelt(os.environ):
+        log.say(WARNING, "%s", warning)
     sock, listener, notice = open_pair(*bind, tcp=tripwires)
     if notice is not None:
         log.say(WARNING, "no tripwires, so that crashes are found later: %s", notice)

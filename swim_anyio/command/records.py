@@ -5,7 +5,6 @@ makes a record shows its other fields.
 """
 
 import re
-from base64 import b64encode
 from collections.abc import Iterable
 from typing import TypeAlias
 
@@ -13,32 +12,11 @@ import msgspec
 
 from swim_core import (
     Address,
-    BroadcastReceived,
-    BroadcastsLost,
-    ClocksDiffer,
-    ClustersMet,
     Event,
-    EventsLost,
-    Evidence,
-    Isolated,
     JoinAttempt,
     KeysChanged,
     Member,
-    MemberDied,
-    MemberForgotten,
-    MemberJoined,
-    MemberLeft,
     MemberPinged,
-    MemberRecovered,
-    MemberSuspected,
-    MemberUpdated,
-    MessageReceived,
-    NameConflict,
-    NameRegained,
-    PathNarrow,
-    Paused,
-    Reconnected,
-    SeenElsewhere,
     SettingsDiffer,
     Unsealed,
 )
@@ -61,50 +39,13 @@ def printable(json: bytes) -> bytes:
     return _CONTROLS.sub(lambda found: b"\\u00%02x" % found[0][-1], json)
 
 
+SILENT = (JoinAttempt, MemberPinged, SettingsDiffer, Unsealed, KeysChanged)
+"""Events that are meant for the adapter or its log."""
+
+
 def from_event(event: Event, *, t: float) -> Record | None:
     """The record of an event; None for events that are meant for the adapter or its log."""
-    match event:  # in the order of how often they may come, since every case before the right one takes its time
-        case BroadcastReceived(origin=origin, number=number, payload=payload):
-            return {"t": t, "event": "broadcast", "member": origin.name, "number": number, **_data(payload)}
-        case MessageReceived(origin=origin, payload=payload):
-            return {"t": t, "event": "message", "member": origin.name, **_data(payload)}
-        case MemberJoined(member=member) | MemberRecovered(member=member):
-            return {"t": t, "event": "alive", **_who(member), **_metadata(member)}
-        case MemberSuspected(member=member, evidence=evidence):
-            return {"t": t, "event": "suspect", **_who(member), **_why(evidence)}
-        case MemberDied(member=member, evidence=evidence):
-            return {"t": t, "event": "dead", **_who(member), **_why(evidence)}
-        case MemberLeft(member=member, evidence=evidence):
-            return {"t": t, "event": "left", **_who(member), **_why(evidence)}
-        case MemberUpdated(member=member):
-            return {"t": t, "event": "updated", **_who(member), "metadata": dict(member.metadata)}
-        case MemberForgotten(member=member):
-            return {"t": t, "event": "forgotten", **_who(member)}
-        case NameConflict(member=member):
-            return {"t": t, "event": "conflict", **_who(member)}
-        case NameRegained(member=member):
-            return {"t": t, "event": "regained", **_who(member)}
-        case Isolated():
-            return {"t": t, "event": "isolated"}
-        case Reconnected():
-            return {"t": t, "event": "reconnected"}
-        case Paused(seconds=seconds):
-            return {"t": t, "event": "paused", "seconds": round(seconds, 3)}
-        case SeenElsewhere(seen=seen, claimed=claimed, by=by):
-            return {"t": t, "event": "elsewhere", "seen": str(seen), "claimed": str(claimed), "by": str(by)}
-        case PathNarrow(address=address, size=size):
-            return {"t": t, "event": "narrow", "address": str(address), "size": size}
-        case ClocksDiffer(address=address, seconds=seconds):
-            return {"t": t, "event": "clocks", "address": str(address), "seconds": round(seconds, 3)}
-        case ClustersMet(address=address, members=ours, their_address=there, their_members=theirs):
-            met = {"address": str(address), "members": ours, "their_address": str(there), "their_members": theirs}
-            return {"t": t, "event": "met", **met}
-        case BroadcastsLost(origin=origin, count=count):  # a member: its broadcasts; none: our own events
-            return {"t": t, "event": "lost", "member": origin.name, "count": count}
-        case EventsLost(count=count):
-            return {"t": t, "event": "lost", "count": count}
-        case JoinAttempt() | MemberPinged() | SettingsDiffer() | Unsealed() | KeysChanged():
-            return None
+    return None if isinstance(event, SILENT) else {"t": t, **event.to_dict()}
 
 
 def started(local: Member, *, t: float, metrics: Address | None = None) -> Record:
@@ -139,16 +80,3 @@ def _who(member: Member) -> Record:
 
 def _metadata(member: Member) -> Record:
     return {"metadata": dict(member.metadata)} if member.metadata else {}
-
-
-def _why(evidence: Evidence | None) -> Record:
-    if evidence is None or evidence.rule is None:
-        return {}
-    return {"rule": evidence.rule.name.lower(), "accuser": evidence.accuser}
-
-
-def _data(payload: bytes) -> Record:
-    try:
-        return {"data": payload.decode()}
-    except UnicodeDecodeError:
-        return {"data_base64": b64encode(payload).decode()}

@@ -1,7 +1,7 @@
 """What `open_node` of every adapter does with its arguments and the environment; pure, so that all agree."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_network
 
 import attrs
@@ -18,6 +18,7 @@ __all__ = [
     "Arguments",
     "HostPort",
     "check_listeners",
+    "misspelt",
     "read_arguments",
     "read_keys",
     "read_seeds",
@@ -28,6 +29,10 @@ HostPort = str | tuple[str, int]
 
 NETWORK = re.compile(r"(?:\[([^][/]+/[0-9]+)\]|([^][/]+/[0-9]+))(:.*)?")
 DEFAULT_BIND = "127.0.0.1"
+VARIABLES = {"SWIM_BIND", "SWIM_DRIVER", "SWIM_JOIN", "SWIM_KEY", "SWIM_KEY_FILE", "SWIM_NAME", "SWIM_PRESET"} | {
+    f"SWIM_{field.name.upper()}" for field in attrs.fields(Config)
+}
+"""Those that anything reads."""
 
 
 @attrs.frozen(kw_only=True)
@@ -65,7 +70,7 @@ def read_arguments(
     bind: HostPort | None = None,
     *,
     name: str | None = None,
-    join: str | Iterable[HostPort] | None = None,
+    join: HostPort | Iterable[HostPort] | None = None,
     config: ProtocolConfig | None = None,
     advertise: HostPort | None = None,
     metadata: Mapping[str, str] | None = None,
@@ -180,19 +185,34 @@ def _bind_from(environ: Mapping[str, str]) -> tuple[str, int]:
     return _listen("SWIM_BIND", environ.get("SWIM_BIND") or DEFAULT_BIND)
 
 
-def read_seeds(source: str, values: str | Iterable[HostPort]) -> tuple[tuple[str, int], ...]:
-    """Seeds as pairs, each once, from pairs or "host:port", also in one comma-separated string.
+def read_seeds(source: str, values: HostPort | Iterable[HostPort]) -> tuple[tuple[str, int], ...]:
+    """Seeds as pairs, each once, from one or several pairs or "host:port", also in one comma-separated string.
 
     Raises:
         ConfigError: if one can't be used; the message names ``source``.
     """
-    if isinstance(values, str):
+    if isinstance(values, tuple) and len(values) == 2 and isinstance(values[1], int):
+        values = [values]
+    elif not isinstance(values, Iterable):
+        raise ConfigError(f'{source}: give "HOST:PORT", (host, port), or a list of these, not {values!r}')
+    elif isinstance(values, str):
         values = [part for part in values.split(",") if part.strip()]
     seeds = [_host_port(source, value) for value in values]
     for host, port in seeds:
         if not port:
             raise ConfigError(f"{source}: a seed can't have port 0: {host}:0")
     return tuple(dict.fromkeys(seeds))
+
+
+def misspelt(environ: Mapping[str, str]) -> Iterator[str]:
+    """What to warn of in an environment: variables that nothing reads, and that resemble one that is read."""
+    unknown = [name for name in environ if name.startswith("SWIM_") and name not in VARIABLES]
+    if unknown:
+        from difflib import get_close_matches  # rarely needed, and it takes a while to import
+
+        for name in sorted(unknown):
+            for meant in get_close_matches(name, VARIABLES, n=1, cutoff=0.8):
+                yield f"nothing reads the variable {name}: is {meant} meant?"
 
 
 def check_listeners(listeners: Iterable[object]) -> None:
@@ -210,6 +230,8 @@ def _name(name: str | None, environ: Mapping[str, str]) -> str | None:
     source = "name"
     if name is None:
         source, name = "SWIM_NAME", environ.get("SWIM_NAME") or None
+    if name is not None and not isinstance(name, str):
+        raise ConfigError(f"{source}: give a str, not {name!r}")
     if name is not None:
         try:
             check_name(name)
@@ -228,6 +250,8 @@ def _default_name(hostname: str, suffix: str) -> str:
 def _config(config: ProtocolConfig | None, cluster: str | None, environ: Mapping[str, str]) -> ProtocolConfig:
     if config is None:
         return Config.from_env(environ) if cluster is None else Config.from_env(environ, cluster=cluster)
+    if not callable(getattr(config, "create_node", None)):
+        raise ConfigError(f"config: give Config.lan() or another configuration, not {config!r}")
     if cluster is None:
         return config
     if not isinstance(config, Config):

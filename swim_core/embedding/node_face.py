@@ -7,6 +7,7 @@ be looked at and told something, and has what comes of that sent.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, Protocol, TypeVar
 
+from swim_core.errors import ConfigError
 from swim_core.events import Evidence
 from swim_core.keys import Keys
 from swim_core.member import Contact, Member, State
@@ -79,7 +80,7 @@ class NodeFace(Generic[E]):
 
     # intents
 
-    def join(self, seeds: str | Iterable[HostPort]) -> None:
+    def join(self, seeds: HostPort | Iterable[HostPort]) -> None:
         """Ask ``seeds``, which replace earlier ones, to let this node in, until each is a member. Doesn't wait.
 
         Names are resolved in the background, again before each attempt, and every ``join_backoff_max`` once all are
@@ -118,14 +119,19 @@ class NodeFace(Generic[E]):
         self._engine.act(lambda node, now: node.send(to, payload, now=now))
 
     def update_metadata(self, metadata: Mapping[str, str]) -> None:
-        """Replace this node's metadata (strings, at most ``max_metadata`` bytes packed) and tell all members.
+        """Replace all of this node's metadata (strings, at most ``max_metadata`` bytes packed) and tell all members.
+
+        To change one key and keep the others, pass ``{**node.local.metadata, key: value}``.
 
         Raises:
+            ConfigError: if it doesn't map strings to strings.
             PayloadTooLarge: if it is too large.
             NotSupported: always under Smudge's protocol, which carries no metadata.
             NameTaken: while another live process owns this node's name.
             NotRunning: after `leave`, or if the node is closed.
         """
+        if not isinstance(metadata, Mapping):
+            raise ConfigError(f"metadata must map strings to strings, not be {metadata!r}")
         own = dict(metadata)  # a mapping of the application's has code of its own
         self._engine.act(lambda node, now: node.update_metadata(own, now=now))
 

@@ -10,6 +10,7 @@ from swim_core.events import Event, Evidence, KeysChanged, MessageReceived
 from swim_core.keys import Keys
 from swim_core.member import Contact, Member, State
 from swim_core.native.table.entry import Entry
+from swim_core.plain_data import octets
 from swim_core.protocol import Datagram, KernelEvidence, Losses
 from swim_core.statistics import DropReason, Statistics
 from swim_core.tripwire import TripwirePlan
@@ -134,16 +135,17 @@ class Node:
 
     def broadcast(self, payload: bytes, *, now: float) -> int:
         """Tell every member; see `ProtocolNode.broadcast`."""
-        broadcasts = self._parts.broadcasts
+        broadcasts, payload = self._parts.broadcasts, octets(payload)
         broadcasts.check(payload)
         now = self._health.advance(now)
-        number = broadcasts.broadcast(bytes(payload), now)
+        number = broadcasts.broadcast(payload, now)
         self._router.settle(now)
         return number
 
     def send(self, to: str | Member, payload: bytes, *, now: float) -> None:
         """Tell one member; see `ProtocolNode.send`."""
         self._local.check_running()
+        payload = octets(payload)
         if len(payload) > self._config.max_broadcast:
             raise PayloadTooLarge(
                 f"a message of {len(payload)} bytes: at most {self._config.max_broadcast} (max_broadcast)"
@@ -153,9 +155,9 @@ class Node:
             raise UnknownMember(f"no live member {to!r}: members() lists those there are")
         now = self._health.advance(now)
         if entry.name == self._local.name:
-            self._parts.events.append(MessageReceived(entry.origin, bytes(payload)))
+            self._parts.events.append(MessageReceived(entry.origin, payload))
         else:
-            self._parts.outbox.send(UserMessage(bytes(payload)), entry, now)
+            self._parts.outbox.send(UserMessage(payload), entry, now)
 
     def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> None:
         """Replace this node's metadata; see `ProtocolNode.update_metadata`."""

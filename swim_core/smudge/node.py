@@ -12,6 +12,7 @@ from swim_core.errors import ConfigError, NotRunning, NotSupported, Overloaded, 
 from swim_core.events import Event, Evidence, Paused
 from swim_core.keys import Keys
 from swim_core.member import Contact, Member, State
+from swim_core.plain_data import octets
 from swim_core.protocol import Datagram, KernelEvidence, Losses
 from swim_core.shared.isolation import isolation_began, isolation_ended
 from swim_core.shared.local_health import Limits, LocalHealth
@@ -200,6 +201,7 @@ class SmudgeNode:
         self._check_running()
         if not may_broadcast(self._local):
             raise ConfigError(f"real Smudge nodes refuse all broadcasts from {self._local.host}: use another address")
+        payload = octets(payload)
         if len(payload) > self._config.max_broadcast_bytes:
             limit = self._config.max_broadcast_bytes
             raise PayloadTooLarge(f"a broadcast of {len(payload)} bytes: at most {limit} (max_broadcast_bytes)")
@@ -209,7 +211,7 @@ class SmudgeNode:
             raise Overloaded(f"{len(self._broadcasts)} broadcasts are being told already: try again later")
         self._index = (self._index + 1) & 0xFFFF_FFFF
         self._counters.broadcasts_sent += 1
-        record = BroadcastRecord(self._local, self._index, bytes(payload))
+        record = BroadcastRecord(self._local, self._index, payload)
         self._push.broadcast(record, (self._local,), now)
         return self._index
 

@@ -34,7 +34,7 @@ def transition(before: Claim | None, after: Claim, witness: Witness) -> list[Eve
     if not after.state.live:  # the new run is gone too: all that matters is that the one known is
         return [_judged(after, witness)]
     if before.incarnation == MAX_INCARNATION:
-        return [MemberUpdated(as_member(after)), *_suspicion(after, witness)]
+        return [MemberUpdated(as_member(after), as_member(before)), *_suspicion(after, witness)]
     return [MemberDied(_ended(before), _restarted(after, witness)), *_appeared(after, witness)]
 
 
@@ -55,7 +55,7 @@ def _same_run(before: Claim, after: Claim, witness: Witness) -> list[Event]:
     if not before.state.live or (before.state is State.SUSPECT and after.state is State.ALIVE):
         events.append(MemberRecovered(as_member(after)))
     if before.state.live and (before.metadata, before.address) != (after.metadata, after.address):
-        events.append(MemberUpdated(as_member(after)))
+        events.append(MemberUpdated(as_member(after), as_member(before)))
     if before.state is not State.SUSPECT:
         events += _suspicion(after, witness)
     return events

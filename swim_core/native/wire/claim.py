@@ -6,7 +6,6 @@ the same claims agree in whatever order they came (docs/protocol.md, section 1).
 """
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Annotated
 
 import msgspec
@@ -15,6 +14,7 @@ from msgspec import Meta
 from swim_core.address import unpack
 from swim_core.errors import ConfigError, PayloadTooLarge
 from swim_core.member import MAX_NAME, NO_METADATA, Member, Rule, State, check_name
+from swim_core.plain_data import FrozenDict
 
 __all__ = ["Claim", "Verdict", "as_member", "check_claim", "decode_metadata", "pack_metadata", "precedence"]
 
@@ -78,7 +78,7 @@ def decode_metadata(packed: bytes | None) -> Mapping[str, str]:
     Raises:
         ValueError: if the bytes are no map of strings.
     """
-    return MappingProxyType(_metadata_decoder.decode(packed)) if packed else NO_METADATA
+    return FrozenDict(_metadata_decoder.decode(packed)) if packed else NO_METADATA
 
 
 def check_claim(claim: Claim) -> None:
@@ -115,6 +115,8 @@ def pack_metadata(metadata: Mapping[str, str], limit: int) -> bytes:
         ConfigError: if it isn't a map of strings.
         PayloadTooLarge: if it takes more than ``limit`` bytes.
     """
+    if not isinstance(metadata, Mapping):
+        raise ConfigError(f"metadata must map strings to strings, not be {metadata!r}")
     if not all(isinstance(k, str) and isinstance(v, str) for k, v in metadata.items()):
         raise ConfigError("metadata must map strings to strings")
     try:

@@ -140,7 +140,7 @@ CASES: list[tuple[Event, dict[str, object] | None, str]] = [
     ),
     (
         Paused(13.4214),
-        {"event": "paused", "seconds": 13.421},
+        {"event": "paused", "seconds": 13.4214},
         "this process did not run for 13.4 s: others may have declared it dead",
     ),
     (MemberPinged(MEMBER, 0.001), None, ""),

@@ -26,6 +26,7 @@ VOCABULARY = (
     {"events", "discovery", "tripwire"},
     {"statistics"},
     {"member"},
+    {"plain_data"},
     {"address", "duration", "keys"},
     {"errors"},
 )

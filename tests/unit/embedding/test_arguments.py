@@ -2,8 +2,8 @@
 
 import pytest
 
-from swim_core import Config, ConfigError
-from swim_core.embedding.arguments import Arguments, read_arguments
+from swim_core import Address, Config, ConfigError
+from swim_core.embedding.arguments import Arguments, misspelt, read_arguments
 from swim_core.smudge import SmudgeConfig
 
 
@@ -152,3 +152,30 @@ def test_where_to_listen_may_be_a_network_or_an_interface(bind: str, means: tupl
 def test_a_network_that_is_none_is_refused_by_name(bind: str) -> None:
     with pytest.raises(ConfigError, match=r"^SWIM_BIND: "):
         read(environ={"SWIM_BIND": bind})
+
+
+@pytest.mark.parametrize(
+    "join",
+    [Address("10.0.0.1", 7946), ("10.0.0.1", 7946), [("10.0.0.1", 7946)], "10.0.0.1", ["10.0.0.1:7946"]],
+)
+def test_a_seed_may_be_given_in_many_ways(join: object) -> None:
+    assert read(join=join).join == (("10.0.0.1", 7946),)
+
+
+def test_two_seeds_are_no_pair_of_host_and_port() -> None:
+    assert read(join=("alpha", "beta")).join == (("alpha", 7946), ("beta", 7946))
+
+
+@pytest.mark.parametrize("arguments", [{"name": 5}, {"join": 7946}, {"config": {}}, {"config": "lan"}])
+def test_what_is_of_another_kind_altogether_is_refused(arguments: dict[str, object]) -> None:
+    (name,) = arguments
+    with pytest.raises(ConfigError, match=f"^{name}: "):
+        read_arguments(**arguments, environ={}, hostname="alpha", suffix="x")  # type: ignore[arg-type]
+
+
+def test_variables_that_resemble_one_that_is_read_are_warned_of() -> None:
+    environ = {"SWIM_PRSET": "lan", "SWIM_JION": "", "SWIM_JOIN": "a", "SWIM_OF_MY_OWN": "1", "SWIN_BIND": "x"}
+    assert list(misspelt(environ)) == [
+        "nothing reads the variable SWIM_JION: is SWIM_JOIN meant?",
+        "nothing reads the variable SWIM_PRSET: is SWIM_PRESET meant?",
+    ]
