@@ -29,8 +29,18 @@ HostPort = str | tuple[str, int]
 
 NETWORK = re.compile(r"(?:\[([^][/]+/[0-9]+)\]|([^][/]+/[0-9]+))(:.*)?")
 DEFAULT_BIND = "127.0.0.1"
-VARIABLES = {"SWIM_BIND", "SWIM_DRIVER", "SWIM_JOIN", "SWIM_KEY", "SWIM_KEY_FILE", "SWIM_NAME", "SWIM_PRESET"} | {
-    f"SWIM_{field.name.upper()}" for field in attrs.fields(Config)
+VARIABLES = {
+    *(
+        "SWIM_BIND",
+        "SWIM_DRIVER",
+        "SWIM_INSECURE",
+        "SWIM_JOIN",
+        "SWIM_KEY",
+        "SWIM_KEY_FILE",
+        "SWIM_NAME",
+        "SWIM_PRESET",
+    ),
+    *(f"SWIM_{field.name.upper()}" for field in attrs.fields(Config)),
 }
 """Those that anything reads."""
 

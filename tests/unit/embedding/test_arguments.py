@@ -1,9 +1,12 @@
 """The arguments of a node: what is given, what the environment adds, what is refused and in which words."""
 
+import re
+
 import pytest
 
+from support.paths import ROOT
 from swim_core import Address, Config, ConfigError
-from swim_core.embedding.arguments import Arguments, misspelt, read_arguments
+from swim_core.embedding.arguments import VARIABLES, Arguments, misspelt, read_arguments
 from swim_core.smudge import SmudgeConfig
 
 
@@ -179,3 +182,13 @@ def test_variables_that_resemble_one_that_is_read_are_warned_of() -> None:
         "nothing reads the variable SWIM_JION: is SWIM_JOIN meant?",
         "nothing reads the variable SWIM_PRSET: is SWIM_PRESET meant?",
     ]
+
+
+def test_every_variable_that_the_code_names_is_known() -> None:
+    """And so is not taken for a misspelt one."""
+    sources = [
+        path for package in ("swim_core", "swim_threads", "swim_anyio") for path in (ROOT / package).rglob("*.py")
+    ]
+    named = {name for path in sources for name in re.findall(r"SWIM_[A-Z_]*[A-Z]", path.read_text())}
+    assert len(named) > 8
+    assert named <= VARIABLES
