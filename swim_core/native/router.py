@@ -67,6 +67,7 @@ class Router:
         self._first_contact = FirstContact(
             parts.context,
             parts.corrections,
+            parts.hearsay,
             answers={kind: handlers[kind] for kind in _ANSWERS},
             asked_for_claim=parts.responder.asked_for_claim,
         )

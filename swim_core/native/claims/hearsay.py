@@ -5,7 +5,7 @@ and not told on. The member is pinged, and its ack lets it in. So an honest node
 itself: invented members travel no further than to those whom the liar tells, and who tells of them is a liar.
 """
 
-from swim_core.address import Address
+from swim_core.address import Address, pack
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import Piggyback
 from swim_core.native.datagrams.sender import Sender
@@ -100,6 +100,10 @@ class Hearsay:
         """A member asks about one that is not live here: it is looked into like any other of which that one tells."""
         self.take(claim, accuser, now)
         return self._rumours.get((self._hashes.short_id(claim.name, claim.epoch), claim.address))
+
+    def examines(self, sender: Sender) -> bool:
+        """Whether others told of it: it may well ask who pings it."""
+        return bool(self._rumours) and (sender.short_id, pack(sender.address)) in self._rumours
 
     def learn_number(self, short_id: int, told: PageEntry, *, first_sync: bool) -> None:
         """A sync told the number of the last broadcast, too."""

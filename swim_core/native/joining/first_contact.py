@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from swim_core.native.claims.corrections import Corrections
+from swim_core.native.claims.hearsay import Hearsay
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.wire.messages import WantClaim
@@ -32,6 +33,7 @@ class FirstContact:
         self,
         context: NodeContext,
         corrections: Corrections,
+        hearsay: Hearsay,
         *,
         answers: Mapping[type, Handler],
         asked_for_claim: Handler,
@@ -39,6 +41,7 @@ class FirstContact:
         self._sealer = context.sealer
         self._counters = context.counters
         self._corrections = corrections
+        self._hearsay = hearsay
         self._answers = answers
         self._asked_for_claim = asked_for_claim
         self._rate = RateLimit(context.config.max_corrections_per_second)  # recordings can be sent again and again
@@ -50,7 +53,8 @@ class FirstContact:
             if handler(message, sender, now) is True and self._sealer is not None and sender.seal is not None:
                 self._sealer.take(sender.seal)
             return
-        if isinstance(message, WantClaim) and sender.member is not None and self._rate.allow(now):
+        known = sender.member is not None or self._hearsay.examines(sender)
+        if isinstance(message, WantClaim) and known and self._rate.allow(now):
             sender.budget = None  # a claim is longer than the question, and goes to the member's own address
             self._asked_for_claim(message, sender, now)
         self._counters.drop(DropReason.STALE)
