@@ -31,7 +31,7 @@ class Eavesdropper(Sealer):
     def open(self, data: bytes, flags: int, now: float) -> tuple[Opened, bytes] | DropReason:
         """See `Seal`."""
         for run in self._receivers():
-            self.own = run
+            self.be(run, 0.0)
             found = super().open(data, flags, now)
             if found is not DropReason.UNOPENED:
                 return found

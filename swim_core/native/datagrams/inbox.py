@@ -44,7 +44,9 @@ class Inbox:
             proven = entry if entry is not None and entry.address == address else None
             known = proven is not None and proven.live
             sender = Sender(address, envelope.sender, entry, proven, flags, None if known else size)
-        if self._seals is not None:
+        if seal is not None and seal.known and seal.bound:
+            sender.seal = seal  # as mostly: of a run that was heard before, and for this one alone
+        elif self._seals is not None:
             reason = self._seals.judge(sender, seal, envelope, size, now)
             if reason is not None:
                 return self._drop(reason)

@@ -23,7 +23,7 @@ from .unsealed import UnsealedNotices
 __all__ = ["UNBOUND", "SealCheck", "make_sealer", "unlike"]
 
 SEALED_OVERHEAD = 180  # bytes besides a broadcast's payload, at most; `Settings` allows for 150 without a seal
-UNBOUND = (Ping, Join, Announce, Ask, Tell)
+UNBOUND = frozenset((Ping, Join, Announce, Ask, Tell))
 """What is sealed for whatever run is there: that is not known, or, of PING, the message says it itself."""
 
 

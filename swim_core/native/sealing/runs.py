@@ -19,6 +19,7 @@ class Run(msgspec.Struct, gc=False):
         prefers: the end of the id of the key that it prefers.
         used: the key that its last datagram came in; None for none yet.
         key: what to seal with for it.
+        recent: whether it was heard since it was last considered for removal.
     """
 
     highest: int = -1
@@ -26,6 +27,7 @@ class Run(msgspec.Struct, gc=False):
     prefers: int = -1
     used: RingKey | None = None
     key: RingKey | None = None
+    recent: bool = True
 
     @property
     def sealed(self) -> bool:
@@ -39,6 +41,7 @@ class Run(msgspec.Struct, gc=False):
 
     def note(self, counter: int) -> None:
         """One was opened that had not been seen."""
+        self.recent = True
         ahead = counter - self.highest
         if ahead > 0:
             self.seen = (self.seen << ahead | 1) & _MASK if ahead < WINDOW and self.sealed else 1
@@ -52,41 +55,48 @@ class Runs:
 
     Args:
         ring: keys that can be used.
-        most: runs kept; the ones heard longest ago go first, and are then met as for the first time.
+        most: runs kept; ones that were not heard lately go first, and are then met as for the first time.
+
+    Attributes:
+        by_id: all of them; looked into for each datagram.
     """
 
     def __init__(self, ring: KeyRing, most: int) -> None:
         self._ring = ring
         self._most = most
-        self._by_id: dict[int, Run] = {}
+        self.by_id: dict[int, Run] = {}
 
     def __len__(self) -> int:
-        return len(self._by_id)
+        return len(self.by_id)
 
     def get(self, short_id: int) -> Run | None:
         """What is kept of it."""
-        return self._by_id.get(short_id)
+        return self.by_id.get(short_id)
 
     def take(self, short_id: int, counter: int, key: RingKey, prefers: int) -> None:
         """A datagram of that run was opened, and not seen before."""
-        run = self._by_id.pop(short_id, None) or Run()
-        self._by_id[short_id] = run
+        run = self.by_id.get(short_id)
+        if run is None:
+            run = self.by_id[short_id] = Run()
+            self._bound()
         run.note(counter)
-        if run.prefers != prefers or run.used is not key:
-            run.prefers, run.used = prefers, key
-            self._choose(run)
-        self._bound()
+        self.prefers(run, key, prefers)
+
+    def prefers(self, run: Run, key: RingKey, prefers: int) -> None:
+        """A run used that key, and prefers the one whose id ends so."""
+        run.prefers, run.used = prefers, key
+        self._choose(run)
 
     def opens(self, short_id: int) -> None:
         """That run said, in a plain datagram, that it opens sealed ones."""
-        if short_id not in self._by_id:
-            self._by_id[short_id] = Run(key=self._ring.preferred)
+        if short_id not in self.by_id:
+            self.by_id[short_id] = Run(key=self._ring.preferred)
             self._bound()
 
     def use(self, ring: KeyRing) -> None:
         """Other keys from now on."""
         self._ring = ring
-        for run in self._by_id.values():
+        for run in self.by_id.values():
             if run.used is not None:
                 run.used = ring.by_id.get(run.used.id)
             self._choose(run)
@@ -96,5 +106,10 @@ class Runs:
         run.key = self._ring.ending(run.prefers) or run.used or self._ring.preferred
 
     def _bound(self) -> None:
-        if len(self._by_id) > self._most:
-            del self._by_id[next(iter(self._by_id))]
+        """Let one go that was not heard lately, and in no case the newest (the "second chance" of page tables)."""
+        while len(self.by_id) > self._most:
+            oldest = next(iter(self.by_id))
+            run = self.by_id.pop(oldest)
+            if run.recent:
+                run.recent = False
+                self.by_id[oldest] = run

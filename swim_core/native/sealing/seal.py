@@ -25,7 +25,18 @@ from .aead import TAG_SIZE
 from .ring import SHORT, KeyRing, RingKey
 from .runs import Run, Runs
 
-__all__ = ["BOUND", "HEADER_SIZE", "OPENS", "OVERHEAD", "SEALED", "SENDER", "Opened", "Seal", "Sealer"]
+__all__ = [
+    "BOUND",
+    "HEADER_SIZE",
+    "OPENS",
+    "OVERHEAD",
+    "SEALED",
+    "Opened",
+    "Seal",
+    "Sealer",
+    "with_sender",
+    "without_sender",
+]
 
 VERSION = 1
 SEALED, BOUND, OPENS = 1, 16, 32  # flags
@@ -39,7 +50,11 @@ MIN_SIZE = HEADER_SIZE + PREFERS + 1 + TAG_SIZE
 MAX_COUNTER = 2**32 - 1
 NEARLY = 2**20  # counters before the end at which a node begins a new run, long before they are used up
 FORMER = 60.0  # seconds for which what was sealed for a node's last short id is opened: it may be on its way
+NONCE = slice(12, 24)
+_BOUND_SEAL = SEALED | BOUND
 _unpack, _pack = HEADER.unpack_from, HEADER.pack
+_HEADS = [bytes((head,)) for head in range(256)]
+_ONE, _FIFTEEN = 0x91, 0x9F  # headers of arrays of one item and of fifteen: with one more these would not be short
 
 
 class Opened(msgspec.Struct, gc=False):
@@ -78,18 +93,32 @@ class Seal(Protocol):
         """What to seal with for the run ``peer``, whose question came in ``key``; None: it is told in plain text."""
 
     def seal(self, flags: int, sender: int, body: bytes, key: RingKey, bound_to: int, now: float) -> bytes:
-        """The datagram of a body, which is an array without its sender."""
+        """The datagram of a body, which is made in the name of 0."""
 
     def open(self, data: bytes, flags: int, now: float) -> tuple[Opened, bytes] | DropReason:
-        """What the seal told, and the body; or why there is none."""
+        """What the seal told, and the text that it hid; or why there is none."""
 
     @property
     def plain(self) -> bool:
         """Whether plain datagrams are taken too."""
 
 
-def _associated(header: bytes, bound_to: int) -> bytes:
-    return header + bound_to.to_bytes(8, "big")
+def _end_of(ring: KeyRing) -> bytes:
+    """How a node says which key it prefers."""
+    return (ring.preferred.id & SHORT).to_bytes(PREFERS, "big")
+
+
+def without_sender(body: bytes) -> bytes:
+    """The body of a datagram, made in the name of 0, as it is sealed: the sender stands in the header."""
+    return _HEADS[body[0] - 1] + body[2:]
+
+
+def with_sender(text: bytes, data: bytes) -> bytes | None:
+    """The body of a datagram from what its seal hid, and its header; None if that can be none."""
+    head = text[PREFERS]
+    if not _ONE <= head < _FIFTEEN:
+        return None
+    return _HEADS[head + 1] + b"\xcf" + data[SENDER] + text[PREFERS + 1 :]
 
 
 class Sealer:
@@ -115,9 +144,12 @@ class Sealer:
         self.plain = plain
         self._time = time
         self._counter = counter
-        self.own = 0
+        self._runs = self.runs.by_id
+        self._prefers = _end_of(ring)
         self._former = 0
         self._renamed = float("-inf")
+        self.own = 0
+        self._own_bytes = bytes(8)
 
     def __repr__(self) -> str:
         return f"<Sealer {self.ring!r}>"
@@ -126,11 +158,12 @@ class Sealer:
         """This node goes by another short id; what was sealed for the last one is opened for a minute more."""
         if short_id != self.own:
             self._former, self._renamed = self.own, now
-            self.own = short_id
+            self.own, self._own_bytes = short_id, short_id.to_bytes(8, "big")
 
     def use(self, ring: KeyRing) -> None:
         """Other keys from now on."""
         self.ring = ring
+        self._prefers = _end_of(ring)
         self.runs.use(ring)
 
     def agrees(self, run: Run) -> bool:
@@ -150,7 +183,7 @@ class Sealer:
 
     def key_for(self, peer: int, key: RingKey | None) -> RingKey | None:
         """See `Seal`: what that run prefers, else what it asked in, else what this node prefers."""
-        run = self.runs.get(peer) if peer else None
+        run = self._runs.get(peer)
         if run is not None:
             return run.key
         if key is not None or self.plain:
@@ -163,16 +196,17 @@ class Sealer:
             raise OverflowError("no counters are left in this run")
         self._counter += 1
         time = self._time.read(now)
-        flags |= SEALED | BOUND if bound_to else SEALED
+        flags |= _BOUND_SEAL if bound_to else SEALED
         header = _pack(VERSION, flags, key.id, sender, time >> 32, time & 0xFFFFFFFF, self._counter)
-        prefers = (self.ring.ordered[0].id & SHORT).to_bytes(PREFERS, "big")
-        authenticated = _associated(header, bound_to) if bound_to else header
-        return header + key.encrypt(header[12:], prefers + body, authenticated)
+        authenticated = header + bound_to.to_bytes(8, "big") if bound_to else header
+        return header + key.encrypt(header[12:], self._prefers + without_sender(body), authenticated)
 
     # ------------------------------------------------------------------ in
 
     def open(self, data: bytes, flags: int, now: float) -> tuple[Opened, bytes] | DropReason:
-        """See `Seal`. The caller says with `take` that what was opened is no recording."""
+        """See `Seal`. The caller says with `take` that what was opened is no recording, where it is the first of its
+        run.
+        """
         if len(data) < MIN_SIZE:
             return DropReason.BAD_HEADER
         _, _, key_id, sender, time_high, time_low, counter = _unpack(data)
@@ -181,28 +215,32 @@ class Sealer:
             return DropReason.UNKNOWN_KEY
         if key.reader and sender:  # a reader can but ask: as no member, whatever it says
             return DropReason.UNOPENED
-        run = self.runs.get(sender)
+        run = self._runs.get(sender)
         if run is not None and run.has_seen(counter):
             return DropReason.REPLAYED
-        text = self._decrypt(key, data, flags, now)
-        if text is None:
-            return DropReason.UNOPENED
-        known = run is not None and run.sealed
-        prefers = text[0] << 8 | text[1]
-        opened = Opened(sender, key, bool(flags & BOUND), known, time_high << 32 | time_low, counter, prefers)
-        if known:
-            self.take(opened)
-        return opened, text[PREFERS:]
-
-    def _decrypt(self, key: RingKey, data: bytes, flags: int, now: float) -> bytes | None:
-        header, sealed = data[:HEADER_SIZE], data[HEADER_SIZE:]
+        header, bound = data[:HEADER_SIZE], flags & BOUND
         try:
-            return key.decrypt(header[12:], sealed, _associated(header, self.own) if flags & BOUND else header)
+            text = key.decrypt(data[NONCE], data[HEADER_SIZE:], header + self._own_bytes if bound else header)
         except key.invalid:
-            if not flags & BOUND or now - self._renamed > FORMER:
-                return None
+            former = self._open_former(key, data, now) if bound else None
+            if former is None:
+                return DropReason.UNOPENED
+            text = former
+        prefers = text[0] << 8 | text[1]
+        known = run is not None and run.highest >= 0
+        if run is not None and known:
+            run.note(counter)
+            if run.prefers != prefers or run.used is not key:
+                self.runs.prefers(run, key, prefers)
+        return Opened(sender, key, bound != 0, known, time_high << 32 | time_low, counter, prefers), text
+
+    def _open_former(self, key: RingKey, data: bytes, now: float) -> bytes | None:
+        """What was sealed for the last short id of this node, if it had it a moment ago."""
+        if not self._former or now - self._renamed > FORMER:
+            return None
+        header = data[:HEADER_SIZE]
         try:
-            return key.decrypt(header[12:], sealed, _associated(header, self._former))
+            return key.decrypt(data[NONCE], data[HEADER_SIZE:], header + self._former.to_bytes(8, "big"))
         except key.invalid:
             return None
 

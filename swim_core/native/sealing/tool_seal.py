@@ -6,7 +6,7 @@ from swim_core.keys import Key, Keys, Purpose
 from swim_core.statistics import DropReason
 
 from .ring import SHORT, RingKey
-from .seal import HEADER, HEADER_SIZE, MIN_SIZE, PREFERS, SEALED, VERSION, Opened
+from .seal import HEADER, HEADER_SIZE, MIN_SIZE, PREFERS, SEALED, VERSION, Opened, without_sender
 
 __all__ = ["ToolSeal"]
 
@@ -42,7 +42,9 @@ class ToolSeal:
         """See `Seal`. Time and counter are random: nobody looks at them."""
         high, low, counter = (self._random.getrandbits(bits) for bits in (16, 32, 32))
         header = HEADER.pack(VERSION, flags | SEALED, key.id, sender, high, low, counter)
-        return header + key.encrypt(header[12:], (key.id & SHORT).to_bytes(PREFERS, "big") + body, header)
+        return header + key.encrypt(
+            header[12:], (key.id & SHORT).to_bytes(PREFERS, "big") + without_sender(body), header
+        )
 
     def open(self, data: bytes, flags: int, now: float) -> tuple[Opened, bytes] | DropReason:
         """See `Seal`."""
@@ -57,7 +59,7 @@ class ToolSeal:
             text = key.decrypt(header[12:], data[HEADER_SIZE:], header)
         except key.invalid:
             return DropReason.UNOPENED
-        return Opened(sender, key, False, True, high << 32 | low, counter, 0), text[PREFERS:]
+        return Opened(sender, key, False, True, high << 32 | low, counter, 0), text
 
 
 def _ready(key: Key, label: str) -> RingKey:

@@ -17,7 +17,7 @@ from msgspec import Meta, Raw
 from swim_core.address import unpack
 from swim_core.member import check_name
 from swim_core.native.sealing.ring import RingKey
-from swim_core.native.sealing.seal import BOUND, OPENS, OVERHEAD, SEALED, SENDER, Opened, Seal
+from swim_core.native.sealing.seal import BOUND, OPENS, OVERHEAD, SEALED, Opened, Seal, with_sender
 from swim_core.statistics import DropReason
 
 from .claim import U64, Claim, check_claim
@@ -49,7 +49,6 @@ ENVELOPE_SIZE = 10  # the outer array and the sender's short id
 LISTS_SIZE = 9  # three array headers of 3 bytes at most
 MAX_FURTHER = 128
 _HEADER_SIZE = HEADER.size
-_ONE, _FOURTEEN = 0x91, 0x9F  # headers of arrays that hold one item to fourteen, so that one more leaves them short
 
 
 class Flags:
@@ -237,8 +236,7 @@ class Codec:
             body = _encode(_Bare(stated, message))
         if seal is None or key is None:
             return HEADER.pack(VERSION, flags, self.label) + body
-        without_sender = bytes((body[0] - 1,)) + body[2:]
-        return seal.seal(flags, sender, without_sender, key, peer if bound else 0, now)
+        return seal.seal(flags, sender, body, key, peer if bound else 0, now)
 
     def open(self, data: bytes, now: float = 0.0) -> tuple[int, Envelope, Opened | None] | DropReason:
         """The flags and the contents of a datagram, and what its seal told; or why it is none of this cluster within
@@ -266,10 +264,9 @@ class Codec:
         found = self.seal.open(data, flags, now)
         if not isinstance(found, tuple):
             return found
-        opened, body = found
-        if not _ONE <= body[0] < _FOURTEEN:
-            return DropReason.UNDECODABLE
-        envelope = self._read(b"%c\xcf%b%b" % (body[0] + 1, data[SENDER], body[1:]))
+        opened, text = found
+        body = with_sender(text, data)
+        envelope = None if body is None else self._read(body)
         return DropReason.UNDECODABLE if envelope is None else (flags, envelope, opened)
 
     def _read(self, body: bytes) -> Envelope | None:

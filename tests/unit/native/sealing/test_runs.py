@@ -38,14 +38,24 @@ def test_255_behind_is_taken_and_256_is_not() -> None:
     assert run.has_seen(1_000 - 256)
 
 
-def test_the_run_heard_longest_ago_is_let_go() -> None:
+def test_a_run_that_was_not_heard_lately_is_let_go() -> None:
     ring = ring_of(OLD)
-    runs = Runs(ring, 2)
-    for short_id, counter in ((1, 5), (2, 5), (1, 6), (3, 5)):
-        runs.take(short_id, counter, ring.preferred, end(OLD))
-    assert len(runs) == 2
-    assert runs.get(2) is None
-    assert runs.get(1) is not None
+    runs = Runs(ring, 3)
+    for short_id in (1, 2, 3, 4):
+        runs.take(short_id, 5, ring.preferred, end(OLD))
+    assert sorted(runs.by_id) == [2, 3, 4]
+    runs.take(2, 6, ring.preferred, end(OLD))  # so there is one that was heard less lately
+    runs.take(5, 5, ring.preferred, end(OLD))
+    assert sorted(runs.by_id) == [2, 4, 5]
+
+
+def test_a_flood_of_new_runs_never_exceeds_the_bound() -> None:
+    ring = ring_of(OLD)
+    runs = Runs(ring, 10)
+    for short_id in range(1, 1_000):
+        runs.take(short_id, 5, ring.preferred, end(OLD))
+        assert len(runs) <= 10
+        assert runs.get(short_id) is not None
 
 
 def used(runs: Runs, short_id: int = 1) -> int:
