@@ -116,8 +116,10 @@ def start_worker(listener: socket.socket, join: str | None) -> int:
 def work(listener: socket.socket, join: str | None) -> None:
     """Serve until SIGTERM. Ctrl-C reaches all processes of a terminal, but it is the parent who acts on it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # until there is a node that can say goodbye
     try:
         application.open_node(join)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
         Server(listener).serve_forever()
     except KeyboardInterrupt:
         pass

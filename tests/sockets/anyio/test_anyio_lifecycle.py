@@ -291,7 +291,7 @@ async def test_entered_once_only() -> None:
     opening = open_node(HERE, config=FakeConfig())
     async with opening:
         pass
-    with pytest.raises(RuntimeError, match="once"):
+    with pytest.raises(RuntimeError, match="call open_node again"):
         await opening.__aenter__()
 
 

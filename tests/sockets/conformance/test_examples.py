@@ -458,9 +458,9 @@ def test_people_chat(start: Start, protocol: str) -> None:
 def test_the_embedded_node_joins_and_leaves(start: Start, seed: swim_threads.ThreadNode) -> None:
     with seed.subscribe() as events:
         node = start("embedding", "bob", "0", str(seed.local.address.port))
-        node.wait_for("MemberJoined.*seed")
+        node.wait_for("alive .*seed")
         assert isinstance(events.get(PATIENCE), MemberJoined)
         seed.broadcast(b"hello")
-        node.wait_for("BroadcastReceived.*hello")
+        node.wait_for("broadcast .*hello")
         node.end()
         assert isinstance(events.get(PATIENCE), MemberLeft)
