@@ -1,14 +1,14 @@
 """What a node tells its adapter about tripwires: which connections to keep."""
 
 from struct import Struct
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from .address import Address
 
-__all__ = ["NO_TRIPWIRES", "Tripwire", "TripwirePlan", "greeting_of", "run_greeted"]
+__all__ = ["NO_TRIPWIRES", "Tripwire", "TripwirePlan", "TripwireSeal", "greeting_of", "run_greeted"]
 
 _GREETING = Struct(">4sBIQ")  # magic, version, label hash, short id
-_MAGIC, _VERSION = b"SWIM", 1
+MAGIC, PLAIN = b"SWIM", 1
 _SHORT_ID = 8  # bytes at the end
 
 
@@ -24,6 +24,20 @@ class Tripwire(NamedTuple):
     greeting: bytes
 
 
+class TripwireSeal(Protocol):
+    """Keys of a node for tripwires; they are asked for at each greeting, since they may change."""
+
+    @property
+    def plain(self) -> bool:
+        """Whether greetings without a key are given and taken, too."""
+
+    def key_for(self, short_id: int) -> tuple[int, bytes]:
+        """The id and the secret of the key to greet a run with."""
+
+    def key_of(self, key_id: int) -> bytes | None:
+        """The secret of a key; None for one that this node does not hold."""
+
+
 class TripwirePlan(NamedTuple):
     """What an adapter needs for its tripwires.
 
@@ -31,10 +45,12 @@ class TripwirePlan(NamedTuple):
         greeting: this node's own: send it first on a connection that it makes, and as the answer on one that it
             accepts.
         peers: the members to be connected to.
+        seal: keys, if there are any: then greetings prove to hold one (`swim_core.handshake`).
     """
 
     greeting: bytes
     peers: tuple[Tripwire, ...]
+    seal: TripwireSeal | None = None
 
     def admits(self, greeting: bytes) -> bool:
         """Whether these bytes are a greeting of this cluster."""
@@ -47,7 +63,7 @@ NO_TRIPWIRES = TripwirePlan(b"", ())
 
 def greeting_of(label: int, short_id: int) -> bytes:
     """The greeting of a run: its cluster and its short id."""
-    return _GREETING.pack(_MAGIC, _VERSION, label, short_id)
+    return _GREETING.pack(MAGIC, PLAIN, label, short_id)
 
 
 def run_greeted(greeting: bytes) -> int | None:

@@ -7,9 +7,11 @@ and closes, says nothing, says something else or never reads gets nothing and co
 import socket
 from collections import Counter
 from contextlib import suppress
+from secrets import token_bytes
 from typing import Protocol
 
 from swim_core import TripwirePlan
+from swim_core.handshake import RANDOM_SIZE, Incoming
 from swim_core.shared.rate_limit import RateLimit
 
 from .alarms import Alarms
@@ -44,7 +46,7 @@ class _Connection:
         self.sock = sock
         self.fd = sock.fileno()
         self.host = host
-        self.heard = b""
+        self.handshake: Incoming | None = None
         self.greeted = False
 
 
@@ -124,27 +126,35 @@ class TripwireListener:
         connection.sock.close()
 
     def _read(self, connection: _Connection) -> None:
-        size = len(self.tripwire_plan.greeting)
-        try:
-            data = connection.sock.recv(max(1, size - len(connection.heard)))
-        except BlockingIOError:
+        if connection.greeted:
+            self._read_more(connection)
             return
-        except OSError:
-            data = b""
-        connection.heard += data
-        if not data or connection.greeted:  # nothing is said after the greeting
-            self._drop(connection)
-        elif self.tripwire_plan.admits(connection.heard):
-            self._answer(connection)
-        elif len(connection.heard) >= size:
-            self._drop(connection)
-
-    def _answer(self, connection: _Connection) -> None:
-        try:
-            connection.sock.send(self.tripwire_plan.greeting)
-        except OSError:
-            self._drop(connection)
-            return
+        if connection.handshake is None:
+            connection.handshake = Incoming(self.tripwire_plan, token_bytes(RANDOM_SIZE))
+        handshake = connection.handshake
+        while not handshake.done:
+            try:
+                data = connection.sock.recv(handshake.wanted)
+                answer = handshake.take(data) if data else b""
+                if answer:
+                    connection.sock.send(answer)
+            except BlockingIOError:
+                return
+            except (OSError, ValueError):
+                data = b""
+            if not data:
+                self._drop(connection)
+                return
         keep_place(connection.sock)
         connection.greeted = True
         self._alarms.drop(connection)
+
+    def _read_more(self, connection: _Connection) -> None:
+        """Nothing is said after the greeting: whatever there is to read ends the connection."""
+        try:
+            connection.sock.recv(1)
+        except BlockingIOError:
+            return
+        except OSError:
+            pass
+        self._drop(connection)

@@ -8,8 +8,10 @@ import random
 from collections import deque
 from collections.abc import Callable
 from math import inf
+from secrets import token_bytes
 
 from swim_core import Address, KernelEvidence, Tripwire, TripwirePlan
+from swim_core.handshake import RANDOM_SIZE, Outgoing
 
 from .alarms import Alarms
 from .keepalive import ask_for_acks, keep_alive, last_ack
@@ -39,7 +41,7 @@ class _Wire:
         self.tripwire = tripwire
         self.dial = dial
         self.fd = dial.sock.fileno()
-        self.connected = False
+        self.handshake: Outgoing | None = None
         self.heard = b""
         self.greeted_at = inf
 
@@ -204,7 +206,7 @@ class Tripwires:
 
     def _advance(self, wire: _Wire, now: float) -> None:
         """The socket of a wire is ready: it connected, was greeted, or broke."""
-        if not wire.connected:
+        if wire.handshake is None:
             outcome = wire.dial.outcome()
             if outcome is KernelEvidence.REACHABLE:
                 self._greet(wire, now)
@@ -212,34 +214,41 @@ class Tripwires:
                 self._fail(wire, now)
             return
         try:
-            data = wire.dial.sock.recv(len(wire.tripwire.greeting) + 1)
+            data = wire.dial.sock.recv(wire.handshake.size + 1)
         except BlockingIOError:
             return
         except OSError:
             data = b""
         if wire.greeted_at == inf:
-            self._take_greeting(wire, data, now)
+            self._take_greeting(wire, wire.handshake, data, now)
         else:
             self._fail(wire, now, lost=not data)  # announced, or no manner of ours
 
     def _greet(self, wire: _Wire, now: float) -> None:
-        wire.connected = True
+        wire.handshake = Outgoing(self._plan, wire.tripwire, token_bytes(RANDOM_SIZE))
         try:
-            wire.dial.sock.send(self._plan.greeting)
+            wire.dial.sock.send(wire.handshake.opening)
         except OSError:
             self._fail(wire, now)
             return
         self._watcher.watch(wire.fd)
 
-    def _take_greeting(self, wire: _Wire, data: bytes, now: float) -> None:
+    def _take_greeting(self, wire: _Wire, handshake: Outgoing, data: bytes, now: float) -> None:
         tripwire = wire.tripwire
         wire.heard += data
-        if wire.heard == tripwire.greeting:
+        try:
+            answer = handshake.take(wire.heard)
+            if answer:
+                wire.dial.sock.send(answer)
+        except (ValueError, OSError):
+            self._fail(wire, now)
+            return
+        if answer is not None:
             wire.greeted_at = now
             self._alarms.drop(wire.dial)
             keep_alive(wire.dial.sock)
             self._on_evidence(KernelEvidence.CONNECTED, tripwire.address, tripwire.greeting)
-        elif not data or not tripwire.greeting.startswith(wire.heard):
+        elif not data:
             self._fail(wire, now)
 
     def _fail(self, wire: _Wire, now: float, *, lost: bool = False) -> None:

@@ -8,6 +8,7 @@ from swim_core.address import Address, is_loopback
 from swim_core.member import State
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.context import NodeContext
+from swim_core.native.sealing.tripwire_seal import KeysForTripwires
 from swim_core.native.table.entry import Change, Entry
 from swim_core.protocol import KernelEvidence
 from swim_core.shared.local_health import LocalHealth
@@ -60,6 +61,7 @@ class Tripwires:
         self._testing: set[int] = set()  # those of them that are tested again and again
         self._connects: dict[Address, None] = {}
         self._plan = NO_TRIPWIRES
+        self._seal = None if context.sealer is None else KeysForTripwires(context.sealer)
         self._wired: tuple[int, int, bool] | None = None  # of which members, as whom, and whether at all
         self.enabled = False
 
@@ -75,6 +77,7 @@ class Tripwires:
             plan = TripwirePlan(
                 self._greeting(self._local.short_id),
                 tuple(Tripwire(entry.address, self._greeting(entry.short_id)) for entry in peers),
+                self._seal,
             )
             if plan != self._plan:
                 self._plan = plan

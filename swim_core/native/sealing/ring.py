@@ -29,12 +29,14 @@ class RingKey:
         reader: whether it is a reader's.
         encrypt: seals; see `Aead`.
         decrypt: opens.
+        tripwires: what greetings on tripwires are authenticated with; empty for a reader's.
         invalid: what `decrypt` raises.
     """
 
-    __slots__ = ("decrypt", "encrypt", "id", "invalid", "reader")
+    __slots__ = ("decrypt", "encrypt", "id", "invalid", "reader", "tripwires")
 
-    def __init__(self, base: bytes, *, reader: bool) -> None:
+    def __init__(self, base: bytes, *, reader: bool, tripwires: bytes = b"") -> None:
+        self.tripwires = tripwires
         aead, self.invalid = make_aead(base)
         self.id = _id_of(base)
         self.reader = reader
@@ -62,7 +64,10 @@ class KeyRing:
     """
 
     def __init__(self, keys: Keys, label: str) -> None:
-        self.ordered = tuple(RingKey(key.derive(Purpose.MEMBERS, label), reader=False) for key in keys)
+        self.ordered = tuple(
+            RingKey(key.derive(Purpose.MEMBERS, label), reader=False, tripwires=key.derive(Purpose.TRIPWIRES, label))
+            for key in keys
+        )
         readers = [RingKey(key.derive(Purpose.READERS, label), reader=True) for key in keys]
         self.by_id = {key.id: key for key in (*self.ordered, *readers)}
         self._by_end = {key.id & SHORT: key for key in self.ordered}

@@ -22,7 +22,7 @@ IMPURE |= {"subprocess", "multiprocessing", "concurrent", "queue", "signal", "se
 ALLOWED_NAMES = {("datetime", "timedelta"), ("random", "Random")}
 
 VOCABULARY = (
-    {"protocol", "listeners"},
+    {"protocol", "listeners", "handshake"},
     {"events", "discovery", "tripwire"},
     {"statistics"},
     {"member"},
