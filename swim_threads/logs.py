@@ -49,6 +49,8 @@ class Line(NamedTuple):
             if self.logger.isEnabledFor(self.level):
                 record = self._record()
                 self.logger.handle(record)
+                if self.error is not None and logging.lastResort is not None and _unheard(self.logger):
+                    logging.lastResort.handle(record)  # a mistake is seen, as one in a thread or a callback of asyncio
         except Exception:
             if record is None:
                 record = logging.LogRecord(self.logger.name, self.level, __file__, 0, self.text, self.args, None)
@@ -66,6 +68,16 @@ class Line(NamedTuple):
         record.created, record.msecs = self.created, float(int(self.created % 1 * 1_000))
         record.thread, record.threadName = self.thread, self.thread_name
         return record
+
+
+def _unheard(logger: logging.Logger) -> bool:
+    """Whether nobody has set up logging: up to the root there are only the handlers with which libraries begin."""
+    above: logging.Logger | None = logger
+    while above is not None:
+        if not (above.propagate and all(isinstance(handler, logging.NullHandler) for handler in above.handlers)):
+            return False
+        above = above.parent
+    return True
 
 
 class Writer(Protocol):

@@ -85,3 +85,46 @@ for name in ("", ".events", ".seeds", ".settings", ".multicast", ".listeners", "
 """
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert (run.stdout, run.stderr) == ("", "")
+
+
+LISTENING = """
+import logging, anyio, swim_anyio, swim_threads
+from swim_core import Config, MemberJoined
+
+{setup}
+
+def broken(event):
+    if isinstance(event, MemberJoined):
+        raise ZeroDivisionError("a bug")
+
+bob = swim_threads.open_node("127.0.0.1:0", name="bob", config=Config.local())
+if {threads}:
+    with swim_threads.open_node("127.0.0.1:0", name="ann", join=bob.local.address, listeners=[broken]) as ann:
+        ann.wait_for_members(2, 30)
+        ann.close()
+else:
+    async def main():
+        async with swim_anyio.open_node("127.0.0.1:0", name="ann", join=bob.local.address, listeners=[broken]) as ann:
+            await ann.wait_for_members(2)
+    anyio.run(main)
+bob.close()
+"""
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize("threads", [True, False], ids=["threads", "anyio"])
+@pytest.mark.parametrize(
+    ("setup", "seen"),
+    [
+        ("", True),
+        ("logging.basicConfig(level='CRITICAL')", False),
+        ("logging.getLogger('swim_threads').propagate = logging.getLogger('swim_anyio').propagate = False", False),
+        ("logging.lastResort = None", False),
+    ],
+    ids=["not set up", "set up otherwise", "silenced", "no last resort"],
+)
+def test_a_mistake_in_a_listener_is_seen_where_logging_is_not_set_up(setup: str, seen: bool, threads: bool) -> None:
+    code = LISTENING.format(setup=setup, threads=threads)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stderr.count("ZeroDivisionError: a bug") == (1 if seen else 0), run.stderr
+    assert ("a listener raised an exception on MemberJoined" in run.stderr) == seen
