@@ -100,7 +100,8 @@ class Cluster:
         if self.wires is not None:
             self.watch(self.wires)
         self._clock_skew = clock_skew
-        self._wall_offset: dict[str, float] = {}
+        self.wall_offsets: dict[str, float] = {}
+        """Seconds by which the wall clock of each process is ahead, by label: drawn at its start where it isn't set."""
         self._by_name: dict[str, dict[Process, None]] = {}
         self._hosts = 0
 
@@ -266,10 +267,10 @@ class Cluster:
         bound = canonical(*address) if address else self.new_address()
         run = previous.run + 1 if previous else 0
         random = Random(f"{self.seed}/{label}/{run}")
-        if label not in self._wall_offset:
-            self._wall_offset[label] = random.uniform(-self._clock_skew, self._clock_skew)
+        if label not in self.wall_offsets:
+            self.wall_offsets[label] = random.uniform(-self._clock_skew, self._clock_skew)
         offset = random.uniform(0.0, 100_000.0)
-        unix_ms = START_MS + int((self.now + self._wall_offset[label]) * 1000)
+        unix_ms = START_MS + int((self.now + self.wall_offsets[label]) * 1000)
         node = config.create_node(
             name,
             bound,

@@ -127,7 +127,7 @@ class Simulation(Cluster):
         """
         process = self.processes[label.label if isinstance(label, Process) else label]
         self.faults["clock step"] += 1
-        self._wall_offset[process.label] += wall
+        self.wall_offsets[process.label] += wall
         if monotonic:
             process.step_clock(monotonic)
 

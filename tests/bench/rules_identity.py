@@ -140,7 +140,7 @@ def _twin(seed: int, step: float, how: str, end: Callable[[Simulation, Process],
     with Simulation(f"{seed}/twin/{step}/{how}") as simulation:
         simulation.start_formed(5)
         simulation.run_for(5.0 + 0.19 * seed)
-        simulation._wall_offset["twin"] = step
+        simulation.wall_offsets["twin"] = step
         twin = simulation.add("node-2", label="twin", join=["node-0"])
         first = simulation.process("node-2")
         others = [process for process in simulation.running() if process not in (first, twin)]
@@ -365,7 +365,7 @@ def _all_at_once(simulation: Simulation, members: int) -> None:
 
 def _mixed_start(simulation: Simulation, members: int) -> None:
     addresses = [(f"10.201.0.{number + 1}", 7946) for number in range(members)]
-    simulation._wall_offset["node-1"] = 2 * HOUR
+    simulation.wall_offsets["node-1"] = 2 * HOUR
     for number, address in enumerate(addresses):
         simulation.add(f"node-{number}", address=address, join=addresses[:3])
     settled(simulation, simulation.agreed, 60.0, 0.1)
@@ -389,7 +389,7 @@ def _islands(ahead: int) -> Scene:
             island = number >= members - there
             first = members - there if island else 0
             if island:
-                simulation._wall_offset[f"node-{number}"] = 2 * HOUR
+                simulation.wall_offsets[f"node-{number}"] = 2 * HOUR
             simulation.add(f"node-{number}", join=[f"node-{first}"] if number != first else [])
             simulation.run_for(0.01)
         simulation.run_for(10.0)

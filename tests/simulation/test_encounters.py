@@ -16,7 +16,7 @@ def two_clusters(simulation: Simulation, *, ahead: float = 0.0) -> tuple[list[Pr
         first.append(simulation.add(name, join=first[:1]))
     for name in "defg":
         if ahead:
-            simulation._wall_offset[name] = ahead
+            simulation.wall_offsets[name] = ahead
         second.append(simulation.add(name, join=second[:1]))
     simulation.run_for(15.0)
     return first, second
@@ -60,7 +60,7 @@ def test_clusters_whose_clocks_are_days_apart_stay_apart_and_both_say_so(asks: s
         assert {len(process.node.members()) for process in behind} == {3}
         assert {len(process.node.members()) for process in ahead} == {4}
         for process in ahead:  # the advice: set the clocks, and restart all of them at once
-            simulation._wall_offset[process.label] = 0.0
+            simulation.wall_offsets[process.label] = 0.0
             simulation.crash(process)
         for process in ahead:
             simulation.restart(process.label, join=[behind[0].address])
@@ -73,7 +73,7 @@ def test_members_restarted_together_with_wrong_clocks_list_nobody_who_does_not_l
     with Simulation(seed) as simulation:
         first = simulation.add("a")
         simulation.add("b", join=[first])
-        simulation._wall_offset.update(c=3 * DAY, d=3 * DAY)
+        simulation.wall_offsets.update(c=3 * DAY, d=3 * DAY)
         other = simulation.add("c", join=[first])
         simulation.add("d", join=[first, other])
         simulation.partition(["a", "b"], ["c", "d"])

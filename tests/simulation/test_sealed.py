@@ -213,7 +213,7 @@ def test_nodes_with_other_keys_or_labels_do_not_meet_and_say_why() -> None:
 def test_who_joins_may_have_any_wall_clock(off: float) -> None:
     with Simulation(4, keys=KEY) as simulation:
         simulation.form(4)
-        simulation._wall_offset["late"] = off
+        simulation.wall_offsets["late"] = off
         simulation.add("late", join=["node-0"])
         simulation.run_until(simulation.agreed, 5.0)
 
@@ -222,7 +222,7 @@ def test_who_joins_may_have_any_wall_clock(off: float) -> None:
 def test_islands_whose_clocks_are_apart_become_one(off: float) -> None:
     with Simulation(3, keys=KEY) as simulation:
         ours, theirs = ([f"{island}{number}" for number in range(4)] for island in "ab")
-        simulation._wall_offset.update(dict.fromkeys(theirs, off))
+        simulation.wall_offsets.update(dict.fromkeys(theirs, off))
         for island in (ours, theirs):
             for label in island:
                 simulation.add(label, join=island[:1] if label is not island[0] else [])

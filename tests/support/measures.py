@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from swim_core import Config, Member, Node
+from swim_core import Config, Member
 from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.hashing import Hashes
 
@@ -28,15 +28,15 @@ def _fields(thing: Any) -> list[tuple[str, Any]]:
     return [(name, getattr(thing, name)) for name in dict.fromkeys(names) if hasattr(thing, name)]
 
 
-def sizes(node: Node) -> Counter[str]:
-    """How many items each kind of container of a node holds, by the place in the code that holds it.
+def sizes(whole: object) -> Counter[str]:
+    """How many items each kind of container of a node, or of a part, holds, by the place in the code that holds it.
 
     Containers at one place, the windows of all streams say, are added up. What is waiting in outputs is for
     the caller to drain first.
     """
     found: Counter[str] = Counter()
     seen: set[int] = set()
-    stack: list[tuple[str, Any]] = [("", node)]
+    stack: list[tuple[str, Any]] = [("", whole)]
     while stack:
         place, thing = stack.pop()
         if isinstance(thing, MethodType):

@@ -8,6 +8,7 @@ import pytest
 
 from support.accuser import Accuser
 from support.hand import Hand, Peer, Sent, peers
+from support.inside import parts_of
 from swim_core import Config, MemberDied, MemberSuspected, State
 from swim_core.native.detection.under_watch import MANY, SEVERAL
 from swim_core.native.wire.datagram import Codec, encode_item
@@ -260,7 +261,7 @@ def test_one_slow_member_is_not_this_nodes_fault() -> None:
         hand.answering = []
         hand.run(0.6)
         hand.feed(slow, Ack(ping.seq, hand.digest()))
-    assert not hand.node._health.late
+    assert not parts_of(hand.node).health.late
 
 
 def test_where_every_answer_takes_long_the_dead_are_found_all_the_same() -> None:
@@ -321,8 +322,8 @@ def test_an_isolated_node_pings_whom_it_hears_since_only_an_ack_shows_that_it_is
     members = peers(60)
     hand = Hand(knows=members)
     hand.answering = []
-    hand.until(lambda: hand.node._health.isolated, 20.0)
+    hand.until(lambda: hand.node.statistics().isolated, 20.0)
     hand.answering = members[:1]
     hand.feed(members[0])
     hand.run(1.5)
-    assert not hand.node._health.isolated
+    assert not hand.node.statistics().isolated
