@@ -152,7 +152,7 @@ def _metrics_server(settings: Settings) -> "AbstractAsyncContextManager[MetricsS
 
 async def _report(node: AsyncNode, output: Output, server: "MetricsServer | None") -> None:
     metrics = None if server is None else server.address
-    await output.write(records.started(node.local, t=time.time(), metrics=metrics))
+    await output.write(records.started(node.local, t=time.time(), metrics=metrics, sealed=node.statistics().sealed))
     with node.subscribe(current=True) as events, suppress(NodeCrashed):  # that, `open_node` raises itself
         async for event in events:
             record = records.from_event(event, t=time.time())

@@ -18,6 +18,7 @@ from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector,
 from prometheus_client.exposition import choose_encoder
 
 from swim_core import Address, BindError, State, Statistics
+from swim_core.address import is_loopback
 
 from ..crossing import Crossing
 from ..node import AsyncNode
@@ -52,6 +53,7 @@ class MetricsServer:
         self._registry = CollectorRegistry(auto_describe=True)
         self._failure: BaseException | None = None  # of the start
         self._serving = False
+        self._exposed = False
         self._thread = threading.Thread(target=self._run, args=(backend,), name="swim metrics", daemon=True)
 
     async def __aenter__(self) -> Self:
@@ -74,6 +76,7 @@ class MetricsServer:
 
     def observe(self, node: AsyncNode) -> None:
         """Serve this node from now on. Called in its loop, once."""
+        self._exposed = not is_loopback(node.local.address)
         self._collector = NodeCollector(node)
         self._registry.register(self._collector)
         for add in (ProcessCollector, PlatformCollector, GCCollector):
@@ -121,7 +124,8 @@ class MetricsServer:
         trouble = _trouble(found)
         if trouble:
             return plain(HTTPStatus.SERVICE_UNAVAILABLE, trouble)
-        return plain(HTTPStatus.OK, "ok: alone, none of its seeds has answered" if _unmet(found[0]) else "ok")
+        remarks = "; ".join(_remarks(found[0], exposed=self._exposed))
+        return plain(HTTPStatus.OK, f"ok: {remarks}" if remarks else "ok")
 
 
 LIVE = (State.ALIVE, State.SUSPECT)
@@ -139,6 +143,16 @@ def _trouble(found: list[Statistics]) -> str:
     if found[0].seen_elsewhere:
         return "elsewhere: others see this node at another address than it advertises, and don't list it (--advertise)"
     return ""
+
+
+def _remarks(found: Statistics, *, exposed: bool) -> list[str]:
+    """What is no failure, and yet should be known; what matters most first."""
+    remarks = []
+    if exposed and not found.sealed:
+        remarks.append("NOT SEALED, so whoever reaches this node can forge membership")
+    if _unmet(found):
+        remarks.append("alone, none of its seeds has answered")
+    return remarks
 
 
 def _unmet(found: Statistics) -> bool:

@@ -20,6 +20,7 @@ from swim_core import (
     SettingsDiffer,
     Unsealed,
 )
+from swim_core.address import is_loopback
 
 __all__ = ["Record", "error", "from_event", "lines_lost", "members", "printable", "started", "stopped", "to_json"]
 
@@ -48,9 +49,15 @@ def from_event(event: Event, *, t: float) -> Record | None:
     return None if isinstance(event, SILENT) else {"t": t, **event.to_dict()}
 
 
-def started(local: Member, *, t: float, metrics: Address | None = None) -> Record:
-    """The first record: the node listens at ``address``, as bound, and serves metrics at ``metrics``, if anywhere."""
-    return {"t": t, "event": "started", **_who(local), **({"metrics": str(metrics)} if metrics else {})}
+def started(local: Member, *, t: float, metrics: Address | None = None, sealed: bool | None = None) -> Record:
+    """The first record: the node listens at ``address``, as bound, and serves metrics at ``metrics``, if anywhere.
+
+    ``sealed`` tells whether it has keys; that it has none is told only where other hosts may reach it.
+    """
+    record = {"t": t, "event": "started", **_who(local), **({"metrics": str(metrics)} if metrics else {})}
+    if sealed or (sealed is False and not is_loopback(local.address)):
+        record["sealed"] = sealed
+    return record
 
 
 def stopped(name: str, reason: str, *, t: float) -> Record:

@@ -101,9 +101,11 @@ def printable_lines(lines: Iterable[str]) -> str:
 def _words(record: Mapping[str, Any]) -> list[str]:
     event, member, address = record["event"], record.get("member"), record.get("address")
     match event:
-        case "started" if "metrics" in record:
-            return [f"{member} at {address}, metrics at http://{record['metrics']}/metrics"]
-        case "started" | "forgotten":
+        case "started":
+            metrics = f", metrics at http://{record['metrics']}/metrics" if "metrics" in record else ""
+            sealed = {True: ", sealed", False: ", NOT SEALED", None: ""}[record.get("sealed")]
+            return [f"{member} at {address}{metrics}{sealed}"]
+        case "forgotten":
             return [f"{member} at {address}"]
         case "alive" | "updated":
             return [f"{member} at {address}{_labels(record)}"]

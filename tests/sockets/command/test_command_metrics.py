@@ -127,6 +127,10 @@ async def test_health(server: MetricsServer, node: Node) -> None:
     assert (await get(server, "/healthz"))[::2] == (200, "ok: alone, none of its seeds has answered\n")
     node.now = Statistics(seeds=2, seeds_unanswered=2, members={State.ALIVE: 2})
     assert (await get(server, "/healthz"))[::2] == (200, "ok\n")
+    server._exposed = True
+    assert (await get(server, "/healthz"))[2] == "ok: NOT SEALED, so whoever reaches this node can forge membership\n"
+    node.now = Statistics(sealed=True)
+    assert (await get(server, "/healthz"))[2] == "ok\n"
     node.now = Statistics(isolated=True)
     status, _, body = await get(server, "/healthz")
     assert (status, body.partition(":")[0]) == (503, "isolated")

@@ -190,6 +190,11 @@ def test_each_rule_has_words(rule: Rule) -> None:
 
 def test_the_first_and_the_last_line() -> None:
     assert records.started(MEMBER, t=T) == {"t": T, "event": "started", **WHO}
+    assert records.started(MEMBER, t=T, sealed=True)["sealed"] is True
+    here, there = (Member("n2", Address(host, 1)) for host in ("127.0.0.1", "10.0.0.1"))
+    assert "sealed" not in records.started(here, t=T, sealed=False)
+    for sealed, words in ((False, "n2 at 10.0.0.1:1, NOT SEALED"), (True, "n2 at 10.0.0.1:1, sealed")):
+        assert pieces(records.started(there, t=T, sealed=sealed))[2][0] == words
     stopped = records.stopped("n2", "SIGTERM", t=T)
     assert stopped == {"t": T, "event": "stopped", "member": "n2", "reason": "SIGTERM"}
     assert pieces(stopped)[2][0] == "n2 (SIGTERM)"
