@@ -51,7 +51,7 @@ class Placement:
         self._members = tuple(chosen)
         self._runs = tuple((member.name, member.epoch) for member in chosen)
         if len({member.name for member in chosen}) < len(chosen):
-            raise ConfigError("two members have the same name: give the members of one view")
+            raise ConfigError("two members have the same name: pass the members of a single view")
         # the hash of each name, to be continued with a key: a third faster than to begin anew for each key
         self._states = tuple((blake2b(_prefix(member.name), digest_size=8), member) for member in chosen)
 

@@ -68,10 +68,10 @@ def _resolve(host: str, port: int, families: Collection[int]) -> tuple[Address, 
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
     except UnicodeError as error:  # what the IDNA codec makes of a label that is empty or too long
-        raise OSError(errno.EINVAL, "no host name") from error
+        raise OSError(errno.EINVAL, "not a host name") from error
     addresses = dict.fromkeys(canonical(str(entry[4][0]), port) for entry in found if entry[0] in families)
     if not addresses:
-        raise OSError(errno.EAFNOSUPPORT, "no address of an IP version that the socket reaches")
+        raise OSError(errno.EAFNOSUPPORT, "no address of an IP version that the socket supports")
     return tuple(addresses)
 
 
@@ -105,7 +105,7 @@ class LookUps:
             self._waiting.append(look_up)
             if len(self._threads) < THREADS and not self._start() and not self._threads:
                 self._waiting.remove(look_up)
-                raise OSError(errno.EAGAIN, "no thread could be started to look it up")
+                raise OSError(errno.EAGAIN, "no thread could be started for the lookup")
 
     def cancel(self, look_up: LookUp) -> None:
         """Don't look it up, if that has not begun; what has begun goes on, and is told."""
@@ -186,7 +186,7 @@ def resolve_within(
     Raises:
         OSError: if it does not resolve, or not within ``seconds``.
     """
-    outcomes: list[Outcome] = [OSError(errno.ETIMEDOUT, f"no answer of a name server within {seconds:g} s")]
+    outcomes: list[Outcome] = [OSError(errno.ETIMEDOUT, f"no answer from a name server within {seconds:g} s")]
     answered = threading.Event()
 
     def done(outcome: Outcome) -> None:

@@ -102,7 +102,7 @@ class OwnAddress:
             node.update_address(choice.address, now=now)
         except NotSupported:  # where members are their addresses
             self.follows, self.due = False, inf
-            text = f"{before} is the address of this host no more, {choice.address} is: restart this member"
+            text = f"this host's address is no longer {before} but {choice.address}: restart this member"
             return Notice(WARNING, "settings", text, fields)
         except (NameTaken, NotRunning):  # it tells nobody anything at present
             return None

@@ -140,7 +140,7 @@ class Resolver:
             name.dropped = {address: until for address, until in name.dropped.items() if until > now}
             if name.look_up is not None and name.until <= now:
                 self._cancel(name)
-                self._failed(name, f"no answer of a name server within {LONGEST:g} s", now)
+                self._failed(name, f"no answer from a name server within {LONGEST:g} s", now)
             if name.look_up is None and name.due <= now:
                 self._begin(name, now)
         if self._forgotten_at <= now:
@@ -161,7 +161,7 @@ class Resolver:
         address = numeric(*seed)
         if address is None or _family(address) in self._families:
             return True
-        text = f"the seed {address} is out of reach of this node: another IP version"
+        text = f"this node can't reach the seed {address}, which has another IP version"
         self._warn(Notice(WARNING, "seeds", text, {"event": "unreachable", "seeds": [str(address)]}))
         return False
 
@@ -199,7 +199,7 @@ class Resolver:
     def _failed(self, name: _Name, reason: object, now: float) -> None:
         if not name.failures:
             host = name.seed[0]
-            text = f"the seed {host!r} does not resolve, retrying: {reason}"
+            text = f"the seed {host!r} does not resolve, trying again: {reason}"
             self._warn(Notice(WARNING, "seeds", text, {"event": "unresolved", "seeds": [host]}))
         wait = min(BACKOFF_MAX, FIRST_BACKOFF * 2**name.failures)
         name.due = now + wait * random.uniform(0.75, 1.0)

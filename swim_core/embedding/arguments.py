@@ -233,7 +233,7 @@ def check_listeners(listeners: Iterable[object]) -> None:
     """
     for listener in listeners:
         if not callable(listener):
-            raise ConfigError(f"listeners: give functions that are called with an event, not {listener!r}")
+            raise ConfigError(f"listeners: pass functions of one event, not {listener!r}")
 
 
 def _name(name: str | None, environ: Mapping[str, str]) -> str | None:
@@ -271,5 +271,5 @@ def _config(config: ProtocolConfig | None, cluster: str | None, environ: Mapping
 
 def _discover(discover: Multicast | None, config: ProtocolConfig) -> Multicast | None:
     if discover is not None and not isinstance(discover, Multicast):
-        raise ConfigError(f"discover: give Multicast(), not {discover!r}")
+        raise ConfigError(f"discover: pass Multicast(), not {discover!r}")
     return config.discovery if discover is None else discover

@@ -1,8 +1,8 @@
-"""What an operator wants to read of events in a log: how urgent, under which heading, in words and in fields.
+"""What logs say about events: a level, a topic, a text for people, and fields for programs.
 
-The core logs nothing. Adapters write each notice to the logger named after themselves and its topic, as in
-``swim_threads.events``, with the node's name before the words and its fields beside them. Broadcasts and messages
-make no notices: they are the application's.
+The core logs nothing. Adapters write each notice to the logger named after themselves and its topic, such as
+``swim_threads.events``, with the node's name before the text, and with the fields. Broadcasts and messages make no
+notices, since they belong to the application.
 """
 
 from collections.abc import Callable, Mapping
@@ -42,8 +42,8 @@ from swim_core.statistics import DropReason
 __all__ = ["DEBUG", "ERROR", "INFO", "WARNING", "Notice", "Notices"]
 
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
-"""Levels, as everywhere in Python."""
-AGAIN = 600.0  # seconds until seeds that go on not to answer are warned of again: who looks at the log sees it
+"""The levels of the `logging` module."""
+AGAIN = 600.0  # seconds until there is another warning about seeds that still don't answer, so that a reader sees it
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -51,10 +51,10 @@ class Notice(msgspec.Struct, frozen=True):
 
     Attributes:
         level: `DEBUG`, `INFO` or `WARNING`.
-        topic: "events" is what the application is told too, of members and of this node's own state; "seeds",
-            "settings" and "multicast" are what only the operator can mend.
+        topic: "events" for what the application is told, too; "seeds", "settings" and "multicast" for what only the
+            operator can put right.
         text: what happened, without this node's name.
-        fields: the same for programs.
+        fields: what happened, for programs.
     """
 
     level: int
@@ -64,7 +64,7 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 class Notices:
-    """Makes notices of the events of one node. It remembers which seeds it has warned of, and when."""
+    """Makes the notices of one node's events. It remembers about which seeds it has warned, and when."""
 
     def __init__(self) -> None:
         self._unanswered: frozenset[Address] = frozenset()
@@ -72,25 +72,25 @@ class Notices:
         self._makers: dict[type, Callable[[Any], Notice]] = {**_MAKERS, JoinAttempt: self._attempt}
 
     def of(self, event: Event) -> Notice | None:
-        """The notice of an event, if it makes one."""
+        """The notice for an event; None if there is none."""
         maker = self._makers.get(type(event))
         return maker(event) if maker is not None else None
 
     def _attempt(self, event: JoinAttempt) -> Notice:
-        """A seed is warned of when its silence begins, and all that are silent every ten minutes or so."""
+        """Warn about a seed when its silence begins, and about all silent ones every ten minutes or so."""
         again = event.waited >= self._again
         self._again = event.waited + AGAIN if again else min(self._again, event.waited + AGAIN)
         unanswered = [str(address) for address in event.unanswered if again or address not in self._unanswered]
         self._unanswered = frozenset(event.unanswered)
         if unanswered:
-            text = f"no answer from {', '.join(unanswered)}: still asking, less and less often"
+            text = f"no answer from {', '.join(unanswered)}: asking again, less and less often"
             return Notice(WARNING, "seeds", text, {"event": "unanswered", "seeds": unanswered})
         seeds = [str(address) for address in event.addresses]
         return Notice(DEBUG, "seeds", f"asking {', '.join(seeds)}", {"event": "asking", "seeds": seeds})
 
 
 def _of_member(level: int, event: str, words: str) -> Callable[[Any], Notice]:
-    """What makes notices of events with a member, and perhaps with evidence."""
+    """A function that makes the notices of events with a member and perhaps with evidence."""
 
     def make(happened: Any) -> Notice:
         member: Member = happened.member
@@ -107,35 +107,33 @@ def _of_member(level: int, event: str, words: str) -> Callable[[Any], Notice]:
 
 def _conflict(event: NameConflict) -> Notice:
     address = str(event.member.address)
-    text = f"another process at {address} has the same name: this node keeps silent until that one is gone"
+    text = f"another process at {address} has the same name: this node stays silent until that one is gone"
     return Notice(WARNING, "events", text, {"event": "conflict", "address": address})
 
 
 def _regained(_: NameRegained) -> Notice:
-    """As loud as what it ends."""
-    text = "the other process of the same name is gone: this node is a member again"
+    """The level is that of the event which it ends."""
+    text = "the other process with the same name is gone: this node is a member again"
     return Notice(WARNING, "events", text, {"event": "regained"})
 
 
 def _lost(event: BroadcastsLost) -> Notice:
     name, count = event.origin.name, event.count
-    text = f"{count} broadcasts of {name} are lost: nobody has them any more"
+    text = f"{count} broadcasts from {name} are lost: no member has them any longer"
     return Notice(WARNING, "events", text, {"event": "lost", "member": name, "count": count})
 
 
 def _settings(event: SettingsDiffer) -> Notice:
     theirs, ours = dict(event.theirs), dict(event.ours)
-    text = (
-        f"the node at {event.address} runs with other settings, which should agree in a cluster: {theirs}; here: {ours}"
-    )
+    text = f"the node at {event.address} has other settings, which should agree in a cluster: {theirs}; here: {ours}"
     fields = {"event": "settings", "address": str(event.address), "theirs": theirs, "ours": ours}
     return Notice(WARNING, "settings", text, fields)
 
 
 def _elsewhere(event: SeenElsewhere) -> Notice:
     text = (
-        f"seen at {event.seen} by {event.by}, and not at {event.claimed}, which others are told: they may not reach it;"
-        f" advertise an address that leads here (advertise=, --advertise)"
+        f"{event.by} sees this node at {event.seen}, and not at {event.claimed}, which it advertises: others may not"
+        " reach it; advertise an address that leads here (advertise=, --advertise)"
     )
     fields = {"event": "elsewhere", "seen": str(event.seen), "claimed": str(event.claimed), "by": str(event.by)}
     return Notice(WARNING, "settings", text, fields)
@@ -143,8 +141,8 @@ def _elsewhere(event: SeenElsewhere) -> Notice:
 
 def _narrow(event: PathNarrow) -> Notice:
     text = (
-        f"datagrams of more than {event.size} bytes do not get through to {event.address}, or its answers do not come"
-        " back: smaller ones are sent now; something on the way drops them (max_datagram)"
+        f"datagrams of more than {event.size} bytes don't get through to {event.address}, or its answers don't come"
+        " back: smaller ones are sent from now on; something on the way drops them (max_datagram)"
     )
     fields = {"event": "narrow", "address": str(event.address), "size": event.size}
     return Notice(WARNING, "settings", text, fields)
@@ -153,7 +151,7 @@ def _narrow(event: PathNarrow) -> Notice:
 def _clocks(event: ClocksDiffer) -> Notice:
     days, which = abs(event.seconds) / 86_400, "ahead of" if event.seconds > 0 else "behind"
     text = (
-        f"the cluster of {event.address} is {days:.1f} days {which} this one, and they stay apart: set the clocks of"
+        f"the cluster at {event.address} is {days:.1f} days {which} this one, so the two stay apart: set the clocks of"
         " the one that is wrong, then restart its members, all at once"
     )
     return Notice(
@@ -163,8 +161,8 @@ def _clocks(event: ClocksDiffer) -> Notice:
 
 def _met(event: ClustersMet) -> Notice:
     text = (
-        f"two clusters that were formed apart have met: {event.members} members with {event.address}, and"
-        f" {event.their_members} with {event.their_address}; if they should not be one, give each a label (cluster=)"
+        f"two separate clusters have met and become one: {event.members} members with {event.address}, and"
+        f" {event.their_members} with {event.their_address}; to keep them apart, give each a label (cluster=)"
     )
     fields = {"event": "met", "address": str(event.their_address), "members": event.their_members}
     return Notice(WARNING, "settings", text, fields)
@@ -189,17 +187,17 @@ def _keys(event: KeysChanged) -> Notice:
 
 
 def _isolated(_: Isolated) -> Notice:
-    text = "no member was heard for the stall tolerance: the trouble is likely here"
+    text = "nobody was heard for the stall tolerance: this node is probably cut off"
     return Notice(WARNING, "events", text, {"event": "isolated"})
 
 
 def _reconnected(_: Reconnected) -> Notice:
-    """As loud as what it ends."""
-    return Notice(WARNING, "events", "members are heard again", {"event": "reconnected"})
+    """The level is that of the event which it ends."""
+    return Notice(WARNING, "events", "other members are heard again", {"event": "reconnected"})
 
 
 def _paused(event: Paused) -> Notice:
-    text = f"did not run for {event.seconds:.1f} s: others may have held it dead"
+    text = f"did not run for {event.seconds:.1f} s: others may have declared it dead"
     return Notice(WARNING, "events", text, {"event": "paused", "seconds": event.seconds})
 
 

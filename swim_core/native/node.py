@@ -152,7 +152,7 @@ class Node:
             )
         entry = self._table.get(to if isinstance(to, str) else to.name)
         if entry is None or not entry.live or (isinstance(to, Member) and to.epoch != entry.claim.epoch):
-            raise UnknownMember(f"no live member {to!r}: members() lists those there are")
+            raise UnknownMember(f"no live member {to!r}: members() lists them")
         now = self._health.advance(now)
         if entry.name == self._local.name:
             self._parts.events.append(MessageReceived(entry.origin, payload))
@@ -356,5 +356,5 @@ class Node:
     def _other(self, name: str) -> Entry:
         entry = self._table.get(name)
         if entry is None or name == self._local.name:
-            raise UnknownMember(f"no other member {name!r}: members(gone=True) lists those there are")
+            raise UnknownMember(f"no other member {name!r}: members(gone=True) lists them")
         return entry

@@ -359,7 +359,7 @@ def is_local(host: str) -> bool:
 
 def _check_room(error: OSError) -> None:
     if error.errno in _NO_MORE_SOCKETS:
-        reason = f"the addresses of this host can't be looked at: {error.strerror}"
+        reason = f"the addresses of this host can't be checked: {error.strerror}"
         raise BindError(error.errno, reason) from error
 
 
@@ -402,8 +402,8 @@ def _set_options(sock: socket.socket, *, wildcard: bool) -> bool:
 def _overflow(count: int, sock: socket.socket) -> Notice:
     room = sock.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)
     text = (
-        f"{count} datagrams came while the receive buffer ({room} bytes) was full, and are lost: this process reads too"
-        " slowly, or too many come at once (net.core.rmem_default makes it larger)"
+        f"{count} datagrams were lost, since the receive buffer ({room} bytes) was full: this process reads too slowly,"
+        " or too many came at once (net.core.rmem_default makes it larger)"
     )
     return Notice(WARNING, "settings", text, {"event": "overflowed", "count": count})
 

@@ -32,8 +32,8 @@ def check(records: list[logging.LogRecord], family: str) -> None:
     assert said == [
         (f"{family}.events", "INFO", "ann: bob at 10.0.0.2:7946 joined"),
         (f"{family}.events", "INFO", "ann: bob at 10.0.0.2:7946 is dead (gone, says eve)"),
-        (f"{family}.events", "WARNING", "ann: no member was heard for the stall tolerance: the trouble is likely here"),
-        (f"{family}.seeds", "WARNING", "ann: no answer from 10.0.0.9:7946: still asking, less and less often"),
+        (f"{family}.events", "WARNING", "ann: nobody was heard for the stall tolerance: this node is probably cut off"),
+        (f"{family}.seeds", "WARNING", "ann: no answer from 10.0.0.9:7946: asking again, less and less often"),
     ]
     died: Any = next(record for record in records if "is dead" in record.getMessage())
     assert (died.node, died.event, died.member, died.address) == ("ann", "died", "bob", "10.0.0.2:7946")

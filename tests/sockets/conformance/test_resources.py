@@ -101,7 +101,7 @@ def test_what_comes_while_the_receive_buffer_is_full_is_counted_and_told(
     statistics = ann.statistics()
     assert statistics.datagrams_received + statistics.datagrams_overflowed >= 1_000
     assert bob.statistics().datagrams_overflowed == 0
-    world.wait(lambda: "while the receive buffer" in caplog.text)
+    world.wait(lambda: "since the receive buffer" in caplog.text)
     told = [record for record in caplog.records if getattr(record, "event", "") == "overflowed"]
     assert [(record.levelname, getattr(record, "node", "")) for record in told] == [("WARNING", "ann")]
     assert {member.name for member in ann.members()} == {"ann", "bob"}

@@ -340,7 +340,7 @@ def test_waiting_for_members_ends_with_the_node() -> None:
 def test_settings_that_differ_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     with opened() as (node, _):
         happen(node, SettingsDiffer(Address("10.0.0.1", 1), {"rings": 3}, {"rings": 4}))
-    assert "the node at 10.0.0.1:1 runs with other settings" in caplog.text
+    assert "the node at 10.0.0.1:1 has other settings" in caplog.text
     assert "{'rings': 3}; here: {'rings': 4}" in caplog.text
 
 

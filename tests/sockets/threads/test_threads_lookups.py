@@ -148,7 +148,7 @@ def test_a_resolver_that_raises_what_none_should(monkeypatch: pytest.MonkeyPatch
 
 def test_who_waits_gives_up(names: Gates) -> None:
     names.gates = {"stuck": threading.Event()}
-    with pytest.raises(OSError, match=r"no answer of a name server within 0\.01 s"):
+    with pytest.raises(OSError, match=r"no answer from a name server within 0\.01 s"):
         resolve_within("stuck", 9, seconds=0.01)
 
 

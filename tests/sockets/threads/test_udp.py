@@ -222,7 +222,7 @@ def test_what_comes_while_the_receive_buffer_is_full_is_counted_and_told_once(ea
         assert len(ear.datagrams) == sent - 2
     trouble = ear.socket.trouble()
     assert trouble is not None
-    assert "1 datagrams came while the receive buffer" in trouble.text
+    assert "1 datagrams were lost, since the receive buffer" in trouble.text
     assert ear.socket.trouble() is None
 
 

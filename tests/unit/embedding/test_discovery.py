@@ -82,5 +82,5 @@ def test_an_argument_wins_over_what_the_configuration_says() -> None:
 
 
 def test_an_argument_of_another_kind_is_refused() -> None:
-    with pytest.raises(ConfigError, match=r"discover: give Multicast\(\), not 'multicast'"):
+    with pytest.raises(ConfigError, match=r"discover: pass Multicast\(\), not 'multicast'"):
         read(discover="multicast")

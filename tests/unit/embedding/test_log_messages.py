@@ -60,45 +60,45 @@ EXPECTED: list[tuple[Event, int, str]] = [
     (MemberLeft(BOB), INFO, "bob at 10.0.0.2:7946 left"),
     (MemberUpdated(BOB), DEBUG, "bob at 10.0.0.2:7946 changed its metadata"),
     (MemberForgotten(BOB), DEBUG, "bob at 10.0.0.2:7946 is forgotten"),
-    (BroadcastsLost(ORIGIN, 3), WARNING, "3 broadcasts of bob are lost: nobody has them any more"),
+    (BroadcastsLost(ORIGIN, 3), WARNING, "3 broadcasts from bob are lost: no member has them any longer"),
     (
         NameConflict(BOB),
         WARNING,
-        "another process at 10.0.0.2:7946 has the same name: this node keeps silent until that one is gone",
+        "another process at 10.0.0.2:7946 has the same name: this node stays silent until that one is gone",
     ),
-    (NameRegained(BOB), WARNING, "the other process of the same name is gone: this node is a member again"),
-    (Isolated(), WARNING, "no member was heard for the stall tolerance: the trouble is likely here"),
-    (Reconnected(), WARNING, "members are heard again"),
+    (NameRegained(BOB), WARNING, "the other process with the same name is gone: this node is a member again"),
+    (Isolated(), WARNING, "nobody was heard for the stall tolerance: this node is probably cut off"),
+    (Reconnected(), WARNING, "other members are heard again"),
     (
         ClocksDiffer(SEED, 259_200.0),
         WARNING,
-        "the cluster of 10.0.0.9:7946 is 3.0 days ahead of this one, and they stay apart: set the clocks of the one"
+        "the cluster at 10.0.0.9:7946 is 3.0 days ahead of this one, so the two stay apart: set the clocks of the one"
         " that is wrong, then restart its members, all at once",
     ),
     (
         ClustersMet(Address("10.0.0.1", 1), 3, SEED, 4),
         WARNING,
-        "two clusters that were formed apart have met: 3 members with 10.0.0.1:1, and 4 with 10.0.0.9:7946; if they"
-        " should not be one, give each a label (cluster=)",
+        "two separate clusters have met and become one: 3 members with 10.0.0.1:1, and 4 with 10.0.0.9:7946; to keep"
+        " them apart, give each a label (cluster=)",
     ),
     (
         PathNarrow(SEED, 1000),
         WARNING,
-        "datagrams of more than 1000 bytes do not get through to 10.0.0.9:7946, or its answers do not come back:"
-        " smaller ones are sent now; something on the way drops them (max_datagram)",
+        "datagrams of more than 1000 bytes don't get through to 10.0.0.9:7946, or its answers don't come back: smaller"
+        " ones are sent from now on; something on the way drops them (max_datagram)",
     ),
     (
         SeenElsewhere(Address("10.0.0.1", 1), Address("10.0.0.2", 2), SEED),
         WARNING,
-        "seen at 10.0.0.1:1 by 10.0.0.9:7946, and not at 10.0.0.2:2, which others are told: they may not reach it;"
-        " advertise an address that leads here (advertise=, --advertise)",
+        "10.0.0.9:7946 sees this node at 10.0.0.1:1, and not at 10.0.0.2:2, which it advertises: others may not reach"
+        " it; advertise an address that leads here (advertise=, --advertise)",
     ),
-    (Paused(13.42), WARNING, "did not run for 13.4 s: others may have held it dead"),
+    (Paused(13.42), WARNING, "did not run for 13.4 s: others may have declared it dead"),
     (JoinAttempt((SEED,)), DEBUG, "asking 10.0.0.9:7946"),
     (
         SettingsDiffer(SEED, {"rings": 3}, {"rings": 4}),
         WARNING,
-        "the node at 10.0.0.9:7946 runs with other settings, which should agree in a cluster: {'rings': 3};"
+        "the node at 10.0.0.9:7946 has other settings, which should agree in a cluster: {'rings': 3};"
         " here: {'rings': 4}",
     ),
     (KeysChanged("a6215e9a", ("a6215e9a",)), INFO, "seals with key a6215e9a from now on"),

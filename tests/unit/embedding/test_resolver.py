@@ -146,7 +146,7 @@ def test_a_look_up_that_takes_too_long_is_given_up_and_its_late_answer_taken() -
     world = World()
     world.join("seed")
     assert world.wait() == LATE
-    assert "no answer of a name server within 10 s" in world.notices[0].text
+    assert "no answer from a name server within 10 s" in world.notices[0].text
     assert world.wait() <= 1.0
     assert len(world.asked) == 2
     world.answer(which=0)
