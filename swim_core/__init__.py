@@ -1,6 +1,6 @@
 """SWIM group membership as a pure protocol core: bytes and clock ticks in, datagrams and events out.
 
-Start with `Node` and `Config`; `swim_threads` and `swim_anyio` bind a node to sockets and clocks.
+Start with `Node` and `Config`. `swim_threads` and `swim_anyio` connect a node to sockets and clocks.
 """
 
 from .address import DEFAULT_PORT, Address

@@ -1,4 +1,4 @@
-"""The protocol of Smudge (github.com/clockworksoul/smudge), byte for byte, behind the face of `ProtocolNode`."""
+"""Smudge's protocol (github.com/clockworksoul/smudge), byte for byte, behind the interface of `ProtocolNode`."""
 
 from .codec import (
     BroadcastRecord,

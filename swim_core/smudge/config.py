@@ -1,4 +1,4 @@
-"""What an application hands over: the settings with the original's environment variables, and the node they are for."""
+"""`SmudgeConfig`: the settings with the original's environment variables, and the node that they are for."""
 
 import os
 import re
@@ -24,19 +24,20 @@ class SmudgeConfig(SmudgeSettings):
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] | None = None, **overrides: Unpack[SmudgeConfigFields]) -> Self:
-        """Settings from the original's ``SMUDGE_*`` variables; ``overrides`` win over them.
+        """Settings from the original's ``SMUDGE_*`` variables.
 
-        Empty variables count as unset. Where the original would warn and go on with a default, this
-        raises; ``SMUDGE_MULTICAST_ENABLED`` is on if its first letter is t or T, and else off. In
-        ``SMUDGE_INITIAL_HOSTS`` one address that can be used is enough: the others are taken for names, which don't
-        resolve, and adapters warn of that. If one of them is on another host, and ``SMUDGE_LISTEN_IP`` is not set, a
-        node listens on every address, as the original does whatever it is told.
+        Empty variables count as unset. Where the original would warn and use a default, this raises.
+        ``SMUDGE_MULTICAST_ENABLED`` is on if its first letter is t or T, and otherwise off. In ``SMUDGE_INITIAL_HOSTS``
+        one valid address is enough: invalid ones are treated as names, which don't resolve, and adapters warn about
+        that. If a seed is on another host and ``SMUDGE_LISTEN_IP`` is not set, the node listens on every address, as
+        the original always does.
 
         Args:
-            environ: read in place of `os.environ`.
+            environ: used instead of `os.environ`.
+            overrides: fields that take precedence over variables.
 
         Raises:
-            ConfigError: if a value can't be used; the message names the variable.
+            ConfigError: if a value is invalid; the message names the variable.
         """
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = dict(overrides)
@@ -63,7 +64,7 @@ class SmudgeConfig(SmudgeSettings):
         metadata: Mapping[str, str] | None = None,
         keys: Keys | None = None,
     ) -> SmudgeNode:
-        """Make a node; see `SmudgeNode` for the arguments. Its name is its ``host:port``: ``name`` is not used."""
+        """Make a node; see `SmudgeNode` for the arguments. Its name is its ``host:port``, so ``name`` is ignored."""
         if keys is not None:
             raise ConfigError("Smudge's protocol can't be sealed: no keys can be given")
         if metadata:
@@ -72,7 +73,7 @@ class SmudgeConfig(SmudgeSettings):
 
 
 def _from_variable(cls: type[SmudgeConfig], variable: str, name: str, text: str) -> object:
-    """The value of a variable, tried on a configuration of its own so that the error names the variable."""
+    """The value of a variable, checked in a separate configuration so that the error names the variable."""
     try:
         value: Any = _PARSERS[name](text)
         cls(**{name: value})
@@ -82,12 +83,12 @@ def _from_variable(cls: type[SmudgeConfig], variable: str, name: str, text: str)
 
 
 def _towards(config: SmudgeConfig) -> str:
-    """Where to listen if that was not said: on loopback, unless a seed is elsewhere, which can't be met from there."""
+    """Where to listen by default: on loopback, unless a seed is on another host and can't be reached from there."""
     return next((wildcard for host, _ in config.initial_hosts if (wildcard := _wildcard(host))), config.listen_ip)
 
 
 def _wildcard(host: str) -> str:
-    """Every address from which a seed on another host can be met; empty if it is here, or nowhere."""
+    """The wildcard from which a seed on another host can be reached; empty if the seed is on this host, or invalid."""
     try:
         ip = ip_address(host)
     except ValueError:
@@ -98,7 +99,7 @@ def _wildcard(host: str) -> str:
 
 
 def _hosts(text: str) -> tuple[tuple[str, int], ...]:
-    """Seeds, those that are none beside others that are as names."""
+    """Seeds; invalid ones beside valid ones are treated as names."""
     read: list[tuple[str, int]] = []
     errors: list[ConfigError] = []
     for part in split_hosts(text):

@@ -1,4 +1,4 @@
-"""The Smudge node: it routes each input to the components that own it, and gathers what they put out."""
+"""The Smudge node: it passes each input to the components concerned, and collects their output."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -40,26 +40,26 @@ from .turns import Turns
 __all__ = ["SmudgeNode"]
 
 SHORTEST = 0.25  # seconds: pings wait about that long for an answer, however often they are sent
-UNREACHED = 7  # intervals, in which the others at the latest hold a node dead that they don't hear
+UNREACHED = 7  # intervals within which the others consider a node dead that they don't hear
 
 
 class SmudgeNode:
-    """One member of a cluster that speaks Smudge's protocol; see `swim_core.ProtocolNode` for the face.
+    """One member of a cluster that speaks Smudge's protocol; see `swim_core.ProtocolNode` for the interface.
 
-    Its name, like every member's, is the ``host:port`` of its address; members have epoch 0, incarnation 0
-    and no metadata. Numbers of broadcasts are Smudge's indices: they start at the time of day, not at 1.
-    There are no messages to single members, and no goodbye: a node that leaves falls silent.
+    Every member's name is the ``host:port`` of its address. Members have epoch 0, incarnation 0 and no metadata. The
+    numbers of broadcasts are Smudge's indices, which start from the time of day and not from 1. There are no messages
+    to single members, and no goodbye: a node that leaves falls silent.
 
     Args:
-        address: what others reach it at; numeric, with a port. Its IP version is the cluster's.
+        address: where others reach it; numeric, with a port. Its IP version is that of the cluster.
         config: settings.
         now: seconds on the caller's monotonic clock.
-        entropy: at least 16, best 32 random bytes: everything random comes from them.
-        unix_ms: the wall clock, ms since 1970; starts the heartbeat and the broadcast index, so that
-            what this node says is newer than what an earlier process at its address said.
+        entropy: at least 16 and preferably 32 random bytes, from which everything random is derived.
+        unix_ms: the wall clock, in ms since 1970. The heartbeat and the broadcast index start from it, so that this
+            node is newer than an earlier process at its address.
 
     Raises:
-        ConfigError: if an argument can't be used.
+        ConfigError: if an argument is invalid.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class SmudgeNode:
         self._local = local = reachable(address)
         self._ipv6 = ":" in local.host
         if not usable(local, self._ipv6):
-            raise ConfigError(f"{local} is no address that other nodes could send to")
+            raise ConfigError(f"{local} is not an address that other nodes could send to")
         self._config = config
         self._started = now
         self._start_ms = unix_ms - now * 1000
@@ -144,7 +144,7 @@ class SmudgeNode:
     def feed_evidence(
         self, kind: KernelEvidence, destination: Address | tuple[str, int], quoted: bytes = b"", *, now: float
     ) -> None:
-        """The kernel said something; see `ProtocolNode.feed_evidence`. Only refusals of datagrams count here."""
+        """A kernel reported something; see `ProtocolNode.feed_evidence`. Only refused datagrams count here."""
         now = self._advance(now)
         try:
             peer = self._peers.get(reachable(destination))
@@ -163,7 +163,7 @@ class SmudgeNode:
         self._counters.lose(losses.unsent, losses.unsent_bytes, losses.overflowed)
 
     def feed_tick(self, *, now: float) -> None:
-        """The clock; see `ProtocolNode.feed_tick`."""
+        """Time passed; see `ProtocolNode.feed_tick`."""
         self._timers.run(self._advance(now))
 
     # ------------------------------------------------------------------ intents
@@ -186,7 +186,7 @@ class SmudgeNode:
             self._timers.at(self._advance(now), self._announce)
 
     def enable_tripwires(self, *, now: float) -> None:
-        """Nothing comes of it: this protocol knows no tripwires."""
+        """Has no effect, since this protocol has no tripwires."""
 
     def broadcast(self, payload: bytes, *, now: float) -> int:
         """Tell every member; see `ProtocolNode.broadcast`.
@@ -216,7 +216,7 @@ class SmudgeNode:
         return self._index
 
     def send(self, to: str | Member, payload: bytes, *, now: float) -> NoReturn:
-        """Not in this protocol.
+        """Not supported by this protocol.
 
         Raises:
             NotSupported: always.
@@ -224,7 +224,7 @@ class SmudgeNode:
         raise NotSupported("Smudge's protocol has no messages to single members: broadcast, or use the native protocol")
 
     def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> NoReturn:
-        """Not in this protocol.
+        """Not supported by this protocol.
 
         Raises:
             NotSupported: always.
@@ -232,7 +232,7 @@ class SmudgeNode:
         raise NotSupported("Smudge's protocol carries no metadata: use the native protocol")
 
     def update_address(self, address: Address | tuple[str, int], *, now: float) -> NoReturn:
-        """Not in this protocol, where the address is the name.
+        """Not supported by this protocol, in which the address is the name.
 
         Raises:
             NotSupported: always.
@@ -253,7 +253,7 @@ class SmudgeNode:
         self._detector.ask(peer, self._advance(now))
 
     def remove(self, name: str, *, now: float) -> None:
-        """Forget a member, here only; see `ProtocolNode.remove`."""
+        """Forget a member, on this node only; see `ProtocolNode.remove`."""
         self._check_running()
         peer = self._named(name)
         self._advance(now)
@@ -261,7 +261,7 @@ class SmudgeNode:
         self._statuses.remove(peer)
 
     def set_state(self, name: str, state: State, *, now: float) -> None:
-        """Force a member's state and tell the others; see `ProtocolNode.set_state`."""
+        """Set a member's state and tell the others; see `ProtocolNode.set_state`."""
         self._check_running()
         if state not in STATUSES:
             raise ConfigError(f"Smudge's members are ALIVE, SUSPECT or DEAD, not {state!r}")
@@ -269,7 +269,7 @@ class SmudgeNode:
         self._statuses.set(peer, STATUSES[state], self._heartbeat.value, self._local, self._advance(now))
 
     def set_keys(self, keys: Keys, *, now: float) -> NoReturn:
-        """Not in this protocol; see `ProtocolNode.set_keys`."""
+        """Not supported by this protocol; see `ProtocolNode.set_keys`."""
         raise NotSupported("Smudge's protocol can't be sealed: it takes no keys")
 
     # ------------------------------------------------------------------ outputs
@@ -279,7 +279,7 @@ class SmudgeNode:
         return self._outbox.poll()
 
     def poll_connect(self) -> Address | None:
-        """None: this protocol knows no tripwires."""
+        """Always None, since this protocol has no tripwires."""
         return None
 
     def poll_event(self) -> Event | None:
@@ -287,7 +287,7 @@ class SmudgeNode:
         return self._events.popleft() if self._events else None
 
     def poll_deadline(self) -> float | None:
-        """When to tick at the latest, in seconds, or None."""
+        """The latest time for the next tick, in seconds; None for never."""
         return self._timers.deadline()
 
     # ------------------------------------------------------------------ views
@@ -299,12 +299,12 @@ class SmudgeNode:
 
     @property
     def tripwire_plan(self) -> TripwirePlan:
-        """Nobody: this protocol knows no tripwires."""
+        """An empty plan, since this protocol has no tripwires."""
         return NO_TRIPWIRES
 
     @property
     def has_left(self) -> bool:
-        """Whether `leave` was called: there is nothing to say or to wait for."""
+        """Whether `leave` was called: there is no goodbye to wait for."""
         return self._left
 
     def members(self, *, gone: bool = False) -> tuple[Member, ...]:
@@ -315,19 +315,19 @@ class SmudgeNode:
         return tuple(sorted([self.local, *others], key=lambda member: member.name))
 
     def member(self, name: str) -> Member | None:
-        """The member of that name, live or dead, or None."""
+        """The member with that name, live or dead; None if it is unknown."""
         peer = self._peers.named(name)
         return peer.member if peer is not None else self.local if name == str(self._local) else None
 
     def explain(self, name: str) -> Evidence | None:
-        """What stands behind a member's state; see `ProtocolNode.explain`. Its accuser is who claimed it."""
+        """The evidence for a member's state; see `ProtocolNode.explain`. The accuser is the node that claimed it."""
         peer = self._peers.named(name)
         if peer is not None:
             return self._statuses.evidence(peer)
         return Evidence(None, "", 0) if name == str(self._local) else None
 
     def contact(self, name: str, *, now: float) -> Contact | None:
-        """What this node has had to do with another member; see `ProtocolNode.contact`."""
+        """This node's own contact with a member; see `ProtocolNode.contact`."""
         now = max(now, self._health.seen)
         peer = self._peers.named(name)
         if peer is not None:
@@ -335,7 +335,7 @@ class SmudgeNode:
         return Contact(age=now - self._started) if name == str(self._local) else None
 
     def statistics(self) -> Statistics:
-        """Counters and sizes of this moment; ``cluster_time`` is the wall clock."""
+        """A snapshot of counters and sizes; ``cluster_time`` is the wall clock."""
         states = dict.fromkeys((State.ALIVE, State.SUSPECT, State.DEAD), 0)
         for peer in self._peers:
             states[peer.member.state] += 1
@@ -360,7 +360,7 @@ class SmudgeNode:
     # ------------------------------------------------------------------ time
 
     def _advance(self, now: float) -> float:
-        """Take note of the time. Being late for a tick means that this process stalled: it accuses nobody for that."""
+        """Note the time. A late tick means that this process stalled, for which it accuses nobody."""
         return self._health.advance(now)
 
     def _paused(self, seconds: float) -> None:
@@ -369,7 +369,7 @@ class SmudgeNode:
             self._events.append(Paused(seconds))
 
     def _answered(self, now: float) -> None:
-        """A node answered this one: both ways are open."""
+        """A node answered this one, so both directions work."""
         self._health.hear(now)
         if self._health.isolated:
             _, alone = self._health.reconnect()

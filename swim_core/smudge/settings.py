@@ -70,7 +70,7 @@ def _pairs(hosts: str | Iterable[HostPort]) -> tuple[tuple[str, int], ...]:
         try:
             pair = split_host_port(_without_empty_port(host), 0) if isinstance(host, str) else (host[0], host[1])
             if not isinstance(pair[0], str) or isinstance(pair[1], bool) or not 0 <= pair[1] <= 65_535:
-                raise ConfigError(f"{host!r} is no host with a port from 0 to 65535")
+                raise ConfigError(f"{host!r} is not a host with a port from 0 to 65535")
         except (ConfigError, TypeError, IndexError) as error:
             raise ConfigError(f"initial_hosts: {error}") from None
         pairs.append(pair)
@@ -96,7 +96,7 @@ def _networks(values: Iterable[str | Network]) -> tuple[Network, ...]:
 
 
 class SmudgeConfigFields(TypedDict, total=False):
-    """The fields of `SmudgeConfig`, for overrides by keyword; a test keeps the two alike."""
+    """The fields of `SmudgeConfig`, for overrides by keyword; a test keeps the two in agreement."""
 
     cluster_name: str
     heartbeat_millis: int
@@ -117,31 +117,31 @@ class SmudgeConfigFields(TypedDict, total=False):
 
 @attrs.frozen(kw_only=True)
 class SmudgeSettings:
-    """Settings of Smudge's protocol. Immutable; every value is checked when it is made.
+    """Settings of Smudge's protocol. Immutable; every value is checked when the object is made.
 
-    The first twelve are the original's, with its defaults and units; `from_env` reads its variables.
-    ``listen_port``, ``listen_ip`` and ``initial_hosts`` say what `open_node` does where its arguments don't.
+    The first twelve are those of the original, with its defaults and units; `from_env` reads its variables.
+    ``listen_port``, ``listen_ip`` and ``initial_hosts`` are the defaults for the arguments of `open_node`.
 
     Attributes:
-        cluster_name: at most 255 bytes; filters multicast announcements, and nothing else.
-        heartbeat_millis: 10 to 3,600,000 ms between two pings; below it a node would flood the others.
+        cluster_name: at most 255 bytes. It only filters multicast announcements.
+        heartbeat_millis: 10 to 3,600,000 ms between two pings. With less, a node would flood the others.
         listen_port: 0 to 65535; 0 lets the system choose.
-        listen_ip: numeric; also says whether the cluster's addresses are IPv4 or IPv6, which all must agree on.
-        initial_hosts: of the seeds, pairs of a host (a name or numeric) and a port, 0 for ``listen_port``; also
-            text, whose parts stand between commas or white space.
-        max_broadcast_bytes: 1 to 2,000 bytes of a broadcast, sent or received; must agree in a cluster, since
-            the original drops datagrams with larger ones whole.
+        listen_ip: numeric. It also decides whether the cluster uses IPv4 or IPv6, on which all nodes must agree.
+        initial_hosts: the seeds, as pairs of a host (numeric or a name) and a port, 0 for ``listen_port``; or one text
+            whose parts are separated by commas or white space.
+        max_broadcast_bytes: 1 to 2,000 bytes in a broadcast, sent or received. It must be the same in the whole
+            cluster, since the original drops a whole datagram if a broadcast in it is larger.
         multicast_enabled: whether to find other nodes by multicast.
-        multicast_address: numeric, of the group; empty for 224.0.0.0 or [ff02::1]. A zone is cut off.
-        multicast_port: 1 to 65535, of the group.
-        multicast_announce_interval: 0 to 86,400 seconds; 0 announces once, at the start.
-        min_ping_time: 0 to 10,000 ms; shorter round trips count as this long, and none as less than 1.
-        ping_history_frontload: 0 to 10,000 ms: what the history of round trips is filled with at the start, if that
-            is more than ``min_ping_time``.
+        multicast_address: the group's numeric address; empty means 224.0.0.0 or [ff02::1]. A zone is cut off.
+        multicast_port: the group's port, 1 to 65535.
+        multicast_announce_interval: 0 to 86,400 seconds; with 0 the node announces itself once, at the start.
+        min_ping_time: 0 to 10,000 ms. Shorter round trips count as this long, and none as less than 1 ms.
+        ping_history_frontload: 0 to 10,000 ms, with which the history of round trips is filled at the start, if it is
+            more than ``min_ping_time``.
         event_buffer: 1 to 1,000,000 events that a subscription holds before it drops the oldest.
-        max_members: 2 to 1,000,000 nodes in the table: a hostile one can't fill the memory with names.
-        allowed_sources: networks (``"10.0.0.0/8"``) from which datagrams are taken; empty for all. The
-            protocol has no authentication: anyone who can send to a node can forge whatever it likes.
+        max_members: 2 to 1,000,000 nodes in the table, so that a hostile one can't fill the memory with names.
+        allowed_sources: networks (``"10.0.0.0/8"``) from which datagrams are accepted; empty for all. The protocol has
+            no authentication: anybody who can send to a node can forge anything.
     """
 
     cluster_name: str = attrs.field(default="smudge", validator=_check_cluster_name)
@@ -177,17 +177,17 @@ class SmudgeSettings:
 
     @property
     def join_backoff_max(self) -> float:
-        """60 s: the longest wait between two attempts at a seed."""
+        """The longest wait between two attempts at a seed: 60 s."""
         return 60.0
 
     @property
     def tripwires(self) -> bool:
-        """False: this protocol knows none."""
+        """Always False: this protocol has none."""
         return False
 
     @property
     def discovery(self) -> Multicast | None:
-        """Where nodes announce themselves; None if ``multicast_enabled`` is not set."""
+        """The group to which nodes announce themselves; None unless ``multicast_enabled``."""
         if not self.multicast_enabled:
             return None
         groups = dict(GROUPS)
