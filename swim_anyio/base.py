@@ -176,7 +176,7 @@ class BaseEngine(ABC):
             return self._subscribe(current)
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Hand it no more events. A second call does nothing."""
+        """Stop passing it events. A second call does nothing."""
         with self.lock:
             self._unsubscribe(subscription)
 

@@ -174,7 +174,7 @@ class Engine(BaseEngine):
         self._take(self._tick)
 
     def failed(self, error: BaseException) -> None:
-        """The node is broken: end everything and tell whoever uses it."""
+        """The node is broken: end everything, and tell its users."""
         if not self._closed:
             finish(partial(self._fail, error))
 
@@ -312,7 +312,9 @@ class Engine(BaseEngine):
         self._socket.close()
         if self._multicast is not None:
             self._multicast.close()
-        if self._connections is not None:  # whoever finds its connection closed unannounced takes this for a crash
+        if (
+            self._connections is not None
+        ):  # a member whose connection closes without an announcement takes this for a crash
             self._connections.close(announce=self.failure is None)
 
 

@@ -128,7 +128,7 @@ class ThreadedEngine(BaseEngine):
 
     def disown(self) -> None:
         super().disown()
-        self.lock = self._engine.lock  # a new one: the old one may be held for ever
+        self.lock = self._engine.lock  # a new one, since the old one may never be released
 
     def _cause(self) -> BaseException | None:
         return self._engine.failure

@@ -43,7 +43,7 @@ _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", None)
 SINGLES, MANY = 4, 64
 MAX_ROUNDS = 12
 
-LOOK_AFTER = 1.0  # seconds; whoever waits longer for the protocol thread sees whether there still is one
+LOOK_AFTER = 1.0  # seconds; a thread that waits longer for the protocol thread checks whether that still runs
 
 _give_way: Callable[[], None] = getattr(os, "sched_yield", lambda: None)
 
@@ -298,7 +298,7 @@ class Engine:
         self._queues = [other for other in self._queues if other is not queue]
 
     def after_fork_in_child(self) -> None:
-        """Give up this copy: its sockets are closed (`sockets.owned`), its locks may be held for ever."""
+        """Give up this copy: its sockets are closed (`sockets.owned`), its locks may never be released."""
         self.forked = self.ended = self.done = True
         self.lock = threading.Lock()
         self.changed = Condition(self.lock)
@@ -509,7 +509,7 @@ class Engine:
             self._notify()
 
     def _tell_news(self) -> None:
-        """Wake who waits for news: the last thing to do, since whoever wakes wants what this thread still holds."""
+        """Wake the waiting threads. Do this last, since they need the lock that this thread still holds."""
         if self._news:
             self._news = False
             self._notify()
@@ -525,7 +525,9 @@ class Engine:
         self._socket.close()
         if self._multicast is not None:
             self._multicast.close()
-        if self._tripwires is not None:  # whoever finds the connection closed unannounced takes this for a crash
+        if (
+            self._tripwires is not None
+        ):  # a member whose connection closes without an announcement takes this for a crash
             self._tripwires.close(announce=self.failure is None)
         self._poller.close()
 

@@ -15,7 +15,7 @@ def in_main_thread() -> bool:
 
 
 class Errand(Generic[T]):
-    """Work for another thread, and what came of it. Whoever waits may be interrupted: it is done all the same."""
+    """Work for another thread, and its outcome. The work is done even if the waiting thread is interrupted."""
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work

@@ -96,7 +96,7 @@ class DirectWriter:
 
 
 class LogWriter:
-    """Writes lines in a thread that begins with the first of them, and ends when there are no more. For any thread."""
+    """Writes lines in a thread that starts with the first line and ends when none are left. For any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -139,7 +139,7 @@ class LogWriter:
             return self._see_to_thread()
 
     def after_fork_in_child(self) -> None:
-        """The thread is the parent's, and the lock may be held for ever."""
+        """The thread is the parent's, and the lock may never be released."""
         self.__init__()  # type: ignore[misc]
 
     def _loss(self, line: Line) -> Line:

@@ -99,7 +99,7 @@ class LookUps:
         """Have a name looked up as soon as there is a thread for it. Waits for nothing.
 
         Raises:
-            OSError: if no thread can be started: the system has no more, or the interpreter is ending.
+            OSError: if no thread can be started: the system has none left, or the interpreter is ending.
         """
         with self._lock:
             self._waiting.append(look_up)
@@ -158,7 +158,7 @@ class LookUps:
                 del self._slow[next(iter(self._slow))]
 
     def after_fork_in_child(self) -> None:
-        """The threads are the parent's, and the lock may be held for ever."""
+        """The threads are the parent's, and the lock may never be released."""
         self.__init__()  # type: ignore[misc]
 
 

@@ -45,7 +45,7 @@ class OwnAddress:
 
         Raises:
             ConfigError: if nobody could reach the node at ``advertise``.
-            BindError: if this process may have no more sockets, to look at its host with.
+            BindError: if this process may not open the sockets with which it looks at its host.
         """
         self._socket = sock
         self._advertise = advertise
@@ -77,7 +77,7 @@ class OwnAddress:
         self.due = now + LOOK_EVERY
         try:
             return self._follow(node, now)
-        except BindError:  # no more descriptors to look with: nothing is known of the address
+        except BindError:  # no descriptors left to look with: nothing is known about the address
             return None
 
     def _follow(self, node: ProtocolNode, now: float) -> Notice | None:

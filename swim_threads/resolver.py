@@ -150,7 +150,7 @@ class Resolver:
         self._tell_changes(node, now)
 
     def stop(self) -> None:
-        """Look up no more."""
+        """Stop looking up names."""
         for name in self._names.values():
             self._cancel(name)
         self._seeds, self._names, self._remembered, self._forgotten_at = (), {}, (), inf

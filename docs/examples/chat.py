@@ -47,7 +47,7 @@ def listen(events: swim_threads.Subscription) -> None:
 
 
 def printable(text: str) -> str:
-    """The text without control codes: whoever sends them would play with this terminal."""
+    """The text without control codes, with which a sender could manipulate this terminal."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in text)
 
 

@@ -123,7 +123,7 @@ async def open_shard(bind: str | None, *, join: str | None = None, name: str | N
 
 
 async def run(bind: str | None, join: str | None, name: str | None) -> None:
-    """Serve for ever."""
+    """Serve until cancelled."""
     async with open_shard(bind, join=join, name=name):
         await anyio.sleep_forever()
 

@@ -59,7 +59,7 @@ async def run(bind: str | None, join: str | None, name: str | None) -> None:
                 serve = partial(trio.serve_tcp, host="127.0.0.1", handler_nursery=connections)
                 [listener] = await service.start(serve, answer, 0)
                 port = str(listener.socket.getsockname()[1])
-                # Only now: whoever reads the metadata can connect at once.
+                # Only now, since everybody who reads the metadata can connect at once.
                 node.update_metadata({"role": "capitals", "port": port, "status": "serving"})
                 print(f"{node.local.name} serves on 127.0.0.1:{port}, its node is at {node.local.address}")
                 service.start_soon(report, node)

@@ -19,7 +19,7 @@ __all__ = ["Host", "Hosts"]
 
 CLOCK_SKEW = 0.02  # seconds by which the wall clocks of hosts are off, at most, either way
 FIRST_EPHEMERAL_PORT = 49_152
-HERE = "localhost"  # the host of whoever has not been put on another
+HERE = "localhost"  # the host of programs that have not been placed on another one
 
 
 class Host:
@@ -31,7 +31,7 @@ class Host:
         clock_offset: seconds by which its wall clock is off.
         sockets: of all nodes that were opened on it, ended ones too, in order.
         programs: what `SimulatedNetwork.start` runs on it.
-        lost: whether it has vanished; whoever binds a socket there brings it back.
+        lost: whether it has vanished; binding a socket there brings it back.
     """
 
     def __init__(self, name: str, ip: str, clock_offset: float) -> None:

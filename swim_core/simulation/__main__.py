@@ -19,16 +19,16 @@ from .chaos import Chaos, Report
 from .scenarios import NOT_YET, SCENARIOS
 
 ALL = "all"
-MANY = 50  # judgements, ditto
+MANY = 50  # judgements from which on shares can be told from chance
 LONG = 6  # runs of each scenario from which on shares are told from chance
 EXCUSED_AT_MOST = {
-    "broadcasts": 0.55,  # of and for those that came later, or are no more
+    "broadcasts": 0.55,  # of and for those that came later, or have ended
     "deaths told": 0.2,  # of members that run, but were obstructed
     "ends known in time": 0.8,  # each put off anew by each disturbance; "at last" has no excuse
     "floods": 0.2,
     "old deaths": 0.1,
     "probes": 0.96,  # most scenarios are never quiet
-    "syncs": 0.85,  # ditto
+    "syncs": 0.85,  # most scenarios are never quiet
     "verdicts": 0.02,
 }
 """The share of what is watched that may not be judged: a little more than is measured."""
@@ -78,7 +78,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seed", type=int, default=1, help="of the first run; each next one takes the next")
     parser.add_argument("--runs", type=int, default=2 * len(SCENARIOS))
     parser.add_argument("--members", type=int, help="by default as the scenario says; over 64 start formed")
-    parser.add_argument("--seconds", type=float, help="of virtual time in which harm is done; ditto")
+    parser.add_argument(
+        "--seconds", type=float, help="of virtual time in which harm is done; by default as the scenario says"
+    )
     parser.add_argument(
         "--scenario",
         choices=(ALL, *SCENARIOS, *NOT_YET),

@@ -60,7 +60,7 @@ class Chaos:
     Attributes:
         seed: a whole number.
         members: how many there are at first; as the scenario says by default.
-        seconds: of virtual time in which harm is done; ditto.
+        seconds: of virtual time in which harm is done; by default as the scenario says.
         scenario: what is done; a name out of `SCENARIOS`, or one of your own.
         config: of the nodes; the native protocol on a local network by default.
         bounds: what the protocol promises; the native protocol's by default.

@@ -64,7 +64,7 @@ class Harm:
         simulation.run_for(end - simulation.now)
 
     def end(self) -> None:
-        """Undo what lasts: cuts, links, stalls, namesakes, and whoever is hostile. Who has ended stays so."""
+        """Undo what lasts: cuts, links, stalls, namesakes and hostile members. Processes that have ended stay ended."""
         simulation = self.simulation
         if self._liar is not None and self._liar[0].running:
             simulation.crash(self._liar[0], refusals=self.random.random() < 0.5)

@@ -81,7 +81,7 @@ class Run:
         false_deaths: times that a member was told of the death of one that had not ended.
         seconds: how long it took.
         datagrams: sent by each member meanwhile, on average.
-        bytes: ditto, of UDP payload.
+        bytes: bytes of UDP payload, likewise.
     """
 
     told: tuple[float, ...]
@@ -105,7 +105,7 @@ class Summary:
         false_deaths: over all runs.
         seconds: that a run took, on average.
         datagrams: sent by each member meanwhile, on average.
-        bytes: ditto, of UDP payload.
+        bytes: bytes of UDP payload, likewise.
     """
 
     runs: int

@@ -1,4 +1,4 @@
-"""Failure detection: pings, and what is done before a node that does not answer is suspected, and held dead.
+"""Failure detection: pings, and the steps before a node that does not answer is suspected and declared dead.
 
 Four things differ from the original, none of which its nodes can see. A silent node is asked again, directly
 and by way of relays, until all of them have failed; one relay's silence proves nothing. What others claim of

@@ -91,7 +91,7 @@ class Receiver:
                 self._relay.asked(sender, target, code, now, credible=credible)
 
     def hear(self, sender: Address, code: int, now: float) -> Peer | None:
-        """A node showed that it lives: whoever it is, it is a member now."""
+        """A node showed that it is alive, so it is a member now."""
         peer = self._peers.get(sender)
         if peer is None:
             if self._peers.full:
@@ -109,7 +109,7 @@ class Receiver:
         return peer
 
     def _make_room(self) -> None:
-        """Who shows itself takes the place of a dead node, or of one that others made up."""
+        """A node that shows itself takes the place of a dead one, or of one that others invented."""
         spare = self._peers.spare()
         if spare is not None:
             self._detector.forget(spare)

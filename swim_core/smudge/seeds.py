@@ -27,7 +27,7 @@ class _Seed(msgspec.Struct):
 
 
 class Seeds:
-    """Pings the seeds that are no live nodes, with backoff, for ever."""
+    """Pings the seeds that are not live nodes, with backoff, as long as the node runs."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Who is held for what: the rules by which claims and signs of life change the table, and the events they raise."""
+"""The rules by which claims and signs of life change the table of nodes, and the events that these changes raise."""
 
 from collections.abc import Callable
 
@@ -34,7 +34,7 @@ class StatusRules:
         peers: the table.
         heartbeat: this node's.
         gossip: told of every change.
-        push: ditto.
+        push: told of every change, too.
         counters: of what is dropped, and of verdicts.
         emit: raises an event.
         wall_ms: cluster time for evidence: the wall clock as this node knows it.

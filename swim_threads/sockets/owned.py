@@ -27,7 +27,7 @@ class Socket(socket.socket):
         """A new socket, or the one that ``fileno`` already is.
 
         Raises:
-            OSError: if this process or the system can have no more.
+            OSError: if this process or the system has no descriptors left.
         """
         with _changing:
             _owned.add(self)
@@ -49,7 +49,7 @@ def pair() -> tuple[Socket, Socket]:
     """Two connected sockets.
 
     Raises:
-        OSError: if this process or the system can have no more.
+        OSError: if this process or the system has no descriptors left.
     """
     with _changing:
         one, other = socket.socketpair()

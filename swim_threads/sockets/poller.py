@@ -33,7 +33,7 @@ class Poller:
             (self._writers if writable else self._readers)[fd] = None
 
     def unwatch(self, fd: int) -> None:
-        """Wait for ``fd`` no more; harmless if it wasn't watched."""
+        """Stop waiting for ``fd``; harmless if it wasn't watched."""
         if self._poll is not None:
             with contextlib.suppress(KeyError):
                 self._poll.unregister(fd)

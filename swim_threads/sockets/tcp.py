@@ -103,7 +103,7 @@ class Dial:
         ``scope_id`` is the zone of a link-local address, else 0.
 
         Raises:
-            OSError: if this process may have no more sockets.
+            OSError: if this process may not open another socket.
         """
         self.sock = Socket(family_of(address.host), socket.SOCK_STREAM)
         self._failed: KernelEvidence | None = None
@@ -139,7 +139,7 @@ class Dial:
 
 
 def _come_from(sock: socket.socket, source: str) -> None:
-    with suppress(OSError):  # it is an address of this host no more
+    with suppress(OSError):  # it is no longer an address of this host
         if sys.platform == "linux":  # the port is chosen when it connects: the same one serves for many destinations
             sock.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
         sock.bind((source, 0))

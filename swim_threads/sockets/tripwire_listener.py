@@ -80,7 +80,7 @@ class TripwireListener:
         return True
 
     def close(self, *, announce: bool) -> None:
-        """Close all; with ``announce`` whoever is connected learns that this is no crash."""
+        """Close all; with ``announce`` the connected members learn that this is not a crash."""
         self._listener.close()
         for connection in self._connections.values():
             if announce and connection.greeted:
@@ -108,7 +108,7 @@ class TripwireListener:
                 self._add(_Connection(sock, host), now)
 
     def _rest(self, until: float) -> None:
-        """Leave connections in the kernel's queue for a while: a listener that can't be served stays ready for ever."""
+        """Leave connections in the kernel's queue for a while: an unserved listener would stay ready all the time."""
         self._watcher.unwatch(self._fd)
         self._alarms.set("accept", until, lambda _: self._watcher.watch(self._fd))
 

@@ -252,7 +252,7 @@ class Tripwires:
             self._fail(wire, now)
 
     def _fail(self, wire: _Wire, now: float, *, lost: bool = False) -> None:
-        """The connection is none, or no more: try again later, and if it was lost unannounced say so."""
+        """The connection failed or ended: try again later, and if it was lost without an announcement, say so."""
         tripwire = wire.tripwire
         del self._wires[tripwire]
         self._forget(wire.dial)
