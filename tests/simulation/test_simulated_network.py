@@ -15,6 +15,7 @@ from swim_core import (
     BroadcastReceived,
     ConfigError,
     Event,
+    Key,
     MemberDied,
     MemberJoined,
     MemberLeft,
@@ -78,6 +79,21 @@ def test_programs_meet_by_the_names_of_their_hosts() -> None:
         assert sorted(log.of(MemberJoined)) == [(a, b) for a in NAMES for b in NAMES if a != b]
 
     play(script)
+
+
+def test_programs_are_sealed_where_they_have_a_key_and_are_never_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that listens to the world needs no key here, since nobody else is there; with one it is as real."""
+    monkeypatch.delenv("SWIM_INSECURE")
+    for key in ("", Key(bytes(range(32))).reveal()):
+        monkeypatch.setenv("SWIM_KEY", key)
+
+        async def script(network: SimulatedNetwork, log: Log) -> None:
+            log.nodes["ann"].broadcast(b"hello")
+            await trio.sleep(1.0)
+            assert {name for _, name, event in log.told if isinstance(event, BroadcastReceived)} == {"bob", "eve"}
+            assert {node.statistics().sealed for node in log.nodes.values()} == {bool(key)}  # noqa: B023
+
+        play(script)
 
 
 def test_minutes_pass_at_once() -> None:
