@@ -31,7 +31,7 @@ from swim_core.smudge import SmudgeConfig
 
 
 def listen(events: swim_threads.Subscription) -> None:
-    """Print what happens, until the subscription is closed. Suspicions pass, or end in a death: not worth a line."""
+    """Print what happens until the subscription is closed. Suspicions pass or end in a death, so they get no line."""
     for event in events:
         match event:
             case BroadcastReceived(payload=payload):

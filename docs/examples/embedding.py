@@ -15,7 +15,7 @@ from swim_core import Config, Node
 
 
 def flush(node: Node, sock: socket.socket) -> None:
-    """Do what the node says, after each input and intent: datagrams first, then events."""
+    """Carry out what the node asks for after each input and intent: datagrams first, then events."""
     while (datagram := node.poll_datagram()) is not None:
         with suppress(OSError):  # the network may be away; the protocol expects losses
             sock.sendto(*datagram)

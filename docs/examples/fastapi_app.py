@@ -23,7 +23,7 @@ from swim_core import BroadcastReceived, Overloaded, PayloadTooLarge
 
 
 class State(TypedDict):
-    """What the lifespan gives to every request, as `request.state`."""
+    """The lifespan's state, available to every request as `request.state`."""
 
     node: swim_anyio.AsyncNode
     heard: deque[str]

@@ -5,7 +5,7 @@
     curl localhost:8000/price/tea; curl localhost:8001/price/tea; curl -X POST localhost:8000/price/tea/changed
 
 Every worker keeps prices that it has looked up. When one changes, a broadcast makes all of them forget it, and the
-next request looks it up again. Listeners hear of that in a thread of their own; Ctrl-C leaves the cluster.
+next request looks it up again. Listeners are called in a thread of their own. Ctrl-C leaves the cluster.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def look_up(item: str) -> str:
 
 
 def keep_fresh(node: swim_threads.ThreadNode, prices: Prices) -> None:
-    """Forget what the others say has changed, and everything when something they said may have been missed."""
+    """Forget prices that others report as changed, and all prices when a report may have been missed."""
 
     def forget(broadcast: BroadcastReceived) -> None:
         kind, _, item = broadcast.payload.decode(errors="replace").partition(" ")

@@ -8,12 +8,12 @@ Under gunicorn this same file is both the application and the configuration, who
 
     SWIM_JOIN=127.0.0.1:7946 gunicorn -c docs/examples/prefork.py --chdir docs/examples prefork:application
 
-**Open no node before the fork**, at the top of a module with `--preload` say. Parent and children would share one
-socket, and each datagram would reach whichever of them reads first; a thread doesn't survive a fork, so nobody in
-the child would answer; and a socket that children hold open hides the parent's crash from the others. So a node that
-a child inherits closes its copy of the socket at once, and raises NotRunning when it is used.
+**Don't open a node before the fork**, for example at the top of a module with `--preload`. Parent and children would
+share one socket, and each datagram would go to whichever of them reads first. A thread doesn't survive a fork, so
+nothing in the child would answer. And a socket that children hold open would hide the parent's crash from the others.
+So a node that a child inherits closes its copy of the socket at once, and raises NotRunning when it is used.
 
-Each worker binds port 0, since one port can't serve two nodes, and joins a seed that is no worker.
+Each worker binds port 0, since one port can't serve two nodes, and joins a seed that is not a worker.
 """
 
 import argparse
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 class Application:
-    """A WSGI application that tells who else is there, and is a member itself in each worker."""
+    """A WSGI application that lists the members, and is a member itself in each worker."""
 
     node: swim_threads.ThreadNode | None = None
 

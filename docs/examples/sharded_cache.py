@@ -1,12 +1,12 @@
-"""A cache that is spread over its members: each key is kept by the one that owns it.
+"""A cache that is spread over its members: each key is kept by its owner.
 
     python docs/examples/sharded_cache.py --name ann                                            # first terminal
     python docs/examples/sharded_cache.py --name bob --bind 127.0.0.1:0 --join 127.0.0.1:7946   # second
     nc 127.0.0.1 PORT                   # third, a port that one of them printed; type SET tea 3.50, then GET tea
 
-Any member can be asked: one that doesn't own the key passes the request on to the TCP port in the owner's metadata.
-When a member comes, the others hand its keys to it; when one is lost, its keys are lost with it (it is a cache) and
-belong to others from then on; nobody else's keys move.
+You can ask any member: one that doesn't own the key passes the request on to the TCP port in the owner's metadata.
+When a member joins, the others hand its keys to it. When one is lost, its keys are lost with it (it is a cache) and
+belong to others from then on; no other keys move.
 """
 
 import argparse

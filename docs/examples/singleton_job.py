@@ -4,11 +4,11 @@
     python docs/examples/singleton_job.py --name bob --bind 127.0.0.1:0 --join 127.0.0.1:7946   # second
     # then kill -9 the one that works, or press Ctrl-C in its terminal
 
-**This is no lock.** Views differ for moments: while news travels, while a network is split, or while a process stands
-still and doesn't know that it was given up, two nodes may both believe that the job is theirs. Membership can't
-prevent that (only consensus could), so what the job writes to must: each node that takes the job over draws a
-*fencing token*, a number that grows, and the store refuses whoever holds an older one. Two may then run for a
-moment, but only the latest has an effect, and the other finds out when it writes.
+**This is not a lock.** Views differ at times. While news travels, while the network is split, or while a process stands
+still and doesn't know that others have given it up, two nodes may both believe that the job is theirs. Membership can't
+prevent that (only consensus could), so the store must. Each node that takes over the job draws a *fencing token*, a
+number that grows, and the store refuses writes with an older token. For a moment two nodes may run the job, but only
+the latest has an effect, and the other finds out when it writes.
 """
 
 import argparse
@@ -25,7 +25,7 @@ JOB = "the nightly report"
 
 
 class Store:
-    """What the job writes to: a database that all nodes reach, here a file. It keeps the current fencing token."""
+    """Where the job writes: a database that all nodes can reach, here a file. It keeps the latest token."""
 
     def __init__(self, path: str) -> None:
         self._database = sqlite3.connect(path, isolation_level=None, timeout=10)  # each statement is a transaction

@@ -4,7 +4,7 @@
     python docs/examples/trio_service.py --name bob --bind 127.0.0.1:0 --join 127.0.0.1:7946   # second
 
 Each answers in capitals on a TCP port of its own (`nc 127.0.0.1 PORT`), and prints which members serve. Ctrl-C or
-SIGTERM drains: the others see it and stop coming, connections that are open may finish, and only then it leaves.
+SIGTERM drains it: the others see that and stop coming, open connections may finish, and only then does it leave.
 """
 
 import argparse
@@ -23,7 +23,7 @@ GRACE = 5.0  # seconds that open connections have to finish
 
 
 def serving(members: Iterable[Member]) -> list[str]:
-    """Where to send requests: "name at host:port" of those who take them."""
+    """Where to send requests: "name at host:port" of the members that accept them."""
     return [
         f"{member.name} at {member.address.host}:{member.metadata['port']}"
         for member in members
