@@ -1,4 +1,4 @@
-"""A cluster of nodes in virtual time: start it, run it, look at it, replay it."""
+"""A cluster of nodes in virtual time: starts it, runs it, looks at it, replays it."""
 
 import gc
 from collections import Counter
@@ -44,20 +44,20 @@ class _CanAdopt(Protocol):
 class Cluster:
     """Any number of nodes, of any protocol, on one simulated network.
 
-    Time is virtual: `run_for` and its like jump from one thing that happens to the next. Everything random
-    comes from ``seed``, so a run is a function of the seed and the calls made; `digest` tells whether two were
-    the same. Exceptions that leave a run, or a ``with`` block around it, carry the seed in a note.
+    Time is virtual: `run_for` and similar methods jump from one event to the next. Everything random comes from
+    ``seed``, so a run is a function of the seed and of the calls made; `digest` shows whether two runs were the same.
+    Exceptions that leave a run, or a ``with`` block around it, carry the seed in a note.
 
     Attributes:
-        seed: what it was made with.
-        config: for nodes that are given none of their own.
-        application: what runs on nodes that are given nothing of their own.
+        seed: the seed that it was made with.
+        config: the settings of nodes that are given none of their own.
+        application: the application of nodes that are given none of their own.
         network: links, cuts and traffic, by address.
-        processes: by label, in order of first start; the latest run of each, which may have ended.
-        faults: how often each kind of harm was done, and how often members left.
-        judged: how often observers judged what they watch, by what it was.
-        excused: how often they did not, since a disturbance excuses it.
-        replay: how to run this again, for failure messages.
+        processes: the latest run of each process, by label and in order of first start; it may have ended.
+        faults: how often each kind of fault happened, and how often members left.
+        judged: how often observers judged what they watch, by kind.
+        excused: how often they did not, because a disturbance excuses it.
+        replay: how to repeat this run, for failure messages.
     """
 
     def __init__(
@@ -96,7 +96,7 @@ class Cluster:
         self.replay: str = f"Simulation(seed={seed!r})"
         self._hooks = Hooks()
         self.wires: Wires | None = Wires(self) if tripwires else None
-        """The TCP connections of all processes, or None: nodes then do without."""
+        """The TCP connections of all processes; None if nodes do without."""
         if self.wires is not None:
             self.watch(self.wires)
         self._clock_skew = clock_skew
@@ -118,25 +118,25 @@ class Cluster:
 
     @property
     def now(self) -> float:
-        """Virtual time, seconds since the start."""
+        """Virtual time in seconds since the start."""
         return self._timeline.now
 
     @property
     def steps(self) -> int:
-        """How many things have happened: arrivals, ticks, wakes, and what was scheduled by hand."""
+        """How many events have happened: arrivals, ticks, wakes, and calls scheduled by hand."""
         return self._timeline.steps
 
     @property
     def digest(self) -> str:
-        """A hash, in hex, of every arrival and every event so far: equal for equal runs."""
+        """A hash, in hex, of every arrival and every event so far. It is equal for equal runs."""
         return self.network.digest
 
     def running(self) -> list[Process]:
-        """The processes that have not ended; stalled and leaving ones too."""
+        """The processes that have not ended, including those that are stalled or leaving."""
         return [process for process in self.processes.values() if process.running]
 
     def process(self, label: Label) -> Process:
-        """The running process of that label.
+        """The running process with that label.
 
         Raises:
             SimulationError: if there is none.
@@ -147,11 +147,11 @@ class Cluster:
         return process
 
     def named(self, name: str) -> tuple[Process, ...]:
-        """The running processes whose node has that name, oldest first: one, unless names were given twice."""
+        """The running processes whose node has that name, oldest first: one, unless a name was used twice."""
         return tuple(self._by_name.get(name, ()))
 
     def agreed(self) -> bool:
-        """Whether every running node holds exactly the running ones for live, each at the claim it makes of itself."""
+        """Whether every running node sees exactly the running ones as live, each as it describes itself."""
         running = [process for process in self.running() if not process.leaving]
         views = [process.node.members() for process in running]
         if any(len(view) != len(running) for view in views):
@@ -165,7 +165,7 @@ class Cluster:
         return True
 
     def watch(self, *observers: Observer) -> None:
-        """Call the hooks of ``observers`` from now on; those for processes that run already are made up for."""
+        """Call the hooks of ``observers`` from now on, and first those for processes that are already running."""
         for observer in observers:
             observer.attach(self._hooks)
             for process in self.running():
@@ -174,7 +174,7 @@ class Cluster:
     # running
 
     def step(self) -> bool:
-        """Let the next thing happen, however far away; False if nothing ever will."""
+        """Process the next event, however far away; False if there is none."""
         with self._signed():
             return self._timeline.step()
 
@@ -204,15 +204,15 @@ class Cluster:
         return self.now - start
 
     def at(self, time: float, call: Callable[..., object], *arguments: Any) -> None:
-        """Have ``call(*arguments)`` happen at a virtual time: a fault of the script, say."""
+        """Schedule ``call(*arguments)`` for a virtual time, for example a fault of a script."""
         self._timeline.at(time, call, *arguments)
 
     def after(self, seconds: float, call: Callable[..., object], *arguments: Any) -> None:
-        """Have ``call(*arguments)`` happen that much later."""
+        """Schedule ``call(*arguments)`` for that much later."""
         self._timeline.at(self.now + seconds, call, *arguments)
 
     def calm(self) -> None:
-        """Tell the observers that what must hold in the end must hold now (`Observer.on_calm`)."""
+        """Tell the observers that from now on everything must hold that must hold in the end (`Observer.on_calm`)."""
         with self._signed():
             for hook in self._hooks.on_calm:
                 hook()
@@ -234,17 +234,17 @@ class Cluster:
         """Start a process.
 
         Args:
-            name: of its node.
-            label: what this simulation calls it, where two processes share a name.
-            address: by default on a host of its own.
-            join: seeds, as labels or addresses.
-            config: its own settings.
-            metadata: what its node tells of itself.
-            application: what runs on it, in place of the simulation's.
-            keys: its own, in place of the simulation's.
+            name: the name of its node.
+            label: its label in this simulation, if two processes share a name.
+            address: its address; by default on a host of its own.
+            join: its seeds, as labels or addresses.
+            config: its settings, instead of the simulation's.
+            metadata: the metadata of its node.
+            application: its application, instead of the simulation's.
+            keys: its keys, instead of the simulation's.
 
         Raises:
-            SimulationError: if a process of that label is running.
+            SimulationError: if a process with that label is running.
         """
         process = self._start(name, label or name, address, join, config or self.config, metadata, keys or self.keys)
         self._run_program(process, application or self.application)
@@ -306,7 +306,7 @@ class Cluster:
             process.start_program(program, Random(f"{self.seed}/{process.label}/{process.run}/application"))
 
     def form(self, count: int, *, limit: float = 60.0, spacing: float = 0.01, seeds: int = SEEDS) -> list[Process]:
-        """Start ``count`` processes that really join, by way of the first ``seeds``, and run until all agree.
+        """Start ``count`` processes that really join, through the first ``seeds``, and run until all agree.
 
         Raises:
             TimeoutError: if they don't within ``limit`` seconds.
@@ -319,10 +319,10 @@ class Cluster:
         return processes
 
     def start_formed(self, count: int) -> list[Process]:
-        """Start ``count`` processes that have known each other for long, without a datagram.
+        """Start ``count`` processes that have long known each other, without a datagram.
 
-        Their applications find all members there when they start, and are told no events of them. Needs nodes
-        with the methods ``formed_cluster(members)`` and ``adopt(formed, *, now)``, as `swim_core.Node` has them.
+        All members are there when their applications start, and raise no events. The nodes need the methods
+        ``formed_cluster(members)`` and ``adopt(formed, *, now)``, which `swim_core.Node` has.
 
         Raises:
             SimulationError: if the protocol's nodes have no such methods.
@@ -350,7 +350,7 @@ class Cluster:
         return [f"node-{number}" for number in range(len(self.processes), len(self.processes) + count)]
 
     def new_address(self) -> Address:
-        """An address on a host that nothing runs on yet."""
+        """An address on a host on which nothing runs yet."""
         self._hosts += 1
         return Address(f"10.{self._hosts >> 16 & 255}.{self._hosts >> 8 & 255}.{self._hosts & 255}", PORT)
 
@@ -362,19 +362,19 @@ class Cluster:
     # what applications do
 
     def broadcast(self, label: Label, payload: bytes) -> int:
-        """Have a node broadcast; returns the number of it."""
+        """Let a node broadcast; returns the broadcast's number."""
         return self.process(label).broadcast(payload)
 
     def send(self, label: Label, to: str | Member, payload: bytes) -> None:
-        """Have a node send a message to one member."""
+        """Let a node send a message to one member."""
         self.process(label).do(lambda node, now: node.send(to, payload, now=now))
 
     def update_metadata(self, label: Label, metadata: Mapping[str, str]) -> None:
-        """Have a node change its metadata."""
+        """Let a node change its metadata."""
         self.process(label).update_metadata(metadata)
 
     def leave(self, label: Label) -> None:
-        """Have a node say goodbye; its process ends when that has been told."""
+        """Let a node say goodbye; its process ends when the goodbye has been sent."""
         self.process(label).leave()
 
     def _ended(self, process: Process, how: Stop) -> None:

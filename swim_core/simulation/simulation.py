@@ -1,4 +1,4 @@
-"""A cluster that can be harmed: crashes, lost hosts, stalls, stepped clocks, cuts and partitions."""
+"""A cluster with faults: crashes, lost hosts, stalls, clock jumps, cuts and partitions."""
 
 from collections.abc import Iterable
 
@@ -14,7 +14,7 @@ __all__ = ["Simulation"]
 
 
 class Simulation(Cluster):
-    """A cluster in virtual time, and the harm that can come to it; see `Cluster` for all the rest.
+    """A cluster in virtual time, and the faults that it can suffer; see `Cluster` for everything else.
 
         with Simulation(seed=7) as simulation:
             simulation.start_formed(16)
@@ -27,13 +27,13 @@ class Simulation(Cluster):
     # processes
 
     def crash(self, label: Label, *, refusals: bool = True) -> None:
-        """Kill a process. Its host refuses what is sent to it, or says nothing if not ``refusals``."""
+        """Kill a process. Its host refuses datagrams that are sent to it, or, without ``refusals``, ignores them."""
         process = self.process(label)
         self.network.close(process.address, refuses=refusals)
         self._ended(process, Stop.CRASHED if refusals else Stop.CRASHED_SILENTLY)
 
     def lose_host(self, label: Label) -> None:
-        """The host of a process is gone at once, with every process on it."""
+        """Remove the host of a process at once, with every process on it."""
         host = self.process(label).address.host
         self.network.lose_host(host)
         for process in self.running():
@@ -43,12 +43,12 @@ class Simulation(Cluster):
     def restart(
         self, label: Label, *, address: AddressLike | None = None, join: Iterable[Label | AddressLike] = ()
     ) -> Process:
-        """Start a process anew, killing it first if it runs: a new epoch, by the wall clock of its host.
+        """Start a process again, killing it first if it runs. It gets a new epoch, by the wall clock of its host.
 
         Args:
-            label: of the process; its node keeps its name and settings, and its application starts anew.
-            address: the one it had, by default.
-            join: its seeds, by default the ones it had.
+            label: the process; its node keeps its name and settings, and its application starts again.
+            address: its address; by default the one it had.
+            join: its seeds; by default the ones it had.
         """
         old = self.processes[label.label if isinstance(label, Process) else label]
         if old.running:
@@ -67,20 +67,20 @@ class Simulation(Cluster):
     def move(
         self, label: Label, *, address: AddressLike | None = None, join: Iterable[Label | AddressLike] = ()
     ) -> Process:
-        """Start a process anew at another address, as a container is that was scheduled elsewhere; see `restart`.
+        """Start a process again at another address, like a container that is scheduled elsewhere; see `restart`.
 
         Args:
-            label: of the process; it keeps its name.
-            address: by default on a new host of its own.
-            join: its seeds, by default the ones it had.
+            label: the process; it keeps its name.
+            address: its address; by default on a new host of its own.
+            join: its seeds; by default the ones it had.
         """
         self.faults["move"] += 1
         return self.restart(label, address=address or self.new_address(), join=join)
 
     def change_address(self, label: Label, address: AddressLike | None = None) -> None:
-        """Let the host of a running process get another address, a new one by default; its node is told.
+        """Give the host of a running process another address, by default a new one, and tell its node.
 
-        Nothing listens at the old address any more, and no kernel there refuses.
+        Afterwards nothing listens at the old address, and no kernel refuses datagrams there.
         """
         process = self.process(label)
         self.faults["address change"] += 1
@@ -90,7 +90,7 @@ class Simulation(Cluster):
         process.do(lambda node, now: node.update_address(process.address, now=now))
 
     def pause(self, label: Label, seconds: float = float("inf")) -> None:
-        """Stall a process: its datagrams queue, and nothing of it runs until it wakes. A longer stall wins."""
+        """Stall a process: its datagrams queue, and it doesn't run until it wakes. The longer of two stalls counts."""
         process = self.process(label)
         self.faults["pause"] += 1
         until = self.now + seconds
@@ -117,13 +117,13 @@ class Simulation(Cluster):
             self.resume(process)
 
     def step_clock(self, label: Label, *, wall: float = 0.0, monotonic: float = 0.0) -> None:
-        """Let clocks of a process's host jump, forward or back, by seconds.
+        """Let the clocks of a process's host jump, by seconds, forwards or backwards.
 
         Args:
-            label: of the process; it may have ended.
-            wall: shows at its next start only, since a node is told the wall clock once.
-            monotonic: shows to the running process: forward like a stall (a suspended machine), back never in
-                reality, but nodes promise to bear it.
+            label: the process; it may have ended.
+            wall: a jump of the wall clock; it only shows at the next start, since a node reads the wall clock once.
+            monotonic: a jump of the running process's clock. Forwards it is like a stall (a suspended machine).
+                Backwards never happens in reality, but nodes promise to tolerate it.
         """
         process = self.processes[label.label if isinstance(label, Process) else label]
         self.faults["clock step"] += 1
@@ -132,7 +132,7 @@ class Simulation(Cluster):
             process.step_clock(monotonic)
 
     def set_keys(self, label: Label, keys: Keys) -> None:
-        """Let a process hold other keys, after a restart too."""
+        """Give a process other keys, which it keeps after a restart."""
         process = self.process(label)
         self.faults["keys"] += 1
         process.do(lambda node, now: node.set_keys(keys, now=now))
@@ -141,12 +141,12 @@ class Simulation(Cluster):
     # the network
 
     def set_link(self, link: Link) -> None:
-        """Let all links be like this from now on; for single ones see `Network.set_link`."""
+        """Make all links like this from now on; for single ones see `Network.set_link`."""
         self.network.link = link
         self.network_changed()
 
     def cut(self, source: Label, destination: Label) -> None:
-        """Nothing more passes from one process to the other; the way back is as before."""
+        """Let nothing pass from one process to the other; the way back is unchanged."""
         self.faults["cut"] += 1
         self.network.cut(self._address(source), self._address(destination))
         self.network_changed()
@@ -157,7 +157,7 @@ class Simulation(Cluster):
         self.network_changed()
 
     def partition(self, *groups: Iterable[Label]) -> None:
-        """Let datagrams pass within groups only; processes in none form one more group."""
+        """Let datagrams pass within groups only; processes in no group form another one."""
         self.faults["partition"] += 1
         self.network.partition([[self._address(label) for label in group] for group in groups])
         self.network_changed()
