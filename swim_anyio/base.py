@@ -124,6 +124,16 @@ class BaseEngine(ABC):
         """Whether it was neither closed nor failed, here or in the process that forked this one; for any thread."""
         return not self._closed and self._cause() is None
 
+    def check_owned(self) -> None:
+        """Raises NotRunning in the child of a fork."""
+        if self._disowned:
+            raise NotRunning("this node belongs to the process that forked this one: open another one here")
+
+    def check_sound(self) -> None:
+        """Raises NodeCrashed if the node failed."""
+        if (cause := self._cause()) is not None:
+            raise NodeCrashed("the node failed") from cause
+
     def check_loop(self) -> None:
         """Refuse to go on outside the node's loop, or after a fork.
 
@@ -131,8 +141,7 @@ class BaseEngine(ABC):
             NotRunning: in the child of a fork.
             WrongThread: outside the loop, unless the node is closed and nothing changes any more.
         """
-        if self._disowned:
-            raise NotRunning("this node belongs to the process that forked this one: open another one here")
+        self.check_owned()
         if not self._closed and not self._loop.is_current():
             raise WrongThread("an asynchronous node is used from within its own event loop only")
 
@@ -145,8 +154,7 @@ class BaseEngine(ABC):
             WrongThread: outside the loop, unless the node is closed and nothing changes any more.
         """
         self.check_loop()
-        if (cause := self._cause()) is not None:
-            raise NodeCrashed("the node failed") from cause
+        self.check_sound()
 
     def check_running(self) -> None:
         """The same, and refuse if the node is closed.

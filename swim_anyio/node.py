@@ -26,8 +26,10 @@ __all__ = ["AsyncNode", "leave_all"]
 class AsyncNode(NodeFace[BaseEngine]):
     """A running node, made by `open_node`. Methods that never wait are not async.
 
-    Outside the node's event loop everything raises `WrongThread`. Once the node is closed, its views show what it last
-    knew, and everything else raises `NotRunning`. If the node failed, everything raises `NodeCrashed`.
+    With the driver "thread", the default, any thread may read its views: ``local``, `members`, `member`, `statistics`,
+    `explain`, `contact`. Everything else raises `WrongThread` outside the node's event loop. Once the node is closed,
+    its views show what it last knew, and everything else raises `NotRunning`. If the node failed, everything raises
+    `NodeCrashed`.
 
     A call that is interrupted by an exception from a signal handler was carried out or not, and the node continues.
     With the driver "loop" it is carried out, or the node fails (`NodeCrashed`).

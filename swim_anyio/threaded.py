@@ -71,6 +71,13 @@ class ThreadedEngine(BaseEngine):
     def start(self) -> None:
         self._engine.start()
 
+    def look(self, question: Callable[[ProtocolNode], T]) -> T:
+        """As of other engines, and from any thread: the protocol's own thread is another one anyway."""
+        self.check_owned()
+        self.check_sound()
+        with self.lock:
+            return question(self.core)
+
     def act(self, deed: Callable[[ProtocolNode, float], T]) -> T:
         self.check_running()
         return self._engine.act(deed)

@@ -29,12 +29,13 @@ class Condition:
         for bell in bells:
             bell.release()
 
-    def wait_for(self, answer: Callable[[], T], timeout: float | None = None) -> T:
+    def wait_for(self, answer: Callable[[], T], timeout: float | None = None, *, every: float = inf) -> T:
         """Call ``answer`` under the lock, at once and after each change, until it is true.
 
         Args:
             answer: may change things, too, in a single step. What it raises is raised.
             timeout: seconds; None waits for as long as it takes, 0 not at all.
+            every: seconds after which to call it again without a change.
 
         Returns:
             The last answer, which is not true if the time was up.
@@ -43,9 +44,9 @@ class Condition:
             found = answer()
         if found or (timeout is not None and timeout <= 0):
             return found
-        return self._wait_for(answer, inf if timeout is None else time.monotonic() + timeout)
+        return self._wait_for(answer, inf if timeout is None else time.monotonic() + timeout, every)
 
-    def _wait_for(self, answer: Callable[[], T], deadline: float) -> T:
+    def _wait_for(self, answer: Callable[[], T], deadline: float, every: float) -> T:
         while True:
             bell = threading.Lock()
             bell.acquire()
@@ -56,7 +57,7 @@ class Condition:
                 remaining = deadline - time.monotonic()
                 if found or remaining <= 0:
                     return found
-                bell.acquire(timeout=min(remaining, threading.TIMEOUT_MAX))
+                bell.acquire(timeout=min(remaining, every, threading.TIMEOUT_MAX))
             finally:
                 with self._lock:
                     self._bells.pop(bell, None)

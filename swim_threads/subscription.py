@@ -1,7 +1,9 @@
 """Subscriptions: bounded queues of events, read by waiting for the next one."""
 
+import threading
 from collections import deque
 from collections.abc import Iterator
+from math import inf
 from types import TracebackType
 from typing import Self
 
@@ -9,8 +11,11 @@ from swim_core import Event, MemberJoined, NotRunning
 from swim_core.embedding.event_queue import EventQueue
 
 from .engine import Engine
+from .errands import in_main_thread
 
 __all__ = ["Subscription"]
+
+LOOK_EVERY = 1.0  # seconds after which a thread that would keep the interpreter from ending looks whether it is over
 
 
 class Subscription:
@@ -37,10 +42,12 @@ class Subscription:
 
         Raises:
             TimeoutError: if none came in time.
-            NotRunning: if nothing is left to read and the subscription or the node was closed.
+            NotRunning: if nothing is left to read and the subscription or the node was closed, or the program is
+                over: its main thread has ended, and no thread that waits here keeps it from ending.
             NodeCrashed: if nothing is left to read and the node failed.
         """
-        event = self._engine.changed.wait_for(self._pop, timeout)
+        every = inf if in_main_thread() or threading.current_thread().daemon else LOOK_EVERY
+        event = self._engine.changed.wait_for(self._pop, timeout, every=every)
         if event is None:
             raise TimeoutError(f"no event within {timeout} s")
         return event
@@ -87,6 +94,8 @@ class Subscription:
 
     def _pop(self) -> Event | None:
         event = self._current.popleft() if self._current else self._queue.pop()
+        if event is None and not threading.main_thread().is_alive():
+            raise NotRunning("the program has ended")
         if event is None and (self._closed or self._engine.ended):
             self._engine.check_usable()
             raise NotRunning("the subscription was closed" if self._closed else "the node was closed")

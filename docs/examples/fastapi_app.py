@@ -47,7 +47,7 @@ async def lifespan(app: FastAPI) -> AsyncIterator[State]:
 
 
 # The node belongs to the event loop. So these are all `async def`: FastAPI runs plain functions in other threads,
-# where the node would raise WrongThread. Nothing here waits for the network.
+# where `members()` could be read, but `broadcast()` would raise WrongThread. Nothing here waits for the network.
 
 
 async def the_node(request: Request) -> swim_anyio.AsyncNode:

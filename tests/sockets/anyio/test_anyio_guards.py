@@ -38,7 +38,7 @@ VIEWS = {"local", "members", "member", "statistics", "explain"}
 
 @pytest.mark.parametrize("use", list(USES))
 @on_every_loop
-async def test_another_thread_is_refused(use: str) -> None:
+async def test_another_thread_may_read_what_is_guarded_by_a_lock_and_do_nothing_else(use: str) -> None:
     refused: list[Exception] = []
 
     def elsewhere() -> None:
@@ -51,7 +51,8 @@ async def test_another_thread_is_refused(use: str) -> None:
         thread = threading.Thread(target=elsewhere)
         thread.start()
         thread.join()
-    assert len(refused) == 1
+    locked = os.environ.get("SWIM_DRIVER") != "loop"
+    assert len(refused) == (0 if locked and use in VIEWS else 1)
 
 
 @on_every_loop

@@ -784,3 +784,22 @@ def test_the_poller_s_wake_up_is_neither_lost_nor_kept() -> None:
         poller.wait(0.001)
         poller.close()
         poller.wake()
+
+
+@pytest.mark.processes
+def test_a_thread_that_waits_for_events_does_not_keep_the_program_from_ending() -> None:
+    program = """
+import threading, swim_threads
+
+node = swim_threads.open_node("127.0.0.1:0", name="ann")
+
+def read():
+    for event in node.subscribe():
+        pass
+    print("read all")
+
+threading.Thread(target=read).start()
+print("main ends")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=SOON, check=True)
+    assert (done.stdout, done.stderr) == ("main ends\nread all\n", "")
