@@ -134,6 +134,7 @@ def agent(
 @app.command(short_help="Watch a small cluster at work on this machine.")
 def demo(
     count: Annotated[int, Option("-n", min=3, max=20, metavar="COUNT", help="How many agents, 3 to 20.")] = 5,
+    sealed: Annotated[bool, Option("--sealed", help="With a key, which is rotated.")] = False,
     format: Annotated[Format, Option(help="Output for people or programs.")] = Format.TEXT,
 ) -> int:
     """Watch a cluster on this machine: agents join, talk, stall, get killed, leave and return.
@@ -145,7 +146,7 @@ def demo(
     """
     from .demo import run_demo
 
-    return run_demo(count, json=format is Format.JSON)
+    return run_demo(count, json=format is Format.JSON, sealed=sealed)
 
 
 add_tools(app)

@@ -12,6 +12,7 @@ import selectors
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -22,6 +23,7 @@ import attrs
 import msgspec
 
 from ..commands import Lines
+from ..keys.files import make_file
 
 __all__ = ["Agent", "AgentFailed", "Cluster"]
 
@@ -97,14 +99,17 @@ class Cluster:
 
     Args:
         program: an agent, to which the arguments of `swim agent` are added.
+        sealed: whether agents have a key.
         on_pause: called between reads, at least every 0.1 s during a wait; it may raise an exception to end the wait.
 
     Attributes:
         agents: by name, in the order in which they were first started.
+        label: of the cluster.
+        key_file: of its key; None without one.
         history: the reports of all agents with their names, in the order in which they were read.
     """
 
-    def __init__(self, on_pause: Callable[[], None], *, program: Sequence[str] = AGENT) -> None:
+    def __init__(self, on_pause: Callable[[], None], *, program: Sequence[str] = AGENT, sealed: bool = False) -> None:
         self.agents: dict[str, Agent] = {}
         self.history: list[tuple[str, dict[str, Any]]] = []
         self._on_pause = on_pause
@@ -112,7 +117,12 @@ class Cluster:
         self._selector = selectors.DefaultSelector()
         self._lifeline, self._hold = os.pipe()
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("SWIM_")}
-        self._label = f"demo-{os.getpid()}-{time.time_ns()}"
+        self.label = f"demo-{os.getpid()}-{time.time_ns()}"
+        self._folder = tempfile.TemporaryDirectory(prefix="swim-demo-") if sealed else None
+        self.key_file: str | None = None
+        if self._folder is not None:
+            self.key_file = os.path.join(self._folder.name, "swim.key")
+            make_file(self.key_file)
 
     def __enter__(self) -> Self:
         return self
@@ -124,8 +134,9 @@ class Cluster:
         """Start an agent, replacing one of that name that has ended; ``join`` is the address of a member."""
         if name in self.agents:
             self._release(self.agents[name])
-        arguments = ["--name", name, "--bind", bind, "--cluster", self._label, "--preset", "local", "--format", "json"]
+        arguments = ["--name", name, "--bind", bind, "--cluster", self.label, "--preset", "local", "--format", "json"]
         arguments += ["--lifeline", str(self._lifeline), *(["--join", join] if join else [])]
+        arguments += ["--key-file", self.key_file] if self.key_file else []
         process = subprocess.Popen(
             [*self._program, *arguments],
             stdin=subprocess.PIPE,
@@ -202,6 +213,8 @@ class Cluster:
             self._release(agent)
         self._selector.close()
         os.close(self._lifeline)
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def _listen(self, fd: int, hear: Callable[[bytes], object]) -> None:
         self._selector.register(fd, selectors.EVENT_READ, (Lines(), hear))

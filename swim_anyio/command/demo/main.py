@@ -19,8 +19,8 @@ class _Interrupted(Exception):
     """A signal came; its number is the argument."""
 
 
-def run_demo(count: int, *, json: bool) -> int:
-    """Run the demo with ``count`` agents, 3 to 20; returns the exit status.
+def run_demo(count: int, *, json: bool, sealed: bool = False) -> int:
+    """Run the demo with ``count`` agents, 3 to 20; returns the exit status. If ``sealed``, they have a key.
 
     It is 0 if everything went as it should, 1 if something did not, 128 + n after signal n.
 
@@ -32,7 +32,7 @@ def run_demo(count: int, *, json: bool) -> int:
         raise SwimError("the demo stops and resumes processes, and this system has no signals for that")
     view = _view(json)
     try:
-        with _signals() as arrived, _cluster(view, arrived) as cluster, view:
+        with _signals() as arrived, _cluster(view, arrived, sealed=sealed) as cluster, view:
             began = time.monotonic()
             outcomes = run_story(cluster, count, view)
             view.conclude(outcomes, time.monotonic() - began)
@@ -41,13 +41,13 @@ def run_demo(count: int, *, json: bool) -> int:
     return 0 if all(outcome.ok for outcome in outcomes) else 1
 
 
-def _cluster(view: View, arrived: list[int]) -> Cluster:
+def _cluster(view: View, arrived: list[int], *, sealed: bool) -> Cluster:
     def pause() -> None:
         if arrived:
             raise _Interrupted(arrived[0])
         view.refresh(cluster)
 
-    cluster = Cluster(pause)
+    cluster = Cluster(pause, sealed=sealed)
     return cluster
 
 

@@ -8,8 +8,17 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
+import anyio
 import attrs
 
+from swim_core import Keys
+from swim_core.address import canonical, split_host_port
+from swim_core.native.sealing.ring import key_id
+from swim_threads.key_file import KeyFile
+
+from ..keys.files import put_first, take_out
+from ..keys.status import ask_each
+from ..tools.asking import Target
 from .cluster import Agent, AgentFailed, Cluster
 
 __all__ = ["Outcome", "Teller", "run_story"]
@@ -17,6 +26,7 @@ __all__ = ["Outcome", "Teller", "run_story"]
 START_DEADLINE = 15.0  # seconds: twenty interpreters on two busy processors need a while
 DEADLINE = 8.0  # for steps that take milliseconds to two seconds on an idle machine
 WHOLE = 50.0  # for everything: less than a minute, including the end of the agents
+ROTATION = 12.0  # for each pass of a rotation: files are looked at every five seconds
 STALL = 2.0  # below the 3 s that the preset tolerates, above the 1.5 s at which it suspects
 
 
@@ -56,7 +66,8 @@ class Teller(Protocol):
 def run_story(cluster: Cluster, count: int, teller: Teller) -> list[Outcome]:
     """Take ``count`` agents (at least 3) through all steps; returns the outcome of each."""
     story = _Story(cluster, count, teller)
-    steps = (story.form, story.broadcast, story.stall, story.kill, story.leave, story.restart, story.stop)
+    rotate = [story.rotate] if cluster.key_file else []
+    steps = (story.form, story.broadcast, *rotate, story.stall, story.kill, story.leave, story.restart, story.stop)
     for step in steps:
         began = time.time()
         try:
@@ -109,6 +120,42 @@ class _Story:
     def broadcast(self) -> Result:
         self._announce("n1 broadcasts")
         return self._broadcast(self._agent("n1"), "hello from n1")
+
+    def rotate(self) -> Result:
+        """The new key is put first, then the old one is dropped; all agents read one file."""
+        file = self._cluster.key_file
+        assert file is not None
+        (old,) = KeyFile(file).read()
+        began = time.time()
+        self._announce("a new key is put first in the key file; all agents look at it every five seconds")
+        new = put_first(file)
+        turned = self.until(self._hold_exactly(Keys([new, old])), ROTATION)
+        self._announce("all agents prefer the new key; the old one is dropped")
+        take_out(file, old)
+        dropped = self.until(self._hold_exactly(Keys([new])), ROTATION)
+        seconds = round(time.time() - began, 1)
+        heard, words, facts = self._broadcast(self._agent("n2"), "sealed with the new key")
+        what = "was" if turned and dropped else "was not"
+        text = f"the key {what} rotated everywhere within {seconds:g} s; {words}"
+        return turned and dropped and heard, text, {**facts, "rotated": turned and dropped}
+
+    def _hold_exactly(self, keys: Keys) -> Callable[[], bool]:
+        """Whether all agents hold these keys, asked of each; not more than twice a second."""
+        label = self._cluster.label
+        ids = [key_id(key, label) for key in keys]
+        asked = 0.0
+
+        def hold() -> bool:
+            nonlocal asked
+            if time.monotonic() - asked < 0.5:
+                return False
+            addresses = {agent.name: canonical(*split_host_port(agent.address)) for agent in self._cluster.up()}
+            target = Target(tuple(addresses.values())[:1], "", label, keys)
+            pages = anyio.run(ask_each, target, addresses, backend="asyncio").values()
+            asked = time.monotonic()
+            return all(page is not None and page.held == ids for page in pages)
+
+        return hold
 
     def stall(self) -> Result:
         agent = self._agent("n2")

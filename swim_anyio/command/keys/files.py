@@ -12,7 +12,7 @@ from swim_core.keys import MAX_KEYS, SECRET_SIZE
 from swim_core.native.sealing.ring import key_id
 from swim_threads.key_file import KeyFile
 
-__all__ = ["run_add", "run_drop", "run_keygen", "run_list", "run_reader"]
+__all__ = ["make_file", "put_first", "run_add", "run_drop", "run_keygen", "run_list", "run_reader", "take_out"]
 
 MODE = 0o600
 
@@ -25,24 +25,49 @@ def _id(key: Key, label: str) -> str:
     return f"{key_id(key, label):08x}"
 
 
-def run_keygen(file: str, cluster: str | None) -> int:
-    """Make a file with a new key; never in place of another.
+def make_file(file: str) -> Key:
+    """Make a file with a new key, for its owner alone; never in place of another.
 
     Raises:
         KeyInvalid: if there is such a file.
         OSError: if it can't be written.
     """
-    label, key = read_cluster(cluster), _new()
-    if file == "-":
-        write(key.reveal())
-        return 0
+    key = _new()
     try:
         fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, MODE)
     except FileExistsError:
         raise KeyInvalid(f"{file} exists already: `swim keys add {file}` puts another key into it") from None
     with os.fdopen(fd, "w", encoding="ascii") as made:
         made.write(f"{key.reveal()}\n")
-    write(f"{file}: key {_id(key, label)}. Copy it to every host; whoever has it is a member.")
+    return key
+
+
+def put_first(file: str) -> Key:
+    """Put a new key first in a file.
+
+    Raises:
+        KeyInvalid: if the file can't be used, or is full.
+        OSError: if it can't be written.
+    """
+    held, key = KeyFile(file).read(), _new()
+    if len(held) == MAX_KEYS:
+        raise KeyInvalid(f"{file} has {MAX_KEYS} keys already: drop one (swim keys drop)")
+    _replace(file, [key.reveal(), *_lines(file)])
+    return key
+
+
+def take_out(file: str, gone: Key) -> None:
+    """Take a key out of a file. Raises as `put_first`."""
+    _replace(file, [line for line in (_without(line, gone) for line in _lines(file)) if line is not None])
+
+
+def run_keygen(file: str, cluster: str | None) -> int:
+    """Make a key file, or print a key. Raises as `make_file`."""
+    label = read_cluster(cluster)
+    if file == "-":
+        write(_new().reveal())
+    else:
+        write(f"{file}: key {_id(make_file(file), label)}. Copy it to every host; whoever has it is a member.")
     return 0
 
 
@@ -55,17 +80,11 @@ def run_list(file: str, cluster: str | None) -> int:
 
 
 def run_add(file: str, cluster: str | None) -> int:
-    """Put a new key first.
-
-    Raises:
-        KeyInvalid: if the file can't be used, or is full.
-        OSError: if it can't be written.
-    """
-    label, held, key = read_cluster(cluster), KeyFile(file).read(), _new()
-    if len(held) == MAX_KEYS:
-        raise KeyInvalid(f"{file} has {MAX_KEYS} keys already: drop one (swim keys drop)")
-    _replace(file, [key.reveal(), *_lines(file)])
-    write(f"{file}: {_id(key, label)} is preferred now. Copy the file to every host, then drop the old key.")
+    """Put a new key first. Raises as `put_first`."""
+    label = read_cluster(cluster)
+    write(
+        f"{file}: {_id(put_first(file), label)} is preferred now. Copy the file to every host, then drop the old key."
+    )
     return 0
 
 
@@ -82,8 +101,7 @@ def run_drop(file: str, identifier: str, cluster: str | None) -> int:
         raise KeyInvalid(f"{file} has no key {identifier}: it has {', '.join(ids)} (of the cluster label {label!r})")
     if identifier == ids[0]:
         raise KeyInvalid(f"{identifier} is the preferred key of {file}: put another one first (swim keys add {file})")
-    gone = list(held)[ids.index(identifier)]
-    _replace(file, [line for line in (_without(line, gone) for line in _lines(file)) if line is not None])
+    take_out(file, list(held)[ids.index(identifier)])
     write(f"{file}: {identifier} is gone. Copy the file to every host; what that key sealed is not opened any more.")
     return 0
 

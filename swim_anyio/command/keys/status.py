@@ -1,6 +1,7 @@
 """`swim keys status`: how far a rotation has come, asked of each member itself."""
 
 from collections import Counter
+from collections.abc import Mapping
 from functools import partial
 from typing import cast
 
@@ -11,7 +12,7 @@ from swim_anyio.command.tools.writing import columns, write
 from swim_core.address import Address, unpack
 from swim_core.native.wire.queries import KeysPage, MembersPage, What
 
-__all__ = ["run_status"]
+__all__ = ["ask_each", "run_status"]
 
 AT_A_TIME = 16  # members asked
 
@@ -29,13 +30,19 @@ def run_status(join: str | None, cluster: str | None) -> int:
 async def _run(target: Target) -> int:
     pages = cast("list[MembersPage]", await ask(target, What.MEMBERS))
     members = {row.claim.name: unpack(row.claim.address) for page in pages for row in page.rows}
+    found = await ask_each(target, members)
+    write(columns(("NAME", "ADDRESS", "PREFERS", "OPENS", "PLAIN"), (_row(name, members, found) for name in found)))
+    return _summary(found)
+
+
+async def ask_each(target: Target, members: Mapping[str, Address]) -> dict[str, KeysPage | None]:
+    """What each member tells of its keys, by name; None of those that don't answer."""
     found: dict[str, KeysPage | None] = dict.fromkeys(sorted(members))
     limit = anyio.CapacityLimiter(AT_A_TIME)
     async with anyio.create_task_group() as tasks:
         for name, address in members.items():
             tasks.start_soon(_ask, target, name, address, found, limit)
-    write(columns(("NAME", "ADDRESS", "PREFERS", "OPENS", "PLAIN"), (_row(name, members, found) for name in found)))
-    return _summary(found)
+    return found
 
 
 async def _ask(

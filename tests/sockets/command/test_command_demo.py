@@ -68,6 +68,17 @@ def _runs(pid: int) -> bool:
     return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
+@pytest.mark.slow  # files of keys are looked at every five seconds
+def test_a_sealed_run_rotates_its_key(demo: Callable[..., "subprocess.Popen[str]"]) -> None:
+    process = demo("--sealed", "-n", "3", "--format", "json")
+    output, errors = process.communicate(timeout=90)
+    assert errors == ""
+    rows = [json.loads(line) for line in output.splitlines()]
+    assert rows[-1]["ok"]
+    assert list(rows[-1]["steps"]) == [*STEPS[:2], "rotate", *STEPS[2:]]
+    assert next(row for row in rows if row["step"] == "rotate")["rotated"]
+
+
 def test_a_whole_run_holds(demo: Callable[..., "subprocess.Popen[str]"]) -> None:
     process = demo("--format", "json")
     output, errors = process.communicate(timeout=60)
