@@ -3,7 +3,6 @@
 import threading
 from collections import deque
 from collections.abc import Iterator
-from math import inf
 from types import TracebackType
 from typing import Self
 
@@ -46,8 +45,10 @@ class Subscription:
                 over: its main thread has ended, and no thread that waits here keeps it from ending.
             NodeCrashed: if nothing is left to read and the node failed.
         """
-        every = inf if in_main_thread() or threading.current_thread().daemon else LOOK_EVERY
-        event = self._engine.changed.wait_for(self._pop, timeout, every=every)
+        if in_main_thread() or threading.current_thread().daemon:
+            event = self._engine.changed.wait_for(self._pop, timeout)
+        else:
+            event = self._engine.changed.wait_for(self._pop_while_it_lasts, timeout, every=LOOK_EVERY)
         if event is None:
             raise TimeoutError(f"no event within {timeout} s")
         return event
@@ -92,10 +93,17 @@ class Subscription:
         self._engine.detach(self._queue)
         self._engine.changed.notify_all()
 
-    def _pop(self) -> Event | None:
-        event = self._current.popleft() if self._current else self._queue.pop()
+    def _pop_while_it_lasts(self) -> Event | None:
+        """The same for a thread that the interpreter waits for at its end. Not for the main thread: a signal handler
+        that raises in the middle of its own ``is_alive`` leaves it dead in name.
+        """
+        event = self._pop()
         if event is None and not threading.main_thread().is_alive():
             raise NotRunning("the program has ended")
+        return event
+
+    def _pop(self) -> Event | None:
+        event = self._current.popleft() if self._current else self._queue.pop()
         if event is None and (self._closed or self._engine.ended):
             self._engine.check_usable()
             raise NotRunning("the subscription was closed" if self._closed else "the node was closed")

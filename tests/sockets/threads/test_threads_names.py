@@ -165,7 +165,7 @@ def test_join_replaces_the_seeds(names: Names) -> None:
 def test_a_seed_of_the_other_ip_version_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     with opened("[::1]", "127.0.0.7") as (_, fake):
         assert fake.joins == [[("127.0.0.7", 9)]]
-    assert "the seed [::1]:9 is out of reach" in caplog.text
+    assert "this node can't reach the seed [::1]:9" in caplog.text
 
 
 def test_closing_does_not_wait_for_a_name_service_that_hangs(names: Names) -> None:
