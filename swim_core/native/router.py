@@ -35,6 +35,7 @@ _INTRODUCTIONS = (messages.Join, messages.JoinAck, messages.ClaimOf, messages.No
 # what answers a random number of this node, or a cookie, and so is no recording
 _ANSWERS = (messages.Ack, messages.AckElsewhere, messages.Join, messages.JoinAck, messages.ClaimOf, messages.NotMe)
 _ACKS = (messages.Ack, messages.AckElsewhere)
+LAST_WORD = 0.05  # seconds, at least, for an answer before this node counts as isolated
 Handler = Callable[[Any, Sender, float], object]
 
 
@@ -248,6 +249,8 @@ class Router:
         claim, parts = change.claim, self.parts
         self._hearsay.settle(change, now)
         parts.evidence_log.note_change(change, now)
+        if claim.state is not State.SUSPECT and change.before_id in self._prober.probes:
+            self._prober.heard(change.before_id)  # it answered, or has been judged: the next probe begins anew
         self._watches.on_change(change, now)
         parts.tripwires.on_change(change)
         self._broadcasts.on_change(change, now)
@@ -274,6 +277,9 @@ class Router:
 
     def verdict_given(self, claim: Claim, now: float) -> None:
         """See `Hub`."""
+        if self.parts.claims.doubts(claim):
+            self.parts.claims.hold_back(claim, now)
+            return
         change = self._table.merge(claim, now)
         if isinstance(change, Change):
             self.claim_won(change, now, originator=True)
@@ -325,9 +331,11 @@ class Router:
             if self._health.isolated and self._in_contact is not None and self._in_contact.live:
                 self.parts.pings.send(self._in_contact, now)  # heard: does it hear, too?
             self.parts.dead_prober.on_round(now)
-            if self._health.check(self._table.live_count, now):
-                time = self.parts.context.clock.read(now)
-                self._tell(isolation_began(self._local.name, self._health.alone, self._others(), time), now)
+            if self._health.deaf:  # those who were just asked have the last word
+                context = self.parts.context
+                context.timers.at(now + max(LAST_WORD, context.rtt.answer), self._check_hearing)
+            else:
+                self._check_hearing(now)
             if self._health.deaf:
                 self._joiner.deafened(now)
             self._renew(now)
@@ -335,6 +343,12 @@ class Router:
         self.parts.encounters.on_round(now)
         for entry in self._table.expire(now):
             self.forgotten(entry, now)
+
+    def _check_hearing(self, now: float) -> None:
+        """Has silence become deafness, or isolation?"""
+        if not self._local.silent and self._health.check(self._table.live_count, now):
+            time = self.parts.context.clock.read(now)
+            self._tell(isolation_began(self._local.name, self._health.alone, self._others(), time), now)
 
     def _renew(self, now: float) -> None:
         """Begin a new run before the counters of this one, by which others know copies, come to their end."""

@@ -26,7 +26,8 @@ POLLS = 3  # whose answers count
 QUORUM = 2
 BRAKE = 3  # times S while most others are under watch
 CLEARLY = 2  # watches more than half of the others: within one turn some may begin or end
-ECHO = 100  # ms; an older verdict of a node's own comes back to it from others
+ECHO = 300  # ms; an older verdict of a node's own comes back to it from others, a new one waits for its subject's word
+PROOFS = 16  # that came lately: a verdict rests on those before it was made
 ROUNDING = 0.02  # seconds
 SEVERAL = 4  # live members from which on there is a brake
 
@@ -35,14 +36,13 @@ SEVERAL = 4  # live members from which on there is a brake
 class _Sight:
     """What one node has from and about one run of a member."""
 
-    proof: float  # when it last had proof that the member lives, from itself or from a helper
+    proof: float  # of when it last had proof that the member lives, from itself or from a helper
     offset: float  # of its clock then: a clock that was stepped since tells ages that can't be told from here
     asked: dict[Address, None] = attrs.Factory(dict)  # helpers, since then
-    proved_at: float = -inf  # when that came
-    proof_before: float = -inf  # the one before it
+    proofs: deque[tuple[float, float]] = attrs.Factory(lambda: deque(maxlen=PROOFS))  # when each came, and its time
     votes: dict[int, tuple[float, Vote]] = attrs.Factory(dict)  # the latest, by voter
     polls: deque[int] = attrs.Factory(lambda: deque(maxlen=POLLS))
-    answers: dict[int, list[tuple[int, Vote]]] = attrs.Factory(dict)  # by nonce: voter and vote
+    answers: dict[int, list[tuple[float, int, Vote]]] = attrs.Factory(dict)  # by nonce: when it came, voter and vote
 
 
 class VerdictsGrounded(Wiretap):
@@ -58,6 +58,8 @@ class VerdictsGrounded(Wiretap):
         super().__init__(cluster)
         self._sights: dict[tuple[Process, int], _Sight] = {}
         self._heard: dict[tuple[Process, int], float] = {}
+        # when each first said of a run and incarnation that it is dead, by its own verdict: it is asked before it is so
+        self._made: dict[tuple[Process, int, int], float] = {}
         self._stalls: dict[Process, list[tuple[float, float]]] = {}  # from, to
         self._suspicion = self.config.stall_tolerance / 2
 
@@ -75,8 +77,7 @@ class VerdictsGrounded(Wiretap):
         if sight is None:
             self._sights[process, subject] = _Sight(time, process.clock - self.cluster.now)
         elif time > sight.proof:
-            if sight.proved_at != self.cluster.now:
-                sight.proved_at, sight.proof_before = self.cluster.now, sight.proof
+            sight.proofs.append((self.cluster.now, sight.proof))
             sight.proof, sight.offset = time, process.clock - self.cluster.now
             sight.asked.clear()
 
@@ -88,6 +89,10 @@ class VerdictsGrounded(Wiretap):
         stalls[-1] = (stalls[-1][0], self.cluster.now)
 
     def on_said(self, process: Process, destination: Address, said: Envelope) -> None:
+        for claim in said.claims:
+            if claim.state is State.DEAD and claim.verdict and claim.verdict.accuser == self.short_id(process):
+                subject = self.id_of(claim.name, claim.epoch)
+                self._made.setdefault((process, subject, claim.incarnation), self.cluster.now)
         for message in (said.message, *said.further):
             if isinstance(message, Poll):
                 sight = self._sight(process, message.subject)
@@ -115,7 +120,7 @@ class VerdictsGrounded(Wiretap):
             self._prove(process, vote.subject, now - self.config.max_probe_timeout)
         elif vote.nonce in sight.polls:
             sight.answers = {nonce: answers for nonce, answers in sight.answers.items() if nonce in sight.polls}
-            sight.answers.setdefault(vote.nonce, []).append((voter, vote))
+            sight.answers.setdefault(vote.nonce, []).append((now, voter, vote))
 
     # what it judges
 
@@ -150,9 +155,8 @@ class VerdictsGrounded(Wiretap):
         needed = {Rule.SUSPICION: self._suspicion, Rule.SILENT: self.config.stall_tolerance}
         host = min(self.config.host_tolerance or inf, self.config.stall_tolerance)
         tolerance = needed.get(rule, host) * self._brake(process) if rule is not None else 0.0
-        # a node does what is due before it reads what comes at that very moment
-        at_once = sight.proved_at == self.cluster.now
-        age = self._awake(process, sight.proof_before if at_once else sight.proof)
+        made = self._made.get((process, subject, member.incarnation), self.cluster.now)
+        age = self._awake(process, self._proof_at(sight, made)) - (self.cluster.now - made)
         require(
             age >= tolerance - ROUNDING,
             f"{process.label} gave {_said(rule)} on {member.name} {age:.2f} s awake after it last had proof of its"
@@ -162,8 +166,15 @@ class VerdictsGrounded(Wiretap):
             votes = sum(vote.kind is not VoteKind.ALIVE for vote in self._counting(sight))
             quorum = min(1, quorum)
         else:
-            votes = self._confirmations(sight, tolerance, by_kernel=rule is Rule.HOST_GONE)
+            votes = self._confirmations(sight, tolerance, made, by_kernel=rule is Rule.HOST_GONE)
         require(votes >= quorum, f"{process.label} gave {_said(rule)} on {member.name} with {votes} of {quorum} votes")
+
+    def _proof_at(self, sight: _Sight, moment: float) -> float:
+        """The last proof before a moment: a node does what is due before it reads what comes at that very moment."""
+        for came, before in sight.proofs:
+            if came >= moment:
+                return before
+        return sight.proof
 
     def _require_refusals(self, process: Process, member: Member, sight: _Sight, quorum: int) -> None:
         kernels = [vote.kernel for vote in self._counting(sight)]
@@ -174,12 +185,12 @@ class VerdictsGrounded(Wiretap):
         since = self.cluster.now - VOTE_LIFE - ROUNDING
         return [vote for time, vote in sight.votes.values() if time >= since]
 
-    def _confirmations(self, sight: _Sight, tolerance: float, *, by_kernel: bool) -> int:
+    def _confirmations(self, sight: _Sight, tolerance: float, made: float, *, by_kernel: bool) -> int:
         ms = tolerance * 1000 - 1
         voters = set()
-        for voter, vote in (answer for answers in sight.answers.values() for answer in answers):
+        for came, voter, vote in (answer for answers in sight.answers.values() for answer in answers):
             silent = vote.kernel is KernelVerdict.SILENT and vote.kernel_age >= ms if by_kernel else True
-            if vote.kind is not VoteKind.ALIVE and vote.silence >= ms and silent:
+            if came <= made and vote.kind is not VoteKind.ALIVE and vote.silence >= ms and silent:
                 voters.add(voter)
         return len(voters)
 

@@ -97,8 +97,8 @@ BUGS = (
         8,
         "the dead are never tried again",
         DETECTION + "dead_prober.py",
-        "                if self._topology.precedes(attempt.entry):",
-        "                if False and self._topology.precedes(attempt.entry):",
+        "                if turn is not None:\n                    self._tell(attempt, now)",
+        "                if turn is not None:\n                    pass",
         PROBING,
     ),
     Bug(

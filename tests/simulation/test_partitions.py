@@ -1,9 +1,11 @@
 """Parts of a cluster that lost each other find each other again, and no live member is killed by the meeting."""
 
+from itertools import pairwise
+
 import pytest
 
 from support.scenario import S, deaths
-from swim_core import MemberDied
+from swim_core import Address, MemberDied
 from swim_core.simulation import Link, Simulation
 
 
@@ -48,6 +50,42 @@ def test_a_partition_shorter_than_the_tolerance_kills_nobody(seed: int) -> None:
         simulation.run_for(10.0)
         assert not deaths(simulation)
         assert simulation.agreed()
+
+
+@pytest.mark.parametrize("members", [5, 12])
+def test_a_dead_member_is_tried_every_5_s_by_whose_turn_it_is_so_a_healed_partition_is_found_within_that(
+    members: int,
+) -> None:
+    """All deaths of a partition come at one moment: tried by all at once, the dead would then be left for long."""
+    with Simulation(members) as simulation:
+        processes = simulation.start_formed(members)
+        simulation.run_for(5.0)
+        dead, tried = processes[-1].address, list[float]()  # no seed
+
+        def tap(what: str, source: Address, destination: Address, payload: bytes) -> None:
+            if what == "sent" and destination == dead:
+                tried.append(simulation.now)
+
+        simulation.crash(processes[-1], refusals=False)
+        simulation.run_for(30.0)
+        simulation.network.tap = tap
+        simulation.run_for(100.0)
+        assert 18 <= len(tried) <= 22
+        assert all(2.9 <= after - before <= 7.1 for before, after in pairwise(tried))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_network_that_heals_while_verdicts_are_made_leaves_nobody_dead_by_them(seed: int) -> None:
+    """By votes from before that moment: so each accuser asks the member itself once more, three times."""
+    with Simulation(seed) as simulation:
+        processes = simulation.start_formed(16)
+        simulation.run_for(10.0)
+        simulation.partition(processes[:5])
+        simulation.run_until(lambda: any(process.times(MemberDied) for process in processes[:5]), 25.0)
+        simulation.heal()
+        healed = simulation.now
+        simulation.run_for(5.0)
+        assert not deaths(simulation, since=healed + 0.003)
 
 
 def test_three_parts_and_members_that_come_and_go_meanwhile() -> None:

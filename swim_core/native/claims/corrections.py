@@ -34,9 +34,9 @@ class Corrections:
         self._last: dict[Address, float] = {}
         self._asked: dict[Address, int] = {}
 
-    def send(self, claim: Claim, sender: Sender, now: float) -> None:
-        """Tell the sender this claim, if the bounds allow it."""
-        if not sender.flags & Flags.CORRECTION and self._allow(sender, now):
+    def send(self, claim: Claim, sender: Sender, now: float, *, each_time: bool = False) -> None:
+        """Tell the sender this claim, if the bounds allow it; with ``each_time`` also if it was just told something."""
+        if not sender.flags & Flags.CORRECTION and self._allow(sender, now, each_time=each_time):
             riding = Piggyback([encode_item(claim)])
             self._outbox.reply(None, sender, now, riding=riding, correction=True)
 
@@ -53,11 +53,10 @@ class Corrections:
         """Whether this answers the last question to that address; it counts once."""
         return self._asked.pop(sender.address, None) == nonce
 
-    def _allow(self, sender: Sender, now: float) -> bool:
+    def _allow(self, sender: Sender, now: float, *, each_time: bool = False) -> bool:
         address = sender.address
-        if now - self._last.get(address, float("-inf")) < self._quiet or not self._rates[
-            sender.member is not None
-        ].allow(now):
+        told = not each_time and now - self._last.get(address, float("-inf")) < self._quiet
+        if told or not self._rates[sender.member is not None].allow(now):
             self._counters.drop(DropReason.RATE_LIMITED)
             return False
         self._last.pop(address, None)

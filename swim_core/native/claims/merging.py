@@ -54,6 +54,7 @@ FRESH = 2_000  # ms; an older verdict on a member that is live here is put to th
 QUESTIONS = 3  # times it is asked: one datagram lost must not kill it here
 OLD_HOLD = 1.0  # seconds, at least, that the member has to answer where the news is doubtful
 NEW_HOLD = 0.05  # the same where it is not: all hear of a hung member that much later
+MANY = 8  # that wait to be asked: then those are asked once that this node has pinged in vain for long
 SILENCES = (Rule.SILENT, Rule.HOST_GONE)
 
 
@@ -129,8 +130,8 @@ class ClaimMerger:
             if self._is_paged(sender, teller) or self._is_old(claim, now) or self._is_contradicted(claim, entry, now):
                 self._hold_back(claim, OLD_HOLD, now)
                 return False
-            if claim.verdict is not None and claim.verdict.rule in SILENCES:
-                self._hold_back(claim, NEW_HOLD, now)
+            if self.doubts(claim):
+                self.hold_back(claim, now)
                 return False
         if entry is not None and sender is not None and precedence(claim) < precedence(entry.claim):
             self._correct_sender(claim, entry, sender, now)
@@ -199,26 +200,35 @@ class ClaimMerger:
     def _refute(self, claim: Claim, sender: Sender | None, now: float) -> bool:
         refutation = self._local.refute(claim, now)
         if refutation is Refutation.STALE and sender is not None:
-            self._corrections.send(self._local.claim, sender, now)
+            asked = claim.state is State.DEAD  # three times, since answers may be lost
+            self._corrections.send(self._local.claim, sender, now, each_time=asked)
         if refutation not in (Refutation.NOTHING, Refutation.STALE):
             self._hub.own_name_claimed(refutation, claim, sender, now)
         return refutation not in (Refutation.NOTHING, Refutation.STALE)
 
     # ------------------------------------------------------------------ deaths that may not be
 
-    def _hold_back(self, claim: Claim, least: float, now: float) -> None:
-        """Ask the member before believing it dead: it may have answered where this news did not reach yet.
+    def doubts(self, claim: Claim) -> bool:
+        """Whether even a new verdict, and one of this node's own, is put to the member first: the votes behind it may
+        be from before the moment in which a network healed."""
+        return claim.state is State.DEAD and claim.verdict is not None and claim.verdict.rule in SILENCES
 
-        A new silence is passed on meanwhile: no hop of a flood waits, and each that hears of it asks for itself.
-        """
+    def hold_back(self, claim: Claim, now: float) -> None:
+        """The same for a new verdict. It is passed on meanwhile: no hop of a flood waits, and each that hears of it
+        asks for itself."""
+        self._hold_back(claim, NEW_HOLD, now)
+
+    def _hold_back(self, claim: Claim, least: float, now: float) -> None:
+        """Ask the member before believing it dead: it may have answered where this news did not reach yet."""
         if claim.name in self._held:  # one question at a time, in its turn; a sync brings a later death again
             return
         if least == NEW_HOLD:
             self._queue.claim(claim)
         entry = self._table.get(claim.name)
-        once = least == NEW_HOLD and entry is not None and self._is_silent_here(entry, now)
-        asked = QUESTIONS - 1 if once else 0
         self._next_held = max(now, self._next_held + self._spacing)
+        many = self._next_held - now > MANY * self._spacing
+        once = many and least == NEW_HOLD and entry is not None and self._is_silent_here(entry, now)
+        asked = QUESTIONS - 1 if once else 0
         timer = self._timers.at(self._next_held, lambda at: self._put_to_member(claim.name, at, asked))
         hold = max(least, 4 * self._rtt.p99 if least == OLD_HOLD else self._rtt.answer)
         rest = min(self._rtt.answer or hold, hold / QUESTIONS)

@@ -18,7 +18,7 @@ __all__ = ["DeadProber"]
 
 SOON = 1.0  # seconds between an ack and what was sent with it
 FIRST = 2.0  # probe intervals after the death
-LONGEST = 5.0  # seconds between two tries of one dead member, whichever of its predecessors tries
+TURN = 5.0  # seconds, at least T, between two tries of one dead member when its predecessors take turns
 LOOKED_AT = 256  # dead members per round whose place on the rings is looked at: half of a cluster may die at once
 
 
@@ -33,9 +33,11 @@ class _Try(msgspec.Struct):
 
 
 class DeadProber:
-    """Pings the dead members of which this node is a ring predecessor, 2, 4, 8 .. T after the death.
+    """Pings the dead members of which this node is a ring predecessor, after 2, 4 .. T, then every 5 s in turn.
 
-    In the end a dead member is pinged every 5 s, by its predecessors on the rings in turn: 12 datagrams a minute.
+    Whose turn it is says cluster time: those that died at once, as in a partition, would else be tried by all at once,
+    and then by nobody for a while. That makes 12 datagrams a minute, in the end, for each dead member.
+
     The ping carries the accusation, for the member to refute if it lives, and this node's own claim, since after a
     partition each holds the other dead. The ack brings what that one holds of this node; if that has to be refuted,
     another ping tells the refutation at once. So both are live again after two round trips, and the rest follows by
@@ -43,7 +45,9 @@ class DeadProber:
     """
 
     def __init__(self, context: NodeContext, local: LocalMember, pings: Pings) -> None:
-        self._interval = context.config.probe_interval
+        self._first = FIRST * context.config.probe_interval
+        self._turn = max(TURN, context.config.probe_interval)
+        self._clock = context.clock
         self._table = context.table
         self._topology = context.table.topology
         self._local = local
@@ -52,8 +56,7 @@ class DeadProber:
 
     def add(self, entry: Entry, now: float) -> None:
         """A member was declared dead."""
-        delay = FIRST * self._interval
-        self._tries[entry.name] = _Try(entry, now + delay, delay)
+        self._tries[entry.name] = _Try(entry, now + self._first, self._first)
 
     def on_round(self, now: float) -> None:
         """Try one dead member whose time has come; those that others stand before just wait on."""
@@ -62,17 +65,26 @@ class DeadProber:
             if self._table.get(name) is not attempt.entry or attempt.entry.claim.state is not State.DEAD:
                 del self._tries[name]
             elif attempt.due <= now:
-                attempt.delay = min(2 * attempt.delay, max(self._longest(), self._interval))
-                attempt.due = now + attempt.delay
+                turn = self._topology.turn_before(attempt.entry)
+                attempt.due = now + self._wait(attempt, turn, now)
                 looked_at += 1
-                if self._topology.precedes(attempt.entry):
+                if turn is not None:
                     self._tell(attempt, now)
                     return
                 if looked_at == LOOKED_AT:
                     return
 
-    def _longest(self) -> float:
-        return LONGEST * min(len(self._topology.rings), self._table.live_count)
+    def _wait(self, attempt: _Try, turn: tuple[int, int] | None, now: float) -> float:
+        """Seconds until the next try, if this node is that one's predecessor then, too."""
+        attempt.delay *= 2
+        if attempt.delay <= self._turn:
+            return attempt.delay
+        attempt.delay = self._turn
+        if turn is None:
+            return self._turn * len(self._topology.rings)
+        number, count = turn
+        begins = (number + attempt.entry.phase / 2**64) * self._turn
+        return (begins - self._clock.exact(now) / 1000) % (count * self._turn) or self._turn
 
     def answered(self, dead: Entry, now: float) -> None:
         """A dead member acked a ping; if this node had to refute its own death meanwhile, tell it so at once."""

@@ -90,13 +90,17 @@ class Judge:
         return BRAKE if live > 3 and len(self._under_watch) > (live - 1) / 2 else 1
 
     def judge(self, watch: Watch, schedule: Schedule) -> None:
-        """Suspect or declare dead, if a rule holds; the hub hears of it, which ends the watch of one that is dead."""
-        if self._health.deaf or watch.over:
+        """Suspect or declare dead, if a rule holds; the hub hears of it, which ends the watch of one that is dead.
+
+        That may take a moment, in which the member itself is asked.
+        """
+        if self._health.deaf or watch.over or watch.judged:
             return
         rule = self._rule(watch, schedule)
         if rule is Rule.SUSPICION:
             self._declare(watch, State.SUSPECT, rule, schedule)
         elif rule is not None:
+            watch.judged = True
             self._counters.verdicts[rule] += 1
             self._declare(watch, State.DEAD, rule, schedule)
 

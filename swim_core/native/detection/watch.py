@@ -102,6 +102,7 @@ class Watch(msgspec.Struct):
         since: awake clock at t0, the sending of the first unanswered ping.
         pings: sent in this watch.
         stage: how far it has come.
+        judged: whether a verdict was given at this incarnation, and the member is asked before it is believed.
         accusers: short ids of those it is a helper for, and when they last asked.
         helpers: asked so far, by name (a helper that restarts goes on), in the order of rank.
         candidates: who may be asked next, best rank last.
@@ -122,6 +123,7 @@ class Watch(msgspec.Struct):
     since: float
     pings: int = 0
     stage: Stage = Stage.HELPING
+    judged: bool = False
     accusers: dict[int, float] = msgspec.field(default_factory=dict)
     helpers: dict[str, AskedHelper] = msgspec.field(default_factory=dict)
     candidates: list[Entry] = msgspec.field(default_factory=list)

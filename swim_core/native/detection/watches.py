@@ -148,6 +148,7 @@ class Watches:
         if change.new_run or after.state is not State.SUSPECT:
             self._end(watch, now)
         else:
+            watch.judged = watch.judged and watch.incarnation == after.incarnation
             watch.incarnation = after.incarnation
 
     def stop(self) -> None:

@@ -104,7 +104,10 @@ class Topology:
                 break
         return list(found.values())[:limit]
 
-    def precedes(self, subject: Entry) -> bool:
-        """Whether this node stands right before ``subject``, or the place where it stood, on any ring."""
+    def turn_before(self, subject: Entry) -> tuple[int, int] | None:
+        """Of those right before ``subject``, or the place where it stood, on the rings: which one this node is, counted
+        from 0, and how many they are. None if it is none of them."""
         rings = zip(self.rings, self._places(subject), strict=True)
-        return any(ring[ring.index(place) - 1] is self.local for ring, place in rings)
+        before = list({entry.name: entry for ring, place in rings for entry in (ring[ring.index(place) - 1],)}.values())
+        mine = next((number for number, entry in enumerate(before) if entry is self.local), None)
+        return None if mine is None else (mine, len(before))

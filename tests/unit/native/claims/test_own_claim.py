@@ -647,20 +647,34 @@ def test_a_new_silence_is_passed_on_at_once_and_believed_after_three_questions(r
     assert len(asked) == 3
 
 
-def test_one_question_is_enough_where_this_node_has_pinged_it_in_vain_for_s_itself() -> None:
+def test_where_many_wait_to_be_asked_one_question_is_enough_if_this_node_has_pinged_them_in_vain_for_s_itself() -> None:
     """Of few survivors of many each hears of all deaths, and has seen them."""
-    hand = Hand(knows=[A, B, C], config=Config.lan(stall_tolerance=20.0))
-    hand.answering = [A, C]
-    hand.until(lambda: bool(hand.node.statistics().watches), 30.0)
-    hand.run(21.0)
+    others = peers(16)
+    hand = Hand(knows=others, config=Config.lan(stall_tolerance=20.0, max_held_back_per_second=10))
+    hand.answering = others[:2]
+    hand.until(lambda: hand.node.statistics().watches >= 14, 60.0)
+    hand.run(25.0)
     hand.clear()
-    start = hand.now
-    death = B.claim(State.DEAD, rule=Rule.SILENT, time=hand.cluster_time)
-    hand.feed(A, claims=[death])
-    assert hand.state(B) is not State.DEAD
-    hand.until(lambda: hand.state(B) is State.DEAD, 0.02)
-    asked = {sent.at - start for sent in hand.to(B) if death in sent.claims and sent.message is None}
-    assert asked == {0.0}
+    deaths = [other.claim(State.DEAD, rule=Rule.SILENT, time=hand.cluster_time) for other in others[2:]]
+    hand.feed(others[0], claims=deaths)
+    hand.run(3.0)
+    asked = [
+        sum(sent.message is None and death in sent.claims and len(sent.claims) <= 2 for sent in hand.to(other))
+        for other, death in zip(others[2:], deaths, strict=True)
+    ]
+    assert asked[:8] == [3] * 8
+    assert asked[8:] == [1] * 6
+
+
+def test_each_question_about_its_own_death_is_answered() -> None:
+    """Either may be lost, and whoever asks three times must hear it once."""
+    hand = Hand(knows=[A, B, C])
+    hand.answering = [A, B, C]
+    suspicion, death = hand.own_claim(State.SUSPECT), hand.own_claim(State.DEAD)
+    for _ in range(3):
+        answers = [sent for sent in hand.feed(A, claims=[suspicion, death]) if sent.to == A.address]
+        assert any(claim.name == "me" and claim.incarnation == 1 for sent in answers for claim in sent.claims)
+        hand.run(0.01)
 
 
 def test_a_member_that_answers_a_new_silence_is_never_dead() -> None:

@@ -97,7 +97,7 @@ def test_of_many_that_die_at_once_a_bounded_number_is_looked_at_per_round(monkey
         router.verdict_given(Claim(other.name, 1, pack(other.address), 0, State.DEAD, None, verdict), 1.0)
     prober = parts_of(node).dead_prober
     looked_at: list[str] = []
-    monkeypatch.setattr(Topology, "precedes", lambda _, entry: looked_at.append(entry.name))
+    monkeypatch.setattr(Topology, "turn_before", lambda _, entry: looked_at.append(entry.name))
     for round_ in range(1, 5):
         prober.on_round(10.0 + round_ * 1e-3)
         assert len(looked_at) == min(round_, 3) * LOOKED_AT
