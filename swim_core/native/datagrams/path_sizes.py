@@ -48,7 +48,7 @@ class PathSizes:
         return next(rung for rung, size in enumerate(self.ladder) if size <= path.size)
 
     def stated(self, address: Address, size: int, now: float) -> None:
-        """Whoever is there asked in so many bytes, and wants no larger answer."""
+        """The other side asked in so many bytes, and gets no larger answer."""
         if size < self.limit:
             self._keep(address, max(size, self.ladder[-1]), now)
         else:

@@ -17,10 +17,10 @@ TURNS = 2  # rounds, at least, over which those of more than a few are spread
 class Reminders:
     """The highest number received of each origin that broadcast lately.
 
-    A flood passes whoever is cut off meanwhile, and nothing else shows that: views agree. So pings and acks to live
-    members say which broadcasts there are, for `Settings.remind_broadcasts` after the last one of an origin. Each
-    member meets one other in a round, and hears by it what it missed. Of many origins a part is told in each round;
-    which one follows from the round, so that whoever meets others in successive rounds hears all parts.
+    A flood misses members that are cut off meanwhile, and nothing else shows that, since views agree. So pings and acks
+    to live members say which broadcasts there are, for `Settings.remind_broadcasts` after the last one of an origin.
+    Each member meets one other in a round, and hears by it what it missed. Of many origins a part is told in each
+    round; which one follows from the round, so that whoever meets others in successive rounds hears all parts.
     """
 
     def __init__(self, config: Settings, clock: ClusterClock) -> None:

@@ -1,4 +1,4 @@
-"""Who sent the datagram in hand, and what that entitles it to."""
+"""The sender of the datagram in hand, and what it is entitled to."""
 
 import msgspec
 

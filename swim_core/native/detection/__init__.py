@@ -1,1 +1,1 @@
-"""Who lives: probes in pairs, watches with votes, the words of kernels, and the evidence behind each verdict."""
+"""Failure detection: probes in pairs, watches with votes, what kernels report, and the evidence for each verdict."""

@@ -105,6 +105,6 @@ class DeadProber:
                 self._tell(attempt, now)
 
     def _tell(self, attempt: _Try, now: float) -> None:
-        """Ping a member that is held dead, with this node's own claim and what is held of that one."""
+        """Ping a dead member, with this node's own claim and the claim that it has about that member."""
         attempt.told = self._local.claim
         self._pings.send(attempt.entry, now, riding=Piggyback([encode_item(attempt.told)]))

@@ -16,11 +16,11 @@ MAX_DETAIL = 240  # characters of one observation: a few names of others
 BOUNDARIES = {"watch began", "answered"}  # what is seen again after one of these is another story
 
 _KERNELS = {
-    KernelEvidence.REFUSED_UDP: "nobody listens there, says its kernel",
-    KernelEvidence.REFUSED_TCP: "its port takes no connections",
+    KernelEvidence.REFUSED_UDP: "its kernel says that nobody listens there",
+    KernelEvidence.REFUSED_TCP: "its port refuses connections",
     KernelEvidence.REACHABLE: "its kernel answers: the host is up",
     KernelEvidence.KERNEL_SILENT: "its kernel doesn't answer either",
-    KernelEvidence.CONNECTION_LOST: "its end of a tripwire closed unannounced",
+    KernelEvidence.CONNECTION_LOST: "its end of a tripwire closed without an announcement",
 }
 
 

@@ -21,7 +21,7 @@ from .watch import UNANSWERED, Watch
 
 __all__ = ["Helper"]
 
-ACCUSER_LIFE = 5.0  # seconds after which an accuser that asked no more is forgotten
+ACCUSER_LIFE = 5.0  # seconds after which an accuser that has stopped asking is forgotten
 MAX_ASKED = 64  # watches kept for one accuser that nobody else had a reason for
 MAX_WATCHES = 4_096  # bounds what members that ask for help can make this node watch
 

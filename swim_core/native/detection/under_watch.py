@@ -1,4 +1,4 @@
-"""Who is under watch at this node, and what that comes to when there are many."""
+"""The members that this node is watching, and what follows when there are many."""
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
@@ -9,12 +9,12 @@ from .watch import Watch
 
 __all__ = ["UnderWatch"]
 
-SEVERAL = 4  # at once: whoever says nothing may be gone as well
+SEVERAL = 4  # at once: other silent members may be gone as well
 MANY = 8  # more at once are a rack, a partition, or this node's own trouble, and no longer chance
 
 
 class UnderWatch:
-    """The watches by the short id of the run that is watched; whoever is under watch is of no use as a helper."""
+    """The watches by the short id of the run that is watched; a member under watch is of no use as a helper."""
 
     def __init__(self) -> None:
         self._watches: dict[int, Watch] = {}

@@ -55,7 +55,7 @@ DEATH_REPEATS = REPEATS[:1]
 
 
 class Audience(Protocol):
-    """Who may well hear what is told."""
+    """The members that can probably hear what is sent."""
 
     @property
     def many(self) -> bool:
@@ -135,7 +135,7 @@ class Gossip:
     def settle(self, now: float) -> None:
         """Push what is pending, or plan to; called after every input that left something pending."""
         if self._queue.any and not self._table.has_others:
-            self._queue.clear()  # nobody to tell: whoever comes asks for everything
+            self._queue.clear()  # there is nobody to tell, and a newcomer asks for everything
         if not self._queue.any or self._scheduled:
             return
         if self._wait(now) <= 0:

@@ -77,7 +77,9 @@ class Sync:
 
     def __init__(self, context: NodeContext, claims: ClaimMerger, hearsay: Hearsay, broadcasts: Broadcasts) -> None:
         self._paths = context.paths
-        self._max_pages = context.config.max_members + context.config.max_tombstones  # no peer can page for ever
+        self._max_pages = (
+            context.config.max_members + context.config.max_tombstones
+        )  # so that no peer can page without end
         self._timers = context.timers
         self._table = context.table
         self._view_digest = context.table.view_digest
@@ -200,7 +202,7 @@ class Sync:
             if self._table.get(entry.claim.name) is not None:
                 exchange.shown[entry.claim.name] = precedence(entry.claim)
         if self._exchange is not exchange:
-            return  # the page said that this node is held dead, and it asks somebody anew
+            return  # the page said that this node is dead, and it asks another member again
         exchange.pages += 1
         if page.cursor is None:
             self._push_back(exchange, now)

@@ -23,7 +23,7 @@ __all__ = ["Announcer"]
 
 SPREAD = 0.2  # seconds times n within which n members ask an announcer, each at its own time: one each 0.2 s
 MAX_WAITING = 64  # addresses to be asked: a flood of invented ones fills no memory
-MANY = 64  # members, beyond which each announces itself less often, so that the group hears no more in all
+MANY = 64  # members, beyond which each announces itself less often, so that the group's traffic stays the same
 
 
 class Announcer:

@@ -1,7 +1,7 @@
-"""Joining: seeds are asked for ever, in two steps, so that no stranger's claim is merged and no reflection pays.
+"""Joining: a node asks its seeds as long as it runs, in two steps, so that it merges no stranger's claim.
 
-JOIN -> JOIN_ACK(cookie) -> JOIN(cookie, claim) -> JOIN_ACK -> sync. The cookie proves that whoever asks
-receives at the address it asks from (docs/protocol.md, section 7).
+JOIN -> JOIN_ACK(cookie) -> JOIN(cookie, claim) -> JOIN_ACK -> sync. The cookie proves that the newcomer
+receives at the address it asks from, so that reflection doesn't pay (docs/protocol.md, section 7).
 """
 
 from collections.abc import Sequence
@@ -36,7 +36,7 @@ ANNOUNCED = 16  # addresses asked once each, of which answers are awaited
 VAIN = 2  # askings of a seed after which it counts as unanswered: 3 s, later than members that start together
 TRIES = 3  # per step, a probe timeout apart
 LATE = 12  # probe timeouts that an answer may be late: round trips up to some six seconds, of links that buffer much
-MAX_ADDED = 64  # seeds that tools may add: each is asked for ever
+MAX_ADDED = 64  # seeds that tools may add: each is asked as long as the node runs
 PADDED = 800  # bytes of a JOIN, so that the longest answer (a held claim with full metadata) may come back
 PADDING = 14  # bytes that a JOIN's own array, and its padding, take at most
 LAST_PADDED = 548  # of the last in each step: some paths swallow what is larger (`PathSizes`), and most answers fit
@@ -61,7 +61,7 @@ class _Seed(msgspec.Struct):
 
 
 class Joiner:
-    """Asks the seeds that are no live member's address, with backoff, for ever: so islands merge too.
+    """Asks the seeds that are not addresses of live members, with backoff, again and again: so islands merge.
 
     While this node hears nobody, it asks all: who it holds live may have been restarted, and know this run no more.
     """

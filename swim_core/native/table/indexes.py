@@ -56,14 +56,14 @@ class Addresses:
         )
 
     def add(self, entry: Entry) -> None:
-        """A live member's address is its own now, whoever claimed it before."""
+        """A live member owns its address from now on, whichever member claimed it before."""
         before = self._latest.get(entry.address)
         if before is not None:
             self._others.setdefault(entry.address, []).append(before)
         self._latest[entry.address] = entry
 
     def remove(self, entry: Entry) -> None:
-        """It is there no more: the address is again that of the latest before it."""
+        """It is gone: the address belongs to the latest member before it again."""
         others = self._others.get(entry.address)
         if self._latest[entry.address] is not entry:
             assert others is not None
@@ -86,11 +86,11 @@ class View:
         self._members: tuple[Member, ...] | None = None
 
     def changed(self, entry: Entry) -> None:
-        """Another claim is held about a member."""
+        """The claim about a member changed."""
         self._members = None
 
     def moved(self, entry: Entry) -> None:
-        """One came to be live, or is so no more."""
+        """A member became live, or is no longer live."""
         self._by_name = self._members = None
 
     def members(self, live: Ring[Entry]) -> tuple[Member, ...]:

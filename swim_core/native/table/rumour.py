@@ -21,7 +21,7 @@ class Stage(Enum):
     RESTING = auto()
     """It did not answer."""
     OVER = auto()
-    """It is kept no more: it became a member, or was dropped."""
+    """It is no longer kept: it became a member, or was dropped."""
 
 
 class Rumour(msgspec.Struct, eq=False):

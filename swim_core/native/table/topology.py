@@ -43,7 +43,7 @@ class Topology:
             ring.add(place, entry)
 
     def remove(self, entry: Entry) -> None:
-        """A member is live no more."""
+        """A member is no longer live."""
         self.version += 1
         self.order.remove(entry.phase, entry)
         for ring, place in zip(self.rings, self._places(entry), strict=True):

@@ -80,7 +80,7 @@ class ViewDigest:
             self.change(entry.phase, entry.view)
 
     def remove(self, entry: Entry) -> None:
-        """A claim is held no more."""
+        """A claim was removed."""
         self.everyone.remove(entry.phase, entry)
         if entry.live:
             self.change(entry.phase, entry.view)

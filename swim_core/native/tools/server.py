@@ -149,7 +149,7 @@ class ToolServer:
     # ------------------------------------------------------------------ members
 
     def _members(self, ask: Ask, room: int, now: float) -> tuple[int | None, bytes] | None:
-        """Members by phase: a place that stays the same, whoever comes and goes between two pages."""
+        """Members by phase: a place that stays the same when others come or go between two pages."""
         table = self._table
         ring = table.topology.order if ask.what is What.MEMBERS else table.view_digest.everyone
         teller = self._teller(now)

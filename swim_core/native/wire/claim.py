@@ -29,7 +29,7 @@ MAX_METADATA = 512  # the format's bound; Config.max_metadata may be lower
 
 
 class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """Who gave a SUSPECT, DEAD or LEFT, by which rule, and when in cluster time (ms)."""
+    """A verdict of SUSPECT, DEAD or LEFT: the member that gave it, its rule, and its cluster time (ms)."""
 
     accuser: U64
     rule: Rule

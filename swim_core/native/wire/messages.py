@@ -44,7 +44,7 @@ __all__ = [
     "WantClaim",
 ]
 
-MAX_DATAGRAM = 65_507  # UDP over IPv4 carries no more
+MAX_DATAGRAM = 65_507  # the most that UDP over IPv4 carries
 MAX_PAYLOAD = 60_000
 MAX_RANGES = 32
 MAX_BUCKETS = 128
@@ -196,7 +196,7 @@ class SyncPage(_Base, frozen=True, tag=9):
 
 
 class WantClaim(_Base, frozen=True, tag=10):
-    """Who goes by this short id?"""
+    """Asks for the claim of the run with this short id."""
 
     short_id: U64
     nonce: U32

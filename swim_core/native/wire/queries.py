@@ -44,7 +44,7 @@ ASK_SIZE = 1_200
 """Bytes that an ASK is padded to: the largest row fits in an answer of that size, and every path passes it."""
 PAGE_SPACING = 0.1
 """Seconds between two pages to one host, other than this one."""
-MAX_DATAGRAM = 65_507  # UDP over IPv4 carries no more
+MAX_DATAGRAM = 65_507  # the most that UDP over IPv4 carries
 
 ShortText = Annotated[str, Meta(max_length=1_024)]
 PackedAddress = Annotated[bytes, Meta(min_length=6, max_length=18)]
@@ -114,7 +114,7 @@ class Tell(_Base, frozen=True, tag=13):
 
 
 class Teller(_Base, frozen=True):
-    """Who answers: its name and address, cluster time (ms) there, members live and gone in its view."""
+    """The member that answers: name, address, its cluster time (ms), and how many members it sees live and gone."""
 
     name: ShortText
     address: PackedAddress
@@ -133,7 +133,7 @@ class Row(_Base, frozen=True):
         heard: ms since it heard the member itself; None for never.
         round_trip: microseconds, of the last ping that the member answered; None for none yet.
         unanswered: pings in a row that the member has not answered.
-        accuser: by name, who judged it; empty where nobody did.
+        accuser: the name of the member that gave the verdict; empty if there is none.
         accuser_address: where that one listens; None if it is not known.
     """
 
@@ -186,7 +186,7 @@ class Spoken(_Base, frozen=True):
 
 
 class Joined(_Base, frozen=True):
-    """Answers JOIN: how many seeds the node has now, or why it takes no more."""
+    """Answers JOIN: how many seeds the node has now, or why it accepts no further ones."""
 
     teller: Teller
     seeds: U32 | None
