@@ -97,7 +97,7 @@ async def test_a_deadline_moves_to_earlier_to_later_and_away() -> None:
         schedule(config.node, here, 60)
         await until(lambda: len(config.node.datagrams) == 4)
         await anyio.sleep(0.05)
-        assert len(config.node.ticks) == 1, "a deadline that has moved on must not cost a wake-up"
+        assert none_since_the_last_datagram(config.node), "a deadline that has moved on must not cost a wake-up"
 
         schedule(config.node, here, 0.03)
         await until(lambda: len(config.node.datagrams) == 5)
@@ -105,7 +105,13 @@ async def test_a_deadline_moves_to_earlier_to_later_and_away() -> None:
         provoke(node)
         await until(lambda: len(config.node.datagrams) == 6)
         await anyio.sleep(0.05)
-        assert len(config.node.ticks) == 1
+        assert none_since_the_last_datagram(config.node)
+
+
+def none_since_the_last_datagram(node: FakeNode) -> bool:
+    """Whether no tick came after it: one that came before, since the machine was busy, was due."""
+    *_, moved = node.datagrams[-1]
+    return all(tick <= moved for tick in node.ticks)
 
 
 @on_every_loop
