@@ -16,7 +16,7 @@ from itertools import cycle, islice
 import attrs
 
 from .chaos import Chaos, Report
-from .scenarios import NOT_YET, SCENARIOS
+from .scenarios import SCENARIOS
 
 ALL = "all"
 MANY = 50  # judgements from which on shares can be told from chance
@@ -83,7 +83,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--scenario",
-        choices=(ALL, *SCENARIOS, *NOT_YET),
+        choices=(ALL, *SCENARIOS),
         default=ALL,
         help=f"what happens; with {ALL}, the seeds take them in turn",
     )

@@ -10,7 +10,7 @@ from swim_core.protocol import ProtocolConfig
 
 from .harm import Acts, Harm
 from .invariants import Bounds, watch_all, watch_deliveries, watch_nodes
-from .scenarios import NOT_YET, SCENARIOS, Scenario
+from .scenarios import SCENARIOS, Scenario
 from .simulation import Simulation
 
 __all__ = ["Chaos", "Report"]
@@ -42,7 +42,7 @@ class Report:
 
 
 def _scenario(name: str | Scenario) -> Scenario:
-    return name if isinstance(name, Scenario) else (SCENARIOS | NOT_YET)[name]
+    return name if isinstance(name, Scenario) else SCENARIOS[name]
 
 
 def _size(chaos: "Chaos") -> int:

@@ -4,7 +4,8 @@ from collections import Counter
 
 import attrs
 
-from swim_core.events import BroadcastReceived, BroadcastsLost, Event, MemberDied, MemberJoined
+from swim_core.events import BroadcastReceived, BroadcastsLost, Event, MemberDied, MemberJoined, NameRegained
+from swim_core.member import Member
 
 from .cluster import Cluster
 from .observer import Observer
@@ -189,8 +190,9 @@ class NothingMissedUnsaid(Observer):
     could not for so long that members were declared dead: these are tried again only now and then.
 
     Of an origin that has ended this holds for what some node that runs had got, if it was made ``retained`` seconds
-    before everything could pass again or later: peers keep it for that long. A node had been there once it had met its
-    first member ``repair`` seconds before.
+    before everything could pass again or later: peers keep it for that long. A run that came and went while not
+    everything could pass may be unknown to some for good: these hear nothing of it. A node had been there once it had
+    met its first member, or had its name back, as another run, ``repair`` seconds before.
     """
 
     def __init__(
@@ -208,16 +210,23 @@ class NothingMissedUnsaid(Observer):
         self._had: dict[Key, dict[Process, None]] = {}
         self._lost: Counter[tuple[Process, tuple[str, int]]] = Counter()
         self._met: dict[Process, float] = {}
+        self._known: set[tuple[Process, str, int]] = set()  # who was told of which run
+        self._spells: list[tuple[float, float]] = []  # from, to: in which not everything could pass
+        self._ended: dict[Process, float] = {}
 
     def on_network(self) -> None:
         now, whole = self._cluster.now, self._cluster.network.whole
         self._whole = now if whole else INFINITY
         if whole and self._broken:
+            self._spells.append((self._cut, now))
             soon, later = self._wait
             self._cluster.after(soon if now - self._cut < DECLARED else later, self._check, now)
         elif not whole and not self._broken:
             self._cut = now
         self._broken = not whole
+
+    def on_stop(self, process: Process, how: Stop) -> None:
+        self._ended[process] = self._cluster.now
 
     def on_wake(self, process: Process) -> None:
         self._woke[process] = self._cluster.now
@@ -234,8 +243,13 @@ class NothingMissedUnsaid(Observer):
         self._sent.setdefault((name, epoch), {})[number] = self._cluster.now, process
 
     def on_event(self, process: Process, event: Event) -> None:
+        member = getattr(event, "member", None)
+        if isinstance(member, Member):
+            self._known.add((process, member.name, member.epoch))
         if isinstance(event, MemberJoined):
             self._met.setdefault(process, self._cluster.now)
+        elif isinstance(event, NameRegained):
+            self._met[process] = self._cluster.now
         elif isinstance(event, BroadcastReceived):
             self._had.setdefault((event.origin.name, event.origin.epoch, event.number), {})[process] = None
         elif isinstance(event, BroadcastsLost):
@@ -275,8 +289,14 @@ class NothingMissedUnsaid(Observer):
             return False
         if origin.running and not origin.leaving:
             return key[1] == origin.node.local.epoch
+        if (process, *key[:2]) not in self._known and self._came_and_went_in_a_cut(origin):
+            return False
         holders = (other for other in self._had.get(key, {}) if other.running and not other.leaving)
         return any(holders) and time >= self._whole - self._retained
+
+    def _came_and_went_in_a_cut(self, origin: Process) -> bool:
+        ended = self._ended.get(origin, INFINITY)
+        return any(begin <= origin.started and ended <= end for begin, end in self._spells)
 
 
 def _some(numbers: list[int]) -> str:

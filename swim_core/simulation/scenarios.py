@@ -5,7 +5,7 @@ import attrs
 from . import missed_broadcasts, situations
 from .harm import Acts, Harm
 
-__all__ = ["NOT_YET", "SCENARIOS", "Scenario"]
+__all__ = ["SCENARIOS", "Scenario"]
 
 
 @attrs.frozen(kw_only=True)
@@ -144,7 +144,7 @@ SCENARIOS = {
         Scenario(
             name="few",
             acts=((1, situations.few_survive),),
-            sizes=(12, 16, 20),
+            sizes=(12, 16, 20, 40),
             seconds=20.0,
             every=3.0,
             death_known=A_MINUTE,
@@ -172,18 +172,3 @@ SCENARIOS = {
     )
 }
 """All scenarios that must hold, by name."""
-
-NOT_YET = {
-    scenario.name: scenario
-    for scenario in (
-        Scenario(
-            name="few-of-many",
-            acts=((1, situations.few_survive),),
-            sizes=(40,),
-            seconds=20.0,
-            every=3.0,
-            death_known=A_MINUTE,
-        ),
-    )
-}
-"""Scenarios that show what does not hold yet: kept out of sweeps until it does."""

@@ -16,7 +16,9 @@ from swim_core import (
     Member,
     MemberDied,
     MemberJoined,
+    MemberRecovered,
     MemberUpdated,
+    NameRegained,
     Origin,
     Rule,
     State,
@@ -187,7 +189,7 @@ class TestDeathsKnown:
         for number in (0, 1, 2):
             stage.forget(number, stage.processes[4])
         stage.simulation.run_for(7.9)
-        with pytest.raises(InvariantViolated, match=r"node-3 still holds Member\(name='node-4'"):
+        with pytest.raises(InvariantViolated, match=r"node-3 still holds node-4 at"):
             stage.simulation.run_for(1.0)
 
     def test_all_that_learned_in_time_satisfy_it(self, stage: Stage) -> None:
@@ -490,6 +492,33 @@ class TestNothingMissedUnsaid:
         stage.simulation.crash("node-0")
         with pytest.raises(InvariantViolated, match="node-4 missed") if found else nullcontext():
             stage.simulation.calm()
+
+    @pytest.mark.parametrize(
+        ("in_the_cut", "told", "found"), [(True, False, False), (True, True, True), (False, False, True)]
+    )
+    def test_who_was_never_told_of_a_run_that_came_and_went_in_a_cut_need_not_hear_of_it(
+        self, stage: Stage, in_the_cut: bool, told: bool, found: bool
+    ) -> None:
+        if in_the_cut:
+            stage.simulation.partition(["node-4"])
+        brief = stage.simulation.add("brief", join=["node-0"])
+        stage.simulation.run_for(5.0)
+        stage.simulation.broadcast(brief, b"news")
+        local = brief.node.local
+        stage.tell(1, BroadcastReceived(Origin(local.name, local.epoch, local.address), 1, b"news"))
+        if told:
+            stage.tell(4, MemberRecovered(local))
+        stage.simulation.crash(brief)
+        stage.simulation.heal()
+        for number in (0, 2, 3):
+            stage.tell(number, BroadcastsLost(Origin(local.name, local.epoch, local.address), 1))
+        with pytest.raises(InvariantViolated, match="node-4 missed") if found else nullcontext():
+            stage.simulation.calm()
+
+    def test_who_has_its_name_back_begins_anew(self, stage: Stage) -> None:
+        self.spread(stage, 1, 2, 3)
+        stage.tell(4, NameRegained(stage.node(4).itself))
+        stage.simulation.calm()
 
     def test_what_was_made_before_it_came_need_not_come_and_is_counted(self, stage: Stage) -> None:
         self.spread(stage, 1, 2, 3)
