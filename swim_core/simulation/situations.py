@@ -28,6 +28,9 @@ __all__ = [
 
 SEVERAL = 5  # members below which the others don't outvote one: there the protocol promises less
 SHORT = 2.9  # seconds of a stall that a silent kernel doesn't turn into a death
+FEWER_THAN_RINGS = (
+    3  # stall where floods go by rings: whoever's predecessors all stall learns by a digest, seconds later
+)
 SETTLED = 3.5  # seconds after which a cluster that was disturbed is settled: views, rings and pairs
 
 
@@ -159,7 +162,7 @@ def end_the_hung(harm: Harm) -> None:
     simulation.faults["hung one ended"] += 1
     simulation.pause(one, harm.longest_stall)
     simulation.run_for(random.uniform(1.8, 2.0))
-    steady = others[: len(others) // 2 + 1]
+    steady = others[: max(len(others) // 2 + 1, len(others) - FEWER_THAN_RINGS)]
     for process in others[len(steady) :]:
         simulation.pause(process, harm.longest_stall)
     simulation.crash(one)
