@@ -5,6 +5,8 @@ from typing import Annotated
 import typer
 from typer import Argument, Option
 
+from ..tools.options import KeyFile, use_key_file
+
 __all__ = ["add_keys"]
 
 File = Annotated[str, Argument(metavar="FILE", show_default=False, help="The key file.")]
@@ -82,8 +84,9 @@ def status(
         str | None, Option(metavar="HOST:PORT", help="A member to begin with [SWIM_JOIN, 127.0.0.1:7946].")
     ] = None,
     cluster: Cluster = None,
+    key_file: KeyFile = None,
 ) -> int:
-    """Ask every member which keys it holds, the preferred one first; with SWIM_KEY_FILE.
+    """Ask every member which keys it holds, the preferred one first.
 
     \b
     Example:  swim keys status --join 127.0.0.1:7946
@@ -91,6 +94,7 @@ def status(
     """
     from .status import run_status
 
+    use_key_file(key_file)
     return run_status(join, cluster)
 
 

@@ -1,5 +1,6 @@
 """The options of the tools, built with typer. The code of a tool is imported when it runs."""
 
+import os
 from typing import Annotated
 
 import typer
@@ -7,10 +8,13 @@ from typer import Argument, Option
 
 from ..choices import Format
 
-__all__ = ["add_tools"]
+__all__ = ["KeyFile", "add_tools", "use_key_file"]
 
 Join = Annotated[str | None, Option(metavar="HOST:PORT", help="The member to ask [SWIM_JOIN, 127.0.0.1:7946].")]
 Cluster = Annotated[str | None, Option(metavar="LABEL", help="The cluster's label, if it has one [SWIM_CLUSTER].")]
+KeyFile = Annotated[
+    str | None, Option("--key-file", metavar="FILE", help="Keys of the cluster, or of readers [SWIM_KEY_FILE].")
+]
 Output = Annotated[Format, Option(help="Output for people or programs.")]
 
 
@@ -23,10 +27,18 @@ def add_tools(app: typer.Typer) -> None:
     app.command(short_help="Watch members and events live.")(watch)
 
 
+def use_key_file(key_file: str | None) -> None:
+    """What the option says takes the place of the variables, for this command, which ends with its answer."""
+    if key_file is not None:
+        os.environ.pop("SWIM_KEY", None)
+        os.environ["SWIM_KEY_FILE"] = key_file
+
+
 def members(
     join: Join = None,
     gone: Annotated[bool, Option("--gone", help="Include members that are dead or have left.")] = False,
     cluster: Cluster = None,
+    key_file: KeyFile = None,
     format: Output = Format.TEXT,
 ) -> int:
     """List the members that a running member sees. This doesn't join the cluster.
@@ -41,6 +53,7 @@ def members(
     """
     from .members import run_members
 
+    use_key_file(key_file)
     return run_members(join, cluster, gone=gone, json=format is Format.JSON)
 
 
@@ -48,6 +61,7 @@ def why(
     name: Annotated[str, Argument(metavar="NAME", show_default=False, help="The member in question.")],
     join: Join = None,
     cluster: Cluster = None,
+    key_file: KeyFile = None,
     format: Output = Format.TEXT,
 ) -> int:
     """Explain why a member is seen as dead, suspect or alive: who says so, on what evidence.
@@ -61,6 +75,7 @@ def why(
     """
     from .why import run_why
 
+    use_key_file(key_file)
     return run_why(join, cluster, name, json=format is Format.JSON)
 
 
@@ -68,6 +83,7 @@ def broadcast(
     text: Annotated[str, Argument(metavar="TEXT", show_default=False, help="The message.")],
     join: Join = None,
     cluster: Cluster = None,
+    key_file: KeyFile = None,
     format: Output = Format.TEXT,
 ) -> int:
     """Broadcast a message through a running member, in that member's name.
@@ -79,6 +95,7 @@ def broadcast(
     """
     from .broadcast import run_broadcast
 
+    use_key_file(key_file)
     return run_broadcast(join, cluster, text, json=format is Format.JSON)
 
 
@@ -88,6 +105,7 @@ def join_seeds(
     ],
     join: Join = None,
     cluster: Cluster = None,
+    key_file: KeyFile = None,
     format: Output = Format.TEXT,
 ) -> int:
     """Give a running member more seeds to ask, in addition to those it has.
@@ -100,10 +118,11 @@ def join_seeds(
     """
     from .join import run_join
 
+    use_key_file(key_file)
     return run_join(join, cluster, seeds, json=format is Format.JSON)
 
 
-def watch(join: Join = None, cluster: Cluster = None, format: Output = Format.TEXT) -> int:
+def watch(join: Join = None, cluster: Cluster = None, key_file: KeyFile = None, format: Output = Format.TEXT) -> int:
     """Watch what a running member sees: who is there, who joins, leaves, is suspected or dies.
 
     \b
@@ -115,4 +134,5 @@ def watch(join: Join = None, cluster: Cluster = None, format: Output = Format.TE
     """
     from .watch import run_watch
 
+    use_key_file(key_file)
     return run_watch(join, cluster, json=format is Format.JSON)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +51,16 @@ def test_it_tells_when_all_prefer_the_new_key(pair: tuple[ThreadNode, ThreadNode
         lines = status(OLD, expected=int(node is pair[0]))
     assert lines[-1] == f"all 2 prefer {new}"
     assert [line.split()[2:] for line in lines[1:3]] == [[new, old, "refused"]] * 2
+
+
+@pytest.mark.parametrize("command", [["members"], ["why", "bob"], ["broadcast", "x"], ["keys", "status"]])
+def test_the_file_of_the_option_takes_the_place_of_variables(
+    pair: tuple[ThreadNode, ThreadNode], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: list[str]
+) -> None:
+    (file := tmp_path / "swim.key").write_text(OLD.reveal())
+    for name in ("SWIM_KEY", "SWIM_KEY_FILE"):
+        monkeypatch.setenv(name, NEW.reveal())  # whatever they say; and they are put back
+    assert run([*command, "--join", str(pair[0].local.address), "--key-file", str(file)]) == 0
 
 
 def test_who_does_not_answer_is_told(pair: tuple[ThreadNode, ThreadNode], status: Status) -> None:
