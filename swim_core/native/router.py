@@ -138,7 +138,7 @@ class Router:
             self._handlers[type(message)](message, sender, now)
         for further in envelope.further:
             self._handlers[type(further)](further, sender, now)
-        if stranger and type(message) is messages.Ping:
+        if stranger and type(message) is messages.Ping and not self._hearsay.showed_up(sender, now):
             self._corrections.ask_who(sender, now)
         if sender.proven is not None and not sender.proven.live:
             self._hear_of_the_dead(sender, sender.proven, message, now)

@@ -105,6 +105,17 @@ class Hearsay:
         """Whether others told of it: it may well ask who pings it."""
         return bool(self._rumours) and (sender.short_id, pack(sender.address)) in self._rumours
 
+    def showed_up(self, sender: Sender, now: float) -> bool:
+        """Whether it had not answered, and now pings this node itself: then the path is open again, and it is asked anew.
+
+        It pays with its own ping, which is no shorter.
+        """
+        rumour = self._rumours.get((sender.short_id, pack(sender.address))) if self._rumours else None
+        if rumour is None or rumour.stage is not Stage.RESTING or rumour.replaced:
+            return False
+        self._begin(rumour, now)
+        return True
+
     def learn_number(self, short_id: int, told: PageEntry, *, first_sync: bool) -> None:
         """A sync told the number of the last broadcast, too."""
         rumour = self._rumours.get((short_id, told.claim.address)) if self._rumours else None

@@ -422,3 +422,19 @@ def test_numbers_of_a_claim_that_is_kept_aside_are_nobodys() -> None:
     hand.feed(A, claims=[NEW.claim()], numbers=[Number(NEW.short_id, 9)])
     hand.run(1.0)
     assert not hand.messages(Want)
+
+
+def test_one_that_did_not_answer_is_asked_anew_when_it_pings_itself() -> None:
+    """A cut has healed, say. Its own ping pays for that, which takes the place of the question who it is."""
+    hand = doubting()
+    hand.feed(A, claims=[NEW.claim()])
+    hand.run(3.0)
+    assert len(examined(hand)) >= 1
+    hand.clear()
+    hand.feed(NEW, Ping(7, hand.short_id, UNIX_MS))
+    (ping,) = examined(hand)
+    assert not hand.messages(WantClaim, NEW)
+    hand.feed(NEW, Ping(8, hand.short_id, UNIX_MS))
+    assert len(examined(hand)) == 1, "once at a time"
+    hand.feed(NEW, Ack(ping.seq, 0))
+    assert hand.state(NEW) is State.ALIVE
