@@ -7,6 +7,7 @@ import msgspec
 
 from swim_core.events import Event
 from swim_core.shared.timers import Timers
+from swim_core.shared.unguessable import Unguessable
 from swim_core.statistics import Counters
 
 from .cluster_clock import ClusterClock
@@ -41,6 +42,8 @@ class NodeContext(msgspec.Struct, frozen=True, kw_only=True):
     paths: PathSizes
     rtt: RoundTrips
     random: Random
+    """For times and choices: what others must not foresee comes from `unguessable`."""
+    unguessable: Unguessable
     counters: Counters
     emit: Callable[[Event], None]
     """Raises an event for the application."""

@@ -5,7 +5,6 @@ A part is handed the parts that it asks or commands. What it has to report goes 
 
 from collections import deque
 from collections.abc import Mapping
-from hashlib import blake2b
 from math import isfinite
 from random import Random
 
@@ -17,6 +16,7 @@ from swim_core.events import Event
 from swim_core.keys import Keys
 from swim_core.shared.local_health import Limits, LocalHealth
 from swim_core.shared.timers import Timers
+from swim_core.shared.unguessable import Unguessable, derived
 from swim_core.statistics import Counters
 
 from .claims.corrections import Corrections
@@ -115,7 +115,8 @@ class Parts:
             outbox=self.outbox,
             paths=paths,
             rtt=RoundTrips(config),
-            random=Random(int.from_bytes(start.entropy, "big")),
+            random=Random(int.from_bytes(derived(start.entropy, b"chance"), "big")),
+            unguessable=Unguessable(start.entropy),
             counters=counters,
             emit=self.events.append,
             hub=hub,
@@ -147,7 +148,7 @@ class Parts:
             context, local, corrections, hearsay, self.strangers, pings, health, log, tripwires, under_watch, prober
         )
 
-        secret = blake2b(start.entropy, digest_size=32, person=b"cookie").digest()
+        secret = derived(start.entropy, b"cookie")
         settings_check = SettingsCheck(context)
         encounters = self.encounters = Encounters(context, local, now)
         self.admission = Admission(context, local, claims, secret, settings_check, encounters)

@@ -355,7 +355,7 @@ class Router:
         context = self.parts.context
         if context.sealer is not None and context.sealer.nearly_spent:
             if self._local.begin_anew(now):
-                context.sealer.start_over(context.random.getrandbits(31))
+                context.sealer.start_over(context.unguessable.u32() >> 1)
             self.tell_own_claim(now)
 
     def paused(self, seconds: float) -> None:

@@ -30,7 +30,7 @@ class Corrections:
         self._outbox = context.outbox
         self._question = context.codec.bare + QUESTION
         self._counters = context.counters
-        self._random = context.random
+        self._unguessable = context.unguessable
         self._last: dict[Address, float] = {}
         self._asked: dict[Address, int] = {}
 
@@ -42,7 +42,7 @@ class Corrections:
 
     def ask_who(self, sender: Sender, now: float) -> None:
         """Ask a stranger who it is, within the same bounds."""
-        question = WantClaim(sender.short_id, self._random.getrandbits(32))
+        question = WantClaim(sender.short_id, self._unguessable.u32())
         room = sender.budget is None or sender.budget >= self._question
         if room and self._allow(sender, now) and self._outbox.reply(question, sender, now):
             self._asked[sender.address] = question.nonce

@@ -52,6 +52,7 @@ class Hearsay:
         self._outbox = context.outbox
         self._rtt = context.rtt
         self._random = context.random
+        self._unguessable = context.unguessable
         self._counters = context.counters
         self._local = local
         self._newcomers = Newcomers(context)
@@ -241,7 +242,7 @@ class Hearsay:
         rumour.asked_at = now
         if rumour.began is None:
             rumour.began = now
-        seq = self._random.getrandbits(32)
+        seq = self._unguessable.u32()
         riding = Piggyback([encode_item(self._local.claim)]) if rumour.tries == 1 else None
         ping = Ping(seq, rumour.short_id, self._clock.read(now))
         data = self._outbox.send(ping, rumour.address, now, riding=riding, peer=rumour.short_id)

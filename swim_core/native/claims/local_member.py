@@ -49,7 +49,7 @@ class LocalMember:
         self._outbox = context.outbox
         self._clock = context.clock
         self._sealer = context.sealer
-        self._salt = context.random.getrandbits(EPOCH_BITS)
+        self._salt = context.unguessable.u32() >> 32 - EPOCH_BITS
         self._metadata = pack_metadata(metadata, context.config.max_metadata)
         self.left = False
         """Whether `leave` was called: the goodbye is final for this node."""

@@ -49,6 +49,7 @@ class Accuser:
         self._config = context.config
         self._table = context.table
         self._random = context.random
+        self._unguessable = context.unguessable
         self._counters = context.counters
         self._rtt = context.rtt
         self._health = health
@@ -108,7 +109,7 @@ class Accuser:
         return None
 
     def _request(self, watch: Watch, helper: Entry, now: float) -> None:
-        self._letters.send(PingReq(self._random.getrandbits(32), watch.entry.claim), helper, now)
+        self._letters.send(PingReq(self._unguessable.u32(), watch.entry.claim), helper, now)
 
     def ask_again(self, watch: Watch, now: float) -> None:
         """Ask the helpers that have not confirmed that the subject's end is refused: request or vote may be lost."""
@@ -159,7 +160,7 @@ class Accuser:
             return
         if len(watch.nonces) == NONCES:  # helpers that don't confirm must not hold up a verdict for ever
             self._ask_more(watch, 1, now)
-        nonce = self._random.getrandbits(32) or 1
+        nonce = self._unguessable.u32() or 1
         watch.nonces.append(nonce)
         watch.polled = now
         able = self._able(watch)

@@ -33,7 +33,7 @@ class Pings:
     def __init__(self, context: NodeContext, health: LocalHealth) -> None:
         self._health = health
         self._longest = context.config.max_probe_timeout
-        self._random = context.random
+        self._unguessable = context.unguessable
         self._clock = context.clock
         self._outbox = context.outbox
         self._quoted = QUOTED if context.sealer is None else QUOTED_SEALED
@@ -57,7 +57,7 @@ class Pings:
 
     def send(self, to: Entry, now: float, *, accused: int | None = None, riding: Piggyback | None = None) -> int | None:
         """Ping a member; ``accused`` is the incarnation under watch. Returns the seq; None if it may not be sent."""
-        seq = self._random.getrandbits(32)
+        seq = self._unguessable.u32()
         short_id = to.short_id
         if accused is not None and riding is None:
             riding = Piggyback()  # nothing that waits: a path that swallows large datagrams must kill nobody

@@ -88,6 +88,7 @@ class Sync:
         self._overhead = context.codec.overhead
         self._rtt = context.rtt
         self._random = context.random
+        self._unguessable = context.unguessable
         self._counters = context.counters
         self._emit = context.emit
         self._claims = claims
@@ -148,7 +149,7 @@ class Sync:
         self._last = now
         self._counters.syncs += 1
         rung = self._paths.first_try(peer.address, now)
-        self._exchange = _Exchange(self._random.getrandbits(32), peer, [], 0, rung, self._paths.ladder[rung])
+        self._exchange = _Exchange(self._unguessable.u32(), peer, [], 0, rung, self._paths.ladder[rung])
         self._digest(self._exchange)
         self._ask(now)
 

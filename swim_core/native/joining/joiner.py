@@ -85,6 +85,7 @@ class Joiner:
         self._outbox = context.outbox
         self._sealer = context.sealer
         self._random = context.random
+        self._unguessable = context.unguessable
         self._settings_check = settings_check
         self._encounters = encounters
         self._health = health
@@ -283,7 +284,7 @@ class Joiner:
             return
         seed.tries += 1
         if seed.seq is None:  # the same for all tries of a step: a slow answer to the first is as good
-            seed.seq = self._random.getrandbits(32)
+            seed.seq = self._unguessable.u32()
         claim = self._local.claim if seed.cookie is not None else None
         ours = self._settings_check
         limit = self._config.max_datagram

@@ -195,7 +195,7 @@ def test_a_death_is_told_again_by_all_who_hear_of_it_while_it_holds() -> None:
 
 def test_a_relay_does_not_repeat() -> None:
     hand, _ = quiet(3)
-    hand.feed(A, broadcasts=[Broadcast("p1", A.epoch, 1, b"x")], claims=[peer(500).claim()])
+    hand.feed(A, broadcasts=[Broadcast("p1", A.epoch, 1, b"x")], claims=[C.claim(incarnation=1)])
     hand.run(0.9)
     assert len([sent for sent in hand.to(B) if sent.message is None]) == 1
 

@@ -461,7 +461,7 @@ def test_a_seed_that_leads_back_to_this_node_is_asked_again_at_the_usual_backoff
         hand.run(1.0)
         attempts += len(joins(hand))
         lead_back(hand)
-    assert 10 <= attempts <= 20, "not tried again within a step, and every minute in the end"
+    assert 10 <= attempts <= 22, "not tried again within a step, and every minute in the end"
 
 
 def test_it_counts_as_unanswered_while_this_node_is_alone_and_no_longer() -> None:
