@@ -25,8 +25,10 @@ BYE = b"\x04"
 
 MAX_CONNECTIONS = 256  # about K are in use; bounds what strangers can make this process hold open
 MAX_PER_HOST = 64  # many members may share one host, but each makes only a few
-GREETING_TIMEOUT = 5.0  # seconds
-ACCEPTS_PER_SECOND, ACCEPTS_AT_ONCE = 100, 200  # a cluster of 200 that is killed comes at once; a flood waits in line
+GREETING_TIMEOUT = 2.0  # seconds
+PER_SECOND, AT_ONCE = 20, 40  # connections of one host: what is over is closed, lest others wait in line behind it
+MAX_UNGREETED = 32  # connections that have not greeted yet; members do so at once
+MAX_HOSTS = 1_024  # remembered for what they connected lately
 BREATHER = 1.0  # seconds without accepting, when this process is out of file descriptors
 MOST = 16  # connections accepted in one go: datagrams come first
 
@@ -50,6 +52,21 @@ class _Connection:
         self.greeted = False
 
 
+class _Hosts:
+    """How many connections each host makes, as far as it is remembered."""
+
+    def __init__(self) -> None:
+        self._rates: dict[str, RateLimit] = {}
+
+    def allow(self, host: str, now: float) -> bool:
+        """Whether one more of it is to be kept."""
+        rate = self._rates.pop(host, None) or RateLimit(PER_SECOND, AT_ONCE)
+        self._rates[host] = rate  # the latest last
+        if len(self._rates) > MAX_HOSTS:
+            del self._rates[next(iter(self._rates))]
+        return rate.allow(now)
+
+
 class TripwireListener:
     """Accepts connections, exchanges greetings, and says goodbye."""
 
@@ -58,8 +75,9 @@ class TripwireListener:
         self._fd = listener.fileno()
         self._watcher = watcher
         self._alarms = alarms
-        self._rate = RateLimit(ACCEPTS_PER_SECOND, ACCEPTS_AT_ONCE)
+        self._hosts = _Hosts()
         self._connections: dict[int, _Connection] = {}
+        self._ungreeted: dict[int, _Connection] = {}  # of these, the oldest first
         self._per_host: Counter[str] = Counter()
         self.tripwire_plan = plan
         """What stands there is what it greets with."""
@@ -67,6 +85,11 @@ class TripwireListener:
 
     def __len__(self) -> int:
         return len(self._connections)
+
+    @property
+    def greeted(self) -> int:
+        """How many of them greeted."""
+        return len(self._connections) - len(self._ungreeted)
 
     def ready(self, fd: int, now: float) -> bool:
         """Something happened at a socket; False if it is none of these."""
@@ -88,12 +111,11 @@ class TripwireListener:
                     connection.sock.send(BYE)
             connection.sock.close()
         self._connections.clear()
+        self._ungreeted.clear()
 
     def _accept(self, now: float) -> None:
+        """Take what waits, a few at a time: a host's flood left in the kernel's queue would keep members waiting."""
         for _ in range(MOST):
-            if not self._rate.allow(now):
-                self._rest(now + self._rate.wait(now, share=0.1))
-                return
             try:
                 accepted = self._listener.accept()
             except OSError:
@@ -102,7 +124,8 @@ class TripwireListener:
             if accepted is None:
                 return
             sock, host = accepted
-            if len(self._connections) >= MAX_CONNECTIONS or self._per_host[host] >= MAX_PER_HOST:
+            full = len(self._connections) >= MAX_CONNECTIONS or self._per_host[host] >= MAX_PER_HOST
+            if not self._hosts.allow(host, now) or full:
                 sock.close()
             else:
                 self._add(_Connection(sock, host), now)
@@ -113,14 +136,18 @@ class TripwireListener:
         self._alarms.set("accept", until, lambda _: self._watcher.watch(self._fd))
 
     def _add(self, connection: _Connection, now: float) -> None:
-        self._connections[connection.fd] = connection
+        self._connections[connection.fd] = self._ungreeted[connection.fd] = connection
         self._per_host[connection.host] += 1
         self._watcher.watch(connection.fd)
         self._alarms.set(connection, now + GREETING_TIMEOUT, lambda _: self._drop(connection))
+        if len(self._ungreeted) > MAX_UNGREETED:
+            (busiest, _), *_ = Counter(other.host for other in self._ungreeted.values()).most_common(1)
+            self._drop(next(other for other in self._ungreeted.values() if other.host == busiest))
 
     def _drop(self, connection: _Connection) -> None:
         self._alarms.drop(connection)
         del self._connections[connection.fd]
+        self._ungreeted.pop(connection.fd, None)
         self._per_host -= Counter([connection.host])
         self._watcher.unwatch(connection.fd)
         connection.sock.close()
@@ -147,6 +174,7 @@ class TripwireListener:
                 return
         keep_place(connection.sock)
         connection.greeted = True
+        del self._ungreeted[connection.fd]
         self._alarms.drop(connection)
 
     def _read_more(self, connection: _Connection) -> None:

@@ -352,10 +352,10 @@ def test_who_says_something_else_gets_nothing(say: bytes) -> None:
         assert here.said == []
 
 
-def test_who_says_nothing_or_half_a_greeting_is_dropped_after_five_seconds() -> None:
+def test_who_says_nothing_or_half_a_greeting_is_dropped_after_two_seconds() -> None:
     with station(1) as here, dial(here.address) as mute, dial(here.address, here.greeting[:9]) as slow:
         run_until(lambda: here.inbound == 2, here)
-        here.pass_time(4.9)
+        here.pass_time(1.9)
         assert here.inbound == 2
         here.pass_time(0.2)
         assert here.inbound == 0
@@ -393,9 +393,11 @@ def test_who_never_reads_is_sent_one_greeting_and_costs_nothing_more() -> None:
 def test_one_host_has_so_many_connections_and_no_more() -> None:
     with ExitStack() as stack:
         here = stack.enter_context(station(1))
-        socks = [
-            stack.enter_context(dial(here.address, here.greeting)) for _ in range(tripwire_listener.MAX_PER_HOST + 5)
-        ]
+        socks = []
+        for _ in range(tripwire_listener.MAX_PER_HOST + 5):
+            socks.append(stack.enter_context(dial(here.address, here.greeting)))
+            here.settle()
+            here.pass_time(0.1)
         run_until(lambda: here.inbound == tripwire_listener.MAX_PER_HOST and ended(socks[-1]), here)
         here.settle()
         assert here.inbound == tripwire_listener.MAX_PER_HOST
@@ -416,20 +418,35 @@ def test_all_hosts_together_have_a_bound_too(monkeypatch: pytest.MonkeyPatch) ->
         assert here.inbound == 3
 
 
-def test_a_flood_of_connections_waits_in_line() -> None:
-    """200 at once, then 100 a second; meanwhile the listener wakes nobody."""
-    with station(1) as here:
-        for _ in range(tripwire_listener.ACCEPTS_AT_ONCE + 100):
-            with dial(here.address):
-                pass
+def test_a_flood_of_one_host_is_closed_and_keeps_no_other_waiting() -> None:
+    """Forty at once, then twenty a second; a member at another address of this host greets in between."""
+    with ExitStack() as stack:
+        here = stack.enter_context(station(1))
+        flood = [stack.enter_context(dial(here.address)) for _ in range(tripwire_listener.AT_ONCE + 100)]
+        other = socket.create_connection(here.address, source_address=("127.0.0.2", 0))
+        stack.enter_context(other)
+        other.sendall(here.greeting)
+        run_until(lambda: here.tripwires.inbound.greeted == 1, here)
+        assert here.inbound <= tripwire_listener.MAX_UNGREETED + 1
+        assert sum(ended(sock) for sock in flood) >= 100
+        here.pass_time(1.0)
+        later = [stack.enter_context(dial(here.address)) for _ in range(30)]
+        run_until(lambda: sum(ended(sock) for sock in later) >= 10, here)
+
+
+def test_of_those_that_do_not_greet_the_oldest_of_the_busiest_host_goes_first() -> None:
+    with ExitStack() as stack:
+        here = stack.enter_context(station(1))
+        patient = socket.create_connection(here.address, source_address=("127.0.0.2", 0))
+        stack.enter_context(patient)
+        run_until(lambda: here.inbound == 1, here)
+        socks = [stack.enter_context(dial(here.address)) for _ in range(tripwire_listener.MAX_UNGREETED + 2)]
+        run_until(lambda: ended(socks[2]), here)
         here.settle()
+        assert here.inbound == tripwire_listener.MAX_UNGREETED
+        assert [ended(sock) for sock in (patient, *socks[:5])] == [False, True, True, True, False, False]
+        here.pass_time(tripwire_listener.GREETING_TIMEOUT + 0.1)
         assert here.inbound == 0
-        assert here.spin(0.0) == []
-        assert here.now < here.tripwires.deadline <= here.now + 1.0
-        wakes = here.wakes
-        here.pass_time(here.tripwires.deadline - here.now)
-        here.settle()
-        assert here.wakes > wakes
 
 
 def test_out_of_descriptors_it_takes_a_breath_and_does_not_spin(monkeypatch: pytest.MonkeyPatch) -> None:
