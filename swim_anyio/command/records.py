@@ -6,6 +6,7 @@ makes a record shows its other fields.
 
 import re
 from collections.abc import Iterable
+from json import dumps
 from typing import TypeAlias
 
 import msgspec
@@ -27,7 +28,7 @@ __all__ = ["Record", "error", "from_event", "lines_lost", "members", "printable"
 Record: TypeAlias = dict[str, object]
 
 _encode = msgspec.json.Encoder().encode
-_CONTROLS = re.compile(rb"\x7f|\xc2[\x80-\x9f]")  # DEL and C1 in UTF-8: JSON allows them, and some terminals obey them
+_PLAIN = re.compile(rb"[\n -~]*")
 
 
 def to_json(record: Record) -> bytes:
@@ -36,8 +37,15 @@ def to_json(record: Record) -> bytes:
 
 
 def printable(json: bytes) -> bytes:
-    """The same JSON with control characters escaped, since it may contain text that others sent."""
-    return _CONTROLS.sub(lambda found: b"\\u00%02x" % found[0][-1], json)
+    """The same JSON with all that is not printable escaped, since it may contain text that others sent.
+
+    JSON allows it raw: DEL and C1, which some terminals obey, and what turns the direction of writing around or can't
+    be seen.
+    """
+    if _PLAIN.fullmatch(json):
+        return json
+    text = json.decode()
+    return "".join(c if c.isprintable() or c == "\n" else dumps(c)[1:-1] for c in text).encode()
 
 
 SILENT = (JoinAttempt, MemberPinged, SettingsDiffer, Unsealed, KeysChanged)

@@ -158,7 +158,15 @@ def test_json_has_no_character_that_a_terminal_obeys() -> None:
     line = records.to_json(record)
     assert not {character for character in line.decode().removesuffix("\n") if character in controls}
     assert json.loads(line) == record
-    assert "\xa0\xdb\u20ac" in line.decode()
+    assert "\xdb\u20ac" in line.decode()
+
+
+def test_what_turns_writing_around_or_cannot_be_seen_is_escaped_and_reads_back() -> None:
+    record: records.Record = {"data": "a\u202eb\u2066c\ufeffd\u200be \U000e0001 é日🙂", "\u202e": 1}
+    line = records.to_json(record).decode()
+    assert all(character.isprintable() for character in line.removesuffix("\n"))
+    assert "é日🙂" in line
+    assert json.loads(line) == record
 
 
 @pytest.mark.parametrize(("event", "expected", "words"), CASES, ids=lambda value: type(value).__name__)
