@@ -7,6 +7,8 @@ __all__ = ["ClusterClock"]
 JUMP = 3_600_000  # ms; a larger step forward needs witnesses, as do smaller ones that add up to more in that time
 WITNESSES = 3
 WITNESS_WINDOW = 10.0  # seconds
+RELEASED = 1_793_491_200_000  # ms: 1 November 2026; a host without a clock of its own begins in 1970
+AHEAD = 315_360_000_000  # ms: 10 years; no clock that has only gone wrong is further ahead, and names stay free
 
 
 class ClusterClock:
@@ -14,7 +16,8 @@ class ClusterClock:
 
     def __init__(self, unix_ms: int, now: float) -> None:
         self._base = float(unix_ms)
-        self._since = now
+        self._since = self._began = now
+        self._latest = min(max(unix_ms, RELEASED) + AHEAD, MAX_MILLIS)
         self._witnesses: dict[int, tuple[float, int]] = {}
         self.moved = 0
         """How often the clock was set: what was planned by it must be planned anew."""
@@ -29,6 +32,10 @@ class ClusterClock:
         """Cluster time at ``now``, in whole ms."""
         return min(max(0, int(self._base + (now - self._since) * 1000.0)), MAX_MILLIS)
 
+    def latest(self, now: float) -> int:
+        """What nobody makes this clock show yet, in whole ms: 10 years beyond the wall clock that it began with."""
+        return self._latest + int((now - self._began) * 1000.0)
+
     def hear(self, cluster_ms: int, sender: int, members: int, now: float) -> bool:
         """Raise own time to ``cluster_ms``, as the sender with that short id showed it.
 
@@ -37,10 +44,12 @@ class ClusterClock:
         agree on. A single liar can thus make the clock run at twice its speed, and no more.
 
         Returns:
-            False if it was such a step and is not taken.
+            False if it was such a step and is not taken, as none is beyond `latest`.
         """
         if cluster_ms <= self._base + (now - self._since) * 1000.0:
             return True  # as nearly always
+        if cluster_ms > self.latest(now):
+            return False
         ahead = cluster_ms - self.read(now)
         self._unwitnessed = max(0.0, self._unwitnessed - (now - self._gained_at) * 1000.0)
         self._gained_at = now
@@ -56,7 +65,7 @@ class ClusterClock:
         return True
 
     def adopt(self, cluster_ms: int, now: float) -> None:
-        """Set the time, even backwards: for a node that knows no live member yet."""
-        self._base, self._since = float(cluster_ms), now
+        """Set the time, even backwards: for a node that knows no live member yet. Never beyond `latest`."""
+        self._base, self._since = float(min(cluster_ms, self.latest(now))), now
         self._witnesses.clear()
         self.moved += 1

@@ -163,6 +163,8 @@ class LocalMember:
         been shown to anybody, an epoch is only ever raised: two runs at once would be a death for all.
         """
         self._clock.adopt(cluster_ms, now)
+        if held is not None and held.epoch >> EPOCH_BITS > self._clock.latest(now) + DAY:
+            held = None  # nobody's: there would be no epoch above it
         mine = self.claim
         if held is not None and held.epoch == mine.epoch:
             return

@@ -43,7 +43,7 @@ class Encounters:
         Claims of the one that is ahead would be refused in the other, so that only one of them would list both.
         """
         ahead = (theirs.time - self._clock.read(now)) if theirs.time else 0
-        newcomer = self._table.live_count == 1 and not self._outbox.spoken
+        newcomer = self._table.live_count == 1 and not self._outbox.spoken and theirs.time <= self._clock.latest(now)
         if abs(ahead) <= DAY or newcomer:
             return True
         if now - self._clocks_told >= AGAIN:
