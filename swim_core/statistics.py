@@ -96,7 +96,7 @@ class DropReason(Enum):
     __hash__ = object.__hash__  # not Enum's, which is Python code: most datagrams of a flood are dropped, and counted
 
     TOO_LARGE = "too_large"
-    """Larger than the format allows."""
+    """Larger than the format, or `max_received`, allows."""
     BAD_HEADER = "bad_header"
     """Too short, or of another format or version."""
     OTHER_CLUSTER = "other_cluster"
@@ -157,6 +157,8 @@ class DropReason(Enum):
     """A broadcast or message larger than this node's own limit."""
     UNKNOWN_ORIGIN = "unknown_origin"
     """A broadcast whose origin did not become known in time."""
+    FAR_NUMBER = "far_number"
+    """A broadcast's number far above all that are known of its origin, told by one other member only."""
     PENDING_FULL = "pending_full"
     """Too much is waiting to be sent already."""
 

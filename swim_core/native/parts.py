@@ -156,7 +156,7 @@ class Parts:
         seals = None
         if sealer is not None:
             seals = SealCheck(sealer, clock, table, joiner, tolerance=config.first_contact, events=self.events)
-        self.inbox = Inbox(codec, table, counters, seals)
+        self.inbox = Inbox(codec, table, counters, seals, largest=max(config.max_received, config.max_datagram))
         self.announcer = Announcer(context, local, self.inbox, joiner)
 
         self.tool_server = ToolServer(context, local, health, log, broadcasts, joiner, secret)

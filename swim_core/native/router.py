@@ -129,6 +129,8 @@ class Router:
             envelope, message, met = replace(envelope, message=None), None, True
         if envelope.claims or envelope.numbers or envelope.broadcasts:
             self._take_in(envelope, sender, now)
+            if sender.proven is not None and not sender.proven.live and sender.budget is None:
+                sender.budget = sender.size  # it said itself that it is no member any more
         # a newer run by its own claim, or a run that is known at another address: it may have moved
         unknown = sender.proven is None or sender.proven.short_id != sender.short_id
         stranger = unknown and not met and type(message) not in _INTRODUCTIONS
@@ -162,9 +164,11 @@ class Router:
             self._claims.receive(claim, now, sender=sender, teller=sender.proven)
         first_sync = self._sync.first_under_way
         for number in envelope.numbers:
-            self._broadcasts.learn_number(number, now, first_sync=first_sync, teller=sender.proven)
+            self._broadcasts.learn_number(
+                number, now, source=sender.short_id, first_sync=first_sync, teller=sender.proven
+            )
         for broadcast in envelope.broadcasts:
-            self._broadcasts.receive(broadcast, now, first_sync=first_sync)
+            self._broadcasts.receive(broadcast, now, source=sender.short_id, first_sync=first_sync)
 
     def _hear(self, sender: Sender, entry: Entry, now: float) -> None:
         """What the mere arrival of a live member's datagram tells, whatever stands in it."""
@@ -269,7 +273,7 @@ class Router:
         """See `Hub`: what a sync told of it besides is news now."""
         if self._claims.believe(rumour.claim, now) and rumour.number:
             number = messages.Number(rumour.short_id, rumour.number)
-            self._broadcasts.learn_number(number, now, first_sync=rumour.first_sync)
+            self._broadcasts.learn_number(number, now, source=0, first_sync=rumour.first_sync)
 
     def many_met(self, now: float) -> None:
         """See `Hub`: somebody may have been missed."""

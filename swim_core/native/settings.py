@@ -75,6 +75,7 @@ class ConfigFields(TypedDict, total=False):
     helpers: int
     max_helpers: int
     max_datagram: int
+    max_received: int
     max_broadcast: int
     max_metadata: int
     max_members: int
@@ -138,6 +139,9 @@ class Settings:
             of a watch when much of a cluster is gone.
         max_datagram: bytes of UDP payload, 800 to 65,000. The largest claim must fit. 1,200 passes every path
             unfragmented.
+        max_received: bytes of UDP payload, 800 to 65,507, and never less than `max_datagram`. Larger datagrams are
+            dropped unread, since reading what they may hold takes a millisecond. 9,216 is what jumbo frames carry.
+            Raise it where other members broadcast more than that at once.
         max_broadcast: bytes, 1 to 60,000; a broadcast must fit in a datagram (`max_datagram` - 150). Small by default,
             since each broadcast is sent K times by each member.
         max_metadata: bytes when packed, 0 to 512. Metadata is part of every claim.
@@ -183,6 +187,7 @@ class Settings:
     helpers: int = _setting(3, 1, 16, "members", whole=True)
     max_helpers: int = _setting(24, 1, 64, "members", whole=True)
     max_datagram: int = _setting(1_200, 800, 65_000, "bytes", whole=True)
+    max_received: int = _setting(9_216, 800, 65_507, "bytes", whole=True)
     max_broadcast: int = _setting(256, 1, 60_000, "bytes", whole=True)
     max_metadata: int = _setting(512, 0, 512, "bytes", whole=True)
     max_members: int = _setting(16_384, 2, 1_000_000, "members", whole=True)

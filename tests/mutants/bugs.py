@@ -173,8 +173,8 @@ BUGS = (
         17,
         "a page boundary of a sync skips a member",
         DISSEMINATION + "sync.py",
-        "                cursor = entry.phase\n",
-        "                cursor = entry.phase + 1\n",
+        "return SyncPage(request.id, entry.phase, bitmap",
+        "return SyncPage(request.id, entry.phase + 1, bitmap",
         SPREADING,
     ),
     Bug(
@@ -229,8 +229,8 @@ BUGS = (
         24,
         "a broadcast that waited for its origin's claim is not delivered: a TypeError",
         DISSEMINATION + "broadcasts.py",
-        "                self._deliver(stream, broadcast, now)\n\n    def remind_anew",
-        "                self._deliver(stream, now)\n\n    def remind_anew",
+        "            self._deliver(stream, broadcast, now)\n\n    def remind_anew",
+        "            self._deliver(stream, now)\n\n    def remind_anew",
         BROADCAST,
     ),
     Bug(

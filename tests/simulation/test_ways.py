@@ -15,6 +15,7 @@ from swim_core.native.detection.watch import Watch
 from swim_core.native.dissemination.gossip import Gossip
 from swim_core.native.dissemination.sync import Sync
 from swim_core.native.table.entry import Entry
+from swim_core.native.table.view_digest import ViewDigest
 from swim_core.simulation import SCENARIOS, Chaos, InvariantViolated, Observer, Simulation
 from swim_core.simulation.cluster import Cluster
 from swim_core.simulation.judgement import OldDeathsHeldBack, VerdictsGrounded
@@ -201,9 +202,9 @@ def test_a_page_that_lacks_a_member_is_found(monkeypatch: pytest.MonkeyPatch) ->
         simulation.run_for(1.0)
 
     joined()
-    whole = Sync._after
+    whole = ViewDigest.entries
     monkeypatch.setattr(
-        Sync, "_after", lambda sync, *arguments: (e for e in whole(sync, *arguments) if e.name != "node-7")
+        ViewDigest, "entries", lambda digest, *arguments: [e for e in whole(digest, *arguments) if e.name != "node-7"]
     )
     monkeypatch.setattr(Corrections, "ask_who", lambda *_: None)  # else it learns of node-7 by its ping
     with pytest.raises(

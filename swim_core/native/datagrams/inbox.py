@@ -16,16 +16,21 @@ __all__ = ["Inbox"]
 class Inbox:
     """Opens datagrams; what is not valid is dropped whole and counted by cause."""
 
-    def __init__(self, codec: Codec, table: MemberTable, counters: Counters, seals: SealCheck | None = None) -> None:
+    def __init__(
+        self, codec: Codec, table: MemberTable, counters: Counters, seals: SealCheck | None = None, *, largest: int
+    ) -> None:
         self._codec = codec
         self._table = table
         self._counters = counters
         self._seals = seals
+        self._largest = largest
 
     def open(self, data: bytes, source: Address | tuple[str, int], now: float) -> tuple[Sender, Envelope] | None:
         """The sender and the contents, or None if the datagram was dropped."""
         size = len(data)
         self._counters.received.add(size)
+        if size > self._largest:
+            return self._drop(DropReason.TOO_LARGE)  # unread: what 54 kB hold takes a millisecond
         opened = self._codec.open(data, now)
         if not isinstance(opened, tuple):
             if self._seals is not None:
@@ -35,7 +40,9 @@ class Inbox:
         tool = type(envelope.message) is Ask  # no member, whatever short id it states
         entry = None if tool else self._table.by_id(envelope.sender)
         if entry is not None and entry.address == source:  # so it is an address in canonical form
-            sender = Sender(entry.address, envelope.sender, entry, entry, flags, None if entry.live else size)
+            sender = Sender(
+                entry.address, envelope.sender, entry, entry, flags, None if entry.live else size, size=size
+            )
         else:
             try:
                 address = reachable(source)
@@ -43,7 +50,7 @@ class Inbox:
                 return self._drop(DropReason.BAD_SOURCE)
             proven = entry if entry is not None and entry.address == address else None
             known = proven is not None and proven.live
-            sender = Sender(address, envelope.sender, entry, proven, flags, None if known else size)
+            sender = Sender(address, envelope.sender, entry, proven, flags, None if known else size, size=size)
         if seal is not None and seal.known and seal.bound:
             sender.seal = seal  # as mostly: of a run that was heard before, and for this one alone
         elif self._seals is not None:

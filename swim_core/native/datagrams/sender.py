@@ -24,6 +24,7 @@ class Sender(msgspec.Struct):
         familiar: whether the datagram is no recording, as far as a seal tells: else only an answer counts.
         direct: whether it was for this run and no other. What was not shows no life and no time, as it may be an old
             one, or another's.
+        size: bytes of its datagram.
     """
 
     address: Address
@@ -35,6 +36,7 @@ class Sender(msgspec.Struct):
     seal: Opened | None = None
     familiar: bool = True
     direct: bool = True
+    size: int = 0
 
     @property
     def member(self) -> Entry | None:

@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from itertools import chain, islice
 
+import msgspec
 from msgspec import Raw
 
 from swim_core.errors import Overloaded, PayloadTooLarge
@@ -32,6 +33,15 @@ WAIT = 5.0  # seconds that a broadcast waits for the claim of its origin
 ANEW = 1.0  # seconds, at least, between two times that all numbers are told anew: at a heal many members come back
 
 
+class _Waiting(msgspec.Struct, frozen=True):
+    """A broadcast of an origin that is not known yet."""
+
+    since: float
+    broadcast: Broadcast
+    source: int
+    first_sync: bool
+
+
 class Broadcasts:
     """Numbers own broadcasts, delivers others', and asks for what is missing."""
 
@@ -53,7 +63,7 @@ class Broadcasts:
         self._streams = Streams(context)
         self._retained: OrderedDict[tuple[int, int], tuple[float, Raw]] = OrderedDict()
         self._retained_bytes = 0
-        self._waiting: OrderedDict[tuple[int, int], tuple[float, Broadcast, bool]] = OrderedDict()
+        self._waiting: OrderedDict[tuple[int, int], _Waiting] = OrderedDict()
         self._repair = Repair(context, gossip)
 
     @property
@@ -102,8 +112,8 @@ class Broadcasts:
 
     # ------------------------------------------------------------------ receiving
 
-    def receive(self, broadcast: Broadcast, now: float, *, first_sync: bool = False) -> None:
-        """A broadcast arrived: relay it, keep it, deliver it, each at most once.
+    def receive(self, broadcast: Broadcast, now: float, *, source: int, first_sync: bool = False) -> None:
+        """A broadcast arrived, by the run ``source``: relay it, keep it, deliver it, each at most once.
 
         Those before it are not missed if it came during this node's ``first_sync``.
         """
@@ -117,9 +127,12 @@ class Broadcasts:
             self._counters.drop(DropReason.DUPLICATE)
             return
         if stream is None:
-            self._await_origin(key, broadcast, now, first_sync)
+            self._await_origin(key, _Waiting(now, broadcast, source, first_sync))
             return
-        if first_sync:
+        if not stream.credible(broadcast.number, source):
+            self._counters.drop(DropReason.FAR_NUMBER)
+            return
+        if first_sync or stream.begins_at(broadcast.number):
             stream.window.start_at(broadcast.number)
         self._relay(origin, broadcast, now)
         self._deliver(stream, broadcast, now)
@@ -141,7 +154,8 @@ class Broadcasts:
             self._emit(BroadcastReceived(stream.origin, broadcast.number, broadcast.payload))
         self._repair.watch(stream, now)
 
-    def _await_origin(self, key: tuple[int, int], broadcast: Broadcast, now: float, first_sync: bool) -> None:
+    def _await_origin(self, key: tuple[int, int], waiting: _Waiting) -> None:
+        broadcast, now = waiting.broadcast, waiting.since
         entry = self._table.get(broadcast.origin)
         if entry is not None and entry.claim.epoch > broadcast.epoch:
             self._counters.drop(DropReason.UNKNOWN_ORIGIN)  # a run that ended before this node knew it
@@ -150,11 +164,11 @@ class Broadcasts:
             self._counters.drop(DropReason.UNKNOWN_ORIGIN)
             return
         self._relay(key[0], broadcast, now)
-        self._waiting[key] = (now, broadcast, first_sync)
+        self._waiting[key] = waiting
         self._timers.at(now + WAIT, lambda _: self._give_up_waiting(key, now))
 
     def _give_up_waiting(self, key: tuple[int, int], since: float) -> None:
-        if key in self._waiting and self._waiting[key][0] == since:
+        if key in self._waiting and self._waiting[key].since == since:
             del self._waiting[key]
             self._counters.drop(DropReason.UNKNOWN_ORIGIN)
 
@@ -167,12 +181,16 @@ class Broadcasts:
         self._streams.end(change, now)
         origin = change.entry.short_id
         for key in [key for key in self._waiting if key[0] == origin]:
-            _, broadcast, first_sync = self._waiting.pop(key)
-            stream = self._streams.of(origin)
-            if stream is not None and stream.window.fresh(broadcast.number):
-                if first_sync:
-                    stream.window.start_at(broadcast.number)
-                self._deliver(stream, broadcast, now)
+            waiting = self._waiting.pop(key)
+            broadcast, stream = waiting.broadcast, self._streams.of(origin)
+            if stream is None or not stream.window.fresh(broadcast.number):
+                continue
+            if not stream.credible(broadcast.number, waiting.source):
+                self._counters.drop(DropReason.FAR_NUMBER)
+                continue
+            if waiting.first_sync or stream.begins_at(broadcast.number):
+                stream.window.start_at(broadcast.number)
+            self._deliver(stream, broadcast, now)
 
     def remind_anew(self, now: float) -> None:
         """A member is back, or this node among the others: all numbers are news to the other side, however old."""
@@ -199,13 +217,14 @@ class Broadcasts:
         return stream.window.known if stream is not None else 0
 
     def learn_number(
-        self, number: Number, now: float, *, first_sync: bool = False, teller: Entry | None = None
+        self, number: Number, now: float, *, source: int, first_sync: bool = False, teller: Entry | None = None
     ) -> None:
         """A register arrived: what is missing up to it will be asked for, unless it predates this node's joining.
 
         Args:
             number: of a run, the highest that the sender knows.
             now: seconds.
+            source: short id of the run that says so.
             first_sync: whether this node's first sync is not over.
             teller: who says so and has it, to be asked first.
         """
@@ -214,7 +233,10 @@ class Broadcasts:
         stream = self._streams.of(number.origin)
         if stream is None:
             return
-        if first_sync:
+        if not stream.credible(number.highest, source):
+            self._counters.drop(DropReason.FAR_NUMBER)
+            return
+        if first_sync or stream.begins_at(number.highest):
             stream.window.start_at(number.highest)
         if number.highest > stream.window.known:
             stream.window.learn(number.highest)

@@ -17,6 +17,7 @@ OLD_RUN = 60.0  # seconds for which the window of an older run is kept
 # A forgotten member may come back while others still retain what it said; and whoever got that by repair, a little
 # before they let go of it, retains it anew. So its window outlives it by that many times `retain_broadcasts`.
 OUTLIVES = 10
+FAR = 1 << 20  # above the highest known: a million broadcasts that nobody here heard of
 
 
 class Stream(msgspec.Struct):
@@ -33,6 +34,8 @@ class Stream(msgspec.Struct):
         tries: how often was asked since there was progress.
         asked: short ids of those who were.
         ended: when a newer run took over, None while it is the latest.
+        far: a number far above the highest known that another than the origin told.
+        far_source: short id of the run that did.
     """
 
     run: int
@@ -45,6 +48,27 @@ class Stream(msgspec.Struct):
     tries: int = 0
     asked: list[int] = msgspec.field(default_factory=list)
     ended: float | None = None
+    far: int = 0
+    far_source: int = 0
+
+    def credible(self, number: int, source: int) -> bool:
+        """Whether there may be a broadcast of that number, as ``source`` says.
+
+        One forged number near the top would let all that the origin goes on to say count as seen. So what is far above
+        the highest known is taken from the origin itself, or if a second member tells of one about as high: members
+        that join a run of millions hear of them from all sides.
+        """
+        if number - self.window.known <= FAR or source == self.run:
+            return True
+        told = self.far if self.far_source != source else 0
+        if told and number - min(told, number) <= FAR:
+            return True
+        self.far, self.far_source = number, source
+        return False
+
+    def begins_at(self, number: int) -> bool:
+        """Whether this is the first that is heard of a run that has said much before: nobody missed that."""
+        return not self.window.known and number > FAR
 
     def begin_anew(self) -> None:
         """Nobody was asked yet."""

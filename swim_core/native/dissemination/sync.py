@@ -23,6 +23,7 @@ from swim_core.native.table.view_digest import STABLE
 from swim_core.native.wire.claim import precedence
 from swim_core.native.wire.datagram import Flags, encode_item
 from swim_core.native.wire.messages import MAX_BUCKETS, Number, PageEntry, SyncPage, SyncPush, SyncReq
+from swim_core.shared.rate_limit import RateLimit
 from swim_core.shared.timers import Timer
 from swim_core.statistics import DropReason
 
@@ -39,6 +40,8 @@ ONE_BUCKET = 64  # members up to which one bucket does
 PUSHED_AT_ONCE = 8  # datagrams
 PUSH_GAP = 0.02  # seconds until the next few
 PAGE_OVERHEAD = 48  # what a page takes besides its entries
+SMALLEST_ENTRY = 26  # bytes: a name of one letter, IPv4, no metadata
+STRANGERS = 20  # requests a second of those who are no members, live or gone, that are looked at
 PADDING = 4  # of which its length takes some
 REQUEST_OVERHEAD, DIGEST = 40, 9  # what a request takes besides its digests, and each of them
 WHOLE = 1 << 64
@@ -100,6 +103,7 @@ class Sync:
         self._patience = LATER
         self._patience_digest = 0
         self._pushed: list[Raw] = []
+        self._strangers = RateLimit(STRANGERS)
         self.first_done = False
         """Whether this node has once heard out another member, or held the same view: from then on it misses no
         broadcast."""
@@ -278,30 +282,34 @@ class Sync:
     def answer(self, request: SyncReq, sender: Sender, now: float) -> None:
         """Send the page that a request asks for, no larger than the request: to strangers, since nothing may be gained
         by forging their address; to members, since so much passes on the way here."""
-        count = len(request.buckets)
-        differing = [i for i in range(count) if self._view_digest.bucket(i, count) != request.buckets[i]]
+        if sender.proven is None and not self._strangers.allow(now):
+            self._counters.drop(DropReason.RATE_LIMITED)
+            return
         limit = self._paths.limit if sender.budget is None else min(self._paths.limit, sender.budget)
         if request.padding and sender.budget is None:
             self._paths.stated(sender.address, self._overhead + len(encode_item(request)) + PADDING, now)
             limit = self._paths.size(sender.address)
         room = limit - self._overhead - PAGE_OVERHEAD
-        entries: list[Raw] = []
-        cursor: int | None = None
-        for entry in self._after(request.cursor, differing, count):
-            encoded = self._encode(entry)
-            if len(encoded) > room:
-                cursor = entry.phase
-                break
-            room -= len(encoded)
-            entries.append(encoded)
-        bitmap = sum(1 << i for i in differing).to_bytes((count + 7) // 8, "little")
-        page = SyncPage(request.id, cursor, bitmap, entries)  # type: ignore[arg-type]
-        self._outbox.reply(page, sender, now)
+        if room >= SMALLEST_ENTRY or sender.budget is None:  # else nothing fits, and looking is what costs
+            self._outbox.reply(self._page(request, room), sender, now)
 
-    def _after(self, cursor: int, differing: list[int], count: int) -> Iterator[Entry]:
-        for index in differing:
-            if (index + 1) * WHOLE > cursor * count:
-                yield from self._view_digest.entries(index, count, cursor)
+    def _page(self, request: SyncReq, room: int) -> SyncPage:
+        """The entries from the cursor on that fit; buckets behind the last of them are compared for the next page."""
+        count = len(request.buckets)
+        differing = 0
+        entries: list[Raw] = []
+        for index in range(request.cursor * count // WHOLE, count):
+            if self._view_digest.bucket(index, count) == request.buckets[index]:
+                continue
+            differing |= 1 << index
+            for entry in self._view_digest.entries(index, count, request.cursor):
+                encoded = self._encode(entry)
+                if len(encoded) > room:
+                    bitmap = differing.to_bytes((count + 7) // 8, "little")
+                    return SyncPage(request.id, entry.phase, bitmap, entries)  # type: ignore[arg-type]
+                room -= len(encoded)
+                entries.append(encoded)
+        return SyncPage(request.id, None, differing.to_bytes((count + 7) // 8, "little"), entries)  # type: ignore[arg-type]
 
     def _encode(self, entry: Entry) -> Raw:
         return encode_item(PageEntry(entry.claim, self._broadcasts.number_of(entry.short_id)))
@@ -318,6 +326,7 @@ class Sync:
         """Take in a claim and its number; returns whether the claim changed anything."""
         changed = self._claims.receive(entry.claim, now, teller=teller)
         run = self._hashes.short_id(entry.claim.name, entry.claim.epoch)
-        self._broadcasts.learn_number(Number(run, entry.number), now, first_sync=first_sync)
+        number = Number(run, entry.number)
+        self._broadcasts.learn_number(number, now, source=teller.short_id, first_sync=first_sync)
         self._hearsay.learn_number(run, entry, first_sync=first_sync)
         return changed

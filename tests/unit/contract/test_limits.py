@@ -138,6 +138,16 @@ def test_max_waiting_broadcasts() -> None:
     assert len(hand.happened(BroadcastReceived)) == 5
 
 
+@pytest.mark.parametrize(("config", "most"), [(Config.lan(), 9_216), (Config.lan(max_datagram=20_000), 20_000)])
+def test_max_received(config: Config, most: int) -> None:
+    hand = Hand(config=config)
+    ping = A.datagram(Ping(1, 2, UNIX_MS))
+    hand.feed_bytes(ping + bytes(most - len(ping)), ("10.0.0.9", 7946))
+    assert not hand.dropped(DropReason.TOO_LARGE)
+    hand.feed_bytes(ping + bytes(most + 1 - len(ping)), ("10.0.0.9", 7946))
+    assert hand.dropped(DropReason.TOO_LARGE) == 1
+
+
 def test_max_broadcast() -> None:
     hand = Hand(knows=[A], config=Config.lan(max_broadcast=10))
     for size in (10, 11):

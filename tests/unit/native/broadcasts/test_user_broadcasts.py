@@ -579,3 +579,47 @@ def test_a_message_goes_to_its_receiver_once() -> None:
     assert [(sent.to, sent.message) for sent in hand.sent if isinstance(sent.message, UserMessage)] == [
         (B.address, UserMessage(b"hi"))
     ]
+
+
+# ---------------------------------------------------------------------- numbers that nobody can have reached
+
+FAR = 1 << 20
+
+
+@pytest.mark.parametrize("how", ["broadcast", "number"])
+def test_a_forged_number_near_the_top_does_not_silence_its_origin(how: str) -> None:
+    hand = settled()
+    top = Broadcast(A.name, A.epoch, 2**32 - 1, b"forged")
+    hand.feed(A, broadcasts=[Broadcast(A.name, A.epoch, 1, b"x")])
+    if how == "broadcast":
+        hand.feed(B, broadcasts=[top])
+    else:
+        hand.feed(B, numbers=[Number(A.short_id, 2**32 - 1)])
+    assert hand.dropped(DropReason.FAR_NUMBER) == 1
+    hand.feed(A, broadcasts=[Broadcast(A.name, A.epoch, 2, b"x")])
+    hand.run(5.0)
+    assert delivered(hand) == [1, 2]
+    assert not hand.happened(BroadcastsLost)
+
+
+def test_the_origin_itself_is_taken_at_its_word() -> None:
+    hand = settled()
+    hand.feed(A, broadcasts=[Broadcast(A.name, A.epoch, 5 * FAR, b"x")])
+    assert delivered(hand) == [5 * FAR]
+    hand.run(5.0)
+    assert not hand.happened(BroadcastsLost)  # it said all that before this node heard of it
+
+
+def test_two_members_are_believed_where_one_is_not() -> None:
+    hand = settled()
+    hand.feed(B, broadcasts=[Broadcast(A.name, A.epoch, 2**32 - 1, b"forged")])
+    hand.feed(C, broadcasts=[Broadcast(A.name, A.epoch, 5 * FAR, b"x")])
+    assert delivered(hand) == [5 * FAR]
+    hand.feed(B, broadcasts=[Broadcast(A.name, A.epoch, 5 * FAR + 1, b"y")])
+    assert delivered(hand) == [5 * FAR, 5 * FAR + 1]
+
+
+def test_numbers_that_are_near_come_by_anybody() -> None:
+    hand = settled()
+    hand.feed(B, broadcasts=[Broadcast(A.name, A.epoch, FAR, b"x")])
+    assert delivered(hand) == [FAR]

@@ -73,8 +73,8 @@ def expect_drop(hand: Hand, reason: DropReason, data: bytes, source: object = FR
     assert after.bytes_received == statistics.bytes_received + len(data)
 
 
-def settled() -> Hand:
-    hand = Hand(knows=[FRIEND, peer(2)])
+def settled(**settings: int) -> Hand:
+    hand = Hand(knows=[FRIEND, peer(2)], config=Config.lan(**settings))  # type: ignore[arg-type]
     hand.run(1.0)
     hand.clear()
     return hand
@@ -116,7 +116,7 @@ def test_a_sealed_datagram_is_dropped() -> None:
 
 
 def test_over_the_largest_udp_payload_is_dropped() -> None:
-    hand = settled()
+    hand = settled(max_received=65_507)
     expect_drop(hand, DropReason.TOO_LARGE, PING + bytes(65_508 - len(PING)))
     expect_drop(hand, DropReason.UNDECODABLE, PING + bytes(65_507 - len(PING)))
 
@@ -322,7 +322,9 @@ def test_random_bytes_are_dropped_and_change_nothing(body: bytes, with_header: b
     assert hand.node.poll_deadline() == deadline
 
 
-def test_forged_times_and_epochs_up_to_the_top_are_borne() -> None:
+def test_forged_times_and_epochs_up_to_the_top_are_borne(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody gets a clock there, but they would be."""
+    monkeypatch.setattr("swim_core.native.cluster_clock.AHEAD", TOP48)
     liar = peer(1)
     hand = Hand(knows=[liar])
     hand.feed(liar, Ping(1, 0, TOP48))

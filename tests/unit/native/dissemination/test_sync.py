@@ -5,7 +5,8 @@ from collections.abc import Iterable
 import pytest
 
 from support.hand import HASHES, Hand, Peer, Sent, peer, peers
-from swim_core import Address, Config, PathNarrow, State
+from swim_core import Address, Config, DropReason, PathNarrow, State
+from swim_core.native.table.view_digest import ViewDigest
 from swim_core.native.wire.claim import Claim, precedence
 from swim_core.native.wire.datagram import Flags
 from swim_core.native.wire.messages import Ack, PageEntry, Ping, SyncPage, SyncPush, SyncReq
@@ -492,3 +493,56 @@ def test_precedence_decides_what_is_pushed_back_page_by_page() -> None:
     pushed = {entry.claim.name for push in hand.messages(SyncPush) for entry in push.entries} - {"me"}
     lower = {name for name, claim in held.items() if name not in shown or precedence(claim) > precedence(shown[name])}
     assert pushed == lower
+
+
+# ---------------------------------------------------------------------- what strangers can make it cost
+
+
+def looked_at(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The buckets that are compared from now on."""
+    buckets: list[int] = []
+    digest = ViewDigest.bucket
+
+    def bucket(self: ViewDigest, index: int, count: int) -> int:
+        buckets.append(index)
+        return digest(self, index, count)
+
+    monkeypatch.setattr(ViewDigest, "bucket", bucket)
+    return buckets
+
+
+def test_a_request_whose_answer_would_hold_nothing_is_not_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    """165 bytes with 128 digests cost 70 times a ping, and drew nothing."""
+    hand = Hand(knows=peers(128))
+    buckets = looked_at(hand, monkeypatch)
+    sent = hand.feed(peer(500), SyncReq(1, [1] * 4, 0))
+    assert not buckets
+    assert not [each for each in sent if isinstance(each.message, SyncPage)]
+
+
+def test_buckets_are_compared_as_far_as_the_page_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    hand = Hand(knows=peers(128))
+    buckets = looked_at(hand, monkeypatch)
+    hand.feed(A, SyncReq(1, [1] * 128, 0, bytes(900)))
+    (page,) = hand.messages(SyncPage, A)
+    assert page.cursor is not None
+    assert 0 < len(buckets) < 64
+    compared = len(buckets)
+    hand.feed(A, SyncReq(1, [1] * 128, page.cursor, bytes(900)))
+    assert buckets[compared] == buckets[compared - 1]
+
+
+def test_strangers_are_answered_twenty_times_a_second() -> None:
+    hand = Hand(knows=peers(3))
+    for number in range(100):
+        hand.feed(peer(500 + number), SyncReq(number, [1], 0, bytes(900)))
+    assert len(hand.messages(SyncPage)) == 20
+    assert hand.dropped(DropReason.RATE_LIMITED) >= 80
+    hand.feed(A, SyncReq(7, [1], 0, bytes(900)))
+    assert hand.messages(SyncPage, A)
+
+
+def test_one_that_says_in_its_request_that_it_has_left_is_answered_as_a_stranger() -> None:
+    hand = Hand(knows=peers(30))
+    data = A.datagram(SyncReq(1, [1], 0, bytes(300)), claims=[A.claim(State.LEFT)])
+    assert sum(sent.size for sent in hand.feed_bytes(data, A.address) if sent.to == A.address) <= len(data)
