@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 
 from attacks_ends import mass, partitions, survivors
+from attacks_ghosts import ghosts, growth
 from attacks_gray import dark, overload, suspicion
 
 EXPERIMENTS: Mapping[str, tuple[Callable[..., None], int]] = {  # and the runs of a row, unless told otherwise
@@ -22,6 +23,8 @@ EXPERIMENTS: Mapping[str, tuple[Callable[..., None], int]] = {  # and the runs o
     "survivors": (survivors, 1),
     "mass": (mass, 1),
     "partitions": (partitions, 1),
+    "ghosts": (ghosts, 1),
+    "growth": (growth, 2),
 }
 
 
@@ -30,13 +33,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("names", nargs="+", choices=[*EXPERIMENTS, "all"], metavar=f"{{{','.join(EXPERIMENTS)},all}}")
     parser.add_argument("--seeds", type=int, help="runs of a row")
-    parser.add_argument("--members", type=int, nargs="+", default=[], help="sizes, for survivors")
+    parser.add_argument("--members", type=int, nargs="+", default=[], help="sizes, for survivors and ghosts")
     options = parser.parse_args()
     for name, (experiment, seeds) in EXPERIMENTS.items():
         if name in options.names or "all" in options.names:
             start = time.perf_counter()
             print(f"\n## {name}: {experiment.__doc__}")
-            sizes = {"sizes": options.members} if options.members and experiment is survivors else {}
+            sizes = {"sizes": options.members} if options.members and experiment in (survivors, ghosts) else {}
             experiment(options.seeds or seeds, **sizes)
             print(f"\n({time.perf_counter() - start:.0f} s)", file=sys.stderr, flush=True)
 
