@@ -74,7 +74,9 @@ class Admission:
 
     def _reply(self, join: Join, sender: Sender, cookie: bytes | None, now: float, members: int = 1) -> None:
         entry = self._table.get(join.name)
-        held = entry.claim if entry is not None and (cookie is not None or entry.claim != join.claim) else None
+        held = entry.claim if entry is not None and entry.claim != join.claim else None
+        if cookie is not None and cookie != join.cookie:
+            held = None  # whoever asks first in another's name learns nothing: an epoch is what forged claims need
         ours = self._settings_check
         own = self._local.claim if cookie is None else None
         time = self._clock.read(now)

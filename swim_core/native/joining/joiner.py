@@ -56,6 +56,8 @@ class _Seed(msgspec.Struct):
     led_back: bool = False
     """Whether what it was asked last came to this very node."""
     timer: Timer | None = None
+    renewed: bool = False
+    """Whether it was shown a later claim than its first, once."""
     known: bool = False
     """Asked though it stands at a live member's address: what it holds of this node is the question."""
 
@@ -173,7 +175,7 @@ class Joiner:
     def _wanted(self, seed: _Seed) -> bool:
         if seed.address == self._local.address:  # likely itself; but another node may be there, and this one be wrong
             return self._table.live_count == 1 and seed.asked <= 1 and not seed.led_back
-        if seed.known or self._local.rival is not None or self._health.deaf:
+        if seed.known or seed.renewed or self._local.rival is not None or self._health.deaf:
             return True
         return self._table.live_at(seed.address) is None
 
@@ -224,6 +226,7 @@ class Joiner:
                 asked += 1
                 seed.due = now + self._backoff(seed)
                 seed.tries = seed.waits = 0
+                seed.renewed = False
                 seed.asked_since = seed.asked_since if seed.asked else now
                 seed.asked += 1
                 if seed.seq is None:  # else a slow answer may still come to the step under way
@@ -333,6 +336,10 @@ class Joiner:
                 if seed.timer is not None:
                     seed.timer.cancel()
 
+    def _come_again(self, seed: _Seed, cookie: bytes | None, now: float) -> None:
+        seed.cookie, seed.tries, seed.waits = cookie, 0, 0
+        self._ask(seed, now)
+
     def answered(self, ack: JoinAck, sender: Sender, now: float) -> bool:
         """A seed answered: come again with its cookie, or, once admitted, sync. Returns whether it was asked."""
         seed = next((s for s in self._asked() if s.seq == ack.seq), None)
@@ -348,10 +355,17 @@ class Joiner:
 
     def _taken(self, seed: _Seed, ack: JoinAck, sender: Sender, now: float) -> None:
         self._settings_check.check(ack, sender.address, now)
+        epoch = self._local.claim.epoch
         if self._table.live_count == 1 and self._local.rival is None:
             self._local.enter(ack.time, ack.held, now)
-        self._claims.held_of_own_name(ack.held, now)
+        first = (
+            ack.cookie is not None and ack.cookie != seed.cookie
+        )  # what it holds of this name it tells in the second
+        if ack.held is not None or not first:
+            self._claims.held_of_own_name(ack.held, now)
         if self._local.rival is not None:
+            if first and ack.held is None:
+                self._come_again(seed, ack.cookie, now)
             return
         if ack.own is not None:
             self._encounters.meet(ack.own.name, ack.members, sender.address, now)
@@ -361,9 +375,11 @@ class Joiner:
             if ack.seen:
                 self._appearance.refused(unpack(ack.seen), sender.address, now)
         elif ack.cookie is not None:
-            seed.cookie, seed.tries, seed.waits = ack.cookie, 0, 0
-            self._ask(seed, now)
+            self._come_again(seed, ack.cookie, now)
+        elif self._local.claim.epoch > epoch and not seed.renewed:
+            seed.renewed = True  # it knows a later run of this name than the one that it was shown
+            self._come_again(seed, seed.cookie, now)
         else:
-            seed.asked = 0  # answered: this node was let in
+            seed.asked, seed.renewed = 0, False  # answered: this node was let in
             self._appearance.fine()
             self._hub.admitted(sender, now)

@@ -198,9 +198,8 @@ def cookie_for(hand: Hand, newcomer: Peer) -> bytes:
     return sent.message.cookie
 
 
-def test_the_seed_answers_with_a_cookie_its_time_and_the_claim_held_for_the_name() -> None:
+def test_the_seed_answers_with_a_cookie_and_its_time() -> None:
     hand = Hand(knows=[A, B])
-    hand.feed(A, claims=[B.claim(State.DEAD, time=hand.cluster_time)])
     (sent,) = ask(hand, peer(9))
     reply = sent.message
     assert isinstance(reply, JoinAck)
@@ -208,9 +207,58 @@ def test_the_seed_answers_with_a_cookie_its_time_and_the_claim_held_for_the_name
     assert reply.held is None
     assert (reply.seq, reply.interval, reply.rings, reply.stall) == (5, 1000, 4, 5000)
     assert reply.time == hand.cluster_time
-    (sent,) = ask(hand, peer(2, epoch=EPOCH + STEP))
+
+
+def test_what_is_held_of_the_name_is_told_to_who_brought_the_cookie_back() -> None:
+    """Its epoch is what claims that are forged in its name need."""
+    hand = Hand(knows=[A, B])
+    older = peer(2, epoch=EPOCH - STEP)
+    (sent,) = ask(hand, older)
     assert isinstance(sent.message, JoinAck)
-    assert sent.message.held == B.claim(State.DEAD, time=sent.message.held.verdict.time)  # type: ignore[union-attr]
+    assert sent.message.held is None
+    (sent,) = ask(hand, older, sent.message.cookie)
+    assert isinstance(sent.message, JoinAck)
+    assert sent.message.held == B.claim()
+    assert not ask(hand, peer(2, epoch=EPOCH + STEP), b"forged")
+
+
+def test_a_newcomer_that_learns_in_the_second_step_of_a_later_run_comes_again_above_it() -> None:
+    hand = joining()
+    first = hand.me.epoch
+    ack(hand, b"cookie")
+    held = Peer("me", hand.me.address, EPOCH + 1_000 * STEP)
+    ack(hand, None, held=held.claim(State.DEAD))
+    assert hand.me.epoch == held.epoch + STEP > first
+    claim = last_join(hand).claim
+    assert claim is not None
+    assert (claim.epoch, last_join(hand).cookie) == (hand.me.epoch, b"cookie")
+    joined = len(joins(hand))
+    ack(hand, None)
+    assert len(joins(hand)) == joined
+    assert hand.state(A) is State.ALIVE
+
+
+def test_a_superseded_node_asks_what_is_held_of_its_name_in_both_steps() -> None:
+    hand = Hand(knows=[A, B])
+    rival = Peer("me", Address("10.5.5.5", 7946), hand.me.epoch + STEP)
+    hand.feed(A, claims=[rival.claim()])
+    assert hand.node.statistics().superseded
+    hand.run(70.0)
+    hand.clear()
+    hand.until(lambda: joins(hand), 70.0)
+    sent = joins(hand)[-1]
+    asked = next(each for each in (A, B) if each.address == sent.to) if sent.to in (A.address, B.address) else None
+    if asked is None:  # the rival itself is asked first
+        hand.until(lambda: hand.messages(Join, A, B), 70.0)
+        asked = next(each for each in (A, B) if hand.messages(Join, each))
+    join = hand.messages(Join, asked)[-1]
+    hand.feed(asked, JoinAck(join.seq, b"c", hand.cluster_time, 1000, 4, 5000, None))
+    assert hand.node.statistics().superseded  # nothing was said of the name yet
+    join = hand.messages(Join, asked)[-1]
+    assert (join.cookie, join.claim is not None) == (b"c", True)
+    hand.feed(asked, JoinAck(join.seq, None, hand.cluster_time, 1000, 4, 5000, None, asked.claim()))
+    assert not hand.node.statistics().superseded
+    assert hand.me.epoch == rival.epoch + STEP
 
 
 def test_the_first_step_changes_nothing() -> None:
