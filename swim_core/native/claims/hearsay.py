@@ -107,7 +107,7 @@ class Hearsay:
         return bool(self._rumours) and (sender.short_id, pack(sender.address)) in self._rumours
 
     def showed_up(self, sender: Sender, now: float) -> bool:
-        """Whether it had not answered, and now pings this node itself: then the path is open again, and it is asked anew.
+        """Whether it had not answered, and now pings this node: then the path is open again, and it is asked anew.
 
         It pays with its own ping, which is no shorter.
         """
