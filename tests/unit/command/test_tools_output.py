@@ -199,7 +199,7 @@ def test_a_story_is_for_programs_too() -> None:
     reasons = read_reasons(told(hand, What.REASON, b"p6"))
     record = cast(dict[str, Any], reasons_record(reasons))
     assert (record["member"]["rule"], record["accuser_address"]) == ("silent", str(hand.me.address))
-    assert record["at"] == pytest.approx(record["t"], abs=0.01)
+    assert record["at"] == pytest.approx(record["t"], abs=0.1)  # the member is asked for 50 ms after the verdict
     votes = [o for o in record["observations"] if o["what"] == "vote silent"]
     assert all(vote["count"] > 1 and vote["last"] > vote["t"] for vote in votes)
     assert record["observations"][0].keys() == {"t", "observer", "what", "detail"}
