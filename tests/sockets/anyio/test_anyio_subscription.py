@@ -59,7 +59,7 @@ async def test_iterating_waits_for_events_and_ends_with_the_node() -> None:
             await checkpoint()
             tell(node, config.node, name)
         config.node.events.append(Reconnected())
-    assert names(seen) == ["a", "b", "c", "Reconnected()"]
+    assert names(seen) == ["a", "b", "c", "reconnected"]
 
 
 @on_every_loop
