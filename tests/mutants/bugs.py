@@ -277,8 +277,8 @@ BUGS = (
         30,
         "a dead member can't be entered for another try: a TypeError",
         DETECTION + "dead_prober.py",
-        "_Try(entry, now + delay, delay)",
-        "_Try(entry, delay)",
+        "_Try(entry, now + self._first, self._first)",
+        "_Try(entry, self._first)",
         PROBING,
     ),
     Bug(

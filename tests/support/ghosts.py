@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import attrs
 
@@ -24,7 +25,7 @@ class Toll:
 
     Attributes:
         known: seconds until each survivor knew of the lost member.
-        first: datagrams a second that a member sent, in the worst half second of the first two.
+        first: datagrams that a member sent in the worst second of the first two.
         worst: the same of those after.
         to_third: bytes to that third host that was sent most.
         believed: members that anybody lists, the lost one's survivors left out.
@@ -93,7 +94,7 @@ class Ghosts:
         start = simulation.now
         lost = start + lost_after
         self.tell(at_once)
-        rates = []
+        sent = []
         for _ in range(120):
             self.tell(per_half_second)
             if victim in simulation.running() and simulation.now >= lost:
@@ -101,13 +102,13 @@ class Ghosts:
                 (simulation.crash if crash else simulation.lose_host)(victim)
             before = self._sent
             simulation.run_for(0.5)
-            rates.append((self._sent - before) * 2 / members)
+            sent.append((self._sent - before) / members)
         survivors = [process for process in self.processes if process is not victim]
         known = [min(p.times(MemberDied, victim.name), default=float("inf")) - lost for p in survivors]
         return Toll(
             sorted(known),
-            max(rates[:4]),
-            max(rates[4:]),
+            max(map(sum, pairwise(sent[:4]))),
+            max(map(sum, pairwise(sent[4:]))),
             max((size for host, size in self._bytes.items() if host not in address), default=0),
             len({m.name for p in survivors for m in p.node.members()} - {p.name for p in survivors}),
             sum(event.member.name != victim.name for p in survivors for event in p.told(MemberDied)),
