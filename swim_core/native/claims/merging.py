@@ -40,6 +40,7 @@ from swim_core.native.hub import Refutation
 from swim_core.native.table.entry import Entry
 from swim_core.native.wire.claim import EPOCH_BITS, Claim, precedence
 from swim_core.native.wire.datagram import encode_item
+from swim_core.shared.rate_limit import RateLimit
 from swim_core.shared.timers import Timer
 from swim_core.statistics import DropReason
 
@@ -54,7 +55,7 @@ FRESH = 2_000  # ms; an older verdict on a member that is live here is put to th
 QUESTIONS = 3  # times it is asked: one datagram lost must not kill it here
 OLD_HOLD = 1.0  # seconds, at least, that the member has to answer where the news is doubtful
 NEW_HOLD = 0.05  # the same where it is not: all hear of a hung member that much later
-MANY = 8  # that wait to be asked: then those are asked once that this node has pinged in vain for long
+THRICE = 5  # deaths a second, and at once, that this node has seen itself and asks about more than once
 SILENCES = (Rule.SILENT, Rule.HOST_GONE)
 
 
@@ -97,6 +98,7 @@ class ClaimMerger:
         self._held: dict[str, _Held] = {}
         self._spacing = 1.0 / context.config.max_held_back_per_second
         self._next_held = float("-inf")
+        self._thrice = RateLimit(THRICE)
 
     def receive(self, claim: Claim, now: float, *, sender: Sender | None = None, teller: Entry | None = None) -> bool:
         """Take in one claim.
@@ -226,8 +228,8 @@ class ClaimMerger:
             self._queue.claim(claim)
         entry = self._table.get(claim.name)
         self._next_held = max(now, self._next_held + self._spacing)
-        many = self._next_held - now > MANY * self._spacing
-        once = many and least == NEW_HOLD and entry is not None and self._is_silent_here(entry, now)
+        seen = least == NEW_HOLD and entry is not None and self._is_silent_here(entry, now)
+        once = seen and not self._thrice.allow(now)
         asked = QUESTIONS - 1 if once else 0
         timer = self._timers.at(self._next_held, lambda at: self._put_to_member(claim.name, at, asked))
         hold = max(least, 4 * self._rtt.p99 if least == OLD_HOLD else self._rtt.answer)
