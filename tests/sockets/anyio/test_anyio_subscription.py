@@ -25,7 +25,7 @@ def tell(node: AsyncNode, fake: FakeNode, *names: str) -> None:
 
 
 def names(events: list[Event]) -> list[str]:
-    return [event.member.name if isinstance(event, MemberJoined) else repr(event) for event in events]
+    return [event.member.name if isinstance(event, MemberJoined) else str(event) for event in events]
 
 
 async def read(subscription: Subscription, count: int) -> list[Event]:
