@@ -254,8 +254,13 @@ class SyncsLevel(_Quiet):
         self._require_known(answerer, asked, f"was synced with by {asker.label}")
 
     def _require_known(self, process: Process, members: dict[str, int], when: str) -> None:
+        """Those that are paused are kept aside until they answer."""
         held = ((name, epoch, process.node.member(name)) for name, epoch in members.items())
-        lacking = [name for name, epoch, member in held if member is None or member.epoch < epoch]
+        lacking = [
+            name
+            for name, epoch, member in held
+            if (member is None or member.epoch < epoch) and not any(other.paused for other in self.cluster.named(name))
+        ]
         require(not lacking, f"{process.label} {when} {self.WITHIN} s ago, and does not know {lacking}")
 
 
