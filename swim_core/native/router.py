@@ -4,7 +4,7 @@ No part knows another but those it was handed. Where one finds out what others m
 the `Router`: so who hears of what, and in which order, can be read here.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
 from msgspec.structs import replace
@@ -124,7 +124,9 @@ class Router:
             own = [claim for claim in envelope.claims if claim.name == self._local.name]
             envelope = Envelope(sender.short_id, None, own)
         elif sender.proven is not None and sender.proven.live and sender.direct:
-            self._hear(sender, sender.proven, now)
+            self._hear(
+                sender, sender.proven, now, accuses=bool(envelope.claims) and self._is_held_dead(envelope.claims)
+            )
         elif isinstance(message, _ACKS) and self._let_in(message, sender, now):
             envelope, message, met = replace(envelope, message=None), None, True
         if envelope.claims or envelope.numbers or envelope.broadcasts:
@@ -170,9 +172,17 @@ class Router:
         for broadcast in envelope.broadcasts:
             self._broadcasts.receive(broadcast, now, source=sender.short_id, first_sync=first_sync)
 
-    def _hear(self, sender: Sender, entry: Entry, now: float) -> None:
-        """What the mere arrival of a live member's datagram tells, whatever stands in it."""
-        self._health.hear(now)
+    def _is_held_dead(self, claims: Sequence[Claim]) -> bool:
+        """Whether the sender holds this node dead: it tries now and then whether it lives."""
+        return any(claim.state is State.DEAD and claim.name == self._local.name for claim in claims)
+
+    def _hear(self, sender: Sender, entry: Entry, now: float, *, accuses: bool = False) -> None:
+        """What the arrival of a live member's datagram tells.
+
+        One that ``accuses`` is no company: a node that hears, but that nobody hears, is alone for all that it can do.
+        """
+        if not accuses:
+            self._health.hear(now)
         entry.heard = now
         if self._health.isolated:
             self._in_contact = entry

@@ -253,9 +253,9 @@ def ask_in_vain(hand: Accuser) -> float:
 
 
 def last_questions(hand: Accuser) -> list[float]:
-    """When the subject was sent the verdict."""
+    """When the subject was sent the verdict; the flood, which starts with the first question, may reach it too."""
     sent = (sent for sent in hand.to(hand.subject) if sent.message is None)
-    return [each.at for each in sent if any(claim.state is State.DEAD for claim in each.claims)]
+    return sorted({each.at for each in sent if any(claim.state is State.DEAD for claim in each.claims)})
 
 
 def test_the_subject_has_two_round_trips_to_answer_the_ping_that_goes_with_the_poll() -> None:
