@@ -42,7 +42,6 @@ class LocalHealth:
         seen: the latest time seen.
         long_pause: seconds from which on a pause may have made others hold this node dead, and is told.
         last_pause: local clock at the end of the last pause; -inf before the first.
-        halting: paused twice within S, and no ack came in time since: this process does not get the time it needs.
         late_from: short ids of those whose acks, the last ones in a row, came late.
     """
 
@@ -71,7 +70,7 @@ class LocalHealth:
         self.isolated = False
         self.alone = False
         self.last_pause = -inf
-        self.halting = False
+        self._halted = False  # paused twice within S, and no ack came in time since
         self.late_from: set[int] = set()
 
     def advance(self, now: float) -> float:
@@ -94,7 +93,7 @@ class LocalHealth:
         lag = 0.0 if deadline is None else now - max(deadline, self.seen)
         if lag > self._pause:
             self._asleep += lag
-            self.halting = self.halting or now - self.last_pause < self._limits.isolation
+            self._halted = self._halted or now - self.last_pause < self._limits.isolation
             self.last_pause = now
             self._counters.pauses += 1
             self._counters.paused_seconds += lag
@@ -105,9 +104,16 @@ class LocalHealth:
         """A member acked a ping."""
         if not in_time:
             self.late_from.add(short_id)
-        elif self.halting or self.late_from:
-            self.halting = False
+        elif self._halted or self.late_from:
+            self._halted = False
             self.late_from.clear()
+
+    def halting(self, now: float) -> bool:
+        """Whether this process does not get the time it needs: it pauses again and again, and no ack comes in time.
+
+        One that has run for S since the last pause gets it: there may be nobody left to ack.
+        """
+        return self._halted and now - self.last_pause < self._limits.isolation
 
     @property
     def late(self) -> bool:

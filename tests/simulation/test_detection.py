@@ -1,11 +1,12 @@
 """Who has died is found in the time promised, and who has not is left alone."""
 
+from random import Random
 from statistics import median
 
 import pytest
 
 from support.scenario import S, T, deaths, knew
-from swim_core import Isolated, MemberDied, MemberRecovered, MemberSuspected
+from swim_core import Config, Isolated, MemberDied, MemberRecovered, MemberSuspected
 from swim_core.simulation import Link, Simulation
 
 SEEDS = range(1, 6)
@@ -182,3 +183,19 @@ def test_a_quiet_cluster_costs_one_small_datagram_a_member_and_interval() -> Non
         simulation.run_for(30.0)
     assert len(sizes) / 32 / 30 == pytest.approx(1.0, abs=0.05)
     assert sum(sizes) / len(sizes) <= 46
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_one_of_two_that_dies_while_the_other_pauses_is_found(seed: int) -> None:
+    """Who paused twice begins no watch until an ack comes in time, or S has passed: perhaps nobody is left to ack."""
+    quick = Config.local(probe_interval=0.1, stall_tolerance=0.5, verdict_margin=0.05)
+    chance = Random(seed)
+    with Simulation(seed) as simulation:
+        ann = simulation.add("ann", config=quick)
+        bob = simulation.add("bob", join=["ann"], config=quick)
+        simulation.run_for(1.0)
+        simulation.pause(ann, 0.3)
+        simulation.run_for(0.3 + chance.random() * 0.1)
+        simulation.crash(bob)
+        simulation.pause(ann, 0.3)
+        simulation.run_until(lambda: len(ann.node.members()) == 1, limit=5.0)

@@ -137,7 +137,7 @@ class Accuser:
 
     def _replace_silent(self, watch: Watch, now: float) -> None:
         """Ask others in place of helpers that don't vote; where many are gone, these may be, too."""
-        if self._health.halting or self._health.late:
+        if self._health.halting(now) or self._health.late:
             return  # what they said waits to be read
         patience = self._rtt.probe_timeout + HELPER_PATIENCE
         for helper in list(watch.helpers.values()):

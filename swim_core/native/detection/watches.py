@@ -85,7 +85,7 @@ class Watches:
             return
         watch = self._under_watch.get(entry.short_id)
         if watch is None:
-            if self._health.halting or (self._health.late and self._under_watch.accusing):
+            if self._health.halting(now) or (self._health.late and self._under_watch.accusing):
                 return  # most likely all answer, and this node is behind: more to read would keep it there
             watch = self._begin(entry, self._health.awake(now) - (now - sent), now)
         if not watch.accusing:
