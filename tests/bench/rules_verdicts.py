@@ -166,7 +166,7 @@ def deaf(seeds: int) -> None:
     table(header, _partitions(seeds))
     section("One-way cuts of one member from all others, 20 s and 10 min; loss 1 %")
     table(header, _one_way(seeds))
-    section("The same as first designed: any datagram of a member undoes it, not an ack alone")
+    section("As first designed, where any datagram of a member ends the isolation and not an ack alone")
     with patch.object(Router, "_hear", _hearing_is_enough):
         table(header, _one_way(seeds))
 
