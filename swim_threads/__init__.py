@@ -1,9 +1,12 @@
 """SWIM membership with one thread and one UDP socket of the standard library, and without an event loop.
 
-Start with `open_node`.
+Start with `open_node`. Events, members, settings and errors, which are those of `swim_core`, can be imported from here.
 """
 
 import logging
+
+from swim_core import vocabulary
+from swim_core.vocabulary import *  # noqa: F403
 
 from .listeners import Listener
 from .node import ThreadNode
@@ -12,6 +15,7 @@ from .opening import open_node
 from .subscription import Subscription
 
 __all__ = ["Listener", "Subscription", "ThreadNode", "close_all", "open_node"]
+__all__ += vocabulary.__all__
 
 logging.getLogger("swim_threads").addHandler(logging.NullHandler())
 

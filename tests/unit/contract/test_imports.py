@@ -33,6 +33,7 @@ VOCABULARY = (
 FLOORS: tuple[set[str], ...] = (
     {"simulation"},
     {"swim_core", "planner", "placement", "embedding"},
+    {"vocabulary"},
     {"native", "smudge"},
     {"shared"},
     *VOCABULARY,

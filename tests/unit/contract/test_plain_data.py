@@ -4,6 +4,9 @@ import builtins
 import copy
 import json
 import pickle
+import pydoc
+import subprocess
+import sys
 from collections import abc
 from collections.abc import Callable
 from importlib import metadata
@@ -178,3 +181,25 @@ def test_a_package_shows_its_public_names_and_its_version(package: Any) -> None:
     assert package.__version__ == metadata.version("swim-membership")
     with pytest.raises(AttributeError, match="nothing_of_the_kind"):
         package.nothing_of_the_kind  # noqa: B018
+
+
+@pytest.mark.parametrize("adapter", [swim_threads, swim_anyio])
+def test_what_one_needs_every_day_is_had_from_the_adapter(adapter: Any) -> None:
+    everyday = set(swim_core.vocabulary.__all__)
+    assert {kind.__name__ for kind in swim_core.Event.__args__} < everyday
+    assert {name for name in swim_core.__all__ if name.endswith("Error")} < everyday
+    assert everyday <= set(adapter.__all__) & set(swim_core.__all__)
+    assert all(getattr(adapter, name) is getattr(swim_core, name) for name in everyday)
+
+
+def test_help_shows_it() -> None:
+    shown = pydoc.plain(pydoc.render_doc(swim_anyio))
+    for heading in ("class MemberDied(", "class Config(", "open_node("):
+        assert heading in shown
+
+
+def test_it_is_imported_when_asked_for() -> None:
+    """`swim` says what is missing, and `swim members` starts, before the core is loaded."""
+    code = "import sys, swim_anyio; print('swim_core' in sys.modules); from swim_anyio import *; print(State.DEAD)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\ndead\n"
