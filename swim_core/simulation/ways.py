@@ -198,13 +198,17 @@ class SyncsLevel(_Quiet):
 
     SETTLED = 1.0  # seconds that a process must have run: those that start meanwhile are told of by floods
     WITHIN = 0.2  # seconds after the last page
+    IN_VAIN = 2.0  # seconds from the first ping to one of hearsay until it is let in, asked again, or rests
 
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(cluster)
         self._exchanges: dict[Process, _Exchange] = {}
+        self._in_vain: dict[tuple[Process, Address], float] = {}  # pings while not everything could pass
 
     def on_said(self, process: Process, destination: Address, said: Envelope) -> None:
         request = said.message
+        if isinstance(request, Ping) and not self.cluster.network.clear:
+            self._in_vain[process, destination] = self.cluster.now
         if isinstance(request, SyncReq):
             exchange = self._exchanges.get(process)
             if exchange is None or exchange.id != request.id:
@@ -254,14 +258,18 @@ class SyncsLevel(_Quiet):
         self._require_known(answerer, asked, f"was synced with by {asker.label}")
 
     def _require_known(self, process: Process, members: dict[str, int], when: str) -> None:
-        """Those that are paused are kept aside until they answer."""
+        """Those that are paused, or that it asked while not all could pass, are kept aside until they answer."""
         held = ((name, epoch, process.node.member(name)) for name, epoch in members.items())
         lacking = [
             name
             for name, epoch, member in held
-            if (member is None or member.epoch < epoch) and not any(other.paused for other in self.cluster.named(name))
+            if (member is None or member.epoch < epoch)
+            and not any(other.paused or self._asked_in_vain(process, other) for other in self.cluster.named(name))
         ]
         require(not lacking, f"{process.label} {when} {self.WITHIN} s ago, and does not know {lacking}")
+
+    def _asked_in_vain(self, process: Process, other: Process) -> bool:
+        return self._in_vain.get((process, other.address), -inf) >= self.cluster.now - self.IN_VAIN
 
 
 def watch_ways(cluster: Cluster) -> None:

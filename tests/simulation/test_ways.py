@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from swim_core import Config
+from support.inside import parts_of
+from swim_core import Config, Node
 from swim_core.native.claims.corrections import Corrections
 from swim_core.native.claims.hearsay import Hearsay
 from swim_core.native.claims.merging import ClaimMerger
@@ -194,6 +195,28 @@ def test_a_sync_that_leaves_one_side_behind_is_found(monkeypatch: pytest.MonkeyP
 
     with pytest.raises(InvariantViolated, match=r"was synced with by .* does not know"):
         sweep()
+
+
+def test_who_was_asked_in_vain_during_a_cut_need_not_be_known_after_a_sync() -> None:
+    """What a sync tells again of one that is being asked already doesn't have it asked once more."""
+    simulation = watched(SyncsLevel, 5)
+    simulation.run_for(4.0)
+    address, cut_off = simulation.new_address(), simulation.process("node-3")
+    simulation.network.cut(address, cut_off.address)
+    simulation.network.cut(cut_off.address, address)
+    newcomer = simulation.add("newcomer", address=address, join=["node-0"])
+    simulation.run_for(1.2)
+    simulation.heal()
+    simulation.network_changed()
+    assert isinstance(newcomer.node, Node)
+    parts = parts_of(newcomer.node)
+    seed = parts.context.table.get("node-0")
+    assert seed is not None
+    newcomer.do(lambda _, now: parts.sync.start(seed, now))
+    assert newcomer.node.member("node-3") is None
+    simulation.run_for(0.25)
+    assert newcomer.node.member("node-3") is None
+    assert simulation.judged["syncs"]
 
 
 def test_a_page_that_lacks_a_member_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
