@@ -56,5 +56,8 @@ class Hub(Protocol):
     def admitted(self, sender: Sender, now: float) -> None:
         """A seed took this node in."""
 
+    def found(self) -> None:
+        """A member of a cluster that was there before this node joined it, as discovery has it."""
+
     def paused(self, seconds: float) -> None:
         """This process did not run for so long."""

@@ -164,13 +164,11 @@ class Router:
             return
         for claim in envelope.claims:
             self._claims.receive(claim, now, sender=sender, teller=sender.proven)
-        first_sync = self._sync.first_under_way
+        newcomer = self._sync.newcomer
         for number in envelope.numbers:
-            self._broadcasts.learn_number(
-                number, now, source=sender.short_id, first_sync=first_sync, teller=sender.proven
-            )
+            self._broadcasts.learn_number(number, now, source=sender.short_id, newcomer=newcomer, teller=sender.proven)
         for broadcast in envelope.broadcasts:
-            self._broadcasts.receive(broadcast, now, source=sender.short_id, first_sync=first_sync)
+            self._broadcasts.receive(broadcast, now, source=sender.short_id, newcomer=newcomer)
 
     def _is_held_dead(self, claims: Sequence[Claim]) -> bool:
         """Whether the sender holds this node dead: it tries now and then whether it lives."""
@@ -283,7 +281,7 @@ class Router:
         """See `Hub`: what a sync told of it besides is news now."""
         if self._claims.believe(rumour.claim, now) and rumour.number:
             number = messages.Number(rumour.short_id, rumour.number)
-            self._broadcasts.learn_number(number, now, source=0, first_sync=rumour.first_sync)
+            self._broadcasts.learn_number(number, now, source=0, newcomer=rumour.newcomer)
 
     def many_met(self, now: float) -> None:
         """See `Hub`: somebody may have been missed."""
@@ -333,6 +331,7 @@ class Router:
 
     def admitted(self, sender: Sender, now: float) -> None:
         """See `Hub`: the seed is heard out."""
+        self._sync.came()
         entry = self._table.by_id(sender.short_id)
         if entry is not None and entry.live:
             self._sync.start(entry, now)
@@ -371,6 +370,10 @@ class Router:
             if self._local.begin_anew(now):
                 context.sealer.start_over(context.unguessable.u32() >> 1)
             self.tell_own_claim(now)
+
+    def found(self) -> None:
+        """See `Hub`: it will be told of its cluster, by a sync of either side."""
+        self._sync.came()
 
     def paused(self, seconds: float) -> None:
         """See `Hub`."""

@@ -21,7 +21,18 @@ from swim_core.address import pack, unpack
 from swim_core.native.wire.claim import Claim, Verdict
 from swim_core.native.wire.datagram import NIL, Envelope, encode_item
 from swim_core.native.wire.hashing import Hashes
-from swim_core.native.wire.messages import Ack, Broadcast, Join, JoinAck, Message, Number, Ping, SyncPage, SyncPush
+from swim_core.native.wire.messages import (
+    Ack,
+    Broadcast,
+    Join,
+    JoinAck,
+    Message,
+    Number,
+    Ping,
+    SyncPage,
+    SyncPush,
+    SyncReq,
+)
 from swim_core.tripwire import greeting_of
 
 UNIX_MS = 1_700_000_000_000
@@ -180,12 +191,24 @@ class Hand:
         for claim in claims:
             self._told_of[self.hashes.short_id(claim.name, claim.epoch)] = claim
 
-    def introduce(self, newcomer: Peer) -> None:
-        """A stranger joins, in both steps, by this node; whoever is known can bring the claims of others."""
+    def introduce(self, newcomer: Peer, *, members: int = 1) -> None:
+        """A stranger joins, in both steps, out of a cluster of so many ``members``; whoever is known can bring
+        the claims of others."""
         interval, stall = round(self.config.probe_interval * 1000), round(self.config.stall_tolerance * 1000)
-        join = Join(1, newcomer.name, interval, self.config.rings, stall, 1200, padding=bytes(700))
+        join = Join(1, newcomer.name, interval, self.config.rings, stall, 1200, padding=bytes(700), members=members)
         replies = [sent.message for sent in self.feed(newcomer, join) if isinstance(sent.message, JoinAck)]
         self.feed(newcomer, replace(join, cookie=replies[0].cookie, claim=newcomer.claim()))
+
+    def come_by(self, seed: Peer) -> SyncReq:
+        """The node asks a seed, which lets it in; returns what it asks then."""
+        self.node.join([seed.address], now=self.now)
+        self.collect()
+        for cookie in (b"cookie", None):
+            join = next(sent.message for sent in reversed(self.sent) if sent.to == seed.address)
+            assert isinstance(join, Join)
+            own = None if cookie else seed.claim()
+            self.feed(seed, JoinAck(join.seq, cookie, self.cluster_time, 1000, 4, 5000, None, own))
+        return self.messages(SyncReq)[-1]
 
     def feed_bytes(self, data: bytes, source: Address | tuple[str, int]) -> list[Sent]:
         self.node.feed_datagram(data, source, now=self.now)

@@ -117,11 +117,11 @@ class Hearsay:
         self._begin(rumour, now)
         return True
 
-    def learn_number(self, short_id: int, told: PageEntry, *, first_sync: bool) -> None:
+    def learn_number(self, short_id: int, told: PageEntry, *, newcomer: bool) -> None:
         """A sync told the number of the last broadcast, too."""
         rumour = self._rumours.get((short_id, told.claim.address)) if self._rumours else None
         if rumour is not None and told.number > rumour.number:
-            rumour.number, rumour.first_sync = told.number, first_sync
+            rumour.number, rumour.newcomer = told.number, newcomer
 
     def ended(self, claim: Claim) -> None:
         """That run is gone, as somebody says: it need not be asked any more."""

@@ -39,7 +39,7 @@ class _Waiting(msgspec.Struct, frozen=True):
     since: float
     broadcast: Broadcast
     source: int
-    first_sync: bool
+    newcomer: bool
 
 
 class Broadcasts:
@@ -112,10 +112,10 @@ class Broadcasts:
 
     # ------------------------------------------------------------------ receiving
 
-    def receive(self, broadcast: Broadcast, now: float, *, source: int, first_sync: bool = False) -> None:
+    def receive(self, broadcast: Broadcast, now: float, *, source: int, newcomer: bool = False) -> None:
         """A broadcast arrived, by the run ``source``: relay it, keep it, deliver it, each at most once.
 
-        Those before it are not missed if it came during this node's ``first_sync``.
+        A ``newcomer`` does not miss those before it.
         """
         if broadcast.origin == self._local.name:
             self._counters.drop(DropReason.DUPLICATE)
@@ -127,12 +127,12 @@ class Broadcasts:
             self._counters.drop(DropReason.DUPLICATE)
             return
         if stream is None:
-            self._await_origin(key, _Waiting(now, broadcast, source, first_sync))
+            self._await_origin(key, _Waiting(now, broadcast, source, newcomer))
             return
         if not stream.credible(broadcast.number, source):
             self._counters.drop(DropReason.FAR_NUMBER)
             return
-        if first_sync or stream.begins_at(broadcast.number):
+        if newcomer or stream.begins_at(broadcast.number):
             stream.window.start_at(broadcast.number)
         self._relay(origin, broadcast, now)
         self._deliver(stream, broadcast, now)
@@ -188,7 +188,7 @@ class Broadcasts:
             if not stream.credible(broadcast.number, waiting.source):
                 self._counters.drop(DropReason.FAR_NUMBER)
                 continue
-            if waiting.first_sync or stream.begins_at(broadcast.number):
+            if waiting.newcomer or stream.begins_at(broadcast.number):
                 stream.window.start_at(broadcast.number)
             self._deliver(stream, broadcast, now)
 
@@ -217,7 +217,7 @@ class Broadcasts:
         return stream.window.known if stream is not None else 0
 
     def learn_number(
-        self, number: Number, now: float, *, source: int, first_sync: bool = False, teller: Entry | None = None
+        self, number: Number, now: float, *, source: int, newcomer: bool = False, teller: Entry | None = None
     ) -> None:
         """A register arrived: what is missing up to it will be asked for, unless it predates this node's joining.
 
@@ -225,7 +225,7 @@ class Broadcasts:
             number: of a run, the highest that the sender knows.
             now: seconds.
             source: short id of the run that says so.
-            first_sync: whether this node's first sync is not over.
+            newcomer: whether this node is one.
             teller: who says so and has it, to be asked first.
         """
         if not number.highest or number.origin == self._local.short_id:
@@ -236,7 +236,7 @@ class Broadcasts:
         if not stream.credible(number.highest, source):
             self._counters.drop(DropReason.FAR_NUMBER)
             return
-        if first_sync or stream.begins_at(number.highest):
+        if newcomer or stream.begins_at(number.highest):
             stream.window.start_at(number.highest)
         if number.highest > stream.window.known:
             stream.window.learn(number.highest)

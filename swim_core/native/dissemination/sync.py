@@ -107,11 +107,19 @@ class Sync:
         self.first_done = False
         """Whether this node has once heard out another member, or held the same view: from then on it misses no
         broadcast."""
+        self._came = False
 
     @property
-    def first_under_way(self) -> bool:
-        """Whether this node is being told of the cluster for the first time."""
-        return not self.first_done and self._exchange is not None
+    def newcomer(self) -> bool:
+        """Whether this node came to a cluster and was not told of it yet: what was broadcast before it does not miss.
+
+        One that others came to, and that came to nobody, was there before them.
+        """
+        return self._came and not self.first_done
+
+    def came(self) -> None:
+        """This node met a cluster that was there before it."""
+        self._came = True
 
     # ------------------------------------------------------------------ when
 
@@ -203,7 +211,7 @@ class Sync:
         self._took(exchange, now)
         exchange.differing |= int.from_bytes(page.differing, "little")
         for entry in page.entries:
-            exchange.changed |= self._receive(entry, exchange.peer, now, first_sync=not self.first_done)
+            exchange.changed |= self._receive(entry, exchange.peer, now)
             if self._table.get(entry.claim.name) is not None:
                 exchange.shown[entry.claim.name] = precedence(entry.claim)
         if self._exchange is not exchange:
@@ -237,7 +245,7 @@ class Sync:
     def _ask_on(self, exchange: _Exchange, cursor: int, now: float) -> None:
         self._cancel_timer()
         exchange.cursor, exchange.tries = cursor, 0
-        if not self.first_done:  # a newcomer spreads its questions over the members it has learned of
+        if self.newcomer:  # which spreads its questions over the members it has learned of
             exchange.peer = self._table.topology.any_other(self._random) or exchange.peer
         wait = self._table.growth.wait(now, share=0.1)
         if wait:
@@ -322,11 +330,11 @@ class Sync:
         for entry in push.entries:
             self._receive(entry, sender.proven, now)
 
-    def _receive(self, entry: PageEntry, teller: Entry, now: float, *, first_sync: bool = False) -> bool:
+    def _receive(self, entry: PageEntry, teller: Entry, now: float) -> bool:
         """Take in a claim and its number; returns whether the claim changed anything."""
         changed = self._claims.receive(entry.claim, now, teller=teller)
         run = self._hashes.short_id(entry.claim.name, entry.claim.epoch)
         number = Number(run, entry.number)
-        self._broadcasts.learn_number(number, now, source=teller.short_id, first_sync=first_sync)
-        self._hearsay.learn_number(run, entry, first_sync=first_sync)
+        self._broadcasts.learn_number(number, now, source=teller.short_id, newcomer=self.newcomer)
+        self._hearsay.learn_number(run, entry, newcomer=self.newcomer)
         return changed

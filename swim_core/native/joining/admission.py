@@ -38,6 +38,7 @@ class Admission:
         self._settings_check = settings_check
         self._encounters = encounters
         self._counters = context.counters
+        self._hub = context.hub
         self._secret = secret
 
     def asked(self, join: Join, sender: Sender, now: float) -> bool:
@@ -64,6 +65,8 @@ class Admission:
         self._settings_check.check(join, sender.address, now)
         self._encounters.meet(join.name, join.members, sender.address, now)
         members = self._encounters.formed(now)
+        if join.members > members == 1:
+            self._hub.found()
         self._claims.receive(join.claim, now)
         self._reply(join, sender, None, now, members)
         return True

@@ -40,7 +40,7 @@ class Rumour(msgspec.Struct, eq=False):
         replaced: whether another run answered there.
         timer: of the next step.
         number: of its last broadcast, as it was told in a sync.
-        first_sync: whether that was this node's first.
+        newcomer: whether this node was one then.
     """
 
     claim: Claim
@@ -55,7 +55,7 @@ class Rumour(msgspec.Struct, eq=False):
     replaced: bool = False
     timer: Timer | None = None
     number: int = 0
-    first_sync: bool = False
+    newcomer: bool = False
 
     @classmethod
     def of(cls, claim: Claim, short_id: int) -> "Rumour":

@@ -7,13 +7,12 @@ from swim_core import BroadcastReceived, BroadcastsLost, Config, Isolated, State
 from swim_core.native.wire.messages import (
     Ack,
     Broadcast,
-    Join,
-    JoinAck,
     Number,
     PageEntry,
     Ping,
     PingReq,
     SyncPage,
+    SyncPush,
     SyncReq,
     Vote,
     Want,
@@ -309,21 +308,9 @@ def test_one_that_was_isolated_syncs_with_who_answers() -> None:
 # ------------------------------------------------------------------ newcomers, and the first of a cluster
 
 
-def newcomer() -> tuple[Hand, SyncReq]:
-    """One that B let in, and that asks B for all there is."""
-    hand = Hand()
-    hand.node.join([B.address], now=hand.now)
-    hand.collect()
-    for cookie in (b"cookie", None):
-        join = next(sent.message for sent in reversed(hand.sent) if sent.to == B.address)
-        assert isinstance(join, Join)
-        own = None if cookie else B.claim()
-        hand.feed(B, JoinAck(join.seq, cookie, hand.cluster_time, 1000, 4, 5000, None, own))
-    return hand, hand.messages(SyncReq)[-1]
-
-
 def test_what_a_newcomer_hears_of_before_its_first_sync_is_over_is_not_missed() -> None:
-    hand, request = newcomer()
+    hand = Hand()
+    request = hand.come_by(B)
     hand.feed(B, claims=[A.claim()], numbers=[Number(B.short_id, 5)], broadcasts=[item(2_000)])
     hand.run(0.35)
     assert not hand.messages(Want)
@@ -336,16 +323,34 @@ def test_what_a_newcomer_hears_of_before_its_first_sync_is_over_is_not_missed() 
     assert lost(hand) == 1
 
 
-def test_the_first_of_a_cluster_misses_what_it_did_not_get_though_nobody_told_it_of_the_cluster() -> None:
+@pytest.mark.parametrize("later", [0.0, 5.0])
+def test_the_first_of_a_cluster_misses_what_it_did_not_get_though_nobody_told_it_of_the_cluster(later: float) -> None:
     """It never had to sync, and when it does, what was said meanwhile was not said before its time."""
-    hand = Hand(knows=[A, B])
-    hand.run(5.0)
+    hand = Hand()
+    hand.introduce(B)
+    hand.introduce(A)
+    hand.answering = [A, B]
+    hand.run(later)
     assert not hand.messages(SyncReq)
     hand.feed(B, claims=[hand.own_claim(State.DEAD)])
     request = hand.messages(SyncReq)[-1]
     hand.feed(B, SyncPage(request.id, None, b"\1", [PageEntry(A.claim(), 3)]))
     hand.run(0.35)
     assert hand.messages(Want) == [Want(A.short_id, [(1, 3)])]
+
+
+def test_a_newcomer_that_a_member_of_its_cluster_joins_misses_nothing_that_was_said_before() -> None:
+    """As discovery has it: the newcomer announces itself, and a member asks it. That one syncs with it, not it."""
+    hand = Hand()
+    hand.introduce(B, members=40)
+    hand.answering = [A, B]
+    hand.feed(B, SyncPush([PageEntry(A.claim(), 5), PageEntry(B.claim(), 3)]))
+    hand.run(3.0)
+    assert hand.state(A) is State.ALIVE
+    assert not hand.messages(Want)
+    hand.feed(A, numbers=[Number(A.short_id, 6)])
+    hand.run(0.35)
+    assert hand.messages(Want) == [Want(A.short_id, [(6, 6)])]
 
 
 def test_votes_carry_none() -> None:

@@ -13,7 +13,7 @@ from swim_core import (
     Rule,
     State,
 )
-from swim_core.native.wire.messages import Broadcast, JoinAck, Number, PageEntry, SyncPage, SyncReq, UserMessage, Want
+from swim_core.native.wire.messages import Broadcast, Number, PageEntry, SyncPage, SyncReq, UserMessage, Want
 
 A, B, C = peers(3)
 STEP = 1 << 16
@@ -457,15 +457,7 @@ def test_numbers_are_told_with_the_claims_in_syncs() -> None:
 def joined_by_sync(number: int, *, first: bool) -> Hand:
     """A newcomer that learns of A, and of A's highest number, in a sync: its first, or a later one."""
     hand = Hand()
-    hand.node.join([B.address], now=hand.now)
-    hand.collect()
-    for cookie in (b"cookie", None):
-        join = next(sent.message for sent in reversed(hand.sent) if sent.to == B.address)
-        hand.feed(
-            B,
-            JoinAck(join.seq, cookie, hand.cluster_time, 1000, 4, 5000, None, None if cookie else B.claim()),  # type: ignore[union-attr]
-        )
-    request = hand.messages(SyncReq)[-1]
+    request = hand.come_by(B)
     entry = PageEntry(A.claim(), number)
     hand.answering = [A, B]
     hand.feed(B, SyncPage(request.id, None, b"\1", [entry] if first else []))

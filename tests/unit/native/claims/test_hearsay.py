@@ -97,9 +97,7 @@ def test_a_newcomer_misses_nothing_that_was_said_before_it_came_by_one_who_answe
     """The claim and a broadcast of a member come in the first sync, its ack after it."""
     hand = Hand()
     hand.hearsay = False
-    hand.introduce(B)
-    hand.feed(B, claims=[hand.own_claim(State.DEAD)])
-    request = hand.messages(SyncReq)[-1]
+    request = hand.come_by(B)
     hand.feed(B, broadcasts=[Broadcast(A.name, A.epoch, 700, b"x")])
     hand.feed(B, SyncPage(request.id, None, b"\1", [PageEntry(A.claim(), 700)]))
     hand.feed(A, Ack(examined(hand, A)[0].seq, 0))
