@@ -227,17 +227,18 @@ class Node:
             return
         now = self._health.advance(now)
         parts = self._parts
-        parts.joiner.stop()
         parts.announcer.stop()
         parts.prober.enabled = False
         parts.watches.stop()
         parts.hearsay.stop()
-        anybody = self._table.live_count > 1 and self._local.rival is None
+        anybody = self._table.has_others and self._local.rival is None
         self._local.leave(now)
-        self._has_left = not anybody
+        entering = parts.joiner.leave(now)
         if anybody:
             self._router.tell_own_claim(now)
             parts.gossip.push_now(now)
+        self._has_left = not (anybody or entering)
+        if not self._has_left:
             self._timers.at(now + GOODBYE, self._goodbye_said)
         self._router.settle(now)
 

@@ -5,6 +5,7 @@ receives at the address it asks from, so that reflection doesn't pay (docs/proto
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 import msgspec
 from msgspec.structs import replace
@@ -35,6 +36,7 @@ AT_A_TIME = 3
 ANNOUNCED = 16  # addresses asked once each, of which answers are awaited
 VAIN = 2  # askings of a seed after which it counts as unanswered: 3 s, later than members that start together
 TRIES = 3  # per step, a probe timeout apart
+AGAIN = (0.05, 0.2)  # seconds after which a goodbye is said again, as gossip does to members
 LATE = 12  # probe timeouts that an answer may be late: round trips up to some six seconds, of links that buffer much
 MAX_ADDED = 64  # seeds that tools may add: each is asked as long as the node runs
 PADDED = 800  # bytes of a JOIN, so that the longest answer (a held claim with full metadata) may come back
@@ -158,6 +160,28 @@ class Joiner:
             self._seeds = {a: self._seeds.get(a) or _Seed(a, FIRST_BACKOFF, now) for a in (*self._seeds, *added)}
             self._attempt(now)
         return len(self.addresses)
+
+    def leave(self, now: float) -> bool:
+        """Ask nobody any more, and say goodbye to the seeds that may have let this node in without its knowing yet.
+
+        Such a seed was shown the claim, and its answer has not come. To this node it is no member, so no other
+        goodbye reaches it. It would find the process gone, and call that a death.
+
+        Returns:
+            Whether there are any.
+        """
+        shown = [seed for seed in self._asked() if seed.seq is not None and seed.cookie is not None]
+        self.stop()
+        for seed in shown:
+            seed.tries = 0
+            self._tell_left(seed, now)
+            for delay in AGAIN:
+                self._timers.at(now + delay, partial(self._tell_left, seed))
+        return bool(shown)
+
+    def _tell_left(self, seed: _Seed, now: float) -> None:
+        seed.tries += 1
+        self._send(seed, now)
 
     def stop(self) -> None:
         """Ask nobody any more."""
@@ -288,6 +312,13 @@ class Joiner:
         seed.tries += 1
         if seed.seq is None:  # the same for all tries of a step: a slow answer to the first is as good
             seed.seq = self._unguessable.u32()
+        self._send(seed, now)
+        if seed.timer is not None:
+            seed.timer.cancel()
+        seed.timer = self._timers.at(now + self._config.max_probe_timeout, lambda at: self._ask(seed, at))
+
+    def _send(self, seed: _Seed, now: float) -> None:
+        assert seed.seq is not None
         claim = self._local.claim if seed.cookie is not None else None
         ours = self._settings_check
         limit = self._config.max_datagram
@@ -308,9 +339,6 @@ class Joiner:
         padded = (LAST_PADDED if last else PADDED) - self._outbox.bare - PADDING
         message = replace(message, padding=bytes(max(0, padded - size)))
         self._outbox.send(message, seed.address, now, key=self._key(seed.tries))
-        if seed.timer is not None:
-            seed.timer.cancel()
-        seed.timer = self._timers.at(now + self._config.max_probe_timeout, lambda at: self._ask(seed, at))
 
     def _key(self, tries: int) -> RingKey | None:
         """What to seal a try with: each key in its turn, as nobody knows which ones a seed holds."""

@@ -3,7 +3,7 @@
 import pytest
 
 from support.hand import Hand, Sent, peer, peers
-from swim_core import Config, KernelEvidence, MemberLeft, NotRunning, Rule, State
+from swim_core import Config, KernelEvidence, MemberJoined, MemberLeft, NotRunning, Rule, State
 from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.messages import Ack, Join, Ping, PingReq, SyncReq
 
@@ -30,12 +30,13 @@ def goodbyes(sent: list[Sent]) -> list[Claim]:
     return [claim for item in sent for claim in item.claims if claim.state is State.LEFT and claim.name == "me"]
 
 
-def test_leaving_floods_left_and_repeats_it_at_50_and_200_ms() -> None:
-    hand = departing()
+@pytest.mark.parametrize("others", [1, 2, 3])
+def test_leaving_floods_left_and_repeats_it_at_50_and_200_ms(others: int) -> None:
+    hand = departing(others)
     start = hand.now
-    assert {sent.to for sent in hand.sent} == {A.address, B.address, C.address}
+    assert {sent.to for sent in hand.sent} == {each.address for each in peers(others)}
     hand.run(2.0)
-    for receiver in (A, B, C):
+    for receiver in peers(others):
         times = [sent.at - start for sent in hand.to(receiver) if goodbyes([sent])]
         assert times == pytest.approx([0.0, 0.05, 0.2], abs=0.011)
 
@@ -49,8 +50,9 @@ def test_the_claim_says_left_by_itself_at_the_incarnation_held() -> None:
     assert hand.me.state is State.LEFT
 
 
-def test_it_is_done_at_250_ms() -> None:
-    hand = departing()
+@pytest.mark.parametrize("others", [1, 3])
+def test_it_is_done_at_250_ms(others: int) -> None:
+    hand = departing(others)
     assert not hand.node.has_left
     hand.run(0.249)
     assert not hand.node.has_left
@@ -174,3 +176,82 @@ def test_a_node_that_is_ticked_for_long_after_it_left_stays_itself() -> None:
     hand.node.leave(now=hand.now)
     hand.run(20.0)
     assert hand.me.state is State.LEFT
+
+
+# ------------------------------------------------------------------ before a seed's answer has come
+
+
+def carry(sender: Hand, receiver: Hand) -> None:
+    """What was sent arrives."""
+    sent = list(sender.sent)
+    sender.clear_sent()
+    for datagram in sent:
+        if datagram.to == receiver.me.address:
+            receiver.feed_bytes(datagram.payload, sender.me.address)
+
+
+def entering() -> tuple[Hand, Hand]:
+    """A newcomer that has shown a seed its claim, and the seed, which has let it in; the answer is on its way."""
+    seed, newcomer = Hand("seed"), Hand("newcomer", address=C.address)
+    newcomer.node.join([seed.me.address], now=newcomer.now)
+    newcomer.collect()
+    carry(newcomer, seed)
+    carry(seed, newcomer)
+    carry(newcomer, seed)
+    assert [type(event) for event in seed.events] == [MemberJoined]
+    assert newcomer.node.members() == (newcomer.node.local,)
+    seed.clear_sent()
+    return seed, newcomer
+
+
+def leave(hand: Hand) -> None:
+    hand.node.leave(now=hand.now)
+    hand.collect()
+
+
+def test_a_seed_that_has_let_a_node_in_hears_its_goodbye_though_the_node_has_not_heard_of_it() -> None:
+    seed, newcomer = entering()
+    leave(newcomer)
+    carry(newcomer, seed)
+    assert [type(event) for event in seed.events] == [MemberJoined, MemberLeft]
+
+
+def test_that_goodbye_is_said_three_times_and_then_it_is_done() -> None:
+    seed, newcomer = entering()
+    leave(newcomer)
+    start = newcomer.now
+    newcomer.clear_sent()
+    newcomer.run(0.21)
+    assert not newcomer.node.has_left
+    assert [sent.at - start for sent in newcomer.sent] == pytest.approx([0.05, 0.2], abs=0.011)
+    newcomer.run(0.05)
+    assert newcomer.node.has_left
+    newcomer.clear_sent()
+    newcomer.run(60)
+    assert not newcomer.sent
+    assert seed.node.member("newcomer") is not None
+
+
+def test_a_seed_that_has_not_seen_the_claim_is_told_nothing() -> None:
+    newcomer = Hand("newcomer")
+    newcomer.node.join([A.address], now=newcomer.now)
+    newcomer.collect()
+    newcomer.clear_sent()
+    leave(newcomer)
+    assert newcomer.node.has_left
+    newcomer.run(60)
+    assert not newcomer.sent
+
+
+def test_a_goodbye_that_overtakes_the_claim_lets_nobody_in() -> None:
+    """The seed never saw the claim, and of a name unknown to it a goodbye is no news."""
+    seed, newcomer = Hand("seed"), Hand("newcomer", address=C.address)
+    newcomer.node.join([seed.me.address], now=newcomer.now)
+    newcomer.collect()
+    carry(newcomer, seed)
+    carry(seed, newcomer)
+    newcomer.clear_sent()  # the second JOIN is lost
+    leave(newcomer)
+    carry(newcomer, seed)
+    assert not seed.events
+    assert seed.node.members(gone=True) == (seed.node.local,)
