@@ -15,6 +15,7 @@ from swim_core import (
     on_status,
 )
 from swim_core.embedding.node_face import NodeFace
+from swim_core.listeners import check_listener
 
 from .base import BaseEngine
 from .listeners import Call, Listener
@@ -64,7 +65,11 @@ class AsyncNode(NodeFace[BaseEngine]):
 
         Returns:
             A handle; its ``remove()`` ends it.
+
+        Raises:
+            ConfigError: if it is no function.
         """
+        check_listener(listener)
         added = Listener(self.subscribe(current=current), listener, self._engine.log)
         self._engine.spawn(added.run)
         return added

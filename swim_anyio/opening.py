@@ -110,8 +110,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
         listeners: Iterable[Call] = (),
         driver: DriverName | None = None,
     ) -> None:
-        listeners = tuple(listeners)
-        check_listeners(listeners)
+        listeners = check_listeners(listeners)
         simulated = simulation_hook.current()
         arguments = read_arguments(
             bind,
@@ -123,7 +122,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
             cluster=cluster,
             discover=discover,
             keys=keys,
-            key_file=None if key_file is None else os.fspath(key_file),
+            key_file=key_file,
             insecure=insecure,
             environ=os.environ,
             hostname=simulated.hostname if simulated else socket.gethostname(),

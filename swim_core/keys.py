@@ -186,7 +186,7 @@ class Keys:
             return keys
         if isinstance(keys, str):
             return cls.parse(keys)
-        several = [keys] if isinstance(keys, Key) else list(keys)
+        several = [keys] if isinstance(keys, Key) or not isinstance(keys, Iterable) else list(keys)
         if not all(isinstance(key, str | Key) for key in several):
             raise KeyInvalid("keys are texts that begin with swim1_, or swim_core.Keys")
         return cls(

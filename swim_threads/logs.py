@@ -41,6 +41,7 @@ class Line(NamedTuple):
     created: float
     thread: int
     thread_name: str
+    mistake: bool
 
     def write(self) -> None:
         """Have it filtered and handled. What that raises is printed as `logging` prints what a handler raises."""
@@ -49,7 +50,7 @@ class Line(NamedTuple):
             if self.logger.isEnabledFor(self.level):
                 record = self._record()
                 self.logger.handle(record)
-                if self.error is not None and logging.lastResort is not None and _unheard(self.logger):
+                if self.mistake and logging.lastResort is not None and _unheard(self.logger):
                     logging.lastResort.handle(record)  # a mistake is seen, as one in a thread or a callback of asyncio
         except Exception:
             if record is None:
@@ -219,8 +220,12 @@ class Log:
         topic: str = "",
         extra: Mapping[str, object] | None = None,
         error: BaseException | None = None,
+        mistake: bool = False,
     ) -> None:
-        """Log a line, with the traceback of an ``error``. Waits for nothing, and runs nothing of the application's."""
+        """Log a line, with the traceback of an ``error``. Waits for nothing, and runs nothing of the application's.
+
+        What reports a ``mistake`` of the application's, as any error does, is seen also where logging is not set up.
+        """
         logger = self._loggers[topic]
         if level < logging.Logger.getEffectiveLevel(logger) or level <= logger.manager.disable:
             return
@@ -236,5 +241,6 @@ class Log:
                 time.time(),
                 threading.get_ident(),
                 thread.name,
+                mistake or error is not None,
             )
         )

@@ -19,6 +19,7 @@ from swim_core import (
     on_status,
 )
 from swim_core.embedding.node_face import NodeFace
+from swim_core.listeners import check_listener
 
 from . import open_nodes
 from .engine import Engine
@@ -177,8 +178,10 @@ class ThreadNode(NodeFace[Engine]):
             A handle; its ``remove()`` ends it.
 
         Raises:
+            ConfigError: if it is no function.
             NotRunning: after `close`.
         """
+        check_listener(listener)
         return self._dispatcher.add(listener, current=current)
 
     def add_status_listener(self, listener: Callable[[Member, State], object], *, current: bool = False) -> Listener:

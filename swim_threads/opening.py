@@ -84,8 +84,7 @@ def open_node(
         KeyMissing: if other hosts can reach the node, and it has no key (a ConfigError, too).
         BindError: if the address can't be bound. Nothing is left behind, whatever is raised.
     """
-    listeners = tuple(listeners)
-    check_listeners(listeners)
+    listeners = check_listeners(listeners)
     arguments = read_arguments(
         bind,
         name=name,
@@ -96,7 +95,7 @@ def open_node(
         cluster=cluster,
         discover=discover,
         keys=keys,
-        key_file=None if key_file is None else os.fspath(key_file),
+        key_file=key_file,
         insecure=insecure,
         environ=os.environ,
         hostname=socket.gethostname(),

@@ -49,7 +49,7 @@ def open_sockets(
     """
     check_services(arguments.join)
     for warning in misspelt(os.environ):
-        log.say(WARNING, "%s", warning)
+        log.say(WARNING, "%s", warning, mistake=True)
     sock, listener, notice = open_pair(*bind, tcp=tripwires)
     if notice is not None:
         log.say(WARNING, "no tripwires, so that crashes are found later: %s", notice)

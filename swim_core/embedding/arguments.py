@@ -1,8 +1,9 @@
 """What `open_node` of every adapter does with its arguments and the environment; pure, so that all agree."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_network
+from typing import Protocol, TypeVar
 
 import attrs
 
@@ -24,6 +25,8 @@ __all__ = [
     "read_seeds",
 ]
 
+T = TypeVar("T")
+
 HostPort = str | tuple[str, int]
 """``"host:port"`` (``"[v6]:port"``; without a port 7946) or a pair; the host may be a name."""
 
@@ -43,6 +46,12 @@ VARIABLES = {
     *(f"SWIM_{field.name.upper()}" for field in attrs.fields(Config)),
 }
 """Those that anything reads."""
+
+
+class PathLike(Protocol):
+    """A path, as `os.PathLike` of text is."""
+
+    def __fspath__(self) -> str: ...
 
 
 @attrs.frozen(kw_only=True)
@@ -87,7 +96,7 @@ def read_arguments(
     cluster: str | None = None,
     discover: Multicast | None = None,
     keys: Keys | str | Iterable[str] | None = None,
-    key_file: str | None = None,
+    key_file: str | PathLike | None = None,
     insecure: bool | None = None,
     environ: Mapping[str, str],
     hostname: str,
@@ -116,7 +125,7 @@ def read_arguments(
         ConfigError: if a value can't be used; the message names the argument or the variable.
     """
     config = _config(config, cluster, environ)
-    held, file = read_keys(keys, key_file, environ if isinstance(config, Config) else {})
+    held, file = read_keys(keys, _path(key_file), environ if isinstance(config, Config) else {})
     return Arguments(
         bind=_listen("bind", bind) if bind is not None else config.listen or _bind_from(environ),
         name=_name(name, environ) or _default_name(hostname, suffix),
@@ -127,8 +136,25 @@ def read_arguments(
         discover=_discover(discover, config),
         keys=held,
         key_file=file,
-        insecure=_switch("SWIM_INSECURE", environ) if insecure is None else insecure,
+        insecure=_insecure(insecure, environ),
     )
+
+
+def _path(path: str | PathLike | None) -> str | None:
+    if path is None or isinstance(path, str):
+        return path
+    text = path.__fspath__() if hasattr(path, "__fspath__") else None
+    if not isinstance(text, str):
+        raise ConfigError(f"key_file: give the path of a file, not {path!r}")
+    return text
+
+
+def _insecure(insecure: bool | None, environ: Mapping[str, str]) -> bool:
+    if insecure is None:
+        return _switch("SWIM_INSECURE", environ)
+    if not isinstance(insecure, bool):  # "false" would be true
+        raise ConfigError(f"insecure: give True or False, not {insecure!r}")
+    return insecure
 
 
 def _switch(variable: str, environ: Mapping[str, str]) -> bool:
@@ -225,15 +251,19 @@ def misspelt(environ: Mapping[str, str]) -> Iterator[str]:
                 yield f"nothing reads the variable {name}: is {meant} meant?"
 
 
-def check_listeners(listeners: Iterable[object]) -> None:
-    """Refuse what can't be called with an event.
+def check_listeners(listeners: Iterable[Callable[..., T]]) -> tuple[Callable[..., T], ...]:
+    """The listeners, which can all be called.
 
     Raises:
-        ConfigError: if one is no function.
+        ConfigError: if one can't, or they are no list.
     """
+    if not isinstance(listeners, Iterable):
+        raise ConfigError(f"listeners: pass a list of functions of one event, not {listeners!r}")
+    listeners = tuple(listeners)
     for listener in listeners:
         if not callable(listener):
             raise ConfigError(f"listeners: pass functions of one event, not {listener!r}")
+    return listeners
 
 
 def _name(name: str | None, environ: Mapping[str, str]) -> str | None:

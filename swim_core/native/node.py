@@ -150,6 +150,8 @@ class Node:
             raise PayloadTooLarge(
                 f"a message of {len(payload)} bytes: at most {self._config.max_broadcast} (max_broadcast)"
             )
+        if not isinstance(to, str | Member):
+            raise UnknownMember(f"no live member {to!r}: give a name, or one of members()")
         entry = self._table.get(to if isinstance(to, str) else to.name)
         if entry is None or not entry.live or (isinstance(to, Member) and to.epoch != entry.claim.epoch):
             raise UnknownMember(f"no live member {to!r}: members() lists them")

@@ -1,6 +1,7 @@
 """What both adapters log: under which names, how loud, and with which fields."""
 
 import logging
+import os
 import subprocess
 import sys
 from typing import Any
@@ -109,6 +110,14 @@ else:
     anyio.run(main)
 bob.close()
 """
+
+
+@pytest.mark.processes
+def test_so_is_a_misspelt_variable() -> None:
+    code = "import swim_threads; swim_threads.open_node('127.0.0.1:0', name='ann').close()"
+    environment = {**os.environ, "SWIM_JION": "127.0.0.1:7946"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert run.stderr == "ann: nothing reads the variable SWIM_JION: is SWIM_JOIN meant?\n"
 
 
 @pytest.mark.processes

@@ -54,3 +54,11 @@ def test_nothing_is_left_where_one_is_refused_or_the_address_is_taken() -> None:
     with pytest.raises(ConfigError, match="listeners"):
         open_node(HERE, listeners=[7])  # type: ignore[list-item]
     assert set(threading.enumerate()) <= before  # one that writes logs may end meanwhile
+
+
+@pytest.mark.sockets
+def test_what_is_no_function_is_refused_at_once() -> None:
+    with open_node(HERE, name="ann") as node:
+        for add in (node.add_listener, node.add_status_listener, node.add_broadcast_listener):
+            with pytest.raises(ConfigError, match="function"):
+                add(5)  # type: ignore[arg-type]

@@ -262,6 +262,7 @@ MISTAKES: dict[str, tuple[Callable[[Node, float], object], type[SwimError], type
     "a broadcast too large": (lambda n, t: n.broadcast(bytes(257), now=t), PayloadTooLarge, ValueError),
     "a message too large": (lambda n, t: n.send("p1", bytes(257), now=t), PayloadTooLarge, ValueError),
     "a message to nobody": (lambda n, t: n.send("nobody", b"x", now=t), UnknownMember, LookupError),
+    "a message to what is no member": (lambda n, t: n.send(5, b"x", now=t), UnknownMember, LookupError),  # type: ignore[arg-type]
     "a message to another run": (lambda n, t: n.send(GHOST, b"x", now=t), UnknownMember, LookupError),
     "metadata too large": (lambda n, t: n.update_metadata({"k": "v" * 512}, now=t), PayloadTooLarge, ValueError),
     "a seed that is a name": (lambda n, t: n.join([("10.0.0.9", 1), ("seed", 1)], now=t), ConfigError, ValueError),

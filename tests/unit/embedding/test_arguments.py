@@ -1,12 +1,14 @@
 """The arguments of a node: what is given, what the environment adds, what is refused and in which words."""
 
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from support.paths import ROOT
-from swim_core import Address, Config, ConfigError
-from swim_core.embedding.arguments import VARIABLES, Arguments, misspelt, read_arguments
+from swim_core import Address, Config, ConfigError, on_broadcast, on_status
+from swim_core.embedding.arguments import VARIABLES, Arguments, check_listeners, misspelt, read_arguments
 from swim_core.smudge import SmudgeConfig
 
 
@@ -182,6 +184,34 @@ def test_variables_that_resemble_one_that_is_read_are_warned_of() -> None:
         "nothing reads the variable SWIM_JION: is SWIM_JOIN meant?",
         "nothing reads the variable SWIM_PRSET: is SWIM_PRESET meant?",
     ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"keys": 5}, "keys are texts"),
+        ({"key_file": 5}, "key_file: give the path of a file, not 5"),
+        ({"insecure": "false"}, "insecure: give True or False, not 'false'"),
+    ],
+)
+def test_arguments_of_another_type_are_refused(arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        read(**arguments)
+
+
+def test_a_key_file_may_be_a_path() -> None:
+    assert read(key_file=Path("swim.key")).key_file == "swim.key"
+
+
+def test_listeners_are_functions_in_a_list() -> None:
+    no_listener: Any = 5
+    assert check_listeners(iter([print])) == (print,)
+    for listeners in (print, no_listener, [print, no_listener]):
+        with pytest.raises(ConfigError, match="function"):
+            check_listeners(listeners)  # type: ignore[arg-type]
+    for make in (on_status, on_broadcast):
+        with pytest.raises(ConfigError, match="function"):
+            make(no_listener)
 
 
 def test_every_variable_that_the_code_names_is_known() -> None:
