@@ -7,6 +7,7 @@ and closes, says nothing, says something else or never reads gets nothing and co
 import socket
 from collections import Counter
 from contextlib import suppress
+from ipaddress import IPv6Network
 from secrets import token_bytes
 from typing import Protocol
 
@@ -25,6 +26,9 @@ BYE = b"\x04"
 
 MAX_CONNECTIONS = 256  # about K are in use; bounds what strangers can make this process hold open
 MAX_PER_HOST = 64  # many members may share one host, but each makes only a few
+NETWORK = (
+    64  # bits: of IPv6 a host takes any address that it likes in a network of that size, so all of it counts as one
+)
 GREETING_TIMEOUT = 2.0  # seconds
 PER_SECOND, AT_ONCE = 20, 40  # connections of one host: what is over is closed, lest others wait in line behind it
 MAX_UNGREETED = 32  # connections that have not greeted yet; members do so at once
@@ -50,6 +54,11 @@ class _Connection:
         self.host = host
         self.handshake: Incoming | None = None
         self.greeted = False
+
+
+def _counted(host: str) -> str:
+    """What the connections of a host are counted under: itself, or with IPv6 the network that it is in."""
+    return str(IPv6Network((host, NETWORK), strict=False)) if ":" in host else host
 
 
 class _Hosts:
@@ -123,7 +132,7 @@ class TripwireListener:
                 return
             if accepted is None:
                 return
-            sock, host = accepted
+            sock, host = accepted[0], _counted(accepted[1])
             full = len(self._connections) >= MAX_CONNECTIONS or self._per_host[host] >= MAX_PER_HOST
             if not self._hosts.allow(host, now) or full:
                 sock.close()

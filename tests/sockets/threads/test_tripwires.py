@@ -434,6 +434,55 @@ def test_a_flood_of_one_host_is_closed_and_keeps_no_other_waiting() -> None:
         run_until(lambda: sum(ended(sock) for sock in later) >= 10, here)
 
 
+class Waiting:
+    """A listener at which connections wait, each from where the test says."""
+
+    def __init__(self, stack: ExitStack, real: TcpListener) -> None:
+        self._stack, self._real = stack, real
+        self._waiting: list[tuple[socket.socket, str]] = []
+
+    def come(self, host: str) -> socket.socket:
+        ours, theirs = socket.socketpair()
+        ours.setblocking(False)
+        self._waiting.append((ours, host))
+        return self._stack.enter_context(theirs)
+
+    def accept(self) -> tuple[socket.socket, str] | None:
+        return self._waiting.pop(0) if self._waiting else None
+
+    def fileno(self) -> int:
+        return self._real.fileno()
+
+    def close(self) -> None:
+        self._real.close()
+
+
+@pytest.mark.parametrize(
+    ("hosts", "one"),
+    [
+        ([f"2001:db8:0:7:{n:x}::{n:x}" for n in range(1, 101)], True),
+        ([f"2001:db8:0:{n:x}::1" for n in range(1, 101)], False),
+        ([f"192.0.2.{n}" for n in range(1, 101)], False),
+        (["192.0.2.1"] * 100, True),
+    ],
+    ids=["one network of IPv6", "many networks", "many hosts of IPv4", "one host"],
+)
+def test_the_addresses_that_one_host_may_take_count_as_one(hosts: list[str], one: bool) -> None:
+    """Of IPv6 a host has a network of 64 bits: counted one by one, its flood would have had no end."""
+    with ExitStack() as stack:
+        here = stack.enter_context(station(1))
+        inbound = here.tripwires.inbound
+        waiting = Waiting(stack, here.listener)
+        inbound._listener = waiting  # type: ignore[assignment]
+        for host in hosts:
+            waiting.come(host)
+        while waiting._waiting:
+            inbound.ready(here.listener.fileno(), here.now)
+        late = waiting.come(hosts[-1])
+        inbound.ready(here.listener.fileno(), here.now)
+        assert ended(late) is one
+
+
 def test_of_those_that_do_not_greet_the_oldest_of_the_busiest_host_goes_first() -> None:
     with ExitStack() as stack:
         here = stack.enter_context(station(1))
