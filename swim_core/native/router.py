@@ -207,8 +207,11 @@ class Router:
             short_id = self.parts.pings.refused(address, quoted)
             entry = self._table.by_id(short_id) if short_id is not None else None
             if short_id is None:
-                if not self._hearsay.refused(address, quoted, now):
+                rumour = self._hearsay.refused(address, quoted, now)
+                if rumour is None:
                     self._counters.drop(DropReason.FORGED_EVIDENCE)
+                else:
+                    self._watches.rumour_refused(rumour, now)
             elif entry is not None and entry.live:
                 self._watches.evidence(entry, kind, now)
         elif kind in (KernelEvidence.CONNECTED, KernelEvidence.CONNECTION_LOST):

@@ -6,7 +6,7 @@ from statistics import median
 import pytest
 
 from support.scenario import S, T, deaths, knew
-from swim_core import Config, Isolated, MemberDied, MemberRecovered, MemberSuspected
+from swim_core import Config, Isolated, MemberDied, MemberJoined, MemberRecovered, MemberSuspected
 from swim_core.simulation import Link, Simulation
 
 SEEDS = range(1, 6)
@@ -30,6 +30,26 @@ def test_a_crash_is_known_to_all_in_about_one_interval(members: int) -> None:
             assert {name for _, _, name in deaths(simulation)} == {"node-3"}
     assert median(last) < 0.5 * T + 0.1 + 0.5 + 0.2
     assert max(last) < 1.5 * T + 0.25
+
+
+@pytest.mark.parametrize("after", [0.05, 0.3, 1.5])
+def test_one_that_crashes_before_others_than_its_seed_have_met_it_is_found(after: float) -> None:
+    """As a program does that fails at its start: the others, who confirm it, have it from hearsay."""
+    others = ("node-1", "node-2")
+    with Simulation(1) as simulation:
+        simulation.form(3)
+        simulation.run_for(5.0)
+        simulation.add("new", join=["node-0"])
+        for other in others:
+            simulation.cut("new", other)
+        seed = simulation.process("node-0")
+        simulation.run_until(lambda: bool(seed.told(MemberJoined, "new")), limit=5.0)
+        simulation.run_for(after)
+        simulation.crash("new")
+        for other in others:
+            simulation.mend("new", other)
+        assert simulation.run_until(lambda: bool(seed.told(MemberDied, "new")), limit=30.0) < 1.5 * T + 2.0
+        assert not any(simulation.process(other).told(MemberJoined, "new") for other in others)
 
 
 @pytest.mark.parametrize("members", [2, 3, 4, 16, 128])

@@ -67,7 +67,7 @@ class Hearsay:
 
     # ------------------------------------------------------------------ what is heard of
 
-    def take(self, claim: Claim, teller: Entry, now: float) -> Rumour | None:
+    def take(self, claim: Claim, teller: Entry, now: float, *, again: float = AGAIN) -> Rumour | None:
         """Keep a claim of a name that is not live here; returns it if it is news, and was kept."""
         if self._table.live_count >= self._most:
             self._counters.drop(DropReason.MEMBERS_FULL)
@@ -93,13 +93,16 @@ class Hearsay:
                 self._examine(rumour, now)
             elif rumour.stage is Stage.RESTING and not rumour.replaced and self._witnessed(rumour):
                 self._ask_again(rumour, now)
-        if rumour.stage is Stage.RESTING and now - rumour.asked_at >= AGAIN and not rumour.replaced:
+        if rumour.stage is Stage.RESTING and now - rumour.asked_at >= again and not rumour.replaced:
             self._examine(rumour, now)
         return rumour if known is None else None
 
-    def asked_about(self, claim: Claim, accuser: Entry, now: float) -> Rumour | None:
-        """A member asks about one that is not live here: it is looked into like any other of which that one tells."""
-        self.take(claim, accuser, now)
+    def asked_about(self, claim: Claim, accuser: Entry, now: float, *, again: float) -> Rumour | None:
+        """A member asks about one that is not live here: it is looked into like any other of which that one tells.
+
+        One that did not answer is asked anew if that was ``again`` seconds ago, or longer.
+        """
+        self.take(claim, accuser, now, again=again)
         return self._rumours.get((self._hashes.short_id(claim.name, claim.epoch), claim.address))
 
     def examines(self, sender: Sender) -> bool:
@@ -262,7 +265,7 @@ class Hearsay:
                 rumour.go_to(Stage.ASKED)
                 self._ask(rumour, now)
                 return
-        elif witnessed and not (rumour.refused or rumour.replaced) and self._may_believe(rumour.claim.name):
+        elif witnessed and rumour.refused is None and not rumour.replaced and self._may_believe(rumour.claim.name):
             self._unheard.add(rumour.claim.name)
             self._merge(rumour, now)
             self._close(rumour)
@@ -318,16 +321,16 @@ class Hearsay:
         del self._asked[ack.seq]
         return rumour
 
-    def refused(self, destination: Address, quoted: bytes, now: float) -> bool:
-        """Whether a datagram that was refused is such a ping: nobody is there."""
+    def refused(self, destination: Address, quoted: bytes, now: float) -> Rumour | None:
+        """The rumour that was pinged by a datagram that was refused: nobody is there. None if it was no such ping."""
         for seq in reversed(self._asked):
             rumour, head = self._asked[seq]
             if rumour.address == destination and quoted.startswith(head):
                 del self._asked[seq]
-                rumour.refused = True
+                rumour.refuse(now)
                 self._give_up(rumour, now)
-                return True
-        return False
+                return rumour
+        return None
 
     def other_answered(self, seq: int, source: Address, now: float) -> bool:
         """Whether another run answered at the address to which such a ping went: that one lost its socket."""

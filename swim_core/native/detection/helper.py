@@ -2,6 +2,8 @@
 
 from collections import Counter
 
+import msgspec
+
 from swim_core.native.claims.corrections import Corrections
 from swim_core.native.claims.hearsay import Hearsay
 from swim_core.native.claims.local_member import LocalMember
@@ -14,6 +16,7 @@ from swim_core.native.wire.messages import KernelVerdict, PingReq, Poll, Vote, V
 from swim_core.shared.local_health import LocalHealth
 from swim_core.statistics import DropReason
 
+from .kernel_findings import APART
 from .letters import Letters
 from .tripwires import Tripwires
 from .under_watch import UnderWatch
@@ -24,6 +27,13 @@ __all__ = ["Helper"]
 ACCUSER_LIFE = 5.0  # seconds after which an accuser that has stopped asking is forgotten
 MAX_ASKED = 64  # watches kept for one accuser that nobody else had a reason for
 MAX_WATCHES = 4_096  # bounds what members that ask for help can make this node watch
+
+
+class _Rumoured(msgspec.Struct):
+    """One that is no member here, and who asked about it when, by short id."""
+
+    rumour: Rumour
+    accusers: dict[int, float] = msgspec.field(default_factory=dict)
 
 
 class Helper:
@@ -51,7 +61,7 @@ class Helper:
         self._under_watch = under_watch
         self._letters = letters
         self._asked: Counter[int] = Counter()  # watches kept for each accuser, by its short id
-        self._rumours: dict[int, Rumour] = {}  # of whom accusers asked though they are no members here, by run
+        self._rumours: dict[int, _Rumoured] = {}  # of whom accusers asked though they are no members here, by run
 
     def subject(self, request: PingReq, sender: Sender, now: float) -> Entry | None:
         """Whom to watch for that; None if it is not to be: help is given to live members, about live members."""
@@ -61,7 +71,7 @@ class Helper:
             self._counters.drop(DropReason.STRANGER)
         elif not self._local.silent:
             if entry is None:
-                self._vote_on_rumour(self._look_into(request.claim, accuser, now), accuser, 0, now)
+                self._look_into(request.claim, accuser, now)
             elif not entry.live:
                 self._corrections.send(entry.claim, sender, now)
             elif entry.name not in (self._local.name, accuser.name):
@@ -98,18 +108,37 @@ class Helper:
         elif entry is not None and not entry.live:
             self._corrections.send(entry.claim, sender, now)
         elif entry is None:
-            self._vote_on_rumour(self._rumours.get(poll.subject), accuser, poll.nonce, now)
+            rumoured = self._rumours.get(poll.subject)
+            self._vote_on_rumour(rumoured.rumour if rumoured is not None else None, accuser, poll.nonce, now)
         return watch
 
-    def _look_into(self, claim: Claim, accuser: Entry, now: float) -> Rumour | None:
-        """One that ended before this node came: of many newcomers, none could otherwise say that it is gone."""
-        rumour = self._hearsay.asked_about(claim, accuser, now)
+    def _look_into(self, claim: Claim, accuser: Entry, now: float) -> None:
+        """One that was never met here, and has ended: it came and went, or had gone before this node came."""
+        rumour = self._hearsay.asked_about(claim, accuser, now, again=APART * self._config.reping_interval)
         if rumour is not None:
-            self._rumours.pop(rumour.short_id, None)
-            self._rumours[rumour.short_id] = rumour
+            rumoured = self._rumours.pop(rumour.short_id, None)
+            if rumoured is None or rumoured.rumour is not rumour:
+                rumoured = _Rumoured(rumour)
+            rumoured.accusers[accuser.short_id] = now
+            self._rumours[rumour.short_id] = rumoured
             if len(self._rumours) > MAX_ASKED:
                 del self._rumours[next(iter(self._rumours))]
-        return rumour
+        self._vote_on_rumour(rumour, accuser, 0, now)
+
+    def rumour_refused(self, rumour: Rumour, now: float) -> None:
+        """Nobody listens where it is said to be: say so to those who asked, if that is sure."""
+        rumoured = self._rumours.get(rumour.short_id)
+        if rumoured is None or rumoured.rumour is not rumour or self._kernel(rumour) is KernelVerdict.NONE:
+            return
+        for short_id, asked in rumoured.accusers.items():
+            accuser = self._table.by_id(short_id)
+            if accuser is not None and accuser.live and now - asked <= ACCUSER_LIFE:
+                self._vote_on_rumour(rumour, accuser, 0, now)
+
+    def _kernel(self, rumour: Rumour) -> KernelVerdict:
+        """What kernels say of it, as `KernelFindings` has it: one refusal may be a firewall's."""
+        gone = rumour.replaced or rumour.refused_twice(APART * self._config.reping_interval)
+        return KernelVerdict.REFUSED if gone else KernelVerdict.NONE
 
     def _vote_on_rumour(self, rumour: Rumour | None, accuser: Entry, nonce: int, now: float) -> None:
         """Say that it has not answered, for so long, or that another run did."""
@@ -118,8 +147,8 @@ class Helper:
             return
         since = max(rumour.began or now, self._health.last_pause)
         silence = now - since if rumour.tries >= UNANSWERED and not self._health.deaf else 0.0
-        kernel = KernelVerdict.REFUSED if rumour.replaced else KernelVerdict.NONE
-        vote = Vote(rumour.short_id, rumour.claim.incarnation, nonce, VoteKind.SILENT, round(silence * 1000), kernel, 0)
+        silence_ms, kernel = round(silence * 1000), self._kernel(rumour)
+        vote = Vote(rumour.short_id, rumour.claim.incarnation, nonce, VoteKind.SILENT, silence_ms, kernel, 0)
         self._letters.send(vote, accuser, now)
 
     def vote(self, watch: Watch, accuser: Entry, nonce: int, now: float) -> None:

@@ -5,7 +5,7 @@ import msgspec
 from swim_core.native.wire.messages import KernelVerdict
 from swim_core.protocol import KernelEvidence
 
-__all__ = ["EVIDENCE_LIFE", "KernelFindings"]
+__all__ = ["APART", "EVIDENCE_LIFE", "KernelFindings"]
 
 EVIDENCE_LIFE = 2.0  # seconds that kernel evidence counts
 APART = 0.8  # re-ping intervals between two refusals by UDP that count as two

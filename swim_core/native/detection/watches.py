@@ -12,6 +12,7 @@ from swim_core.native.claims.strangers import Strangers
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.table.entry import Change, Entry
+from swim_core.native.table.rumour import Rumour
 from swim_core.native.wire.messages import KernelVerdict, NotMe, PingReq, Poll, Vote, VoteKind
 from swim_core.protocol import KernelEvidence
 from swim_core.shared.local_health import LocalHealth
@@ -203,6 +204,10 @@ class Watches:
         if answer.claim is not None:
             self._strangers.introduce(answer.claim, sender, now)
         return True
+
+    def rumour_refused(self, rumour: Rumour, now: float) -> None:
+        """Nobody listens where one is said to be that others told of, and that may be accused by them."""
+        self._helper.rumour_refused(rumour, now)
 
     def _replaced(self, watch: Watch, entry: Entry, now: float) -> None:
         self._evidence_log.note(entry.name, "another run answered", now, repeats=True)

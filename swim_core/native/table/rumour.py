@@ -36,7 +36,8 @@ class Rumour(msgspec.Struct, eq=False):
         tries: pings sent to it.
         asked_at: when the last was.
         began: when the first was.
-        refused: whether a kernel said that nobody is there.
+        first_refused: when a kernel first said that nobody is there.
+        refused: when it last did.
         replaced: whether another run answered there.
         timer: of the next step.
         number: of its last broadcast, as it was told in a sync.
@@ -51,7 +52,8 @@ class Rumour(msgspec.Struct, eq=False):
     tries: int = 0
     asked_at: float = 0.0
     began: float | None = None
-    refused: bool = False
+    first_refused: float | None = None
+    refused: float | None = None
     replaced: bool = False
     timer: Timer | None = None
     number: int = 0
@@ -73,6 +75,17 @@ class Rumour(msgspec.Struct, eq=False):
             return False
         self.tellers.append(name)
         return True
+
+    def refuse(self, now: float) -> None:
+        """A kernel said that nobody is there."""
+        self.first_refused = now if self.first_refused is None else self.first_refused
+        self.refused = now
+
+    def refused_twice(self, apart: float) -> bool:
+        """Whether two refusals were so many seconds apart, or more: a firewall that is reloaded makes one burst."""
+        return (
+            self.first_refused is not None and self.refused is not None and self.refused - self.first_refused >= apart
+        )
 
     def go_to(self, stage: Stage) -> None:
         """The step that was planned is not taken any more."""

@@ -256,6 +256,50 @@ def test_a_helper_says_that_one_it_does_not_know_does_not_answer() -> None:
     assert len(examined(hand)) == 4
 
 
+def refuse(hand: Hand) -> None:
+    """A kernel says that nobody listens where NEW was pinged last."""
+    last = [sent for sent in hand.to(NEW) if isinstance(sent.message, Ping)][-1]
+    hand.evidence(KernelEvidence.REFUSED_UDP, NEW.address, last.payload)
+
+
+def test_a_helper_says_that_nobody_listens_where_one_is_said_to_be_that_came_and_went() -> None:
+    """Only its seed had met it, and could not have declared it dead before S."""
+    hand = doubting()
+    hand.answering = [A, B, C]
+    hand.feed(A, claims=[NEW.claim()])
+    refuse(hand)
+    hand.run(0.45)
+    hand.feed(A, PingReq(1, NEW.claim()))
+    assert [vote.kernel for vote in hand.messages(Vote, A)] == [KernelVerdict.NONE]  # one may be a firewall's
+    assert len(examined(hand)) == 2
+    refuse(hand)
+    assert [vote.kernel for vote in hand.messages(Vote, A)] == [KernelVerdict.NONE, KernelVerdict.REFUSED]
+    hand.feed(A, Poll(NEW.short_id, 0, 77))
+    assert (hand.messages(Vote, A)[-1].nonce, hand.messages(Vote, A)[-1].kernel) == (77, KernelVerdict.REFUSED)
+
+
+def test_two_refusals_in_one_burst_are_one() -> None:
+    hand = doubting()
+    hand.feed(A, PingReq(1, NEW.claim()))
+    refuse(hand)
+    hand.run(0.3)
+    hand.feed(A, PingReq(2, NEW.claim()))
+    assert len(examined(hand)) == 1
+    assert {vote.kernel for vote in hand.messages(Vote, A)} == {KernelVerdict.NONE}
+
+
+def test_who_did_not_ask_is_not_told_that_nobody_listens_there() -> None:
+    hand = doubting()
+    hand.answering = [A, B, C]
+    hand.feed(B, claims=[NEW.claim()])
+    refuse(hand)
+    hand.run(2.0)
+    hand.feed(B, claims=[NEW.claim()])
+    assert len(examined(hand)) == 2
+    refuse(hand)
+    assert not hand.messages(Vote)
+
+
 @pytest.mark.parametrize("where", ["here", "elsewhere"])
 def test_a_helper_says_that_another_run_is_there(where: str) -> None:
     hand = doubting()
