@@ -123,10 +123,12 @@ class AsyncioBlock:
     def __init__(self) -> None:
         self._scope = anyio.CancelScope()
         self._task: asyncio.Task[object] | None = None
+        self._cancelled = 0  # times by others, before the block
         self._left = False
 
     def __enter__(self) -> Self:
         self._task = asyncio.current_task()
+        self._cancelled = self._task.cancelling() if self._task is not None else 0
         self._scope.__enter__()
         return self
 
@@ -134,9 +136,12 @@ class AsyncioBlock:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
         self._left = True
-        if self._orphaned or asyncio.current_task() is not self._task:
+        task = asyncio.current_task()
+        if task is None or self._orphaned or task is not self._task:
             return False
-        return bool(self._scope.__exit__(kind, error, traceback))
+        caught = bool(self._scope.__exit__(kind, error, traceback))
+        # before 4.16 the scope catches a cancellation that is somebody else's as well as its own
+        return caught and task.cancelling() <= self._cancelled
 
     def cancel(self) -> None:
         if not self._orphaned and not self._left:
