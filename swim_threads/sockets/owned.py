@@ -11,7 +11,7 @@ import threading
 from typing import Any
 from weakref import WeakSet
 
-__all__ = ["Socket", "pair"]
+__all__ = ["Socket", "pair", "take_over"]
 
 _owned: "WeakSet[Socket]" = WeakSet()
 _changing = threading.RLock()
@@ -54,6 +54,12 @@ def pair() -> tuple[Socket, Socket]:
     with _changing:
         one, other = socket.socketpair()
         return _adopt(one), _adopt(other)
+
+
+def take_over(sock: socket.socket) -> Socket:
+    """The socket that ``sock`` was, which is no longer one."""
+    with _changing:
+        return _adopt(sock)
 
 
 def _adopt(sock: socket.socket) -> Socket:

@@ -23,7 +23,7 @@ from swim_core.address import canonical, is_loopback
 from swim_core.embedding.log_messages import WARNING, Notice
 
 from .losses import LossCounts
-from .owned import Socket
+from .owned import Socket, take_over
 from .sources import Sources
 
 __all__ = ["OnDatagram", "OnRefused", "UdpSocket", "family_of", "is_local", "route_source"]
@@ -125,6 +125,28 @@ class UdpSocket:
         except OSError as error:
             sock.close()
             raise _bind_error(address, error) from error
+        except BaseException:
+            sock.close()
+            raise
+
+    @classmethod
+    def take_over(cls, given: socket.socket) -> "UdpSocket":
+        """Use a socket that is bound already; ``given`` itself is no socket any more.
+
+        Raises:
+            ConfigError: if it is no UDP socket, or not bound. It stays as it is.
+        """
+        if given.family not in (socket.AF_INET, socket.AF_INET6) or given.type != socket.SOCK_DGRAM:
+            raise ConfigError(f"bind: give a UDP socket, not {given!r}")
+        if not given.getsockname()[1]:
+            raise ConfigError("bind: the socket is not bound to an address")
+        sock = take_over(given)
+        try:
+            sock.setblocking(False)
+            v6 = sock.family == socket.AF_INET6
+            dual_stack = v6 and not sock.getsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY)
+            _hear_of_refusals(sock, dual_stack=dual_stack)
+            return cls(sock, dual_stack=dual_stack, scope_id=sock.getsockname()[3] if v6 else 0)
         except BaseException:
             sock.close()
             raise
@@ -388,6 +410,12 @@ def _set_options(sock: socket.socket, *, wildcard: bool) -> bool:
         with contextlib.suppress(OSError):  # some systems have no dual stack
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not wildcard)
             dual_stack = wildcard
+    _hear_of_refusals(sock, dual_stack=dual_stack)
+    return dual_stack
+
+
+def _hear_of_refusals(sock: socket.socket, *, dual_stack: bool) -> None:
+    """Have the kernel keep errors with the datagrams that they are about, where it can."""
     if LINUX:
         try:
             if sock.family == socket.AF_INET6:
@@ -396,7 +424,6 @@ def _set_options(sock: socket.socket, *, wildcard: bool) -> bool:
                 sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
         except OSError as error:  # sandboxes and other systems that pass for Linux
             logger.debug("no error queue, so that refusals are found later: %s", error.strerror or error)
-    return dual_stack
 
 
 def _overflow(count: int, sock: socket.socket) -> Notice:

@@ -15,6 +15,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 import swim_anyio
 import swim_threads
+from support.driven import DrivenNode
 from support.waiting import HERE, SOON
 from swim_core import (
     Address,
@@ -33,7 +34,7 @@ from swim_core.embedding.arguments import HostPort
 from swim_core.embedding.event_queue import EventQueue
 from swim_core.simulation import Process, Simulation
 
-__all__ = ["WORLDS", "Node", "Subscription", "World"]
+__all__ = ["WORLDS", "DriverWorld", "Node", "Subscription", "World"]
 
 QUICK = Config.local(probe_interval=0.1, stall_tolerance=0.5, verdict_margin=0.05)
 
@@ -392,6 +393,13 @@ class SimulatedSubscription:
             self._queue.push(event)
         self._taken = len(self._process.events)
         return len(self._queue) > 0
+
+
+class DriverWorld(World):
+    """`swim_threads.driver`, in a loop of one's own."""
+
+    def _open(self, bind: HostPort | None, **arguments: Any) -> Node:
+        return DrivenNode(bind, **arguments)
 
 
 WORLDS: dict[str, Callable[[], World]] = {

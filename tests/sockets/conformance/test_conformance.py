@@ -1,4 +1,5 @@
-"""The same scenarios over every way to run a node: simulator, threads, asyncio, uvloop and trio, with both drivers."""
+"""The same scenarios over every way to run a node: simulator, threads, asyncio, uvloop and trio, with both drivers, and
+a loop of one's own."""
 
 import socket
 from collections.abc import Callable, Iterator
@@ -6,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from support.waiting import SOON
-from support.worlds import WORLDS, Node, Subscription, World
+from support.worlds import WORLDS, DriverWorld, Node, Subscription, World
 from swim_core import (
     BindError,
     BroadcastReceived,
@@ -34,18 +35,28 @@ from swim_core import (
 STATUS = (MemberJoined, MemberSuspected, MemberDied, MemberLeft, MemberUpdated)
 
 
+EVERY = {**WORLDS, "driver": DriverWorld}
+
+
 @pytest.fixture(
-    params=[pytest.param(name, marks=[] if name == "simulation" else pytest.mark.sockets) for name in WORLDS]
+    params=[pytest.param(name, marks=[] if name == "simulation" else pytest.mark.sockets) for name in EVERY]
 )
 def world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """Every way to run a node."""
-    with WORLDS[request.param]() as world:
+    """Every way to run a node, a loop of one's own included."""
+    with EVERY[request.param]() as world:
+        yield world
+
+
+@pytest.fixture(params=[pytest.param(name, marks=pytest.mark.sockets) for name in EVERY if name != "simulation"])
+def socket_world(request: pytest.FixtureRequest) -> Iterator[World]:
+    """Every way to run one on a socket."""
+    with EVERY[request.param]() as world:
         yield world
 
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.sockets) for name in WORLDS if name != "simulation"])
 def real_world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """Every adapter: for what has to do with sockets, arguments or names."""
+    """Every adapter: for what has to do with names, too."""
     with WORLDS[request.param]() as world:
         yield world
 
@@ -390,26 +401,26 @@ def test_a_seed_that_no_one_knows_does_no_harm(real_world: World) -> None:
 
 
 @pytest.mark.parametrize("bind", ["[::1]:0", ("::1", 0)])
-def test_ipv6(real_world: World, bind: str | tuple[str, int]) -> None:
+def test_ipv6(socket_world: World, bind: str | tuple[str, int]) -> None:
     if not socket.has_ipv6:
         pytest.skip("no IPv6")
-    a, b = real_world.open_cluster("a", "b", bind=bind)
+    a, b = socket_world.open_cluster("a", "b", bind=bind)
     assert a.local.address.host == "::1"
     events = b.subscribe()
     a.broadcast(b"hello")
     await_event(events, lambda event: payloads([event]) == [b"hello"])
     b.kill()
-    real_world.wait(lambda: names(a.members()) == ["a"])
+    socket_world.wait(lambda: names(a.members()) == ["a"])
 
 
-def test_a_port_in_use(real_world: World) -> None:
-    a = real_world.open("a")
+def test_a_port_in_use(socket_world: World) -> None:
+    a = socket_world.open("a")
     address = a.local.address
     with pytest.raises(BindError, match="port 0"):
-        real_world.open("b", bind=address)
+        socket_world.open("b", bind=address)
     a.close()
-    real_world.open("b", bind=address).close()
-    real_world.open("c", bind=str(address))
+    socket_world.open("b", bind=address).close()
+    socket_world.open("c", bind=str(address))
 
 
 @pytest.mark.parametrize(
@@ -423,47 +434,47 @@ def test_a_port_in_use(real_world: World) -> None:
         ({"advertise": "host with spaces"}, "advertise"),
     ],
 )
-def test_arguments_that_can_not_be_used(real_world: World, arguments: dict[str, object], named: str) -> None:
+def test_arguments_that_can_not_be_used(socket_world: World, arguments: dict[str, object], named: str) -> None:
     with pytest.raises(ConfigError, match=named):
-        real_world.open("a", **arguments)  # type: ignore[arg-type]
+        socket_world.open("a", **arguments)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", ["", "x" * 65, "new\nline"])
-def test_names_that_can_not_be_used(real_world: World, name: str) -> None:
+def test_names_that_can_not_be_used(socket_world: World, name: str) -> None:
     with pytest.raises(ConfigError, match="name"):
-        real_world.open(name)
+        socket_world.open(name)
 
 
-def test_metadata_that_is_too_large(real_world: World) -> None:
+def test_metadata_that_is_too_large(socket_world: World) -> None:
     with pytest.raises(PayloadTooLarge):
-        real_world.open("a", metadata={"x": "y" * 600})
+        socket_world.open("a", metadata={"x": "y" * 600})
 
 
-def test_the_environment_completes_what_is_not_given(real_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_completes_what_is_not_given(socket_world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SWIM_PROBE_INTERVAL", "0.1")
     monkeypatch.setenv("SWIM_STALL_TOLERANCE", "0.5")
     monkeypatch.setenv("SWIM_CLUSTER", "blue")
     monkeypatch.setenv("SWIM_BIND", "127.0.0.1:0")
-    a = real_world.open("a", bind=None, config=None)
+    a = socket_world.open("a", bind=None, config=None)
     monkeypatch.setenv("SWIM_JOIN", str(a.local.address))
-    b = real_world.open("b", bind=None, config=None)
+    b = socket_world.open("b", bind=None, config=None)
     b.wait_for_members(2, SOON)
     monkeypatch.setenv("SWIM_PROBE_INTERVAL", "often")
     with pytest.raises(ConfigError, match="SWIM_PROBE_INTERVAL"):
-        real_world.open("c", bind=None, config=None)
+        socket_world.open("c", bind=None, config=None)
 
 
-def test_another_label_over_the_configs(real_world: World) -> None:
-    a = real_world.open("a", cluster="green")
-    b = real_world.open("b", join=[a], cluster="green")
+def test_another_label_over_the_configs(socket_world: World) -> None:
+    a = socket_world.open("a", cluster="green")
+    b = socket_world.open("b", join=[a], cluster="green")
     b.wait_for_members(2, SOON)
 
 
-def test_advertising_another_address(real_world: World) -> None:
-    a = real_world.open("a", bind=("0.0.0.0", 0), advertise="127.0.0.1")
+def test_advertising_another_address(socket_world: World) -> None:
+    a = socket_world.open("a", bind=("0.0.0.0", 0), advertise="127.0.0.1")
     assert a.local.address.host == "127.0.0.1"
     assert a.local.address.port > 0
-    b = real_world.open("b", join=[a])
+    b = socket_world.open("b", join=[a])
     b.wait_for_members(2, SOON)
     a.wait_for_members(2, SOON)
 

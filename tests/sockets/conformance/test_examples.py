@@ -186,11 +186,23 @@ IN_USE = {
     "chat": ["ann", "--bind", "127.0.0.1:{}"],
     "embedding": ["ann", "{}", "7946"],
     "flask_worker": ["--bind", "127.0.0.1:{}"],
+    "gevent_service": ["--bind", "127.0.0.1:{}"],
     "prefork": ["--port", "{}"],
     "sharded_cache": ["--bind", "127.0.0.1:{}"],
     "singleton_job": ["--bind", "127.0.0.1:{}"],
     "trio_service": ["--bind", "127.0.0.1:{}"],
+    "twisted_service": ["--bind", "127.0.0.1:{}"],
 }
+NEEDS = {"fastapi_app": "fastapi", "flask_worker": "flask", "gevent_service": "gevent", "twisted_service": "twisted"}
+
+
+@pytest.fixture(autouse=True)
+def has_what_the_example_needs(request: pytest.FixtureRequest) -> None:
+    """Skip an example whose library is not installed."""
+    arguments = request.node.callspec.params.values() if hasattr(request.node, "callspec") else ()
+    for name in arguments:
+        if isinstance(name, str) and name in NEEDS:
+            pytest.importorskip(NEEDS[name])
 
 
 @pytest.mark.parametrize("name", IN_USE)
@@ -217,6 +229,25 @@ def test_the_embedding_loop_is_under_60_lines() -> None:
 
 
 # ---------------------------------------------------------------- each by itself
+
+
+@processes
+@pytest.mark.parametrize("name", ["gevent_service", "twisted_service"])
+def test_a_server_in_another_loop_is_a_member(name: str, start: Start, seed: swim_threads.ThreadNode) -> None:
+    with seed.subscribe() as events:
+        server = start(name, "--port", "0", "--bind", "127.0.0.1:0", "--join", str(seed.local.address))
+        at = server.wait_for(r"serving on port (\d+), the node is at (\S+)")
+        server.wait_for("alive member='seed'")
+        joined = events.get(PATIENCE)
+        assert isinstance(joined, MemberJoined)
+        assert str(joined.member.address) == at[2]
+        with socket.create_connection(("127.0.0.1", int(at[1])), timeout=PATIENCE) as connection:
+            connection.sendall(b"GET / HTTP/1.0\r\n\r\n")
+            told = b"".join(iter(lambda: connection.recv(1000), b"")).decode()
+        for member in (seed.local, joined.member):
+            assert f"{member.name} {member.address} alive\n" in told
+        server.end()
+        assert isinstance(events.get(PATIENCE), MemberLeft)
 
 
 @processes

@@ -67,7 +67,7 @@ DOORS = {
 }
 """What the anyio adapter uses of the threads adapter: the thread that runs a node, its sockets, the way from arguments
 to both, what keeps names resolved and the threads that do, what writes the log, and what becomes of statistics."""
-FACE = {"listeners", "node", "opening", "open_nodes", "subscription"}
+FACE = {"contrib", "driver", "listeners", "node", "opening", "open_nodes", "subscription"}
 """What only programs without an event loop use of it."""
 UNSEEN_BY_ADAPTERS = {"swim_core.native", "swim_core.smudge", "swim_core.simulation"}
 """What adapters know by the contract only. Commands may know more: tools speak the native protocol, experiments

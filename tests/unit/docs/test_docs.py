@@ -23,6 +23,7 @@ PUBLIC = [
     "swim_anyio.prometheus",
     "swim_anyio.testing",
     "swim_threads",
+    "swim_threads.driver",
     "swim_threads.prometheus",
 ]
 NAMES = [(module, name) for module in PUBLIC for name in import_module(module).__all__]

@@ -1,0 +1,305 @@
+"""A node for a loop of your own: its socket, clock and logs are looked after, and you say when.
+
+    with Driver("127.0.0.1:0", name="ann", on_event=print) as node:
+        while not node.has_left:
+            select.select([node], [], [], node.timeout())
+            node.turn()
+
+No thread is started, and nothing waits. ``swim_threads.contrib`` has drivers for gevent and Twisted that stand on this.
+"""
+
+import os
+import secrets
+import socket
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Self, TypeVar
+
+from swim_core import Address, ConfigError, Event, KernelEvidence, Keys, NotRunning, ProtocolConfig, ProtocolNode
+from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
+from swim_core.embedding.log_messages import Notices
+from swim_core.embedding.node_face import NodeFace
+from swim_core.listeners import check_listener
+
+from .engine import clock
+from .logs import DirectWriter, Log
+from .lookups import numeric
+from .preparing import OwnAddress, advertised, create_node, held_keys, open_sockets
+from .sockets.udp import UdpSocket
+
+__all__ = ["Driver"]
+
+T = TypeVar("T")
+
+ROUNDS = 12  # of 64 datagrams: more than a receive buffer holds by default, and a flood must not stop the clock
+
+
+def _nothing(*_: object) -> None:
+    pass
+
+
+class Pump:
+    """Carries datagrams and events between a node and the world. Not thread-safe."""
+
+    def __init__(self, node: ProtocolNode, sock: UdpSocket, own: OwnAddress, log: Log, *, event_buffer: int) -> None:
+        self.node = node
+        self.event_buffer = event_buffer
+        self.socket = sock
+        self.log = log
+        self.events: deque[Event] = deque()
+        self.promised: float | None = None
+        self.on_earlier: Callable[[], object] = _nothing
+        self._own = own
+        self._notices = Notices()
+        self._settling = False
+
+    def clock(self) -> float:
+        """Seconds on the node's clock."""
+        return clock()
+
+    def look(self, question: Callable[[ProtocolNode], T]) -> T:
+        """What ``question`` finds out; also after the end."""
+        return question(self.node)
+
+    def act(self, deed: Callable[[ProtocolNode, float], T]) -> T:
+        """Have ``deed`` tell the node something; what it has to say then is sent, and its events wait for a turn."""
+        self.check_open()
+        result = deed(self.node, clock())
+        self.settle()
+        deadline = self.deadline()
+        if deadline is not None and (self.promised is None or deadline < self.promised):
+            self.promised = deadline
+            self.on_earlier()
+        return result
+
+    def join(self, seeds: Iterable[tuple[str, int]]) -> None:
+        """Ask ``seeds``, which must be numeric."""
+        addresses = numeric_seeds(seeds)
+        self.act(lambda node, now: node.join(addresses, now=now))
+
+    def check_open(self) -> None:
+        """Raises NotRunning once the socket is closed: by `Driver.close`, or by the fork that made this process."""
+        if self.socket.fileno() < 0:
+            raise NotRunning("the node was closed, or belongs to the process that forked this one")
+
+    def deadline(self) -> float | None:
+        """When the next turn is due, if nothing arrives; None for never."""
+        if self.events:
+            return clock()
+        deadline = self.node.poll_deadline()
+        if self._own.follows:
+            return self._own.due if deadline is None else min(deadline, self._own.due)
+        return deadline
+
+    def receive(self) -> None:
+        """Feed all that waits: an answer that is read after the clock has ticked would count as missing."""
+        for _ in range(ROUNDS):
+            if not self.socket.receive(self._feed, self._refused):
+                return
+
+    def tick(self) -> None:
+        """Let the time of the node pass, and look after the socket."""
+        now = clock()
+        deadline = self.node.poll_deadline()
+        if deadline is not None and now >= deadline:
+            self.node.feed_tick(now=now)
+            self.settle()
+        if self._own.follows and now >= self._own.due and (notice := self._own.follow(self.node, now)) is not None:
+            self.log.notice(notice)
+            self.settle()
+        if (losses := self.socket.losses()) is not None:
+            self.node.feed_losses(losses)
+        while (trouble := self.socket.trouble()) is not None:
+            self.log.notice(trouble)
+
+    def settle(self) -> None:
+        """Send what the node has to send, and keep its events, as after every input."""
+        if self._settling:  # a refusal that surfaced while sending: the loop beneath goes on with what came of it
+            return
+        self._settling = True
+        try:
+            while (datagram := self.node.poll_datagram()) is not None:
+                self.socket.send(datagram.payload, datagram.destination, self._refused)
+        finally:
+            self._settling = False
+        while (event := self.node.poll_event()) is not None:
+            self._own.heard(event)
+            self.events.append(event)
+            if (notice := self._notices.of(event)) is not None:
+                self.log.notice(notice)
+
+    def _feed(self, data: bytes, source: Address) -> None:
+        self.node.feed_datagram(data, source, now=clock())
+        self.settle()
+
+    def _refused(self, destination: Address, quoted: bytes) -> None:
+        self.node.feed_evidence(KernelEvidence.REFUSED_UDP, destination, quoted, now=clock())
+        self.settle()
+
+
+class Driver(NodeFace[Pump]):
+    """A running member whose turns you give it. Everything must be called from one thread, or one at a time.
+
+    Wait until `fileno` is readable or `timeout` has passed, then call `turn`; repeat until `has_left`. The views and
+    verbs are those of every node, without ``now=``. `leave` says goodbye, which is repeated in the turns of the next
+    250 ms. As a context manager it closes itself.
+
+    There are no tripwires and no multicast, since one socket is all there is. So the crash of another member is found
+    about a second after it under Linux, where the kernel says which datagram was refused, and elsewhere after
+    `Config.stall_tolerance`.
+    """
+
+    def __init__(
+        self,
+        bind: HostPort | socket.socket | None = None,
+        *,
+        name: str | None = None,
+        join: HostPort | Iterable[HostPort] | None = None,
+        config: ProtocolConfig | None = None,
+        advertise: HostPort | None = None,
+        metadata: Mapping[str, str] | None = None,
+        cluster: str | None = None,
+        keys: Keys | str | Iterable[str] | None = None,
+        key_file: str | os.PathLike[str] | None = None,
+        insecure: bool | None = None,
+        on_event: Callable[[Event], object] = _nothing,
+        on_earlier: Callable[[], object] = _nothing,
+    ) -> None:
+        """Bind a socket and start a node, as `swim_threads.open_node` does; arguments not named here are the same.
+
+        Args:
+            bind: a numeric address, or a bound UDP socket, which the driver takes over. Default: ``SWIM_BIND``, or
+                127.0.0.1:7946.
+            name: unique in the cluster. Default: ``SWIM_NAME``, or the host's name and a random suffix.
+            join: seeds, as numeric addresses: a driver looks up no names, since that blocks. Default: ``SWIM_JOIN``.
+            config: default: `Config.from_env` with the lan preset.
+            advertise: where others reach this node, numeric.
+            metadata: strings that others see.
+            cluster: the label, instead of the configuration's.
+            keys: seal datagrams. Default: ``SWIM_KEY``.
+            key_file: a file of keys, read once; `set_keys` takes other ones. Default: ``SWIM_KEY_FILE``.
+            insecure: whether it may listen beyond loopback without keys. Default: ``SWIM_INSECURE``.
+            on_event: called by `turn`, and by nothing else, with each event. What it raises comes out of `turn`; the
+                events after that one come with the next turn.
+            on_earlier: called when a verb makes the next turn due before `timeout` said. A loop that waits
+                meanwhile, in another task, needs it to wait anew; one that calls verbs between its turns does not.
+
+        Raises:
+            ConfigError: if an argument or a variable is invalid, or a host is a name; the message names it.
+            PayloadTooLarge: if the metadata is too large.
+            KeyMissing: if other hosts can reach the node, and it has no key (a ConfigError, too).
+            BindError: if the address can't be bound. Nothing is left open.
+        """
+        for call in (on_event, on_earlier):
+            check_listener(call)
+        given = bind if isinstance(bind, socket.socket) else None
+        arguments = read_arguments(
+            "127.0.0.1:0" if isinstance(bind, socket.socket) else bind,
+            name=name,
+            join=join,
+            config=config,
+            advertise=advertise,
+            metadata=metadata,
+            cluster=cluster,
+            keys=keys,
+            key_file=key_file,
+            insecure=insecure,
+            environ=os.environ,
+            hostname=socket.gethostname(),
+            suffix=secrets.token_hex(4),
+        )
+        super().__init__(_pump(arguments, given))
+        self._on_event = on_event
+        if arguments.join:
+            self._engine.join(arguments.join)
+        self._engine.on_earlier = on_earlier
+
+    def fileno(self) -> int:
+        """The socket to wait for; -1 once it is closed. Don't read from it."""
+        return self._engine.socket.fileno()
+
+    def timeout(self) -> float | None:
+        """Seconds until the next turn is due if nothing arrives, 0 if it is; None for never."""
+        deadline = self._engine.promised = self._engine.deadline()
+        return None if deadline is None else max(0.0, deadline - clock())
+
+    def turn(self) -> None:
+        """Read what has arrived, let time pass, and tell `on_event` what came of it. Too early a turn is harmless.
+
+        Raises:
+            NotRunning: after `close`, and in a process forked from this one.
+        """
+        self._engine.check_open()
+        self._engine.receive()
+        self._engine.tick()
+        while self._engine.events:
+            self._on_event(self._engine.events.popleft())
+
+    def leave(self) -> None:
+        """Say goodbye, for the first time now and again in later turns, until `has_left`. This can't be undone.
+
+        Raises:
+            NotRunning: after `close`.
+        """
+        self._engine.act(lambda node, now: node.leave(now=now))
+
+    @property
+    def has_left(self) -> bool:
+        """Whether the goodbye was said often enough, or the driver was closed."""
+        return self._engine.node.has_left or self.fileno() < 0
+
+    def close(self) -> None:
+        """Say goodbye once, if it wasn't said, and close the socket. A second call does nothing."""
+        try:
+            if not self.has_left:
+                self.leave()
+        finally:
+            self._engine.socket.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Driver {self.local.name!r} at {self.local.address}{' (closed)' if self.fileno() < 0 else ''}>"
+
+
+def _pump(arguments: Arguments, given: socket.socket | None) -> Pump:
+    """A node that has not joined yet. Nothing is left open if anything is raised."""
+    log = Log("swim_threads", arguments.name, DirectWriter())
+    seeds = numeric_seeds(arguments.join)
+    advertise = None if arguments.advertise is None else _numeric("advertise", *arguments.advertise)
+    if given is None:
+        _numeric("bind", *arguments.bind)
+        sock, _ = open_sockets(arguments, arguments.bind, tripwires=False, log=log)
+    else:
+        sock = UdpSocket.take_over(given)
+    try:
+        own = advertised(arguments, sock, advertise, seeds, log=log)
+        keys, _ = held_keys(arguments, log=log)
+        node = create_node(arguments, own.address, keys, now=clock())
+        return Pump(node, sock, own, log, event_buffer=arguments.config.event_buffer)
+    except BaseException:
+        sock.close()
+        raise
+
+
+def numeric_seeds(seeds: Iterable[tuple[str, int]]) -> tuple[Address, ...]:
+    """The addresses of seeds.
+
+    Raises:
+        ConfigError: if one is a name.
+    """
+    return tuple(_numeric("join", host, port) for host, port in seeds)
+
+
+def _numeric(source: str, host: str, port: int) -> Address:
+    address = numeric(host, port)
+    if address is None:
+        raise ConfigError(f"{source}: {host!r} is a name, and a driver looks up none: pass its addresses")
+    return address

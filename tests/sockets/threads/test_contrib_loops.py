@@ -1,0 +1,80 @@
+"""Drivers for loops that are not the standard library's: gevent and Twisted."""
+
+import subprocess
+import sys
+
+import pytest
+
+from support.paths import ROOT
+from support.waiting import HERE, SOON
+
+pytestmark = pytest.mark.sockets
+
+
+@pytest.mark.parametrize("name", ["gevent", "twisted"])
+def test_it_takes_less_than_60_lines(name: str) -> None:
+    lines = (ROOT / "swim_threads" / "contrib" / f"{name}.py").read_text().splitlines()
+    assert sum(1 for line in lines if line.strip()) < 60
+
+
+def test_greenlets_wait_for_members_and_for_the_goodbye() -> None:
+    gevent = pytest.importorskip("gevent")
+    from swim_threads import Event, MemberJoined, MemberLeft, NotRunning
+    from swim_threads.contrib.gevent import GeventNode
+
+    told: list[type[Event]] = []
+
+    def slow_and_broken(event: Event) -> None:
+        gevent.sleep(0.001)  # it may wait: the protocol goes on
+        told.append(type(event))
+        if isinstance(event, MemberJoined):
+            raise gevent.GreenletExit  # a greenlet's quiet end; any other exception is printed
+
+    with GeventNode(HERE, name="ann", on_event=slow_and_broken) as ann:
+        with GeventNode(HERE, name="bob", join=ann.local.address) as bob:
+            assert len(bob.wait_for_members(2, SOON)) == 2
+            assert len(ann.wait_for_members(2, SOON)) == 2
+            with pytest.raises(TimeoutError, match="fewer than 3 members after 0"):
+                bob.wait_for_members(3, 0.01)
+            bob.leave()
+            assert bob.has_left
+        bob.close()
+        with pytest.raises(NotRunning):
+            bob.wait_for_members(3)
+        with gevent.Timeout(SOON):
+            while MemberLeft not in told:
+                gevent.sleep(0.001)
+    assert told == [MemberJoined, MemberLeft]
+
+
+STOPPING = """
+from twisted.internet import reactor
+from swim_threads import BroadcastReceived, MemberJoined, MemberLeft
+from swim_threads.contrib.twisted import TwistedNode
+
+def on_event(event):
+    if isinstance(event, MemberJoined):
+        ann.broadcast(b"hello")
+        raise ZeroDivisionError("a bug")  # which is logged, and the next event comes
+    if isinstance(event, MemberLeft):
+        print("bob left, ann has", len(ann.members()))
+        ann.leave().addCallback(lambda _: (print("ann left"), ann.close(), reactor.stop()))
+
+def heard(event):
+    if isinstance(event, BroadcastReceived):
+        bob.leave().addCallback(lambda _: bob.close())
+
+ann = TwistedNode(reactor, "127.0.0.1:0", name="ann", on_event=on_event)
+bob = TwistedNode(reactor, "127.0.0.1:0", name="bob", join=ann.local.address, on_event=heard)
+eve = TwistedNode(reactor, "127.0.0.1:0", name="eve")  # which the reactor ends
+reactor.run()
+print([node.fileno() for node in (ann, bob, eve)])
+"""
+
+
+@pytest.mark.processes
+def test_a_reactor_gives_turns_and_waits_for_the_goodbye() -> None:
+    pytest.importorskip("twisted")
+    done = subprocess.run([sys.executable, "-c", STOPPING], capture_output=True, text=True, timeout=SOON, check=True)
+    assert done.stdout == "bob left, ann has 1\nann left\n[-1, -1, -1]\n"
+    assert "Unhandled" not in done.stderr
