@@ -51,15 +51,19 @@ def test_a_kill_is_known_to_all_after_the_teardown_and_a_few_hops(members: int, 
 
 @pytest.mark.parametrize(("loss", "most"), [(0.05, 0.02), (0.2, 0.05)])
 def test_losses_delay_it_by_a_repetition_or_two(loss: float, most: float) -> None:
-    """Of the last to know: tests are repeated after 10 and 30 ms, the news after 50."""
+    """Of the last to know: tests are repeated after 10 and 30 ms, the news after 50.
+
+    At 20 % half of all members are under some watch when one is killed, and a helper's kernel may have reached its
+    listener just before, as with the seeds 1, 43 and 70. The worst of 120 seeds is 0.14 s.
+    """
     last = []
-    for seed in SEEDS:
+    for seed in (*SEEDS, 43, 70):
         with formed(seed, 32, Link(loss=loss)) as simulation:
             simulation.crash("node-1")
             last.append(knew(simulation, MemberDied, "node-1", simulation.now, limit=8.0)[-1])
             assert {name for _, _, name in deaths(simulation)} == {"node-1"}
     assert median(last) < most
-    assert sorted(last)[-2] < 0.3  # at 20 % one in forty takes half a second: who missed all copies has its own turn
+    assert max(last) < 0.15
 
 
 def test_far_apart_it_takes_some_round_trips() -> None:

@@ -112,9 +112,10 @@ class KernelFindings(msgspec.Struct):
         """Whether one more connection may be refused that has to be."""
         return not _recent(self.refused_tcp, now)
 
-    def vetoes(self, now: float) -> bool:
-        """Whether a connection was accepted just now, and by no process that was being taken down."""
-        return _recent(self.reachable, now) and not _recent(self.lost, now)
+    def vetoes(self, since: float, now: float) -> bool:
+        """Whether a connection was accepted since then, just now, and by no process that was being taken down."""
+        accepted = self.reachable is not None and self.reachable >= since
+        return accepted and _recent(self.reachable, now) and not _recent(self.lost, now)
 
     def verdict(self, reping: float, now: float, awake: float) -> tuple[KernelVerdict, float]:
         """What it comes to, and since when it has been so, in seconds.

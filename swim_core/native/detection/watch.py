@@ -115,6 +115,7 @@ class Watch(msgspec.Struct):
         timer: what has the watch looked at next.
         repeats: when tests and requests are repeated, since the subject seems to have ended; None as long as it seems
             silent only.
+        hurried: when that was seen: an earlier connection tells nothing of it.
     """
 
     entry: Entry
@@ -136,6 +137,7 @@ class Watch(msgspec.Struct):
     poll_at: float = -inf
     polled: float = -inf
     repeats: list[float] | None = None
+    hurried: float = -inf
     timer: Timer | None = None
 
     @property

@@ -279,13 +279,13 @@ class Watches:
         Where only a second refusal by UDP could settle it, which must come later, there is no hurry.
         """
         if watch.repeats is None and watch.findings.contact:
-            watch.repeats = self._tripwires.retests(now)
+            watch.repeats, watch.hurried = self._tripwires.retests(now), now
             self._tripwires.hand_over(watch.short_id)
 
     def _repeat(self, watch: Watch, now: float) -> None:
         """Repeat the tests that were not refused, and the requests to those who don't say that theirs were."""
         findings = watch.findings
-        if findings.vetoes(now):
+        if findings.vetoes(watch.hurried, now):
             return
         if findings.lacks_udp(now):
             self._subject_pings.send(watch, now)

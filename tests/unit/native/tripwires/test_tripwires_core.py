@@ -372,6 +372,24 @@ def test_a_helper_that_is_soon_asked_again_votes_and_tests_again(later: float, i
     assert tried_within(hand, 0.32) == pytest.approx(RETESTS if hasty else [], abs=0.0021)
 
 
+@pytest.mark.parametrize("reached", [-0.01, 0.01])
+def test_an_older_connection_of_a_helper_keeps_it_from_nothing(reached: float) -> None:
+    """It was accepted by a process that ended a moment later; only one since the accuser pressed tells anything."""
+    accuser, subject, *rest = peers(4)
+    hand = Hand(knows=[accuser, subject, *rest])
+    hand.answering = [accuser, *rest]
+    hand.greet(subject)
+    hand.feed(accuser, PingReq(1, subject.claim()))
+    hand.connects()
+    if reached < 0:
+        hand.evidence(REACHABLE, subject.address)
+    hand.run(0.01)
+    hand.feed(accuser, PingReq(2, subject.claim()))
+    if reached > 0:
+        hand.evidence(REACHABLE, subject.address)
+    assert tried_within(hand, 0.32) == pytest.approx(RETESTS if reached < 0 else [], abs=0.0021)
+
+
 # ------------------------------------------------------------------ what kernels say
 
 
