@@ -25,7 +25,7 @@ VOTE_LIFE = 1.3  # seconds that a vote counts
 POLLS = 3  # whose answers count
 QUORUM = 2
 BRAKE = 3  # times S while most others are under watch
-CLEARLY = 2  # watches more than half of the others: within one turn some may begin or end
+CLEARLY = 2, 16  # watches, or one in so many members, over half of the others: within one turn some begin or end
 ECHO = 300  # ms; an older verdict of a node's own comes back to it from others, a new one waits for its subject's word
 PROOFS = 16  # that came lately: a verdict rests on those before it was made
 ROUNDING = 0.02  # seconds
@@ -45,6 +45,15 @@ class _Sight:
     answers: dict[int, list[tuple[float, int, Vote]]] = attrs.Factory(dict)  # by nonce: when it came, voter and vote
 
 
+@attrs.frozen
+class _Grounds:
+    """What a verdict of a node rests on besides the age of its subject, as it stood when it was made."""
+
+    made: float
+    brake: int
+    quorum: int
+
+
 class VerdictsGrounded(Wiretap):
     """Every suspicion and every verdict of a node is what its own age, and the votes that reached it, allow.
 
@@ -58,8 +67,8 @@ class VerdictsGrounded(Wiretap):
         super().__init__(cluster)
         self._sights: dict[tuple[Process, int], _Sight] = {}
         self._heard: dict[tuple[Process, int], float] = {}
-        # when each first said of a run and incarnation that it is dead, by its own verdict: it is asked before it is so
-        self._made: dict[tuple[Process, int, int], float] = {}
+        # as each first said of a run and incarnation that it is dead, by its own verdict: it is asked before it is so
+        self._made: dict[tuple[Process, int, int], _Grounds] = {}
         self._stalls: dict[Process, list[tuple[float, float]]] = {}  # from, to
         self._suspicion = self.config.stall_tolerance / 2
 
@@ -92,7 +101,8 @@ class VerdictsGrounded(Wiretap):
         for claim in said.claims:
             if claim.state is State.DEAD and claim.verdict and claim.verdict.accuser == self.short_id(process):
                 subject = self.id_of(claim.name, claim.epoch)
-                self._made.setdefault((process, subject, claim.incarnation), self.cluster.now)
+                if (process, subject, claim.incarnation) not in self._made:
+                    self._made[process, subject, claim.incarnation] = self._grounds(process, subject)
         for message in (said.message, *said.further):
             if isinstance(message, Poll):
                 sight = self._sight(process, message.subject)
@@ -147,15 +157,15 @@ class VerdictsGrounded(Wiretap):
             self.cluster.excused["verdicts"] += 1
             return
         self.cluster.judged["verdicts"] += 1
-        quorum = min(QUORUM, self._hearers(process, subject))
+        grounds = self._made.get((process, subject, member.incarnation)) or self._grounds(process, subject)
+        made, quorum = grounds.made, grounds.quorum
         rule = evidence.rule
         if rule is Rule.GONE:
             self._require_refusals(process, member, sight, quorum)
             return
         needed = {Rule.SUSPICION: self._suspicion, Rule.SILENT: self.config.stall_tolerance}
         host = min(self.config.host_tolerance or inf, self.config.stall_tolerance)
-        tolerance = needed.get(rule, host) * self._brake(process) if rule is not None else 0.0
-        made = self._made.get((process, subject, member.incarnation), self.cluster.now)
+        tolerance = needed.get(rule, host) * grounds.brake if rule is not None else 0.0
         age = self._awake(process, self._proof_at(sight, made)) - (self.cluster.now - made)
         require(
             age >= tolerance - ROUNDING,
@@ -194,6 +204,9 @@ class VerdictsGrounded(Wiretap):
                 voters.add(voter)
         return len(voters)
 
+    def _grounds(self, process: Process, subject: int) -> _Grounds:
+        return _Grounds(self.cluster.now, self._brake(process), min(QUORUM, self._hearers(process, subject)))
+
     def _hearers(self, process: Process, subject: int) -> int:
         """How many others it heard within S, which it therefore can't take for silent themselves."""
         since = self.cluster.now - self.config.stall_tolerance + ROUNDING
@@ -204,7 +217,8 @@ class VerdictsGrounded(Wiretap):
     def _brake(self, process: Process) -> int:
         statistics = process.node.statistics()
         live = len(process.node.members())
-        return BRAKE if live >= SEVERAL and statistics.watches > live / 2 + CLEARLY else 1
+        few, share = CLEARLY
+        return BRAKE if live >= SEVERAL and statistics.watches > live / 2 + max(few, live / share) else 1
 
     def _awake(self, process: Process, since: float) -> float:
         """At most so many seconds awake: a node counts a stall from its next deadline on, and short ones not at all."""

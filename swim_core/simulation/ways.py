@@ -232,12 +232,16 @@ class SyncsLevel(_Quiet):
             self.cluster.excused["syncs"] += 1
 
     def _known(self, process: Process, exchange: _Exchange) -> dict[str, int]:
-        """The running ones that it holds for live, which have run for a while."""
+        """The running ones that it holds for live, which have run for a while; not a namesake's run that ended."""
         known = {}
         for member in process.node.members():
             namesakes = self.cluster.named(member.name)
-            if len(namesakes) == 1 and namesakes[0].started < exchange.began - self.SETTLED:
-                known[member.name] = min(member.epoch, namesakes[0].node.local.epoch)
+            if (
+                len(namesakes) == 1
+                and namesakes[0].started < exchange.began - self.SETTLED
+                and member.epoch <= namesakes[0].node.local.epoch
+            ):
+                known[member.name] = member.epoch
         return known
 
     def _check(
