@@ -8,6 +8,7 @@ import attrs
 from swim_core.keys import SECRET_SIZE, Key, Keys
 from swim_core.protocol import ProtocolConfig
 
+from .cluster_times import TimeHeld
 from .harm import Acts, Harm
 from .invariants import Bounds, watch_all, watch_deliveries, watch_nodes
 from .scenarios import SCENARIOS, Scenario
@@ -106,6 +107,7 @@ class Chaos:
                 watch_all(simulation, self.bounds, lossless=self.scenario.lossless)
             else:
                 watch_nodes(simulation, self.bounds)
+                simulation.watch(TimeHeld(simulation))
             if self.members <= JOIN_UP_TO:
                 simulation.form(self.members, seeds=self.scenario.seeds)
             else:

@@ -73,6 +73,7 @@ class Network:
         link: what holds between addresses that have no link of their own (`set_link`).
         traffic: counters.
         limit_refusals: whether a host's kernel limits port-unreachables as Linux does (loopback is exempt).
+        rejected: addresses that a firewall has what is sent there refused, as if nobody listened.
         tap: called for every datagram at each turn of its fate, for tests and for looking on; or None.
     """
 
@@ -81,6 +82,7 @@ class Network:
         self.link: Link = link or Link()
         self.traffic: Traffic = Traffic()
         self.limit_refusals = True
+        self.rejected: dict[Address, None] = {}
         self.tap: Tap | None = None
         self._random = Random(f"{seed}/network")
         self._endpoints: dict[Address, Endpoint] = {}
@@ -168,8 +170,8 @@ class Network:
 
     @property
     def whole(self) -> bool:
-        """Whether there is no cut and no partition."""
-        return not (self._cuts or self._group_of)
+        """Whether there is no cut, no partition, and no firewall."""
+        return not (self._cuts or self._group_of or self.rejected)
 
     @property
     def clear(self) -> bool:
@@ -239,7 +241,7 @@ class Network:
 
     def _arrive(self, source: Address, destination: Address, payload: bytes) -> None:
         endpoint = self._endpoints.get(destination)
-        if endpoint is None:
+        if endpoint is None or destination in self.rejected:
             self._nobody(source, destination, payload)
             return
         self.traffic.delivered += 1

@@ -2,7 +2,7 @@
 
 import attrs
 
-from . import missed_broadcasts, situations
+from . import firewalls, missed_broadcasts, situations
 from .harm import Acts, Harm
 
 __all__ = ["SCENARIOS", "Scenario"]
@@ -163,12 +163,19 @@ SCENARIOS = {
         Scenario(name="deaf", acts=((1, situations.deafen),), sizes=(7, 8), every=2.0),
         Scenario(name="blind", acts=((1, situations.blind),), sizes=(5, 6), seconds=40.0),
         Scenario(name="gray", acts=((1, situations.gray),), lossless=False),
-        Scenario(name="firewall", acts=((1, situations.firewall),), tripwires=True),
+        Scenario(name="firewall", acts=((2, firewalls.firewall), (1, firewalls.reject)), tripwires=True),
         Scenario(name="deployment", acts=((1, situations.outlast_a_deployment),), every=4.0, calm=30.0),
         Scenario(name="burst", acts=((1, missed_broadcasts.burst),), every=2.0),
         Scenario(name="origin-ends", acts=((1, missed_broadcasts.end_after_broadcast),)),
         Scenario(name="blip", acts=((1, missed_broadcasts.blip),), every=2.0, seconds=60.0),
         Scenario(name="beyond", acts=((1, missed_broadcasts.burst_beyond),), every=2.0, lossless=False, seconds=15.0),
+        Scenario(
+            name="pauses",
+            acts=(*LIFE, (12, situations.end_amid_pauses)),
+            sizes=(2, 2, 3),
+            seconds=60.0,
+            death_known=situations.FOUND,
+        ),
     )
 }
 """All scenarios that must hold, by name."""

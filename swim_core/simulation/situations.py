@@ -15,9 +15,9 @@ from .violation import require
 __all__ = [
     "blind",
     "deafen",
+    "end_amid_pauses",
     "end_the_hung",
     "few_survive",
-    "firewall",
     "gray",
     "grow_apart",
     "lose_seeds",
@@ -27,10 +27,10 @@ __all__ = [
 ]
 
 SEVERAL = 5  # members below which the others don't outvote one: there the protocol promises less
-SHORT = 2.9  # seconds of a stall that a silent kernel doesn't turn into a death
 FEWER_THAN_RINGS = (
     3  # stall where floods go by rings: whoever's predecessors all stall learns by a digest, seconds later
 )
+FOUND = 14.0  # seconds: S until a process that paused trusts itself again, another S, two turns and a margin
 SETTLED = 3.5  # seconds after which a cluster that was disturbed is settled: views, rings and pairs
 
 
@@ -140,6 +140,34 @@ def stall_observers(harm: Harm) -> None:
     simulation.run_for(SETTLED)
 
 
+def end_amid_pauses(harm: Harm) -> None:
+    """Have two or three pause again and again, together or in turn, and one of them end meanwhile, or none; who is left
+    must know it soon after the last pause, though perhaps nobody is left to say that it is well."""
+    simulation, random, awake = harm.simulation, harm.random, harm.awake()
+    simulation.run_for(random.uniform(0.0, SETTLED))
+    one, *others = random.sample(awake, len(awake))
+    simulation.faults["pauses in a row"] += 1
+    end = random.choice((None, simulation.lose_host, simulation.crash, lambda it: simulation.crash(it, refusals=False)))
+    together, pauses = random.random() < 0.5, random.randint(2, 4)
+    ends_after = random.randrange(pauses)
+    for number in range(pauses):
+        who = harm.awake() if together else harm.some(harm.awake(), 1) if random.random() < 0.5 else others
+        seconds = random.uniform(0.3, harm.longest_stall / 2)
+        for process in who:
+            simulation.pause(process, seconds)
+        simulation.run_for(seconds + random.uniform(0.0, 1.0))
+        if end is not None and number == ends_after:
+            simulation.faults["ended amid pauses"] += 1
+            end(one)
+    simulation.run_for(FOUND)
+    if end is None:
+        return
+    for process in others:
+        require(not holds_live(process, one), f"{one.label} ended amid pauses, and {process.label} still holds it live")
+    simulation.restart(one, join=others)
+    simulation.run_for(SETTLED)
+
+
 def lull(harm: Harm) -> None:
     """Let it be quiet, then let one end or hang without a word, and leave the others alone until they know."""
     simulation, random = harm.simulation, harm.random
@@ -234,27 +262,3 @@ def _set_links(harm: Harm, process: Process, link: Link | None) -> None:
     harm.simulation.network.set_link(process.address, None, link)
     harm.simulation.network.set_link(None, process.address, link)
     harm.simulation.network_changed()
-
-
-def firewall(harm: Harm) -> None:
-    """Let no connection reach one any more, and break those that stand, or let a short stall show what they are worth;
-    then let it stall for less than S."""
-    simulation, wires = harm.simulation, harm.simulation.wires
-    if wires is None:
-        return
-    one = harm.random.choice(harm.awake())
-    simulation.faults["firewall"] += 1
-    if harm.random.random() < 0.5:
-        wires.firewalled[one.address] = None
-        wires.reset(one)
-        simulation.run_for(harm.random.uniform(3.0, 5.0))
-    else:
-        wires.dark[one.address] = None
-        simulation.run_for(harm.random.uniform(0.0, 5.0))
-        simulation.pause(one, SHORT)
-        simulation.run_for(SHORT + SETTLED)
-    simulation.pause(one, harm.longest_stall)
-    simulation.run_for(harm.longest_stall + SETTLED)
-    wires.firewalled.pop(one.address, None)
-    wires.dark.pop(one.address, None)
-    simulation.run_for(1.0)

@@ -62,6 +62,7 @@ class Wires(Observer):
 
     Attributes:
         firewalled: addresses to which no connection gets through; those that stand go on.
+        closed: addresses where nobody listens for connections: somebody else has the number, say.
         dark: addresses to and from which nothing of TCP passes any more; those that stand end by keepalive.
     """
 
@@ -69,6 +70,7 @@ class Wires(Observer):
         self._cluster = cluster
         self._network = cluster.network
         self.firewalled: dict[Address, None] = {}
+        self.closed: dict[Address, None] = {}
         self.dark: dict[Address, None] = {}
         self._random = Random(f"{cluster.seed}/wires")
         self._plan: dict[Process, TripwirePlan] = {}
@@ -172,7 +174,7 @@ class Wires(Observer):
             self._cluster.after(back, self._end_test, process, address, test, outcome)
 
     def _kernel_at(self, address: Address) -> KernelEvidence | None:
-        if self._network.endpoint(address) is not None:
+        if self._network.endpoint(address) is not None and address not in self.closed:
             return KernelEvidence.REACHABLE
         return KernelEvidence.REFUSED_TCP if self._network.refuses(address) else None
 
@@ -210,7 +212,7 @@ class Wires(Observer):
             self._cluster.after(2 * (there + back), self._greet, process, tripwire)
 
     def _greet(self, process: Process, tripwire: Tripwire) -> None:
-        other = self._network.endpoint(tripwire.address)
+        other = None if tripwire.address in self.closed else self._network.endpoint(tripwire.address)
         if not isinstance(other, Process) or not self._greets(other, tripwire) or not self._wants(process, tripwire):
             self._retry(process, tripwire)
             return

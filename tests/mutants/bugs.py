@@ -2,7 +2,9 @@
 
 1 to 22 were thought up by an adversarial review. 23 to 32 are the first ten of ``random.Random(20261129).sample`` over
 the 4,453 mutants that mutmut 3.8.1 makes of claims/, detection/ and dissemination/ in this order, files and mutants in
-theirs: drawn before the chaos was taught to see any of them, and kept as drawn. 33 came with its rule.
+theirs: drawn before the chaos was taught to see any of them, and kept as drawn. 33 came with its rule; 34 and 35 were
+in the code, the first without a scenario in which it would show; 36 is what 31 was meant to be, whose line is set
+anew for each watch, so that nothing changes.
 """
 
 from typing import NamedTuple
@@ -304,5 +306,29 @@ BUGS = (
         "if entry.short_id in self._standing and entry.short_id not in self._doubted:",
         "if False and entry.short_id in self._standing and entry.short_id not in self._doubted:",
         WIRED,
+    ),
+    Bug(
+        34,
+        "who paused twice accuses nobody until an ack comes, though nobody may be left to ack",
+        "swim_core/shared/local_health.py",
+        "return self._halted and now - self.last_pause < self._limits.isolation",
+        "return self._halted",
+        ("simulation/test_detection.py",),
+    ),
+    Bug(
+        35,
+        "the first member of a cluster counts as a newcomer, which misses nothing",
+        DISSEMINATION + "sync.py",
+        "return self._came and not self.first_done",
+        "return self._exchange is not None and not self.first_done",
+        BROADCAST,
+    ),
+    Bug(
+        36,
+        "a refusal by TCP counts where nobody ever listened",
+        DETECTION + "watches.py",
+        "watch.findings.contact = self._tripwires.has_greeted(short_id)",
+        "watch.findings.contact = True",
+        (*WATCHES, *WIRED),
     ),
 )

@@ -43,6 +43,7 @@ PROOF = {
     "origin-ends": ["origin ended"],
     "blip": ["blip"],
     "beyond": ["burst"],
+    "pauses": ["ended amid pauses"],
 }
 """What must have been counted, over a few seeds, for a scenario to have happened."""
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import attrs
 import pytest
 
 from support.inside import parts_of
@@ -10,9 +11,11 @@ from swim_core import Config, Node
 from swim_core.native.claims.corrections import Corrections
 from swim_core.native.claims.hearsay import Hearsay
 from swim_core.native.claims.merging import ClaimMerger
+from swim_core.native.cluster_clock import ClusterClock
 from swim_core.native.detection.accuser import Accuser
 from swim_core.native.detection.judge import Judge
 from swim_core.native.detection.prober import Prober
+from swim_core.native.detection.tripwires import Tripwires
 from swim_core.native.detection.watch import Watch
 from swim_core.native.dissemination.gossip import Gossip
 from swim_core.native.dissemination.sync import Sync
@@ -20,6 +23,7 @@ from swim_core.native.table.entry import Entry
 from swim_core.native.table.view_digest import ViewDigest
 from swim_core.simulation import SCENARIOS, Chaos, InvariantViolated, Observer, Simulation
 from swim_core.simulation.cluster import Cluster
+from swim_core.simulation.firewalls import reject
 from swim_core.simulation.judgement import OldDeathsHeldBack, VerdictsGrounded
 from swim_core.simulation.ways import FloodsOnRings, ProbedInTime, SyncsLevel
 
@@ -236,3 +240,27 @@ def test_a_page_that_lacks_a_member_is_found(monkeypatch: pytest.MonkeyPatch) ->
         InvariantViolated, match=r"newcomer synced with node-\d+ 0.2 s ago, and does not know \['node-7'\]"
     ):
         joined()
+
+
+def test_a_clock_that_one_liar_moves_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ClusterClock, "hear", lambda clock, ms, sender, members, now: clock.adopt(ms, now) or True)
+
+    def sweep() -> None:
+        for seed in range(1, 8):
+            Chaos(seed=seed, scenario="hostile", members=5).run()
+
+    with pytest.raises(InvariantViolated, match=r"shows a cluster time [\d.]+ h ahead: a liar moved it"):
+        sweep()
+
+
+def test_one_that_dies_of_a_firewall_that_refuses_for_a_moment_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario = attrs.evolve(SCENARIOS["firewall"], acts=((1, reject),))
+
+    def sweep() -> None:
+        for seed in range(1, 4):
+            Chaos(seed=seed, scenario=scenario, members=5).run()
+
+    sweep()
+    monkeypatch.setattr(Tripwires, "has_greeted", lambda *_: True)
+    with pytest.raises(InvariantViolated, match="rule='gone'"):
+        sweep()
