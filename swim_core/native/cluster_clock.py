@@ -4,7 +4,7 @@ from .wire.claim import MAX_MILLIS
 
 __all__ = ["ClusterClock"]
 
-JUMP = 3_600_000  # ms; a larger step forward needs witnesses, as do smaller ones that add up to more in that time
+JUMP = 3_600_000  # ms; a larger step forward needs witnesses, and so do smaller ones that add up to more in that time
 WITNESSES = 3
 WITNESS_WINDOW = 10.0  # seconds
 RELEASED = 1_793_491_200_000  # ms: 1 November 2026; a host without a clock of its own begins in 1970
@@ -20,7 +20,7 @@ class ClusterClock:
         self._latest = min(max(unix_ms, RELEASED) + AHEAD, MAX_MILLIS)
         self._witnesses: dict[int, tuple[float, int]] = {}
         self.moved = 0
-        """How often the clock was set: what was planned by it must be planned anew."""
+        """How often the clock was set: whatever was planned by it must then be planned anew."""
         self._unwitnessed = 0.0  # ms gained without witnesses, less the time that has passed since
         self._gained_at = now
 
@@ -33,18 +33,19 @@ class ClusterClock:
         return min(max(0, int(self._base + (now - self._since) * 1000.0)), MAX_MILLIS)
 
     def latest(self, now: float) -> int:
-        """What nobody makes this clock show yet, in whole ms: 10 years beyond the wall clock that it began with."""
+        """The latest time, in whole ms, that others can make this clock show: 10 years beyond the wall clock that it
+        began with."""
         return self._latest + int((now - self._began) * 1000.0)
 
     def hear(self, cluster_ms: int, sender: int, members: int, now: float) -> bool:
-        """Raise own time to ``cluster_ms``, as the sender with that short id showed it.
+        """Raise this clock to ``cluster_ms``, which the sender with that short id showed.
 
-        A step of over an hour, or one that makes it over an hour within an hour, is taken when 3 senders, or
-        all ``members`` - 1 others where there are fewer, showed one within 10 s; then the least that they
-        agree on. A single liar can thus make the clock run at twice its speed, and no more.
+        A step of over an hour, or one that makes the steps of an hour add up to more than that, is taken only when 3
+        senders (or all ``members`` - 1 others, if there are fewer) have shown one within 10 s; the clock then takes the
+        smallest. So a single liar can make the clock run at twice its speed at most.
 
         Returns:
-            False if it was such a step and is not taken, as none is beyond `latest`.
+            False if this was such a step and was not taken; no step beyond `latest` is.
         """
         if cluster_ms <= self._base + (now - self._since) * 1000.0:
             return True  # as nearly always
@@ -65,7 +66,7 @@ class ClusterClock:
         return True
 
     def adopt(self, cluster_ms: int, now: float) -> None:
-        """Set the time, even backwards: for a node that knows no live member yet. Never beyond `latest`."""
+        """Set the time, even backwards, though never beyond `latest`; for a node that knows no live member yet."""
         self._base, self._since = float(min(cluster_ms, self.latest(now))), now
         self._witnesses.clear()
         self.moved += 1

@@ -1,4 +1,4 @@
-"""What the components of one node stand on: settings, clocks, the table, the way out."""
+"""What the components of a node share: settings, clocks, the table, the outbox."""
 
 from collections.abc import Callable
 from random import Random
@@ -25,10 +25,7 @@ __all__ = ["NodeContext"]
 
 
 class NodeContext(msgspec.Struct, frozen=True, kw_only=True):
-    """Handed to every component that has behaviour, in place of ten arguments; it has none of its own.
-
-    What only some need (the local claim, gossip, pings ..) is handed to those beside it.
-    """
+    """Handed to every component instead of ten arguments; it has no behaviour of its own."""
 
     config: Settings
     timers: Timers
@@ -36,16 +33,16 @@ class NodeContext(msgspec.Struct, frozen=True, kw_only=True):
     hashes: Hashes
     codec: Codec
     sealer: Sealer | None
-    """What seals, and opens, as the codec has it; None without keys."""
+    """Seals and opens datagrams, as in the codec; None without keys."""
     table: MemberTable
     outbox: Outbox
     paths: PathSizes
     rtt: RoundTrips
     random: Random
-    """For times and choices: what others must not foresee comes from `unguessable`."""
+    """For times and choices. Numbers that others must not foresee come from `unguessable`."""
     unguessable: Unguessable
     counters: Counters
     emit: Callable[[Event], None]
     """Raises an event for the application."""
     hub: Hub
-    """Takes what is to be reported."""
+    """Takes the reports of the parts."""

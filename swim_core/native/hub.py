@@ -1,4 +1,4 @@
-"""What a part of a node may report, and to whom: the one way in which a part reaches parts that it was not handed."""
+"""What a part of a node may report: the only way in which a part reaches others that it was not handed."""
 
 from enum import Enum, auto
 from typing import Protocol
@@ -16,11 +16,11 @@ class Refutation(Enum):
 
     NOTHING = auto()
     STALE = auto()
-    """Lower than the own claim: whoever holds it can be corrected."""
+    """The claim is lower than the node's own: whoever holds it can be corrected."""
     ANSWERED = auto()
-    """Answered with a higher claim, which must be told."""
+    """The node has answered with a higher claim, which must be told."""
     WAS_DEAD = auto()
-    """The same, and this node was taken for gone: it missed things."""
+    """As `REFUTED`, and this node was held to be gone, so it has missed things."""
     CONFLICT = auto()
     """Another live process owns the name."""
 
@@ -28,7 +28,7 @@ class Refutation(Enum):
 class Hub(Protocol):
     """Takes reports and passes them on to the parts that they concern; what `Router` does.
 
-    A report says what has happened, never what should follow: that stands in the hub. A part that wants to *know*
+    A report says what has happened, never what should follow: the hub decides that. A part that wants to *know*
     something is handed the part that knows it.
     """
 
@@ -36,22 +36,23 @@ class Hub(Protocol):
         """A claim about another member was higher than the one held, and is in the table now."""
 
     def rumour_believed(self, rumour: Rumour, now: float) -> None:
-        """A member that others told of has answered, or enough of them did tell of it."""
+        """A member that others told of has answered, or enough members have told of it."""
 
     def many_met(self, now: float) -> None:
-        """Many members were met at the word of others, and no more have been for a while."""
+        """Many members that others told of have been met, and for a while no further ones."""
 
     def own_name_claimed(self, refutation: Refutation, claim: Claim, sender: Sender | None, now: float) -> None:
-        """Something was claimed about this node, by ``sender`` unless it stood in a sync or in the answer to a JOIN."""
+        """Something was claimed about this node, by ``sender``; None if it came in a sync or in the answer to a
+        JOIN."""
 
     def verdict_given(self, claim: Claim, now: float) -> None:
-        """This node itself judged another member: ``claim`` says how."""
+        """This node itself has judged another member, as ``claim`` says."""
 
     def probe_failed(self, entry: Entry, sent: float, now: float) -> None:
         """A probe sent at ``sent`` got no answer, nor any other sign of life."""
 
     def round_ended(self, now: float) -> None:
-        """This node has had its turn in a round of probes, as it does once per interval."""
+        """This node has had its turn in a round of probes, which comes once per interval."""
 
     def admitted(self, sender: Sender, now: float) -> None:
         """A seed took this node in."""
@@ -60,4 +61,4 @@ class Hub(Protocol):
         """A member of a cluster that was there before this node joined it, as discovery has it."""
 
     def paused(self, seconds: float) -> None:
-        """This process did not run for so long."""
+        """This process did not run for that many seconds."""

@@ -1,4 +1,4 @@
-"""The native node: the face of its parts, which a `Router` connects."""
+"""The native node: the public face of its parts, which a `Router` connects."""
 
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
@@ -34,17 +34,17 @@ class Node:
 
     Args:
         name: unique in the cluster, 1 to 64 bytes of printable UTF-8.
-        address: what others reach it at; numeric, with a port.
+        address: where others reach it; numeric, with a port.
         config: settings.
         now: seconds on the caller's monotonic clock.
-        entropy: at least 16, best 32 random bytes: everything random comes from them.
+        entropy: at least 16 and preferably 32 random bytes, from which everything random is derived.
         unix_ms: the wall clock, ms since 1970; for the epoch and the first cluster time.
         metadata: strings that others see in `Member.metadata`.
-        keys: seal what it says, and open what it is told; without any, all travels in plain text.
+        keys: seal what this node sends and open what it receives; without keys, datagrams are plain text.
 
     Raises:
         ConfigError: if an argument can't be used, or the package that keys need is missing.
-        PayloadTooLarge: if the metadata is over ``max_metadata`` bytes packed.
+        PayloadTooLarge: if the metadata takes more than ``max_metadata`` bytes when packed.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Node:
     # ------------------------------------------------------------------ inputs
 
     def feed_datagram(self, data: bytes, source: Address | tuple[str, int], *, now: float) -> None:
-        """Bytes arrived; see `ProtocolNode.feed_datagram`."""
+        """Take a datagram; see `ProtocolNode.feed_datagram`."""
         now = self._health.advance(now)
         opened = self._inbox.open(data, source, now)
         if opened is not None:
@@ -81,7 +81,7 @@ class Node:
             self._router.settle(now)
 
     def feed_announcement(self, data: bytes, source: Address | tuple[str, int], *, now: float) -> None:
-        """Bytes arrived at the multicast group; see `ProtocolNode.feed_announcement`."""
+        """Take a datagram sent to the multicast group; see `ProtocolNode.feed_announcement`."""
         now = self._health.advance(now)
         self._parts.announcer.receive(data, source, now)
         self._router.settle(now)
@@ -89,7 +89,7 @@ class Node:
     def feed_evidence(
         self, kind: KernelEvidence, destination: Address | tuple[str, int], quoted: bytes = b"", *, now: float
     ) -> None:
-        """The kernel said something; see `ProtocolNode.feed_evidence`."""
+        """Take what a kernel reported; see `ProtocolNode.feed_evidence`."""
         now = self._health.advance(now)
         try:
             address = reachable(destination)
@@ -100,11 +100,11 @@ class Node:
         self._router.settle(now)
 
     def feed_losses(self, losses: Losses) -> None:
-        """The system lost datagrams; see `ProtocolNode.feed_losses`."""
+        """Count datagrams that the system lost; see `ProtocolNode.feed_losses`."""
         self._parts.context.counters.lose(losses.unsent, losses.unsent_bytes, losses.overflowed)
 
     def feed_tick(self, *, now: float) -> None:
-        """The clock; see `ProtocolNode.feed_tick`."""
+        """Do what is due; see `ProtocolNode.feed_tick`."""
         now = self._health.advance(now)
         self._timers.run(now)
         self._router.settle(now)
@@ -129,12 +129,12 @@ class Node:
         self._router.settle(now)
 
     def enable_tripwires(self, *, now: float) -> None:
-        """Keep connections and have some tried; see `ProtocolNode.enable_tripwires`."""
+        """Keep tripwires and try connections; see `ProtocolNode.enable_tripwires`."""
         self._health.advance(now)
         self._parts.tripwires.enabled = self._config.tripwires
 
     def broadcast(self, payload: bytes, *, now: float) -> int:
-        """Tell every member; see `ProtocolNode.broadcast`."""
+        """Send a payload to every member; see `ProtocolNode.broadcast`."""
         broadcasts, payload = self._parts.broadcasts, octets(payload)
         broadcasts.check(payload)
         now = self._health.advance(now)
@@ -143,7 +143,7 @@ class Node:
         return number
 
     def send(self, to: str | Member, payload: bytes, *, now: float) -> None:
-        """Tell one member; see `ProtocolNode.send`."""
+        """Send a payload to one member; see `ProtocolNode.send`."""
         self._local.check_running()
         payload = octets(payload)
         if len(payload) > self._config.max_broadcast:
@@ -171,7 +171,8 @@ class Node:
             self._router.settle(now)
 
     def update_address(self, address: Address | tuple[str, int], *, now: float) -> None:
-        """Be reached at another address from now on; see `ProtocolNode.update_address`."""
+        """Tell the others that this node is reached at another address from now on; see
+        `ProtocolNode.update_address`."""
         self._local.check_running()
         where = reachable(address)
         now = self._health.advance(now)
@@ -203,7 +204,7 @@ class Node:
         self._router.settle(now)
 
     def set_state(self, name: str, state: State, *, now: float) -> NoReturn:
-        """Not in this protocol; see `ProtocolNode.set_state`."""
+        """Not supported by this protocol; see `ProtocolNode.set_state`."""
         raise NotSupported(
             "the native protocol judges by evidence alone: a state can't be set (explain() says why it is)"
         )
@@ -245,7 +246,7 @@ class Node:
         self._router.settle(now)
 
     def formed_cluster(self, members: Iterable[Member]) -> FormedCluster:
-        """What `adopt` takes, made once for all nodes of a cluster: ``members``, live, each name once."""
+        """Make what `adopt` takes, once for all nodes of a cluster. ``members`` are live, and each name occurs once."""
         limit = self._config.max_metadata
         claims = (
             Claim(m.name, m.epoch, pack(m.address), m.incarnation, State.ALIVE, pack_metadata(m.metadata, limit))
@@ -254,9 +255,9 @@ class Node:
         return FormedCluster(claims, self._parts.context.hashes, self._config.rings)
 
     def adopt(self, formed: TableSource, *, now: float) -> None:
-        """Hold the members of a formed cluster as after long acquaintance, and raise no events about them.
+        """Take over the members of a formed cluster as if long known, without events about them.
 
-        For simulations that begin with one. This node is among the members, and knows nobody else yet.
+        For simulations that begin with one. This node must be among the members, and know nobody else yet.
         """
         now = self._health.advance(now)
         self._table.hold_all(formed, now)
@@ -275,7 +276,7 @@ class Node:
         return events.popleft() if events else None
 
     def poll_deadline(self) -> float | None:
-        """When to tick at the latest, in seconds, or None."""
+        """The latest time for the next tick, in seconds, or None."""
         return self._timers.deadline()
 
     def poll_connect(self) -> Address | None:
@@ -286,7 +287,7 @@ class Node:
 
     @property
     def tripwire_plan(self) -> TripwirePlan:
-        """Whom to keep a TCP connection to; see `ProtocolNode.tripwire_plan`."""
+        """The members to keep TCP connections to; see `ProtocolNode.tripwire_plan`."""
         return self._parts.tripwires.tripwire_plan
 
     @property
@@ -309,17 +310,17 @@ class Node:
         return entry.member if entry is not None else None
 
     def explain(self, name: str) -> Evidence | None:
-        """What stands behind a member's state; see `ProtocolNode.explain`."""
+        """The evidence for a member's state; see `ProtocolNode.explain`."""
         entry = self._table.get(name)
         return self._parts.evidence_log.evidence(entry.claim) if entry is not None else None
 
     def contact(self, name: str, *, now: float) -> Contact | None:
-        """What this node has had to do with another member; see `ProtocolNode.contact`."""
+        """This node's own contact with another member; see `ProtocolNode.contact`."""
         entry = self._table.get(name)
         return entry.contact(max(now, self._health.seen)) if entry is not None else None
 
     def statistics(self) -> Statistics:
-        """Counters and sizes of this moment."""
+        """The counters and sizes at this moment."""
         parts = self._parts
         context, joiner, tripwires = parts.context, parts.joiner, parts.tripwires
         sealer = context.sealer

@@ -1,6 +1,6 @@
-"""The parts of a native node, each made from those that stand above it here.
+"""The parts of a native node, each made from those above it in this file.
 
-A part is handed the parts that it asks or commands. What it has to report goes to the hub, which knows them all.
+A part is handed the parts that it asks or commands. What it reports goes to the hub, which knows all parts.
 """
 
 from collections import deque
@@ -64,7 +64,7 @@ __all__ = ["NodeArguments", "Parts"]
 
 
 class NodeArguments(msgspec.Struct, frozen=True):
-    """What a node is made with; see `Node`.
+    """The arguments of a node; see `Node`.
 
     Raises:
         ConfigError: if the time or the entropy can't be used.
@@ -87,7 +87,7 @@ class NodeArguments(msgspec.Struct, frozen=True):
 
 
 class Parts:
-    """All components of one node. They have no behaviour together but what the hub gives them."""
+    """All components of one node. Only the hub makes them work together."""
 
     def __init__(self, hub: Hub, start: NodeArguments) -> None:
         config, now = start.config, start.now

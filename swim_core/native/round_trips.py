@@ -12,10 +12,10 @@ ENOUGH = 8  # samples before the estimate is trusted
 class RoundTrips(Samples):
     """The last 256 round trips over all peers, in seconds.
 
-    One estimate for all peers, since turns take each pair together only once in n rounds; a generous
-    one, since a false timeout costs about eight datagrams and a slow one no time at all: deadlines are
-    counted from the sending of the probe (docs/protocol.md, section 3). One over 0.5 T counts as 0.5 T: it was
-    a stall of the other, and would stretch every deadline here for the next 256 samples.
+    There is one estimate for all peers, since each pair meets only once in n rounds. It is generous, since a timeout
+    that comes too soon costs about eight datagrams, and one that comes late costs no time at all: deadlines are counted
+    from the sending of the probe (docs/protocol.md, section 3). A round trip over 0.5 T counts as 0.5 T: the other side
+    stalled, and the sample would stretch every deadline here for the next 256 samples.
     """
 
     def __init__(self, config: Settings) -> None:
@@ -31,21 +31,22 @@ class RoundTrips(Samples):
 
     @property
     def answer(self) -> float:
-        """Seconds in which an answer usually comes: twice the median; 0 before there are enough samples.
+        """Seconds within which an answer usually comes: twice the median; 0 before there are enough samples.
 
-        For what is asked several times, or in vain for long already: stalls of members would stretch p99 to 0.5 T.
+        It serves for questions that are repeated, or have long been unanswered, because stalls of members stretch p99
+        to 0.5 T.
         """
         count = len(self._sorted)
         return 2 * self._sorted[count // 2] if count >= ENOUGH else 0.0
 
     @property
     def probe_timeout(self) -> float:
-        """Seconds to wait for an ack: 3 x p99, within 0.2 to 0.5 T; 0.5 T before 8 samples."""
+        """Seconds to wait for an ack: 3 x p99, but between 0.2 and 0.5 T; 0.5 T before there are 8 samples."""
         if len(self._sorted) < ENOUGH:
             return self._longest
         return min(max(3 * self.p99, self._shortest), self._longest)
 
     @property
     def margin(self) -> float:
-        """m in seconds: what is waited beyond S, so that an answer given at the last moment arrives."""
+        """m in seconds: how much longer than S a verdict waits, so that an answer given at the last moment arrives."""
         return max(self.probe_timeout + max(2 * self.p99, 0.05), self._margin)

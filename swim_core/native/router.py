@@ -1,7 +1,7 @@
-"""What arrives goes to the part that it concerns, and so does what a part reports.
+"""Passes what arrives, and what a part reports, on to the parts concerned.
 
-No part knows another but those it was handed. Where one finds out what others must know, it tells the hub, which is
-the `Router`: so who hears of what, and in which order, can be read here.
+A part knows only the parts that it was handed. What others must learn from it, it reports to the hub, which is the
+`Router`. So this file shows which parts hear of what, and in which order.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -30,9 +30,9 @@ from .wire.datagram import Envelope, Flags
 __all__ = ["Router"]
 
 MESSAGES = frozenset(get_args(messages.Message))
-# their senders are not asked who they are: they say so themselves, or are no members
+# their senders are not asked who they are: they say it in the message, or are tools
 _INTRODUCTIONS = (messages.Join, messages.JoinAck, messages.ClaimOf, messages.NotMe, messages.Ask, messages.Tell)
-# what answers a random number of this node, or a cookie, and so is no recording
+# these answer a random number or a cookie of this node, so they are not recordings
 _ANSWERS = (messages.Ack, messages.AckElsewhere, messages.Join, messages.JoinAck, messages.ClaimOf, messages.NotMe)
 _ACKS = (messages.Ack, messages.AckElsewhere)
 LAST_WORD = 0.05  # seconds, at least, for an answer before this node counts as isolated
@@ -43,7 +43,7 @@ class Router:
     """The hub of a node's parts; see `Hub` for what they report.
 
     Attributes:
-        parts: of this node.
+        parts: the node's.
     """
 
     def __init__(self, start: NodeArguments) -> None:
@@ -63,7 +63,7 @@ class Router:
         self._prober = parts.prober
         self._watches = parts.watches
         self._joiner = parts.joiner
-        self._in_contact: Entry | None = None  # who was heard while this node was isolated
+        self._in_contact: Entry | None = None  # the last member heard while this node was isolated
         self._handlers = handlers = _complete(self._make_handlers())
         self._first_contact = FirstContact(
             parts.context,
@@ -101,13 +101,13 @@ class Router:
     # ------------------------------------------------------------------ what arrives
 
     def settle(self, now: float) -> None:
-        """Push what has come to be pending, and plan the next turn anew if it changed; called after every input."""
+        """Push pending news, and replan the next turn if it changed; called after every input."""
         if self._queue.any:
             self._gossip.settle(now)
         self._prober.settle(now)
 
     def route(self, sender: Sender, envelope: Envelope, now: float) -> None:
-        """Pass on what a datagram holds."""
+        """Pass on the contents of a datagram."""
         message, met = envelope.message, False
         if sender.short_id == self._outbox.sender:
             self._counters.drop(DropReason.OWN)
@@ -132,8 +132,8 @@ class Router:
         if envelope.claims or envelope.numbers or envelope.broadcasts:
             self._take_in(envelope, sender, now)
             if sender.proven is not None and not sender.proven.live and sender.budget is None:
-                sender.budget = sender.size  # it said itself that it is no member any more
-        # a newer run by its own claim, or a run that is known at another address: it may have moved
+                sender.budget = sender.size  # it said itself that it is no longer a member
+        # a newer run by its own claim, or a known run at another address: it may have moved
         unknown = sender.proven is None or sender.proven.short_id != sender.short_id
         stranger = unknown and not met and type(message) not in _INTRODUCTIONS
         if stranger and type(message) is not messages.Ping:
@@ -148,7 +148,7 @@ class Router:
             self._hear_of_the_dead(sender, sender.proven, message, now)
 
     def _let_in(self, ack: messages.Ack | messages.AckElsewhere, sender: Sender, now: float) -> bool:
-        """Whether an ack proves that its sender, of which others told, lives: then it is a member from here on."""
+        """Whether an ack proves that its sender, of which others told, lives; if so it is a member from now on."""
         if not self._hearsay.answered(ack, sender, now):
             return False
         entry = self._table.by_id(sender.short_id)
@@ -160,7 +160,7 @@ class Router:
 
     def _take_in(self, envelope: Envelope, sender: Sender, now: float) -> None:
         if sender.proven is None:
-            self._counters.drop(DropReason.STRANGER)  # what strangers say of themselves stands in messages
+            self._counters.drop(DropReason.STRANGER)  # strangers introduce themselves in messages
             return
         for claim in envelope.claims:
             self._claims.receive(claim, now, sender=sender, teller=sender.proven)
@@ -171,13 +171,14 @@ class Router:
             self._broadcasts.receive(broadcast, now, source=sender.short_id, newcomer=newcomer)
 
     def _is_held_dead(self, claims: Sequence[Claim]) -> bool:
-        """Whether the sender holds this node dead: it tries now and then whether it lives."""
+        """Whether the sender holds this node to be dead, and pings it now and then to see whether it lives."""
         return any(claim.state is State.DEAD and claim.name == self._local.name for claim in claims)
 
     def _hear(self, sender: Sender, entry: Entry, now: float, *, accuses: bool = False) -> None:
-        """What the arrival of a live member's datagram tells.
+        """Note that a live member was heard.
 
-        One that ``accuses`` is no company: a node that hears, but that nobody hears, is alone for all that it can do.
+        One that ``accuses`` this node is no company: a node that hears others, but that nobody hears, can do nothing,
+        as if it were alone.
         """
         if not accuses:
             self._health.hear(now)
@@ -193,8 +194,7 @@ class Router:
             self._watches.heard(short_id, now)
 
     def _hear_of_the_dead(self, sender: Sender, entry: Entry, message: object, now: float) -> None:
-        """One that is held gone speaks: let it know, unless it was told in the ack just sent, or in the ping that it
-        answers."""
+        """A member held to be gone was heard: tell it so, unless the ack just sent did, or the ping that it answers."""
         told = type(message) is messages.Ack or (
             type(message) is messages.Ping and message.target == self._outbox.sender
         )
@@ -202,7 +202,7 @@ class Router:
             self._corrections.send(entry.claim, sender, now)
 
     def evidence(self, kind: KernelEvidence, address: Address, quoted: bytes, now: float) -> None:
-        """A kernel said something; see `ProtocolNode.feed_evidence`."""
+        """Take what a kernel reported; see `ProtocolNode.feed_evidence`."""
         if kind is KernelEvidence.REFUSED_UDP:
             short_id = self.parts.pings.refused(address, quoted)
             entry = self._table.by_id(short_id) if short_id is not None else None
@@ -230,7 +230,7 @@ class Router:
         return answers
 
     def _acked(self, ack: messages.Ack | messages.AckElsewhere, sender: Sender, now: float) -> bool:
-        """Whether it answers a ping of this node, which has not left."""
+        """Whether the ack answers a ping of this node, which has not left."""
         if not self.parts.pings.acked(ack.seq, sender.short_id, sender.address, now):
             if self._hearsay.is_late(ack, sender):
                 return True
@@ -256,16 +256,16 @@ class Router:
     def claim_won(self, change: Change, now: float, *, originator: bool = False) -> None:
         """See `Hub`. The order matters.
 
-        The log comes first, since the evidence on events is read from it. Then the parts let go of what they kept of
-        the run before, and broadcasts that waited for the claim are delivered. The application is told after that, so
-        what it asks in return agrees with what it is told, and other members last: what is said to them may not be
-        taken back by what follows from the claim here.
+        The log comes first, since the evidence in events is read from it. Then the parts drop what they kept about the
+        previous run, and broadcasts that waited for the claim are delivered. The application comes after that, so that
+        the answers to its questions agree with the events. Other members come last: nothing that follows from the claim
+        here may take back what they were told.
         """
         claim, parts = change.claim, self.parts
         self._hearsay.settle(change, now)
         parts.evidence_log.note_change(change, now)
         if claim.state is not State.SUSPECT and change.before_id in self._prober.probes:
-            self._prober.heard(change.before_id)  # it answered, or has been judged: the next probe begins anew
+            self._prober.heard(change.before_id)  # it has answered or been judged: the next probe starts afresh
         self._watches.on_change(change, now)
         parts.tripwires.on_change(change)
         self._broadcasts.on_change(change, now)
@@ -281,13 +281,13 @@ class Router:
         self._gossip.tell_claim(claim, now, originator=originator)
 
     def rumour_believed(self, rumour: Rumour, now: float) -> None:
-        """See `Hub`: what a sync told of it besides is news now."""
+        """See `Hub`: what else a sync told of the member is news now."""
         if self._claims.believe(rumour.claim, now) and rumour.number:
             number = messages.Number(rumour.short_id, rumour.number)
             self._broadcasts.learn_number(number, now, source=0, newcomer=rumour.newcomer)
 
     def many_met(self, now: float) -> None:
-        """See `Hub`: somebody may have been missed."""
+        """See `Hub`: a flood may have missed somebody."""
         self._sync.start_at_once(None, now)
 
     def verdict_given(self, claim: Claim, now: float) -> None:
@@ -325,7 +325,7 @@ class Router:
             self._sync.start_at_once(sender.member if sender is not None else None, now)
 
     def _give_way(self, rival: Claim, now: float) -> None:
-        self._gossip.tell_claim(rival, now)  # the last word: others must know the rival, or it can't die
+        self._gossip.tell_claim(rival, now)  # the last word: nobody could declare an unknown rival dead
         self._gossip.push_now(now)
         self._watches.stop()
         self._joiner.superseded(now)
@@ -333,21 +333,22 @@ class Router:
         self._joiner.ask_once(self.parts.dispute.begin(rival, now), now)
 
     def admitted(self, sender: Sender, now: float) -> None:
-        """See `Hub`: the seed is heard out."""
+        """See `Hub`: sync with the seed."""
         self._sync.came()
         entry = self._table.by_id(sender.short_id)
         if entry is not None and entry.live:
             self._sync.start(entry, now)
 
     def round_ended(self, now: float) -> None:
-        """See `Hub`: what is done once per interval. All that a deaf or isolated node does of itself stands here."""
+        """See `Hub`: what is done once per interval. Everything that a deaf or isolated node does on its own is
+        here."""
         if not self._local.silent:
             if self._health.deaf:
                 self.parts.search.on_round(self._joiner.addresses, now)
             if self._health.isolated and self._in_contact is not None and self._in_contact.live:
-                self.parts.pings.send(self._in_contact, now)  # heard: does it hear, too?
+                self.parts.pings.send(self._in_contact, now)  # this node hears it: does it hear this node?
             self.parts.dead_prober.on_round(now)
-            if self._health.deaf:  # those who were just asked have the last word
+            if self._health.deaf:  # whoever was just asked may still answer
                 context = self.parts.context
                 context.timers.at(now + max(LAST_WORD, context.rtt.answer), self._check_hearing)
             else:
@@ -361,13 +362,13 @@ class Router:
             self.forgotten(entry, now)
 
     def _check_hearing(self, now: float) -> None:
-        """Has silence become deafness, or isolation?"""
+        """Find out whether the silence has become deafness, or isolation."""
         if not self._local.silent and self._health.check(self._table.live_count, now):
             time = self.parts.context.clock.read(now)
             self._tell(isolation_began(self._local.name, self._health.alone, self._others(), time), now)
 
     def _renew(self, now: float) -> None:
-        """Begin a new run before the counters of this one, by which others know copies, come to their end."""
+        """Begin a new run before this one's counters, by which others recognize copies, run out."""
         context = self.parts.context
         if context.sealer is not None and context.sealer.nearly_spent:
             if self._local.begin_anew(now):
@@ -389,10 +390,10 @@ class Router:
     # ------------------------------------------------------------------ what comes of that, and of what users do
 
     def _reconnected(self, now: float) -> None:
-        """A member acked a ping of this node, which was isolated: both ways are open.
+        """End the isolation: a member acked a ping of this node, so both directions are open.
 
-        Merely hearing somebody ends the deafness, but not this: a node that nobody hears would else be
-        reconnected and isolated again with every ping that a member tries the dead with.
+        Merely hearing somebody ends deafness but not isolation. Otherwise a node that nobody hears would be reconnected
+        and isolated again with every ping that members send to the dead.
         """
         _, alone = self._health.reconnect()
         self._tell(isolation_ended(alone, self._others()), now)
@@ -406,7 +407,7 @@ class Router:
             self.parts.damping.take(event, now)
 
     def forgotten(self, entry: Entry, now: float) -> None:
-        """A member is in the table no more."""
+        """Drop what is kept about a member that is no longer in the table."""
         self.parts.damping.take(MemberForgotten(entry.member), now)
         self.parts.evidence_log.forget(entry.name)
         self.parts.tripwires.forget(entry.short_id)
@@ -414,12 +415,12 @@ class Router:
         self._broadcasts.forget(entry, now)
 
     def tell_own_claim(self, now: float) -> None:
-        """This node's own claim has changed."""
+        """Tell the others that this node's own claim has changed."""
         self._gossip.tell_claim(self._local.claim, now, originator=True)
 
 
 def _complete(handlers: Mapping[type, Handler]) -> Mapping[type, Handler]:
-    """The handlers, of which there must be one for each message that decodes: nothing that arrives may raise."""
+    """Check that each message that decodes has a handler: nothing that arrives may raise."""
     if handlers.keys() != MESSAGES:
         differing = ", ".join(sorted(kind.__name__ for kind in handlers.keys() ^ MESSAGES))
         raise TypeError(f"messages without a handler, or handlers without a message: {differing}")

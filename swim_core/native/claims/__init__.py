@@ -1,1 +1,1 @@
-"""What is claimed of members: merged, answered where it is about this node, corrected where a sender is wrong."""
+"""Claims about members: merged, answered if they are about this node, corrected if their sender is wrong."""

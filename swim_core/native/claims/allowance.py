@@ -1,4 +1,4 @@
-"""How many names a node looks into at the word of others: so few at first that a liar gains nothing, more as they prove
+"""How many names that others told of a node examines: so few at first that a liar gains nothing, and more as they prove
 true (docs/protocol.md, section 1, "Hearsay")."""
 
 import msgspec
@@ -9,20 +9,20 @@ from swim_core.shared.timers import Timer
 __all__ = ["Allowance"]
 
 MOST = 64.0  # names at a time: a round trip of 100 ms still passes 640 a second
-PER_ANSWER = 2.0  # one is given back and one is gained: a slow start, 6, 12, 24 names, one round trip a step
+PER_ANSWER = 2.0  # one is returned and one gained: a slow start of 6, 12, 24 names, one round trip a step
 
 
 class Allowance(msgspec.Struct, eq=False):
-    """Of one teller, or of one host: a name is examined when both have one left.
+    """The allowance of one teller, or of one host: a name is examined when both have one left.
 
     Attributes:
-        first: that there are at the start, and that it grows back to.
-        per_second: at which it does.
-        left: now; whole ones can be taken.
-        at: when that was so.
-        earned: answers that paid for no other ping yet: what proves true pays for what is lost on the way.
-        waiting: names that were told or are said to be there, in the order of coming, and wait for one.
-        timer: when the first of them has waited for long enough.
+        first: how many there are at the start, and to how many they grow back.
+        per_second: how fast they grow back.
+        left: how many there are now; only whole ones can be taken.
+        at: when `left` was computed.
+        earned: answers that have not paid for another ping yet: names that prove true pay for pings lost on the way.
+        waiting: names from that teller, or said to be at that host, that wait for one, in the order in which they came.
+        timer: goes off when the first of them can have one.
     """
 
     first: float
@@ -46,19 +46,19 @@ class Allowance(msgspec.Struct, eq=False):
         return self.left >= 1.0
 
     def take(self) -> None:
-        """Use one, which is left."""
+        """Use one; there must be one left."""
         self.left -= 1.0
 
     def answered(self) -> None:
-        """One that was used led to a member."""
+        """Note that one that was used led to a member."""
         self.left = max(self.left, min(self.left + PER_ANSWER, MOST))
         self.earned = min(self.earned + 1, int(MOST))
 
     @property
     def wait(self) -> float:
-        """Seconds from `at` on until one is left."""
+        """Seconds after `at` until one is left."""
         return max(0.0, (1.0 - self.left) / self.per_second)
 
     def idle(self, now: float) -> bool:
-        """Whether nothing would be forgotten with it."""
+        """Whether dropping it would lose nothing."""
         return not self.waiting and self.any(now) and self.left >= self.first

@@ -1,4 +1,4 @@
-"""Corrections: the higher claim, sent to somebody who shows a wrong belief."""
+"""Corrections: the higher claim, sent to a sender that shows a wrong belief."""
 
 from swim_core.address import Address
 from swim_core.native.context import NodeContext
@@ -12,15 +12,15 @@ from swim_core.statistics import DropReason
 
 __all__ = ["Corrections"]
 
-QUESTION = 13  # bytes of a WANT_CLAIM; where its numbers take more, the reply itself finds that there is no room
-MAX_ADDRESSES = 4_096  # remembered for "not again so soon"
+QUESTION = 13  # bytes of a WANT_CLAIM; if its numbers take more, the reply itself finds that there is no room
+MAX_ADDRESSES = 4_096  # addresses remembered, so that none is sent another too soon
 
 
 class Corrections:
-    """Sends corrections within bounds, so that no forged datagram makes this node flood anybody.
+    """Sends corrections within bounds, so that forged datagrams can't make this node flood anybody.
 
-    None is caused by a datagram that is a correction itself; one goes to an address per 0.5 T, and
-    ``max_corrections_per_second`` to members and as many to strangers; to these none is longer than its cause.
+    A correction never causes another one. An address gets at most one per 0.5 T, all members together
+    ``max_corrections_per_second``, and all strangers as many. A correction to a stranger is no longer than its cause.
     """
 
     def __init__(self, context: NodeContext) -> None:
@@ -35,7 +35,8 @@ class Corrections:
         self._asked: dict[Address, int] = {}
 
     def send(self, claim: Claim, sender: Sender, now: float, *, each_time: bool = False) -> None:
-        """Tell the sender this claim, if the bounds allow it; with ``each_time`` also if it was just told something."""
+        """Tell the sender this claim, if the bounds allow it; with ``each_time`` even if it was told something just
+        now."""
         if not sender.flags & Flags.CORRECTION and self._allow(sender, now, each_time=each_time):
             riding = Piggyback([encode_item(claim)])
             self._outbox.reply(None, sender, now, riding=riding, correction=True)

@@ -1,7 +1,8 @@
-"""Flap damping: applications hear less of members that die and come back again and again.
+"""Flap damping: applications get fewer events about members that die and recover again and again.
 
-A partition that comes and goes every few seconds makes each member of the other side die and recover each time; all of
-it is true, and nobody wants to act on it. The idea is that of RFC 2439, with a count in place of a decaying penalty.
+With a partition that comes and goes every few seconds, each member on the other side dies and recovers each time. The
+events are true, but nobody wants to act on them. The idea is that of RFC 2439, with a count instead of a decaying
+penalty.
 """
 
 from collections import deque
@@ -22,23 +23,23 @@ from swim_core.shared.timers import Timer
 
 __all__ = ["FlapDamping"]
 
-RECOVERIES, WINDOW = 3, 60.0  # so many within so many seconds are flapping
-FRESH_START = (MemberJoined, MemberLeft, MemberForgotten)  # another run, or a goodbye: what was before is over
+RECOVERIES, WINDOW = 3, 60.0  # so many recoveries within so many seconds count as flapping
+FRESH_START = (MemberJoined, MemberLeft, MemberForgotten)  # another run, or a goodbye: the flapping is over
 
 
 class _Member(msgspec.Struct):
     recoveries: deque[float] = msgspec.field(default_factory=lambda: deque(maxlen=RECOVERIES))
     quiet_until: Timer | None = None
-    """Set while it is damped. The last that was told is then that it recovered."""
+    """Set while the member is damped. The last event told about it is then a recovery."""
     latest: MemberDied | MemberRecovered | None = None
 
 
 class FlapDamping:
-    """Stands between what happens and what applications are told; views and other members know nothing of it.
+    """Decides which events reach applications; views and other members are not affected.
 
-    From its third recovery in a minute on a member is *damped*: no `MemberDied`, `MemberRecovered` or
+    From its third recovery within a minute on, a member is *damped*: no `MemberDied`, `MemberRecovered` or
     `MemberSuspected` about it is raised until it has been dead or alive for ``flap_damping`` seconds. If it is dead
-    then, that is told.
+    then, `MemberDied` is raised.
     """
 
     def __init__(self, context: NodeContext) -> None:

@@ -1,8 +1,9 @@
-"""What a third party says makes nobody a member (docs/protocol.md, section 1, "Hearsay").
+"""Nobody becomes a member on the word of a third party (docs/protocol.md, section 1, "Hearsay").
 
-A claim that would make a name live, told by anybody but that member, is kept aside: in no view, digest, order or ring,
-and not told on. The member is pinged, and its ack lets it in. So an honest node tells of nobody whom it has not heard
-itself: invented members travel no further than to those whom the liar tells, and who tells of them is a liar.
+A claim that would make a name live, and that comes from anybody but that member, is kept aside: it is in no view,
+digest, order or ring, and is not passed on. The member is pinged, and its ack lets it in. So an honest node tells only
+of members that it has heard itself. Invented members get no further than those to whom the liar tells them, and whoever
+tells of them is a liar.
 """
 
 from swim_core.address import Address, pack
@@ -23,24 +24,22 @@ from .newcomers import Newcomers
 __all__ = ["Hearsay"]
 
 TRIES = 3  # pings of one name, a probe timeout apart: at 10 % loss 0.7 % fail
-REST = 10.0  # seconds for which it is remembered who told of one that did not answer
-AGAIN = (
-    1.0  # seconds until it is asked once more, if it is told of again, and there is credit: the path may have been cut
-)
-WITNESSES = 2  # members whose word is enough for one that does not answer here: the fault may be this path
-BELIEVED = 8  # one in so many live members may be let in so, and one in any case: always a minority
-CREDIT, CREDIT_PER_SECOND = 6.0, 1 / 20  # names examined at the word of one teller
-# Pings in a minute to a host where nobody has answered, of all members together: under 10 kB, whoever is told of it.
+REST = 10.0  # seconds for which the tellers of one that did not answer are remembered
+AGAIN = 1.0  # seconds until it is asked once more, if others tell of it again and credit is left: its path may be back
+WITNESSES = 2  # members whose word is enough for one that does not answer here: this path may be at fault
+BELIEVED = 8  # one in so many live members may be let in like this, and one in any case: always a minority
+CREDIT, CREDIT_PER_SECOND = 6.0, 1 / 20  # names of one teller that are examined
+# Pings a minute from all members together to a host where nobody has answered: under 10 kB, whoever hears of it.
 HOST_PINGS = 128
-MAX_WAITING = 1_024  # names of one teller: what is dropped comes again by a sync
+MAX_WAITING = 1_024  # names of one teller; dropped ones come again with a sync
 MAX_KNOWN = 1_024  # pings remembered for late acks
 QUOTED = 24  # leading bytes of a ping, its seq among them, that a kernel's refusal has to quote
-CROWD = 256  # members of which the small receive buffer of a newcomer bears a ping each at once; more are
-SPREAD = 5e-5  # spread over so many seconds for each of them
+CROWD = 256  # members whose pings the small receive buffer of a newcomer holds at once; those of more are
+SPREAD = 5e-5  # spread over this many seconds per member
 
 
 class Hearsay:
-    """Keeps claims of third parties aside, and examines them within what their tellers, and the hosts, are allowed."""
+    """Keeps claims of third parties aside, and examines them within the allowances of their tellers and hosts."""
 
     def __init__(self, context: NodeContext, local: LocalMember) -> None:
         self._hub = context.hub
@@ -57,10 +56,10 @@ class Hearsay:
         self._local = local
         self._newcomers = Newcomers(context)
         self._rumours: dict[tuple[int, bytes], Rumour] = {}
-        self._asked: dict[int, tuple[Rumour, bytes]] = {}  # by the seq of each ping, with its first bytes
+        self._asked: dict[int, tuple[Rumour, bytes]] = {}  # by the seq of each ping, with the ping's first bytes
         self._tellers: dict[str, Allowance] = {}
         self._hosts: dict[bytes, Allowance] = {}
-        self._unheard: set[str] = set()  # let in at the word of witnesses
+        self._unheard: set[str] = set()  # let in on the word of witnesses
 
     def __len__(self) -> int:
         return len(self._rumours)
@@ -68,7 +67,7 @@ class Hearsay:
     # ------------------------------------------------------------------ what is heard of
 
     def take(self, claim: Claim, teller: Entry, now: float, *, again: float = AGAIN) -> Rumour | None:
-        """Keep a claim of a name that is not live here; returns it if it is news, and was kept."""
+        """Keep a claim about a name that is not live here; returns it if it is news and was kept."""
         if self._table.live_count >= self._most:
             self._counters.drop(DropReason.MEMBERS_FULL)
             return None
@@ -98,7 +97,7 @@ class Hearsay:
         return rumour if known is None else None
 
     def asked_about(self, claim: Claim, accuser: Entry, now: float, *, again: float) -> Rumour | None:
-        """A member asks about one that is not live here: it is looked into like any other of which that one tells.
+        """Examine a member that is not live here because a live member asks about it, as if that one had told of it.
 
         One that did not answer is asked anew if that was ``again`` seconds ago, or longer.
         """
@@ -106,13 +105,13 @@ class Hearsay:
         return self._rumours.get((self._hashes.short_id(claim.name, claim.epoch), claim.address))
 
     def examines(self, sender: Sender) -> bool:
-        """Whether others told of it: it may well ask who pings it."""
+        """Whether others told of it, so that this node may have pinged it: then it may ask who pings it."""
         return bool(self._rumours) and (sender.short_id, pack(sender.address)) in self._rumours
 
     def showed_up(self, sender: Sender, now: float) -> bool:
-        """Whether it had not answered, and now pings this node: then the path is open again, and it is asked anew.
+        """Whether it had not answered, and now pings this node: the path is open again, and it is asked again.
 
-        It pays with its own ping, which is no shorter.
+        Its own ping, which is no shorter, pays for this one.
         """
         rumour = self._rumours.get((sender.short_id, pack(sender.address))) if self._rumours else None
         if rumour is None or rumour.stage is not Stage.RESTING or rumour.replaced:
@@ -121,27 +120,27 @@ class Hearsay:
         return True
 
     def learn_number(self, short_id: int, told: PageEntry, *, newcomer: bool) -> None:
-        """A sync told the number of the last broadcast, too."""
+        """Note the number of the run's last broadcast, which a sync told as well."""
         rumour = self._rumours.get((short_id, told.claim.address)) if self._rumours else None
         if rumour is not None and told.number > rumour.number:
             rumour.number, rumour.newcomer = told.number, newcomer
 
     def ended(self, claim: Claim) -> None:
-        """That run is gone, as somebody says: it need not be asked any more."""
+        """Stop asking a run that somebody says is gone."""
         if self._rumours:
             rumour = self._rumours.get((self._hashes.short_id(claim.name, claim.epoch), claim.address))
             if rumour is not None and precedence(claim) > precedence(rumour.claim):
                 self._discard(rumour)
 
     def settle(self, change: Change, now: float) -> None:
-        """A claim was merged: who told of that run told the truth, whoever brought the proof."""
+        """Credit the tellers of a run whose claim was merged: they told the truth, whoever brought the proof."""
         if self._rumours and change.entry.live:
             rumour = self._rumours.get((change.entry.short_id, change.claim.address))
             if rumour is not None:
                 self._proved(rumour, now)
 
     def forget(self, name: str) -> None:
-        """A member was forgotten, and what only it said with it."""
+        """Drop what only a forgotten member said."""
         self._unheard.discard(name)
         allowance = self._tellers.pop(name, None)
         if allowance is None:
@@ -154,7 +153,7 @@ class Hearsay:
                 self._discard(rumour)
 
     def stop(self) -> None:
-        """Ask nobody any more."""
+        """Stop asking."""
         for rumour in list(self._rumours.values()):
             self._discard(rumour)
 
@@ -167,7 +166,8 @@ class Hearsay:
         return allowance
 
     def _host(self, address: bytes, now: float) -> Allowance:
-        """That of a host: of an address, or of a network of 64 bits, in which a host of IPv6 takes any it likes."""
+        """The allowance of a host: of its IPv4 address, or of its IPv6 network of 64 bits, where a host can take any
+        address."""
         host = address[:-2] if len(address) == 6 else address[:8]
         allowance = self._hosts.get(host)
         if allowance is None:
@@ -182,10 +182,10 @@ class Hearsay:
         return sum(1 for teller in tellers if teller is not None and teller.live) >= WITNESSES
 
     def _examine(self, rumour: Rumour, now: float) -> None:
-        """Ask it, if there is credit for that; else it waits where there is none."""
+        """Ask the member if there is credit; otherwise it waits at whichever allowance has none left."""
         tellers = [self._tellers[name] for name in rumour.tellers if name in self._tellers]
         if not tellers:
-            self._discard(rumour)  # they were forgotten
+            self._discard(rumour)  # its tellers were forgotten
             return
         paying = next((teller for teller in tellers if teller.any(now)), None)
         if paying is None and rumour.stage is not Stage.WAITING:
@@ -210,7 +210,7 @@ class Hearsay:
         self._begin(rumour, now)
 
     def _wake(self, allowance: Allowance, now: float) -> None:
-        """Go on with what waits there as soon as there is one left."""
+        """Go on with the names waiting there as soon as there is one left."""
         if allowance.timer is None:
             allowance.timer = self._timers.at(now + allowance.wait + 0.001, lambda at: self._awake(allowance, at))
 
@@ -240,7 +240,8 @@ class Hearsay:
             rumour.timer = self._timers.at(now + wait, lambda at: self._ask(rumour, at))
 
     def _ask(self, rumour: Rumour, now: float) -> None:
-        """Ping it. The first ping shows this node's own claim, so that who does not know it has room to ask for it."""
+        """Ping the member. The first ping carries this node's own claim, so that a member that doesn't know this node
+        has room to ask."""
         rumour.tries += 1
         rumour.asked_at = now
         if rumour.began is None:
@@ -258,7 +259,7 @@ class Hearsay:
         rumour.timer = self._timers.at(now + self._rtt.probe_timeout, lambda at: self._ask_again(rumour, at))
 
     def _ask_again(self, rumour: Rumour, now: float) -> None:
-        """It did not answer in time: one ping in many may be lost, but a host where nobody is must not be sent many."""
+        """Handle a missing answer: a ping may be lost, but a host where nobody listens must not be sent many."""
         witnessed = self._witnessed(rumour)
         if rumour.tries < TRIES:
             if witnessed or self._pay_for_retry(rumour, now):
@@ -278,7 +279,7 @@ class Hearsay:
         rumour.timer = self._timers.at(now + REST, lambda _: self._discard(rumour))
 
     def _pay_for_retry(self, rumour: Rumour, now: float) -> bool:
-        """Whether a teller's truths pay for another ping, or the host has one left."""
+        """Whether names of a teller that proved true pay for another ping, or the host has one left."""
         for name in rumour.tellers:
             teller = self._tellers.get(name)
             if teller is not None and teller.earned:
@@ -291,7 +292,7 @@ class Hearsay:
         return False
 
     def _may_believe(self, name: str) -> bool:
-        """Whether one more may be let in that was never heard here."""
+        """Whether one more member that was never heard here may be let in."""
         held = {other: self._table.get(other) for other in self._unheard}
         self._unheard = {other for other, at in held.items() if at is not None and at.live and at.heard is None}
         return name in self._unheard or len(self._unheard) < max(1, self._table.live_count // BELIEVED)
@@ -299,7 +300,8 @@ class Hearsay:
     # ------------------------------------------------------------------ what comes of it
 
     def answered(self, ack: Ack | AckElsewhere, sender: Sender, now: float) -> bool:
-        """An ack came from no live member: does it answer a ping of an examination? Then its sender is one now."""
+        """Take an ack from a sender that is no live member: if it answers an examination's ping, the sender becomes
+        one."""
         rumour = self._answers(ack, sender)
         if rumour is None:
             return False
@@ -307,11 +309,11 @@ class Hearsay:
             self._rtt.add(now - rumour.asked_at)
         self._merge(rumour, now)
         if rumour.stage is not Stage.OVER:
-            self._proved(rumour, now)  # the table is full, or more is known of it
+            self._proved(rumour, now)  # the table is full, or has a higher claim
         return True
 
     def is_late(self, ack: Ack | AckElsewhere, sender: Sender) -> bool:
-        """Whether an ack answers such a ping, though its sender was let in meanwhile."""
+        """Whether an ack answers such a ping, even if its sender was let in meanwhile."""
         return self._answers(ack, sender) is not None
 
     def _answers(self, ack: Ack | AckElsewhere, sender: Sender) -> Rumour | None:
@@ -333,7 +335,8 @@ class Hearsay:
         return None
 
     def other_answered(self, seq: int, source: Address, now: float) -> bool:
-        """Whether another run answered at the address to which such a ping went: that one lost its socket."""
+        """Whether another run answered at the address of such a ping, which shows that the pinged run has lost its
+        socket."""
         rumour, _ = self._asked.get(seq, (None, b""))
         if rumour is None or rumour.address != source:
             return False
@@ -349,11 +352,11 @@ class Hearsay:
 
     def _merge(self, rumour: Rumour, now: float) -> None:
         self._hub.rumour_believed(rumour, now)
-        if rumour.stage is Stage.OVER:  # it won, which settles it
+        if rumour.stage is Stage.OVER:  # its claim won
             self._newcomers.met(now)
 
     def _proved(self, rumour: Rumour, now: float) -> None:
-        """There is a member: those at whose word it was asked told the truth."""
+        """Credit the tellers of a member that was found."""
         self._close(rumour)
         allowances = [self._tellers[name] for name in rumour.tellers if name in self._tellers]
         for allowance in (*allowances, self._host(rumour.claim.address, now)):

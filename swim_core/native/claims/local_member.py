@@ -1,4 +1,4 @@
-"""This node's own claim: who it is, how it answers what is said of it, and who owns its name."""
+"""This node's own claim: who it is, how it answers claims about itself, and who owns its name."""
 
 from collections.abc import Mapping
 
@@ -21,11 +21,11 @@ from swim_core.native.wire.claim import (
 __all__ = ["LocalMember"]
 
 MAX_EPOCH = 2**64 - 1
-DAY = 86_400_000  # ms; claims that are further ahead are dropped
+DAY = 86_400_000  # ms; claims further in the future are dropped
 
 
 class LocalMember:
-    """Owns the claim about this node. Only what happens here raises its incarnation."""
+    """Owns the claim about this node. Its incarnation is raised only here."""
 
     def __init__(
         self,
@@ -52,11 +52,11 @@ class LocalMember:
         self._salt = context.unguessable.u32() >> 32 - EPOCH_BITS
         self._metadata = pack_metadata(metadata, context.config.max_metadata)
         self.left = False
-        """Whether `leave` was called: the goodbye is final for this node."""
+        """Whether `leave` was called; the goodbye is final."""
         self.has_neighbours = is_loopback(where)
-        """Whether there are members at loopback addresses of this host."""
+        """Whether there may be members at loopback addresses of this host."""
         self.rival: Claim | None = None
-        """The claim of the live process that owns this node's name: this node is superseded."""
+        """The claim of the live process that owns this node's name, while this node is superseded."""
         context.table.local_name = name
         self.name = name
         self.address = where
@@ -72,7 +72,7 @@ class LocalMember:
 
     @property
     def member(self) -> Member:
-        """The same, for the application; made once per claim."""
+        """The claim as applications see it; made once per claim."""
         entry = self._table.get(self.name)
         assert entry is not None
         return entry.member
@@ -84,11 +84,11 @@ class LocalMember:
 
     @property
     def short_id(self) -> int:
-        """What datagrams call this run."""
+        """The id of this run in datagrams."""
         return self._outbox.sender
 
     def check_running(self) -> None:
-        """Whether the application may have this node say anything.
+        """Check that the application may have this node say something.
 
         Raises:
             NotRunning: after `leave`.
@@ -112,17 +112,19 @@ class LocalMember:
         return change
 
     def raise_above(self, incarnation: int, now: float) -> Change:
-        """Claim the next incarnation, or at the top the next epoch (others see `MemberUpdated`)."""
+        """Claim the next incarnation, or after the highest one the next epoch (others see `MemberUpdated`)."""
         epoch = self.claim.epoch
         if incarnation < MAX_INCARNATION:
             return self._put(epoch, incarnation + 1, now)
-        if epoch + EPOCH_STEP > MAX_EPOCH:  # the last run there can be, forged this far: nothing higher to claim
+        if (
+            epoch + EPOCH_STEP > MAX_EPOCH
+        ):  # the last epoch there can be, reached by forgery: there is nothing higher to claim
             return self._put(epoch, MAX_INCARNATION, now)
         return self._put(epoch + EPOCH_STEP, 0, now)
 
     def begin_anew(self, now: float) -> bool:
-        """Go to the next epoch, in two steps: first the highest incarnation, so that who heard of it sees
-        `MemberUpdated`, and no death. Returns whether that was the second one.
+        """Go to the next epoch, in two steps: first the highest incarnation, so that members that heard of it see
+        `MemberUpdated` and no death. Returns whether this was the second step.
         """
         claim = self.claim
         if claim.incarnation < MAX_INCARNATION:
@@ -140,7 +142,7 @@ class LocalMember:
         return self.raise_above(self.claim.incarnation, now)
 
     def move(self, address: Address, now: float) -> Change | None:
-        """Be reached at another address, in the same run; None if it is the same."""
+        """Claim another address in the same run; None if it is the same."""
         if address == self.address:
             return None
         self.address = address
@@ -148,7 +150,7 @@ class LocalMember:
         return self.raise_above(self.claim.incarnation, now)
 
     def spoken_to(self, source: Address) -> None:
-        """A node that joins, or that lets this one join, spoke from there."""
+        """Note that a node that joins, or that lets this one join, spoke from there."""
         self.has_neighbours = self.has_neighbours or is_loopback(source)
 
     def leave(self, now: float) -> Change:
@@ -157,14 +159,14 @@ class LocalMember:
         return self._put(self.claim.epoch, self.claim.incarnation, now)
 
     def enter(self, cluster_ms: int, held: Claim | None, now: float) -> None:
-        """A node that knows no live member takes the cluster's time, and an epoch above what is held of its name.
+        """Take the cluster's time, and an epoch above the one held of this name; for a node that knows no live member.
 
-        A clock that ran ahead thus gives no epoch that could lock a later run out. Once the claim may have
-        been shown to anybody, an epoch is only ever raised: two runs at once would be a death for all.
+        So a clock that ran ahead can't produce an epoch that locks out a later run. Once anybody may have seen the
+        claim, the epoch is only ever raised: two runs at once would look like a death to everybody.
         """
         self._clock.adopt(cluster_ms, now)
         if held is not None and held.epoch >> EPOCH_BITS > self._clock.latest(now) + DAY:
-            held = None  # nobody's: there would be no epoch above it
+            held = None  # it can't be genuine: no epoch would be above it
         mine = self.claim
         if held is not None and held.epoch == mine.epoch:
             return
@@ -177,8 +179,8 @@ class LocalMember:
             self._put(epoch, 0, now)
 
     def outlive_rival(self, held: Claim | None, now: float) -> Claim | None:
-        """If a seed holds less of the name than the rival's run, the rival was heard of by none but this node:
-        take an epoch above it. Returns the rival that is outlived."""
+        """If a seed holds less of the name than the rival's run, only this node has heard of the rival: take an epoch
+        above it. Returns the rival that is outlived."""
         rival = self.rival
         if rival is None or rival.epoch + EPOCH_STEP > MAX_EPOCH:
             return None
@@ -189,30 +191,30 @@ class LocalMember:
         return rival
 
     def refute(self, claim: Claim, now: float) -> Refutation:
-        """Judge a claim about this node's own name, and answer it where that is called for."""
+        """Judge a claim about this node's own name, and answer it if necessary."""
         mine = self.claim
         if self.rival is not None and _order(claim) <= _order(mine):
-            return Refutation.NOTHING  # superseded: this run answers nothing any more
+            return Refutation.NOTHING  # superseded: this run no longer answers
         if claim.epoch < mine.epoch:
             return Refutation.STALE
         if claim.epoch == mine.epoch and self._is_mine(claim, mine):
             return self._refute_this_run(claim, mine, now)
         if self.left:
-            return Refutation.NOTHING  # whoever runs under this name now is welcome to it
+            return Refutation.NOTHING  # this node has left, so another run may have the name
         if claim.address != mine.address and claim.state.live:
             self.rival = claim
             return Refutation.CONFLICT
         if claim.epoch + EPOCH_STEP > MAX_EPOCH:
             return Refutation.NOTHING
-        self.rival = None  # my own old run, or a rival that is gone
+        self.rival = None  # an old run of this process, or a rival that is gone
         self._put(claim.epoch + EPOCH_STEP, 0, now)
         return Refutation.WAS_DEAD
 
     def _is_mine(self, claim: Claim, mine: Claim) -> bool:
-        """Whether a claim of this epoch is about this process, and not about another one that came by the same epoch.
+        """Whether a claim of this epoch is about this process, and not about another one with the same epoch.
 
-        An old address of this node is its own: it is lower in the order, or an accusation, or (at the lower address) a
-        process that gives way as soon as it hears the answer.
+        That includes old addresses of this node: such a claim is lower in the order, or an accusation, or comes from a
+        process at the lower address, which gives way as soon as it hears the answer.
         """
         return claim.address <= mine.address or claim.incarnation < mine.incarnation or not claim.state.live
 
@@ -233,5 +235,5 @@ class LocalMember:
 
 
 def _order(claim: Claim) -> tuple[int, int, bytes]:
-    """The order among claims, whatever the state."""
+    """The order among claims, the state left out."""
     return precedence(claim)[:3]

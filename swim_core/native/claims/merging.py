@@ -1,30 +1,26 @@
-"""The one door through which others' claims enter (docs/protocol.md, section 1).
+"""Receives all claims of other nodes (docs/protocol.md, section 1).
 
-A claim says of one run of one member in which state it is. Claims about one name are in a total
-order, by `precedence`:
+A claim gives the state of one run of one member. Claims about one name are totally ordered, by `precedence`:
 
     (epoch, incarnation, address, state)    with ALIVE < SUSPECT < DEAD < LEFT
 
-and to merge is to keep the larger. Keeping the larger is idempotent, commutative and associative: a
-join semilattice. So news may come in any order, twice, or by way of anybody, and all who have heard
-the same hold the same; that is why neither a flood nor a sync need be reliable, and why views can
-be compared by a hash.
+and merging keeps the larger one. That is idempotent, commutative and associative: claims form a join semilattice. So
+news may come in any order, twice, or by way of anybody, and members that have heard the same claims hold the same ones.
+This is why neither floods nor syncs need be reliable, and why a hash is enough to compare views.
 
-Others may only say more of a run at the incarnation that it has: SUSPECT, DEAD. Only the member
-itself raises the incarnation, and does so to refute them (`LocalMember.refute`); only a new process
-has a new epoch. So no rumour outlives an answer, and nobody who was dead comes back but by its own
-word. A claim that enters here is
+Others may only make a run SUSPECT or DEAD at the incarnation that it has. Only the member itself raises the
+incarnation, which refutes them (`LocalMember.refute`); only a new process has a new epoch. So no rumour outlives an
+answer, and a dead member comes back only by its own word. A claim that arrives here is
 
-    refused      it can't be: too far ahead in time, or another host's loopback address (counted by reason)
+    refused      it can't be true: too far ahead in time, or another host's loopback address (counted by reason)
     refuted      it is about this node itself, which answers
-    no news      it is not higher than what is held; a sender that claims too little of itself is corrected
-    held back    it says DEAD of a member that may well live: that one is asked, up to three times
+    no news      it is not higher than the claim held; a sender that claims too little of itself is corrected
+    held back    it says DEAD of a member that may well be alive: that one is asked, up to three times
     merged       it goes into the table, and the hub is told
 
-and one that is held back is merged when its time is up, unless a higher one came meanwhile. All
-deaths that are old, or came by a sync, or contradict what was heard here, are held back for a
-second or so; news of a silence for some round trips. So when a partition heals, verdicts of the
-past that are still on their way kill hardly anybody.
+and one that is held back is merged when its time is up, unless a higher one came meanwhile. Deaths that are old, come
+from a sync, or contradict what was heard here are held back for a second or so, other deaths by silence for some round
+trips. So when a partition heals, old verdicts that are still on their way kill hardly anybody.
 """
 
 from math import inf
@@ -50,12 +46,12 @@ from .local_member import DAY, LocalMember
 
 __all__ = ["ClaimMerger"]
 
-_LOOPBACK = (b"\x7f", bytes(15))  # what packed loopback addresses begin with
+_LOOPBACK = (b"\x7f", bytes(15))  # beginnings of packed loopback addresses
 FRESH = 2_000  # ms; an older verdict on a member that is live here is put to the member first
-QUESTIONS = 3  # times it is asked: one datagram lost must not kill it here
-OLD_HOLD = 1.0  # seconds, at least, that the member has to answer where the news is doubtful
-NEW_HOLD = 0.05  # the same where it is not: all hear of a hung member that much later
-THRICE = 5  # deaths a second, and at once, that this node has seen itself and asks about more than once
+QUESTIONS = 3  # so that one lost datagram doesn't kill a member here
+OLD_HOLD = 1.0  # seconds, at least, that the member has to answer doubtful news
+NEW_HOLD = 0.05  # seconds, at least, to answer other news: everybody hears of a hung member that much later
+THRICE = 5  # deaths a second, and at once, that this node has seen itself and still asks about more than once
 SILENCES = (Rule.SILENT, Rule.HOST_GONE)
 
 
@@ -67,9 +63,9 @@ class _Held(msgspec.Struct):
 
 
 class ClaimMerger:
-    """Receives claims, merges them, and puts deaths to the members themselves that may live.
+    """Receives claims, merges them, and puts deaths to members that may be alive.
 
-    A claim that is not believed yet is put into ``queue`` all the same; one that is merged is reported.
+    A claim that is not believed yet is still put into ``queue`` to be passed on; a merged one is reported to the hub.
     """
 
     def __init__(
@@ -106,8 +102,8 @@ class ClaimMerger:
         Args:
             claim: as it came.
             now: seconds.
-            sender: of the datagram that brought it; None if it came in a sync, or in an answer that was asked for.
-            teller: the member at whose word it came; None if it is the word of its subject.
+            sender: the sender of the datagram that brought it; None if it came in a sync or in an answer to a question.
+            teller: the member whose word it is; None if it is the word of its subject.
 
         Returns:
             Whether it changed anything.
@@ -119,7 +115,7 @@ class ClaimMerger:
             return self._refute(claim, sender, now)
         entry = self._table.get(claim.name)
         if entry is not None and claim == entry.claim:
-            return False  # as most are: a flood brings each claim by several ways
+            return False  # as usual: a flood brings each claim several times
         if claim.address.startswith(_LOOPBACK) and self._is_elsewhere(claim):
             self._counters.drop(DropReason.LOOPBACK)
             return False
@@ -145,31 +141,31 @@ class ClaimMerger:
         return self.believe(claim, now)
 
     def _is_hearsay(self, claim: Claim, entry: Entry | None, teller: Entry) -> bool:
-        """Whether a claim would make a name live at the word of another than that very run, from its address."""
+        """Whether a claim would make a name live on the word of anybody but that very run at its address."""
         higher = entry is None or precedence(claim) > precedence(entry.claim)
         own = claim.name == teller.name and (claim.epoch, claim.address) == (teller.claim.epoch, teller.claim.address)
         return higher and not own
 
     @staticmethod
     def _is_paged(sender: Sender | None, teller: Entry | None) -> bool:
-        """Whether a claim came in a sync: what is in it may be old news."""
+        """Whether a claim came in a sync, and so may be old news."""
         return sender is None and teller is not None
 
     def _is_elsewhere(self, claim: Claim) -> bool:
-        """Whether a claim names a loopback address, which means another host there than here.
+        """Whether a claim names a loopback address that means another host.
 
-        It means this one if this node is at such an address, or was ever spoken to from one: no kernel lets that pass
-        from a network.
+        It means this host if this node is at such an address, or was ever spoken to from one: kernels don't let those
+        in from a network.
         """
         return is_loopback(unpack(claim.address)) and not self._local.has_neighbours
 
     def _correct_sender(self, claim: Claim, entry: Entry, sender: Sender, now: float) -> None:
-        """A sender that claims less of itself than is known may be superseded: it must learn that."""
+        """Tell a sender that claims less of itself than is known here: it may be superseded."""
         if self._hashes.short_id(claim.name, claim.epoch) == sender.short_id:
             self._corrections.send(entry.claim, sender, now)
 
     def held_of_own_name(self, held: Claim | None, now: float) -> None:
-        """What a seed holds of this node's own name; a rival that it does not know is none any more."""
+        """Take what a seed holds of this node's own name. A rival that the seed does not know no longer counts."""
         if held is not None:
             self.receive(held, now)
         rival = self._local.outlive_rival(held, now)
@@ -180,12 +176,12 @@ class ClaimMerger:
         return claim.verdict is None or self._clock.read(now) - claim.verdict.time > FRESH
 
     def _is_contradicted(self, claim: Claim, entry: Entry, now: float) -> bool:
-        """Whether a member is said to be silent that this node heard within that time."""
+        """Whether a claim says that a member is silent which this node has heard lately."""
         silent = claim.verdict is not None and claim.verdict.rule in SILENCES
         return silent and entry.heard is not None and now - entry.heard < self._recently
 
     def believe(self, claim: Claim, now: float) -> bool:
-        """Merge a claim that needs no more proof; returns whether it won."""
+        """Merge a claim that needs no further proof; returns whether it won."""
         outcome = self._table.merge(claim, now)
         if isinstance(outcome, DropReason):
             self._counters.drop(outcome)
@@ -211,8 +207,8 @@ class ClaimMerger:
     # ------------------------------------------------------------------ deaths that may not be
 
     def doubts(self, claim: Claim) -> bool:
-        """Whether even a new verdict, and one of this node's own, is put to the member first: the votes behind it may
-        be from before the moment in which a network healed."""
+        """Whether even a new verdict, or this node's own, is put to the member first: its votes may be from before a
+        network healed."""
         return claim.state is State.DEAD and claim.verdict is not None and claim.verdict.rule in SILENCES
 
     def hold_back(self, claim: Claim, now: float) -> None:
@@ -221,8 +217,8 @@ class ClaimMerger:
         self._hold_back(claim, NEW_HOLD, now)
 
     def _hold_back(self, claim: Claim, least: float, now: float) -> None:
-        """Ask the member before believing it dead: it may have answered where this news did not reach yet."""
-        if claim.name in self._held:  # one question at a time, in its turn; a sync brings a later death again
+        """Ask the member before believing it dead: it may have refuted the news already."""
+        if claim.name in self._held:  # one question at a time; a sync brings a later death again
             return
         if least == NEW_HOLD:
             self._queue.claim(claim)
@@ -240,7 +236,7 @@ class ClaimMerger:
             self._put_to_member(claim.name, now, asked)
 
     def _is_silent_here(self, entry: Entry, now: float) -> bool:
-        """Whether this node has pinged it in vain for S itself: with no older news one more question is enough."""
+        """Whether this node itself has pinged the member for S without an answer: then one more question is enough."""
         since = entry.since if entry.heard is None else entry.heard
         return entry.unanswered > 1 and now - since >= self._stall_tolerance
 

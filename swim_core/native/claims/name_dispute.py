@@ -1,4 +1,4 @@
-"""Whether the process that seems to own this node's name lives: the application is told only then."""
+"""Whether the process that seems to own this node's name is alive: only then is the application told."""
 
 from swim_core.address import Address, unpack
 from swim_core.events import NameConflict, NameRegained
@@ -10,14 +10,15 @@ from .local_member import LocalMember
 
 __all__ = ["NameDispute"]
 
-PATIENCE = 2  # times S: a run that ended is declared dead by then, which settles the matter
+PATIENCE = 2  # times S: by then, a run that has ended is declared dead, which settles the matter
 
 
 class NameDispute:
-    """From the moment at which this node gives way to another run of its name to the end of that.
+    """A dispute: it begins when this node gives way to another run of its name.
 
-    A newer run elsewhere that is said to live may be this process's own past: it moved, and its clock is behind. So it
-    is asked, and the application hears of a conflict when it answers, or if nobody finds it dead in twice S.
+    A newer run elsewhere that is said to be alive may be an earlier run of this very process, which has moved and whose
+    clock is behind. So that run is asked, and the application hears of a conflict when it answers, or if nobody
+    declares it dead within twice S.
     """
 
     def __init__(self, context: NodeContext, local: LocalMember) -> None:
@@ -32,19 +33,19 @@ class NameDispute:
         self._told = False
 
     def begin(self, claim: Claim, now: float) -> Address:
-        """This node gives way to the run that is claimed; returns where to ask whether that run lives."""
+        """Give way to the run that is claimed; returns where to ask whether that run is alive."""
         self._rival, self._address = self._hashes.short_id(claim.name, claim.epoch), unpack(claim.address)
         self._told = False
         self._waiting = self._timers.at(now + self._patience, lambda _: self._tell())
         return self._address
 
     def heard(self, short_id: int, source: Address) -> None:
-        """A datagram arrived: is it the rival's?"""
+        """Check whether a datagram that arrived is the rival's."""
         if self._waiting is not None and short_id == self._rival and source == self._address:
             self._tell()
 
     def end(self) -> None:
-        """The name is this node's again."""
+        """Take the name back."""
         self._stop_waiting()
         if self._told:
             self._told = False

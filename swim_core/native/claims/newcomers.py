@@ -1,4 +1,4 @@
-"""When many members were met at once: what the floods of their coming missed is looked for."""
+"""Looks for what the floods missed when many members came at once."""
 
 from swim_core.native.context import NodeContext
 
@@ -9,10 +9,10 @@ QUIET = 0.2  # seconds without another one
 
 
 class Newcomers:
-    """Counts who is met, and reports when many were, and no more come.
+    """Counts the members that are met, and reports when many were and no further ones come.
 
-    While rings change some floods pass somebody by, and digests would show that only when both sides have been stable
-    for a while, at the next meeting.
+    While rings change, some floods miss somebody. Digests would show that only at the next meeting at which both sides
+    have been stable for a while.
     """
 
     def __init__(self, context: NodeContext) -> None:

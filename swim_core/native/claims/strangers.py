@@ -1,4 +1,4 @@
-"""How a node learns who a stranger is: from answers that nobody can give unasked."""
+"""How a node learns who a stranger is: from answers that nobody can give without being asked."""
 
 from swim_core.address import pack
 from swim_core.native.context import NodeContext
@@ -14,7 +14,7 @@ __all__ = ["Strangers"]
 
 
 class Strangers:
-    """Takes CLAIM_OF, and the claim in a NOT_ME: it is believed of the address that was asked, and of nobody else."""
+    """Takes CLAIM_OF, and the claim in a NOT_ME: it is believed only if it comes from the address that was asked."""
 
     def __init__(self, context: NodeContext, claims: ClaimMerger, corrections: Corrections) -> None:
         self._hashes = context.hashes
@@ -23,7 +23,7 @@ class Strangers:
         self._corrections = corrections
 
     def claimed(self, answer: ClaimOf, sender: Sender, now: float) -> bool:
-        """A stranger says who it is. Returns whether it was asked, by WANT_CLAIM."""
+        """Take a stranger's claim. Returns whether it was asked for it, by WANT_CLAIM."""
         if self._corrections.was_asked(answer.nonce, sender):
             self.introduce(answer.claim, sender, now)
             return True
@@ -31,7 +31,7 @@ class Strangers:
         return False
 
     def introduce(self, claim: Claim, sender: Sender, now: float) -> None:
-        """Take the claim in an answer that was asked for, if it is the sender's own."""
+        """Take the claim in an answer to a question, if it is the sender's own."""
         short_id = self._hashes.short_id(claim.name, claim.epoch)
         if short_id == sender.short_id and claim.address == pack(sender.address):
             self._claims.receive(claim, now, sender=sender)

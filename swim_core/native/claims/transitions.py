@@ -31,7 +31,7 @@ def transition(before: Claim | None, after: Claim, witness: Witness) -> list[Eve
         return _same_run(before, after, witness)
     if not before.state.live:
         return _appeared(after, witness)
-    if not after.state.live:  # the new run is gone too: all that matters is that the one known is
+    if not after.state.live:  # the new run is gone, too: what matters is that the known one is
         return [_judged(after, witness)]
     if before.incarnation == MAX_INCARNATION:
         return [MemberUpdated(as_member(after), as_member(before)), *_suspicion(after, witness)]

@@ -1,4 +1,4 @@
-"""The other side of a join: cookies for those who ask, and a place in the table for those who bring one back."""
+"""The other side of a join: cookies for joiners that ask, and a place in the table for those that bring one back."""
 
 from hashlib import blake2b
 
@@ -15,11 +15,11 @@ from .settings_check import SettingsCheck
 
 __all__ = ["Admission"]
 
-COOKIE_LIFE = 60.0  # seconds that a cookie's key is used; the one before stays good as long
+COOKIE_LIFE = 60.0  # seconds for which cookies are made with one key; the previous key stays valid for as long
 
 
 class Admission:
-    """Answers those who ask to be let in, without keeping anything about them."""
+    """Answers joiners, without keeping anything about them."""
 
     def __init__(
         self,
@@ -42,12 +42,15 @@ class Admission:
         self._secret = secret
 
     def asked(self, join: Join, sender: Sender, now: float) -> bool:
-        """Hand out a cookie, or check it and take the claim that comes with it. Returns whether its cookie was good."""
+        """Hand out a cookie, or check one and take the claim that comes with it. Returns whether the cookie was
+        good."""
         self._local.spoken_to(sender.address)
         period = int(now // COOKIE_LIFE)
         if join.cookie is None or join.claim is None:
-            if sender.familiar:  # a recording shows no cluster
-                self._encounters.same_time(join, sender.address, now)  # it does not come again if not: tell it here too
+            if sender.familiar:  # a recording says nothing about a cluster
+                self._encounters.same_time(
+                    join, sender.address, now
+                )  # if the times differ it will not come again: report it here, too
             self._reply(
                 join, sender, self._cookie(join.name, sender.address, period), now, self._encounters.formed(now)
             )
@@ -58,7 +61,7 @@ class Admission:
             return False
         if join.claim.address != pack(sender.address):
             self._counters.drop(DropReason.ELSEWHERE)
-            self._reply(join, sender, join.cookie, now)  # which tells it where it is seen, and lets nobody in
+            self._reply(join, sender, join.cookie, now)  # this tells it where it is seen, and lets nobody in
             return True
         if not self._encounters.same_time(join, sender.address, now):
             return True
@@ -79,7 +82,7 @@ class Admission:
         entry = self._table.get(join.name)
         held = entry.claim if entry is not None and entry.claim != join.claim else None
         if cookie is not None and cookie != join.cookie:
-            held = None  # whoever asks first in another's name learns nothing: an epoch is what forged claims need
+            held = None  # whoever asks in another's name learns nothing: forged claims need an epoch
         ours = self._settings_check
         own = self._local.claim if cookie is None else None
         time = self._clock.read(now)

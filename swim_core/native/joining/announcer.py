@@ -1,7 +1,7 @@
-"""Discovery: telling a multicast group that this node is there, and asking those who do so to let it in.
+"""Discovery: announcing this node to a multicast group, and asking other announcers to let it in.
 
-An announcement is believed in nothing but this: somebody may be listening at the address it came from. So
-whoever forges some makes others ask in vain, and the bounds here say how often (docs/protocol.md, section 7).
+An announcement says only that somebody may be listening at the address that it came from. A forged one makes others ask
+an address where nobody answers, and the bounds here say how often (docs/protocol.md, section 7).
 """
 
 from math import isfinite
@@ -21,18 +21,18 @@ from .joiner import PADDED, Joiner
 
 __all__ = ["Announcer"]
 
-SPREAD = 0.2  # seconds times n within which n members ask an announcer, each at its own time: one each 0.2 s
-MAX_WAITING = 64  # addresses to be asked: a flood of invented ones fills no memory
-MANY = 64  # members, beyond which each announces itself less often, so that the group's traffic stays the same
+SPREAD = 0.2  # seconds times n within which n members ask an announcer, each at a time of its own: one every 0.2 s
+MAX_WAITING = 64  # addresses waiting to be asked, so that a flood of invented ones doesn't fill the memory
+MANY = 64  # with more members each announces itself less often, so that the group's traffic stays the same
 
 
 class Announcer:
     """Announces this node, and has the `Joiner` ask one announced address at a time.
 
-    Each address is asked once per announcement, with no more bytes than that had, and only when the turn of this
-    node has come: after up to 0.2 s times the number of its members. By then mostly another member has
-    asked, and the news has spread. However many announcements there are, the members of one
-    cluster thus ask ten times a second on average, all together.
+    Each address is asked once per announcement, with at most as many bytes as that had, and only when this node's turn
+    has come, after up to 0.2 s times the number of members. By then another member has usually asked, and the news has
+    spread. So the members of one cluster together ask ten times a second on average, however many announcements there
+    are.
     """
 
     def __init__(self, context: NodeContext, local: LocalMember, inbox: Inbox, joiner: Joiner) -> None:
@@ -51,14 +51,14 @@ class Announcer:
         self._waiting: set[Address] = set()
 
     def start(self, multicast: Multicast, now: float) -> None:
-        """Announce this node, now and from now on; see `ProtocolNode.discover`."""
+        """Announce this node now and regularly; see `ProtocolNode.discover`."""
         self.stop()
         self._group = multicast.group_for(self._local.address)
         self._interval = multicast.interval
         self._announce(now)
 
     def stop(self) -> None:
-        """Announce nothing any more, and heed nobody."""
+        """Stop announcing, and ignore announcements."""
         self._group = None
         self._waiting.clear()
         for timer in (self._next, self._turn):
@@ -78,7 +78,7 @@ class Announcer:
             self._next = self._timers.at(now + wait, self._announce)
 
     def receive(self, data: bytes, source: Address | tuple[str, int], now: float) -> None:
-        """Something arrived at the group; see `ProtocolNode.feed_announcement`."""
+        """Take a datagram sent to the group; see `ProtocolNode.feed_announcement`."""
         opened = self._inbox.open(data, source, now)
         if opened is None:
             return
@@ -88,7 +88,7 @@ class Announcer:
             self._counters.drop(reason)
 
     def _heed(self, sender: Sender, message: object, size: int, now: float) -> DropReason | None:
-        """Have an announcer asked, unless it is a live member; or the reason why not."""
+        """Have an announcer asked unless it is a live member; returns the reason if its announcement is dropped."""
         if sender.short_id == self._local.short_id:
             return DropReason.OWN
         if not isinstance(message, Announce) or size < PADDED:
@@ -112,7 +112,7 @@ class Announcer:
             self._turn = self._timers.at(now + wait, self._ask)
 
     def _ask(self, now: float) -> None:
-        """Ask one of those that are not known by now; any, so that nobody can keep others out by being first."""
+        """Ask one of those that are still unknown, at random, so that nobody can keep others out by being first."""
         self._turn = None
         self._waiting = {address for address in self._waiting if self._table.live_at(address) is None}
         if self._waiting:

@@ -1,4 +1,4 @@
-"""How others see this node: an address that is not the one which it says of itself is told, and looked into."""
+"""How others see this node: if not at the address that it claims, this is reported and looked into."""
 
 from swim_core.address import Address
 from swim_core.events import SeenElsewhere
@@ -7,17 +7,17 @@ from swim_core.native.context import NodeContext
 
 __all__ = ["Appearance"]
 
-LASTS = 2.0  # probe intervals after which a difference is no passing one: a claim that has moved travels meanwhile
-ENOUGH = 3  # acks that told of it, besides
-ASK_AGAIN = 5.0  # seconds between two joins that ask such a member what it holds of this node
-FORGOTTEN = 60.0  # seconds after which nobody speaks of it any more
+LASTS = 2.0  # probe intervals after which a difference is reported: the claim of a node that moved spreads meanwhile
+ENOUGH = 3  # acks that must have reported it as well
+ASK_AGAIN = 5.0  # seconds between two JOINs that ask such a member what it holds of this node
+FORGOTTEN = 60.0  # seconds without such an ack after which the address is forgotten
 
 
 class Appearance:
-    """Gathers from where members see this node, and raises `SeenElsewhere` once for each address that lasts.
+    """Gathers the addresses at which members see this node, and raises `SeenElsewhere` once for each that lasts.
 
-    A member that acks a ping so does not hold this node for live at the ping's source: it is asked by a JOIN, whose
-    answer brings what it holds of this node's name, and by which it may let this node in.
+    A member that sends ACK_ELSEWHERE doesn't hold this node to be live at the ping's source. It is sent a JOIN: its
+    answer says what it holds of this node's name, and by it the member may let this node in.
     """
 
     def __init__(self, context: NodeContext, local: LocalMember) -> None:
@@ -30,13 +30,13 @@ class Appearance:
         self._told: Address | None = None
 
     def elsewhere(self, now: float) -> bool:
-        """Whether this node was seen, of late, at an address that is not its own."""
+        """Whether this node was lately seen at an address that is not its own."""
         return self._told not in (None, self._local.address) and now - self._latest < FORGOTTEN
 
     def acked(self, seen: Address | None, by: Address, now: float) -> bool:
-        """A member that does not hold this node for live at ``seen``, where its ping came from, acked all the same.
+        """Note an ack from a member that does not hold this node to be live at ``seen``, where its ping came from.
 
-        Returns whether it is to be asked what it holds of this node's name.
+        Returns whether to ask that member what it holds of this node's name.
         """
         if seen is not None and seen != self._local.address:
             self._note(seen, by, now)
@@ -54,12 +54,12 @@ class Appearance:
             self._tell(seen, by)
 
     def refused(self, seen: Address, by: Address, now: float) -> None:
-        """A seed does not let this node in, since its JOIN came from another address than it claims."""
+        """Note that a seed does not let this node in, since its JOIN came from another address than it claims."""
         self._seen, self._since, self._latest = seen, now, now
         self._tell(seen, by)
 
     def fine(self) -> None:
-        """A seed has let this node in at the address that it claims."""
+        """Note that a seed has let this node in at the address that it claims."""
         self._told = None
 
     def _tell(self, seen: Address, by: Address) -> None:

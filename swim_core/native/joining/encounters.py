@@ -1,4 +1,4 @@
-"""Clusters that meet: whose clocks are days apart, and which of two was formed without the other."""
+"""Clusters that meet: whether their clocks are days apart, and whether they were formed without each other."""
 
 from math import inf
 
@@ -10,12 +10,12 @@ from swim_core.native.wire.messages import Join, JoinAck
 
 __all__ = ["Encounters"]
 
-AGAIN = 60.0  # seconds until the same is told again
-FORMED = 10.0  # seconds in company after which a node knows its whole cluster
+AGAIN = 60.0  # seconds until the same is reported again
+FORMED = 10.0  # seconds with other members after which a node knows its whole cluster
 
 
 class Encounters:
-    """Looks at what JOIN and JOIN_ACK say of the cluster that they come from, and tells what is odd, once a minute."""
+    """Checks what JOIN and JOIN_ACK say about their sender's cluster, and reports what is odd, once a minute."""
 
     def __init__(self, context: NodeContext, local: LocalMember, now: float) -> None:
         self._clock = context.clock
@@ -32,15 +32,16 @@ class Encounters:
             self._alone = now
 
     def formed(self, now: float) -> int:
-        """The members of the cluster that this node is in for some time; 1 while it is alone, or just coming."""
+        """The number of members in the cluster that this node has been in for some time; 1 if it is alone or has just
+        come."""
         return self._table.live_count if now - self._alone >= FORMED else 1
 
     def same_time(self, theirs: Join | JoinAck, address: Address, now: float) -> bool:
-        """Whether the clocks of both clusters are near enough for one.
+        """Whether the clocks of both clusters are close enough for one cluster.
 
         A node that is alone takes the other's time, unless others may have its claim already, made at another time.
 
-        Claims of the one that is ahead would be refused in the other, so that only one of them would list both.
+        The other cluster would refuse claims of the one that is ahead, so only one of them would list both.
         """
         ahead = (theirs.time - self._clock.read(now)) if theirs.time else 0
         newcomer = self._table.live_count == 1 and not self._outbox.spoken and theirs.time <= self._clock.latest(now)
@@ -52,9 +53,9 @@ class Encounters:
         return False
 
     def meet(self, name: str, members: int, address: Address, now: float) -> None:
-        """A node of a cluster of so many ``members`` was let in here, or lets this one in: is it a stranger's cluster?
+        """Check whether a node that was let in here, or lets this one in, belongs to a separate cluster of ``members``.
 
-        Members that were parted know each other's names. To be called before that node is.
+        Members of a partitioned cluster know each other's names. Call this before that node becomes known.
         """
         ours = self.formed(now)
         strange = self._table.get(name) is None and members > 1 and ours > 1

@@ -1,4 +1,4 @@
-"""Sealed datagrams of runs not heard before: is somebody speaking, or was this recorded?"""
+"""Sealed datagrams from unknown runs: is somebody speaking, or was this recorded?"""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -17,15 +17,15 @@ Handler = Callable[[Any, Sender, float], object]
 
 
 class FirstContact:
-    """Handles what came from a run that nothing was opened of, whose clock is not the cluster's, or before this node
-    knows that time.
+    """Handles datagrams from a run of which nothing has been opened yet, if its clock is not the cluster's or this node
+    doesn't know the cluster's time yet.
 
-    Of two that met by their clocks each knows at once that the other speaks now (`SealCheck`). Else only an answer
-    to a random number of this node shows it. So each side asks, and answers, and takes nothing else: islands whose
-    clocks are far apart still meet, and a newcomer believes no recording.
+    If the clocks agree, each side knows at once that the other speaks now (`SealCheck`). Otherwise only an answer to a
+    random number of this node shows it. So each side asks, answers, and takes nothing else: islands whose clocks are
+    far apart still meet, and a newcomer believes no recording.
 
     Args:
-        answers: what handles messages that answer something; returns True if they do. A JOIN does with its cookie.
+        answers: handlers of messages that answer a question, which return True if they do. A JOIN with a cookie is one.
         asked_for_claim: answers WANT_CLAIM.
     """
 
@@ -44,10 +44,10 @@ class FirstContact:
         self._hearsay = hearsay
         self._answers = answers
         self._asked_for_claim = asked_for_claim
-        self._rate = RateLimit(context.config.max_corrections_per_second)  # recordings can be sent again and again
+        self._rate = RateLimit(context.config.max_corrections_per_second)  # recordings can be sent repeatedly
 
     def meet(self, message: object, sender: Sender, now: float) -> None:
-        """Take an answer, let somebody join, or ask the sender who it is."""
+        """Take an answer, let a joiner in, or ask the sender who it is."""
         handler = self._answers.get(type(message))
         if handler is not None:
             if handler(message, sender, now) is True and self._sealer is not None and sender.seal is not None:
@@ -55,7 +55,7 @@ class FirstContact:
             return
         known = sender.member is not None or self._hearsay.examines(sender)
         if isinstance(message, WantClaim) and known and self._rate.allow(now):
-            sender.budget = None  # a claim is longer than the question, and goes to the member's own address
+            sender.budget = None  # a claim is longer than the question, but goes to the member's own address
             self._asked_for_claim(message, sender, now)
         self._counters.drop(DropReason.STALE)
         self._corrections.ask_who(sender, now)

@@ -1,7 +1,7 @@
-"""Joining: a node asks its seeds as long as it runs, in two steps, so that it merges no stranger's claim.
+"""Joining: a node asks its seeds for as long as it runs, in two steps, so that nobody merges a stranger's claim.
 
-JOIN -> JOIN_ACK(cookie) -> JOIN(cookie, claim) -> JOIN_ACK -> sync. The cookie proves that the newcomer
-receives at the address it asks from, so that reflection doesn't pay (docs/protocol.md, section 7).
+JOIN -> JOIN_ACK(cookie) -> JOIN(cookie, claim) -> JOIN_ACK -> sync. The cookie proves that the newcomer receives at the
+address that it asks from, so reflection doesn't pay (docs/protocol.md, section 7).
 """
 
 from collections.abc import Sequence
@@ -33,15 +33,17 @@ __all__ = ["Joiner"]
 FIRST_BACKOFF = 1.0  # seconds
 SUPERSEDED_BACKOFF = 60.0
 AT_A_TIME = 3
-ANNOUNCED = 16  # addresses asked once each, of which answers are awaited
-VAIN = 2  # askings of a seed after which it counts as unanswered: 3 s, later than members that start together
+ANNOUNCED = 16  # announced addresses, asked once each, whose answers are awaited
+VAIN = 2  # attempts after which a seed counts as unanswered: 3 s, so that members that start together don't
 TRIES = 3  # per step, a probe timeout apart
 AGAIN = (0.05, 0.2)  # seconds after which a goodbye is said again, as gossip does to members
-LATE = 12  # probe timeouts that an answer may be late: round trips up to some six seconds, of links that buffer much
-MAX_ADDED = 64  # seeds that tools may add: each is asked as long as the node runs
-PADDED = 800  # bytes of a JOIN, so that the longest answer (a held claim with full metadata) may come back
-PADDING = 14  # bytes that a JOIN's own array, and its padding, take at most
-LAST_PADDED = 548  # of the last in each step: some paths swallow what is larger (`PathSizes`), and most answers fit
+LATE = 12  # probe timeouts by which an answer may be late: round trips of up to six seconds, on links that buffer much
+MAX_ADDED = 64  # seeds that tools may add: each is asked for as long as the node runs
+PADDED = 800  # bytes of a JOIN, so that the longest answer (a held claim with full metadata) fits
+PADDING = 14  # bytes, at most, of the headers of a JOIN's array and padding
+LAST_PADDED = (
+    548  # bytes of the last try in each step: some paths swallow larger datagrams (`PathSizes`), and most answers fit
+)
 
 
 class _Seed(msgspec.Struct):
@@ -53,21 +55,22 @@ class _Seed(msgspec.Struct):
     tries: int = 0
     waits: int = 0
     asked: int = 0
-    """Times, since it last answered or was a live member."""
+    """How often it was asked since it last answered or was a live member."""
     asked_since: float = 0.0
     led_back: bool = False
-    """Whether what it was asked last came to this very node."""
+    """Whether the last question to it came back to this very node."""
     timer: Timer | None = None
     renewed: bool = False
-    """Whether it was shown a later claim than its first, once."""
+    """Whether it was once shown a later claim than the first one."""
     known: bool = False
-    """Asked though it stands at a live member's address: what it holds of this node is the question."""
+    """It is asked, even though it is at a live member's address, to learn what it holds of this node."""
 
 
 class Joiner:
-    """Asks the seeds that are not addresses of live members, with backoff, again and again: so islands merge.
+    """Asks seeds that are not addresses of live members, repeatedly and with backoff, so that islands merge.
 
-    While this node hears nobody, it asks all: who it holds live may have been restarted, and know this run no more.
+    While this node hears nobody, it asks all seeds: members that it holds to be live may have been restarted, and no
+    longer know this run.
     """
 
     def __init__(
@@ -105,7 +108,8 @@ class Joiner:
         self._answering = False
 
     def acked_elsewhere(self, seen: Address | None, by: Address, now: float) -> None:
-        """A member acked a ping and does not hold this node for live where it came from; see `Appearance`."""
+        """Ask a member that acked a ping but doesn't hold this node to be live at the ping's source; see
+        `Appearance`."""
         if self._appearance.acked(seen, by, now) and by not in self._announced:
             self.ask_once(by, now, known=True)
 
@@ -120,15 +124,15 @@ class Joiner:
 
     @property
     def unanswered(self) -> Sequence[Address]:
-        """Those of them that were asked more than once, have not answered, and are no live member's address.
+        """The seeds that were asked more than once, have not answered, and are no live member's address.
 
-        One that leads back to this node counts only while it is alone: mostly it is an address of its own.
+        A seed that leads back to this node counts only while this node is alone: usually it is an address of its own.
         """
         return [seed.address for seed in self._vain()]
 
     @property
     def asks(self) -> bool:
-        """Whether anybody was named or announced that this node asks to be let in."""
+        """Whether there is a seed or an announced address that this node asks to be let in."""
         return bool(self.addresses or self._announced)
 
     def join(self, addresses: Sequence[Address], now: float) -> None:
@@ -147,10 +151,10 @@ class Joiner:
             self._attempt(now)
 
     def add(self, addresses: Sequence[Address], now: float) -> int:
-        """Ask these, too, from now on, whatever `join` puts in place of the others; returns how many seeds there are.
+        """Ask these seeds, too, from now on, even if `join` replaces the others; returns how many seeds there are.
 
         Raises:
-            Overloaded: if more were added than anybody may have added.
+            Overloaded: if there would be more added seeds than are allowed.
         """
         added = self._added | dict.fromkeys(a for a in addresses if a not in self._seeds)
         if len(added) > MAX_ADDED:
@@ -184,7 +188,7 @@ class Joiner:
         self._send(seed, now)
 
     def stop(self) -> None:
-        """Ask nobody any more."""
+        """Stop asking."""
         for seed in (*self._seeds.values(), *self._announced.values()):
             if seed.timer is not None:
                 seed.timer.cancel()
@@ -197,7 +201,7 @@ class Joiner:
     # ------------------------------------------------------------------ attempts
 
     def _wanted(self, seed: _Seed) -> bool:
-        if seed.address == self._local.address:  # likely itself; but another node may be there, and this one be wrong
+        if seed.address == self._local.address:  # probably itself; but another node may be there if this one is wrong
             return self._table.live_count == 1 and seed.asked <= 1 and not seed.led_back
         if seed.known or seed.renewed or self._local.rival is not None or self._health.deaf:
             return True
@@ -207,14 +211,15 @@ class Joiner:
         return seed.address == self._local.address and not self._wanted(seed)
 
     def superseded(self, now: float) -> None:
-        """Another process owns the name: go on asking whether it still lives."""
+        """While another process owns the name, go on asking whether it is still alive."""
         for seed in self._seeds.values():
             seed.due = now + SUPERSEDED_BACKOFF
         self._members_due = now + SUPERSEDED_BACKOFF
         self._plan(now)
 
     def _ask_members(self, now: float) -> None:
-        """While superseded ask some members too: the seeds may be gone for good, and nobody tells of others."""
+        """While superseded, ask some members too: the seeds may be gone for good, and nobody tells this node of
+        others."""
         if self._local.rival is not None and self._members_due <= now:
             self._members_due = now + SUPERSEDED_BACKOFF
             others = [entry.address for entry in self._table.topology.others()]
@@ -253,7 +258,7 @@ class Joiner:
                 seed.renewed = False
                 seed.asked_since = seed.asked_since if seed.asked else now
                 seed.asked += 1
-                if seed.seq is None:  # else a slow answer may still come to the step under way
+                if seed.seq is None:  # otherwise a slow answer to the step under way may still come
                     seed.cookie = None
                 self._ask(seed, now)
             else:
@@ -278,7 +283,7 @@ class Joiner:
             self._timer = self._timers.at(max(min(dues), now), self._attempt)
 
     def lost(self, address: Address, now: float) -> None:
-        """A member died: if it stood at a seed's address, ask there again soon."""
+        """If a member that died was at a seed's address, ask there again soon."""
         seed = self._seeds.get(address)
         if seed is not None:
             seed.backoff = FIRST_BACKOFF
@@ -286,7 +291,7 @@ class Joiner:
             self._plan(now)
 
     def deafened(self, now: float) -> None:
-        """Nobody is heard: ask those seeds, too, that stand at live members' addresses."""
+        """Ask the seeds at live members' addresses, too, since nobody is heard."""
         parked = [seed for seed in self._seeds.values() if not seed.asked and seed.due > now]
         for seed in parked:
             seed.backoff, seed.due = FIRST_BACKOFF, now + FIRST_BACKOFF * self._random.random()
@@ -294,7 +299,7 @@ class Joiner:
             self._plan(now)
 
     def ask_once(self, address: Address, now: float, *, known: bool = False) -> None:
-        """Ask whoever announced itself at ``address``, once, and take the second step if it answers."""
+        """Ask the announcer at ``address`` once, and take the second step if it answers."""
         self._announced.pop(address, None)
         self._announced[address] = seed = _Seed(address, FIRST_BACKOFF, now, tries=TRIES - 1, known=known)
         if len(self._announced) > ANNOUNCED:
@@ -310,7 +315,7 @@ class Joiner:
             seed.seq = None
             return
         seed.tries += 1
-        if seed.seq is None:  # the same for all tries of a step: a slow answer to the first is as good
+        if seed.seq is None:  # one for all tries of a step: a slow answer to the first is as good
             seed.seq = self._unguessable.u32()
         self._send(seed, now)
         if seed.timer is not None:
@@ -341,7 +346,7 @@ class Joiner:
         self._outbox.send(message, seed.address, now, key=self._key(seed.tries))
 
     def _key(self, tries: int) -> RingKey | None:
-        """What to seal a try with: each key in its turn, as nobody knows which ones a seed holds."""
+        """The key to seal a try with: each in turn, since it isn't known which ones a seed holds."""
         if self._sealer is None:
             return None
         ways = [*([None] if self._sealer.plain else []), *self._sealer.ring.ordered]
@@ -353,10 +358,10 @@ class Joiner:
     # ------------------------------------------------------------------ answers
 
     def met_itself(self, join: Join, now: float) -> None:
-        """A JOIN of this node came back to it: it need not be answered.
+        """Note that a JOIN of this node came back to it, and need not be answered.
 
-        The seed may be another address of this node, or one behind which a balancer has others too, and leads to them
-        the next time: so it is asked again as if it had been silent.
+        The seed may be another address of this node, or that of a balancer which leads to others the next time. So it
+        is asked again as if it had been silent.
         """
         for seed in self._asked():
             if seed.seq == join.seq:
@@ -369,7 +374,8 @@ class Joiner:
         self._ask(seed, now)
 
     def answered(self, ack: JoinAck, sender: Sender, now: float) -> bool:
-        """A seed answered: come again with its cookie, or, once admitted, sync. Returns whether it was asked."""
+        """Take a seed's answer: ask again with its cookie, or, once admitted, sync. Returns whether it had been
+        asked."""
         seed = next((s for s in self._asked() if s.seq == ack.seq), None)
         if seed is None or seed.timer is None:
             self._counters.drop(DropReason.UNREQUESTED)
@@ -388,7 +394,7 @@ class Joiner:
             self._local.enter(ack.time, ack.held, now)
         first = (
             ack.cookie is not None and ack.cookie != seed.cookie
-        )  # what it holds of this name it tells in the second
+        )  # the second answer says what it holds of this name
         if ack.held is not None or not first:
             self._claims.held_of_own_name(ack.held, now)
         if self._local.rival is not None:
@@ -405,7 +411,7 @@ class Joiner:
         elif ack.cookie is not None:
             self._come_again(seed, ack.cookie, now)
         elif self._local.claim.epoch > epoch and not seed.renewed:
-            seed.renewed = True  # it knows a later run of this name than the one that it was shown
+            seed.renewed = True  # it knows a later run of this name than it was shown
             self._come_again(seed, seed.cookie, now)
         else:
             seed.asked, seed.renewed = 0, False  # answered: this node was let in

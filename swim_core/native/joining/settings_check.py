@@ -1,4 +1,4 @@
-"""Settings that members of one cluster should share: stated in JOINs, and reported where they differ."""
+"""Settings that members of one cluster should share: JOINs state them, and differences are reported."""
 
 from collections.abc import Mapping
 from math import inf
@@ -10,14 +10,14 @@ from swim_core.native.wire.messages import Join, JoinAck
 
 __all__ = ["SettingsCheck"]
 
-AGAIN = 60.0  # seconds until a difference at the same address is reported again
-MAX_ADDRESSES = 1_024  # remembered for that
+AGAIN = 60.0  # seconds until a difference from the same address is reported again
+MAX_ADDRESSES = 1_024  # addresses remembered for that
 
 UNITS: Mapping[str, float] = {"probe_interval": 0.001, "rings": 1, "stall_tolerance": 0.001}  # of the wire: ms
 
 
 class SettingsCheck:
-    """Compares T, K and S with those of others; where they differ both sides go on with their own.
+    """Compares T, K and S with those of others; if they differ, each side keeps its own.
 
     Attributes:
         interval: T in ms, as JOIN and JOIN_ACK state it.
@@ -34,7 +34,7 @@ class SettingsCheck:
         self._reported: dict[Address, float] = {}
 
     def check(self, theirs: Join | JoinAck, address: Address, now: float) -> None:
-        """Count and report what differs at the node of that address, once a minute."""
+        """Count and report differences from the node at that address, once a minute."""
         ours = (self.interval, self.rings, self.stall)
         pairs = zip(UNITS, ours, (theirs.interval, theirs.rings, theirs.stall), strict=True)
         differing = {name: (mine, other) for name, mine, other in pairs if mine != other}
