@@ -1,1 +1,1 @@
-"""Datagrams coming in and going out, and what waits to ride on them."""
+"""Incoming and outgoing datagrams, and the items that wait to ride on them."""

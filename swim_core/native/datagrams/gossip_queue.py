@@ -1,4 +1,4 @@
-"""What waits to be told, and the choice of what rides in the room that a datagram has left."""
+"""The items that wait to be told, and the choice of those that ride in a datagram's remaining room."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from swim_core.native.wire.datagram import encode_item
 
 __all__ = ["GossipQueue", "Piggyback"]
 
-BUSY = 256  # items that wait here, and so at others too: what does not come is rather late than lost
+BUSY = 256  # items waiting here, and so probably at others: what hasn't arrived is more likely late than lost
 
 
 class Piggyback(msgspec.Struct):
@@ -29,36 +29,36 @@ class Piggyback(msgspec.Struct):
         return sum(map(len, self.claims)) + sum(map(len, self.numbers)) + sum(map(len, self.broadcasts))
 
     def with_numbers(self, numbers: list[Raw]) -> "Piggyback":
-        """The same items and these numbers."""
+        """These items, with these numbers."""
         return Piggyback(self.claims, numbers, self.broadcasts)
 
 
 class GossipQueue:
-    """Items that still have to be told, oldest first; a newer claim about a name takes the older one's place.
+    """Items still to be told, oldest first; a newer claim about a name takes the older one's place.
 
     Args:
-        largest: bytes of an item that a datagram can just hold.
+        largest: the largest item, in bytes, that a datagram can hold.
     """
 
     def __init__(self, largest: int) -> None:
         self._largest = largest
         self._claims: dict[str, Raw] = {}
         self._broadcasts: dict[tuple[int, int], Raw] = {}
-        self._own: dict[tuple[int, int], None] = {}  # those of this node, and some that wait no more
+        self._own: dict[tuple[int, int], None] = {}  # those of this node, some of which no longer wait
         self.any = False
-        """Whether there are any: a plain attribute, since every datagram in or out asks."""
+        """Whether there are any items. A plain attribute, since every datagram in or out asks."""
 
     def __len__(self) -> int:
         return len(self._claims) + len(self._broadcasts)
 
     @property
     def busy(self) -> bool:
-        """Whether so much waits that floods are slow."""
+        """Whether so many items wait that floods are slow."""
         return len(self) > BUSY
 
     @property
     def has_own(self) -> bool:
-        """Whether broadcasts of this node are among them."""
+        """Whether broadcasts of this node are waiting."""
         while self._own:
             key = next(iter(self._own))
             if key in self._broadcasts:
@@ -68,7 +68,7 @@ class GossipQueue:
 
     @property
     def relayed_only(self) -> int | None:
-        """The run whose broadcast waits longest, if there is nothing but broadcasts of others, else None."""
+        """The run whose broadcast has waited longest, if only broadcasts of others wait; else None."""
         return None if self._claims or not self._broadcasts or self.has_own else next(iter(self._broadcasts))[0]
 
     def claim(self, claim: Claim) -> None:
@@ -89,7 +89,7 @@ class GossipQueue:
         return bool(self._broadcasts)
 
     def clear(self) -> None:
-        """Tell nothing after all."""
+        """Drop everything."""
         self._claims.clear()
         self._broadcasts.clear()
         self._own.clear()
@@ -125,7 +125,7 @@ class GossipQueue:
 
 
 class _Turn:
-    """One kind of item, in the order of its coming, moving into what rides."""
+    """One kind of item, in the order of arrival, from which items move into a datagram."""
 
     def __init__(self, items: dict[Any, Raw], chosen: list[Raw]) -> None:
         self._items = items

@@ -14,7 +14,7 @@ __all__ = ["Inbox"]
 
 
 class Inbox:
-    """Opens datagrams; what is not valid is dropped whole and counted by cause."""
+    """Opens datagrams; invalid ones are dropped whole and counted by cause."""
 
     def __init__(
         self, codec: Codec, table: MemberTable, counters: Counters, seals: SealCheck | None = None, *, largest: int
@@ -30,16 +30,16 @@ class Inbox:
         size = len(data)
         self._counters.received.add(size)
         if size > self._largest:
-            return self._drop(DropReason.TOO_LARGE)  # unread: what 54 kB hold takes a millisecond
+            return self._drop(DropReason.TOO_LARGE)  # unread: decoding 54 kB takes a millisecond
         opened = self._codec.open(data, now)
         if not isinstance(opened, tuple):
             if self._seals is not None:
                 self._seals.dropped(opened, data, source, now)
             return self._drop(opened)
         flags, envelope, seal = opened
-        tool = type(envelope.message) is Ask  # no member, whatever short id it states
+        tool = type(envelope.message) is Ask  # it isn't a member, whatever short id it states
         entry = None if tool else self._table.by_id(envelope.sender)
-        if entry is not None and entry.address == source:  # so it is an address in canonical form
+        if entry is not None and entry.address == source:  # so the source is an address in canonical form
             sender = Sender(
                 entry.address, envelope.sender, entry, entry, flags, None if entry.live else size, size=size
             )
@@ -52,7 +52,7 @@ class Inbox:
             known = proven is not None and proven.live
             sender = Sender(address, envelope.sender, entry, proven, flags, None if known else size, size=size)
         if seal is not None and seal.known and seal.bound:
-            sender.seal = seal  # as mostly: of a run that was heard before, and for this one alone
+            sender.seal = seal  # the usual case: from a run heard before, and for this run alone
         elif self._seals is not None:
             reason = self._seals.judge(sender, seal, envelope, size, now)
             if reason is not None:

@@ -1,4 +1,4 @@
-"""The making of datagrams: one message, and in the room left what else must be said."""
+"""Makes datagrams: one message each, and in the remaining room whatever else must be told."""
 
 from bisect import bisect_right
 from collections import deque
@@ -28,18 +28,20 @@ from .sender import Sender
 
 __all__ = ["Outbox"]
 
-SLOW = 3.0  # seconds, at most, that floods take while much waits; a member refuses to broadcast when it is more
-_UNSEEN = (Announce, Tell)  # what shows no member this node's claim
-_REMINDING = (Ping, Ack)  # what each member sends and gets in every round
-FURTHER_SIZE = 3  # the header of one more list, at most
-# Datagrams a second that what is pending rides on, and at once. Pushes carry the news; in a mass join each of thousands
-# of acks was filled up with it.
+SLOW = (
+    3.0  # seconds, at most, that floods take while much waits; if they would take more, a member refuses to broadcast
+)
+_UNSEEN = (Announce, Tell)  # messages that don't show this node's claim to any member
+_REMINDING = (Ping, Ack)  # messages that each member sends and gets in every round
+FURTHER_SIZE = 3  # bytes, at most, of the header of one more list
+# Datagrams a second, and at once, on which pending items ride. Pushes carry the news; in a mass join each of thousands
+# of acks would be filled up with it.
 RIDES, RIDES_AT_ONCE = 100, 16
 _datagram = partial(tuple.__new__, Datagram)  # from a pair, in one step less than by name
 
 
 class Outbox:
-    """Datagrams on their way out. Every one is made in `send`."""
+    """Datagrams on their way out."""
 
     def __init__(
         self,
@@ -57,7 +59,7 @@ class Outbox:
         self._pack = codec.pack
         self._sealed = codec.seal is not None
         self.bare = codec.bare
-        """Bytes at most that a datagram takes besides its message."""
+        """The bytes, at most, that a datagram takes besides its message."""
         self._gossip = gossip
         self._reminders = reminders
         self._counters = counters
@@ -69,13 +71,13 @@ class Outbox:
         self.sender = 0
         """This node's short id."""
         self.muted = False
-        """Superseded: say nothing to members but JOIN."""
+        """Set while superseded: members are sent nothing but JOIN."""
         self.spoken = False
-        """Whether anything has left that may have shown this node's claim: to members: all but announcements, answers
-        to tools and first JOINs."""
+        """Whether anything was sent that may have shown this node's claim to a member: anything but announcements,
+        answers to tools and first JOINs."""
 
     def room(self, targets: Iterable[Entry] = ()) -> int:
-        """Bytes for items in a datagram without a message that gets through to each of ``targets``."""
+        """The bytes for items in a datagram without a message, of a size that gets through to each of ``targets``."""
         limit = self._limit
         if self._paths:
             limit = min((self._paths.size(to.address) for to in targets), default=limit)
@@ -96,17 +98,17 @@ class Outbox:
         """Queue one datagram.
 
         Args:
-            message: what it is about, or None.
-            to: a member, which is then told what is claimed about it unless it is ALIVE, and, if it is
-                live and no ``riding`` is given, what is pending and, by pings and acks, which broadcasts
-                there are; or a bare address.
+            message: the message, or None.
+            to: a member or a bare address. A member is told what is claimed about it unless it is ALIVE. If it is live
+                and no ``riding`` is given, pending items ride along, and on pings and acks also the numbers of
+                broadcasts.
             now: seconds.
             riding: items to put in.
-            limit: the most bytes it may have; without it, items given in ``riding`` may exceed
-                ``max_datagram``, as a relay of somebody else's large broadcast must.
-            correction: flag it so that it is answered by no correction.
-            peer: short id of the run that it is for, if that is not a member's at ``to``.
-            key: what to seal with where nothing better is known of that run.
+            limit: the most bytes that the datagram may have. Without it, items given in ``riding`` may exceed
+                ``max_datagram``, which the relay of somebody else's large broadcast must.
+            correction: flag it, so that no correction answers it.
+            peer: short id of the receiving run, if that isn't the member ``to``.
+            key: the key to seal with if nothing better is known of that run.
 
         Returns:
             The datagram; None if nothing may be said, or not in so few bytes.
@@ -117,7 +119,7 @@ class Outbox:
         if isinstance(to, Entry):
             peer = peer or to.short_id
             if self._gossip.any or self._reminders.any or to.claim.state is not State.ALIVE:
-                body = NIL if message is None else encode_item(message)  # once, since its size is asked for
+                body = NIL if message is None else encode_item(message)  # once, since its size is needed
                 passing = self._paths.size(to.address) if self._paths else self._limit
                 most = passing if limit is None else min(limit, passing)
                 room = most - self._codec.overhead - len(body)
@@ -145,7 +147,7 @@ class Outbox:
         return data
 
     def send_several(self, messages: Sequence[Further], to: Entry, now: float) -> int:
-        """Queue one datagram with as many of ``messages`` as it holds, from the first on; returns how many."""
+        """Queue one datagram with as many of ``messages`` as fit, from the first on; returns how many."""
         encoded = [encode_item(message) for message in messages[: 1 + MAX_FURTHER]]
         room = self.room([to]) - FURTHER_SIZE
         count = max(1, bisect_right(list(accumulate(map(len, encoded))), room))
@@ -170,9 +172,10 @@ class Outbox:
         return count
 
     def spread(self, riding: Piggyback, targets: Iterable[Entry], now: float) -> None:
-        """Queue the same items for each of ``targets``: one datagram made once, save for who is accused itself.
+        """Queue the same items for each of ``targets``: one datagram made once, except for targets that are accused
+        themselves.
 
-        With keys each is sealed for its receiver.
+        With keys, each is sealed for its receiver.
         """
         made: bytes | None = None
         for to in targets:
@@ -192,7 +195,7 @@ class Outbox:
         riding: Piggyback | None = None,
         correction: bool = False,
     ) -> bool:
-        """Answer a datagram within the sender's budget; returns False if that did not allow it.
+        """Answer a datagram; returns False if the sender's budget doesn't allow it.
 
         A proven member is told in passing what is claimed about it, unless this is a correction.
         """
@@ -223,15 +226,18 @@ class Outbox:
             accusation = encode_item(to.claim)
             if riding is None:
                 riding = Piggyback()
-            if accusation not in riding.claims and len(accusation) <= room - riding.size:  # the load is others' too
+            if (
+                accusation not in riding.claims and len(accusation) <= room - riding.size
+            ):  # the items are shared with other targets
                 riding = Piggyback([accusation, *riding.claims], riding.numbers, riding.broadcasts)
         return riding
 
     def _remind(self, to: Entry, room: int, now: float) -> list[Raw]:
-        """Which broadcasts there are, but for those that may still be on their way: they would seem to be lost.
+        """Add the numbers of broadcasts, except for those that may still be on their way and would seem to be lost.
 
-        Before what waits, which is pushed soon in any case; but what is claimed of the receiver must have its place.
-        Any path must let them pass: they ride for a minute, and a ping that is swallowed looks like a member's end.
+        They take precedence over pending items, which are pushed soon in any case, but not over what is claimed of the
+        receiver. Every path must let them pass: they ride for a minute, and a member whose pings are swallowed looks
+        dead.
         """
         gossip = self._gossip
         if to.claim.state is not State.ALIVE:
@@ -241,7 +247,7 @@ class Outbox:
 
 
 def chunks(items: list[Raw], room: int) -> Iterator[list[Raw]]:
-    """The items in portions of at most ``room`` bytes, but at least one item each."""
+    """The items in portions of at most ``room`` bytes, each with at least one item."""
     portion: list[Raw] = []
     size = 0
     for item in items:

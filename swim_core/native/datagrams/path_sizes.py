@@ -1,8 +1,8 @@
-"""How large datagrams may be that pass to each address (docs/protocol.md, section 2, "Large datagrams").
+"""How large datagrams to each address may be (docs/protocol.md, section 2, "Large datagrams").
 
-Some paths swallow datagrams above a size without a word: a tunnel whose fragments or whose ICMP are filtered. Nobody
-probes for that. What is asked and answered anyway, syncs, goes smaller when it stays unanswered, as in RFC 8899
-(packetization layer path MTU discovery) with the application's own packets for probes.
+Some paths silently swallow datagrams above a certain size, such as a tunnel whose fragments or whose ICMP are filtered.
+There are no probes for that. Instead, syncs that stay unanswered get smaller, as in RFC 8899 (packetization layer path
+MTU discovery) with the application's own packets as probes.
 """
 
 import msgspec
@@ -11,9 +11,9 @@ from swim_core.address import Address
 
 __all__ = ["SMALLER", "SURE", "PathSizes"]
 
-SMALLER = (1_200, 1_000, 800, 548)  # bytes; what any path of IPv6, common tunnels, and any path of IPv4 lets pass
+SMALLER = (1_200, 1_000, 800, 548)  # bytes that pass any IPv6 path, common tunnels, and any IPv4 path
 GROW = 60.0  # seconds after which the full size is tried again
-SURE = 3  # times in a row that only a smaller one passed: packets lost at random don't make that often
+SURE = 3  # times in a row that only a smaller one passed: random losses rarely cause that
 MAX_KNOWN = 4_096  # addresses
 
 
@@ -23,12 +23,12 @@ class _Path(msgspec.Struct):
 
 
 class PathSizes:
-    """Remembers the addresses to which less passes than ``max_datagram`` bytes."""
+    """Remembers the addresses to which datagrams of ``max_datagram`` bytes don't pass."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self.ladder = (limit, limit, *(size for size in SMALLER if size < limit))
-        """Sizes to ask with, try by try; the last one for all that follow."""
+        """The sizes of successive tries; the last one is for all that follow."""
         self._narrow: dict[Address, _Path] = {}
         self._in_a_row = 0
 
@@ -41,23 +41,23 @@ class PathSizes:
         return self.limit if path is None else path.size
 
     def first_try(self, address: Address, now: float) -> int:
-        """Where on the `ladder` to begin to ask: at the top again where the path was found narrow long ago."""
+        """Where on the `ladder` to begin: at the top again if the path was found narrow long ago."""
         path = self._narrow.get(address)
         if path is None or now - path.since >= GROW:
             return 0
         return next(rung for rung, size in enumerate(self.ladder) if size <= path.size)
 
     def stated(self, address: Address, size: int, now: float) -> None:
-        """The other side asked in so many bytes, and gets no larger answer."""
+        """Note that the other side asked in so many bytes; it gets no larger answer."""
         if size < self.limit:
             self._keep(address, max(size, self.ladder[-1]), now)
         else:
             self.forget(address)
 
     def passed(self, address: Address, size: int, now: float) -> int:
-        """Something of that size was answered, and larger ones before it were not, unless it had the full one.
+        """Note that a datagram of that size was answered; any larger ones before it were not.
 
-        Returns how many times in a row only a smaller one was answered. Fewer than `SURE` may be chance.
+        Returns how many times in a row only a smaller one was answered; fewer than `SURE` may be chance.
         """
         if size >= self.limit:
             self._narrow.pop(address, None)

@@ -1,4 +1,4 @@
-"""Numbers of broadcasts that pings and acks carry for as long as somebody may have missed them."""
+"""The numbers of broadcasts, which pings and acks carry for as long as somebody may have missed a broadcast."""
 
 from msgspec import Raw
 
@@ -10,17 +10,17 @@ from swim_core.native.wire.messages import Number
 __all__ = ["Reminders"]
 
 FEW = 4  # origins whose numbers ride on every ping and ack
-MOST = 32  # in one datagram, of 12 to 15 bytes each: that passes every path
-TURNS = 2  # rounds, at least, over which those of more than a few are spread
+MOST = 32  # in one datagram, of 12 to 15 bytes each: small enough for every path
+TURNS = 2  # rounds, at least, over which the numbers of more than `FEW` origins are spread
 
 
 class Reminders:
-    """The highest number received of each origin that broadcast lately.
+    """The highest number received from each origin that broadcast lately.
 
-    A flood misses members that are cut off meanwhile, and nothing else shows that, since views agree. So pings and acks
-    to live members say which broadcasts there are, for `Settings.remind_broadcasts` after the last one of an origin.
-    Each member meets one other in a round, and hears by it what it missed. Of many origins a part is told in each
-    round; which one follows from the round, so that whoever meets others in successive rounds hears all parts.
+    A flood misses members that are cut off at the time, and nothing else shows that, since views agree. So pings and
+    acks to live members say which broadcasts there are, for `Settings.remind_broadcasts` after an origin's last one.
+    Each member meets one other in a round, and learns from it what it missed. If there are many origins, each round
+    tells of a part of them; the round determines which part, so that meetings in successive rounds cover all parts.
     """
 
     def __init__(self, config: Settings, clock: ClusterClock) -> None:
@@ -30,17 +30,17 @@ class Reminders:
         self._clock = clock
         self._noted: dict[int, tuple[float, int]] = {}  # by run
         self.any = False
-        """Whether there are any: a plain attribute, since every datagram out asks."""
+        """Whether there are any numbers. A plain attribute, since every outgoing datagram asks."""
 
     def note(self, run: int, highest: int, now: float) -> None:
-        """Broadcasts of a run exist up to this number, which this node has received or made."""
+        """Note that broadcasts of a run exist up to this number, which this node has received or made."""
         self._noted[run] = (now, highest)
         self.any = True
         if len(self._noted) > self._most:
             del self._noted[next(iter(self._noted))]
 
     def expire(self, now: float) -> None:
-        """Let go of numbers that have been told for long enough."""
+        """Drop numbers that have been told for long enough."""
         over = [run for run, (noted, _) in self._noted.items() if now - noted >= self._lifetime]
         for run in over:
             del self._noted[run]
@@ -52,8 +52,8 @@ class Reminders:
         Args:
             room: bytes.
             now: seconds.
-            age: seconds ago that they must have been noted.
-            besides: the run of which nothing is to be said.
+            age: seconds for which a number must have been known.
+            besides: the run to leave out.
         """
         turns = 1 if len(self._noted) <= FEW else max(TURNS, -(-len(self._noted) // MOST))
         turn = int(self._clock.read(now) // self._interval_ms) % turns

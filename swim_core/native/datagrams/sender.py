@@ -1,4 +1,4 @@
-"""The sender of the datagram in hand, and what it is entitled to."""
+"""The sender of the datagram being handled, and what it is entitled to."""
 
 import msgspec
 
@@ -16,15 +16,16 @@ class Sender(msgspec.Struct):
         address: where it came from.
         short_id: as it states.
         entry: the member of that short id, live or gone; None if it is unknown.
-        proven: the same if the address, too, is the one that it claims, else None.
+        proven: `entry`, if the address is also the one that it claims; else None.
         flags: of the datagram.
-        budget: bytes that may still be sent in answer, None for a live member: a stranger gets no more than
-            it sent, so that no reflection pays. `Outbox.reply` takes from it.
-        seal: what the seal of its datagram told; None for a plain one.
-        familiar: whether the datagram is no recording, as far as a seal tells: else only an answer counts.
-        direct: whether it was for this run and no other. What was not shows no life and no time, as it may be an old
-            one, or another's.
-        size: bytes of its datagram.
+        budget: bytes that may still be sent in answer, None for a live member. A stranger gets at most as much as it
+            sent, so that reflection doesn't pay. `Outbox.reply` takes from it.
+        seal: what the seal of its datagram said; None for a plain one.
+        familiar: whether the datagram is not a recording, as far as a seal can tell; if it may be, only an answer
+            counts.
+        direct: whether the datagram was for this very run. If not, it may be an old one or another's, and proves
+            neither life nor time.
+        size: bytes of the datagram.
     """
 
     address: Address
@@ -40,6 +41,6 @@ class Sender(msgspec.Struct):
 
     @property
     def member(self) -> Entry | None:
-        """The live member, if it is proven to be one; None for a stranger."""
+        """The live member that the sender is proven to be; None for a stranger."""
         entry = self.proven
         return entry if entry is not None and entry.live else None

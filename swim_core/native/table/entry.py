@@ -1,4 +1,4 @@
-"""One name in the table: the highest claim about it, and what this node has had to do with it."""
+"""One name in the table: the highest claim about it, and this node's own contact with it."""
 
 import msgspec
 
@@ -11,19 +11,19 @@ __all__ = ["Change", "Entry"]
 
 
 class Entry(msgspec.Struct, eq=False, gc=False):
-    """One name: the highest claim about it, and what follows from that claim. It stays the same object
-    through all runs of the name, until it is forgotten.
+    """One name: the highest claim about it, and what follows from that claim. It remains the same object through all
+    runs of the name, until the name is forgotten.
 
     Attributes:
         name: of the member.
-        phase: where the name stands in the probe order.
+        phase: the place of the name in the probe order.
         short_id: of the present run.
         claim: the highest.
-        view: what it adds to the view digest while it is live.
+        view: what the member adds to the view digest while it is live.
         address: of the claim.
         live: whether it is ALIVE or SUSPECT.
-        since: when this node learned the claim: lifetimes count from here.
-        heard: see `Contact`; a time. This and what follows is of the present run.
+        since: when this node learned the claim; lifetimes count from then.
+        heard: see `Contact`; a time. This and the following fields are about the present run.
         round_trip: see `Contact`.
         unanswered: see `Contact`.
     """
@@ -43,11 +43,11 @@ class Entry(msgspec.Struct, eq=False, gc=False):
 
     @classmethod
     def of(cls, claim: Claim, phase: int, short_id: int, view: int, now: float) -> "Entry":
-        """The entry of a name that was not known."""
+        """The entry of a name that was unknown."""
         return cls(claim.name, phase, short_id, claim, view, unpack(claim.address), claim.state.live, now)
 
     def known(self, now: float) -> "Entry":
-        """The same for another table, which learned the claim ``now`` and has had nothing to do with the member."""
+        """A copy for another table, which learned the claim ``now`` and has had no contact with the member."""
         return Entry(
             self.name,
             self.phase,
@@ -62,7 +62,7 @@ class Entry(msgspec.Struct, eq=False, gc=False):
 
     def hold(self, claim: Claim, short_id: int, view: int, now: float) -> None:
         """Hold another claim about the same name."""
-        if short_id != self.short_id:  # another run: what this node has had to do with it begins anew
+        if short_id != self.short_id:  # another run: contact with it starts afresh
             self.heard = self.round_trip = None
             self.unanswered = 0
         if claim.address != self.claim.address:
@@ -72,13 +72,13 @@ class Entry(msgspec.Struct, eq=False, gc=False):
         self._member = None
 
     def contact(self, now: float) -> Contact:
-        """What this node has had to do with it so far."""
+        """This node's own contact with the member so far."""
         heard = None if self.heard is None else now - self.heard
         return Contact(age=now - self.since, heard=heard, round_trip=self.round_trip, unanswered=self.unanswered)
 
     @property
     def origin(self) -> Origin:
-        """This run of it, as the source of broadcasts and messages."""
+        """The present run, as the source of broadcasts and messages."""
         return Origin(self.name, self.claim.epoch, self.address)
 
     @property
@@ -90,9 +90,9 @@ class Entry(msgspec.Struct, eq=False, gc=False):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A claim that won: ``before`` is what was held (None: an unknown name), ``entry`` holds the new one.
+    """A claim that won: ``before`` is the one held until then (None: an unknown name), ``entry`` has the new one.
 
-    ``before_id`` is the short id of the run that was held, 0 for none.
+    ``before_id`` is the short id of the run known until then, 0 for none.
     """
 
     entry: Entry

@@ -1,6 +1,6 @@
-"""The members of a cluster that is formed already, prepared once for the tables of many nodes.
+"""The members of an existing cluster, prepared once for the tables of many nodes.
 
-Simulations begin with one: a thousand nodes that each put a thousand members in order would take half a minute.
+Simulations begin with one: it would take half a minute if each of a thousand nodes had to sort a thousand members.
 """
 
 from array import array
@@ -23,14 +23,14 @@ __all__ = ["FormedCluster", "Order", "TableSource"]
 
 
 class TableSource(Protocol):
-    """Fills tables; what `FormedCluster` does, and what may stand for one."""
+    """Fills tables; `FormedCluster` does, and anything that may stand in for one."""
 
     def indexes(self, own: Entry, now: float) -> TableIndexes:
-        """What a new table holds its entries in, ``own`` among them, the others as learned ``now``."""
+        """The indexes of a new table, with ``own`` among the entries and the others as learned ``now``."""
 
 
 class Order:
-    """Positions on a ring, ascending, and which member of the formed cluster stands at each."""
+    """Ascending positions on a ring, and the index of the member at each."""
 
     __slots__ = ("places", "positions")
 
@@ -44,13 +44,13 @@ class Order:
 
 
 class FormedCluster:
-    """Claims about live members, each name once, and all that a table needs to know of them.
+    """Claims about live members, each name once, and everything that a table needs to know about them.
 
     Attributes:
         entries: of all members, for tables to take copies of.
         states: how many there are of each state.
-        digest: of all.
-        cells: the same in parts.
+        digest: the view digest.
+        cells: the digest in parts.
         phases: the order by phase.
         rings: the orders on the flood rings.
     """
@@ -66,7 +66,7 @@ class FormedCluster:
         self.rings = tuple(Order([place[ring] for place in places]) for ring in range(rings))
 
     def indexes(self, own: Entry, now: float) -> TableIndexes:
-        """All of it for one table alone, in linear time; see `TableSource`."""
+        """The indexes for one table, in linear time; see `TableSource`."""
         entries = [own if entry.name == own.name else entry.known(now) for entry in self.entries]
         addresses = Addresses({}, {})
         for entry in entries:

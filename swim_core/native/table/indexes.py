@@ -1,4 +1,4 @@
-"""What a table keeps its entries in; empty at first, or filled from a formed cluster that many tables may share."""
+"""The indexes of a table; empty at first, or filled from a formed cluster that many tables may share."""
 
 from operator import attrgetter
 from typing import Protocol, TypeVar
@@ -18,7 +18,7 @@ K = TypeVar("K", contravariant=True)
 
 
 class Index(Protocol[K]):
-    """Entries by a key: a dict, or what can stand for one."""
+    """Entries by a key: a dict, or something that can stand in for one."""
 
     def get(self, key: K, /) -> Entry | None:
         """The entry of a key, or None."""
@@ -31,11 +31,11 @@ class Index(Protocol[K]):
 
 
 class Addresses:
-    """Live members by address; of several that claim one, the latest.
+    """Live members by address; if several claim one, the latest.
 
     Args:
         latest: to begin with.
-        others: the others at those addresses, oldest first.
+        others: the other members at those addresses, oldest first.
     """
 
     __slots__ = ("_latest", "_others")
@@ -45,7 +45,7 @@ class Addresses:
         self._others = others
 
     def get(self, address: Address) -> Entry | None:
-        """Who is there."""
+        """The member at an address."""
         return self._latest.get(address)
 
     def shared(self, entry: Entry) -> list[Entry]:
@@ -56,14 +56,14 @@ class Addresses:
         )
 
     def add(self, entry: Entry) -> None:
-        """A live member owns its address from now on, whichever member claimed it before."""
+        """Let a live member own its address from now on, whichever member claimed it before."""
         before = self._latest.get(entry.address)
         if before is not None:
             self._others.setdefault(entry.address, []).append(before)
         self._latest[entry.address] = entry
 
     def remove(self, entry: Entry) -> None:
-        """It is gone: the address belongs to the latest member before it again."""
+        """Return the address of a member that is gone to the latest member before it."""
         others = self._others.get(entry.address)
         if self._latest[entry.address] is not entry:
             assert others is not None
@@ -77,24 +77,24 @@ class Addresses:
 
 
 class View:
-    """The live members by name, as applications see them; made when somebody asks."""
+    """The live members by name, as applications see them; made when needed."""
 
     __slots__ = ("_by_name", "_members")
 
     def __init__(self) -> None:
-        self._by_name: list[Entry] | None = None  # while none comes or goes
+        self._by_name: list[Entry] | None = None  # valid until a member comes or goes
         self._members: tuple[Member, ...] | None = None
 
     def changed(self, entry: Entry) -> None:
-        """The claim about a member changed."""
+        """Note that the claim about a member changed."""
         self._members = None
 
     def moved(self, entry: Entry) -> None:
-        """A member became live, or is no longer live."""
+        """Note that a member became live, or is no longer live."""
         self._by_name = self._members = None
 
     def members(self, live: Ring[Entry]) -> tuple[Member, ...]:
-        """All of them, ``live`` being their entries."""
+        """All live members, whose entries are ``live``."""
         if self._members is None:
             if self._by_name is None:
                 self._by_name = sorted(live, key=attrgetter("name"))
@@ -103,7 +103,7 @@ class View:
 
 
 class TableIndexes(msgspec.Struct, eq=False):
-    """The parts of a table that hold entries, or follow from those that it holds.
+    """The parts of a table that hold entries, or are derived from them.
 
     Attributes:
         entries: by name.
@@ -114,7 +114,7 @@ class TableIndexes(msgspec.Struct, eq=False):
         everyone: all of them by phase.
         view: the live ones by name.
         states: how many there are of each state.
-        cells: the digest in parts.
+        cells: the view digest in parts.
         digest: XOR over the live ones.
     """
 
@@ -131,7 +131,7 @@ class TableIndexes(msgspec.Struct, eq=False):
 
     @classmethod
     def empty(cls, rings: int) -> "TableIndexes":
-        """For a table that knows nobody yet, with so many flood rings."""
+        """Indexes for a table that knows nobody yet, with so many flood rings."""
         return cls(
             entries={},
             by_id={},

@@ -1,4 +1,4 @@
-"""The table: the highest claim known about each member, and who is live. Its `Topology` says where these stand."""
+"""The table: the highest claim known about each member, and which ones are live. `Topology` has their positions."""
 
 from collections.abc import Iterator
 from math import inf
@@ -22,21 +22,21 @@ __all__ = ["MemberTable"]
 
 
 class MemberTable:
-    """Claims by name, merged by `precedence`; this node's own among them, replaced only by itself.
+    """Claims by name, merged by `precedence`. This node's own is among them, and only the node replaces it.
 
     Attributes:
         local_name: of this node.
         growth: the allowance for new names.
-        live_count: n: live members, this node included. A plain attribute, as every datagram asks.
-        topology: where they stand.
-        view_digest: what they sum up to.
+        live_count: n: the number of live members, this node included. A plain attribute, since every datagram asks.
+        topology: their positions in the probe order and on the rings.
+        view_digest: the digest of the view.
     """
 
     def __init__(self, config: Settings, hashes: Hashes) -> None:
         self._config = config
         self._hashes = hashes
-        self._gone: dict[str, Entry] = {}  # in the order of learning
-        self._next_expiry = inf  # no entry is to be forgotten before
+        self._gone: dict[str, Entry] = {}  # in the order in which they were learned
+        self._next_expiry = inf  # nothing is to be forgotten before then
         self.local_name = ""
         self.growth = RateLimit(config.max_new_members_per_second)
         self.topology = Topology(hashes, config.rings)
@@ -62,7 +62,7 @@ class MemberTable:
 
     @property
     def gone_count(self) -> int:
-        """Dead and departed members still remembered."""
+        """How many dead and departed members are still remembered."""
         return len(self._gone)
 
     def get(self, name: str) -> Entry | None:
@@ -74,11 +74,11 @@ class MemberTable:
         return self._by_id.get(short_id)
 
     def live_at(self, address: Address) -> Entry | None:
-        """The live member that claims this address, the latest if several do."""
+        """The live member that claims this address; the latest, if several do."""
         return self._addresses.get(address)
 
     def displaced(self, entry: Entry) -> list[Entry]:
-        """The live members, this node left out, that claim the address of a live one."""
+        """The other live members, without this node, that claim the address of a live one."""
         return [other for other in self._addresses.shared(entry) if other.name != self.local_name]
 
     def gone(self) -> Iterator[Entry]:
@@ -120,7 +120,7 @@ class MemberTable:
         return None if self.growth.allow(now) else DropReason.GROWTH_LIMIT
 
     def put(self, claim: Claim, now: float) -> Change:
-        """Hold this claim, whatever was held."""
+        """Hold this claim, whatever was held before."""
         entry = self._entries.get(claim.name)
         same_run = entry is not None and entry.claim.epoch == claim.epoch
         short_id = entry.short_id if entry and same_run else self._hashes.short_id(claim.name, claim.epoch)
@@ -150,7 +150,8 @@ class MemberTable:
         return Change(entry, before, before_id)
 
     def hold_all(self, source: TableSource, now: float) -> None:
-        """Hold all members of a formed cluster. This node's own claim must be among them, and be all that is held."""
+        """Hold all members of a formed cluster. This node's own claim must be among them, and the only one held so
+        far."""
         self._keep_in(source.indexes(self._entries[self.local_name], now), now)
 
     def _link(self, entry: Entry) -> None:
@@ -179,7 +180,7 @@ class MemberTable:
         self.topology.remove(entry)
 
     def expire(self, now: float) -> list[Entry]:
-        """Forget what has been gone for its lifetime, and the oldest beyond ``max_tombstones``."""
+        """Forget members that have been gone for their lifetime, and the oldest beyond ``max_tombstones``."""
         excess = len(self._gone) - self._config.max_tombstones
         if now < self._next_expiry and excess <= 0:
             return []
@@ -188,7 +189,7 @@ class MemberTable:
         for index, entry in enumerate(self._gone.values()):
             expiry = entry.since + self._lifetime(entry)
             if entry.name == self.local_name:
-                continue  # a node that has left stays itself for as long as it is ticked
+                continue  # a node that has left remembers itself for as long as it is ticked
             if index < excess or expiry <= now:
                 expired.append(entry)
             else:
@@ -202,6 +203,6 @@ class MemberTable:
         return self._config.forget_left_after if left else self._config.forget_after
 
     def forget(self, entry: Entry) -> None:
-        """Remember nothing of one that is gone."""
+        """Forget a member that is gone."""
         self._unlink(entry)
         self._states[entry.claim.state] -= 1

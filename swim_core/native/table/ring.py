@@ -14,14 +14,14 @@ class Ring(Generic[T]):
     """Items at 64-bit positions on a circle; finding one's place costs O(log n).
 
     Args:
-        keys: positions of the items it begins with, ascending.
-        items: these.
+        keys: ascending positions of the items that it begins with.
+        items: those items.
     """
 
     __slots__ = ("_items", "_keys")
 
     def __init__(self, keys: Iterable[int] = (), items: Iterable[T] = ()) -> None:
-        self._keys = array("Q", keys)  # an eighth of what a list of such numbers takes
+        self._keys = array("Q", keys)  # takes an eighth of the memory of a list of such numbers
         self._items = list(items)
 
     def __len__(self) -> int:
@@ -31,11 +31,11 @@ class Ring(Generic[T]):
         return iter(self._items)
 
     def __getitem__(self, index: int) -> T:
-        """The item at a place in the order; any integer, the circle goes round."""
+        """The item at a place in the order; any integer will do, since the circle goes round."""
         return self._items[index % len(self._items)]
 
     def add(self, key: int, item: T) -> None:
-        """Put an item at a position; items at one position stand in the order of their coming."""
+        """Put an item at a position; items at one position are in the order in which they came."""
         index = bisect_left(self._keys, key)
         self._keys.insert(index, key)
         self._items.insert(index, item)
@@ -59,13 +59,13 @@ class Ring(Generic[T]):
         return bisect_left(self._keys, key)
 
     def after(self, key: int) -> Iterator[T]:
-        """All items, once round, beginning with the first one strictly beyond ``key``."""
+        """All items, once round, beginning with the first one after ``key``."""
         start, size = bisect_left(self._keys, key + 1), len(self._items)
         for index in range(start, start + size):
             yield self._items[index % size]
 
     def before(self, key: int) -> Iterator[T]:
-        """All items, once round against the order, beginning with the last one before ``key``."""
+        """All items, once round in reverse order, beginning with the last one before ``key``."""
         start, size = bisect_left(self._keys, key) - 1, len(self._items)
         for index in range(start, start - size, -1):
             yield self._items[index % size]

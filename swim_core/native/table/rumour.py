@@ -10,37 +10,37 @@ from swim_core.shared.timers import Timer
 
 __all__ = ["Rumour", "Stage"]
 
-MAX_TELLERS = 8  # remembered of one name: two are witnesses enough
+MAX_TELLERS = 8  # tellers remembered of one name: two witnesses are enough
 
 
 class Stage(Enum):
-    """How far the examination of a name is."""
+    """How far the examination of a name has come."""
 
     WAITING = auto()
     ASKED = auto()
     RESTING = auto()
     """It did not answer."""
     OVER = auto()
-    """It is no longer kept: it became a member, or was dropped."""
+    """The name is no longer kept: it became a member, or was dropped."""
 
 
 class Rumour(msgspec.Struct, eq=False):
-    """That a run of a member lives at an address, told by members other than itself.
+    """The news that a run of a member lives at an address, told by other members.
 
     Attributes:
-        claim: the highest that was told of it.
+        claim: the highest claim about it that was told.
         short_id: of that run.
-        address: where it is said to be.
-        tellers: names of those who told it, the first ones.
+        address: where the run is said to be.
+        tellers: the names of the first members that told it.
         stage: see `Stage`.
         tries: pings sent to it.
-        asked_at: when the last was.
-        began: when the first was.
+        asked_at: when the last ping was sent.
+        began: when the first was sent.
         first_refused: when a kernel first said that nobody is there.
         refused: when it last did.
         replaced: whether another run answered there.
-        timer: of the next step.
-        number: of its last broadcast, as it was told in a sync.
+        timer: the timer of the next step.
+        number: the number of its last broadcast, as told in a sync.
         newcomer: whether this node was one then.
     """
 
@@ -66,11 +66,11 @@ class Rumour(msgspec.Struct, eq=False):
 
     @property
     def key(self) -> tuple[int, bytes]:
-        """What it is kept by: a forged address of a name never hides the true one."""
+        """The key by which it is kept: a forged address of a name never hides the true one."""
         return self.short_id, self.claim.address
 
     def heard_from(self, name: str) -> bool:
-        """Note a teller; returns whether it is a new one."""
+        """Note a teller; returns whether it is new."""
         if name in self.tellers or len(self.tellers) == MAX_TELLERS:
             return False
         self.tellers.append(name)
@@ -88,7 +88,7 @@ class Rumour(msgspec.Struct, eq=False):
         )
 
     def go_to(self, stage: Stage) -> None:
-        """The step that was planned is not taken any more."""
+        """Cancel the planned step."""
         self.stage = stage
         if self.timer is not None:
             self.timer.cancel()

@@ -1,4 +1,5 @@
-"""Where the live members stand: in the probe order, which pairs them, and on the rings, along which news floods."""
+"""The positions of the live members: in the probe order, which pairs them, and on the rings, along which news
+floods."""
 
 from collections.abc import Callable, Iterator
 from random import Random
@@ -10,17 +11,17 @@ from .ring import Ring
 
 __all__ = ["Topology"]
 
-DRAWS = 8  # for a random member: the one that is drawn may be this node
+DRAWS = 8  # of a random member, since this node itself may be drawn
 
 
 class Topology:
-    """The live members in order, as seen from this node. All members agree on it as far as they agree on who lives.
+    """The live members in order, as seen from this node. Members that agree on who lives agree on the order.
 
     Attributes:
         order: by phase: the probe order.
         rings: the flood rings.
-        version: counts changes: what was planned by it must be planned anew.
-        local: this node's own entry, which need not be live, and stays the same object through all its runs.
+        version: counts changes; what was planned by an older version must be planned anew.
+        local: this node's own entry, which need not be live, and remains the same object through all its runs.
     """
 
     def __init__(self, hashes: Hashes, rings: int) -> None:
@@ -31,26 +32,26 @@ class Topology:
         self.rings: tuple[Ring[Entry], ...] = tuple(Ring() for _ in range(rings))
 
     def keep_in(self, order: Ring[Entry], rings: tuple[Ring[Entry], ...]) -> None:
-        """Stand on these rings from now on."""
+        """Use these rings from now on."""
         self.version += 1
         self.order, self.rings = order, rings
 
     def add(self, entry: Entry) -> None:
-        """A member came to be live."""
+        """Add a member that became live."""
         self.version += 1
         self.order.add(entry.phase, entry)
         for ring, place in zip(self.rings, self._places(entry), strict=True):
             ring.add(place, entry)
 
     def remove(self, entry: Entry) -> None:
-        """A member is no longer live."""
+        """Remove a member that is no longer live."""
         self.version += 1
         self.order.remove(entry.phase, entry)
         for ring, place in zip(self.rings, self._places(entry), strict=True):
             ring.remove(place, entry)
 
     def _places(self, entry: Entry) -> tuple[int, ...]:
-        """Where a member stands, or would stand if it were live, on each ring."""
+        """The position of a member on each ring, whether or not it is live."""
         return self._hashes.places(entry.name, entry.claim.epoch)
 
     def _own_places(self) -> tuple[int, ...]:
@@ -74,7 +75,7 @@ class Topology:
     # ------------------------------------------------------------------ neighbours on the rings
 
     def successors(self, fit: Callable[[Entry], bool] = lambda _: True) -> list[Entry]:
-        """The next live member on each ring that is ``fit`` and not chosen yet: at most K others, to flood and wire."""
+        """The next live member on each ring that is ``fit`` and not chosen yet: at most K, for floods and tripwires."""
         chosen: list[Entry] = []
         for ring, place in zip(self.rings, self._own_places(), strict=True):
             for entry in ring.after(place):
@@ -84,7 +85,7 @@ class Topology:
         return chosen
 
     def successor(self, *, besides: int) -> list[Entry]:
-        """The next live member on the first ring but for the run ``besides``, if there is one."""
+        """The next live member on the first ring, other than the run ``besides``, if there is one."""
         for entry in self.rings[0].after(self._own_places()[0]):
             if entry is not self.local and entry.short_id != besides:
                 return [entry]
@@ -105,8 +106,8 @@ class Topology:
         return list(found.values())[:limit]
 
     def turn_before(self, subject: Entry) -> tuple[int, int] | None:
-        """Of those right before ``subject``, or the place where it stood, on the rings: which one this node is, counted
-        from 0, and how many they are. None if it is none of them."""
+        """The rank of this node, from 0, among the members right before ``subject`` (or its former position) on the
+        rings, and how many these are. None if this node is not among them."""
         rings = zip(self.rings, self._places(subject), strict=True)
         before = list({entry.name: entry for ring, place in rings for entry in (ring[ring.index(place) - 1],)}.values())
         mine = next((number for number, entry in enumerate(before) if entry is self.local), None)

@@ -1,7 +1,7 @@
-"""The view digest: one number for who lives, in which incarnation, and parts of it, by which a sync finds what differs.
+"""The view digest: one number for who lives, in which incarnation, and its parts, by which a sync finds differences.
 
-Two members whose digests agree hold the same view. The phase order is divided in buckets, as many as the two of a sync
-say. So that none of them goes through all members, there is a sum for each 1,024th of the order.
+Two members whose digests agree hold the same view. A sync divides the phase order into buckets, whose number its two
+sides choose. There is a sum for each 1,024th of the order, so that a bucket needn't go through all members.
 """
 
 from array import array
@@ -15,14 +15,14 @@ from .ring import Ring
 
 __all__ = ["STABLE", "Cells", "ViewDigest"]
 
-STABLE = 0.5  # seconds without a change that make a digest worth comparing
+STABLE = 0.5  # seconds without a change until a digest is worth comparing
 CELLS = 1_024  # 8 to the smallest sync bucket; 8 KiB a node
 BITS = 54  # of a phase, below the number of its cell
 WHOLE = 1 << 64
 
 
 class Cells:
-    """What the live members of each part add (XOR) to the view digest.
+    """The share of each part's live members in the view digest (XOR).
 
     Args:
         shares: phase and share of members to begin with.
@@ -36,31 +36,31 @@ class Cells:
             self.add(phase, share)
 
     def add(self, phase: int, share: int) -> None:
-        """Add the share of a member at ``phase``, or take it away: that is the same."""
+        """Add the share of a member at ``phase``, or take it away, which is the same operation."""
         self._sums[phase >> BITS] ^= share
 
     def within(self, low: int, high: int) -> tuple[int, int, int]:
-        """The sum of the cells that lie wholly between two phases, and where these begin and end.
+        """The sum of the cells that lie wholly between two phases, and where those cells begin and end.
 
-        They are apart by a cell at least.
+        The phases must be at least a cell apart.
         """
         first, last = -(-low >> BITS), high >> BITS
         return reduce(xor, self._sums[first:last], 0), first << BITS, last << BITS
 
     def copy(self) -> "Cells":
-        """The same, to go its own way."""
+        """An independent copy."""
         copy = Cells.__new__(Cells)
         copy._sums = self._sums[:]
         return copy
 
 
 class ViewDigest:
-    """The digest of the live members, this node included, and all claims by phase.
+    """The digest of the live members, this node included, and of all claims by phase.
 
     Attributes:
         value: XOR over the live members.
         since: when it last changed.
-        everyone: all claims, gone ones too, by phase: what a sync pages through.
+        everyone: all claims by phase, those of gone members too: what a sync pages through.
     """
 
     def __init__(self) -> None:
@@ -70,23 +70,23 @@ class ViewDigest:
         self._cells = Cells()
 
     def keep_in(self, everyone: Ring[Entry], cells: Cells, value: int, now: float) -> None:
-        """Sum up these claims from now on."""
+        """Use these claims from now on."""
         self.everyone, self._cells, self.value, self.since = everyone, cells, value, now
 
     def add(self, entry: Entry) -> None:
-        """A claim came to be held."""
+        """Add a claim."""
         self.everyone.add(entry.phase, entry)
         if entry.live:
             self.change(entry.phase, entry.view)
 
     def remove(self, entry: Entry) -> None:
-        """A claim was removed."""
+        """Remove a claim."""
         self.everyone.remove(entry.phase, entry)
         if entry.live:
             self.change(entry.phase, entry.view)
 
     def change(self, phase: int, share: int) -> None:
-        """Add a share of a live member, take one away, or, given both at once, put one in the other's place."""
+        """Add or remove a live member's share, or, if both are given at once, replace one by the other."""
         self.value ^= share
         self._cells.add(phase, share)
 

@@ -20,10 +20,10 @@ __all__ = ["PATIENCE", "Failure", "ToolClient"]
 
 PATIENCE = 2.0
 """Seconds without an answer after which a node is given up."""
-FIRST_RETRY = 0.2  # seconds, doubled each time; above what a node makes a host wait for its next page
+FIRST_RETRY = 0.2  # seconds, doubled each time; longer than a node makes a host wait for its next page
 PACE = 1.1 * PAGE_SPACING  # seconds from a page to the next request, beyond this host; clocks and queues jitter
 MAX_PAGES = 20_000  # of 1,200 bytes: more than the largest view takes; bounds what a hostile node can make us keep
-NOBODY = 0  # as sender: tools have no short id
+NOBODY = 0  # the sender: tools have no short id
 BIN_HEADER = 3  # bytes of a long binary's header; that of an empty one has 2
 
 
@@ -31,29 +31,29 @@ class Failure(Enum):
     """Why there is no answer."""
 
     SILENT = "silent"
-    """Nothing came for `PATIENCE`."""
+    """There was no answer for `PATIENCE`."""
     REFUSED = "refused"
-    """The kernel there says that nobody listens at that port."""
+    """The kernel there says that nobody listens on that port."""
     ENDLESS = "endless"
     """The answer has more pages than any view."""
 
 
 class ToolClient:
-    """Asks one node one question until the answer is complete, or given up. Not thread-safe.
+    """Asks one node one question until the answer is complete or the node is given up. Not thread-safe.
 
     Args:
         what: the question.
         argument: of it.
         destination: where the node listens; numeric.
         cluster: its label; a node of another cluster does not answer.
-        keys: of its members, or of readers; they are tried in turn. None asks in plain text.
+        keys: keys of its members or of readers, tried in turn. With None the question is plain text.
         now: seconds on the caller's monotonic clock, the same in every call.
-        random: gives nonces; seed it from real entropy, since they are what tells an answer from a forged one.
+        random: gives nonces; seed it from real entropy, since nonces distinguish answers from forged ones.
         patience: seconds without an answer after which the node is given up.
 
     Attributes:
         pages: the answer, page by page, so far.
-        failure: why there will be no more; None while there may, and when the answer is complete.
+        failure: why there will be no further pages; None while there may be, and when the answer is complete.
         complete: whether the answer is complete.
     """
 
@@ -99,9 +99,9 @@ class ToolClient:
     # ------------------------------------------------------------------ inputs
 
     def feed_datagram(self, data: bytes, *, now: float) -> None:
-        """Bytes arrived, from wherever. Never raises; what is no answer to the question under way is ignored.
+        """Take a datagram from any address. Never raises; anything but an answer to the current question is ignored.
 
-        The nonce tells, not the source: a node on a host with several addresses may answer from another one.
+        The nonce decides, not the source: a node on a host with several addresses may answer from another one.
         """
         now = self._advance(now)
         told = self._open(data)
@@ -121,13 +121,14 @@ class ToolClient:
             self.feed_tick(now=now)
 
     def feed_refused(self, destination: Address, quoted: bytes, *, now: float) -> None:
-        """The kernel says that nobody listens at ``destination``; ``quoted`` begins the datagram that it refused."""
+        """Note that a kernel says that nobody listens at ``destination``; ``quoted`` is the start of the refused
+        datagram."""
         self._advance(now)
         if not self.done and destination == self._destination and quoted and self._request.startswith(quoted):
             self.failure = Failure.REFUSED
 
     def feed_tick(self, *, now: float) -> None:
-        """The clock reached `poll_deadline`, or any other time: ask, ask again, or give up."""
+        """Ask, ask again, or give up, as is due now; call it at `poll_deadline` or at any other time."""
         now = self._advance(now)
         if self.done:
             return
@@ -172,8 +173,10 @@ class ToolClient:
         return self._codec.pack(0, NOBODY, encode_item(ask))
 
     def _open(self, data: bytes) -> tuple[int | None, Body] | None:
-        """Where the next page begins, and this one, if the datagram answers the question under way."""
-        if len(data) > len(self._request):  # no member answers so; 20,000 pages of 64 kB would fill the memory
+        """Where the next page begins, and this page, if the datagram answers the current question."""
+        if len(data) > len(
+            self._request
+        ):  # members don't answer like that; 20,000 pages of 64 kB would fill the memory
             return None
         opened = self._codec.open(data)
         if isinstance(opened, DropReason):

@@ -1,8 +1,8 @@
 """Answers tools that are no members: the member list, the reason of a verdict, "broadcast this for me", "join these".
 
-What an ASK can do is bounded: it is answered on this host only unless `Config.answer_tools` says otherwise,
-no answer is longer than the question, other hosts get a page per 0.1 s, and none of it makes the asker a
-member, proves life, or moves the clock.
+The effect of an ASK is bounded: it is answered on this host only unless `Config.answer_tools` says otherwise, no answer
+is longer than its question, other hosts get a page per 0.1 s, and an ASK never makes its sender a member, proves life,
+or moves the clock.
 """
 
 from collections.abc import Iterable
@@ -52,12 +52,14 @@ __all__ = ["ToolServer"]
 TELL_SIZE = 19  # bytes of a TELL but its body
 LIST_SIZE = 2  # bytes by which the header of a long list exceeds an empty one's
 MAX_POSITION = (1 << 64) - 1
-MAX_HOSTS = 4_096  # remembered for "not again so soon"
-REMOTE_SPEECH = 10  # broadcasts and joins a second for all other hosts together: forged sources must not flood anybody
-COOKIE_LIFE = 60.0  # seconds that a cookie's key is used; the one before stays good as long
-MAX_SPOKEN = 256  # questions to broadcast remembered, lest one that is asked again is broadcast again
-MAX_DETAIL = 300  # bytes of a note's text: one always fits
-MAX_COUNT = MAX_INCARNATION  # what a field of 32 bits holds
+MAX_HOSTS = 4_096  # hosts remembered, so that none gets its next page too soon
+REMOTE_SPEECH = (
+    10  # broadcasts and joins a second for all other hosts together, so that forged sources can't cause floods
+)
+COOKIE_LIFE = 60.0  # seconds for which cookies are made with one key; the previous key stays valid for as long
+MAX_SPOKEN = 256  # requests remembered, so that one that is repeated isn't broadcast again
+MAX_DETAIL = 300  # bytes of a note's text, so that a note always fits
+MAX_COUNT = MAX_INCARNATION  # the most that a field of 32 bits holds
 
 _encode = msgpack.encode
 
@@ -98,11 +100,11 @@ class ToolServer:
         if refusal is not None:
             self._counters.drop(refusal)
             return
-        assert sender.budget is not None  # `Inbox` takes no tool for a member
+        assert sender.budget is not None  # `Inbox` never takes a tool for a member
         room = min(sender.budget, ASK_SIZE) - self._overhead - TELL_SIZE
         answer = self._answer(ask, sender, room, now)
         if answer is None or not self._outbox.reply(Tell(ask.nonce, *answer), sender, now):
-            self._counters.drop(DropReason.RATE_LIMITED)  # too short a question for any answer
+            self._counters.drop(DropReason.RATE_LIMITED)  # the question is too short for any answer
 
     def _refusal(self, ask: Ask, sender: Sender, now: float) -> DropReason | None:
         """Why a question is not answered; None if it is."""
@@ -126,7 +128,7 @@ class ToolServer:
         return None
 
     def _answer(self, ask: Ask, sender: Sender, room: int, now: float) -> tuple[int | None, bytes] | None:
-        """Where the next page begins, and this one; None if there is no room for one."""
+        """Where the next page begins, and this page; None if there is no room for one."""
         if ask.what in (What.BROADCAST, What.JOIN) and sender.seal is not None:
             return self._on_behalf_of_holder(ask, sender, sender.seal, now)
         if ask.what is What.BROADCAST:
@@ -149,7 +151,7 @@ class ToolServer:
     # ------------------------------------------------------------------ members
 
     def _members(self, ask: Ask, room: int, now: float) -> tuple[int | None, bytes] | None:
-        """Members by phase: a place that stays the same when others come or go between two pages."""
+        """Members by phase, a position that doesn't change when others come or go between two pages."""
         table = self._table
         ring = table.topology.order if ask.what is What.MEMBERS else table.view_digest.everyone
         teller = self._teller(now)
@@ -161,7 +163,7 @@ class ToolServer:
             return None, body
         if not rows:
             return None
-        next_ = max(ring[end].phase, ask.cursor + 1)  # names of one phase don't stop the rest
+        next_ = max(ring[end].phase, ask.cursor + 1)  # names with the same phase don't hold up the rest
         return (next_ if next_ <= MAX_POSITION else None), body
 
     def _row(self, entry: Entry, now: float) -> Row:
@@ -180,7 +182,7 @@ class ToolServer:
     # ------------------------------------------------------------------ reasons
 
     def _reason(self, ask: Ask, room: int, now: float) -> tuple[int | None, bytes] | None:
-        """What was observed of a member, from the one with number ``cursor`` on; numbers are never used again."""
+        """The observations of a member, from number ``cursor`` on; numbers are never reused."""
         entry = self._table.get(ask.argument.decode(errors="replace"))
         teller = self._teller(now)
         if entry is None:
@@ -209,9 +211,10 @@ class ToolServer:
     def _on_behalf_of_holder(
         self, ask: Ask, sender: Sender, seal: Opened, now: float
     ) -> tuple[int | None, bytes] | None:
-        """Do what a holder of a key wants done, in two steps: who only repeats what it heard never has the cookie.
+        """Do what a holder of a key asks for, in two steps: a sender that only replays recordings never has the cookie.
 
-        The first answer names the cookie as where the next page begins, so tools ask again with it by themselves.
+        The first answer gives the cookie as the place where the next page begins, so tools of any release ask again
+        with it.
         """
         broadcast = ask.what is What.BROADCAST
         if seal.key.reader:
@@ -231,10 +234,10 @@ class ToolServer:
         return int.from_bytes(blake2b(data, digest_size=8, key=self._secret, person=b"tool cookie").digest(), "big") | 1
 
     def _speak(self, ask: Ask, sender: Sender, now: float) -> Spoken:
-        """Broadcast for the asker; a question that is asked again, its answer being lost, is not broadcast again.
+        """Broadcast for the tool; a request that is repeated because its answer was lost is not broadcast again.
 
-        With keys, what was asked for is remembered for as long as its cookie is good, and beyond `MAX_SPOKEN` no more
-        is done: else a recording might be.
+        With keys, requests are remembered for as long as their cookie is valid, and beyond `MAX_SPOKEN` new ones are
+        refused. Otherwise a recording might be obeyed.
         """
         key = sender.address, ask.nonce
         spoken, _ = self._spoken.get(key, (None, now))
@@ -256,7 +259,7 @@ class ToolServer:
             return Spoken(self._teller(now), None, str(error)[:MAX_DETAIL])
 
     def _take_seeds(self, ask: Ask, now: float) -> Joined:
-        """Nothing comes of asking twice, so nothing is remembered of it."""
+        """Asking twice has no further effect, so nothing is remembered."""
         if self._local.left:
             return Joined(self._teller(now), None, "it has left")
         try:
@@ -304,12 +307,12 @@ class _Reason(msgspec.Struct, array_like=True):
 
 
 def _size(page: MembersPage | ReasonPage) -> int:
-    """Bytes of a page but for what its list holds."""
+    """The bytes of a page without the items of its list."""
     return len(_encode(page)) + LIST_SIZE
 
 
 def _fit(room: int, items: Iterable[Row | Note]) -> list[Raw]:
-    """As many items, encoded, as there is room for; no more are made than one too many."""
+    """As many encoded items as there is room for; at most one too many is made."""
     chosen: list[Raw] = []
     for item in items:
         encoded = Raw(_encode(item))
