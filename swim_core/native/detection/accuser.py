@@ -1,6 +1,6 @@
 """The accuser's part in a watch: it asks helpers, gathers their votes, and polls them for the last word.
 
-What they come to is for the `Judge` (docs/protocol.md, section 4).
+What follows from them is up to the `Judge` (docs/protocol.md, section 4).
 """
 
 from math import inf
@@ -27,14 +27,14 @@ __all__ = ["Accuser"]
 ASK_AGAIN = 2.0  # seconds between two PING_REQs to one helper
 HELPER_PATIENCE = 0.2  # seconds beyond the probe timeout for a first vote
 POLL_EVERY = 0.3  # seconds, at least
-POLL_RARELY = 1.5  # seconds, at most, where many are under watch
-EXAMINED = 30  # helpers that don't vote, a second, pinged for that
-LOOK_UP = 1.0  # seconds between two looks at who else could help
-TRIES = 8  # draws for one that has not been asked
+POLL_RARELY = 1.5  # seconds, at most, while many are under watch
+EXAMINED = 30  # helpers a second that are pinged because they don't vote
+LOOK_UP = 1.0  # seconds between two searches for further helpers
+TRIES = 8  # draws to find one that has not been asked
 
 
 class Accuser:
-    """Brings together what is seen of members that this node watches because its own probe failed."""
+    """Gathers what others see of the members that this node watches because its own probe failed."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Accuser:
     # ------------------------------------------------------------------ asking
 
     def begin(self, watch: Watch, schedule: Schedule) -> None:
-        """A probe of this node failed: ask the first helpers, those nearest before the subject on the rings, whose
+        """Ask the first helpers after a probe of this node failed: those nearest before the subject on the rings, whose
         tripwires lead to it."""
         watch.enter(Stage.ACCUSING)
         now = schedule.now
@@ -76,7 +76,7 @@ class Accuser:
         watch.ask_at = now + ASK_AGAIN
 
     def _ask_more(self, watch: Watch, count: int, now: float) -> None:
-        """Ask so many helpers more, as long as there are no more than `max_helpers` who could answer."""
+        """Ask that many further helpers, as long as at most `max_helpers` of those asked can answer."""
         count = min(count, self._config.max_helpers - len(self._able(watch)))
         before = len(watch.helpers)
         while count > 0 and (candidate := self._candidate(watch, now)) is not None:
@@ -89,11 +89,12 @@ class Accuser:
             )
 
     def _able(self, watch: Watch) -> list[AskedHelper]:
-        """Who was asked, and may well answer."""
+        """The helpers that were asked and can probably answer."""
         return [helper for helper in watch.helpers.values() if self._under_watch.hears(helper.entry)]
 
     def _candidate(self, watch: Watch, now: float) -> Entry | None:
-        """Who is to be asked next: the best by rank; when all of these were, anybody who may well answer."""
+        """The next helper to ask: the best by rank, or when all of those were asked, anybody who can probably
+        answer."""
         while watch.candidates:
             candidate = watch.candidates.pop()
             if candidate.name not in watch.helpers and self._under_watch.hears(candidate):
@@ -112,13 +113,13 @@ class Accuser:
         self._letters.send(PingReq(self._unguessable.u32(), watch.entry.claim), helper, now)
 
     def ask_again(self, watch: Watch, now: float) -> None:
-        """Ask the helpers that have not confirmed that the subject's end is refused: request or vote may be lost."""
+        """Ask helpers again that have not confirmed a refusal at the subject: the request or the vote may be lost."""
         for helper in self._able(watch):
             if helper.kernel(now) is not KernelVerdict.REFUSED:
                 self._request(watch, helper.entry, now)
 
     def press(self, watch: Watch, schedule: Schedule) -> None:
-        """Do what is due: replace helpers that say nothing, repeat requests, poll for the verdict."""
+        """Do what is due: replace helpers that don't answer, repeat requests, poll for the verdict."""
         now = schedule.now
         if now >= watch.ask_at:
             watch.ask_at = now + ASK_AGAIN
@@ -136,9 +137,9 @@ class Accuser:
                 watch.poll_at = watch.ping_at  # with the ping of its turn
 
     def _replace_silent(self, watch: Watch, now: float) -> None:
-        """Ask others in place of helpers that don't vote; where many are gone, these may be, too."""
+        """Ask others instead of helpers that don't vote; if many members are gone, these may be, too."""
         if self._health.halting(now) or self._health.late:
-            return  # what they said waits to be read
+            return  # their votes are waiting to be read
         patience = self._rtt.probe_timeout + HELPER_PATIENCE
         for helper in list(watch.helpers.values()):
             if helper.vote is None and not helper.replaced and now - helper.asked >= patience:
@@ -158,7 +159,7 @@ class Accuser:
     def _poll(self, watch: Watch, now: float) -> None:
         if self._health.deaf:
             return
-        if len(watch.nonces) == NONCES:  # helpers that don't confirm must not hold up a verdict for ever
+        if len(watch.nonces) == NONCES:  # helpers that don't confirm must not hold up a verdict without end
             self._ask_more(watch, 1, now)
         nonce = self._unguessable.u32() or 1
         watch.nonces.append(nonce)
@@ -170,7 +171,7 @@ class Accuser:
             self._letters.send(Poll(watch.short_id, watch.incarnation, nonce), helper.entry, now)
 
     def voted(self, vote: Vote, sender: Sender, now: float) -> Watch | None:
-        """A helper says what it sees; returns the watch for which that counts, if it does for any."""
+        """Take a helper's vote; returns the watch for which it counts, if any."""
         if sender.member is None:
             self._counters.drop(DropReason.STRANGER)
             return None
@@ -178,7 +179,7 @@ class Accuser:
         helper = watch.helpers.get(sender.member.name) if watch is not None else None
         if watch is None or helper is None:
             return None
-        if not known(vote.kind):  # of a newer release: it is not silence, and not life
+        if not known(vote.kind):  # from a newer release: it counts neither as silence nor as life
             self._counters.drop(DropReason.UNKNOWN_KIND)
             return None
         helper.vote, helper.voted = vote, now
@@ -186,13 +187,13 @@ class Accuser:
         if vote.nonce in watch.nonces:
             helper.answers = {nonce: answer for nonce, answer in helper.answers.items() if nonce in watch.nonces}
             helper.answers[vote.nonce] = vote
-        if vote.kind is VoteKind.PAUSED and not helper.replaced:  # of little use: one more is asked
+        if vote.kind is VoteKind.PAUSED and not helper.replaced:  # of little use: another helper is asked
             helper.replaced = True
             self._ask_more(watch, 1, now)
         return watch
 
     def times(self, watch: Watch, schedule: Schedule) -> list[float]:
-        """When something is due next."""
+        """When something is next due."""
         now, heard_out = schedule.now, watch.polled + schedule.last_word
         patience = self._rtt.probe_timeout + HELPER_PATIENCE
         times = [h.asked + patience for h in watch.helpers.values() if h.vote is None and not h.replaced]

@@ -1,4 +1,4 @@
-"""Dead members are tried again, ever more rarely, until they are forgotten: so partitions heal."""
+"""Dead members are pinged now and then until they are forgotten, so that partitions heal."""
 
 from math import inf
 
@@ -18,8 +18,8 @@ __all__ = ["DeadProber"]
 
 SOON = 1.0  # seconds between an ack and what was sent with it
 FIRST = 2.0  # probe intervals after the death
-TURN = 5.0  # seconds, at least T, between two tries of one dead member when its predecessors take turns
-LOOKED_AT = 256  # dead members per round whose place on the rings is looked at: half of a cluster may die at once
+TURN = 5.0  # seconds, at least T, between two pings to one dead member while its predecessors take turns
+LOOKED_AT = 256  # dead members per round whose ring positions are looked up: half of a cluster may die at once
 
 
 class _Try(msgspec.Struct):
@@ -27,21 +27,22 @@ class _Try(msgspec.Struct):
     due: float
     delay: float
     told: Claim | None = None
-    """This node's own claim as of the last ping."""
+    """This node's own claim at the last ping."""
     acked: float = -inf
-    """When that was acked."""
+    """When that ping was acked."""
 
 
 class DeadProber:
     """Pings the dead members of which this node is a ring predecessor, after 2, 4 .. T, then every 5 s in turn.
 
-    Whose turn it is says cluster time: those that died at once, as in a partition, would else be tried by all at once,
-    and then by nobody for a while. That makes 12 datagrams a minute, in the end, for each dead member.
+    Cluster time determines whose turn it is. Otherwise all predecessors would ping members that died together, as in a
+    partition, at the same time, and then nobody would for a while. In the end that makes 12 datagrams a minute for each
+    dead member.
 
-    The ping carries the accusation, for the member to refute if it lives, and this node's own claim, since after a
-    partition each holds the other dead. The ack brings what that one holds of this node; if that has to be refuted,
-    another ping tells the refutation at once. So both are live again after two round trips, and the rest follows by
-    floods and a sync. One such ping leaves this node per round in all.
+    The ping carries the accusation, for the member to refute if it is alive, and this node's own claim, since after a
+    partition each side holds the other to be dead. The ack brings what that member holds of this node; if that must be
+    refuted, another ping carries the refutation at once. So both are live again after two round trips, and the rest
+    follows by floods and a sync. This node sends at most one such ping per round.
     """
 
     def __init__(self, context: NodeContext, local: LocalMember, pings: Pings) -> None:
@@ -55,11 +56,11 @@ class DeadProber:
         self._tries: dict[str, _Try] = {}
 
     def add(self, entry: Entry, now: float) -> None:
-        """A member was declared dead."""
+        """Plan pings to a member that was declared dead."""
         self._tries[entry.name] = _Try(entry, now + self._first, self._first)
 
     def on_round(self, now: float) -> None:
-        """Try one dead member whose time has come; those that others stand before just wait on."""
+        """Ping one dead member that is due; those of which this node is not a predecessor go on waiting."""
         looked_at = 0
         for name, attempt in list(self._tries.items()):
             if self._table.get(name) is not attempt.entry or attempt.entry.claim.state is not State.DEAD:
@@ -75,7 +76,7 @@ class DeadProber:
                     return
 
     def _wait(self, attempt: _Try, turn: tuple[int, int] | None, now: float) -> float:
-        """Seconds until the next try, if this node is that one's predecessor then, too."""
+        """Seconds until the next ping, if this node is still a predecessor of the member then."""
         attempt.delay *= 2
         if attempt.delay <= self._turn:
             return attempt.delay
@@ -87,7 +88,8 @@ class DeadProber:
         return (begins - self._clock.exact(now) / 1000) % (count * self._turn) or self._turn
 
     def answered(self, dead: Entry, now: float) -> None:
-        """A dead member acked a ping; if this node had to refute its own death meanwhile, tell it so at once."""
+        """Handle an ack from a dead member: if this node had to refute its own death meanwhile, tell that member at
+        once."""
         attempt = self._tries.get(dead.name)
         if attempt is None or attempt.told is None:
             return
@@ -97,8 +99,8 @@ class DeadProber:
             attempt.acked = now
 
     def refuted(self, now: float) -> None:
-        """This node answered the news of its own death: who acked just before may have sent it besides, and it came
-        later."""
+        """Handle a refutation by this node: the member that acked just before may have sent the accusation as well, in
+        a datagram that arrived later."""
         for attempt in list(self._tries.values()):
             if now - attempt.acked < SOON:
                 attempt.acked = -inf

@@ -1,4 +1,4 @@
-"""What was observed of whom, for `explain()` and for the evidence on events."""
+"""What was observed of each member, for `explain()` and for the evidence in events."""
 
 from msgspec.structs import replace
 
@@ -13,7 +13,7 @@ from swim_core.shared.observations import Observations
 __all__ = ["EvidenceLog"]
 
 MAX_DETAIL = 240  # characters of one observation: a few names of others
-BOUNDARIES = {"watch began", "answered"}  # what is seen again after one of these is another story
+BOUNDARIES = {"watch began", "answered"}  # an observation that repeats after one of these is a new one
 
 _KERNELS = {
     KernelEvidence.REFUSED_UDP: "its kernel says that nobody listens there",
@@ -49,8 +49,8 @@ class EvidenceLog(Observations):
         """Record what this node, or the member with short id ``by``, saw of a subject.
 
         Args:
-            repeats: what comes again and again during a watch (votes, refusals) is one observation that
-                is counted, so that it doesn't push out how the watch began.
+            repeats: whether it is one that recurs during a watch (votes, refusals). Those are counted as one
+                observation, so that they don't push out how the watch began.
         """
         observer = self._table.local_name if by is None else self.name_of(by)
         observation = Observation(now, observer, what, detail[:MAX_DETAIL])
@@ -62,7 +62,7 @@ class EvidenceLog(Observations):
         self.note(subject, kind.name.lower().replace("_", " "), now, detail=_KERNELS.get(kind, ""), repeats=True)
 
     def note_vote(self, subject: str, vote: Vote, by: int, now: float) -> None:
-        """Record what a helper says of a subject."""
+        """Record a helper's vote on a subject."""
         words = [] if vote.kind is VoteKind.ALIVE else [f"for {vote.silence / 1000:.2f} s"]
         if vote.kernel is not KernelVerdict.NONE:
             words.append(f"kernel {vote.kernel.name.lower()}")
@@ -85,20 +85,20 @@ class EvidenceLog(Observations):
     def note_change(self, change: Change, now: float) -> None:
         """Record a claim that won: who made it, and by which rule.
 
-        That a member is ALIVE is of interest only where something was held against it: a cluster that
-        starts, or changes its metadata, would push out why others are dead.
+        ALIVE is recorded only if the member was accused before. Otherwise a cluster that starts, or changes its
+        metadata, would push out why others are dead.
         """
         claim = change.claim
         if claim.verdict is not None:
             accuser, how = self.name_of(claim.verdict.accuser), f"rule {claim.verdict.rule.name.lower()}"
-            if accuser != self._table.local_name:  # what this node declares is noted with its reasons
+            if accuser != self._table.local_name:  # this node's own verdicts are recorded with their reasons
                 self.add(claim.name, Observation(now, accuser, f"claimed {claim.state.name.lower()}", how))
         elif claim.name in self._kept:
             run = "a new run of it" if change.new_run else f"incarnation {claim.incarnation}"
             self.add(claim.name, Observation(now, claim.name, "claimed alive", run))
 
     def evidence(self, claim: Claim) -> Evidence:
-        """What stands behind a claim, as far as this node knows."""
+        """The evidence for a claim, as far as this node knows it."""
         notes = self.of(claim.name)
         if claim.verdict is None:
             return Evidence(None, "", 0, notes)

@@ -1,4 +1,4 @@
-"""The helper's part in a watch: it looks for itself when others ask, and votes (docs/protocol.md, section 4)."""
+"""The helper's part in a watch: it examines a member when others ask, and votes (docs/protocol.md, section 4)."""
 
 from collections import Counter
 
@@ -25,8 +25,8 @@ from .watch import UNANSWERED, Watch
 __all__ = ["Helper"]
 
 ACCUSER_LIFE = 5.0  # seconds after which an accuser that has stopped asking is forgotten
-MAX_ASKED = 64  # watches kept for one accuser that nobody else had a reason for
-MAX_WATCHES = 4_096  # bounds what members that ask for help can make this node watch
+MAX_ASKED = 64  # watches kept for one accuser alone
+MAX_WATCHES = 4_096  # bounds how much members that ask for help can make this node watch
 
 
 class _Rumoured(msgspec.Struct):
@@ -37,7 +37,7 @@ class _Rumoured(msgspec.Struct):
 
 
 class Helper:
-    """Knows for whom a member is watched, and tells them what is seen."""
+    """Knows for which accusers a member is watched, and votes to them."""
 
     def __init__(
         self,
@@ -60,11 +60,12 @@ class Helper:
         self._tripwires = tripwires
         self._under_watch = under_watch
         self._letters = letters
-        self._asked: Counter[int] = Counter()  # watches kept for each accuser, by its short id
+        self._asked: Counter[int] = Counter()  # how many watches are kept for each accuser, by its short id
         self._rumours: dict[int, _Rumoured] = {}  # of whom accusers asked though they are no members here, by run
 
     def subject(self, request: PingReq, sender: Sender, now: float) -> Entry | None:
-        """Whom to watch for that; None if it is not to be: help is given to live members, about live members."""
+        """The member to watch on that request; None if this node doesn't help: it helps live members, about live
+        members."""
         accuser = sender.member
         entry = self._table.get(request.claim.name)
         if accuser is None:
@@ -84,7 +85,7 @@ class Helper:
         return self._asked[accuser.short_id] < MAX_ASKED and len(self._under_watch) < MAX_WATCHES
 
     def asked(self, watch: Watch, accuser: Entry, now: float) -> float | None:
-        """An accuser asks for that watch: vote. Returns when it asked before, None if it had not."""
+        """Vote for an accuser that asks for that watch. Returns when it last asked, None if it had not."""
         before = watch.accusers.get(accuser.short_id)
         if before is None:
             self._asked[accuser.short_id] += 1
@@ -93,7 +94,7 @@ class Helper:
         return before
 
     def polled(self, poll: Poll, sender: Sender, now: float) -> Watch | None:
-        """An accuser asks for the last word: vote. Returns the watch, if there is one."""
+        """Vote for an accuser that polls. Returns the watch, if there is one."""
         accuser = sender.member
         if accuser is None:
             self._counters.drop(DropReason.STRANGER)
@@ -141,7 +142,7 @@ class Helper:
         return KernelVerdict.REFUSED if gone else KernelVerdict.NONE
 
     def _vote_on_rumour(self, rumour: Rumour | None, accuser: Entry, nonce: int, now: float) -> None:
-        """Say that it has not answered, for so long, or that another run did."""
+        """Vote that the member has not answered for that long, or that another run did."""
         if rumour is None or rumour.stage is Stage.OVER:
             self._counters.drop(DropReason.STRANGER)
             return
@@ -152,7 +153,7 @@ class Helper:
         self._letters.send(vote, accuser, now)
 
     def vote(self, watch: Watch, accuser: Entry, nonce: int, now: float) -> None:
-        """Say what is seen."""
+        """Vote to one accuser."""
         paused = now - self._health.last_pause < self._config.stall_tolerance
         kind = VoteKind.PAUSED if paused else VoteKind.SILENT
         self._tripwires.inform(watch.findings, watch.short_id)
@@ -160,12 +161,12 @@ class Helper:
         self._letters.send(watch.vote(kind, nonce, awake - watch.since, self._config, now, awake), accuser, now)
 
     def tell(self, watch: Watch, now: float) -> None:
-        """Say what is seen to all who asked."""
+        """Vote to all accusers."""
         for accuser in self._accusers(watch, now):
             self.vote(watch, accuser, 0, now)
 
     def tell_life(self, watch: Watch, now: float) -> None:
-        """The member showed life: say so to all who asked."""
+        """Tell all accusers that the member showed life."""
         vote = watch.vote(VoteKind.ALIVE, 0, 0.0, self._config, now, self._health.awake(now))
         for accuser in self._accusers(watch, now):
             self._letters.send(vote, accuser, now)
@@ -179,7 +180,7 @@ class Helper:
         return [entry for entry in entries if entry is not None and entry.live]
 
     def ended(self, watch: Watch) -> None:
-        """The watch is over."""
+        """Let go of a watch that is over."""
         for short_id in watch.accusers:
             self._release(short_id)
 

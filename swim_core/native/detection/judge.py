@@ -1,8 +1,8 @@
-"""The suspicion rule: when a watch is old enough for what, and what it then comes to.
+"""The suspicion rule: when a watch is old enough for which rule, and which verdict follows.
 
-`Judge._rule` is all of it; docs/protocol.md, section 4, says it in words, and the theory stands in `watch`. How long a
-silence has to be depends on how long round trips take, and on how many others are silent here: the trouble may be this
-node's. So that is looked up once for each look at a watch, as its `Schedule`, by which everything is decided then.
+The whole rule is `Judge._rule`; docs/protocol.md, section 4, says it in words, and `watch` has the theory. How long a
+silence must be depends on round trips and on how many others are silent here, since the trouble may be this node's own.
+These are looked up once for each look at a watch, as its `Schedule`, which then decides everything.
 """
 
 from typing import NamedTuple
@@ -20,20 +20,21 @@ from .watch import Watch
 __all__ = ["Judge", "Schedule"]
 
 BRAKE = 3  # times S while most others are under watch
-POLL_LATER = 0.05  # seconds, at least, that helpers are given to see a silent kernel for as long as this node
+POLL_LATER = 0.05  # seconds, at least, that helpers get to see a kernel silent for as long as this node
 
 
 class Schedule(NamedTuple):
-    """When a watch comes to what, as of one moment. Seconds; what is over 0 is still to come.
+    """When a watch is old enough for what, as of one moment. The last three are seconds from now; positive ones are in
+    the future.
 
     Attributes:
         now: the moment.
-        awake: the same on the clock that counts time awake.
-        age: of the watch.
-        tolerance: S; threefold while over half of the others are under watch.
-        host_tolerance: S_host in the same manner; S where that is off.
-        last_word: what the member has to answer the ping that goes with a poll: a network that has just healed would
-            carry the votes of its own side sooner than the member's ack.
+        awake: the moment on the clock that counts time awake.
+        age: the watch's.
+        tolerance: S; three times S while over half of the other members are under watch.
+        host_tolerance: S_host, raised likewise; S if that is off.
+        last_word: how long the member has to answer the ping that goes with a poll: when a network has just healed,
+            votes from this node's side arrive sooner than the member's ack.
         suspect_in: until the silence is old enough to suspect the member.
         dead_in: until it is old enough for a verdict, whatever kernels say.
         poll_in: until it is old enough for a verdict by the member's silence, or by that of the kernel there.
@@ -73,7 +74,7 @@ class Judge:
         self._under_watch = under_watch
 
     def schedule(self, watch: Watch, now: float) -> Schedule:
-        """When the watch comes to what, as things are now."""
+        """The schedule of a watch as things are now."""
         config, rtt, awake, brake = self._config, self._rtt, self._health.awake(now), self._brake()
         age, margin = awake - watch.since, rtt.margin
         tolerance = config.stall_tolerance * brake
@@ -81,7 +82,7 @@ class Judge:
         dead_in = poll_in = tolerance + margin - age
         silence = watch.kernel_silence(now, awake)
         if silence is not None:
-            started_later = max(2 * rtt.p99, POLL_LATER)  # helpers' connections, by a round trip
+            started_later = max(2 * rtt.p99, POLL_LATER)  # helpers began their connections a round trip later
             poll_in = min(dead_in, max(host + margin - age, host + started_later - silence))
         return Schedule(now, awake, age, tolerance, host, rtt.answer, tolerance / 2 - age, dead_in, poll_in)
 
@@ -90,7 +91,8 @@ class Judge:
         return BRAKE if live > 3 and len(self._under_watch) > (live - 1) / 2 else 1
 
     def judge(self, watch: Watch, schedule: Schedule) -> None:
-        """Suspect or declare dead, if a rule holds; the hub hears of it, which ends the watch of one that is dead.
+        """Suspect the member or declare it dead, if a rule holds. The hub is told, which ends the watch of a dead
+        member.
 
         That may take a moment, in which the member itself is asked.
         """
@@ -105,7 +107,7 @@ class Judge:
             self._declare(watch, State.DEAD, rule, schedule)
 
     def _rule(self, watch: Watch, schedule: Schedule) -> Rule | None:
-        """The first of the rules that holds; see `watch`."""
+        """The first rule that holds; see `watch`."""
         now, quorum = schedule.now, self._quorum(watch, schedule.awake)
         if watch.gone(quorum, self._config, now, schedule.awake):
             return Rule.GONE

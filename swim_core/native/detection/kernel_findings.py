@@ -1,4 +1,4 @@
-"""What kernels say of one silent member, as one observer has it, and what it comes to."""
+"""What kernels say about one silent member to one observer, and what follows from that."""
 
 import msgspec
 
@@ -7,32 +7,32 @@ from swim_core.protocol import KernelEvidence
 
 __all__ = ["APART", "EVIDENCE_LIFE", "KernelFindings"]
 
-EVIDENCE_LIFE = 2.0  # seconds that kernel evidence counts
+EVIDENCE_LIFE = 2.0  # seconds for which kernel evidence counts
 APART = 0.8  # re-ping intervals between two refusals by UDP that count as two
-# Seconds between two refusals by TCP that count, with a lost connection, where UDP says nothing: whoever holds a
-# process' TCP number in its place, and lets go of it, must not have it declared dead for a hiccup.
+# Seconds between two refusals by TCP that count, with a lost connection, if UDP says nothing. If something else held
+# the process's TCP port and let go of it, a hiccup must not have the process declared dead.
 SETTLED = 1.0
-VETO_LIFE = 4.0  # seconds that an accepted connection does: until the next one, tried 2 s later, has had its outcome
-TEST_LIFE = 3.0  # seconds awake after which a test whose outcome was never told is asked for again
+VETO_LIFE = 4.0  # seconds for which an accepted connection counts: until the next one, tried 2 s later, has an outcome
+TEST_LIFE = 3.0  # seconds awake after which a test without a reported outcome is repeated
 
 
 class KernelFindings(msgspec.Struct):
-    """What this node's kernel said of the member's address.
+    """What this node's kernel reported about the member's address.
 
-    ``silent`` and ``tested`` are on the clock that counts time awake (`LocalHealth.awake`), all else on the local one.
+    ``silent`` and ``tested`` are on the clock that counts time awake (`LocalHealth.awake`), the others on the local
+    one.
 
     Attributes:
-        contact: whether a tripwire was greeted by this very run before: without that a refused connection says
-            nothing, since perhaps nobody ever listened there.
-        wired: whether that tripwire stands: without it an unanswered connection says nothing, since perhaps a firewall
-            lets only datagrams pass, or the backlog of a process that stalls is full. Where it stands, its kernel
-            would have acked.
+        contact: whether this very run ever greeted a tripwire. If not, a refused connection proves nothing, since
+            perhaps nobody ever listened there.
+        wired: whether that tripwire stands. If not, an unanswered connection proves nothing: a firewall may let only
+            datagrams pass, or the backlog of a stalled process may be full. While it stands, the kernel there acks.
         lost: when such a tripwire broke.
         replaced: when another run answered at the address.
-        reachable: when a connection was accepted; a later refusal by TCP takes it back, as from a kernel that was
-            still tearing the process down.
-        silent: since when connections stay unanswered.
-        tested: since when the present one is.
+        reachable: when a connection was accepted; a later refusal by TCP cancels it, since the kernel may have been
+            tearing the process down.
+        silent: since when connections have stayed unanswered.
+        tested: when the present connection attempt began.
     """
 
     contact: bool = False
@@ -48,7 +48,7 @@ class KernelFindings(msgspec.Struct):
     tested: float | None = None
 
     def take(self, kind: KernelEvidence, now: float, awake: float) -> None:
-        """A kernel said that."""
+        """Take what a kernel reported."""
         if kind is KernelEvidence.REFUSED_UDP:
             self.refuse_udp(now)
         elif kind is KernelEvidence.REFUSED_TCP:
@@ -59,14 +59,14 @@ class KernelFindings(msgspec.Struct):
             self.hear_nothing(awake)
 
     def refuse_udp(self, now: float) -> None:
-        """A datagram was refused."""
+        """Take a refused datagram."""
         if not _recent(self.refused, now):
             self.first_refused = now
         self.refused = now
         self.silent = None
 
     def refuse_tcp(self, now: float) -> None:
-        """A connection was refused."""
+        """Take a refused connection."""
         self.forget_tests()
         self.reachable = None
         if not self.contact:
@@ -76,54 +76,56 @@ class KernelFindings(msgspec.Struct):
         self.refused_tcp = now
 
     def reach(self, now: float) -> None:
-        """A connection was accepted."""
+        """Take an accepted connection."""
         self.forget_tests()
         self.first_refused_tcp = self.refused_tcp = None
         self.reachable = now
 
     def hear_nothing(self, awake: float) -> None:
-        """A connection was not answered in time: the silence counts from when it was begun."""
+        """Take an unanswered connection: the silence counts from its beginning."""
         self.reachable = None
         if self.silent is None:
             self.silent = awake if self.tested is None else self.tested
         self.tested = None
 
     def forget_tests(self) -> None:
-        """What was not answered so far proves nothing."""
+        """Forget connections that were not answered so far: they prove nothing."""
         self.silent = self.tested = None
 
     def wants_test(self, now: float, awake: float) -> bool:
-        """Whether another connection would tell anything new: none is under way, and none was accepted just now.
+        """Whether another connection could tell anything new: none is under way, and none was accepted just now.
 
-        A stalled process takes no connection from its backlog, and a full backlog would look like silence.
+        A stalled process takes no connections from its backlog, and a full backlog would look like silence.
         """
         under_way = self.tested is not None and awake - self.tested < TEST_LIFE
         return not under_way and not _recent(self.reachable, now)
 
     def alarming(self, now: float) -> bool:
-        """Whether there are signs of an end, and not of a silence only."""
+        """Whether there are signs that the process has ended, rather than only of silence."""
         return any(_recent(at, now) for at in (self.lost, self.refused, self.refused_tcp))
 
     def lacks_udp(self, now: float) -> bool:
-        """Whether one more ping may be refused that has to be."""
+        """Whether another refused ping is needed and can be had."""
         return not _recent(self.refused, now)
 
     def lacks_tcp(self, now: float) -> bool:
-        """Whether one more connection may be refused that has to be."""
+        """Whether another refused connection is needed and can be had."""
         return not _recent(self.refused_tcp, now)
 
     def vetoes(self, since: float, now: float) -> bool:
-        """Whether a connection was accepted since then, just now, and by no process that was being taken down."""
+        """Whether a connection was accepted since then, lately, and not by a kernel that was tearing the process
+        down."""
         accepted = self.reachable is not None and self.reachable >= since
         return accepted and _recent(self.reachable, now) and not _recent(self.lost, now)
 
     def verdict(self, reping: float, now: float, awake: float) -> tuple[KernelVerdict, float]:
-        """What it comes to, and since when it has been so, in seconds.
+        """The verdict of these findings, and for how many seconds it has held.
 
-        REFUSED takes a refusal by UDP and one by TCP, or two by UDP that are not one burst: a firewall's REJECT
-        looks like a dead process, so one refusal never kills. Where UDP says nothing (a limit on ICMP, or another
-        system than Linux), a lost connection and two refusals by TCP do, apart enough for a live process to have
-        answered the pings that went with them. A kernel that accepts a connection vetoes all of it.
+        REFUSED takes a refusal by UDP and one by TCP, or two by UDP that are not of one burst: a firewall's REJECT
+        looks like a dead process, so one refusal never kills. If UDP says nothing (because of a limit on ICMP, or on
+        systems other than Linux), a lost connection and two refusals by TCP are enough, if a live process would have
+        had time between them to answer the pings that went with them. A kernel that accepts a connection vetoes
+        REFUSED.
         """
         if self.replaced is not None and _recent(self.replaced, now):
             return KernelVerdict.REFUSED, now - self.replaced

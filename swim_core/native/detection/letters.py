@@ -1,7 +1,8 @@
-"""What a watch says to other members (PING_REQ, POLL, VOTE): at once, or several to a datagram where there is much.
+"""The messages of watches to other members (PING_REQ, POLL, VOTE): sent at once, or several in a datagram if there are
+many.
 
-Of few survivors of many, each watches all the others, asks the same few helpers about each, and is asked by them.
-One by one that would be thousands of datagrams a second, and would hit just when the network is ill.
+When few members survive many, each watches all the dead, asks the same few helpers about each, and is asked by them. In
+single datagrams that would be thousands a second, at the very time when the network is in trouble.
 """
 
 from msgspec import Struct
@@ -16,13 +17,13 @@ from .under_watch import UnderWatch
 
 __all__ = ["Letters"]
 
-PER_SECOND = 40  # datagrams in the long run: with pings, turns and floods they stay below 200 in any second
-BURST = 25  # and at once: all that the few watches of good times ever need
+PER_SECOND = 40  # datagrams a second in the long run: with pings, turns and floods a node stays below 200 in any second
+BURST = 25  # datagrams at once: enough for the few watches of normal times
 TICK = 0.001  # seconds: the least until the next look
 
 
 class _Letter(Struct):
-    """What waits to be said to one member, by kind and subject: what is newer takes the place of what is older."""
+    """The messages waiting for one member, by kind and subject: a newer one replaces an older one."""
 
     to: Entry
     short_id: int
@@ -30,10 +31,11 @@ class _Letter(Struct):
 
 
 class Letters:
-    """Sends the messages of watches within one budget, and what can't go at once together, a member in turn.
+    """Sends the messages of watches within one budget. Those that can't go at once are sent together, to one member
+    after the other.
 
-    Those who were heard lately, and those who may be gone as well, have every other turn: the few who answer must not
-    wait until all who don't were asked.
+    Members that were heard lately and members that may be gone as well take alternate turns: the few that answer must
+    not wait until all that don't have been asked.
     """
 
     def __init__(self, context: NodeContext, under_watch: UnderWatch) -> None:
@@ -42,12 +44,12 @@ class Letters:
         self._outbox = context.outbox
         self._under_watch = under_watch
         self._rate = RateLimit(PER_SECOND, BURST)
-        self._queues: tuple[dict[int, _Letter], dict[int, _Letter]] = {}, {}  # to those heard lately, and to others
+        self._queues: tuple[dict[int, _Letter], dict[int, _Letter]] = {}, {}  # to members heard lately, and to others
         self._turn = 0
         self._scheduled = False
 
     def send(self, message: Further, to: Entry, now: float) -> None:
-        """Say something to a member, now or soon."""
+        """Send a message to a member, now or soon."""
         if not self._scheduled and self._rate.allow(now):
             self._outbox.send(message, to, now)
             return
@@ -60,12 +62,12 @@ class Letters:
         key, message = _abridged(message)
         before = letter.messages.get(key)
         if isinstance(before, Vote) and isinstance(message, Vote) and not message.nonce:
-            message = replace(message, nonce=before.nonce)  # it answers the poll that came before as well
+            message = replace(message, nonce=before.nonce)  # it also answers the poll before
         letter.messages[key] = message
         self._schedule(now)
 
     def clear(self) -> None:
-        """Say nothing of it after all."""
+        """Drop messages about a subject."""
         for queue in self._queues:
             queue.clear()
 
@@ -93,7 +95,7 @@ class Letters:
 
 
 def _abridged(message: Further) -> tuple[tuple[type, object], Further]:
-    """What a message is about, and the message without what only takes room: helpers look up the member themselves."""
+    """The subject of a message, and the message without what only takes room: helpers look up the member themselves."""
     if isinstance(message, PingReq):
         claim = message.claim
         return (PingReq, claim.name), PingReq(message.seq, replace(claim, metadata=b"")) if claim.metadata else message

@@ -1,28 +1,27 @@
-"""Who meets whom in which round, and when: a tournament, computed by each member alone
+"""The pairs of members that meet in each round, and when: a tournament that each member computes by itself
 (docs/protocol.md, section 3).
 
-In SWIM each member pings one other per period, drawn at random. Some are then pinged by several and
-some by none, so a crash may go unseen for periods, and n members cost n exchanges. Here all members
-stand in one order (by a hash of their names), and agree by cluster time on the number of the round.
-That is enough for each to know its partner: one of the two pings, the other acks, and both have
-shown that they live. Each member is examined in every round, for n / 2 exchanges.
+In SWIM each member pings one other per period, drawn at random. Some are then pinged by several and some by none, so a
+crash may go unseen for several periods, and n members need n exchanges. Here all members are in one order (by a hash of
+their names) and agree by cluster time on the number of the round. That is enough for each to know its partner: one of
+the two pings, the other acks, and both have shown that they are alive. Each member is examined in every round, with n /
+2 exchanges.
 
 The pairs are those of a round-robin tournament. In round r two, at places i and j, are a pair if
 
     i + j = c(r) modulo M,    with M the odd one of n and n - 1, and c(r) = floor(frac(r x golden ratio) x M)
 
-For each i there is one j, and theirs is the same sum: so nobody has two partners, and both agree
-without a word. As M is odd, just one place has 2 i = c(r), and would meet itself. It is *left
-over*: where n is even it meets place n - 1, which stands outside; where n is odd the member at the
-next place, which has a partner besides, pings it, too.
+For each i there is one j, for which the sum is the same. So nobody has two partners, and both agree without a message.
+As M is odd, exactly one place has 2 i = c(r) and would meet itself. It is *left over*: if n is even, it meets place n -
+1, which is outside the sum; if n is odd, the member at the next place, which also has a partner, pings it as well.
 
-Multiples of the golden ratio fall evenly into the unit interval, and successive ones far apart. So
-a member meets others from all over the order in successive rounds, and all of them in the long run.
-c(r) is a *fraction* of the order: a view that differs by one member shifts partners by few places,
-and not all pairs anew. Where two disagree all the same, one waits in vain and then pings
-(`Prober`), so that a round costs more, and nobody goes unexamined.
+Multiples of the golden ratio are spread evenly over the unit interval, and successive ones are far apart. So a member
+meets others from all over the order in successive rounds, and all of them in the long run. c(r) is a *fraction* of the
+order: a view that differs by one member shifts partners by a few places, and doesn't change all pairs. If two members
+still disagree, the one whose partner fails to ping it pings instead (`Prober`). Such a round costs more, but nobody
+goes unexamined.
 
-All of it is pure functions; the turn of a node, which has states, is in `prober`.
+These are pure functions; the state of a node's turn is in `prober`.
 """
 
 from math import floor, modf
@@ -33,16 +32,18 @@ __all__ = ["SPREAD", "Meeting", "meeting", "moment"]
 GOLDEN = 0.6180339887498949
 WHOLE = 1 << 64  # a phase is a fraction of it
 SCATTER = 0x9E3779B97F4A7C15  # odd; the sums of a round's pairs lie close together, since their places do
-SPREAD = 0.25  # share of a round in which its pairs meet; more of it, and more time lies between meetings of a member
+SPREAD = (
+    0.25  # share of a round in which its pairs meet; a larger one would lengthen the times between a member's meetings
+)
 
 
 class Meeting(NamedTuple):
     """What a member does in a round.
 
     Attributes:
-        partner: the place of whom it meets; its own place if it is left over.
-        pings: whether it is the one of the two to ping.
-        besides: the place of whom it pings besides, who is left over; None as a rule.
+        partner: the place of the member that it meets; its own place if it is left over.
+        pings: whether it is the one that pings.
+        besides: the place of the left-over member that it pings as well; usually None.
     """
 
     partner: int
@@ -51,7 +52,8 @@ class Meeting(NamedTuple):
 
 
 def meeting(place: int, round_: int, members: int) -> Meeting:
-    """Whom the member at ``place``, of 0 to ``members`` - 1, meets in a round, of at least two ``members``.
+    """The meeting in a round of the member at ``place``, from 0 to ``members`` - 1; there must be at least two
+    ``members``.
 
     The lower place pings in even rounds, the higher one in odd ones.
     """
@@ -70,5 +72,5 @@ def meeting(place: int, round_: int, members: int) -> Meeting:
 
 
 def moment(phase: int, partner: int, round_: int, interval: float) -> float:
-    """When the two with these phases meet: in the first quarter of a round, in the unit of ``interval``."""
+    """When the two members with these phases meet: in the first quarter of a round, in the unit of ``interval``."""
     return (round_ + SPREAD * ((phase + partner) * SCATTER % WHOLE) / WHOLE) * interval

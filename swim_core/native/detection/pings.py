@@ -1,4 +1,4 @@
-"""Pings under way: which ack answers which ping, how long it took, and which refusal quotes one."""
+"""Pings under way: which ack answers which ping, how long that took, and which refusal quotes a ping."""
 
 import msgspec
 
@@ -14,8 +14,8 @@ from swim_core.shared.timers import Timer
 __all__ = ["Pings"]
 
 MAX_KNOWN = 1_024  # pings remembered for late acks; bounds the memory of a node whose peers don't answer
-QUOTED = 24  # leading bytes, the random seq among them; Linux quotes 520 of a refused datagram, a forger knows none
-QUOTED_SEALED = 40  # the same behind a header that is longer, and no secret
+QUOTED = 24  # leading bytes, including the random seq; Linux quotes 520 of a refused datagram, a forger knows none
+QUOTED_SEALED = 40  # leading bytes of a sealed ping, whose header is longer and not secret
 
 
 class _Sent(msgspec.Struct, frozen=True):
@@ -44,7 +44,7 @@ class Pings:
         self._asked: dict[int, Timer] = {}
 
     def ask(self, to: Entry, now: float) -> None:
-        """Ping a member for the application, which is told how it went."""
+        """Ping a member for the application, which is told the outcome."""
         seq = self.send(to, now)
         if seq is not None:
             self._asked[seq] = self._timers.at(now + self._rtt.probe_timeout, lambda _: self._tell(seq, to, None))
@@ -60,7 +60,7 @@ class Pings:
         seq = self._unguessable.u32()
         short_id = to.short_id
         if accused is not None and riding is None:
-            riding = Piggyback()  # nothing that waits: a path that swallows large datagrams must kill nobody
+            riding = Piggyback()  # no pending items: a path that swallows large datagrams must kill nobody
         data = self._outbox.send(Ping(seq, short_id, self._clock.read(now), accused), to, now, riding=riding)
         if data is None:
             return None
@@ -71,8 +71,8 @@ class Pings:
         return seq
 
     def acked(self, seq: int, short_id: int, source: Address, now: float) -> bool:
-        """Whether an ack answers a ping of ours. The round trip of a probe is then recorded; not those of the
-        pings of a watch, all of which a member that stalled answers at once, late, when it wakes.
+        """Whether an ack answers a ping of this node. If so, the round trip of a probe is recorded. Those of a watch's
+        pings are not: a member that stalled answers them all late and at once when it wakes.
         """
         sent = self._sent.get(seq)
         if sent is None or sent.short_id != short_id or sent.address != source:
@@ -89,7 +89,8 @@ class Pings:
         return True
 
     def other_answered(self, seq: int, source: Address) -> int | None:
-        """The short id that a ping was meant for, which another run at its address answered; None if none was."""
+        """The short id of the run for which a ping was meant that another run at its address answered; None if there
+        was none."""
         sent = self._sent.get(seq)
         if sent is None or sent.address != source:
             return None
@@ -97,7 +98,7 @@ class Pings:
         return sent.short_id
 
     def refused(self, destination: Address, quoted: bytes) -> int | None:
-        """The short id that a refused ping was meant for; None if nothing of the kind was sent there."""
+        """The short id of the run for which a refused ping was meant; None if no such ping was sent there."""
         if len(quoted) < self._quoted:
             return None
         for seq in reversed(self._sent):
@@ -108,5 +109,5 @@ class Pings:
         return None
 
     def drop(self) -> None:
-        """Forget all pings: this node paused, and what they would measure is the pause."""
+        """Forget all pings: this node paused, and they would measure the pause."""
         self._sent.clear()

@@ -1,7 +1,8 @@
-"""Probing: by cluster time all agree who meets whom, so each member shows life exactly once per interval.
+"""Probing: by cluster time all members agree on the pairs, so each shows life exactly once per interval.
 
-One of a pair pings and the other acks, which shows either that the other lives. Who waits for a ping in vain pings
-itself. So one exchange examines two members, and a round costs half of what it would if each member were pinged.
+One member of a pair pings and the other acks, so each learns that the other is alive. A member whose partner fails to
+ping it in time sends the ping instead. So one exchange examines two members, and a round costs half as much as if each
+member were pinged.
 """
 
 from functools import partial
@@ -18,7 +19,7 @@ __all__ = ["Prober"]
 
 
 class Prober:
-    """Takes this node's turn in every round, and reports who did not answer."""
+    """Takes this node's turn in every round, and reports members that did not answer."""
 
     def __init__(self, context: NodeContext, pings: Pings, health: LocalHealth, now: float) -> None:
         self._hub = context.hub
@@ -32,31 +33,33 @@ class Prober:
         self._health = health
         self._counters = context.counters
         self.probes: dict[int, Timer] = {}
-        """Probes under way: the deadline of each, by the short id of whom it went to."""
+        """Probes under way: the deadline of each, by the short id of the member that was pinged."""
         self.awaited: Entry | None = None
-        """Who is to ping this node in the round that is planned; None if it is this node that pings, or nobody does."""
-        self._partner: Entry | None = None  # None: this node is left over, or alone
-        self._besides: Entry | None = None  # who is left over, and this node's to ping
-        self._opens = now  # from when on a datagram of the partner is a meeting of this round
+        """The member that is to ping this node in the planned round; None if this node pings, or nobody does."""
+        self._partner: Entry | None = None  # None if this node is left over, or alone
+        self._besides: Entry | None = None  # the left-over member that this node pings as well
+        self._opens = now  # from then on, a datagram from the partner counts as this round's meeting
         self._timer: Timer | None = None
         self._planned_round = -1
-        self._round = -1  # the last one in which the turn was taken
+        self._round = -1  # the last round in which the turn was taken
         self._planned: tuple[int, int] | None = None
         self._met = False
         self._taken = now
         self.enabled = True
-        """False once superseded or left: rounds go on, probes don't."""
+        """False once this node is superseded or has left: rounds go on, probes don't."""
 
     def settle(self, now: float) -> None:
-        """Plan anew if the partner showed up, or members or the clock changed; called after every input."""
+        """Replan the turn if the partner showed up, or members or the clock changed; called after every input."""
         if self._planned != (self._topology.version, self._clock.moved):
             if self._met:
                 self._end_turn(now)
-            elif self.awaited is None or now < self._opens:  # else it is due: changes don't excuse it
+            elif (
+                self.awaited is None or now < self._opens
+            ):  # otherwise the meeting is due: changes don't excuse the partner
                 self._plan(now)
 
     def showed_up(self, now: float) -> None:
-        """The member that is awaited sent something: if it is time, that was this round's meeting."""
+        """Take a datagram from the awaited member: if it is time, that was this round's meeting."""
         if now >= self._opens:
             self._met, self._planned = True, None
 
@@ -69,7 +72,7 @@ class Prober:
         interval = self._interval_ms
         cluster_ms = self._clock.exact(now)
         round_ = max(int(cluster_ms // interval), 0)
-        if round_ <= self._round <= round_ + 1:  # taken already; a later one means that the clock was set back
+        if round_ <= self._round <= round_ + 1:  # already taken; a later one means that the clock was set back
             round_ = self._round + 1
         while True:
             pings = self._meet(me, round_)
@@ -79,7 +82,7 @@ class Prober:
                 break
             round_ += 1
         self._planned_round = round_
-        latest = max(now, self._taken + 2 * interval / 1000.0)  # a clock that is pushed on stops no turns
+        latest = max(now, self._taken + 2 * interval / 1000.0)  # turns go on even if others push the clock ahead
         when = min(now + (at - cluster_ms) / 1000.0, latest)
         self.awaited = None if pings else partner
         if self.awaited is not None:
@@ -89,7 +92,7 @@ class Prober:
         self._timer = self._timers.at(when, self._take_turn)
 
     def _meet(self, me: Entry, round_: int) -> bool:
-        """Look up whom this node meets in a round; returns whether it is the one to ping."""
+        """Look up this node's partner in a round; returns whether this node pings."""
         live = self._table.live_count
         self._partner = self._besides = None
         if live < 2 or not me.live:
@@ -106,7 +109,7 @@ class Prober:
         return meets.pings
 
     def _take_turn(self, now: float) -> None:
-        """Ping the partner; or do so since it didn't, though it was its turn to."""
+        """Ping the partner, either in this node's turn or because the partner failed to."""
         if self.enabled and self._partner is not None and self._partner.live:
             self.probe(self._partner, now)
         self._end_turn(now)
@@ -124,10 +127,10 @@ class Prober:
         self.expect(target, now)
 
     def expect(self, target: Entry, now: float) -> None:
-        """A member was pinged: report it if it shows no sign of life in time."""
+        """Note that a member was pinged: report it if it shows no sign of life in time."""
         short_id = target.short_id
         if short_id in self.probes:
-            return  # an earlier probe is still under way; its deadline stands
+            return  # an earlier probe is under way; its deadline holds
         timed_out = partial(self._timed_out, target, short_id, now)
         self.probes[short_id] = self._timers.at(now + self._rtt.probe_timeout, timed_out)
 
@@ -138,11 +141,11 @@ class Prober:
             self._hub.probe_failed(target, sent, now)
 
     def heard(self, short_id: int) -> None:
-        """A member showed life: its probe is answered."""
+        """End the probe of a member that showed life."""
         self.probes.pop(short_id).cancel()
 
     def drop(self) -> None:
-        """Forget the probes under way: this node paused, and their time is up through no fault of theirs."""
+        """Forget the probes under way: this node paused, so missed deadlines are not the members' fault."""
         for timer in self.probes.values():
             timer.cancel()
         self.probes.clear()
