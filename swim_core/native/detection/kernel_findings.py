@@ -105,16 +105,16 @@ class KernelFindings(msgspec.Struct):
         return any(_recent(at, now) for at in (self.lost, self.refused, self.refused_tcp))
 
     def lacks_udp(self, now: float) -> bool:
-        """Whether another refused ping is needed and can be had."""
+        """Whether no ping was refused lately."""
         return not _recent(self.refused, now)
 
     def lacks_tcp(self, now: float) -> bool:
-        """Whether another refused connection is needed and can be had."""
+        """Whether no connection was refused lately."""
         return not _recent(self.refused_tcp, now)
 
     def vetoes(self, since: float, now: float) -> bool:
-        """Whether a connection was accepted since then, lately, and not by a kernel that was tearing the process
-        down."""
+        """Whether a connection was accepted lately, since that moment, and no tripwire broke, which would mean that the
+        kernel was tearing the process down."""
         accepted = self.reachable is not None and self.reachable >= since
         return accepted and _recent(self.reachable, now) and not _recent(self.lost, now)
 

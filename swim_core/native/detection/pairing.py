@@ -32,9 +32,7 @@ __all__ = ["SPREAD", "Meeting", "meeting", "moment"]
 GOLDEN = 0.6180339887498949
 WHOLE = 1 << 64  # a phase is a fraction of it
 SCATTER = 0x9E3779B97F4A7C15  # odd; the sums of a round's pairs lie close together, since their places do
-SPREAD = (
-    0.25  # share of a round in which its pairs meet; a larger one would lengthen the times between a member's meetings
-)
+SPREAD = 0.25  # share of a round in which its pairs meet; a larger one would lengthen the time between meetings
 
 
 class Meeting(NamedTuple):

@@ -1,4 +1,4 @@
-"""Answers to those who ask, and what is meant for the application alone."""
+"""Answers to questions, and messages for the application."""
 
 from swim_core.address import pack
 from swim_core.events import MessageReceived
@@ -35,7 +35,8 @@ class Responder:
             self._outbox.reply(NotMe(ping.seq), sender, now)
 
     def _ack(self, ping: Ping, sender: Sender, now: float) -> None:
-        """A stranger learns from where it is seen, unless its ping is too short for that: see `Appearance`."""
+        """Ack a ping. A stranger also learns its address as seen from here, if its ping is long enough: see
+        `Appearance`."""
         digest = self._view_digest.value
         if sender.proven is not None:
             self._outbox.reply(Ack(ping.seq, digest), sender, now)
@@ -43,7 +44,7 @@ class Responder:
             self._outbox.reply(AckElsewhere(ping.seq, digest), sender, now)
 
     def asked_for_claim(self, want: WantClaim, sender: Sender, now: float) -> None:
-        """Say who goes by a short id."""
+        """Answer with the claim of a short id."""
         entry = self._table.by_id(want.short_id)
         if entry is not None:
             self._outbox.reply(ClaimOf(want.nonce, entry.claim), sender, now)

@@ -1,4 +1,4 @@
-"""What a node does that hears nobody: it asks members, other ones in each round, and the seeds."""
+"""What a node does when it hears nobody: it asks the seeds and some members, other ones in each round."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ MOST_PINGS = 64  # allow: few survivors of many must find each other before each
 
 
 class Search:
-    """Looks for anybody who answers."""
+    """Looks for any member that answers."""
 
     def __init__(self, context: NodeContext, pings: Pings) -> None:
         self._table = context.table
@@ -26,7 +26,7 @@ class Search:
         self._unasked: list[Entry] = []
 
     def on_round(self, seeds: Sequence[Address], now: float) -> None:
-        """Ask some members, other ones each time until all were asked, and those at the addresses of ``seeds``."""
+        """Ask some members, different ones until all have been asked, and those at the addresses of ``seeds``."""
         count = max(PINGS, min(len(self._topology.order) // ROUNDS, MOST_PINGS))
         if len(self._unasked) < count:
             others = [entry for entry in self._topology.others() if entry not in self._unasked]

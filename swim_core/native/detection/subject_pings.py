@@ -1,6 +1,6 @@
-"""The pings of watches: to whom this node watches, and not too many of them.
+"""The pings to members under watch, within a budget.
 
-Of few survivors of many each watches all the others. What a node sends stays bounded, however many have gone.
+When few members survive many, each watches all the dead. What a node sends is bounded, however many are gone.
 """
 
 from swim_core.native.context import NodeContext
@@ -12,12 +12,14 @@ from .watch import Watch
 __all__ = ["SubjectPings"]
 
 PER_SECOND = 45  # of all watches together
-FIRST_PINGS = 30  # of them: they go before others, lest those who have been silent for long keep the rest waiting
+FIRST_PINGS = (
+    30  # of them: they take precedence, so that members that have long been silent don't keep the others waiting
+)
 AT_ONCE = 15
 
 
 class SubjectPings:
-    """Pings members under watch: each in turn every half interval, or as soon as its place in the line comes."""
+    """Pings members under watch: each every half interval, or when its place in the line comes."""
 
     def __init__(self, context: NodeContext, pings: Pings) -> None:
         self._interval = context.config.reping_interval
@@ -26,7 +28,7 @@ class SubjectPings:
         self._in_all = RateLimit(PER_SECOND, AT_ONCE)
 
     def in_turn(self, watch: Watch, now: float) -> bool:
-        """Ping the member, whose turn it is, or take a place in the line; returns whether it was pinged."""
+        """Ping the member, whose turn it is, or let it take a place in the line; returns whether it was pinged."""
         if watch.booked is None:
             line = self._in_all if watch.pings else self._first
             watch.ping_at = line.book(now)
@@ -41,7 +43,7 @@ class SubjectPings:
         return True
 
     def besides(self, watch: Watch, now: float) -> bool:
-        """Ping the member out of turn, if that is not too much; returns whether it was pinged."""
+        """Ping the member out of turn, if the budget allows it; returns whether it was pinged."""
         allowed = self._in_all.allow(now)
         if allowed:
             self.send(watch, now)

@@ -1,7 +1,8 @@
 """Tripwires: connections that break when a process dies, and connections made to ask a kernel (docs/protocol.md).
 
-The core opens none. It says whom to wire (`TripwirePlan`) and where to try a connection (`Tripwires.poll`); an adapter
-does so and feeds back what the kernels said. A broken tripwire is a reason to test, never a verdict.
+The core opens none. It says which members to connect to (`TripwirePlan`) and where to try a connection
+(`Tripwires.poll`); an adapter does so and feeds back what the kernels said. A broken tripwire is a reason to test,
+never a verdict.
 """
 
 from swim_core.address import Address, is_loopback
@@ -22,17 +23,17 @@ from .prober import Prober
 __all__ = ["Tripwires"]
 
 RETESTS = (1, 3, 7, 15, 31)
-"""Units of time after which tests are repeated. A kernel takes a process down one socket after the other: for some ms
-its listener may still accept, or its UDP socket swallow a ping. And what was asked, or the answer, may be lost."""
-UNIT = 0.01  # seconds, at least: where an answer takes longer it is waited for
-# Seconds until a kernel that said nothing, though its process lived, is asked again, and between two times after that.
+"""Units of time after which tests are repeated. A kernel closes the sockets of a process one after the other: for some
+ms its listener may still accept, or its UDP socket swallow a ping. The question or the answer may also be lost."""
+UNIT = 0.01  # seconds, at least; if an answer takes longer, it is waited for
+# Seconds until a kernel that was silent though its process was alive is asked again, and between later questions.
 # Adapters end a connection on which nothing comes for 40 s.
 ASK_SOON, ASK_AGAIN = 1.0, 10.0
-_THIS_HOST = {"0.0.0.0", "::"}  # to connect there is to connect to a loopback address
+_THIS_HOST = {"0.0.0.0", "::"}  # connecting there connects to a loopback address
 
 
 class Tripwires:
-    """Knows whom to wire, who was greeted, and which connections are to be tried.
+    """Knows which members to wire, which were greeted, and which connections to try.
 
     Attributes:
         enabled: whether the adapter speaks TCP for this node.
@@ -55,21 +56,25 @@ class Tripwires:
         self._evidence_log = evidence_log
         self._prober = prober
         self._greeted: set[int] = set()  # short ids
-        self._standing: set[int] = set()  # of those whose connection has not broken since
-        self._doubted: dict[int, Timer] = {}  # of those, whose kernels said nothing though they lived: when to ask
+        self._standing: set[int] = set()  # short ids of those whose connection has not broken since
+        self._doubted: dict[
+            int, Timer
+        ] = {}  # of those whose kernel was silent though they were alive: when to ask again
         self._lost: dict[int, float] = {}  # short ids of those whose connection broke lately
-        self._testing: set[int] = set()  # those of them that are tested again and again
+        self._testing: set[int] = set()  # those of them whose tests are being repeated
         self._connects: dict[Address, None] = {}
         self._plan = NO_TRIPWIRES
         self._seal = None if context.sealer is None else KeysForTripwires(context.sealer)
-        self._wired: tuple[int, int, bool] | None = None  # of which members, as whom, and whether at all
+        self._wired: tuple[int, int, bool] | None = (
+            None  # the plan's topology version, own run, and whether it is enabled
+        )
         self.enabled = False
 
     # ------------------------------------------------------------------ what the adapter asks
 
     @property
     def tripwire_plan(self) -> TripwirePlan:
-        """Whom to wire; the same object until that changes."""
+        """The members to wire; the same object until that changes."""
         wired = (self._table.topology.version, self._local.short_id, self._local.silent)
         if self.enabled and wired != self._wired:
             self._wired = wired
@@ -85,7 +90,7 @@ class Tripwires:
 
     @property
     def standing(self) -> int:
-        """How many of those that are wired were greeted, and have not broken since."""
+        """How many tripwires of the plan were greeted and have not broken since."""
         return sum(run_greeted(peer.greeting) in self._standing for peer in self.tripwire_plan.peers)
 
     def _greeting(self, short_id: int) -> bytes:
@@ -102,13 +107,14 @@ class Tripwires:
     # ------------------------------------------------------------------ what the adapter tells
 
     def entry_of(self, greeting: bytes, address: Address) -> Entry | None:
-        """The live member that a tripwire to ``address`` with that greeting leads to; None if it is none any more."""
+        """The live member that a tripwire to ``address`` with that greeting leads to; None if there is none any
+        longer."""
         short_id = run_greeted(greeting) if self.enabled else None
         entry = None if short_id is None else self._table.by_id(short_id)
         return entry if entry is not None and entry.live and entry.address == address else None
 
     def feed(self, entry: Entry, kind: KernelEvidence, now: float) -> None:
-        """A tripwire to that member was greeted, or broke."""
+        """Take the news that a tripwire to that member was greeted, or broke."""
         if kind is KernelEvidence.CONNECTED:
             self.trust(entry.short_id)
             self._greeted.add(entry.short_id)
@@ -122,7 +128,7 @@ class Tripwires:
         self._standing.discard(short_id)
 
     def _test_after_loss(self, entry: Entry, now: float) -> None:
-        """Ping the member and have a connection tried, now and a few times more."""
+        """Ping the member and have a connection tried, now and a few more times."""
         short_id = entry.short_id
         self._evidence_log.note_kernel(entry.name, KernelEvidence.CONNECTION_LOST, now)
         self._lost[short_id] = now
@@ -133,7 +139,7 @@ class Tripwires:
         self._timers.at(now + EVIDENCE_LIFE, lambda at: self._forget_loss(short_id, now))
 
     def retests(self, now: float) -> list[float]:
-        """When to repeat tests that begin now, and what else is urgent, if that brought no answer."""
+        """When to repeat tests that begin now, and other urgent steps, as long as there is no answer."""
         unit = max(UNIT, 1.5 * (self._rtt.quantile(0.5) or 0.0))
         return [now + unit * units for units in RETESTS]
 
@@ -153,15 +159,17 @@ class Tripwires:
     # ------------------------------------------------------------------ what other components ask and tell
 
     def connect(self, entry: Entry) -> None:
-        """Have a connection tried to the member's address; one more on a fresh socket, if one is under way: a lost SYN
-        is not sent again for a second."""
+        """Have a connection to the member's address tried, and another one on a fresh socket if one is under way: a
+        lost SYN is not sent again for a second."""
         if self.enabled and self._leads_to_it(entry.address):
             self._connects[entry.address] = None
 
     def _leads_to_it(self, address: Address) -> bool:
-        """Whether a connection to a member's address can lead to it: not to this host, unless this node lives there.
+        """Whether a connection to a member's address can lead to that member, and not to this host (unless this node is
+        there).
 
-        A claim is easily made up. Members elsewhere must not have services tried that this host keeps to itself.
+        Claims are easily made up. They must not make members connect to services that their hosts offer on loopback
+        only.
         """
         return is_loopback(self._local.address) or not (is_loopback(address) or address.host in _THIS_HOST)
 
@@ -170,15 +178,15 @@ class Tripwires:
         return short_id in self._greeted
 
     def inform(self, findings: KernelFindings, short_id: int) -> None:
-        """Note what became of the tripwire to that run."""
+        """Note whether the tripwire to that run stands."""
         findings.wired = short_id in self._standing and short_id not in self._doubted
         findings.lost = self._lost.get(short_id)
 
     def doubt(self, entry: Entry, now: float) -> None:
-        """The member's kernel said nothing, and the member was heard, or others say that it was.
+        """Note that the member's kernel was silent although the member was heard, here or by others.
 
-        Perhaps no TCP gets there any more, and its tripwire does not show that yet. Until a connection is answered the
-        next silence would say nothing of its host.
+        Perhaps TCP no longer gets there, and its tripwire does not show that yet. Until a connection is answered, the
+        next silence says nothing about its host.
         """
         if entry.short_id in self._standing and entry.short_id not in self._doubted:
             self._ask_later(entry, entry.short_id, now + ASK_SOON)
@@ -190,37 +198,37 @@ class Tripwires:
         if entry.short_id == short_id and entry.live:
             self._ask_later(entry, short_id, now + ASK_AGAIN)
             self.connect(entry)
-        else:  # its tripwire is not kept, either
+        else:  # its tripwire is not kept any longer
             self._break(short_id)
 
     def trust(self, short_id: int) -> None:
-        """A connection to that run was answered."""
+        """Note that a connection to that run was answered."""
         timer = self._doubted.pop(short_id, None)
         if timer is not None:
             timer.cancel()
 
     def lost_at(self, short_id: int) -> float | None:
-        """When a tripwire to that run broke, if that was lately and it has answered no ping since."""
+        """When a tripwire to that run broke, if that was lately and the run has answered no ping since."""
         return self._lost.get(short_id)
 
     def answered(self, short_id: int) -> None:
-        """That run answered a ping: whatever broke the connection, it was not its end."""
+        """Note that a run answered a ping: whatever broke the connection, it was not the end of that run."""
         self._lost.pop(short_id, None)
         self._testing.discard(short_id)
 
     def hand_over(self, short_id: int) -> None:
-        """A watch makes the tests of that run from now on."""
+        """Leave the tests of that run to a watch from now on."""
         self._testing.discard(short_id)
 
     def on_change(self, change: Change) -> None:
-        """A claim about a member changed: what is known of a run that has ended is of no use.
+        """Forget what is known of a run that has ended.
 
-        One that is DEAD may refute that within the second in which its tripwire is kept: it will not be greeted anew.
+        A DEAD member may refute that within the second in which its tripwire is kept: there will be no new greeting.
         """
         if change.before is not None and (change.claim.state is State.LEFT or change.new_run):
             self.forget(change.before_id)
 
     def forget(self, short_id: int) -> None:
-        """The member of that run was forgotten."""
+        """Forget a run whose member was forgotten."""
         self._greeted.discard(short_id)
         self._break(short_id)

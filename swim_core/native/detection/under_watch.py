@@ -1,4 +1,4 @@
-"""The members that this node is watching, and what follows when there are many."""
+"""The members that this node is watching, and what follows from their number."""
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from .watch import Watch
 __all__ = ["UnderWatch"]
 
 SEVERAL = 4  # at once: other silent members may be gone as well
-MANY = 8  # more at once are a rack, a partition, or this node's own trouble, and no longer chance
+MANY = 8  # more at once are no longer chance, but a rack, a partition, or this node's own trouble
 
 
 class UnderWatch:
@@ -18,7 +18,7 @@ class UnderWatch:
 
     def __init__(self) -> None:
         self._watches: dict[int, Watch] = {}
-        self._since: list[float] = []  # of all of them, ascending
+        self._since: list[float] = []  # when each began, ascending
 
     def __len__(self) -> int:
         return len(self._watches)
@@ -34,23 +34,23 @@ class UnderWatch:
         return self._watches.get(short_id)
 
     def add(self, watch: Watch) -> None:
-        """Keep one more."""
+        """Add a watch."""
         self._watches[watch.short_id] = watch
         insort(self._since, watch.since)
 
     def remove(self, watch: Watch) -> None:
-        """Keep it no longer; harmless if it is not kept."""
+        """Remove a watch; harmless if it isn't there."""
         if self._watches.pop(watch.short_id, None) is not None:
             del self._since[bisect_left(self._since, watch.since)]
 
     @property
     def several(self) -> bool:
-        """Whether there are so many that more may well be gone."""
+        """Whether so many members are watched that others may well be gone, too."""
         return len(self._watches) >= SEVERAL
 
     @property
     def many(self) -> bool:
-        """Whether there are so many that what is done for each must be less."""
+        """Whether so many members are watched that each must get less attention."""
         return len(self._watches) > MANY
 
     @property
@@ -59,9 +59,9 @@ class UnderWatch:
         return any(watch.accusing for watch in self._watches.values())
 
     def hears(self, entry: Entry) -> bool:
-        """Whether a member may well hear what it is sent: it lives, and is not under watch."""
+        """Whether a member probably hears what it is sent: it is live and not under watch."""
         return entry.live and entry.short_id not in self._watches
 
     def silent_since(self, awake: float) -> int:
-        """How many have been silent since that moment of the clock that counts time awake, or longer."""
+        """How many have been silent at least since that moment on the clock that counts time awake."""
         return bisect_right(self._since, awake)

@@ -1,32 +1,29 @@
-"""A watch: what this node knows about one silent member, and which rule that satisfies
-(docs/protocol.md, section 4).
+"""A watch: what this node knows about one silent member, and which rules that satisfies (docs/protocol.md, section 4).
 
-That one probe failed proves little: the ping, the ack, the line or this very node may be what
-failed. So it only begins a *watch*, at the node whose probe it was, the *accuser*, and at those
-whom it asks to look, the *helpers*. Each pings the member, and has connections tried to learn what
-the kernel there says; the accuser judges by what all of them see. One watch may serve both parts.
+One failed probe proves little: the ping, the ack, the line or this very node may have failed. So it only begins a
+*watch*, at the node whose probe failed, the *accuser*, and at the members that it asks to look, the *helpers*. Each
+pings the member, and has connections tried to learn what the kernel there says; the accuser judges by what all of them
+see. One watch may serve both parts.
 
     HELPING    others asked this node to look; it votes on what it sees
     ACCUSING   its own probe failed: helpers are asked, and their votes are gathered
     POLLING    the silence is old enough for a verdict: helpers and the member are asked for the last word
     OVER       life was shown, a verdict was given, here or elsewhere, or nobody asks any more
 
-`NEXT` holds what may follow what. Who accuses does so until the end. From POLLING a watch goes back
-to ACCUSING when what was old enough is no longer: most others fell silent as well, which triples
-the tolerance, or a kernel that was silent answers. A sign of life ends it in any stage, at once.
+`NEXT` says which stages may follow which. An accuser remains one until the end. A watch goes back from POLLING to
+ACCUSING when its silence is no longer old enough, because most others fell silent as well, which triples the tolerance,
+or because a silent kernel answers. A sign of life ends a watch in any stage, at once.
 
-It comes to something by these rules (`Judge`); S is the stall tolerance, m some round trips,
-q = min(2, members who could say):
+These rules decide (`Judge`); S is the stall tolerance, m some round trips, q = min(2, members who could say):
 
     GONE        refused here and at min(1, q) helpers, however young: kernels say that nobody is there
     SILENT      older than S + m, and q helpers answered a poll with a silence of their own of S
     HOST_GONE   the same with the host tolerance, where connections to it are not answered either
     SUSPICION   older than S / 2, and min(1, q) helpers confirm S / 4: others are told, and it may refute
 
-A watch is about one run. If somebody suspects that run at a higher incarnation, it goes on with
-that one. Ages and silences are in seconds awake (`LocalHealth.awake`): while this node is paused or
-deaf it could hear no answer. Kernel evidence, votes and schedules are in seconds of the local
-clock.
+A watch is about one run. If somebody suspects that run at a higher incarnation, the watch goes on with that one. Ages
+and silences are in seconds awake (`LocalHealth.awake`), since a node that is paused or deaf can hear no answer. Kernel
+evidence, votes and schedules are in seconds of the local clock.
 """
 
 from collections import deque
@@ -48,9 +45,9 @@ from .kernel_findings import KernelFindings
 
 __all__ = ["NEXT", "AskedHelper", "Stage", "Watch"]
 
-UNANSWERED = 2  # pings, at least, before a silence says anything: one may be lost
-VOTE_LIFE = 1.3  # seconds that a vote counts
-NONCES = 3  # polls whose answers count
+UNANSWERED = 2  # pings, at least, before a silence counts: one may be lost
+VOTE_LIFE = 1.3  # seconds for which a vote counts
+NONCES = 3  # the latest polls, whose answers count
 
 
 class Stage(Enum):
@@ -88,7 +85,7 @@ class AskedHelper(msgspec.Struct):
         return self.vote.silence / 1000.0
 
     def kernel(self, now: float) -> KernelVerdict:
-        """What its kernel says, in a vote that counts."""
+        """What its kernel says, if its vote counts."""
         return self.vote.kernel if self.vote is not None and now - self.voted <= VOTE_LIFE else KernelVerdict.NONE
 
 
@@ -97,24 +94,24 @@ class Watch(msgspec.Struct):
 
     Attributes:
         entry: the member.
-        short_id: of the run that is watched.
-        incarnation: that is accused.
-        since: awake clock at t0, the sending of the first unanswered ping.
-        pings: sent in this watch.
+        short_id: the short id of the run under watch.
+        incarnation: the incarnation that is accused.
+        since: when the first unanswered ping was sent (t0), on the clock that counts time awake.
+        pings: how many were sent in this watch.
         stage: how far it has come.
-        judged: whether a verdict was given at this incarnation, and the member is asked before it is believed.
-        accusers: short ids of those it is a helper for, and when they last asked.
-        helpers: asked so far, by name (a helper that restarts goes on), in the order of rank.
-        candidates: who may be asked next, best rank last.
-        pinged: when last.
-        polled: when the last poll went out, and a ping to the subject with it.
+        judged: whether a verdict was given at this incarnation, which is put to the member before it is believed.
+        accusers: short ids of the members that this node helps, and when they last asked.
+        helpers: the helpers asked so far, by name (a helper that restarts remains one), in the order of rank.
+        candidates: members that may be asked next, best rank last.
+        pinged: when the member was last pinged.
+        polled: when the last poll went out, together with a ping to the subject.
         ping_at: when the next ping is due.
-        ask_at: when helpers are next asked again, as accuser.
-        poll_at: when they may next be polled.
+        ask_at: when the accuser next asks its helpers again.
+        poll_at: when helpers may next be polled.
         booked: where the next ping has its place in line, if it has to wait.
-        timer: what has the watch looked at next.
-        repeats: when tests and requests are repeated, since the subject seems to have ended; None as long as it seems
-            silent only.
+        timer: goes off when the watch is next due.
+        repeats: when tests and requests are repeated because the subject seems to have ended; None as long as it only
+            seems silent.
         hurried: when that was seen: an earlier connection tells nothing of it.
     """
 
@@ -151,18 +148,18 @@ class Watch(msgspec.Struct):
         return self.stage is Stage.OVER
 
     def enter(self, stage: Stage) -> None:
-        """Go on to another stage, which must be one that may follow; to the present one is no step."""
+        """Go on to another stage, which must be one that may follow. Entering the present one does nothing."""
         if stage is not self.stage:
             assert stage in NEXT[self.stage], f"from {self.stage.name} to {stage.name}"
             self.stage = stage
 
     @property
     def tried(self) -> bool:
-        """Whether enough pings went unanswered; the probe that failed was one, where that is what began the watch."""
+        """Whether enough pings went unanswered; the failed probe counts, if that is what began the watch."""
         return self.pings + self.accusing >= UNANSWERED
 
     def vote(self, kind: VoteKind, nonce: int, age: float, config: Settings, now: float, awake: float) -> Vote:
-        """What this node says of the member."""
+        """This node's vote on the member."""
         kernel, kernel_age = self.findings.verdict(config.reping_interval, now, awake)
         age = age if self.tried else 0.0
         return Vote(self.short_id, self.incarnation, nonce, kind, _ms(age), kernel, _ms(kernel_age))
@@ -176,14 +173,15 @@ class Watch(msgspec.Struct):
         return votes.count(KernelVerdict.REFUSED) >= min(1, quorum)
 
     def kernel_silence(self, now: float, awake: float) -> float | None:
-        """For how long no connection was answered here, while no helper says that one was; else None."""
+        """For how long no connection was answered here; None if one was, here or at a helper."""
         since = self.findings.silent
         return None if since is None or KernelVerdict.REACHABLE in self._kernel_votes(now) else awake - since
 
     def host_gone(self, quorum: int, tolerance: float, now: float, awake: float) -> bool:
-        """Rule 3, once the watch is old enough: rule 2 by kernels, at helpers whose tripwires to that one stand.
+        """Rule 3, once the watch is old enough: rule 2 by what kernels say, at helpers whose tripwires to the member
+        stand.
 
-        The connections of this node may never have got through, if theirs did: it is the judge, they are witnesses.
+        This node's own connections need never have got through if theirs did: it is the judge, they are witnesses.
         """
         silence = self.kernel_silence(now, awake)
         if silence is None or silence < tolerance or not (quorum or self.findings.wired):
@@ -194,7 +192,8 @@ class Watch(msgspec.Struct):
         return [helper.kernel(now) for helper in self.helpers.values()]
 
     def suspicious(self, quorum: int, least: float, now: float) -> bool:
-        """Whether min(1, q) helpers confirm a silence of ``least`` seconds: who just began to look knows nothing."""
+        """Whether min(1, q) helpers confirm a silence of ``least`` seconds: a helper that just began to look knows
+        nothing."""
         silences = (helper.silence(now) for helper in self.helpers.values())
         return sum(silence is not None and silence >= least for silence in silences) >= min(1, quorum)
 
@@ -209,7 +208,7 @@ class Watch(msgspec.Struct):
         return any(answer.silence >= tolerance * 1000 for answer in answers)
 
     def grounds(self, rule: Rule, age: float, now: float) -> str:
-        """What a verdict by ``rule`` rests on, for people."""
+        """What a verdict by ``rule`` rests on, in words for people."""
         if rule is Rule.GONE:
             here = "refused here"
             others = [
@@ -222,7 +221,7 @@ class Watch(msgspec.Struct):
         return f"rule {rule.name.lower()}: {', '.join([here, *(others or ['nobody else to ask'])])}"
 
     def drop_answers(self) -> None:
-        """This node paused: what was said before counts no longer."""
+        """Drop votes and answers from before a pause of this node."""
         self.nonces.clear()
         self.findings.forget_tests()
         for helper in self.helpers.values():

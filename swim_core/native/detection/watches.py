@@ -1,7 +1,8 @@
-"""Watches: who is looked at closely, what kernels say of them, and when what is due (docs/protocol.md, section 4).
+"""Watches: which members are examined, what kernels say about them, and when each step is due (docs/protocol.md,
+section 4).
 
-The `Helper` tells those who asked what is seen here. Where this node's own probe failed the `Accuser` asks others, and
-the `Judge` says what it comes to. One watch may serve both parts.
+The `Helper` votes to the members that asked. If this node's own probe failed, the `Accuser` asks others, and the
+`Judge` decides. One watch may serve both parts.
 """
 
 from swim_core.member import State
@@ -32,12 +33,14 @@ from .watch import Stage, Watch
 
 __all__ = ["Watches"]
 
-SOON = 1.0  # seconds between two requests of an accuser that has more to go by than silence
-TICK = 0.001  # seconds: the least until the next look, lest rounding makes one tick follow another for ever
+SOON = 1.0  # seconds between two requests of an accuser that has more evidence than silence
+TICK = (
+    0.001  # seconds, at least, until the next look: otherwise rounding could make ticks follow each other without end
+)
 
 
 class Watches:
-    """Keeps the watches: begins and ends them, takes what kernels say, and does what is due."""
+    """Keeps the watches: begins and ends them, takes what kernels report, and does what is due."""
 
     def __init__(
         self,
@@ -81,20 +84,20 @@ class Watches:
     # ------------------------------------------------------------------ beginning and ending
 
     def accuse(self, entry: Entry, sent: float, now: float) -> None:
-        """A probe sent at ``sent`` was not answered, or was refused: watch the member and ask helpers."""
+        """Watch a member, and ask helpers, because a probe sent at ``sent`` was not answered or was refused."""
         if self._health.deaf or self._local.silent or not entry.live or entry.name == self._local.name:
             return
         watch = self._under_watch.get(entry.short_id)
         if watch is None:
             if self._health.halting(now) or (self._health.late and self._under_watch.accusing):
-                return  # most likely all answer, and this node is behind: more to read would keep it there
+                return  # most likely all have answered and this node is behind: more to read would keep it so
             watch = self._begin(entry, self._health.awake(now) - (now - sent), now)
         if not watch.accusing:
             self._accuser.begin(watch, self._judge.schedule(watch, now))
         self._run(watch, now)
 
     def help(self, request: PingReq, sender: Sender, now: float) -> None:
-        """An accuser asks to watch a member."""
+        """Watch a member because an accuser asks."""
         entry, accuser = self._helper.subject(request, sender, now), sender.member
         if entry is None or accuser is None:
             return
@@ -112,14 +115,14 @@ class Watches:
         watch.findings.contact = self._tripwires.has_greeted(short_id)
         self._tripwires.inform(watch.findings, short_id)
         if entry.address == self._local.address:
-            watch.findings.replaced = now  # this node has the socket there: that one can have lost it only
+            watch.findings.replaced = now  # this node has the socket there, so the other one must have lost it
         self._under_watch.add(watch)
         self._evidence_log.note(entry.name, "watch began", now)
         return watch
 
     def _end(self, watch: Watch, now: float) -> None:
         self._forget(watch)
-        if watch.findings.silent is not None:  # if the member is dead after all, nothing comes of it
+        if watch.findings.silent is not None:  # without effect if the member is dead after all
             self._tripwires.doubt(watch.entry, now)
 
     def _forget(self, watch: Watch) -> None:
@@ -132,7 +135,7 @@ class Watches:
             watch.timer.cancel()
 
     def heard(self, short_id: int, now: float) -> None:
-        """The member showed life: the watch ends, and accusers learn of it."""
+        """End the watch of a member that showed life, and tell accusers."""
         watch = self._under_watch.get(short_id)
         if watch is None:
             return
@@ -141,7 +144,7 @@ class Watches:
         self._end(watch, now)
 
     def on_change(self, change: Change, now: float) -> None:
-        """A claim changed: a higher ALIVE is the member's own answer, DEAD and LEFT settle the matter."""
+        """Take a claim that won: a higher ALIVE is the member's own answer, and DEAD and LEFT settle the matter."""
         after = change.claim
         watch = self._under_watch.get(change.before_id)
         if watch is None:
@@ -153,13 +156,13 @@ class Watches:
             watch.incarnation = after.incarnation
 
     def stop(self) -> None:
-        """Watch nobody any more."""
+        """End all watches."""
         for watch in self._under_watch:
             self._forget(watch)
         self._letters.clear()
 
     def pause(self) -> None:
-        """This node paused: votes and answers from before count no longer."""
+        """Drop votes and answers from before a pause of this node."""
         for watch in self._under_watch:
             watch.drop_answers()
             detail = "itself: its ages don't count that time, nor what was said before"
@@ -168,7 +171,7 @@ class Watches:
     # ------------------------------------------------------------------ evidence
 
     def evidence(self, entry: Entry, kind: KernelEvidence, now: float) -> None:
-        """The kernel at a member's address said something: watch it if that is bad, vote, and judge."""
+        """Take what a kernel reported about a member's address: watch the member if it is bad news, vote, and judge."""
         short_id = entry.short_id
         in_touch = self._tripwires.has_greeted(short_id)
         refused = kind is KernelEvidence.REFUSED_UDP or (kind is KernelEvidence.REFUSED_TCP and in_touch)
@@ -188,7 +191,8 @@ class Watches:
         self._weigh(watch, before, now)
 
     def not_me(self, answer: NotMe, sender: Sender, now: float) -> bool:
-        """Another run answers where one was pinged: that one has lost its socket, whoever accepts there.
+        """Take the answer of another run at an address that was pinged: the pinged run has lost its socket, whoever
+        accepts there.
 
         Returns whether there was such a ping.
         """
@@ -219,7 +223,7 @@ class Watches:
         return watch.findings.verdict(self._config.reping_interval, now, self._health.awake(now))[0]
 
     def _weigh(self, watch: Watch, before: KernelVerdict, now: float) -> None:
-        """Kernels said something: vote if that changed what it comes to, judge, and plan anew."""
+        """Use what kernels reported: vote if that changed the verdict of the findings, judge, and replan."""
         if watch.findings.alarming(now):
             self._hurry(watch, now)
         if self._kernel(watch, now) is not before:
@@ -232,13 +236,13 @@ class Watches:
     # ------------------------------------------------------------------ votes
 
     def polled(self, poll: Poll, sender: Sender, now: float) -> None:
-        """An accuser asks for the last word."""
+        """Answer an accuser's poll."""
         watch = self._helper.polled(poll, sender, now)
         if watch is not None and self._health.awake(now) - watch.since >= self._config.stall_tolerance:
-            self._subject_pings.besides(watch, now)  # its vote may settle the matter
+            self._subject_pings.besides(watch, now)  # this node's vote may settle the matter
 
     def voted(self, vote: Vote, sender: Sender, now: float) -> None:
-        """A helper says what it sees: it has heard the member, or what it says may be enough to judge by."""
+        """Take a helper's vote: the helper has heard the member, or its vote may be enough for a verdict."""
         watch = self._accuser.voted(vote, sender, now)
         if watch is None:
             return
@@ -250,7 +254,7 @@ class Watches:
     # ------------------------------------------------------------------ the clock
 
     def _run(self, watch: Watch, now: float) -> None:
-        """Do what is due for one watch, and plan the next time."""
+        """Do what is due for one watch, and plan the next look."""
         if watch.over:
             return
         if now >= watch.ping_at and self._subject_pings.in_turn(watch, now):
@@ -274,16 +278,16 @@ class Watches:
             self._tripwires.connect(watch.entry)
 
     def _hurry(self, watch: Watch, now: float) -> None:
-        """The subject seems to have ended: what a lost packet would delay is repeated soon, a few times in each watch.
+        """The subject seems to have ended: soon repeat what a lost packet would delay, a few times in each watch.
 
-        Where only a second refusal by UDP could settle it, which must come later, there is no hurry.
+        There is no hurry if only a second refusal by UDP, which must come later, could settle it.
         """
         if watch.repeats is None and watch.findings.contact:
             watch.repeats, watch.hurried = self._tripwires.retests(now), now
             self._tripwires.hand_over(watch.short_id)
 
     def _repeat(self, watch: Watch, now: float) -> None:
-        """Repeat the tests that were not refused, and the requests to those who don't say that theirs were."""
+        """Repeat the tests that were not refused, and the requests to helpers that don't report a refusal."""
         findings = watch.findings
         if findings.vetoes(watch.hurried, now):
             return
@@ -295,7 +299,7 @@ class Watches:
             self._accuser.ask_again(watch, now)
 
     def _plan(self, watch: Watch, schedule: Schedule) -> None:
-        """Look at the watch again when something is due; at one that is over no more."""
+        """Look at the watch again when something is due, unless it is over."""
         if watch.over:
             return
         times = [

@@ -1,1 +1,1 @@
-"""How all learn of what one knows: floods on rings, anti-entropy, and broadcasts delivered at most once."""
+"""How news reaches all members: floods on rings, anti-entropy, and broadcasts delivered at most once."""

@@ -27,14 +27,14 @@ from .window import Window
 
 __all__ = ["Broadcasts"]
 
-ANSWER = 8  # datagrams in answer to one WANT: the asker comes again
+ANSWER = 8  # datagrams, at most, in answer to one WANT: the asker asks again
 LAST = 2**32 - 1  # the highest number of a run
-WAIT = 5.0  # seconds that a broadcast waits for the claim of its origin
-ANEW = 1.0  # seconds, at least, between two times that all numbers are told anew: at a heal many members come back
+WAIT = 5.0  # seconds for which a broadcast waits for the claim of its origin
+ANEW = 1.0  # seconds, at least, until all numbers are told again: many members come back when a partition heals
 
 
 class _Waiting(msgspec.Struct, frozen=True):
-    """A broadcast of an origin that is not known yet."""
+    """A broadcast from an origin that is not known yet."""
 
     since: float
     broadcast: Broadcast
@@ -43,7 +43,7 @@ class _Waiting(msgspec.Struct, frozen=True):
 
 
 class Broadcasts:
-    """Numbers own broadcasts, delivers others', and asks for what is missing."""
+    """Numbers this node's broadcasts, delivers those of others, and asks for missing ones."""
 
     def __init__(self, context: NodeContext, local: LocalMember, gossip: Gossip, reminders: Reminders) -> None:
         self._config = context.config
@@ -74,8 +74,8 @@ class Broadcasts:
     # ------------------------------------------------------------------ sending
 
     def broadcast(self, payload: bytes, now: float) -> int:
-        """Number a broadcast of this node and tell it; `check` it first."""
-        if self._refresh() == LAST:  # all numbers of this run are used: begin another
+        """Number a broadcast of this node and tell it. Call `check` first."""
+        if self._refresh() == LAST:  # all numbers of this run are used: begin another run
             self._local.raise_above(MAX_INCARNATION, now)
             self._gossip.tell_claim(self._local.claim, now, originator=True)
         claim = self._local.claim
@@ -89,12 +89,12 @@ class Broadcasts:
         return number
 
     def check(self, payload: bytes) -> None:
-        """Whether a payload could be broadcast now.
+        """Check that a payload could be broadcast now.
 
         Raises:
             NotRunning, NameTaken: see `LocalMember.check_running`.
             PayloadTooLarge: if it is over ``max_broadcast``.
-            Overloaded: if ``max_pending`` items wait already.
+            Overloaded: if ``max_pending`` items are already waiting.
         """
         self._local.check_running()
         if len(payload) > self._config.max_broadcast:
@@ -105,7 +105,7 @@ class Broadcasts:
             raise Overloaded(f"{self._config.max_pending} items wait to be sent already (max_pending): try again later")
 
     def _refresh(self) -> int:
-        """The number of this run's last broadcast: they start at 1 again when this node takes a new epoch."""
+        """The number of this run's last broadcast. Numbers start from 1 again when this node takes a new epoch."""
         if self._run != self._local.short_id:
             self._run, self._number = self._local.short_id, 0
         return self._number
@@ -113,9 +113,9 @@ class Broadcasts:
     # ------------------------------------------------------------------ receiving
 
     def receive(self, broadcast: Broadcast, now: float, *, source: int, newcomer: bool = False) -> None:
-        """A broadcast arrived, by the run ``source``: relay it, keep it, deliver it, each at most once.
+        """Take a broadcast from the run ``source``: relay, keep and deliver it, each at most once.
 
-        A ``newcomer`` does not miss those before it.
+        A ``newcomer`` does not miss earlier ones.
         """
         if broadcast.origin == self._local.name:
             self._counters.drop(DropReason.DUPLICATE)
@@ -143,7 +143,7 @@ class Broadcasts:
         self._gossip.tell_broadcast(origin, broadcast.number, encoded, now)
 
     def _deliver(self, stream: Stream, broadcast: Broadcast, now: float) -> None:
-        """Hand it to the application, unless it is larger than that agreed to; it was relayed all the same."""
+        """Deliver a broadcast, unless it is larger than the application accepts; it is relayed in any case."""
         window = stream.window
         window.receive(broadcast.number)
         self._reminders.note(stream.run, window.highest, now)
@@ -173,7 +173,7 @@ class Broadcasts:
             self._counters.drop(DropReason.UNKNOWN_ORIGIN)
 
     def on_change(self, change: Change, now: float) -> None:
-        """A claim changed: deliver what waited for its run; an older run's window is kept for a while."""
+        """Deliver what waited for the run of a claim that won; an older run's window is kept for a while."""
         if not change.new_run:
             if change.before is not None and change.claim.state.live and not change.before.state.live:
                 self.remind_anew(now)
@@ -193,7 +193,7 @@ class Broadcasts:
             self._deliver(stream, broadcast, now)
 
     def remind_anew(self, now: float) -> None:
-        """A member is back, or this node among the others: all numbers are news to the other side, however old."""
+        """Tell all numbers again, however old, because a member is back, or this node is back among the others."""
         if now - self._anew < ANEW:
             return
         self._anew = now
@@ -210,7 +210,7 @@ class Broadcasts:
     # ------------------------------------------------------------------ registers and repair
 
     def number_of(self, origin: int) -> int:
-        """The highest number known of a run, for syncs."""
+        """The highest number known from a run, for syncs."""
         if origin == self._local.short_id:
             return self._refresh()
         stream = self._streams.get(origin)
@@ -219,14 +219,15 @@ class Broadcasts:
     def learn_number(
         self, number: Number, now: float, *, source: int, newcomer: bool = False, teller: Entry | None = None
     ) -> None:
-        """A register arrived: what is missing up to it will be asked for, unless it predates this node's joining.
+        """Take the highest number of a run: what is missing up to it will be asked for, unless it predates this node's
+        joining.
 
         Args:
-            number: of a run, the highest that the sender knows.
+            number: the highest that the sender knows of the run.
             now: seconds.
-            source: short id of the run that says so.
+            source: the short id of that run.
             newcomer: whether this node is one.
-            teller: who says so and has it, to be asked first.
+            teller: the member that says so and has the broadcast; it is asked first.
         """
         if not number.highest or number.origin == self._local.short_id:
             return
@@ -244,7 +245,7 @@ class Broadcasts:
             self._repair.watch(stream, now)
 
     def wanted(self, want: Want, sender: Sender, now: float) -> None:
-        """Somebody misses broadcasts: send what is retained, to a stranger no more than it sent."""
+        """Send the retained ones of the broadcasts that somebody misses; a stranger gets at most as much as it sent."""
         self._expire(now)
         numbers = chain.from_iterable(range(first, last + 1) for first, last in want.ranges)
         kept = (self._retained.get((want.origin, number)) for number in islice(numbers, Window.SIZE))
@@ -280,7 +281,7 @@ class Broadcasts:
             self._retained_bytes -= len(encoded)
 
     def on_round(self, now: float) -> None:
-        """Let go of what has been kept long enough."""
+        """Drop what has been kept for long enough."""
         if self._retained:
             self._expire(now)
         if self._reminders.any:

@@ -1,25 +1,24 @@
 """Gossip: each update floods along K rings of the live members (docs/protocol.md, section 5).
 
-SWIM lets news ride on pings and acks, so it doubles its audience once per period and takes seconds.
-Here news is pushed as soon as it comes. Each of K rings is a random permutation of the members, all
-members know it (`Topology`), and each pushes what is new to it to its successor on each ring. K
-random successors make a graph in which all are reached after some log n hops, within milliseconds,
-for K datagrams a member; and few who fail to pass something on stop nothing, since the others' K
-ways go round them. Each item, a claim or a broadcast, goes through this at every member:
+In SWIM news rides on pings and acks, so it doubles its audience once per period and takes seconds. Here news is pushed
+as soon as it comes. Each of K rings is a random permutation of the members that all members know (`Topology`), and each
+member pushes what is new to it to its successor on each ring. With K random successors, all members are reached after
+some log n hops, within milliseconds, for K datagrams a member. A few members that fail to pass something on stop
+nothing, since the K ways of the others lead round them. At every member, each item, a claim or a broadcast, goes
+through these states:
 
     unknown -> waiting    it came, and is higher than what was held (`ClaimMerger`), or was not seen yet (`Broadcasts`)
     waiting -> pushed     in the next push, to all successors; it may ride on other datagrams before
     waiting -> outdated   a higher claim about the same name takes its place in the `GossipQueue`
     pushed  -> waiting    once or twice more where this node is the originator, and once if it is a death
 
-After that it is forgotten: what comes again is no news, and a flood ends by itself. What a flood
-misses all the same, digests in acks show, and a sync repairs (`Sync`); broadcasts have numbers for
-that (`Repair`).
+After that it is forgotten: an item that comes again is not news, so a flood ends by itself. Digests in acks show what a
+flood has missed, and a sync repairs it (`Sync`); broadcasts have numbers for that (`Repair`).
 
-Two bounds keep it cheap. Pushes have a credit and a rate, so that news which come together share
-datagrams; and where many members end at once claims are pushed rarely, since then the news are many
-and the way of each matters little. Up to a dozen members a push goes to all. Whoever is under watch
-is passed over where many are, for it likely hears nothing.
+Two bounds keep this cheap. Pushes have a credit and a rate, so that items which come together share datagrams. And when
+many members end at once, claims are pushed rarely, since there are many and the speed of each matters little. With up
+to a dozen members a push goes to all. While many members are under watch, these are passed over, since they probably
+hear nothing.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,18 +38,18 @@ from swim_core.statistics import DropReason
 __all__ = ["Audience", "Gossip"]
 
 GAP = 0.02  # seconds between two pushes in the long run
-CREDIT = 4  # pushes that may follow each other at once: news that come together need not wait at every hop
-# While many members end at once, claims come one by one from all sides; pushed like others, they made 300 datagrams a
-# second. So claims alone then wait a little longer, and go together.
+CREDIT = 4  # pushes that may follow each other at once, so that news that come together needn't wait at every hop
+# While many members end at once, claims come one by one from all sides, which made 300 datagrams a second. So claims
+# without broadcasts then wait a little longer, and go together.
 RARE_GAP, RARE_BURST = 0.2, 2  # seconds between two pushes, and datagrams to each target in one
-RARE_FOR = 2.0  # seconds for which that holds after the last sign of it: what they come to is told last
+RARE_FOR = 2.0  # seconds for which that holds after its last sign: the verdicts come last
 ACCUSATIONS, ACCUSATIONS_AT_ONCE = 4, 8  # a second; more are such a sign
 BURST = 4  # datagrams to each target in one push
-SMALL = 12  # up to so many others all are told: fewer rings would save nothing
-WARY = 30.0  # seconds after a probe that was not answered in which nothing is saved: packets may be getting lost
-REPEATS = (0.05, 0.2)  # seconds after which an originator tells again: no flood dies at its source
-# Everybody tells of a death again, once: while packets are lost, or many die, all K predecessors of somebody may fail
-# it at once, and digests would take a second or two to show that.
+SMALL = 12  # up to so many others, all are told: rings would save nothing
+WARY = 30.0  # seconds after an unanswered probe in which no datagrams are saved: packets may be getting lost
+REPEATS = (0.05, 0.2)  # seconds after which an originator tells again, so that no flood dies at its source
+# Every member tells of a death once more: while packets are lost, or many die, all K predecessors of a member may fail
+# it, and digests would take a second or two to show that.
 DEATH_REPEATS = REPEATS[:1]
 
 
@@ -59,14 +58,14 @@ class Audience(Protocol):
 
     @property
     def many(self) -> bool:
-        """Whether many members may not, so that it matters whom one tells."""
+        """Whether many members may not hear, so that the choice of targets matters."""
 
     def hears(self, entry: Entry) -> bool:
-        """Whether that one may well."""
+        """Whether that member can probably hear."""
 
 
 class Gossip:
-    """Pushes what is pending to the ring successors, at once where the last push is long enough ago."""
+    """Pushes pending items to the ring successors, at once if the last push is long enough ago."""
 
     def __init__(self, context: NodeContext, queue: GossipQueue, audience: Audience) -> None:
         self._limit = context.config.max_pending
@@ -82,20 +81,21 @@ class Gossip:
         self._scheduled = False
         self._wary_until = float("-inf")
         self._chosen: list[Entry] = []
-        self._chosen_in = -1  # the version of the table in which they were
+        self._chosen_in = -1  # the version of the topology in which they were chosen
 
     @property
     def full(self) -> bool:
-        """Whether ``max_pending`` items wait: no room for broadcasts; claims are always taken."""
+        """Whether ``max_pending`` items wait: then there is no room for broadcasts, while claims are always taken."""
         return len(self._queue) >= self._limit
 
     @property
     def busy(self) -> bool:
-        """Whether so much waits that floods are slow."""
+        """Whether so many items wait that floods are slow."""
         return self._queue.busy
 
     def tell_claim(self, claim: Claim, now: float, *, originator: bool = False) -> None:
-        """Tell a claim; an originator, and everybody of a death, tells it again, unless it is outdated by then."""
+        """Tell a claim. An originator tells it again unless it is outdated by then; so does every member with a
+        death."""
         self._queue.claim(claim)
         if claim.state in (State.SUSPECT, State.DEAD) and not self._accusations.allow(now):
             self._many = now
@@ -128,14 +128,14 @@ class Gossip:
             self._timers.at(now + delay, act)
 
     def push_now(self, now: float) -> None:
-        """Push without regard to the last push: after a goodbye the process may end before the next is due."""
+        """Push without regard to the credit: after a goodbye the process may end before the next push is due."""
         if self._queue.any:
             self._push(now)
 
     def settle(self, now: float) -> None:
-        """Push what is pending, or plan to; called after every input that left something pending."""
+        """Push pending items, or plan to; called after every input that left something pending."""
         if self._queue.any and not self._table.has_others:
-            self._queue.clear()  # there is nobody to tell, and a newcomer asks for everything
+            self._queue.clear()  # there is nobody to tell, and a newcomer will ask for everything
         if not self._queue.any or self._scheduled:
             return
         if self._wait(now) <= 0:
@@ -167,18 +167,19 @@ class Gossip:
                 break
 
     def probe_failed(self, now: float) -> None:
-        """A member did not answer: if it lives, packets are being lost."""
+        """Note that a member did not answer: if it is alive, packets are being lost."""
         self._wary_until = now + WARY
 
     def _thrifty(self, now: float) -> bool:
-        """Whether a broadcast is told by its origin to all, twice, and by each member to one more.
+        """Whether a broadcast's origin tells it to all, twice, and each member to one other.
 
-        Three datagrams a member: it comes in all three ways, or a ping soon shows that it did not.
+        That is three datagrams a member; if all three are lost, a ping soon shows that one is missing.
         """
         return self._table.live_count - 1 <= SMALL and now >= self._wary_until
 
     def _targets(self, now: float) -> list[Entry]:
-        """Whom this node tells; looked up anew when somebody came or went. While many may be gone, who is not."""
+        """The members that this node tells, looked up anew when members come or go. While many may be gone, those that
+        are not."""
         topology = self._table.topology
         if self._audience.many:
             self._chosen_in = -1

@@ -11,17 +11,17 @@ from .streams import Stream
 
 __all__ = ["Repair"]
 
-PATIENCE = 0.3  # seconds that a gap is given to close by itself, and an answer to come
-PROMPT = 0.1  # seconds until the next WANT where the last was answered: a whole window then comes within 4 s
-TRIES = 8  # without progress; with 3, one delivery in 120,000 was given up at 10 % loss though peers had it
-ALONE = 2  # tries in which one member is asked; from then on two are: packets are getting lost, or few have it
-AT_ONCE = 16  # streams asked for in one go; after a partition there may be as many gaps as members
+PATIENCE = 0.3  # seconds for a gap to close by itself, and for an answer to come
+PROMPT = 0.1  # seconds until the next WANT if the last one was answered: a whole window then comes within 4 s
+TRIES = 8  # without progress; with 3, at 10 % loss one delivery in 120,000 was given up although peers had it
+ALONE = 2  # tries in which one member is asked; after those, two are: packets are getting lost, or few members have it
+AT_ONCE = 16  # streams asked about in one go; after a partition there may be as many gaps as members
 GAP = 0.02  # seconds until the next go
 DRAWS = 8  # members drawn to find one that was not asked yet
 
 
 class Repair:
-    """Sends WANT for gaps that stay open, to one member after the other, and gives up in the end."""
+    """Sends WANT for gaps that remain open, to one member after the other, and gives up in the end."""
 
     def __init__(self, context: NodeContext, gossip: Gossip) -> None:
         self._gossip = gossip
@@ -35,7 +35,7 @@ class Repair:
         self._timer: Timer | None = None
 
     def watch(self, stream: Stream, now: float) -> None:
-        """Something of a stream came, or is known to exist: is there a gap?"""
+        """Check a stream for a gap, after a broadcast of it came or is known to exist."""
         if stream.due is None and not stream.window.complete():
             stream.due = now + PATIENCE
             stream.missing, stream.patient_until = 0, now
@@ -62,8 +62,8 @@ class Repair:
             self._plan(min(stream.due for stream in self._gaps.values() if stream.due is not None))
 
     def _ask(self, stream: Stream, now: float) -> float | None:
-        """Tell what is lost and ask for what is missing; returns when to look again, None if nothing is or all was
-        tried.
+        """Report what is lost and ask for what is missing; returns when to look again, None if nothing is missing or
+        everything was tried.
         """
         window = stream.window
         if window.lost:
@@ -84,7 +84,7 @@ class Repair:
         return now + (PATIENCE if self._gossip.busy else PROMPT)
 
     def _want(self, stream: Stream, now: float) -> bool:
-        """Send WANT to the next one or two; False if there is nobody."""
+        """Send WANT to the next one or two members; False if there is nobody to ask."""
         want = Want(stream.run, stream.window.missing(MAX_RANGES))
         for _ in range(1 if stream.tries <= ALONE else 2):
             peer = self._peer(stream)
@@ -99,8 +99,8 @@ class Repair:
         self._emit(BroadcastsLost(stream.origin, lost))
 
     def _peer(self, stream: Stream) -> Entry | None:
-        """Who has it by its own word, then the origin, then whoever was not asked yet, as far as a few draws tell, then
-        anybody again.
+        """The member to ask next: one that says it has the broadcast, then the origin, then one that was not asked yet
+        (as far as a few draws tell), then anybody.
         """
         asked = stream.asked
         for first in (stream.teller, self._table.by_id(stream.run)):

@@ -1,4 +1,4 @@
-"""What each run of each member has broadcast, as seen here, and for how long that is remembered."""
+"""What each run of each member has broadcast, as seen by this node, and for how long that is remembered."""
 
 from collections.abc import Iterator
 
@@ -14,28 +14,28 @@ from .window import Window
 __all__ = ["Stream", "Streams"]
 
 OLD_RUN = 60.0  # seconds for which the window of an older run is kept
-# A forgotten member may come back while others still retain what it said; and whoever got that by repair, a little
-# before they let go of it, retains it anew. So its window outlives it by that many times `retain_broadcasts`.
+# A forgotten member may come back while others still retain its broadcasts; and a member that got one by repair, just
+# before the others dropped it, retains it anew. So a window outlives its member by that many times `retain_broadcasts`.
 OUTLIVES = 10
-FAR = 1 << 20  # above the highest known: a million broadcasts that nobody here heard of
+FAR = 1 << 20  # above the highest known number: a million broadcasts that this node never heard of
 
 
 class Stream(msgspec.Struct):
-    """What one run of one member has broadcast, as seen here.
+    """What one run of one member has broadcast, as seen by this node.
 
     Attributes:
         run: its short id.
         origin: its name, epoch and address.
-        window: which numbers came.
-        teller: the member that last showed that something is missing, and has it.
-        due: when to ask for what is missing, None while nothing is.
-        missing: how many were, when last asked.
-        patient_until: how long an answer is waited for.
-        tries: how often was asked since there was progress.
-        asked: short ids of those who were.
-        ended: when a newer run took over, None while it is the latest.
-        far: a number far above the highest known that another than the origin told.
-        far_source: short id of the run that did.
+        window: which numbers have come.
+        teller: the member that last showed that a broadcast is missing, and has it.
+        due: when to ask for what is missing; None while nothing is.
+        missing: how many were missing when it was last asked for.
+        patient_until: until when to wait for an answer.
+        tries: how often was asked since the last progress.
+        asked: short ids of the members asked.
+        ended: when a newer run took over; None while this is the latest.
+        far: a number far above the highest known, told by another member than the origin.
+        far_source: short id of the run that told it.
     """
 
     run: int
@@ -52,11 +52,11 @@ class Stream(msgspec.Struct):
     far_source: int = 0
 
     def credible(self, number: int, source: int) -> bool:
-        """Whether there may be a broadcast of that number, as ``source`` says.
+        """Whether there may be a broadcast with that number, as ``source`` says.
 
-        One forged number near the top would let all that the origin goes on to say count as seen. So what is far above
-        the highest known is taken from the origin itself, or if a second member tells of one about as high: members
-        that join a run of millions hear of them from all sides.
+        After one forged number near the top, everything that the origin says later would count as seen. So a number far
+        above the highest known is taken only from the origin itself, or when a second member tells of one about as
+        high: members that meet a run with millions of broadcasts hear of them from all sides.
         """
         if number - self.window.known <= FAR or source == self.run:
             return True
@@ -67,34 +67,34 @@ class Stream(msgspec.Struct):
         return False
 
     def begins_at(self, number: int) -> bool:
-        """Whether this is the first that is heard of a run that has said much before: nobody missed that."""
+        """Whether this is the first news of a run that has already said much, which this node did not miss."""
         return not self.window.known and number > FAR
 
     def begin_anew(self) -> None:
-        """Nobody was asked yet."""
+        """Forget who was asked."""
         self.tries = 0
         self.asked.clear()
 
 
 class Streams:
-    """The streams of the members that are known, of one older run of each, and, for a while, of those forgotten."""
+    """The streams of known members, of one older run of each, and for a while of forgotten members."""
 
     def __init__(self, context: NodeContext) -> None:
         self._table = context.table
         self._most = context.config.max_members
         self._outlives = OUTLIVES * context.config.retain_broadcasts
         self._streams: dict[int, Stream] = {}
-        self._older: dict[str, int] = {}  # by name, the one older run whose stream is kept
-        self._forgotten: dict[int, tuple[float, Stream]] = {}  # by run, since when; the longest first
+        self._older: dict[str, int] = {}  # the one older run of each name whose stream is kept
+        self._forgotten: dict[int, tuple[float, Stream]] = {}  # by run, and since when; the longest first
         self.any_ended = False
-        """Whether there may be some to let go of: a plain attribute, asked in every round."""
+        """Whether there may be streams to drop. A plain attribute, since every round asks."""
 
     def get(self, run: int) -> Stream | None:
-        """The stream of a run of which something was heard."""
+        """The stream of a run, if anything was heard of it."""
         return self._streams.get(run)
 
     def of(self, run: int) -> Stream | None:
-        """The stream of a run whose claim is or was known; None while it has not come, and for this node's own."""
+        """The stream of a run whose claim is or was known; None if it is not known yet, and for this node's own run."""
         stream = self._streams.get(run)
         if stream is None:
             entry = self._table.by_id(run)
@@ -104,16 +104,16 @@ class Streams:
         return stream
 
     def live(self) -> Iterator[Stream]:
-        """Those of the present runs of live members."""
+        """The streams of the present runs of live members."""
         for run, stream in self._streams.items():
             entry = self._table.by_id(run)
             if entry is not None and entry.live:
                 yield stream
 
     def end(self, change: Change, now: float) -> None:
-        """A newer run took over: the window of that before it is kept for a while, that of an older one no longer.
+        """Note that a newer run took over: the previous run's window is kept for a while, an older one's no longer.
 
-        Also if nothing was heard of it: what it said last may come by way of others.
+        The window is kept even if nothing was heard of that run: its last broadcasts may come by way of others.
         """
         before, run = change.before, change.before_id
         if before is None or before.name == self._table.local_name:
@@ -126,7 +126,7 @@ class Streams:
         self._streams[run].ended = now
 
     def forget(self, entry: Entry, now: float) -> None:
-        """A member was forgotten, and may be heard of again."""
+        """Note that a member was forgotten, which may be heard of again."""
         for run in (self._older.pop(entry.name, 0), entry.short_id):
             stream = self._streams.pop(run, None)
             if stream is not None:
@@ -136,7 +136,7 @@ class Streams:
             del self._forgotten[next(iter(self._forgotten))]
 
     def expire(self, now: float) -> None:
-        """Let go of what has been kept long enough."""
+        """Drop what has been kept for long enough."""
         for name, run in list(self._older.items()):
             stream = self._streams.get(run)
             if stream is None or stream.ended is None or now - stream.ended >= OLD_RUN:

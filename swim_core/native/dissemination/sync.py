@@ -1,7 +1,7 @@
 """Anti-entropy: two members whose view digests differ exchange what differs (docs/protocol.md, section 5).
 
-The asker sends a digest per bucket of the phase order; the answerer pages through the buckets that
-differ; the asker then pushes back what it holds higher. The cursor is a position in the phase order: the
+The asker sends a digest for each bucket of the phase order. The answerer pages through the buckets that differ. The
+asker then pushes back the claims of which it holds a higher one. The cursor is a position in the phase order, so the
 answerer keeps no state, and a newcomer may ask another member for each page.
 """
 
@@ -35,26 +35,26 @@ SOON = 1.0  # seconds since the last sync, when both digests are stable
 LATER = 3.0  # seconds since the last sync in any case; doubles while syncs change nothing
 LATEST = 60.0
 PER_BUCKET = 16
-TRIES = 3  # at least; else one for each size that may pass
-ONE_BUCKET = 64  # members up to which one bucket does
+TRIES = 3  # at least, or as many as there are sizes to try
+ONE_BUCKET = 64  # up to so many members one bucket is enough
 PUSHED_AT_ONCE = 8  # datagrams
 PUSH_GAP = 0.02  # seconds until the next few
-PAGE_OVERHEAD = 48  # what a page takes besides its entries
+PAGE_OVERHEAD = 48  # bytes of a page besides its entries
 SMALLEST_ENTRY = 26  # bytes: a name of one letter, IPv4, no metadata
-STRANGERS = 20  # requests a second of those who are no members, live or gone, that are looked at
-PADDING = 4  # of which its length takes some
-REQUEST_OVERHEAD, DIGEST = 40, 9  # what a request takes besides its digests, and each of them
+STRANGERS = 20  # requests a second that are answered to senders that are not members, live or gone
+PADDING = 4  # bytes, some of which its length takes
+REQUEST_OVERHEAD, DIGEST = 40, 9  # bytes of a request besides its digests, and of each digest
 WHOLE = 1 << 64
 
 
 def bucket_count(members: int, size: int) -> int:
-    """How many buckets an asker with so many claims sends digests of, in so many bytes."""
+    """The number of buckets for which an asker with so many claims sends digests, in so many bytes."""
     fitting = (size - REQUEST_OVERHEAD) // DIGEST
     return 1 if members <= ONE_BUCKET else min(MAX_BUCKETS, -(-members // PER_BUCKET), max(1, fitting))
 
 
 def _higher(entry: Entry, shown: tuple[int, int, bytes, int] | None) -> bool:
-    """Whether the other side lacks this: it drops news of the end of a member it doesn't know."""
+    """Whether the other side lacks this claim and would take it: it drops the end of a member that it doesn't know."""
     return entry.live if shown is None else precedence(entry.claim) > shown
 
 
@@ -82,7 +82,7 @@ class Sync:
         self._paths = context.paths
         self._max_pages = (
             context.config.max_members + context.config.max_tombstones
-        )  # so that no peer can page without end
+        )  # so that no peer can go on sending pages without end
         self._timers = context.timers
         self._table = context.table
         self._view_digest = context.table.view_digest
@@ -105,8 +105,8 @@ class Sync:
         self._pushed: list[Raw] = []
         self._strangers = RateLimit(STRANGERS)
         self.first_done = False
-        """Whether this node has once heard out another member, or held the same view: from then on it misses no
-        broadcast."""
+        """Whether this node has once completed a sync with another member, or held the same view: from then on it
+        misses no broadcast."""
         self._came = False
 
     @property
@@ -124,7 +124,7 @@ class Sync:
     # ------------------------------------------------------------------ when
 
     def compare(self, digest: int, sender: Sender, now: float) -> None:
-        """An ack showed a live member's digest: sync if it differs and it is time."""
+        """Sync with a live member whose digest differs, as its ack shows, if it is time."""
         ours = self._view_digest
         if digest == ours.value and self.first_done:
             return
@@ -132,7 +132,7 @@ class Sync:
         if peer is None:
             return
         stable = now - ours.since >= STABLE
-        if digest == ours.value:  # as for the first of a cluster, which nobody had to tell anything
+        if digest == ours.value:  # as for the first member of a cluster, which has nothing to learn
             self.first_done = stable and self._exchange is None
             return
         if ours.value != self._patience_digest:
@@ -144,7 +144,8 @@ class Sync:
             self.start(peer, now)
 
     def start_at_once(self, other_side: Entry | None, now: float) -> None:
-        """This node missed something: sync with the one that showed it, else with who tells already, else with anyone.
+        """Sync because this node missed something: with the member that showed it, else with the one under way, else
+        with anyone.
 
         Not again within a second.
         """
@@ -156,7 +157,7 @@ class Sync:
             self.start(peer, now)
 
     def start(self, peer: Entry, now: float) -> None:
-        """Sync with a member, in place of a sync that is under way with another."""
+        """Sync with a member instead of one with which a sync is under way."""
         self._stop()
         self._last = now
         self._counters.syncs += 1
@@ -166,7 +167,7 @@ class Sync:
         self._ask(now)
 
     def _digest(self, exchange: _Exchange) -> None:
-        """Digests of as many buckets as a request of its size has room for; the answer tells by the same number."""
+        """Digests of as many buckets as a request of that size has room for; the answer goes by the same number."""
         count = bucket_count(len(self._view_digest.everyone), exchange.size)
         if count != len(exchange.buckets):
             exchange.buckets = [self._view_digest.bucket(index, count) for index in range(count)]
@@ -200,13 +201,13 @@ class Sync:
         exchange.timer = self._timers.at(now + 3 * self._rtt.probe_timeout, self._ask)
 
     def page(self, page: SyncPage, sender: Sender, now: float) -> None:
-        """A page came: take it in, and ask for the next one or push back."""
+        """Take a page, and ask for the next one or push back."""
         exchange = self._exchange
         if exchange is None or page.id != exchange.id or exchange.peer.address != sender.address:
             self._counters.drop(DropReason.UNREQUESTED)
             return
         if page.cursor is not None and page.cursor <= exchange.cursor:
-            self._counters.drop(DropReason.DUPLICATE)  # a copy, or an answer to a question asked twice
+            self._counters.drop(DropReason.DUPLICATE)  # a copy, or the answer to a repeated request
             return
         self._took(exchange, now)
         exchange.differing |= int.from_bytes(page.differing, "little")
@@ -215,7 +216,7 @@ class Sync:
             if self._table.get(entry.claim.name) is not None:
                 exchange.shown[entry.claim.name] = precedence(entry.claim)
         if self._exchange is not exchange:
-            return  # the page said that this node is dead, and it asks another member again
+            return  # the page said that this node is dead, so it has begun to ask another member
         exchange.pages += 1
         if page.cursor is None:
             self._push_back(exchange, now)
@@ -226,7 +227,7 @@ class Sync:
             self._stop()
 
     def _took(self, exchange: _Exchange, now: float) -> None:
-        """What was asked in so many bytes was answered: the pages that follow begin with as many."""
+        """Note that a request of that size was answered: those for the following pages begin with it."""
         peer = exchange.peer
         tried, exchange.rung = exchange.rung, self._paths.ladder.index(exchange.size)
         if exchange.rung > tried or not exchange.rung:
@@ -237,7 +238,7 @@ class Sync:
                 self._timers.at(now + SOON, lambda at: self._verify(peer, at))
 
     def _verify(self, peer: Entry, now: float) -> None:
-        """Ask a member anew, in full size: only smaller requests were answered, and that may have been chance."""
+        """Ask a member again in full size: that only smaller requests were answered may have been chance."""
         if peer.live and self._exchange is None:
             self._paths.forget(peer.address)
             self.start(peer, now)
@@ -245,7 +246,7 @@ class Sync:
     def _ask_on(self, exchange: _Exchange, cursor: int, now: float) -> None:
         self._cancel_timer()
         exchange.cursor, exchange.tries = cursor, 0
-        if self.newcomer:  # which spreads its questions over the members it has learned of
+        if self.newcomer:  # a newcomer spreads its requests over the members that it has learned of
             exchange.peer = self._table.topology.any_other(self._random) or exchange.peer
         wait = self._table.growth.wait(now, share=0.1)
         if wait:
@@ -278,7 +279,7 @@ class Sync:
         self._push(chunks(entries, size - self._overhead - PAGE_OVERHEAD), exchange.peer, now)
 
     def _push(self, portions: Iterator[list[Raw]], peer: Entry, now: float) -> None:
-        """Push a few portions, the others a little later: the peer's socket has to hold them."""
+        """Push a few portions, and the others a little later: the peer's socket has to hold them."""
         for portion in islice(portions, PUSHED_AT_ONCE):
             self._outbox.send(SyncPush(portion), peer, now)  # type: ignore[arg-type]
         following = next(portions, None)
@@ -288,8 +289,8 @@ class Sync:
     # ------------------------------------------------------------------ answering
 
     def answer(self, request: SyncReq, sender: Sender, now: float) -> None:
-        """Send the page that a request asks for, no larger than the request: to strangers, since nothing may be gained
-        by forging their address; to members, since so much passes on the way here."""
+        """Send the page that a request asks for. It is no larger than the request, so that forging a stranger's address
+        gains nothing, and because that size has just passed the path from this member."""
         if sender.proven is None and not self._strangers.allow(now):
             self._counters.drop(DropReason.RATE_LIMITED)
             return
@@ -298,11 +299,11 @@ class Sync:
             self._paths.stated(sender.address, self._overhead + len(encode_item(request)) + PADDING, now)
             limit = self._paths.size(sender.address)
         room = limit - self._overhead - PAGE_OVERHEAD
-        if room >= SMALLEST_ENTRY or sender.budget is None:  # else nothing fits, and looking is what costs
+        if room >= SMALLEST_ENTRY or sender.budget is None:  # otherwise nothing fits, and looking is what costs
             self._outbox.reply(self._page(request, room), sender, now)
 
     def _page(self, request: SyncReq, room: int) -> SyncPage:
-        """The entries from the cursor on that fit; buckets behind the last of them are compared for the next page."""
+        """The entries from the cursor on that fit; buckets after the last one are compared for the next page."""
         count = len(request.buckets)
         differing = 0
         entries: list[Raw] = []
@@ -323,7 +324,7 @@ class Sync:
         return encode_item(PageEntry(entry.claim, self._broadcasts.number_of(entry.short_id)))
 
     def pushed(self, push: SyncPush, sender: Sender, now: float) -> None:
-        """What the other side of a sync holds higher."""
+        """Take the higher claims that the other side of a sync pushes back."""
         if sender.proven is None:
             self._counters.drop(DropReason.STRANGER)
             return
@@ -331,7 +332,7 @@ class Sync:
             self._receive(entry, sender.proven, now)
 
     def _receive(self, entry: PageEntry, teller: Entry, now: float) -> bool:
-        """Take in a claim and its number; returns whether the claim changed anything."""
+        """Take a claim and its number; returns whether the claim changed anything."""
         changed = self._claims.receive(entry.claim, now, teller=teller)
         run = self._hashes.short_id(entry.claim.name, entry.claim.epoch)
         number = Number(run, entry.number)

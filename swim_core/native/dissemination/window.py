@@ -1,4 +1,4 @@
-"""Which broadcasts of one run have come: a window below the highest received, what is missing, and what is lost."""
+"""Which broadcasts of one run have come, are missing, and are lost, within a window below the highest received."""
 
 __all__ = ["Window"]
 
@@ -6,12 +6,12 @@ __all__ = ["Window"]
 class Window:
     """Numbers from 1; those more than 1,024 below the highest received count as seen.
 
-    What is missing is asked for as long as it is within 1,024 of the highest known; what falls behind is lost.
+    Missing ones are asked for as long as they are within 1,024 of the highest known; those that fall behind are lost.
 
     Attributes:
         highest: the highest number received; only payloads move the window.
         known: the highest number heard of, received or not.
-        lost: how many fell behind unseen since the last `report`.
+        lost: how many fell behind without being seen since the last `report`.
     """
 
     SIZE = 1_024
@@ -20,9 +20,9 @@ class Window:
     def __init__(self) -> None:
         self.highest = 0
         self.known = 0
-        self.lost = 0  # those not received in (reported, base]
-        self._base = 0  # up to here nothing is asked for; never more than SIZE below the highest known
-        self._reported = 0  # up to here losses were told
+        self.lost = 0  # how many in (reported, base] were not received
+        self._base = 0  # nothing up to this number is asked for; never more than SIZE below the highest known
+        self._reported = 0  # losses up to this number were reported
         self._seen = 0  # bit i: number (highest - i) was received
 
     def fresh(self, number: int) -> bool:
@@ -35,30 +35,30 @@ class Window:
         if number > self.highest:
             if number > self.known:
                 self.learn(number)
-            shift = min(number - self.highest, self.SIZE)  # a forged number must not cost memory
+            shift = min(number - self.highest, self.SIZE)  # so that a forged number costs no memory
             self._seen = (self._seen << shift | 1) & ((1 << self.SIZE) - 1)
             self.highest = number
         else:
             self._seen |= 1 << (self.highest - number)
         if number == self._base + 1:
-            self._base = number  # in order, as most come: then there is nothing to look for
+            self._base = number  # in order, as usual: nothing to look for
         elif self._reported < number <= self._base:
             self.lost -= 1  # late, but not too late
 
     def start_at(self, number: int) -> None:
-        """Miss nothing up to this number: it was sent before this node came."""
+        """Regard nothing up to this number as missing: it was sent before this node came."""
         self._base = self._reported = max(self._base, number)
         self.lost = 0
 
     def learn(self, number: int) -> None:
-        """Numbers up to this one exist."""
+        """Note that numbers up to this one exist."""
         if number > self.known:
             self.known = number
             if number - self.SIZE > self._base:
                 self._leave_behind(number - self.SIZE)
 
     def _leave_behind(self, base: int) -> None:
-        """Ask for nothing up to ``base`` any more: what of it has not come is lost."""
+        """Stop asking for numbers up to ``base``: those that have not come are lost."""
         low = max(0, self.highest - base)  # the bits of what was received among it are low to (highest - _base)
         width = self.highest - self._base - low
         seen = (self._seen >> low & ((1 << width) - 1)).bit_count() if width > 0 else 0
@@ -71,14 +71,14 @@ class Window:
         return ~(self._seen << shift) & ((1 << max(0, self.known - self._base)) - 1)
 
     def complete(self) -> bool:
-        """Whether nothing is missing, and no loss is to be reported."""
+        """Whether nothing is missing and no loss has to be reported."""
         if self._base < self.known and not self._gaps():
             self._base = self.known
         return self._base >= self.known and not self.lost
 
     @property
     def missing_count(self) -> int:
-        """How many are missing."""
+        """How many numbers are missing."""
         return self._gaps().bit_count()
 
     def missing(self, limit: int) -> list[tuple[int, int]]:
@@ -95,12 +95,12 @@ class Window:
         return ranges
 
     def report(self) -> int:
-        """How many were lost since the last time. What comes late all the same is still new."""
+        """How many were lost since the last report. If one comes late after all, it still counts as new."""
         lost, self.lost, self._reported = self.lost, 0, self._base
         return lost
 
     def skip(self) -> int:
-        """Give up what is missing now; returns how many are lost with it."""
+        """Give up what is missing now; returns how many are lost by that."""
         self.lost += self.missing_count
         self._base = max(self._base, self.known)
         return self.report()
