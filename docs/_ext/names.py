@@ -17,7 +17,17 @@ from .data import docstring_of_data
 
 __all__ = ["setup"]
 
-FOREIGN = {*sys.stdlib_module_names, "anyio", "attrs", "msgspec", "trio", "timedelta", "MockClock"}
+FOREIGN = {
+    *sys.stdlib_module_names,
+    "anyio",
+    "attrs",
+    "msgspec",
+    "trio",
+    "timedelta",
+    "MockClock",
+    "starlette",
+    "flask",
+}
 
 
 def _resolve(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.TextElement) -> Any:

@@ -13,23 +13,16 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Annotated, TypedDict
+from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 from fastapi import Depends, FastAPI, HTTPException, Request
 
-import swim_anyio
-from swim_core import BroadcastReceived, Overloaded, PayloadTooLarge
+from swim_anyio import AsyncNode, BroadcastReceived, Overloaded, PayloadTooLarge, Subscription
+from swim_anyio.contrib.starlette import lifespan, the_node
 
 
-class State(TypedDict):
-    """The lifespan's state, available to every request as `request.state`."""
-
-    node: swim_anyio.AsyncNode
-    heard: deque[str]
-
-
-async def listen(events: swim_anyio.Subscription, heard: deque[str]) -> None:
+async def listen(events: Subscription, heard: deque[str]) -> None:
     """Keep what the others broadcast."""
     async for event in events:
         if isinstance(event, BroadcastReceived):
@@ -37,36 +30,27 @@ async def listen(events: swim_anyio.Subscription, heard: deque[str]) -> None:
 
 
 @asynccontextmanager
-async def lifespan(app: FastAPI) -> AsyncIterator[State]:
-    """Be a member while the app runs. A port in use ends the start with a message that says so."""
+async def with_listener(app: FastAPI) -> AsyncIterator[dict[str, Any]]:
+    """The app's own lifespan, within that of the node."""
     heard = deque[str](maxlen=100)
-    async with swim_anyio.open_node() as node, asyncio.TaskGroup() as tasks:
-        with node.subscribe() as events:  # the end of this block also ends the task, and that of the first says goodbye
+    async with asyncio.TaskGroup() as tasks:
+        with app.state.swim_node.subscribe() as events:  # the end of this block also ends the task
             tasks.create_task(listen(events, heard))
-            yield {"node": node, "heard": heard}
+            yield {"heard": heard}
 
 
 # The node belongs to the event loop. So these are all `async def`: FastAPI runs plain functions in other threads,
 # where `members()` could be read, but `broadcast()` would raise WrongThread. Nothing here waits for the network.
 
+Node = Annotated[AsyncNode, Depends(the_node)]
 
-async def the_node(request: Request) -> swim_anyio.AsyncNode:
-    """The node of this process."""
-    node: swim_anyio.AsyncNode = request.state.node
-    return node
-
-
-Node = Annotated[swim_anyio.AsyncNode, Depends(the_node)]
-
-app = FastAPI(lifespan=lifespan)
+app = FastAPI(lifespan=lifespan(with_listener))
 
 
 @app.get("/members")
-async def members(node: Node) -> list[dict[str, str]]:
+async def members(node: Node) -> list[dict[str, Any]]:
     """Everyone who lives, in the view of this process."""
-    return [
-        {"name": member.name, "address": str(member.address), "state": member.state.name} for member in node.members()
-    ]
+    return [member.to_dict() for member in node.members()]
 
 
 @app.post("/broadcast")

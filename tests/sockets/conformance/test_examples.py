@@ -2,17 +2,14 @@
 
 import asyncio
 import importlib.util
-import io
 import os
 import re
 import runpy
 import signal
 import socket
-import subprocess
 import sys
-import threading
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
@@ -21,111 +18,23 @@ import httpx
 import pytest
 
 import swim_threads
-from support.agents import environment
+from support.example import EXAMPLES, PATIENCE, QUICK, Start, starting
 from support.paths import DOCS
 from support.waiting import wait_until
 from swim_core import Address, BindError, BroadcastReceived, Config, Member, MemberDied, MemberJoined, MemberLeft
 from swim_core.placement import Placement
 
-PROGRAMS = [path for path in sorted((DOCS / "examples").glob("*.py")) if not path.stem.startswith("test_")]
-EXAMPLES = {path.stem: path for path in PROGRAMS}
-PATIENCE = 30.0  # seconds: for the slowest machine; nothing waits so long on another
-QUICK = {
-    "SWIM_PROBE_INTERVAL": "0.2",
-    "SWIM_STALL_TOLERANCE": "2",
-    "SMUDGE_HEARTBEAT_MILLIS": "100",
-    "SMUDGE_MULTICAST_ENABLED": "false",
-    "PYTHONUNBUFFERED": "1",
-}
 CONFIG = Config(probe_interval=0.2, stall_tolerance=2.0)
 
 processes = pytest.mark.processes
 pytestmark = pytest.mark.sockets
 
 
-class Example:
-    """An example as a process, and what it prints."""
-
-    def __init__(self, command: list[str], variables: dict[str, str]) -> None:
-        self.process = subprocess.Popen(
-            command,
-            env=environment(**QUICK, **variables),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        self.lines: list[str] = []
-        self.errors: list[str] = []
-        self._news = threading.Condition()
-        readers = ((self.process.stdout, self.lines), (self.process.stderr, self.errors))
-        self._readers = [threading.Thread(target=self._read, args=reader, daemon=True) for reader in readers]
-        for reader in self._readers:
-            reader.start()
-
-    def wait_for(self, pattern: str, *, after: int = 0) -> re.Match[str]:
-        """The first line that matches, once it was printed, on either output; ``after`` so many lines of the first."""
-        found: list[re.Match[str]] = []
-
-        def printed() -> bool:
-            lines = (*self.lines[after:], *self.errors)
-            found[:] = [match for line in lines if (match := re.search(pattern, line))]
-            return bool(found)
-
-        with self._news:
-            assert self._news.wait_for(printed, PATIENCE), (pattern, self.lines, self.errors)
-        return found[0]
-
-    def say(self, line: str) -> None:
-        """Type a line."""
-        assert self.process.stdin is not None
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def end(self, number: signal.Signals | None = signal.SIGINT) -> None:
-        """Press Ctrl-C, or send another signal or none, and see that it ends as it should: without a word."""
-        if number is not None:
-            self.process.send_signal(number)
-        assert self.process.wait(PATIENCE) == 0, self.errors
-        self._close()
-        assert "Traceback" not in "".join(self.errors)
-
-    def kill(self) -> None:
-        """kill -9; harmless on one that has ended."""
-        self.process.kill()
-        self.process.wait(PATIENCE)
-        self._close()
-
-    def _close(self) -> None:
-        for reader in self._readers:
-            reader.join(PATIENCE)
-        for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if pipe is not None:
-                pipe.close()
-
-    def _read(self, pipe: io.TextIOBase, lines: list[str]) -> None:
-        for line in pipe:
-            with self._news:
-                lines.append(line.rstrip("\n"))
-                self._news.notify_all()
-
-
-Start = Callable[..., Example]
-
-
 @pytest.fixture
 def start() -> Iterator[Start]:
     """Starts an example with its arguments, and kills what a test leaves."""
-    started: list[Example] = []
-
-    def begin(name: str, *arguments: str, command: list[str] | None = None, **variables: str) -> Example:
-        command = command or [sys.executable, "-W", "error", str(EXAMPLES[name])]
-        started.append(Example([*command, *arguments], variables))
-        return started[-1]
-
-    yield begin
-    for example in started:
-        example.kill()
+    with starting() as begin:
+        yield begin
 
 
 @pytest.fixture
@@ -193,7 +102,15 @@ IN_USE = {
     "trio_service": ["--bind", "127.0.0.1:{}"],
     "twisted_service": ["--bind", "127.0.0.1:{}"],
 }
-NEEDS = {"fastapi_app": "fastapi", "flask_worker": "flask", "gevent_service": "gevent", "twisted_service": "twisted"}
+NEEDS = {
+    "celery_workers": "celery",
+    "django_app": "django",
+    "fastapi_app": "fastapi",
+    "flask_app": "flask",
+    "flask_worker": "flask",
+    "gevent_service": "gevent",
+    "twisted_service": "twisted",
+}
 
 
 @pytest.fixture(autouse=True)
