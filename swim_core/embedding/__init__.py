@@ -1,1 +1,1 @@
-"""What every adapter does alike: arguments checked, events queued, log messages worded."""
+"""What all adapters share: checking arguments, queueing events, wording log messages."""

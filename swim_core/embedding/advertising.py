@@ -1,4 +1,4 @@
-"""Under which address a node is known to others, and whether that can be; pure, so that all adapters agree."""
+"""The address at which others reach a node, and whether they can; pure functions, so that all adapters agree."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -41,7 +41,7 @@ def advertised_address(
     route_source: Callable[[Address], str | None],
     hosts: Callable[[], Iterable[str]] = tuple,
 ) -> Advertised:
-    """Choose what others are told to reach a node at. A wildcard is no such address, so a route decides.
+    """Choose the address at which others are to reach a node. For a wildcard a route decides.
 
     Args:
         bound: the socket's address, its port resolved.
@@ -61,7 +61,7 @@ def advertised_address(
         return Advertised(bound)
     known = [seed for seed in seeds if _family(seed.host) in families]
     remote = [seed for seed in known if not is_loopback(seed)]
-    # Who names but seeds on this host means a cluster on this host. Beside others, a seed on loopback is the node's own
+    # If all seeds are on this host, the cluster is on this host. Beside other seeds, one on loopback is the host's own
     # name: many systems give themselves 127.0.1.1.
     for seed in remote or known:
         if (host := route_source(seed)) is not None and (not remote or not is_loopback(Address(host, 0))):
@@ -93,7 +93,7 @@ def check_exposure(bound: Address, config: ProtocolConfig, *, sealed: bool, inse
         insecure: whether its user wants to go without.
 
     Returns:
-        What to warn of instead, if its protocol can't be sealed.
+        A warning instead, if its protocol can't be sealed.
 
     Raises:
         KeyMissing: if it needs a key. The message says what to type.
@@ -114,7 +114,7 @@ def check_exposure(bound: Address, config: ProtocolConfig, *, sealed: bool, inse
 
 
 def label_warning(bound: Address, config: ProtocolConfig) -> str | None:
-    """What to warn of when a node listens beyond loopback in a cluster without a label; None without need."""
+    """The warning for a node that listens beyond loopback in a cluster without a label; None if none is needed."""
     if is_loopback(bound) or not isinstance(config, Config) or config.cluster:
         return None
     return (
@@ -126,7 +126,7 @@ def label_warning(bound: Address, config: ProtocolConfig) -> str | None:
 def names_itself(name: str, address: Address) -> bool:
     """Whether a seed's ``name`` stands for a loopback address as a host's own name does, in its own file of hosts.
 
-    It says nothing of where the others are. "localhost" does: here.
+    Such a name says nothing about where the others are, while "localhost" says that they are on this host.
     """
     numeric = ":" in name or name.startswith("127.")
     last = name.rstrip(".").rpartition(".")[2].lower()
@@ -134,7 +134,7 @@ def names_itself(name: str, address: Address) -> bool:
 
 
 def _as_wanted(bound: Address, wanted: Address, families: Sequence[int]) -> Advertised:
-    """``wanted``, if datagrams to it can end at ``bound``; with a warning if only some translation does that."""
+    """``wanted``, if datagrams to it can arrive at ``bound``; with a warning if that takes an address translation."""
     if is_wildcard(wanted):
         raise ConfigError(f"advertise: {wanted.host} is a wildcard, which nobody can send to")
     if _family(wanted.host) not in families:

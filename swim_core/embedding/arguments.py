@@ -1,4 +1,5 @@
-"""What `open_node` of every adapter does with its arguments and the environment; pure, so that all agree."""
+"""How `open_node` of every adapter reads its arguments and the environment; pure functions, so that all adapters
+agree."""
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -45,7 +46,7 @@ VARIABLES = {
     ),
     *(f"SWIM_{field.name.upper()}" for field in attrs.fields(Config)),
 }
-"""Those that anything reads."""
+"""The variables that are read."""
 
 
 class PathLike(Protocol):
@@ -68,8 +69,8 @@ class Arguments:
             the bound address.
         metadata: strings that others see.
         discover: how to find others beside ``join``; None for not at all.
-        keys: that seal datagrams; None for none, or if they stand in a file.
-        key_file: where they stand; None for nowhere.
+        keys: keys that seal datagrams; None for none, or if they are in a file.
+        key_file: the file with the keys; None for none.
         insecure: whether it may be reached from other hosts without keys.
     """
 
@@ -167,7 +168,7 @@ def _switch(variable: str, environ: Mapping[str, str]) -> bool:
 def read_keys(
     keys: Keys | str | Iterable[str] | None, key_file: str | None, environ: Mapping[str, str]
 ) -> tuple[Keys | None, str | None]:
-    """Keys, or the file that they stand in, by argument or variable.
+    """The keys, or the file that holds them, from arguments or variables.
 
     Raises:
         ConfigError: if both are given, or a key can't be used.
@@ -241,7 +242,7 @@ def read_seeds(source: str, values: HostPort | Iterable[HostPort]) -> tuple[tupl
 
 
 def misspelt(environ: Mapping[str, str]) -> Iterator[str]:
-    """What to warn of in an environment: variables that nothing reads, and that resemble one that is read."""
+    """Warnings about variables of an environment that nothing reads and that resemble one that is read."""
     unknown = [name for name in environ if name.startswith("SWIM_") and name not in VARIABLES]
     if unknown:
         from difflib import get_close_matches  # rarely needed, and it takes a while to import
@@ -252,10 +253,10 @@ def misspelt(environ: Mapping[str, str]) -> Iterator[str]:
 
 
 def check_listeners(listeners: Iterable[Callable[..., T]]) -> tuple[Callable[..., T], ...]:
-    """The listeners, which can all be called.
+    """The listeners, checked to be callable.
 
     Raises:
-        ConfigError: if one can't, or they are no list.
+        ConfigError: if one isn't callable, or if they aren't a list.
     """
     if not isinstance(listeners, Iterable):
         raise ConfigError(f"listeners: pass a list of functions of one event, not {listeners!r}")
@@ -281,7 +282,7 @@ def _name(name: str | None, environ: Mapping[str, str]) -> str | None:
 
 
 def _default_name(hostname: str, suffix: str) -> str:
-    """The host's name, cut where it would leave no room for the suffix, and the suffix."""
+    """The host's name, cut to leave room for the suffix, and the suffix."""
     printable = "".join(c for c in hostname if c.isprintable()) or "node"
     room = MAX_NAME - len(suffix.encode()) - 1
     return f"{printable.encode()[:room].decode(errors='ignore')}-{suffix}"

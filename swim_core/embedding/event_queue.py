@@ -1,4 +1,4 @@
-"""The bounded queue behind a subscription: pure, so that every adapter keeps the same promise."""
+"""The bounded queue behind a subscription, which all adapters share."""
 
 from collections import deque
 
@@ -8,9 +8,9 @@ __all__ = ["EventQueue"]
 
 
 class EventQueue:
-    """Holds at most ``limit`` events; when full the oldest go, and what is read next says how many.
+    """Holds at most ``limit`` events. When it is full the oldest are dropped, and the next event read says how many.
 
-    Not thread-safe: the adapter that owns it serialises.
+    Not thread-safe: the adapter that owns it must serialize access.
     """
 
     def __init__(self, limit: int) -> None:
@@ -29,7 +29,7 @@ class EventQueue:
         self._events.append(event)
 
     def pop(self) -> Event | None:
-        """The next event: `EventsLost` first, if some were; None if there is nothing."""
+        """The next event: first `EventsLost`, if some were lost; None if the queue is empty."""
         if self._lost:
             lost, self._lost = self._lost, 0
             return EventsLost(lost)

@@ -1,4 +1,4 @@
-"""Whether an exception that came out of a command is the caller's mistake, or leaves the node half changed."""
+"""Tells whether an exception from a command is the caller's mistake or leaves the node half changed."""
 
 from types import TracebackType
 
@@ -6,15 +6,16 @@ from swim_core.errors import SwimError
 
 __all__ = ["is_mistake"]
 
-OURS = "swim_"  # how the names of the packages begin whose code raises before it changes anything
-NEVER = (MemoryError, RecursionError)  # these come wherever there is no room left, also in the middle of a change
+OURS = "swim_"  # the beginning of the names of the packages, whose code raises before it changes anything
+NEVER = (MemoryError, RecursionError)  # these come wherever there is no room left, even in the middle of a change
 
 
 def is_mistake(error: BaseException, node: object) -> bool:
-    """Whether a command of ``node`` raised it on purpose, or over an argument that it can't use: nothing has changed.
+    """Whether a command of ``node`` raised it on purpose, or because of an argument that it can't use, so that nothing
+    has changed.
 
-    Anything else interrupted the node at any of its instructions: what a signal handler or a trace function raises,
-    in a frame of its own, or what Python raises in the node's.
+    Anything else has interrupted the node at some instruction: an exception from a signal handler or trace function, in
+    a frame of its own, or one that Python raised in the node's.
     """
     if isinstance(error, SwimError):
         return True

@@ -1,7 +1,7 @@
-"""The verbs and views of a node that wait for nothing: the same for every adapter, and documented once.
+"""The verbs and views of a node that don't wait, written and documented once for all adapters.
 
-An adapter's node inherits them and adds what waits: leaving, pinging, subscriptions. Its engine knows when a node may
-be looked at and told something, and has what comes of that sent.
+An adapter's node inherits them and adds those that wait: leaving, pinging, subscriptions. Its engine knows when a node
+may be looked at and changed, and sends what the node then has to say.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -22,16 +22,16 @@ T = TypeVar("T")
 
 
 class NodeEngine(Protocol):
-    """What runs a node, as its face uses it."""
+    """What runs a node, as far as its face uses it."""
 
     def look(self, question: Callable[[ProtocolNode], T], /) -> T:
-        """What ``question`` finds out of the node."""
+        """The answer of ``question`` about the node."""
 
     def act(self, deed: Callable[[ProtocolNode, float], T], /) -> T:
-        """Have ``deed`` tell the node something, at the time given; what the node has to say then is sent."""
+        """Have ``deed`` change the node, at the time passed to it, and send what the node then has to say."""
 
     def join(self, seeds: Iterable[tuple[str, int]], /) -> None:
-        """Have the node ask these in place of earlier ones."""
+        """Have the node ask these seeds instead of earlier ones."""
 
     def clock(self) -> float:
         """Seconds on the node's clock."""
@@ -41,7 +41,7 @@ E = TypeVar("E", bound=NodeEngine)
 
 
 class NodeFace(Generic[E]):
-    """What an application does with its node, and sees of it, without waiting."""
+    """What an application can do with its node, and see of it, without waiting."""
 
     __slots__ = ("_engine",)
 
@@ -132,7 +132,7 @@ class NodeFace(Generic[E]):
         """
         if not isinstance(metadata, Mapping):
             raise ConfigError(f"metadata must map strings to strings, not be {metadata!r}")
-        own = dict(metadata)  # a mapping of the application's has code of its own
+        own = dict(metadata)  # a mapping may be a class of the application's, with code of its own
         self._engine.act(lambda node, now: node.update_metadata(own, now=now))
 
     def remove(self, name: str) -> None:

@@ -1,1 +1,1 @@
-"""What nodes of any protocol are made of: timers, rate limits, samples, observations, and judging one's own health."""
+"""Building blocks for nodes of any protocol: timers, rate limits, samples, observations, and local health."""

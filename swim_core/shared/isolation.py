@@ -1,4 +1,4 @@
-"""What the application is told while this node hears nobody (docs/protocol.md, section 4)."""
+"""The events that tell the application that this node hears nobody (docs/protocol.md, section 4)."""
 
 from collections.abc import Iterable
 
@@ -9,14 +9,14 @@ __all__ = ["isolation_began", "isolation_ended"]
 
 
 def isolation_began(name: str, alone: bool, others: Iterable[Member], cluster_ms: int) -> list[Event]:
-    """What to tell when `LocalHealth.check` finds this node isolated, or, later on, alone.
+    """The events when `LocalHealth.check` finds this node isolated, or later alone.
 
-    Nothing of it is told to other members.
+    Other members are told nothing of this.
 
     Args:
         name: this node's.
-        alone: whether it is that.
-        others: the live members except this node, which are dead to it from now on if it is alone.
+        alone: whether it is alone.
+        others: the live members except this node. If it is alone, it regards them as dead from now on.
         cluster_ms: the time, for evidence.
     """
     if not alone:
@@ -26,6 +26,6 @@ def isolation_began(name: str, alone: bool, others: Iterable[Member], cluster_ms
 
 
 def isolation_ended(alone: bool, others: Iterable[Member]) -> list[Event]:
-    """What to tell when this node is heard again: all that was told is undone."""
+    """The events when the isolation ends: they take back all earlier ones."""
     recovered: list[Event] = [MemberRecovered(member) for member in others] if alone else []
     return [*recovered, Reconnected()]

@@ -17,7 +17,7 @@ class RateLimit:
         self._at = now
 
     def allow(self, now: float, count: int = 1) -> bool:
-        """Whether ``count`` more are allowed now; they are then counted."""
+        """Whether ``count`` more are allowed now; if so, they are counted."""
         self._refill(now)
         if self._tokens < count:
             return False
@@ -25,16 +25,17 @@ class RateLimit:
         return True
 
     def book(self, now: float) -> float:
-        """Take the next one that is allowed, now or later; returns when. `give_back` if it is not used."""
+        """Book the next one that is allowed, now or later; returns when that is. Call `give_back` if it isn't used."""
         self._refill(now)
         self._tokens -= 1
         return now + max(0.0, -self._tokens / self._rate)
 
     def give_back(self) -> None:
-        """One that was booked is not used."""
+        """Return one that was booked but isn't used."""
         self._tokens += 1
 
     def wait(self, now: float, share: float = 0.0) -> float:
-        """Seconds until one more is allowed and ``share`` (0 to 1) of the whole is there; 0 if now."""
+        """Seconds until one more is allowed and the bucket holds ``share`` (0 to 1) of its capacity; 0 if that is
+        now."""
         self._refill(now)
         return max(0.0, (max(1.0, share * self._burst) - self._tokens) / self._rate)

@@ -1,4 +1,4 @@
-"""The latest samples of a quantity in order, for quantiles, and a histogram of all of them."""
+"""The latest samples of a quantity, sorted for quantiles, and a histogram of all samples."""
 
 from array import array
 from bisect import bisect_left, insort
@@ -14,26 +14,26 @@ WINDOW = 256
 
 
 class Samples:
-    """The last 256 values, also kept in order; and how often which were seen.
+    """The last 256 values, which are also kept sorted, and a histogram of all values.
 
     Args:
-        most: what larger ones count as among the 256.
+        most: larger values count as this one among the 256.
     """
 
     def __init__(self, most: float = inf) -> None:
         self._most = most
         self._samples: deque[float] = deque()
-        self._sorted = array("d")  # side by side: a list of numbers would be looked for all over the memory
+        self._sorted = array("d")  # contiguous: the numbers of a list are all over the memory
         self._counts = [0] * (len(BOUNDS) + 1)
         self._total = 0.0
 
     @property
     def histogram(self) -> Histogram:
-        """Of all values ever, as they were: none counts as less than it is."""
+        """The histogram of all values ever recorded, in full size."""
         return Histogram.of(self._counts, self._total)
 
     def add(self, value: float) -> None:
-        """Record a value; the oldest makes room."""
+        """Record a value, in place of the oldest."""
         self._counts[bisect_left(BOUNDS, value)] += 1
         self._total += value
         value = min(value, self._most)
@@ -44,8 +44,8 @@ class Samples:
         insort(self._sorted, value)
 
     def quantile(self, q: float) -> float | None:
-        """The q-quantile, or None without samples: no higher than the last value below which a share q lies, so
-        that one outlier among a hundred values does not count.
+        """The q-quantile, or None without samples. It is rounded down, so that one outlier among a hundred values does
+        not count.
         """
         if not self._sorted:
             return None

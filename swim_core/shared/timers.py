@@ -1,7 +1,7 @@
 """One heap of deadlines with cheap cancel.
 
-A cancelled timer stays in the heap until it surfaces: cancelling is what nearly every probe timeout
-ends in, and must cost nothing.
+A cancelled timer remains in the heap until it surfaces: nearly every probe timeout is cancelled, so that must cost
+nothing.
 """
 
 from collections.abc import Callable
@@ -11,13 +11,14 @@ import msgspec
 
 __all__ = ["Timer", "Timers"]
 
-FEW = 64  # cancelled timers that aren't worth cleaning up
+FEW = 64  # so many cancelled timers aren't worth a clean-up
 
 Action = Callable[[float], None]
 
 
 class Timer(msgspec.Struct, order=True):
-    """A deadline and what to do then. In the order of time, then of ``number``: of their making."""
+    """A deadline and an action. Timers are ordered by time, then by ``number``, in the order in which they were
+    made."""
 
     at: float
     number: int
@@ -25,20 +26,20 @@ class Timer(msgspec.Struct, order=True):
     timers: "Timers"
 
     def cancel(self) -> None:
-        """Forget it; harmless after it ran."""
+        """Cancel it; harmless after it ran."""
         if self.action is not None:
             self.action = None
             self.timers.cancelled += 1
 
 
 class Timers:
-    """Deadlines in order of time, and of their making where times are equal."""
+    """Deadlines in order of time, and in the order in which they were made if times are equal."""
 
     def __init__(self) -> None:
         self._heap: list[Timer] = []
         self._made = 0
         self.cancelled = 0
-        """Cancelled timers that are still in the heap."""
+        """The number of cancelled timers that are still in the heap."""
 
     def at(self, when: float, action: Action) -> Timer:
         """Call ``action(now)`` in the first `run` at or after ``when`` (seconds)."""
@@ -50,13 +51,13 @@ class Timers:
         return timer
 
     def _clean(self) -> None:
-        """Drop the cancelled ones: far in the future, they would pile up."""
+        """Drop cancelled timers, which would pile up if they are far in the future."""
         self._heap = [timer for timer in self._heap if timer.action is not None]
         heapify(self._heap)
         self.cancelled = 0
 
     def clear(self) -> None:
-        """Forget all of them."""
+        """Cancel all timers."""
         for timer in self._heap:
             timer.action = None
         self._heap.clear()
@@ -71,7 +72,7 @@ class Timers:
         return heap[0].at if heap else None
 
     def run(self, now: float) -> None:
-        """Run what is due. What a timer schedules for ``now`` or before runs at the next call."""
+        """Run what is due. What these timers schedule for ``now`` or earlier runs at the next call."""
         heap = self._heap
         due: list[Timer] = []
         while heap and heap[0].at <= now:
@@ -83,6 +84,8 @@ class Timers:
         for timer in due:
             action, timer.action = timer.action, None
             if action is None:
-                self.cancelled = max(0, self.cancelled - 1)  # by one that ran before it, when it had left the heap
+                self.cancelled = max(
+                    0, self.cancelled - 1
+                )  # one that ran before it may have cancelled it, when it had left the heap
             else:
                 action(now)

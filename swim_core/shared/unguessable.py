@@ -1,4 +1,4 @@
-"""Numbers that nobody can foresee who has seen all that came before."""
+"""Numbers that can't be foreseen even from all earlier ones."""
 
 from hashlib import blake2b
 from struct import Struct
@@ -9,15 +9,16 @@ _WORDS = Struct(">16I")  # in a hash of 64 bytes
 
 
 def derived(entropy: bytes, purpose: bytes) -> bytes:
-    """A key of 64 bytes for one purpose (at most 16 bytes of name); those for others tell nothing of it."""
+    """A key of 64 bytes for one purpose (a name of at most 16 bytes). Keys for other purposes reveal nothing about
+    it."""
     return blake2b(entropy, digest_size=64, person=purpose).digest()
 
 
 class Unguessable:
-    """For seqs, nonces and ids, by which an answer is told from a forgery.
+    """Seqs, nonces and ids, which distinguish an answer from a forgery.
 
-    Keyed BLAKE2b over a counter. `random.Random` is for times and choices only: 624 of its numbers of 32 bits give
-    away all that follow.
+    They are keyed BLAKE2b over a counter. `random.Random` serves for times and choices only: 624 of its 32-bit numbers
+    reveal all that follow.
     """
 
     __slots__ = ("_count", "_key", "_words")
@@ -28,7 +29,7 @@ class Unguessable:
         self._words: list[int] = []
 
     def u32(self) -> int:
-        """The next one, 0 to 2^32 - 1."""
+        """The next number, 0 to 2^32 - 1."""
         if not self._words:
             block = blake2b(self._count.to_bytes(8, "big"), key=self._key).digest()
             self._words = list(_WORDS.unpack(block))

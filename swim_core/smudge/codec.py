@@ -1,4 +1,4 @@
-"""Smudge's datagrams: exact bytes to fields and back, nothing of what they mean.
+"""Smudge's datagrams: exact bytes to fields and back, without their meaning.
 
 One header, up to 63 member records, at most one broadcast; all integers little-endian, IP addresses as
 they stand on the wire. Nothing in a datagram says whether addresses take 4 or 16 bytes: all nodes of a
@@ -132,7 +132,7 @@ def verb_of(header: bytes) -> Verb:
 def decode(data: bytes, *, ipv6: bool = False) -> Message:
     """The fields of a datagram, whose addresses take 16 bytes if ``ipv6``, else 4.
 
-    Any field may hold any value: what makes no sense is for the node to ignore.
+    Any field may hold any value; the node ignores what makes no sense.
 
     Raises:
         DecodeError: if the bytes are cut short, go on beyond the end, or fail their checksum.
@@ -205,7 +205,7 @@ def _encode_broadcast(broadcast: BroadcastRecord, ipv6: bool) -> bytes:
 
 
 def decode_announcement(data: bytes, *, ipv6: bool = False) -> tuple[str, Message]:
-    """The cluster's name and the message of a multicast datagram. Bytes of a name that are no UTF-8 become surrogates.
+    """The cluster's name and the message of a multicast datagram. Bytes of a name that aren't UTF-8 become surrogates.
 
     Raises:
         DecodeError: if it is not exactly a name and a message.

@@ -1,9 +1,9 @@
-"""Failure detection: pings, and the steps before a node that does not answer is suspected and declared dead.
+"""Failure detection: pings, and the steps after which a node that does not answer is suspected and declared dead.
 
-Four things differ from the original, none of which its nodes can see. A silent node is asked again, directly
-and by way of relays, until all of them have failed; one relay's silence proves nothing. What others claim of
-a node is checked before it is believed. Any datagram of a node proves that it lives. And whoever hears from nobody
-accuses nobody: before a verdict on one node others are pinged, and one of them must have answered.
+Four things differ from the original, none of which its nodes can see. A silent node is asked again, directly and
+through relays, until all of them have failed; one relay's silence proves nothing. What others claim about a node is
+checked before it is believed. Any datagram from a node proves that it is alive. And a node that hears nobody accuses
+nobody: before a verdict it pings others, and one of them must have answered.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ from .status import StatusRules
 
 __all__ = ["Detector"]
 
-ASKINGS = 3  # of each relay: with the same code, which a real relay takes for one request
+ASKINGS = 3  # how often each relay is asked, with the same code, which a real relay takes for one request
 SPACING = 0.06  # seconds between askings: a real relay's wait (150 ms) must not end before the next
 REFUSALS = 2
 APART = 0.03  # seconds between the first refusal and the last
@@ -39,7 +39,7 @@ FRESH = 1.0  # seconds for which a refusal confirms what others claim
 
 
 class _Inquiry(msgspec.Struct, eq=False):
-    """A node has not answered: the first part ends in suspicion, the second in death."""
+    """The investigation of a node that has not answered: the first part ends in suspicion, the second in death."""
 
     peer: Peer
     code: int = 0
@@ -53,7 +53,7 @@ class _Inquiry(msgspec.Struct, eq=False):
 
 
 class _Doubt(msgspec.Struct, eq=False):
-    """Others claim something of a node, which is checked."""
+    """The check of what others claim about a node."""
 
     record: MemberRecord
     since: float
@@ -99,11 +99,11 @@ class Detector:
         self._doubts: dict[Address, _Doubt] = {}
 
     def __len__(self) -> int:
-        """Nodes that are looked into."""
+        """The nodes under investigation."""
         return len(self._inquiries.keys() | self._doubts.keys())
 
     def drop(self) -> None:
-        """Forget all that waits for an answer: this process stalled, and so heard none."""
+        """Forget everything that waits for an answer: this process stalled, so it heard none."""
         for _, timer in self._pings.values():
             timer.cancel()
         for doubt in self._doubts.values():
@@ -118,7 +118,7 @@ class Detector:
     # ------------------------------------------------------------------ pings
 
     def ask(self, peer: Peer, now: float) -> None:
-        """Ping a node for the application, which is told how it went."""
+        """Ping a node for the application, which is told the outcome."""
         code = self.ping(peer.address, now)
         timer = self._timers.at(now + self._trips.patience, lambda _: self._tell(peer, code, None))
         self._asked[peer.address, code] = timer
@@ -130,9 +130,10 @@ class Detector:
             self._emit(MemberPinged(peer.member, round_trip))
 
     def ping(self, address: Address, now: float, *, inquire: bool = True) -> int:
-        """Send a PING with a fresh code, the result; a live node of the table that doesn't answer is looked into.
+        """Send a PING with a fresh code, which is returned. A live node of the table that doesn't answer is
+        investigated.
 
-        Not so if ``inquire`` is false: then an answer is welcome, and silence says nothing of that node.
+        If ``inquire`` is false it is not: an answer is welcome, but silence says nothing about that node.
         """
         code = self._heartbeat.next()
         peer = self._peers.get(address)
@@ -144,15 +145,15 @@ class Detector:
         return code
 
     def greet(self, now: float) -> None:
-        """Ping k(n) nodes: they are heard again, and may hold this one dead."""
+        """Ping k(n) nodes after they are heard again: they may hold this one to be dead."""
         live = self._peers.live
         for address in self._random.sample(live, min(customary(len(self._peers)), len(live))):
             self.ping(address, now)
 
     def check(self, peer: Peer, now: float) -> None:
-        """Ping a node out of turn: its answer refutes what is claimed of it.
+        """Ping a node out of turn: its answer refutes what is claimed about it.
 
-        Not more than once in half a timeout, whatever makes this node do it.
+        This happens at most once in half a timeout, whatever the reason.
         """
         if now - peer.checked < self._trips.patience / 2:
             return
@@ -164,7 +165,7 @@ class Detector:
         return (address, code) in self._pings
 
     def answered(self, address: Address, code: int, now: float) -> None:
-        """An ACK came: to a ping of this node, or from a relay whose ping was answered."""
+        """Take an ACK to a ping of this node, or from a relay whose ping was answered."""
         ping = self._pings.pop((address, code), None)
         peer = self._peers.get(address)
         if ping is not None:
@@ -198,9 +199,9 @@ class Detector:
             self._inquire(peer, now)
 
     def lives(self, peer: Peer, code: int) -> bool:
-        """A node showed that it lives, and a code: it is not looked into any more.
+        """End the investigation of a node that showed life and a code.
 
-        Only a code above what others claim of it settles that, since only such a code convinces them.
+        Only a code above the claims of others settles these, since only such a code convinces them.
 
         Returns:
             Whether others doubted it and it settled that.
@@ -213,7 +214,7 @@ class Detector:
         return True
 
     def forget(self, peer: Peer) -> None:
-        """A node is dead or removed: nothing is looked into any more."""
+        """End the investigation of a node that is dead or removed."""
         self._end_inquiry(peer)
         self._end_doubt(peer)
 
@@ -230,9 +231,10 @@ class Detector:
     # ------------------------------------------------------------------ what others claim
 
     def rumour(self, peer: Peer, record: MemberRecord, now: float) -> None:
-        """Others suspect a node that seems to live, or hold it dead: believed once it has not answered in time.
+        """Check the claim that a node which seems alive is suspected or dead: it is believed if the node doesn't answer
+        in time.
 
-        A kernel that refused is answer enough.
+        A refusal by its kernel is answer enough.
         """
         doubt = self._doubts.get(peer.address)
         if (doubt is not None and now - max(doubt.since, peer.heard) >= self._trips.patience) or self._was_refused(
@@ -254,10 +256,10 @@ class Detector:
             self.ping(peer.address, now)
 
     def _unanswered(self, peer: Peer, now: float) -> None:
-        """The doubt stays, so that worse claims of the same silence need no second check."""
+        """The doubt is kept, so that worse claims about the same silence need no second check."""
         doubt = self._doubts.get(peer.address)
         if doubt is not None and peer.heard > doubt.since:
-            del self._doubts[peer.address]  # it lives, though no code of it says so to the others
+            del self._doubts[peer.address]  # it is alive, though it has no code that says so to the others
         elif doubt is not None:
             self._believe(peer, doubt.record, now)
 
@@ -283,7 +285,7 @@ class Detector:
         self._ask(inquiry, now)
 
     def _ask(self, inquiry: _Inquiry, now: float) -> None:
-        """Ping it again, and have it pinged; until the time is over."""
+        """Ping it again, and have relays ping it, until the time is over."""
         peer = inquiry.peer
         if self._peers.get(peer.address) is not peer or not peer.live:
             self.forget(peer)
@@ -308,11 +310,11 @@ class Detector:
         inquiry.timer = self._timers.at(due, lambda at: self._ask(inquiry, at))
 
     def _hears_nobody_since(self, since: float) -> bool:
-        """Whether the trouble is likelier this node's own: there are several others, and none of them answers."""
+        """Whether the trouble is more likely this node's own: there are several others, and none of them answers."""
         return len(self._peers.live) + 1 >= SEVERAL and self._last_answer < since
 
     def _refused_enough(self, inquiry: _Inquiry, now: float) -> bool:
-        """Refused here, twice and some time apart, and no relay has reached it."""
+        """Whether it was refused here twice, some time apart, and no relay has reached it."""
         refused = inquiry.refused
         apart = len(refused) >= REFUSALS and refused[-1] - refused[0] >= APART
         return apart and now - inquiry.since >= UNREACHED
@@ -335,10 +337,10 @@ class Detector:
         self.forget(peer)
 
     def refused(self, peer: Peer, verb: Verb, now: float) -> None:
-        """The kernel of a node's host said that nobody listens there any more, to a datagram of that verb.
+        """Take a kernel's report that nobody listens at a node's address, in answer to a datagram of that verb.
 
-        What was refused to an NFPING is looked into by whoever asked for it. Like an answer, a kernel's word shows that
-        the ways there and back are open.
+        A refused NFPING is investigated by the node that asked for it. Like an answer, a kernel's report shows that the
+        path is open in both directions.
         """
         self._note_answer(now)
         if not peer.live:
@@ -349,7 +351,7 @@ class Detector:
         if doubt is not None:
             self._believe(peer, doubt.record, now)
         if peer.live and verb is not Verb.NFPING and now - peer.checked >= self._trips.patience:
-            peer.checked = now  # a kernel that refuses what is answered must not start a storm
+            peer.checked = now  # a kernel that refuses answers must not start a storm
             self._inquire(peer, now)
         inquiry = self._inquiries.get(peer.address)
         if inquiry is not None:

@@ -1,4 +1,4 @@
-"""What is told of others in passing: recent changes first, then live nodes drawn at random."""
+"""The records about other nodes that ride on messages: recent changes first, then live nodes drawn at random."""
 
 from random import Random
 
@@ -11,7 +11,7 @@ __all__ = ["Gossip"]
 
 
 class Gossip:
-    """Chooses the member records of each message; never one about the addressee, or about this node itself."""
+    """Chooses the member records of each message, never one about the addressee or about this node itself."""
 
     def __init__(self, peers: Peers, random: Random) -> None:
         self._peers = peers
@@ -19,22 +19,23 @@ class Gossip:
         self._news: dict[Address, Peer] = {}
 
     def __len__(self) -> int:
-        """Changes that are still to be told."""
+        """The changes still to be told."""
         return len(self._news)
 
     def tell(self, peer: Peer) -> None:
-        """A node's standing changed: tell it as often as real nodes mean to, k(n) times."""
+        """Tell a node's change of status as often as real nodes mean to, k(n) times."""
         peer.tellings = customary(len(self._peers))
         self._news[peer.address] = peer
 
     def forget(self, peer: Peer) -> None:
-        """Tell nothing more of a node."""
+        """Stop telling of a node."""
         self._news.pop(peer.address, None)
 
     def records(self, to: Address, room: int, *, fill: bool) -> list[MemberRecord]:
-        """At most ``room`` records, k(n) by custom: changes told least often first; with ``fill`` live nodes too.
+        """At most ``room`` records, usually k(n): the changes told least often first, and with ``fill`` also live
+        nodes.
 
-        The dead are told of while that is news, and not brought up again when others have removed them.
+        Dead nodes are mentioned while that is news, and not again when others have removed them.
         """
         count = min(room, customary(len(self._peers)))
         news = [peer for peer in self._news.values() if peer.address != to]
@@ -54,7 +55,7 @@ class Gossip:
         return [_record(peer) for peer in chosen.values()]
 
     def everyone(self, to: Address, room: int) -> list[MemberRecord]:
-        """As many live nodes as a datagram may hold: what a newcomer wants to know."""
+        """As many live nodes as a datagram holds, for a newcomer."""
         live = self._peers.live
         chosen = self._random.sample(live, min(len(live), room, MAX_RECORDS))
         return [_record(peer) for address in chosen if address != to and (peer := self._peers.get(address)) is not None]

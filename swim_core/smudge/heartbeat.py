@@ -1,4 +1,5 @@
-"""The heartbeat counter: runs at the speed of the cluster's fastest node, and lets no forger drag it away."""
+"""The heartbeat counter, which runs at the speed of the cluster's fastest node and can't be dragged away by a
+forger."""
 
 from swim_core.address import Address
 from swim_core.shared.rate_limit import RateLimit
@@ -11,17 +12,18 @@ PER_TICK_MS = 125  # 8 a second: faster than the pings of any but very hasty clu
 SEEDS = 3 << 30  # reached in 2036; then restarted nodes wait for an answer to a ping, as those of real ones do
 STRANGER = 1 << 16  # 9 hours of pings at 500 ms
 MEMBER = 1 << 28  # by which a new start may be ahead of a cluster that has run for a year at 500 ms
-STEPS = 100  # a second, in the long run: nobody's pings are more frequent (`heartbeat_millis`)
+STEPS = 100  # a second, in the long run: no node pings more often (`heartbeat_millis`)
 WITNESSES = 3
 WITNESS_WINDOW = 10.0  # seconds
 
 
 class Heartbeat:
-    """A u32 that starts at the time of day, so that a restarted node's codes are above those it died with.
+    """A u32 that starts at the time of day, so that a restarted node's codes are above those with which it died.
 
-    All that others say is measured by it. What is ahead of it is followed, or else not believed; so no heartbeat that
-    this node stores is above its own next code, and that outbids what is held against anybody. How far others may take
-    it is bounded, in each step and over time: wherever a forger gets it, nodes that start anew can follow.
+    Everything that others say is measured by it. A heartbeat ahead of it is either followed or not believed. So no
+    heartbeat that this node stores is above its own next code, which outbids whatever is held against anybody. How far
+    others may raise it is bounded, in each step and over time: wherever a forger takes it, nodes that start anew can
+    follow.
 
     Attributes:
         value: the largest code used or followed.
@@ -33,12 +35,13 @@ class Heartbeat:
         self._witnesses: dict[Address, tuple[float, int]] = {}
 
     def next(self) -> int:
-        """The code of one more ping: a new one. After the top comes 1, as at a real node's start; 0 answers nothing."""
+        """A new code, for the next ping. After the top comes 1, as at a real node's start; 0 answers nothing."""
         self.value = self.value % TOP + 1
         return self.value
 
     def follow(self, claim: int, sender: Address, *, proven: bool, now: float) -> bool:
-        """Be no lower than a claim, whoever it is about, if it can be of this cluster's time; returns whether it is so.
+        """Follow a claim about any node if it can be of this cluster's time; returns whether this counter is now no
+        lower.
 
         One step is small for strangers, and larger for nodes that answer pings. A still larger one is
         taken when three such nodes made such claims within ten seconds: to the least of them, and to none that is
@@ -61,9 +64,9 @@ class Heartbeat:
             self._witnesses.clear()
 
     def credible(self, code: int) -> int:
-        """A code as it may be stored: one from far ahead would shield its node from all later claims."""
+        """A code limited for storage: one from far ahead would shield its node from all later claims."""
         return min(code, self.value + 1)
 
     def newer(self, heartbeat: int, than: int) -> bool:
-        """Whether a heartbeat beats a stored one, which is above all others if it is from before the counter's top."""
+        """Whether a heartbeat beats a stored one. A stored one from before the counter's top loses to all others."""
         return heartbeat > than or than > self.value + 1

@@ -20,7 +20,7 @@ Opened = tuple[Address, Message]
 
 
 class Inbox:
-    """Opens datagrams; what is not valid is dropped whole and counted by cause.
+    """Opens datagrams; invalid ones are dropped whole and counted by cause.
 
     Args:
         local: this node's own address.
@@ -43,7 +43,7 @@ class Inbox:
         return self._counted(data, self._open(data, source))
 
     def open_announcement(self, data: bytes, source: Address | tuple[str, int]) -> Opened | None:
-        """The same for a multicast datagram."""
+        """The sender's identity of a multicast datagram, or None if it was dropped."""
         return self._counted(data, self._open_announcement(data, source), "announcement")
 
     def _counted(self, data: bytes, opened: Opened | DropReason, kind: str = "") -> Opened | None:
@@ -67,9 +67,10 @@ class Inbox:
         return opened if isinstance(opened, DropReason) else self._shortened(*opened)
 
     def _shortened(self, sender: Address, message: Message) -> Opened | DropReason:
-        """Without a broadcast that is too long: its limit is not the cluster's.
+        """The message without a broadcast that is too long, whose sender has another limit than the cluster.
 
-        A member's ping is answered all the same, or it would be suspected here; a stranger's datagram is dropped whole.
+        A member's ping is still answered, or the member would be suspected here; a stranger's datagram is dropped
+        whole.
         """
         if message.broadcast is None or len(message.broadcast.payload) <= self._config.max_broadcast_bytes:
             return sender, message
@@ -98,7 +99,7 @@ class Inbox:
         return first is not None and (first.status != Status.FORWARD_TO or usable(first.address, self._ipv6))
 
     def _identified(self, message: Message, source: Address | tuple[str, int]) -> Opened | DropReason:
-        """A node is known by where its datagram comes from, and the port that it says it listens on."""
+        """A node's identity: the source address of its datagram, with the port on which it says that it listens."""
         try:
             sender = reachable((source[0], message.sender_port))
         except (ConfigError, TypeError, IndexError):

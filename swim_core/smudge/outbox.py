@@ -1,4 +1,4 @@
-"""The way out: every message carries gossip and, where there is one to tell, a broadcast."""
+"""Outgoing messages: each carries gossip and, if there is one to tell, a broadcast."""
 
 from collections import deque
 
@@ -24,7 +24,7 @@ from .peers import Peers
 __all__ = ["CARRIER_CODE", "MAX_DATAGRAM", "Outbox"]
 
 MAX_DATAGRAM = 2_048  # what real nodes receive
-UNFRAGMENTED = 1_200  # bytes that pass every path whole: the most that is sent to somebody new
+UNFRAGMENTED = 1_200  # bytes that pass every path unfragmented: the most that a new node is sent
 CARRIER_CODE = 0  # of the ACKs that carry news which can't wait; see `push`
 BROADCAST_HEAD = {False: 12, True: 24}
 
@@ -59,9 +59,9 @@ class Outbox:
             verb: of it.
             code: of it.
             to: the identity of the addressee.
-            first: a record to put before all others.
-            broadcast: this one; else one that the addressee may miss.
-            everyone: whether to fill it with live nodes.
+            first: a record to put first.
+            broadcast: a broadcast to attach, instead of one that the addressee may miss.
+            everyone: whether to fill the message with live nodes.
         """
         heads = [first] if first is not None else []
         size = record_size(ipv6=self._ipv6)
@@ -95,5 +95,5 @@ class Outbox:
         return self._queue.popleft() if self._queue else None
 
     def clear(self) -> None:
-        """Send nothing of what waits."""
+        """Drop what waits to be sent."""
         self._queue.clear()

@@ -52,7 +52,7 @@ class Peer(msgspec.Struct, eq=False, kw_only=True):
         refused: when its kernel last refused; -inf for never.
         shown: the latest code that it showed itself, or at first the heartbeat of what others say.
         pinged: the largest code of its own PINGs.
-        proven: whether it has answered a ping, so that it does receive at its address.
+        proven: whether it has answered a ping, which shows that it receives at its address.
         round_trip: of the last ping that it answered, seconds.
         unanswered: pings in a row that it has not answered.
         tellings: how often its status is still to be told.
@@ -88,13 +88,13 @@ class Peer(msgspec.Struct, eq=False, kw_only=True):
         return self.status is not Status.DEAD
 
     def contact(self, now: float) -> Contact:
-        """What this node has had to do with it so far."""
+        """This node's own contact with it so far."""
         heard = None if self.heard == -inf else now - self.heard
         return Contact(age=now - self.since, heard=heard, round_trip=self.round_trip, unanswered=self.unanswered)
 
     @property
     def member(self) -> Member:
-        """What an application sees of it."""
+        """The member as applications see it."""
         return Member(self.name, self.address, state=_STATES[self.status])
 
 
@@ -124,7 +124,7 @@ class Peers:
 
     @property
     def full(self) -> bool:
-        """Whether another one would exceed the limit."""
+        """Whether one more node would exceed the limit."""
         return len(self._peers) >= self._limit
 
     def get(self, address: Address) -> Peer | None:
@@ -137,7 +137,7 @@ class Peers:
         return self._peers[address] if address is not None else None
 
     def spare(self) -> Peer | None:
-        """Whom to give up for a newcomer: the longest dead, else one that never showed itself; None if all have."""
+        """The node to give up for a newcomer: the longest dead, else one that never showed itself; None if all have."""
         for address in self._dead:
             return self._peers[address]
         while self._unheard:
@@ -175,7 +175,7 @@ class Peers:
             peer.came = now
 
     def remove(self, peer: Peer) -> None:
-        """Forget a node, but for what it takes to tell old news of it from new."""
+        """Forget a node, except for what is needed to tell old news about it from new."""
         del self._peers[peer.address], self._names[peer.name]
         self._unheard.pop(peer.address, None)
         if peer.live:

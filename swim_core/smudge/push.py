@@ -1,4 +1,4 @@
-"""News that can't wait for the next ping: sent at once, as messages that real nodes take in and don't answer.
+"""News that can't wait for the next ping: sent at once, in messages that real nodes accept and don't answer.
 
 An ACK with code 0 is such a message: real nodes send it themselves after each relayed ping. It matches no
 request (codes of requests begin at 1), moves no heartbeat, and its records and broadcast count as in any other.
@@ -18,11 +18,11 @@ from .peers import Peers, customary
 
 __all__ = ["Push"]
 
-WAVES = (0.2, 0.6, 1.5)  # seconds after the first wave: what one lost, the next makes good
-REPAIRS = 2  # nodes in each of those
-GATHER = 0.02  # seconds in which further changes join those that are about to be told
+WAVES = (0.2, 0.6, 1.5)  # seconds after the first wave: each makes up for losses of the one before
+REPAIRS = 2  # nodes in each later wave
+GATHER = 0.02  # seconds in which further changes join those about to be told
 PAUSE = 0.1  # seconds between two tellings of changes
-WIDE = 64  # nodes that a verdict of this node's own is told at once, so that nobody waits for gossip
+WIDE = 64  # nodes that are told of this node's own verdict at once, so that nobody waits for gossip
 PUSHES = 500  # broadcasts a second that are passed on at once; more wait for messages that go out anyway
 
 
@@ -45,12 +45,12 @@ class Push:
     # ------------------------------------------------------------------ changes
 
     def changed(self, now: float) -> None:
-        """Somebody's standing changed: tell k(n) others soon."""
+        """Tell k(n) others of a change of status soon."""
         if self._planned is None:
             self._planned = self._timers.at(max(now + GATHER, self._last + PAUSE), self._tell_changes)
 
     def verdict(self, now: float) -> None:
-        """This node judged somebody: tell everyone now, or many."""
+        """Tell everyone, or many, of this node's own verdict now."""
         self._last = now
         self._carry(WIDE)
 
@@ -83,9 +83,10 @@ class Push:
             self._wave(told, REPAIRS)
 
     def _wave(self, told: Told, count: int) -> None:
-        """Send it to those who may miss it, first to those who were not sent it yet.
+        """Send it to nodes that may miss it, first to those that it was not sent to yet.
 
-        Whoever has it sends copies to others, so the one who missed it is soon unknown to all, and gets it from many.
+        Nodes that have it send copies to others. So a node that missed it is soon the one that nobody knows to have it,
+        and gets it from many.
         """
         candidates = [address for address in self._peers.live if self._broadcasts.may_miss(told, address)]
         self._random.shuffle(candidates)

@@ -1,4 +1,4 @@
-"""What a datagram changes: the sender's standing, what it tells of others, its broadcast, and the answer."""
+"""The effects of a datagram: on the sender's status, through its records and its broadcast, and the answer."""
 
 from collections.abc import Callable
 from ipaddress import ip_address
@@ -67,7 +67,7 @@ class Receiver:
     def receive(self, sender: Address, message: Message, now: float) -> None:
         """A datagram of a node, in the order that real nodes keep: its sender, its records, its broadcast, its verb."""
         known = self._peers.get(sender)
-        newcomer = known is None or not known.live  # the restarted are still held dead
+        newcomer = known is None or not known.live  # one that restarted is still held to be dead
         proven = (known is not None and known.proven) or self._detector.awaits(sender, message.code)
         if message.code:
             self._heartbeat.follow(message.code - 1, sender, proven=proven, now=now)
@@ -91,7 +91,7 @@ class Receiver:
                 self._relay.asked(sender, target, code, now, credible=credible)
 
     def hear(self, sender: Address, code: int, now: float) -> Peer | None:
-        """A node showed that it is alive, so it is a member now."""
+        """Note that a node is alive, which makes it a member."""
         peer = self._peers.get(sender)
         if peer is None:
             if self._peers.full:
@@ -126,14 +126,14 @@ class Receiver:
         """One member record."""
         if record.status not in STATUSES or not usable(record.address, self._ipv6):
             return
-        if is_loopback(record.address) and not is_loopback(self._local):  # another host there than here: a ghost of us
+        if is_loopback(record.address) and not is_loopback(self._local):  # it means another host there than here
             self._counters.drop(DropReason.LOOPBACK)
             return
         peer = self._peers.get(record.address)
         if not self._heartbeat.follow(record.heartbeat, sender, proven=proven, now=now):
             self._counters.drop(DropReason.TIME_JUMP)
             if peer is not None and peer.live and record.status != Status.ALIVE:
-                self._detector.check(peer, now)  # as a hint it is good enough: codes of real nodes follow any forger's
+                self._detector.check(peer, now)  # good enough as a hint, since codes of real nodes follow any forger's
             return
         if record.address == self._local:
             self._object(record, sender, now)
@@ -152,10 +152,11 @@ class Receiver:
         ):
             self._detector.rumour(peer, record, now)
         elif record.status == Status.SUSPECTED and not peer.live and newer(record.heartbeat, peer.heartbeat):
-            self._detector.check(peer, now)  # somebody saw it live since it was held dead
+            self._detector.check(peer, now)  # somebody saw it alive since it was held to be dead
 
     def _object(self, record: MemberRecord, sender: Address, now: float) -> None:
-        """A claim about this node itself: show whoever believes it, by a code above the claim, that this node lives."""
+        """Answer a claim about this node itself with a code above the claim, which shows believers that this node is
+        alive."""
         if record.status != Status.ALIVE:
             self._counters.refutations += 1
             accuser = self._peers.get(record.source) if record.source is not None else None
@@ -164,7 +165,7 @@ class Receiver:
                 self._detector.check(accuser, now)
 
     def _deliver(self, record: BroadcastRecord, sender: Address, now: float) -> None:
-        """A broadcast, which may be a copy, or one that nobody may have sent."""
+        """Take a broadcast, which may be a copy or an invalid one."""
         if not usable(record.origin, self._ipv6) or not may_broadcast(record.origin):
             self._counters.drop(DropReason.BAD_SOURCE)
         elif record.origin == self._local:

@@ -15,7 +15,7 @@ from .outbox import Outbox
 __all__ = ["Relay"]
 
 KEEP = 2.0  # seconds for which an answer is passed on: longer than anybody waits for it
-FORWARDS = 500  # a second: who forges requests can't turn this node into a flood
+FORWARDS = 500  # a second, so that forged requests can't make this node flood others
 
 
 class Relay:
@@ -54,6 +54,6 @@ class Relay:
         self._requesters.pop(key, None)
 
     def answered(self, target: Address, code: int) -> None:
-        """A node answered: tell all who asked for it."""
+        """Pass a node's answer on to all that asked for it."""
         for requester, asked in self._requesters.pop((target, code), {}).items():
             self._outbox.send(Verb.ACK, asked, requester)

@@ -1,4 +1,4 @@
-"""Seeds: asked until each is a live node, again and again, so that islands merge too."""
+"""Seeds, which are asked until each is a live node, so that islands merge too."""
 
 from collections.abc import Callable, Iterable, Sequence
 from random import Random
@@ -55,11 +55,12 @@ class Seeds:
 
     @property
     def unanswered(self) -> Sequence[Address]:
-        """Those of them that were asked more than once and are no live nodes."""
+        """The seeds that were asked more than once and are not live nodes."""
         return [a for a, seed in self._seeds.items() if seed.asked >= VAIN and self._wanted(a)]
 
     def join(self, addresses: Iterable[Address], now: float) -> None:
-        """Replace the seeds; those that stay keep their backoff. In answer to `JoinAttempt` it starts no other."""
+        """Replace the seeds; those that remain keep their backoff, so a call in answer to `JoinAttempt` starts no new
+        attempt."""
         self._seeds = {a: self._seeds.get(a) or _Seed(now) for a in addresses if a != self._local}
         if self._answering:
             self._answering = False

@@ -66,8 +66,9 @@ class StatusRules:
     # ------------------------------------------------------------------ news
 
     def heard(self, peer: Peer, code: int, now: float) -> None:
-        """A node showed a code: if it is above that of the claim against it, the claim is refuted."""
-        if not code:  # of a message that only carries news
+        """Take a code that a node showed: if it is above the one of the claim against the node, the claim is
+        refuted."""
+        if not code:  # the code of a message that only carries news
             return
         code = self._heartbeat.credible(code)
         if self._heartbeat.newer(code, peer.shown):
@@ -76,11 +77,11 @@ class StatusRules:
             self.set(peer, Status.ALIVE, code, self._local, now)
 
     def met(self, address: Address, code: int, now: float) -> Peer | None:
-        """A node that is not in the table showed itself; None if there is no room."""
+        """Add a node that showed itself; None if there is no room."""
         return self.add(address, Status.ALIVE, self._heartbeat.credible(code), self._local, now)
 
     def learn(self, record: MemberRecord, now: float) -> None:
-        """Gossip tells of a node that is not in the table. Whom others only bury is not taken in."""
+        """Add a node of which gossip tells, but not one that others only declare dead."""
         buried = self._peers.buried(record.address)
         if record.status == Status.DEAD or (buried is not None and not self._heartbeat.newer(record.heartbeat, buried)):
             self._counters.drop(DropReason.UNKNOWN_GONE)
@@ -111,7 +112,7 @@ class StatusRules:
         return peer
 
     def dispute(self, peer: Peer, now: float) -> None:
-        """Others doubted a node, and it answered here: tell those who still believe the claim."""
+        """Tell nodes that still believe a claim that the doubted node has answered here."""
         if peer.status is Status.ALIVE and self._heartbeat.newer(peer.shown, peer.heartbeat):
             peer.heartbeat, peer.source = peer.shown, self._local
             self._told(peer, now)
@@ -163,11 +164,11 @@ class StatusRules:
     # ------------------------------------------------------------------ evidence
 
     def note(self, peer: Peer, what: str, now: float, detail: str = "") -> None:
-        """Keep what this node saw of another."""
+        """Keep an observation of another node."""
         self._notes.add(peer.name, Observation(now, self._name, what, detail))
 
     def evidence(self, peer: Peer) -> Evidence:
-        """What stands behind a node's status; its accuser is who claimed that first, also that it is ALIVE."""
+        """The evidence for a node's status. Its accuser is the node that first claimed the status, even ALIVE."""
         rule, at = self._verdicts.get(peer.address, (None, 0))
         accuser = "" if peer.source is None else str(peer.source)
         return Evidence(rule, accuser, at, self._notes.of(peer.name))

@@ -1,4 +1,4 @@
-"""Whose turn it is to be pinged, and when to try the dead again."""
+"""Which node to ping next, and when to try dead ones again."""
 
 from swim_core.address import Address
 
