@@ -1,4 +1,4 @@
-"""AES-256-GCM-SIV (RFC 8452), out of `cryptography`: imported here alone, and only once there is a key."""
+"""AES-256-GCM-SIV (RFC 8452) from `cryptography`, which is imported only here, and only once there is a key."""
 
 from typing import Protocol
 
@@ -7,21 +7,21 @@ from swim_core.errors import SealingUnavailable
 __all__ = ["TAG_SIZE", "Aead", "make_aead"]
 
 TAG_SIZE = 16
-"""Bytes by which what is sealed exceeds what was."""
+"""The bytes by which sealed data exceeds the data."""
 
 
 class Aead(Protocol):
     """Authenticated encryption with associated data, under one key."""
 
     def encrypt(self, nonce: bytes, data: bytes, associated_data: bytes, /) -> bytes:
-        """What ``data`` becomes, its tag behind it."""
+        """The encrypted ``data``, followed by the tag."""
 
     def decrypt(self, nonce: bytes, data: bytes, associated_data: bytes, /) -> bytes:
-        """What it was. Raises an exception of its own if it is not exactly what was sealed."""
+        """The decrypted data. Raises the cipher's own exception if it is not exactly what was sealed."""
 
 
 def make_aead(secret: bytes) -> tuple[Aead, type[Exception]]:
-    """The cipher under a secret of 32 bytes, and what it raises for what was not sealed with it.
+    """The cipher for a secret of 32 bytes, and the exception that it raises for data not sealed with it.
 
     Raises:
         SealingUnavailable: if the package is missing, or too old for this cipher.

@@ -1,4 +1,4 @@
-"""What a node makes of its keys in one cluster: their ids, and a cipher for each."""
+"""The keys of a node in one cluster: their ids, and a cipher for each."""
 
 from hashlib import blake2b
 
@@ -13,7 +13,7 @@ SHORT = 0xFFFF  # the last 16 bits of an id, by which a member says which key it
 
 
 def key_id(key: Key, label: str) -> int:
-    """What datagrams call a key in the cluster of that label; it tells nothing of the key."""
+    """The id of a key in datagrams of the cluster with that label; it reveals nothing about the key."""
     return _id_of(key.derive(Purpose.READERS if key.reader else Purpose.MEMBERS, label))
 
 
@@ -22,14 +22,14 @@ def _id_of(base: bytes) -> int:
 
 
 class RingKey:
-    """A key ready for use: for what members say, or for what readers ask and are told.
+    """A key ready for use, for datagrams of members, or for readers' questions and their answers.
 
     Attributes:
         id: what stands in headers.
         reader: whether it is a reader's.
         encrypt: seals; see `Aead`.
         decrypt: opens.
-        tripwires: what greetings on tripwires are authenticated with; empty for a reader's.
+        tripwires: authenticates greetings on tripwires; empty for a reader's key.
         invalid: what `decrypt` raises.
     """
 
@@ -51,15 +51,15 @@ class KeyRing:
     """The keys of one node, for one cluster. Immutable.
 
     Args:
-        keys: in order of preference; all of members.
+        keys: members' keys, in order of preference.
         label: of the cluster.
 
     Attributes:
-        ordered: the members' keys, the preferred first.
-        by_id: every key, those of readers included.
+        ordered: the members' keys, the preferred one first.
+        by_id: all keys, readers' keys included.
 
     Raises:
-        KeyInvalid: if one is a reader's, or two can't be told apart by the ends of their ids.
+        KeyInvalid: if one is a reader's, or the ids of two have the same end.
         SealingUnavailable: if the package that seals is missing or too old.
     """
 
@@ -76,7 +76,7 @@ class KeyRing:
 
     @property
     def preferred(self) -> RingKey:
-        """What this node seals with where nothing else is known."""
+        """The key with which this node seals if nothing else is known."""
         return self.ordered[0]
 
     def ending(self, end: int) -> RingKey | None:

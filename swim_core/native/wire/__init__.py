@@ -1,1 +1,1 @@
-"""What travels: datagrams, the messages, claims and queries in them, and the hashes that members compute alike."""
+"""The wire format: datagrams, their messages, claims and queries, and the hashes that all members compute alike."""

@@ -1,8 +1,8 @@
 """Claims about members, and the order that decides which of two wins.
 
-A claim says of one run of one member where it is and how it fares. Claims form a lattice: the larger
-in `precedence` wins, so merging is idempotent, commutative and associative, and nodes that have seen
-the same claims agree in whatever order they came (docs/protocol.md, section 1).
+A claim gives the address and state of one run of one member. Claims form a lattice: the larger in `precedence` wins, so
+merging is idempotent, commutative and associative, and nodes that have seen the same claims agree, in whatever order
+these came (docs/protocol.md, section 1).
 """
 
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ __all__ = ["Claim", "Verdict", "as_member", "check_claim", "decode_metadata", "p
 
 U32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 U64 = Annotated[int, Meta(ge=0)]  # MessagePack itself ends at 2^64 - 1
-Millis = Annotated[int, Meta(ge=0, le=2**48 - 1)]  # what an epoch has room for: until the year 10889
+Millis = Annotated[int, Meta(ge=0, le=2**48 - 1)]  # as much as an epoch has room for: until the year 10889
 MAX_MILLIS = 2**48 - 1
 MAX_INCARNATION = 2**32 - 1
-EPOCH_BITS = 16  # of an epoch, random; above them stand wall-clock milliseconds
+EPOCH_BITS = 16  # random bits of an epoch, below wall-clock milliseconds
 EPOCH_STEP = 1 << EPOCH_BITS
 MAX_METADATA = 512  # the format's bound; Config.max_metadata may be lower
 
@@ -37,7 +37,7 @@ class Verdict(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unk
 
 
 class Claim(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unknown_fields=True):
-    """What is said of one member; exactly what travels in datagrams.
+    """What is claimed of one member, exactly as datagrams carry it.
 
     Attributes:
         name: 1 to 64 bytes of printable UTF-8; unique in a cluster, byte by byte.
@@ -46,7 +46,7 @@ class Claim(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unkno
         incarnation: raised by the member itself only, 0 at the start of an epoch.
         state: as claimed.
         metadata: a packed map of strings while ALIVE or SUSPECT, else None.
-        verdict: with SUSPECT, DEAD and LEFT, else None; outside the order, the first received stays.
+        verdict: with SUSPECT, DEAD and LEFT, else None. It is not part of the order: the first one received is kept.
     """
 
     name: Annotated[str, Meta(min_length=1, max_length=MAX_NAME)]
@@ -59,12 +59,12 @@ class Claim(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_unkno
 
 
 def precedence(claim: Claim) -> tuple[int, int, bytes, int]:
-    """The order among claims about one name: the larger wins, equal ones say the same.
+    """The order among claims about one name: the larger wins; equal ones say the same.
 
-    A newer run beats an older one, whatever that claimed; in one run only the member itself raises
-    the incarnation, so it can answer any accusation (SWIM, section 4.2) and move to another address; within an
-    incarnation the worse news wins. The address stands between, so that two processes that came by one name and
-    one epoch (a cloned machine) never flap: the one at the lower address gives way.
+    A newer run beats an older one, whatever that claimed. Within one run only the member itself raises the incarnation,
+    so it can answer any accusation (SWIM, section 4.2) and move to another address; within an incarnation the worse
+    news wins. The address comes between the two, so that two processes with one name and epoch (a cloned machine) never
+    flap: the one at the lower address gives way.
     """
     return (claim.epoch, claim.incarnation, claim.address, claim.state)
 
@@ -76,7 +76,7 @@ def decode_metadata(packed: bytes | None) -> Mapping[str, str]:
     """The metadata of a claim, read-only; empty for None.
 
     Raises:
-        ValueError: if the bytes are no map of strings.
+        ValueError: if the bytes aren't a map of strings.
     """
     return FrozenDict(_metadata_decoder.decode(packed)) if packed else NO_METADATA
 
@@ -97,7 +97,7 @@ def check_claim(claim: Claim) -> None:
 
 
 def as_member(claim: Claim) -> Member:
-    """What a claim says, for the application."""
+    """The member of a claim, for the application."""
     return Member(
         claim.name,
         unpack(claim.address),

@@ -2,9 +2,9 @@
 
     version (1 byte) | flags (1) | label hash (4, big-endian) | [sender, message | nil, claims, numbers, broadcasts]
 
-Sealed, the sender stands in a longer header, and the array without it is hidden (`swim_core.native.sealing.seal`).
-Bounds stand in the types, so decoding checks them. The three lists at the end are left out where all
-are empty: a bare ping takes 42 bytes and its ack 32.
+In a sealed datagram the sender is in a longer header, and the array without it is encrypted
+(`swim_core.native.sealing.seal`). The types have the bounds, so decoding checks them. The three lists at the end are
+left out if all are empty: a bare ping takes 42 bytes and its ack 32.
 """
 
 from collections.abc import Callable, Sequence
@@ -103,7 +103,7 @@ _unpack_header = HEADER.unpack_from
 
 
 def _read_newer(body: bytes) -> Envelope:
-    """What is known of a body that is not exactly one of this release; see `growth`."""
+    """The known parts of a body that is not exactly one of this release; see `growth`."""
     parts = items_of(body)
     if len(parts) < 2:
         raise ValueError("neither sender nor message")
@@ -117,7 +117,7 @@ def _read_newer(body: bytes) -> Envelope:
 
 
 def encode_item(item: Message | Claim | Number | Broadcast | PageEntry) -> Raw:
-    """The bytes of one part of a datagram, made once and counted before it is packed."""
+    """One part of a datagram, encoded once and counted before it is packed."""
     return Raw(_encode(item))
 
 
@@ -146,7 +146,7 @@ def _check_not_me(answer: NotMe) -> None:
 
 def _check_ranges(want: Want) -> None:
     end = 0
-    for first, last in want.ranges:  # ascending and apart, so that nothing is asked for twice
+    for first, last in want.ranges:  # ascending and separate, so that nothing is asked for twice
         if not end < first <= last:
             raise ValueError("ranges out of order")
         end = last
@@ -171,18 +171,18 @@ _CHECKS: dict[type, Callable[[Any], None]] = {
 
 
 class Codec:
-    """Makes and opens the datagrams of one cluster: every one goes through here, out and in.
+    """Makes and opens the datagrams of one cluster: every datagram goes through here, in either direction.
 
     Args:
         label: 32 bits of the cluster's label; a plain datagram with another one is not this cluster's.
-        seal: hides what is said; without it datagrams travel as they are.
+        seal: encrypts bodies; without it datagrams are plain text.
 
     Attributes:
         label: as given.
         seal: as given.
-        bare: bytes at most that a datagram takes besides its message, where it holds nothing else.
-        overhead: bytes at most that it takes besides its message and the items in its lists.
-        newer: datagrams opened that held fields, lists or messages which this release does not know.
+        bare: the bytes, at most, of a datagram besides its message, if it holds nothing else.
+        overhead: the bytes, at most, of a datagram besides its message and the items in its lists.
+        newer: how many opened datagrams held fields, lists or messages that this release doesn't know.
     """
 
     __slots__ = ("bare", "label", "newer", "overhead", "seal")
@@ -209,17 +209,17 @@ class Codec:
         bound: bool = False,
         now: float = 0.0,
     ) -> bytes:
-        """A whole datagram; all but the message are encoded already.
+        """A whole datagram. Everything but the message is already encoded.
 
         Args:
             flags: of the header.
             sender: short id.
             message: what it is about.
             claims: and the other lists: what rides along.
-            peer: short id of the run that it is for, where that is known; it decides on the key. This and what follows
-                counts only where there is a seal.
-            key: that the question was sealed with, if this is the answer.
-            bound: whether no other run is to open it.
+            peer: short id of the receiving run, if known; it decides on the key. This and the following arguments
+                matter only with a seal.
+            key: the key that the question was sealed with, if this is an answer.
+            bound: whether only that run is to open it.
             now: seconds.
         """
         seal = self.seal
@@ -239,8 +239,8 @@ class Codec:
         return seal.seal(flags, sender, body, key, peer if bound else 0, now)
 
     def open(self, data: bytes, now: float = 0.0) -> tuple[int, Envelope, Opened | None] | DropReason:
-        """The flags and the contents of a datagram, and what its seal told; or why it is none of this cluster within
-        its bounds."""
+        """The flags and the contents of a datagram, and what its seal said; or the reason why it isn't one of this
+        cluster, or breaks a bound."""
         size = len(data)
         if size > MAX_DATAGRAM:
             return DropReason.TOO_LARGE
@@ -270,7 +270,7 @@ class Codec:
         return DropReason.UNDECODABLE if envelope is None else (flags, envelope, opened)
 
     def _read(self, body: bytes) -> Envelope | None:
-        """What stands in a body, which has its sender; None if it is not well formed."""
+        """The contents of a body, which includes its sender; None if it is not well formed."""
         try:
             envelope = self._decode(body)
             for claim in envelope.claims:
@@ -290,7 +290,7 @@ class Codec:
     def _decode(self, body: bytes) -> Envelope:
         try:
             return _decode(body)
-        except msgspec.ValidationError:  # it may be of a newer release
+        except msgspec.ValidationError:  # it may come from a newer release
             envelope = _read_newer(body)
             self.newer += 1
             return envelope

@@ -1,9 +1,9 @@
-"""Datagrams of a newer release: what this one knows of them is taken, and the rest is left (docs/compatibility.md).
+"""Datagrams of a newer release: what this release knows is taken, and the rest is ignored (docs/compatibility.md).
 
-A newer release may add fields behind the last one of any array, lists behind the last one of a datagram, and messages.
-The strict decoder refuses such a datagram; only then is it read here, piece by piece: arrays are cut to the fields
-that are known, and what remains is decoded within the same bounds as ever. What is new in a claim is kept, since
-claims are handed on: others may know what it means.
+A newer release may add fields after the last one of any array, lists after the last one of a datagram, and messages.
+The strict decoder refuses such a datagram; only then is it read here, piece by piece: arrays are cut to the known
+fields, and those are decoded within the usual bounds. New fields of a claim are kept, since claims are passed on to
+members that may know what they mean.
 """
 
 from collections.abc import Mapping
@@ -21,9 +21,9 @@ from .trimming import NIL, cut_body, items_of
 __all__ = ["read_claims", "read_further", "read_message"]
 
 MAX_FIELDS = 8
-"""New fields of a claim that are handed on; with more it is refused."""
+"""The number of new fields of a claim that are passed on; a claim with more is refused."""
 MAX_BYTES = 128
-"""Bytes of all of them, so that the largest claim still fits in the smallest `max_datagram`."""
+"""The bytes of all new fields, so that the largest claim still fits in the smallest `max_datagram`."""
 
 _number = msgspec.msgpack.Decoder(int).decode
 _claim = msgspec.msgpack.Decoder(Claim).decode
@@ -32,7 +32,7 @@ _MESSAGES: Mapping[int, type[msgspec.Struct]] = {kind.__struct_config__.tag: kin
 
 
 def read_message(data: bytes) -> Message | None:
-    """The part of a message that is known; None for a message that is not. Raises like `cut_body`."""
+    """The known part of a message; None for an unknown message. Raises like `cut_body`."""
     if bytes(data) == NIL:
         return None
     items = items_of(data)
@@ -63,12 +63,12 @@ def _pairs(items: list[Raw], places: Mapping[str, int], message: SyncPage | Sync
 
 
 def read_further(data: bytes) -> list[Further]:
-    """The messages that follow the first one, those left out that may not. Raises like `cut_body`."""
+    """The messages after the first one, without those that may not be there. Raises like `cut_body`."""
     return [message for raw in items_of(data) if isinstance(message := read_message(raw), Further)]
 
 
 def read_claims(data: bytes) -> list[Claim]:
-    """A list of claims with what is new in each. Raises like `cut_body`."""
+    """A list of claims with the new fields of each. Raises like `cut_body`."""
     return [_read_claim(raw) for raw in items_of(data)]
 
 
@@ -85,7 +85,7 @@ def _read_claim(data: bytes) -> Claim:
 
 @cache
 def _grown(fields: int) -> type[Claim]:
-    """The class of claims with so many new fields, which are encoded as they came."""
+    """The class of claims with so many new fields, which it encodes as they came."""
     more = [(f"new_{number}", Raw, Raw(NIL)) for number in range(fields)]
     made = msgspec.defstruct(
         "Claim", more, bases=(Claim,), frozen=True, array_like=True, gc=False, forbid_unknown_fields=True

@@ -20,8 +20,8 @@ def _run(name: str, epoch: int) -> bytes:
     return epoch.to_bytes(8, "big") + name.encode()
 
 
-# Caches for the simulator, whose nodes compute the same; small, since one node of a large cluster would fill them
-# and needs nothing twice: what it goes on to use it holds.
+# Caches for the simulator, whose nodes compute the same hashes. They are small, since a node of a large cluster would
+# fill them, and needs no hash twice: it keeps those that it goes on using.
 
 
 @lru_cache(maxsize=CACHED)
@@ -55,17 +55,17 @@ class Hashes:
         """32 bits of the label, as every datagram's header carries them."""
 
     def phase(self, name: str) -> int:
-        """A member's place in the probe order, 64 bits; as a fraction of 2^64 its moment in each round."""
+        """A member's place in the probe order, 64 bits; as a fraction of 2^64, its moment in each round."""
         return _phase(self._key, name)
 
     def places(self, name: str, epoch: int) -> tuple[int, ...]:
-        """Where that run stands on each flood ring; computed anew, since it is seldom wanted."""
+        """The positions of a run on the flood rings; not cached, since they are rarely needed."""
         return _places(self._key, self._rings, name, epoch)
 
     def short_id(self, name: str, epoch: int) -> int:
-        """64 bits that stand for one run of one member in datagrams."""
+        """The id of one run of one member in datagrams, 64 bits."""
         return _short_id(self._key, name, epoch)
 
     def view(self, name: str, epoch: int, incarnation: int) -> int:
-        """What a live member adds (XOR) to the view digest."""
+        """The share of a live member in the view digest (XOR)."""
         return _view(self._key, name, epoch, incarnation)

@@ -1,7 +1,7 @@
-"""The messages of the native protocol, and what else stands in datagrams beside them.
+"""The messages of the native protocol, and the other items in datagrams.
 
-Bounds stand in the types, so decoding checks them. Struct tags are the numbers of the messages; ASK and TELL (12, 13)
-stand in `queries`.
+The types have the bounds, so decoding checks them. Struct tags are the numbers of the messages; ASK and TELL (12, 13)
+are in `queries`.
 """
 
 from enum import IntEnum
@@ -51,12 +51,12 @@ MAX_BUCKETS = 128
 
 
 class VoteKind(IntEnum):
-    """What a helper says of a subject."""
+    """What a helper says about a subject."""
 
     ALIVE = 0
     SILENT = 1
     PAUSED = 2
-    """SILENT, but this helper paused within the stall tolerance: the silence counts only awake time."""
+    """As SILENT, but this helper paused within the stall tolerance; the silence counts only time awake."""
 
     @classmethod
     def _missing_(cls, value: object) -> "VoteKind | None":
@@ -64,11 +64,11 @@ class VoteKind(IntEnum):
 
 
 class KernelVerdict(IntEnum):
-    """What a helper's kernel says of a subject."""
+    """What a helper's kernel says about a subject."""
 
     NONE = 0
     REFUSED = 1
-    """By the rule for a verdict of GONE, at this voter."""
+    """By the rule for a verdict of GONE, as seen by this voter."""
     REACHABLE = 2
     SILENT = 3
 
@@ -95,14 +95,14 @@ class Ping(_Base, frozen=True, tag=1):
 
 
 class Ack(_Base, frozen=True, tag=2):
-    """I am. ``digest`` sums up the sender's view of who lives."""
+    """I am. ``digest`` is the sender's view digest."""
 
     seq: U32
     digest: U64
 
 
 class AckElsewhere(_Base, frozen=True, tag=19):
-    """An ACK to one that is no live member at the address that its ping came from: ``seen``, packed, where it fits."""
+    """An ACK to a sender that isn't a live member at the source of its ping, which is ``seen``, packed, if it fits."""
 
     seq: U32
     digest: U64
@@ -129,7 +129,7 @@ class Vote(_Base, frozen=True, tag=4):
 
 
 class Poll(_Base, frozen=True, tag=5):
-    """Say now what you see of the subject."""
+    """Say what you see of the subject now."""
 
     subject: U64
     incarnation: U32
@@ -137,8 +137,8 @@ class Poll(_Base, frozen=True, tag=5):
 
 
 class Join(_Base, frozen=True, tag=6):
-    """Let me in. The second one brings the cookie and the claim. ``interval`` and ``stall`` are ms,
-    ``time`` is cluster time, and ``members`` how many live in its sender's view."""
+    """Let me in. The second JOIN has the cookie and the claim. ``interval`` and ``stall`` are ms, ``time`` is cluster
+    time, and ``members`` how many live in its sender's view."""
 
     seq: U32
     name: Annotated[str, Meta(min_length=1, max_length=64)]
@@ -154,7 +154,8 @@ class Join(_Base, frozen=True, tag=6):
 
 
 class JoinAck(_Base, frozen=True, tag=7):
-    """Ask again with this cookie; or, without one, you are in, and ``own`` is my claim. ``held``: of your name."""
+    """Ask again with this cookie; or, without a cookie, you are in, and ``own`` is my claim. ``held`` is the claim held
+    of your name."""
 
     seq: U32
     cookie: Annotated[bytes, Meta(max_length=16)] | None
@@ -165,7 +166,8 @@ class JoinAck(_Base, frozen=True, tag=7):
     held: Claim | None = None
     own: Claim | None = None
     seen: Annotated[bytes, Meta(max_length=18)] = b""
-    """Where the JOIN came from; with a cookie in answer to one that brought it: not let in, since it claims another."""
+    """Where the JOIN came from. If a cookie answers a JOIN with a cookie, it is not let in, since it claims another
+    address."""
     members: U32 = 1
 
 
@@ -179,14 +181,14 @@ class SyncReq(_Base, frozen=True, tag=8):
 
 
 class PageEntry(_Base, frozen=True):
-    """A claim, and the highest broadcast number known of that run."""
+    """A claim, and the highest broadcast number known from that run."""
 
     claim: Claim
     number: U32
 
 
 class SyncPage(_Base, frozen=True, tag=9):
-    """A page of one's claims. ``cursor`` is where the next one starts, None at the end; ``differing`` the
+    """A page of the sender's claims. ``cursor`` is where the next one starts, None at the end; ``differing`` the
     buckets that differ, as a bitmap (bucket 0 is the lowest bit)."""
 
     id: U32
@@ -224,21 +226,21 @@ class ClaimOf(_Base, frozen=True, tag=16):
 
 
 class NotMe(_Base, frozen=True, tag=17):
-    """The answer to a PING that means another run: who is here instead, if there is room to say it."""
+    """The answer to a PING for another run: which run is here instead, if there is room to say so."""
 
     seq: U32
     claim: Claim | None = None
 
 
 class Announce(_Base, frozen=True, tag=18):
-    """To a multicast group: I am here, at this port of the address that this comes from."""
+    """To a multicast group: I listen on this port of the source address."""
 
     port: Annotated[int, Meta(ge=1, le=65_535)]
     padding: Padding = b""
 
 
 class SyncPush(_Base, frozen=True, tag=15):
-    """What the asker of a sync holds higher than the answerer showed."""
+    """Claims of which the asker of a sync holds a higher one than the answerer showed."""
 
     entries: list[PageEntry]
 
@@ -251,7 +253,7 @@ class Number(_Base, frozen=True):
 
 
 class Broadcast(_Base, frozen=True):
-    """One user broadcast, with its origin spelled out: it may come before the origin's claim."""
+    """One user broadcast, with its origin in full, since it may arrive before the origin's claim."""
 
     origin: Annotated[str, Meta(min_length=1, max_length=64)]
     epoch: U64
@@ -260,7 +262,8 @@ class Broadcast(_Base, frozen=True):
 
 
 Further = PingReq | Vote | Poll
-"""What may follow the message of a datagram: of a watch on many members there is much to ask and to say at once."""
+"""The messages that may follow the first one of a datagram: watches on many members have much to ask and to say at
+once."""
 
 Message = (
     Ping

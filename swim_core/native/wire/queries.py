@@ -1,8 +1,8 @@
-"""What tools that are no members ask a node, and what it tells them: ASK, TELL and what stands in them.
+"""What tools, which aren't members, ask a node, and what it tells them: ASK, TELL and their contents.
 
-A tool has no name and no short id: it is answered at the address that it asks from, page by page. Each ASK
-names where its page is to begin, as the TELL before it said, so a view that changes between two pages loses
-no member that stays and never makes anybody loop. No page is longer than the request for it; tools pad.
+A tool has no name and no short id: it is answered at the address that it asks from, page by page. Each ASK names where
+its page is to begin, as the previous TELL said. So if the view changes between two pages, no remaining member is lost,
+and nobody loops. No page is longer than the request for it; tools pad.
 """
 
 from collections.abc import Iterable
@@ -41,9 +41,9 @@ __all__ = [
 ]
 
 ASK_SIZE = 1_200
-"""Bytes that an ASK is padded to: the largest row fits in an answer of that size, and every path passes it."""
+"""The bytes to which an ASK is padded: the largest row fits in an answer of that size, which passes every path."""
 PAGE_SPACING = 0.1
-"""Seconds between two pages to one host, other than this one."""
+"""The seconds between two pages to one other host."""
 MAX_DATAGRAM = 65_507  # the most that UDP over IPv4 carries
 
 ShortText = Annotated[str, Meta(max_length=1_024)]
@@ -56,15 +56,15 @@ class What(IntEnum):
     MEMBERS = 0
     """The live members."""
     EVERYONE = 1
-    """Those, and the dead and departed ones that are still remembered."""
+    """The live members, and the dead and departed ones that are still remembered."""
     REASON = 2
-    """What stands behind the state of the member whose name is the argument."""
+    """The evidence for the state of the member whose name is the argument."""
     BROADCAST = 3
-    """Tell every member the argument, on the asker's behalf."""
+    """Broadcast the argument, on behalf of the tool."""
     JOIN = 4
-    """Ask the addresses in the argument, too, as seeds; see `pack_addresses`."""
+    """Add the addresses in the argument to the seeds; see `pack_addresses`."""
     KEYS = 5
-    """By their ids: which keys the node holds, and how far the others agree."""
+    """The ids of the node's keys, and how far the other members agree."""
 
     @classmethod
     def _missing_(cls, value: object) -> "What | None":
@@ -72,7 +72,7 @@ class What(IntEnum):
 
 
 class Standing(IntEnum):
-    """What else to know of the node that answers, before its view is trusted."""
+    """The state of the node that answers, which matters for trusting its view."""
 
     FINE = 0
     DEAF = 1
@@ -114,7 +114,7 @@ class Tell(_Base, frozen=True, tag=13):
 
 
 class Teller(_Base, frozen=True):
-    """The member that answers: name, address, its cluster time (ms), and how many members it sees live and gone."""
+    """The member that answers: its name, address and cluster time (ms), and how many members it sees live and gone."""
 
     name: ShortText
     address: PackedAddress
@@ -234,7 +234,7 @@ def unpack_addresses(data: bytes) -> list[Address]:
     """The addresses in such an argument.
 
     Raises:
-        ValueError: if it is none, within its bounds.
+        ValueError: if it is not such an argument, or breaks a bound.
         RecursionError: on deep nesting.
     """
     return [unpack(packed) for packed in _addresses.decode(data)]
@@ -244,12 +244,12 @@ def decode_body(what: What, data: bytes) -> Body:
     """The body of an answer.
 
     Raises:
-        ValueError: if it is not exactly one, within its bounds.
+        ValueError: if it is not exactly such a body, or breaks a bound.
         RecursionError: on deep nesting.
     """
     try:
         body: Body = _DECODERS[what].decode(data)
-    except msgspec.ValidationError:  # it may be of a newer release
+    except msgspec.ValidationError:  # it may come from a newer release
         body = _DECODERS[what].decode(cut_body(BODIES[what], data))
     check_name(body.teller.name)
     unpack(body.teller.address)

@@ -1,4 +1,4 @@
-"""Arrays of a newer release, cut to the fields that this one knows; the decoder checks their bounds afterwards."""
+"""Cuts arrays of a newer release to the fields that this one knows; the decoder checks their bounds afterwards."""
 
 from collections.abc import Callable
 from functools import cache
@@ -14,14 +14,14 @@ NIL = b"\xc0"
 Cut = Callable[[bytes], bytes]
 
 items_of: Callable[[bytes], list[Raw]] = msgspec.msgpack.Decoder(list[Raw]).decode
-"""The parts of an array, as they came. Raises ValueError (msgspec's) if it is none."""
+"""The encoded parts of an array. Raises ValueError (msgspec's) if it is not an array."""
 joined: Callable[[list[Raw]], bytes] = msgspec.msgpack.Encoder().encode
-"""The array of such parts."""
+"""The encoded array of such parts."""
 
 
 @cache
 def _cut(kind: Any) -> Cut | None:
-    """What cuts the arrays of a type to the fields that are known; None for a type without any."""
+    """A function that cuts the arrays in a type to the known fields; None for a type without arrays."""
     origin = get_origin(kind)
     if origin is Annotated:
         return _cut(get_args(kind)[0])
@@ -53,10 +53,10 @@ def _struct_cut(kind: type[msgspec.Struct]) -> Cut:
 
 
 def cut_body(kind: type[msgspec.Struct], data: bytes) -> bytes:
-    """The MessagePack of an array-like struct, cut to the fields that are known.
+    """The MessagePack of an array-like struct, cut to the known fields.
 
     Raises:
-        ValueError: if it is no array, or none where one must be.
+        ValueError: if it is not an array, or lacks one inside.
         RecursionError: on deep nesting.
     """
     return _struct_cut(kind)(data)
