@@ -1,4 +1,4 @@
-"""asyncio's way to drive a node: a reader callback and a timer, and no task at all."""
+"""Drives a node under asyncio: with a reader callback and a timer, and without a task."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,7 +15,7 @@ __all__ = ["AsyncioDriver"]
 
 
 class AsyncioDriver:
-    """A reader callback and one timer: no task at all, save for background work.
+    """A reader callback and one timer, without a task except for background work.
 
     The timer is moved whenever the deadline changes. Leaving it where it is when the deadline has only moved on
     would save two microseconds for a cancelled handle and cost a wake-up of about fifty.
@@ -112,18 +112,18 @@ async def _watch(fileno: int, readable: Callable[[], object]) -> None:
 
 
 class AsyncioBlock:
-    """anyio's cancel scope, save where another task leaves than the one that entered.
+    """anyio's cancel scope, except that another task than the one that entered may leave it.
 
-    So do the fixtures of pytest-asyncio, the set-up of unittest and frameworks with hooks at start and end: each step
-    is a task of its own. If the first one has ended there is nothing to cancel, and nobody for a scope to complain to.
-    If it goes on, the scope stays open around it, and is never cancelled: nothing comes of it but in a task that
-    entered another scope of anyio before, which then can't be left.
+    That happens with the fixtures of pytest-asyncio, the set-up of unittest, and frameworks with hooks at start and
+    end: each step is a task of its own. If the first task has ended, there is nothing to cancel. If it goes on, the
+    scope stays open around it and is never cancelled. This is harmless unless that task had entered another scope of
+    anyio before, which then can't be left.
     """
 
     def __init__(self) -> None:
         self._scope = anyio.CancelScope()
         self._task: asyncio.Task[object] | None = None
-        self._cancelled = 0  # times by others, before the block
+        self._cancelled = 0  # how often others had cancelled the task before the block
         self._left = False
 
     def __enter__(self) -> Self:

@@ -1,4 +1,4 @@
-"""What runs a node, as its asynchronous face sees it; whether in the event loop or in a thread of its own."""
+"""The engine of an asynchronous node, whether it runs in the event loop or in a thread of its own."""
 
 import os
 from abc import ABC, abstractmethod
@@ -23,14 +23,14 @@ T = TypeVar("T")
 
 
 class BaseEngine(ABC):
-    """Runs one node for one event loop: nothing here waits but `stopped`, and everything is called from that loop.
+    """Runs one node for one event loop. Only `stopped` waits, and everything is called from that loop.
 
     Attributes:
-        core: the node; to be used in `look` and `act` only, save what never changes.
+        core: the node; use it only in `look` and `act`, except for what never changes.
         lock: held while the node is used.
         clock: the node's time, seconds.
         event_buffer: events that a subscription holds.
-        log: that of the node.
+        log: the node's log.
         failure: what broke the node, or None.
         left: set once the goodbye has been said often enough, or the node is closed.
         on_failure: called once, when the node breaks.
@@ -69,10 +69,10 @@ class BaseEngine(ABC):
 
     @abstractmethod
     def act(self, deed: Callable[[ProtocolNode, float], T]) -> T:
-        """Have ``deed`` tell the node something, at the time given; what the node has to say then is sent at once.
+        """Have ``deed`` change the node, at the time passed to it; what the node then has to say is sent at once.
 
         Returns:
-            What ``deed`` returns. If it raises, that is raised.
+            What ``deed`` returns. Its exceptions are raised.
 
         Raises:
             NodeCrashed: if it failed.
@@ -81,23 +81,24 @@ class BaseEngine(ABC):
         """
 
     def act_from_any_thread(self, deed: Callable[[ProtocolNode, float], object]) -> bool:
-        """The same without the result, where the lock lets any thread do so; elsewhere it is not done, and False.
+        """As `act`, without the result, if the lock lets any thread do so; otherwise nothing is done, and it returns
+        False.
 
-        Raises as `act` does, save WrongThread.
+        Raises as `act` does, except for WrongThread.
         """
         return False
 
     @abstractmethod
     def watch_keys(self, file: KeyFile) -> None:
-        """Take over what stands in a key file whenever it changes, until the node ends."""
+        """Take over the keys in a file whenever it changes, until the node ends."""
 
     @abstractmethod
     def join(self, seeds: Iterable[Seed]) -> None:
-        """Have the node ask ``seeds`` in place of others, and keep the names among them resolved. Raises as `act`."""
+        """Have the node ask ``seeds`` instead of earlier ones, and keep their names resolved. Raises as `act`."""
 
     @abstractmethod
     def remember(self, addresses: Sequence[Address]) -> None:
-        """Have the node ask these, who were members once, beside its seeds (`Resolver.remember`). Raises as `act`."""
+        """Have the node ask these former members besides its seeds (`Resolver.remember`). Raises as `act`."""
 
     @abstractmethod
     def leave(self) -> None:
@@ -105,11 +106,11 @@ class BaseEngine(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """Say goodbye once, unless that was done, and end everything. Waits for nothing."""
+        """Say goodbye once, unless that was done, and end everything. Never waits."""
 
     @abstractmethod
     async def stopped(self) -> None:
-        """Wait until nothing of the node runs any more; follows `close`."""
+        """Wait until nothing of the node is running; call it after `close`."""
 
     @abstractmethod
     def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
@@ -135,7 +136,7 @@ class BaseEngine(ABC):
             raise NodeCrashed("the node failed") from cause
 
     def check_loop(self) -> None:
-        """Refuse to go on outside the node's loop, or after a fork.
+        """Check that the caller is in the node's loop, and not in the child of a fork.
 
         Raises:
             NotRunning: in the child of a fork.
@@ -146,7 +147,7 @@ class BaseEngine(ABC):
             raise WrongThread("an asynchronous node is used from within its own event loop only")
 
     def check_usable(self) -> None:
-        """The same, and refuse if the node has failed.
+        """As `check_loop`, and check that the node has not failed.
 
         Raises:
             NodeCrashed: if it failed.
@@ -157,7 +158,7 @@ class BaseEngine(ABC):
         self.check_sound()
 
     def check_running(self) -> None:
-        """The same, and refuse if the node is closed.
+        """As `check_usable`, and check that the node is not closed.
 
         Raises:
             NodeCrashed: if it failed.
@@ -169,9 +170,9 @@ class BaseEngine(ABC):
             raise NotRunning("this node is closed")
 
     def look(self, question: Callable[[ProtocolNode], T]) -> T:
-        """What ``question`` finds out of the node, at which it may look; also after the end, but of a failure.
+        """The answer of ``question``, which may look at the node; also after the end, except after a failure.
 
-        Raises as `check_usable` does. A function to be called, no context manager: see `swim_threads.engine.Engine`.
+        Raises as `check_usable` does. This is a function and not a context manager: see `swim_threads.engine.Engine`.
         """
         self.check_usable()
         with self.lock:
@@ -184,12 +185,12 @@ class BaseEngine(ABC):
             return self._subscribe(current)
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """Stop passing it events. A second call does nothing."""
+        """Stop passing events to a subscription. A second call does nothing."""
         with self.lock:
             self._unsubscribe(subscription)
 
     def disown(self) -> None:
-        """In the child of a fork, where its sockets are closed already: refuse to go on."""
+        """Refuse to go on in the child of a fork, where the sockets are already closed."""
         self._disowned = self._closed = True
 
     def _cause(self) -> BaseException | None:
@@ -224,11 +225,11 @@ class BaseEngine(ABC):
             subscription.end(self.failure)
 
 
-ATTEMPTS = 3  # more than interruptions come within a millisecond
+ATTEMPTS = 3  # more than the interruptions within a millisecond
 
 
 def finish(work: Callable[[], object]) -> None:
-    """Call ``work``, which may be repeated, until it has come to its end; then raise what interrupted it."""
+    """Call ``work``, which may be repeated, until it completes; then raise what interrupted it."""
     interruption: BaseException | None = None
     for _ in range(ATTEMPTS):
         try:
@@ -245,7 +246,7 @@ def _nothing() -> None:
 
 
 _engines: WeakSet[BaseEngine] = WeakSet()
-"""Also those that have ended: in the child of a fork their locks may be held, too."""
+"""All engines, ended ones included: in the child of a fork their locks may be held, too."""
 
 
 def _disown_all() -> None:

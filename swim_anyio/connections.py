@@ -1,4 +1,4 @@
-"""Tripwires of a node within the event loop: all their sockets behind one, which the loop watches."""
+"""The tripwires of a node within the event loop: all their sockets behind one that the loop watches."""
 
 import contextlib
 import select
@@ -13,14 +13,14 @@ __all__ = ["Connections"]
 class Connections:
     """The TCP side of a node whose loop reads and keeps time.
 
-    An epoll is itself readable when something in it is: so a loop watches one descriptor, as for any socket, however
-    many connections come and go. Only Linux has it; elsewhere a node within the loop goes without tripwires.
+    An epoll is itself readable when something in it is. So the loop watches one descriptor, as for any socket, however
+    many connections come and go. Only Linux has epoll; elsewhere a node within the loop has no tripwires.
     """
 
     available = hasattr(select, "epoll")
 
     def __init__(self, core: ProtocolNode, listener: TcpListener, on_evidence: OnEvidence, *, now: float) -> None:
-        """Take over ``listener``; what kernels say goes to ``on_evidence``."""
+        """Take over ``listener``; ``on_evidence`` gets what kernels report."""
         self._core = core
         self._epoll = select.epoll()
         core.enable_tripwires(now=now)

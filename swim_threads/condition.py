@@ -1,4 +1,4 @@
-"""Waiting for a change under a lock, safe from exceptions that a signal raises in the middle of it."""
+"""Waiting for a change under a lock, safe from exceptions that a signal handler raises meanwhile."""
 
 import threading
 import time
@@ -12,11 +12,11 @@ T = TypeVar("T")
 
 
 class Condition:
-    """What `threading.Condition` is for, where the main thread may be interrupted at any moment, as by Ctrl-C.
+    """Like `threading.Condition`, but safe if the main thread is interrupted at any moment, as by Ctrl-C.
 
-    A condition gives up its lock and takes it back in the middle of the caller's ``with``: an exception in between
-    and nobody knows who holds it. So here the waiting is done outside the lock, for a bell of one's own, which rings
-    once. One that such an exception left behind is gone with the next change.
+    A condition gives up its lock and takes it back in the middle of the caller's ``with``; after an exception in
+    between nobody knows who holds it. So here each thread waits outside the lock, for a bell of its own that rings
+    once. A bell left behind by such an exception is removed by the next change.
     """
 
     def __init__(self, lock: threading.Lock) -> None:
@@ -24,7 +24,7 @@ class Condition:
         self._bells: dict[threading.Lock, None] = {}
 
     def notify_all(self) -> None:
-        """Something has changed. Under the lock, and where no signal handler interrupts it."""
+        """Wake the waiting threads. Call it under the lock, and where no signal handler interrupts it."""
         bells, self._bells = self._bells, {}
         for bell in bells:
             bell.release()
@@ -33,12 +33,12 @@ class Condition:
         """Call ``answer`` under the lock, at once and after each change, until it is true.
 
         Args:
-            answer: may change things, too, in a single step. What it raises is raised.
+            answer: may also change things, in a single step. Its exceptions are raised.
             timeout: seconds; None waits for as long as it takes, 0 not at all.
             every: seconds after which to call it again without a change.
 
         Returns:
-            The last answer, which is not true if the time was up.
+            The last answer, which is false if the time was up.
         """
         with self._lock:
             found = answer()

@@ -32,14 +32,14 @@ __all__ = ["Engine", "clock"]
 
 T = TypeVar("T")
 
-# A clock that runs on while the machine is suspended makes the protocol see the suspension as what it is,
-# a pause of this node: pending probes are dropped and cluster time is right at once. CLOCK_MONOTONIC stands
-# still instead, and the node would take its peers' hour for a moment.
+# This clock runs on while the machine is suspended, so the protocol sees a suspension as what it is, a pause of this
+# node: pending probes are dropped, and cluster time is right at once. CLOCK_MONOTONIC stops, and the node would take
+# its peers' hour for a moment.
 _BOOTTIME = getattr(time, "CLOCK_BOOTTIME", None)
 
-# A datagram mostly comes alone, and to ask for a second one in vain costs a fifth of the wake-up (an exception on
-# a cold path), so that a burst is noticed only by its fifth. A flood, though, must not stop the clock: after so
-# many rounds all is read that the default receive buffer held at the deadline.
+# A datagram usually comes alone, and asking for a second one that isn't there costs a fifth of the wake-up (an
+# exception on a cold path), so a burst is recognized only at its fifth datagram. But a flood must not stop the clock:
+# after so many rounds, everything is read that the default receive buffer held at the deadline.
 SINGLES, MANY = 4, 64
 MAX_ROUNDS = 12
 
@@ -56,26 +56,27 @@ def _nothing(_: Event) -> None:
 
 
 class Engine:
-    """Runs a node in a thread of its own and lets others use it, one at a time.
+    """Runs a node in a thread of its own and lets other threads use it, one at a time.
 
-    Everything of the node is touched under ``lock`` only, and no code of the user's (listeners, log
-    handlers) runs under it, or in this thread. Calls from other threads send their datagrams themselves, and wake the
-    protocol thread only if it would otherwise sleep too long.
+    The node is touched only under ``lock``, and no code of the user's (listeners, log handlers) runs under it or in
+    this thread. Calls from other threads send their datagrams themselves, and wake the protocol thread only if it would
+    otherwise sleep too long.
 
-    A signal handler may raise an exception anywhere in the main thread. So what the main thread wants changed, the
-    protocol thread changes (`do`), and the exception ends the wait for that. To look, the main thread takes the lock,
-    which must not stay held: ``with`` around the lock itself sees to that, as nothing comes between taking it and the
-    block. (But in early releases of Python 3.14, where one instruction does.) A context manager written in Python would
-    not, hence functions to be called; and no block has a loop in it, whose last jump Python 3.13 leaves outside.
+    A signal handler may raise an exception anywhere in the main thread. So changes that the main thread asks for are
+    made by the protocol thread (`do`), and such an exception ends the wait for them. To look, the main thread takes the
+    lock, which must not stay held. A ``with`` around the lock itself makes sure of that, since nothing comes between
+    taking it and the block (except in early releases of Python 3.14, where one instruction does). A context manager
+    written in Python would not, so there are functions to call instead; and no such block contains a loop, whose last
+    jump Python 3.13 leaves outside.
 
     Attributes:
         node: the protocol; use it under ``lock``.
         lock: guards everything here.
         changed: notified, under ``lock``, after events and when the node has left, ends or fails.
-        log: that of the node.
-        forked: True in a child process, which may not use it.
+        log: the node's log.
+        forked: True in a forked child process, which may not use the engine.
         ended: True from the moment the engine stops or fails.
-        done: True once the sockets are closed and nothing of the thread is left but its last few instructions.
+        done: True once the sockets are closed and the thread has only its last few instructions left.
         failure: what broke the node, or None.
     """
 
@@ -95,12 +96,11 @@ class Engine:
     ) -> None:
         """Take over ``sock``, ``multicast`` (to discover others with) and ``listener`` (for tripwires).
 
-        ``own_address`` is looked after, if it may change.
-
-        ``on_event`` is called under the lock with each event, before subscribers see it; ``on_change`` is too,
-        whenever ``changed`` is notified and when all is done. Before each tick ``abandoned`` is asked, under the
-        lock too, whether nobody is left to use the node and close it: then it says goodbye once and ends.
-        ``backoff_max`` is the longest time in seconds between two look-ups of a seed's name.
+        ``own_address`` is watched if it may change. ``on_event`` is called under the lock with each event, before
+        subscribers see it; so is ``on_change``, whenever ``changed`` is notified and at the very end. Before each tick
+        ``abandoned`` is asked, also under the lock, whether nobody is left to use the node and close it: then the node
+        says goodbye once and ends. ``backoff_max`` is the longest time in seconds between two look-ups of a seed's
+        name.
         """
         self.node = node
         self.lock = threading.Lock()
@@ -123,8 +123,8 @@ class Engine:
         self._queues: list[EventQueue] = []
         self._sleeps_until = -inf
         self._settling = False
-        self._news = False  # which nobody has been woken for
-        self._spread = False  # several datagrams at once, as every flood does
+        self._news = False  # events for which nobody has been woken yet
+        self._spread = False  # several datagrams were sent at once, as in every flood
         self._leaving = False
         self.forked = False
         self._notices = Notices()
@@ -142,7 +142,7 @@ class Engine:
         """Start the protocol thread, and the node's announcements.
 
         Raises:
-            RuntimeError: if there is no thread to be had, or it ended at once.
+            RuntimeError: if no thread can be started, or it ended at once.
         """
         self._thread.begin()
         if self._multicast is not None:
@@ -157,7 +157,7 @@ class Engine:
             raise NodeCrashed(f"the node failed: {self.failure!r}") from self.failure
 
     def check_running(self) -> None:
-        """The same, and raises NotRunning after the end."""
+        """As `check_usable`, and raises NotRunning after the end."""
         self.check_usable()
         if self.ended:
             raise NotRunning("the node was closed")
@@ -167,18 +167,18 @@ class Engine:
         return clock()
 
     def look(self, question: Callable[[ProtocolNode], T]) -> T:
-        """What ``question`` finds out of the node, at which it may look; also after the end."""
+        """The answer of ``question``, which may look at the node; also after the end."""
         with self.lock:
             self.check_usable()
             return question(self.node)
 
     def do(self, work: Callable[[], T]) -> T:
-        """Have ``work`` done under the lock, all of it or nothing, whatever signal handlers raise.
+        """Have ``work`` done under the lock, completely or not at all, whatever signal handlers raise.
 
-        In the main thread such an exception ends the wait: the protocol thread does the work, soon if not yet.
+        In the main thread such an exception ends the wait: the protocol thread has done the work or does it soon.
 
         Returns:
-            What ``work`` returns. If it raises, that is raised.
+            What ``work`` returns. Its exceptions are raised.
         """
         if not in_main_thread() or self.done or self._thread.ident is None:
             with self.lock:
@@ -189,19 +189,19 @@ class Engine:
             while not errand.wait(LOOK_AFTER):
                 self.see_that_it_lives()
         except BaseException:
-            self._poller.wake()  # it may have come between the errand and its own wake-up
+            self._poller.wake()  # the exception may have come between the errand and its wake-up
             raise
         return errand.outcome()
 
     def act(self, deed: Callable[[ProtocolNode, float], T]) -> T:
-        """Have ``deed`` tell the node something, at the time given; what the node has to say then is sent at once.
+        """Have ``deed`` change the node, at the time passed to it; what the node then has to say is sent at once.
 
         Returns:
-            What ``deed`` returns. If it raises, that is raised.
+            What ``deed`` returns. Its exceptions are raised.
 
         Raises:
             NotRunning: after the end.
-            NodeCrashed: if the node fails over it.
+            NodeCrashed: if the node fails because of it.
         """
         return self.do(lambda: self._act(deed))
 
@@ -224,7 +224,7 @@ class Engine:
         return result
 
     def watch_keys(self, file: KeyFile) -> None:
-        """Take over what stands in a key file whenever it changes, until the node ends."""
+        """Take over the keys in a file whenever it changes, until the node ends."""
         self._key_watch = KeyWatch(file, self)
 
     @property
@@ -233,23 +233,23 @@ class Engine:
         return not self.ended
 
     def act_soon(self, deed: Callable[[ProtocolNode, float], None]) -> None:
-        """As `act`, but nothing comes of it once the node has ended."""
+        """As `act`, but without effect once the node has ended."""
         with suppress(NotRunning, NodeCrashed):
             self.act(deed)
 
     def fail(self, error: Exception) -> None:
-        """The node is broken, as its user sees: end everything."""
+        """End everything because the node is broken, as its user will see."""
         self._run_soon(partial(self._fail, error))
 
     def see_that_it_lives(self) -> None:
-        """If the protocol thread is gone without a word, have the node fail: nobody would do what it is asked for."""
+        """Have the node fail if the protocol thread is gone silently: nobody would do its work."""
         if not self._thread.is_alive() and not self.done:
             with self.lock:
                 self._fail(RuntimeError("the protocol thread has ended: threading.excepthook was told why"))
                 self._finish()
 
     def join(self, seeds: Iterable[Seed]) -> None:
-        """Have the node ask ``seeds`` in place of others, and keep the names among them resolved. Raises as `act`."""
+        """Have the node ask ``seeds`` instead of earlier ones, and keep their names resolved. Raises as `act`."""
         seeds = tuple(seeds)
 
         def join(node: ProtocolNode, now: float) -> None:
@@ -260,18 +260,18 @@ class Engine:
         self.act(join)
 
     def remember(self, addresses: Sequence[Address]) -> None:
-        """Have the node ask these, who were members once, beside its seeds (`Resolver.remember`). Raises as `act`."""
+        """Have the node ask these former members besides its seeds (`Resolver.remember`). Raises as `act`."""
         self.act(lambda node, now: self._resolver.remember(addresses, node, now))
 
     def leave(self, *, wait: bool) -> None:
-        """Say goodbye; with ``wait`` return only when it was said often enough, or the engine ended."""
+        """Say goodbye. With ``wait`` return only when it was said often enough, or the engine has ended."""
         self.act(self._leave)
         if wait:
             self.changed.wait_for(lambda: self.node.has_left or self.ended)
             self.check_usable()
 
     def halt(self) -> None:
-        """Have the thread end and close the sockets, and don't wait for it."""
+        """Have the thread end and close the sockets, without waiting for it."""
         if self._thread.is_alive() or self.done:
             self._run_soon(self._end)
         else:
@@ -290,11 +290,11 @@ class Engine:
             self._thread.join()
 
     def attach(self, queue: EventQueue) -> None:
-        """Push every event to ``queue`` from now on. To be called by `do`."""
+        """Push every event to ``queue`` from now on. Call it through `do`."""
         self._queues.append(queue)
 
     def detach(self, queue: EventQueue) -> None:
-        """End that. To be called by `do`."""
+        """Stop pushing events to ``queue``. Call it through `do`."""
         self._queues = [other for other in self._queues if other is not queue]
 
     def after_fork_in_child(self) -> None:
@@ -312,12 +312,12 @@ class Engine:
         """Have the protocol thread do ``work``, which must not raise, under the lock; for any thread."""
         self._errands.append(work)
         self._poller.wake()
-        if self.done:  # nobody else will
+        if self.done:  # nobody else will do it
             with self.lock:
                 self._run_errands()
 
     def _run_errands(self) -> None:
-        self._sleeps_until = -inf  # who does them needs no waking
+        self._sleeps_until = -inf  # this thread does the errands now and needs no waking
         while self._errands:
             self._errands.popleft()()
 
@@ -327,7 +327,7 @@ class Engine:
             self._serve()
         except BaseException as error:
             failure = error
-        for _ in range(3):  # a trace function and a profile function may raise here too, each of them once
+        for _ in range(3):  # a trace function and a profile function may also raise here, once each
             try:
                 self._conclude(failure)
                 return
@@ -356,8 +356,8 @@ class Engine:
                     self._receive(ready, 1 if rounds <= SINGLES else MANY)
                     if self._tripwires is not None and ready != self._datagrams_only:
                         self._serve_connections(self._tripwires, ready)
-                # An answer that waits to be read is no missing one, so all must be drained before the clock ticks:
-                # also what came while this thread waited for the lock, under which the deadline was moved up.
+                # An answer that waits to be read is not missing, so everything must be drained before the clock ticks,
+                # including what came while this thread waited for the lock, under which the deadline was moved up.
                 if rounds >= MAX_ROUNDS or (not ready and self._deadline() >= due):
                     rounds = 0
                     self._tick()
@@ -367,8 +367,9 @@ class Engine:
                     timeout = self._longest_sleep
                 self._tell_news()
             if self._spread:
-                # Those who were just told, here and elsewhere, have better to do than this thread: what comes next are
-                # the copies that others send back. It lets them go first, and finds these all at once.
+                # The receivers of this flood, here and elsewhere, have more urgent work than this thread: next come
+                # only the copies that others send back. It lets the receivers go first, and finds these copies all at
+                # once.
                 self._spread = False
                 rounds = max(rounds, SINGLES)
                 _give_way()
@@ -402,7 +403,7 @@ class Engine:
             self._resolver.turn(self.node, now)
             self._settle()
         if self._tripwires is not None:
-            self._tripwires.rewire(self.node.tripwire_plan, now)  # the node's own run changes without an event
+            self._tripwires.rewire(self.node.tripwire_plan, now)  # there is no event when the node's own run changes
             if now >= self._tripwires.deadline:
                 self._tripwires.turn(now)
 
@@ -440,8 +441,8 @@ class Engine:
         self._settle()
 
     def _settle(self) -> None:
-        """Send what the node has to send and hand out its events, as after every input and act."""
-        if self._settling:  # a refusal that surfaced in `send`: the loop that called it goes on with this too
+        """Send the node's datagrams and hand out its events, as after every input and act."""
+        if self._settling:  # a refusal that surfaced in `send`: the loop that called it handles this, too
             return
         self._settling = True
         try:
@@ -505,7 +506,7 @@ class Engine:
             self._close()
         finally:
             self.done = True
-            self._run_errands()  # which find that the node has ended
+            self._run_errands()  # they find that the node has ended
             self._notify()
 
     def _tell_news(self) -> None:
@@ -533,7 +534,7 @@ class Engine:
 
 
 _engines: "WeakSet[Engine]" = WeakSet()
-"""Also those that have ended: in the child of a fork their locks may be held, too."""
+"""All engines, ended ones included: in the child of a fork their locks may be held, too."""
 
 
 def _after_fork_in_child() -> None:

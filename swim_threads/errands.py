@@ -1,4 +1,4 @@
-"""Work that is done in a thread which no signal handler interrupts, and threads that are seen to begin."""
+"""Work for a thread that no signal handler interrupts, and threads that are known to have begun."""
 
 import threading
 from collections.abc import Callable
@@ -10,22 +10,23 @@ T = TypeVar("T")
 
 
 def in_main_thread() -> bool:
-    """Whether the caller runs where Python calls signal handlers, which may raise at any instruction of it."""
+    """Whether the caller is in the main thread, where Python calls signal handlers, which may raise at any
+    instruction."""
     return threading.get_ident() == threading.main_thread().ident
 
 
 class Errand(Generic[T]):
-    """Work for another thread, and its outcome. The work is done even if the waiting thread is interrupted."""
+    """Work for another thread, and its outcome. The work gets done even if the waiting thread is interrupted."""
 
     def __init__(self, work: Callable[[], T]) -> None:
         self._work = work
         self._result: list[T] = []
         self._error: BaseException | None = None
-        self._undone = threading.Lock()  # the lightest thing to wait for
+        self._undone = threading.Lock()  # the cheapest thing to wait for
         self._undone.acquire()
 
     def run(self) -> None:
-        """Do it, once. Never raises."""
+        """Do the work, once. Never raises."""
         try:
             self._result.append(self._work())
         except BaseException as error:
@@ -34,11 +35,11 @@ class Errand(Generic[T]):
             self._undone.release()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until it is done; False if it is not yet."""
+        """Wait until the work is done; False if it is not done in time."""
         return self._undone.acquire(timeout=seconds)
 
     def outcome(self) -> T:
-        """What the work returned, or raise what it raised."""
+        """Return what the work returned, or raise what it raised."""
         if self._error is not None:
             try:
                 raise self._error
@@ -48,7 +49,7 @@ class Errand(Generic[T]):
 
 
 class Worker(threading.Thread):
-    """A daemon thread that has begun when `begin` returns.
+    """A daemon thread that is running when `begin` returns.
 
     A trace function that raises (`threading.settrace`) may end a thread before its first instruction.
     """
@@ -62,7 +63,7 @@ class Worker(threading.Thread):
         """Start it.
 
         Raises:
-            RuntimeError: if there is no thread to be had, or it ended at once.
+            RuntimeError: if no thread can be started, or it ended at once.
         """
         self.start()
         while not self._begun.wait(0.1):

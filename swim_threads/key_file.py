@@ -1,4 +1,4 @@
-"""The file that a node's keys stand in: read at the start, looked at every five seconds, and never written.
+"""The file with a node's keys: read at the start, checked every five seconds, and never written.
 
 Whoever rotates keys puts another file in its place, as editors, `swim keys` and Kubernetes do. It is looked at in a
 thread of its own, since a file system that hangs must not hold up the protocol.
@@ -59,7 +59,7 @@ class KeyFile:
         return Keys.parse(text, self.path)
 
     def changed(self) -> bool:
-        """Whether there is another file than the one that was read, as far as its time, place and size tell."""
+        """Whether the file is another one than was read, as far as its time, inode and size tell."""
         try:
             return _signature(os.stat(self.path)) != self._seen
         except OSError:
@@ -90,7 +90,7 @@ class RunsNode(Protocol):
         """Whether it still does."""
 
     def act_soon(self, deed: Deed) -> None:
-        """Have the node told something, for any thread; nothing comes of it once the node has ended."""
+        """Have the node changed, from any thread; without effect once the node has ended."""
 
 
 def read_key_file(file: KeyFile, log: Log) -> Keys:
@@ -102,13 +102,13 @@ def read_key_file(file: KeyFile, log: Log) -> Keys:
 
 
 class KeyWatch:
-    """Has a node take over the keys of a file whenever that changes, until it is stopped.
+    """Makes a node take over the keys in a file whenever that changes, until it is stopped.
 
     A file that is bad or gone changes nothing: the node keeps the keys that it has, and the log says why.
 
     Args:
         file: as read at the start.
-        engine: that runs the node; it is not kept alive.
+        engine: the engine that runs the node; it is not kept alive.
     """
 
     def __init__(self, file: KeyFile, engine: RunsNode) -> None:
@@ -119,7 +119,7 @@ class KeyWatch:
         self._thread.begin()
 
     def stop(self) -> None:
-        """End the thread, and wait a moment for that: a file system that hangs holds up nobody for longer."""
+        """End the thread, and wait a moment for it: a hanging file system holds nobody up for longer."""
         self._stopped.set()
         if self._thread is not threading.current_thread():
             self._thread.join(HASTE)

@@ -1,4 +1,4 @@
-"""Listeners: functions that are called with events, in a thread of their own so that none holds up the protocol."""
+"""Listeners: functions called with events, in a thread of their own so that none holds up the protocol."""
 
 import threading
 from collections.abc import Callable
@@ -30,11 +30,11 @@ class Listener:
 
     @property
     def ready(self) -> bool:
-        """Whether there is an event for it. Call it with the engine's lock held."""
+        """Whether there is an event for the listener. Call this with the engine's lock held."""
         return not self.removed and self._events.pending
 
     def deliver(self) -> None:
-        """Call it with the next event, if there is one, and log what it raises with the traceback."""
+        """Call the listener with the next event, if there is one, and log its exception with the traceback."""
         if self.removed:
             return
         try:
@@ -48,7 +48,7 @@ class Listener:
             self._log.say(WARNING, lost, event.count, topic="listeners", extra=extra)
         try:
             self._call(event)
-        except BaseException as error:  # SystemExit too: one listener's end is not the end of the others
+        except BaseException as error:  # SystemExit too: it must not end the other listeners
             what = "a listener raised an exception on %s"
             self._log.say(ERROR, what, kind, topic="listeners", extra={"event": kind}, error=error)
 
@@ -95,13 +95,13 @@ class Dispatcher:
         while not self._engine.ended:
             try:
                 self._deliver()
-            except BaseException as error:  # of a trace function, which may raise here too
+            except BaseException as error:  # from a trace function, which may also raise here
                 self._engine.log.say(ERROR, "listeners could not be called", topic="listeners", error=error)
 
     def _deliver(self) -> None:
         engine = self._engine
         for listener in engine.changed.wait_for(self._called_for):
-            if engine.ended:  # also by a listener before it
+            if engine.ended:  # perhaps by an earlier listener
                 return
             listener.deliver()
 

@@ -1,7 +1,7 @@
-"""Log lines of nodes, written in a thread of their own: filters and handlers are the application's.
+"""Log lines of nodes, written in a thread of their own, since filters and handlers belong to the application.
 
-They may raise, wait for a server or for a lock, or never return. The protocol goes on, and the lines wait: a bounded
-number of them, and what is lost is counted. A record tells the time and the thread of what it is about.
+Those may raise, wait for a server or a lock, or never return. The protocol goes on, and the lines wait: a bounded
+number of them, and lost ones are counted. A record has the time and the thread of the event that it reports.
 """
 
 import atexit
@@ -22,15 +22,15 @@ __all__ = ["HASTE", "PATIENCE", "DirectWriter", "Log", "LogWriter", "Writer", "l
 MOST = 1_000  # lines that wait for a slow handler
 LINGER = 5.0  # seconds that the thread waits for another line
 PATIENCE, HASTE = 1.0, 0.04
-"""Seconds that closing waits for code of the application's, normally and after an exception, whose deadline is not to
-be overrun by more than 50 ms."""
+"""Seconds for which closing waits for the application's code, normally and after an exception, whose deadline must not
+be exceeded by more than 50 ms."""
 TOPICS = ("events", "listeners", "multicast", "seeds", "settings", "sockets")
 
 _complaints = logging.NullHandler()
 
 
 class Line(NamedTuple):
-    """What a record is made of, once the application's code may run."""
+    """The parts of a record, from which it is made when the application's code may run."""
 
     logger: logging.Logger
     level: int
@@ -44,14 +44,16 @@ class Line(NamedTuple):
     mistake: bool
 
     def write(self) -> None:
-        """Have it filtered and handled. What that raises is printed as `logging` prints what a handler raises."""
+        """Have the record filtered and handled. Exceptions are printed as `logging` prints those of handlers."""
         record = None
         try:
             if self.logger.isEnabledFor(self.level):
                 record = self._record()
                 self.logger.handle(record)
                 if self.mistake and logging.lastResort is not None and _unheard(self.logger):
-                    logging.lastResort.handle(record)  # a mistake is seen, as one in a thread or a callback of asyncio
+                    logging.lastResort.handle(
+                        record
+                    )  # so that a mistake is seen, like one in a thread or a callback of asyncio
         except Exception:
             if record is None:
                 record = logging.LogRecord(self.logger.name, self.level, __file__, 0, self.text, self.args, None)
@@ -72,7 +74,7 @@ class Line(NamedTuple):
 
 
 def _unheard(logger: logging.Logger) -> bool:
-    """Whether nobody has set up logging: up to the root there are only the handlers with which libraries begin."""
+    """Whether logging is not set up: up to the root there are only the handlers that libraries add."""
     above: logging.Logger | None = logger
     while above is not None:
         if not (above.propagate and all(isinstance(handler, logging.NullHandler) for handler in above.handlers)):
@@ -82,22 +84,22 @@ def _unheard(logger: logging.Logger) -> bool:
 
 
 class Writer(Protocol):
-    """What writes lines."""
+    """Writes lines."""
 
     def write(self, line: Line) -> None:
-        """Have a line written. Never raises but what interrupts it."""
+        """Have a line written. Raises nothing but interruptions."""
 
 
 class DirectWriter:
-    """Writes lines at once, for nodes in virtual time, which stands still meanwhile."""
+    """Writes lines at once, for nodes in virtual time, which stops meanwhile."""
 
     def write(self, line: Line) -> None:
-        """Write it."""
+        """Write a line."""
         line.write()
 
 
 class LogWriter:
-    """Writes lines in a thread that starts with the first line and ends when none are left. For any thread."""
+    """Writes lines in a thread that starts with the first line and ends when none are left. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -120,7 +122,7 @@ class LogWriter:
             self._see_to_thread()
 
     def flush(self, seconds: float) -> None:
-        """Wait until all lines so far are written, for ``seconds`` at most; not at all if others waited in vain."""
+        """Wait until all lines so far are written, for ``seconds`` at most; not at all if an earlier wait timed out."""
         written = threading.Lock()
         written.acquire()
         if self.then(written.release) and (self._stuck is None or not self._stuck.locked()):
@@ -153,7 +155,7 @@ class LogWriter:
         self._work.put(partial(self._write, line))
 
     def _see_to_thread(self) -> bool:
-        """Whether there is one. If none can be started the lines wait for the next that asks for it."""
+        """Whether there is a thread. If none can be started, the lines wait for the next attempt."""
         if self._thread is None or not self._thread.is_alive():
             self._thread = threading.Thread(target=self._run, name="swim log", daemon=True)
             try:
@@ -169,7 +171,7 @@ class LogWriter:
                 self._work.get(timeout=LINGER)()
             except Empty:
                 idle = True
-            except BaseException:  # a handler would end its thread, and ends nothing
+            except BaseException:  # an exception ends neither this thread nor the node
                 with contextlib.suppress(BaseException):
                     _complaints.handleError(logging.makeLogRecord({"msg": "a handler of the log would end its thread"}))
             with self._lock:
@@ -186,7 +188,7 @@ class LogWriter:
 
 
 log_writer = LogWriter()
-"""That of this process."""
+"""The writer of this process."""
 
 atexit.register(log_writer.flush, PATIENCE)
 if hasattr(os, "register_at_fork"):
@@ -194,11 +196,11 @@ if hasattr(os, "register_at_fork"):
 
 
 class Log:
-    """The log of one node, under the names of its adapter. For any thread.
+    """The log of one node, under the names of its adapter. Thread-safe.
 
     Args:
         family: the adapter's logger, whose children are the topics.
-        node: stands before every text, and in the field ``node``.
+        node: the node's name, which begins every text and is in the field ``node``.
         writer: writes the lines.
     """
 
@@ -209,7 +211,7 @@ class Log:
         self._loggers[""] = logging.getLogger(family)
 
     def notice(self, notice: Notice) -> None:
-        """Log what an operator wants to read of an event."""
+        """Log what an operator wants to know about an event."""
         self.say(notice.level, "%s", notice.text, topic=notice.topic, extra=notice.fields)
 
     def say(
@@ -222,9 +224,9 @@ class Log:
         error: BaseException | None = None,
         mistake: bool = False,
     ) -> None:
-        """Log a line, with the traceback of an ``error``. Waits for nothing, and runs nothing of the application's.
+        """Log a line, with the traceback of an ``error``. Never waits, and runs no code of the application.
 
-        What reports a ``mistake`` of the application's, as any error does, is seen also where logging is not set up.
+        A line about a ``mistake`` of the application, like any error, is shown even if logging is not set up.
         """
         logger = self._loggers[topic]
         if level < logging.Logger.getEffectiveLevel(logger) or level <= logger.manager.disable:

@@ -1,8 +1,8 @@
-"""Looking names up: the system's resolver, which nothing interrupts, in a few threads that hold nobody up.
+"""Looking names up: the system's resolver, which can't be interrupted, runs in a few threads that hold nobody up.
 
-All nodes of a process share three daemon threads. They are started when there is something to look up and end
-when there is not; the interpreter does not wait for them. A name that has been slow, or is being looked up
-already, never takes the last of them: whatever hangs, the next name that has given no trouble has its turn.
+All nodes of a process share three daemon threads. They are started when there is something to look up and end when
+there isn't; the interpreter does not wait for them. A name that has been slow, or is already being looked up, never
+takes the last thread: whatever hangs, a name that has given no trouble gets its turn.
 """
 
 import contextlib
@@ -25,10 +25,10 @@ __all__ = ["ANY_FAMILY", "LONGEST", "LookUp", "LookUps", "Outcome", "look_ups", 
 
 ANY_FAMILY = (socket.AF_INET, socket.AF_INET6)
 LONGEST = 10.0
-"""Seconds that anybody waits for a look-up: longer than two tries of glibc at one name server."""
+"""Seconds to wait for a look-up: longer than glibc takes to try one name server twice."""
 THREADS = 3
-SLOW = 1.0  # seconds of a look-up after which the name is known as slow
-MAX_SLOW = 256  # names known as such
+SLOW = 1.0  # seconds after which a name counts as slow
+MAX_SLOW = 256  # slow names remembered
 
 Outcome: TypeAlias = tuple[Address, ...] | OSError
 
@@ -42,9 +42,9 @@ def numeric(host: str, port: int) -> Address | None:
 
 
 def resolve(host: str, port: int, families: Collection[int] = ANY_FAMILY) -> tuple[Address, ...]:
-    """What a name stands for in ``families``, each address once, in the system's order. Blocks.
+    """The addresses of a name in ``families``, each once, in the system's order. Blocks.
 
-    Of a service's name it is what all of its targets stand for, with their ports.
+    For a service name, the addresses of all of its targets, with their ports.
 
     Raises:
         OSError: if it does not resolve to any.
@@ -67,7 +67,7 @@ def resolve(host: str, port: int, families: Collection[int] = ANY_FAMILY) -> tup
 def _resolve(host: str, port: int, families: Collection[int]) -> tuple[Address, ...]:
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
-    except UnicodeError as error:  # what the IDNA codec makes of a label that is empty or too long
+    except UnicodeError as error:  # from the IDNA codec, for a label that is empty or too long
         raise OSError(errno.EINVAL, "not a host name") from error
     addresses = dict.fromkeys(canonical(str(entry[4][0]), port) for entry in found if entry[0] in families)
     if not addresses:
@@ -77,7 +77,7 @@ def _resolve(host: str, port: int, families: Collection[int]) -> tuple[Address, 
 
 @attrs.frozen(eq=False)
 class LookUp:
-    """A name to be looked up; ``done`` is called with what came of it, in a thread of `LookUps`, under no lock."""
+    """A name to look up; ``done`` is called with the outcome, in a thread of `LookUps`, under no lock."""
 
     host: str
     port: int
@@ -86,7 +86,7 @@ class LookUp:
 
 
 class LookUps:
-    """At most three threads, and what waits for one of them. For any thread."""
+    """At most three threads, and the names that wait for one of them. Thread-safe."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -96,7 +96,7 @@ class LookUps:
         self._slow: dict[str, None] = {}
 
     def ask(self, look_up: LookUp) -> None:
-        """Have a name looked up as soon as there is a thread for it. Waits for nothing.
+        """Have a name looked up as soon as there is a thread for it. Never waits.
 
         Raises:
             OSError: if no thread can be started: the system has none left, or the interpreter is ending.
@@ -108,7 +108,7 @@ class LookUps:
                 raise OSError(errno.EAGAIN, "no thread could be started for the lookup")
 
     def cancel(self, look_up: LookUp) -> None:
-        """Don't look it up, if that has not begun; what has begun goes on, and is told."""
+        """Cancel a look-up that has not begun; one that has goes on, and its outcome is reported."""
         with self._lock, contextlib.suppress(ValueError):
             self._waiting.remove(look_up)
 
@@ -120,7 +120,7 @@ class LookUps:
         except RuntimeError:
             self._threads.discard(thread)
             return False
-        except BaseException:  # of a signal handler: one that runs takes itself out of the set, at its end
+        except BaseException:  # from a signal handler: a thread that runs removes itself from the set at its end
             self._threads.discard(thread)
             raise
         return True
@@ -134,10 +134,10 @@ class LookUps:
             look_up.done(outcome)
 
     def _next(self) -> LookUp | None:
-        """What this thread is to look up; None if there is nothing, and then it ends."""
+        """The next name for this thread; None if there is none, and then the thread ends."""
         with self._lock:
             ready = self._ready()
-            if not ready:  # of the slow ones the threads that are at work now take care
+            if not ready:  # the threads at work take care of the slow ones
                 self._threads.discard(threading.current_thread())
                 return None
             look_up = ready[0]
@@ -167,12 +167,12 @@ def _outcome(look_up: LookUp) -> Outcome:
         return resolve(look_up.host, look_up.port, look_up.families)
     except OSError as error:
         return error
-    except Exception as error:  # a resolver that a program put in place of the system's may raise anything
+    except Exception as error:  # a resolver with which a program replaced the system's may raise anything
         return OSError(errno.EIO, repr(error))
 
 
 look_ups = LookUps()
-"""Those of this process."""
+"""The look-ups of this process."""
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=look_ups.after_fork_in_child)

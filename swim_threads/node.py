@@ -76,7 +76,7 @@ class ThreadNode(NodeFace[Engine]):
         super().__init__(engine)
         self._dispatcher = Dispatcher(self._engine, event_buffer)
         try:
-            for call in listeners:  # before there is anything to tell
+            for call in listeners:  # before there are any events
                 self._dispatcher.add(call, current=False)
             self._engine.start()
             open_nodes.add(self)
@@ -219,7 +219,7 @@ class ThreadNode(NodeFace[Engine]):
     def _close(self, *, wait: bool) -> None:
         try:
             self.say_goodbye(wait=wait)
-        finally:  # also when a second Ctrl-C ends the wait
+        finally:  # even when a second Ctrl-C ends the wait
             self._stop(hasty=not wait)
 
     def _stop(self, *, hasty: bool = True) -> None:

@@ -1,4 +1,4 @@
-"""The nodes that are open in this process: closed at its end if forgotten."""
+"""The nodes that are open in this process; those that are forgotten are closed at its end."""
 
 import atexit
 import weakref
@@ -10,10 +10,10 @@ __all__ = ["add", "close_all", "discard"]
 
 
 class OpenNode(Protocol):
-    """What is asked of a node here; a node that is forgotten is not kept."""
+    """What a node must offer here; a node that is forgotten is not kept alive."""
 
     def say_goodbye(self) -> None:
-        """Tell the others that it leaves, and wait for nothing."""
+        """Begin to say goodbye, without waiting."""
 
     def close(self) -> None:
         """End it."""
@@ -23,20 +23,20 @@ _open_nodes: "weakref.WeakSet[OpenNode]" = weakref.WeakSet()
 
 
 def add(node: OpenNode) -> None:
-    """Look after ``node``."""
+    """Keep track of ``node``."""
     _open_nodes.add(node)
 
 
 def discard(node: OpenNode) -> None:
-    """It is closed."""
+    """Forget ``node``, which is closed."""
     _open_nodes.discard(node)
 
 
 def close_all(nodes: Iterable[OpenNode]) -> None:
-    """Close ``nodes``, which all say goodbye at the same time: it takes 250 ms, however many they are.
+    """Close ``nodes``, which all say goodbye at the same time: it takes 250 ms, however many there are.
 
-    One after the other they would take as long each. Those that are closed already are left as they are, and all are
-    closed in the end, whatever is raised meanwhile, as by Ctrl-C.
+    One after the other, each would take that long. Nodes that are already closed are left alone, and all are closed in
+    the end, whatever is raised meanwhile, as by Ctrl-C.
     """
     nodes = tuple(nodes)
     with ExitStack() as closing:
