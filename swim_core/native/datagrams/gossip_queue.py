@@ -1,5 +1,7 @@
 """The items that wait to be told, and the choice of those that ride in a datagram's remaining room."""
 
+from collections.abc import Callable, Iterable
+from itertools import accumulate
 from typing import Any
 
 import msgspec
@@ -43,13 +45,13 @@ class GossipQueue:
     def __init__(self, largest: int) -> None:
         self._largest = largest
         self._claims: dict[str, Raw] = {}
-        self._broadcasts: dict[tuple[int, int], Raw] = {}
-        self._own: dict[tuple[int, int], None] = {}  # those of this node, some of which no longer wait
+        self._own: dict[tuple[int, int], Raw] = {}  # broadcasts of this node, by origin and number
+        self._relayed: dict[tuple[int, int], Raw] = {}  # and of others
         self.any = False
         """Whether there are any items. A plain attribute, since every datagram in or out asks."""
 
     def __len__(self) -> int:
-        return len(self._claims) + len(self._broadcasts)
+        return len(self._claims) + len(self._own) + len(self._relayed)
 
     @property
     def busy(self) -> bool:
@@ -58,18 +60,23 @@ class GossipQueue:
 
     @property
     def has_own(self) -> bool:
-        """Whether broadcasts of this node are waiting."""
-        while self._own:
-            key = next(iter(self._own))
-            if key in self._broadcasts:
-                return True
-            del self._own[key]
-        return False
+        """Whether broadcasts of this node are among them."""
+        return bool(self._own)
 
     @property
-    def relayed_only(self) -> int | None:
-        """The run whose broadcast has waited longest, if only broadcasts of others wait; else None."""
-        return None if self._claims or not self._broadcasts or self.has_own else next(iter(self._broadcasts))[0]
+    def has_relayed(self) -> bool:
+        """Whether broadcasts of others are."""
+        return bool(self._relayed)
+
+    @property
+    def relays_only(self) -> bool:
+        """Whether there is nothing else."""
+        return not self._claims and not self._own
+
+    def fits(self, room: int) -> bool:
+        """Whether all of it does in so many bytes."""
+        sizes = accumulate(len(item) for kind in (self._claims, self._own, self._relayed) for item in kind.values())
+        return not any(size > room for size in sizes)
 
     def claim(self, claim: Claim) -> None:
         """Tell this claim."""
@@ -78,71 +85,81 @@ class GossipQueue:
 
     def broadcast(self, origin: int, number: int, encoded: Raw, *, own: bool = False) -> None:
         """Tell an encoded broadcast, of this node or of another."""
-        self._broadcasts[origin, number] = encoded
-        if own:
-            self._own[origin, number] = None
+        (self._own if own else self._relayed)[origin, number] = encoded
         self.any = True
 
     @property
     def has_broadcasts(self) -> bool:
         """Whether any of them is of an application."""
-        return bool(self._broadcasts)
+        return bool(self._own or self._relayed)
 
     def clear(self) -> None:
         """Drop everything."""
         self._claims.clear()
-        self._broadcasts.clear()
         self._own.clear()
+        self._relayed.clear()
         self.any = False
 
     def peek(self, room: int) -> Piggyback:
         """Items for ``room`` bytes, left in place."""
-        return self._choose(room, take=False)
+        return self._choose(room, self._everything(), take=False)
 
     def take(self, room: int) -> Piggyback:
         """Items for ``room`` bytes, taken out; one item that alone is larger comes alone."""
-        riding = self._choose(room, take=True) or self._choose(self._largest, take=True)
+        return self._take(room, self._everything)
+
+    def take_but_relayed(self, room: int) -> Piggyback:
+        """As `take`, of claims and broadcasts of this node."""
+        return self._take(room, lambda: [_Turn(self._claims), _Turn(self._own)])
+
+    def take_relayed(self, room: int, fit: Callable[[int], bool]) -> Piggyback:
+        """As `take`, of broadcasts of others whose origins, by short id, are ``fit``."""
+        return self._take(room, lambda: [_Turn(self._relayed, [key for key in self._relayed if fit(key[0])])])
+
+    def _everything(self) -> "list[_Turn]":
+        return [_Turn(self._claims), _Turn(self._own), _Turn(self._relayed)]
+
+    def _take(self, room: int, turns: "Callable[[], list[_Turn]]") -> Piggyback:
+        riding = self._choose(room, turns(), take=True) or self._choose(self._largest, turns(), take=True)
         self.any = len(self) > 0
         return riding
 
-    def _choose(self, room: int, take: bool) -> Piggyback:
-        """The oldest claim and the oldest broadcast by turns, so that neither starves."""
+    def _choose(self, room: int, kinds: "list[_Turn]", *, take: bool) -> Piggyback:
+        """The oldest of each kind by turns, so that none starves."""
         riding = Piggyback()
-        kinds: tuple[tuple[dict[Any, Raw], list[Raw]], ...] = (
-            (self._claims, riding.claims),
-            (self._broadcasts, riding.broadcasts),
-        )
-        turns = [_Turn(items, chosen) for items, chosen in kinds if items]
+        turns = [turn for turn in kinds if turn.items]
         while turns:
             for turn in tuple(turns):
                 size = turn.next(room)
                 room -= size
                 if not size:
                     turns.remove(turn)
+                    (riding.claims if turn.items is self._claims else riding.broadcasts).extend(turn.chosen)
                     if take:
                         turn.remove_chosen()
         return riding
 
 
 class _Turn:
-    """One kind of item, in the order of arrival, from which items move into a datagram."""
+    """One kind of item, or those with ``keys``, in the order of arrival, from which items move into a datagram."""
 
-    def __init__(self, items: dict[Any, Raw], chosen: list[Raw]) -> None:
-        self._items = items
-        self._queue = iter(items.items())
-        self._chosen = chosen
+    def __init__(self, items: dict[Any, Raw], keys: Iterable[Any] | None = None) -> None:
+        self.items = items
+        self.chosen: list[Raw] = []
+        self._queue = iter(items if keys is None else keys)
         self._keys: list[Any] = []
 
     def next(self, room: int) -> int:
         """Move the next item if it fits; returns its size, 0 if none was moved."""
-        for key, item in self._queue:
+        for key in self._queue:
+            item = self.items[key]
             if len(item) > room:
                 return 0
             self._keys.append(key)
-            self._chosen.append(item)
+            self.chosen.append(item)
             return len(item)
         return 0
 
     def remove_chosen(self) -> None:
         for key in self._keys:
-            del self._items[key]
+            del self.items[key]

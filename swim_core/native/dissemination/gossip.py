@@ -29,7 +29,7 @@ from msgspec import Raw
 
 from swim_core.member import State
 from swim_core.native.context import NodeContext
-from swim_core.native.datagrams.gossip_queue import GossipQueue
+from swim_core.native.datagrams.gossip_queue import GossipQueue, Piggyback
 from swim_core.native.table.entry import Entry
 from swim_core.native.wire.claim import Claim
 from swim_core.shared.rate_limit import RateLimit
@@ -45,6 +45,7 @@ RARE_GAP, RARE_BURST = 0.2, 2  # seconds between two pushes, and datagrams to ea
 RARE_FOR = 2.0  # seconds for which that holds after its last sign: the verdicts come last
 ACCUSATIONS, ACCUSATIONS_AT_ONCE = 4, 8  # a second; more are such a sign
 BURST = 4  # datagrams to each target in one push
+RELAYED = 12  # datagrams in one push to the one member that is told what a dozen have to say
 SMALL = 12  # up to so many others, all are told: rings would save nothing
 WARY = 30.0  # seconds after an unanswered probe in which no datagrams are saved: packets may be getting lost
 REPEATS = (0.05, 0.2)  # seconds after which an originator tells again, so that no flood dies at its source
@@ -160,11 +161,32 @@ class Gossip:
 
     def _push(self, now: float) -> None:
         self._pushed = now
-        for _ in range(RARE_BURST if self._rarely(now) else BURST):
-            targets = self._targets(now)
-            self._outbox.spread(self._queue.take(self._outbox.room(targets)), targets, now)
-            if not self._queue.any:
+        burst = RARE_BURST if self._rarely(now) else BURST
+        targets = self._targets()
+        if self._audience.many or not self._thrifty(now):
+            self._tell(targets, self._queue.take, burst, now)
+            return
+        if not self._queue.relays_only:
+            rides_along = self._queue.fits(self._outbox.room(targets))  # then it costs no datagram to tell all of it
+            self._tell(targets, self._queue.take if rides_along else self._queue.take_but_relayed, burst, now)
+        self._relay(now)
+
+    def _relay(self, now: float) -> None:
+        """Pass on what others broadcast, each to one member that is not its origin, which has told all itself."""
+        following = self._table.topology.following(2) if self._queue.has_relayed else ()
+        if following:
+            first, *second = following
+            origin = first.short_id
+            self._tell([first], lambda room: self._queue.take_relayed(room, lambda run: run != origin), RELAYED, now)
+            self._tell(second, lambda room: self._queue.take_relayed(room, lambda run: run == origin), RELAYED, now)
+
+    def _tell(self, targets: Sequence[Entry], take: Callable[[int], Piggyback], burst: int, now: float) -> None:
+        room = self._outbox.room(targets)
+        for _ in range(burst):
+            riding = take(room)
+            if not riding:
                 break
+            self._outbox.spread(riding, targets, now)
 
     def probe_failed(self, now: float) -> None:
         """Note that a member did not answer: if it is alive, packets are being lost."""
@@ -177,15 +199,13 @@ class Gossip:
         """
         return self._table.live_count - 1 <= SMALL and now >= self._wary_until
 
-    def _targets(self, now: float) -> list[Entry]:
+    def _targets(self) -> list[Entry]:
         """The members that this node tells, looked up anew when members come or go. While many may be gone, those that
         are not."""
         topology = self._table.topology
         if self._audience.many:
             self._chosen_in = -1
             return topology.successors(self._audience.hears)
-        if self._thrifty(now) and (origin := self._queue.relayed_only) is not None:
-            return topology.successor(besides=origin)
         if topology.version != self._chosen_in:
             self._chosen_in = topology.version
             few = self._table.live_count - 1 <= SMALL

@@ -2,6 +2,7 @@
 floods."""
 
 from collections.abc import Callable, Iterator
+from itertools import islice
 from random import Random
 
 from swim_core.native.wire.hashing import Hashes
@@ -84,12 +85,10 @@ class Topology:
                     break
         return chosen
 
-    def successor(self, *, besides: int) -> list[Entry]:
-        """The next live member on the first ring, other than the run ``besides``, if there is one."""
-        for entry in self.rings[0].after(self._own_places()[0]):
-            if entry is not self.local and entry.short_id != besides:
-                return [entry]
-        return []
+    def following(self, count: int) -> list[Entry]:
+        """The next live members on the first ring, at most so many."""
+        others = (entry for entry in self.rings[0].after(self._own_places()[0]) if entry is not self.local)
+        return list(islice(others, count))
 
     def predecessors(self, subject: Entry, limit: int) -> list[Entry]:
         """The other live members nearest before ``subject`` on the rings: at most ``limit``, in order of distance."""

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from support.hand import HASHES, UNIX_MS, Hand, Peer, Sent, peer, peers
-from swim_core import Config, DropReason, State
+from swim_core import Address, Config, DropReason, State
 from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.messages import Ack, Broadcast, Ping, UserMessage
 
@@ -103,6 +103,31 @@ def test_there_all_are_told_what_others_broadcast_if_they_are_told_something_any
     hand.feed(A, claims=[B.claim(incarnation=1)], broadcasts=[Broadcast("p1", A.epoch, 1, b"x")])
     assert len(pushes(hand)) == 5
     assert all(sent.envelope.broadcasts and sent.claims for sent in pushes(hand))
+
+
+def test_there_many_from_all_sides_go_to_all_by_their_origins_and_to_one_more_by_each() -> None:
+    """Told to all by each that broadcasts itself, each came nine times among ten members, and no member kept up."""
+    hand, members = quiet(5)
+    mine = HASHES.places(hand.me.name, hand.me.epoch)[0]
+    places = {member: HASHES.places(member.name, member.epoch)[0] for member in members}
+    first, second, *_ = sorted(members, key=lambda member: (places[member] - mine) % 2**64)
+    for number in range(1, 11):
+        for origin in members:
+            hand.feed(origin, broadcasts=[Broadcast(origin.name, origin.epoch, number, bytes(200))])
+        hand.node.broadcast(bytes(200), now=hand.now)
+    hand.collect()
+    hand.run(0.19)  # before its own are told again
+    receivers: dict[tuple[str, int], list[Address]] = {}
+    for sent in pushes(hand):
+        for broadcast in sent.envelope.broadcasts:
+            receivers.setdefault((broadcast.origin, broadcast.number), []).append(sent.to)
+    assert len(receivers) == 60
+    everybody = sorted(member.address for member in members)
+    relayed = {key: told for key, told in receivers.items() if key[0] != "me" and sorted(told) != everybody}
+    assert len(relayed) > 40  # the first go along with what is told to all in any case
+    for (name, _), told in relayed.items():
+        assert told == [second.address if name == first.name else first.address]
+    assert all(sorted(told) == everybody for key, told in receivers.items() if key[0] == "me")
 
 
 def test_the_number_of_rings_is_a_setting() -> None:
