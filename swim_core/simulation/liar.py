@@ -25,6 +25,7 @@ DAY = 86_400_000  # ms
 NOWHERE = Address("10.99.99.99", 7946)
 GHOSTS = ("ghost-1", "ghost-2", "g")  # few: what a full table does is another matter
 DAMAGED = 0.1  # of the datagrams
+PINGS = 0.1  # besides those that come as any other message does: they move clocks
 SPARE_FLAGS = (0, 2, 2, 4, 8, 14, 240)
 
 
@@ -70,7 +71,7 @@ class Liar:
         """A datagram of any kind, one in ten with something wrong with its bytes."""
         random = self._random
         sender = self._ids[-1] if random.random() < 0.5 else random.choice([*self._ids, 7])
-        message = random.choice(self._messages)()
+        message = self._say_ping() if random.random() < PINGS else random.choice(self._messages)()
         data = self._codec.pack(
             random.choice(SPARE_FLAGS),
             sender,

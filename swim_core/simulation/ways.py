@@ -262,18 +262,22 @@ class SyncsLevel(_Quiet):
         self._require_known(answerer, asked, f"was synced with by {asker.label}")
 
     def _require_known(self, process: Process, members: dict[str, int], when: str) -> None:
-        """Those that are paused, or that it asked while not all could pass, are kept aside until they answer."""
+        """Those that don't answer now, or that it asked while not all could pass, are kept aside until they do."""
         held = ((name, epoch, process.node.member(name)) for name, epoch in members.items())
         lacking = [
             name
             for name, epoch, member in held
             if (member is None or member.epoch < epoch)
-            and not any(other.paused or self._asked_in_vain(process, other) for other in self.cluster.named(name))
+            and not any(_is_mute(other) or self._asked_in_vain(process, other) for other in self.cluster.named(name))
         ]
         require(not lacking, f"{process.label} {when} {self.WITHIN} s ago, and does not know {lacking}")
 
     def _asked_in_vain(self, process: Process, other: Process) -> bool:
         return self._in_vain.get((process, other.address), -inf) >= self.cluster.now - self.IN_VAIN
+
+
+def _is_mute(process: Process) -> bool:
+    return process.paused or process.node.statistics().superseded
 
 
 def watch_ways(cluster: Cluster) -> None:
