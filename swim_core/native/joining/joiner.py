@@ -60,6 +60,8 @@ class _Seed(msgspec.Struct):
     led_back: bool = False
     """Whether the last question to it came back to this very node."""
     timer: Timer | None = None
+    shown: int = 0
+    """The epoch of the claim that it was shown last."""
     renewed: bool = False
     """Whether it was once shown a later claim than the first one."""
     known: bool = False
@@ -325,6 +327,8 @@ class Joiner:
     def _send(self, seed: _Seed, now: float) -> None:
         assert seed.seq is not None
         claim = self._local.claim if seed.cookie is not None else None
+        if claim is not None:
+            seed.shown = claim.epoch
         ours = self._settings_check
         limit = self._config.max_datagram
         message = Join(
@@ -389,7 +393,6 @@ class Joiner:
 
     def _taken(self, seed: _Seed, ack: JoinAck, sender: Sender, now: float) -> None:
         self._settings_check.check(ack, sender.address, now)
-        epoch = self._local.claim.epoch
         if self._table.live_count == 1 and self._local.rival is None:
             self._local.enter(ack.time, ack.held, now)
         first = (
@@ -410,8 +413,8 @@ class Joiner:
                 self._appearance.refused(unpack(ack.seen), sender.address, now)
         elif ack.cookie is not None:
             self._come_again(seed, ack.cookie, now)
-        elif self._local.claim.epoch > epoch and not seed.renewed:
-            seed.renewed = True  # it knows a later run of this name than it was shown
+        elif self._local.claim.epoch > seed.shown and not seed.renewed:
+            seed.renewed = True  # a later run of this name is known than the one that it was shown
             self._come_again(seed, seed.cookie, now)
         else:
             seed.asked, seed.renewed = 0, False  # answered: this node was let in

@@ -238,6 +238,22 @@ def test_a_newcomer_that_learns_in_the_second_step_of_a_later_run_comes_again_ab
     assert hand.state(A) is State.ALIVE
 
 
+def test_one_that_takes_a_later_run_while_it_is_let_in_comes_again_with_that() -> None:
+    """Else the seed would hold the run that it was shown, and drop what the later one goes on to say."""
+    hand = Hand(knows=[B])
+    hand.node.join([A.address], now=hand.now)
+    hand.collect()
+    ack(hand, b"cookie")
+    shown = last_join(hand)
+    assert shown.claim is not None
+    hand.feed(B, claims=[Peer("me", hand.me.address, EPOCH + 1_000 * STEP).claim(State.DEAD)])
+    assert hand.me.epoch > shown.claim.epoch
+    ack(hand, None)
+    claim = last_join(hand).claim
+    assert claim is not None
+    assert (claim.epoch, last_join(hand).cookie) == (hand.me.epoch, b"cookie")
+
+
 def test_a_superseded_node_asks_what_is_held_of_its_name_in_both_steps() -> None:
     hand = Hand(knows=[A, B])
     rival = Peer("me", Address("10.5.5.5", 7946), hand.me.epoch + STEP)
