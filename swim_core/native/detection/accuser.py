@@ -82,7 +82,7 @@ class Accuser:
         while count > 0 and (candidate := self._candidate(watch, now)) is not None:
             count -= 1
             watch.helpers[candidate.name] = AskedHelper(candidate, now)
-            self._request(watch, candidate, now)
+            self._request(watch, watch.helpers[candidate.name], now)
         if len(watch.helpers) > before:
             self._evidence_log.note(
                 watch.entry.name, "asked helpers", now, detail=", ".join(watch.helpers), repeats=True
@@ -109,14 +109,16 @@ class Accuser:
                 return candidate
         return None
 
-    def _request(self, watch: Watch, helper: Entry, now: float) -> None:
-        self._letters.send(PingReq(self._unguessable.u32(), watch.entry.claim), helper, now)
+    def _request(self, watch: Watch, helper: AskedHelper, now: float) -> None:
+        if not helper.owes:
+            helper.asked = now
+        self._letters.send(PingReq(self._unguessable.u32(), watch.entry.claim), helper.entry, now)
 
     def ask_again(self, watch: Watch, now: float) -> None:
         """Ask helpers again that have not confirmed a refusal at the subject: the request or the vote may be lost."""
         for helper in self._able(watch):
             if helper.kernel(now) is not KernelVerdict.REFUSED:
-                self._request(watch, helper.entry, now)
+                self._request(watch, helper, now)
 
     def press(self, watch: Watch, schedule: Schedule) -> None:
         """Do what is due: replace helpers that don't answer, repeat requests, poll for the verdict."""
@@ -125,7 +127,7 @@ class Accuser:
             watch.ask_at = now + ASK_AGAIN
             able = self._able(watch)
             for helper in able:
-                self._request(watch, helper.entry, now)
+                self._request(watch, helper, now)
             self._ask_more(watch, self._config.helpers - len(able), now)
         self._replace_silent(watch, now)
         watch.enter(Stage.POLLING if schedule.poll_in <= 0 else Stage.ACCUSING)
@@ -137,20 +139,27 @@ class Accuser:
                 watch.poll_at = watch.ping_at  # with the ping of its turn
 
     def _replace_silent(self, watch: Watch, now: float) -> None:
-        """Ask others instead of helpers that don't vote; if many members are gone, these may be, too."""
+        """Ask others instead of helpers that don't vote, or no longer do; if many members are gone, these may be, too.
+
+        A helper that has voted gets time if many are under watch: its votes wait for their turn, there as here.
+        """
         if self._health.halting(now) or self._health.late:
             return  # their votes are waiting to be read
         patience = self._rtt.probe_timeout + HELPER_PATIENCE
         for helper in list(watch.helpers.values()):
-            if helper.vote is None and not helper.replaced and now - helper.asked >= patience:
+            if self._awaits(helper) and now - helper.asked >= patience:
                 helper.replaced = True
-                silent = [name for name, other in watch.helpers.items() if other.vote is None and other.replaced]
+                silent = [name for name, other in watch.helpers.items() if other.owes and other.replaced]
                 self._evidence_log.note(
                     watch.entry.name, "no vote", now, detail=f"of {', '.join(silent)}", repeats=True
                 )
                 if self._under_watch.several and self._under_watch.hears(helper.entry) and self._examined.allow(now):
                     self._prober.probe(helper.entry, now)
                 self._ask_more(watch, 1, now)
+
+    def _awaits(self, helper: AskedHelper) -> bool:
+        """Whether somebody is to be asked in its place unless it votes soon."""
+        return helper.owes and not helper.replaced and (helper.vote is None or not self._under_watch.several)
 
     def _poll_interval(self, schedule: Schedule) -> float:
         often = max(POLL_EVERY, 2 * schedule.last_word)
@@ -196,7 +205,7 @@ class Accuser:
         """When something is next due."""
         now, heard_out = schedule.now, watch.polled + schedule.last_word
         patience = self._rtt.probe_timeout + HELPER_PATIENCE
-        times = [h.asked + patience for h in watch.helpers.values() if h.vote is None and not h.replaced]
+        times = [helper.asked + patience for helper in watch.helpers.values() if self._awaits(helper)]
         if schedule.suspect_in > 0:
             times.append(now + schedule.suspect_in)
         if heard_out > now:

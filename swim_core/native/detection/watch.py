@@ -69,14 +69,28 @@ NEXT: Mapping[Stage, frozenset[Stage]] = {
 
 
 class AskedHelper(msgspec.Struct):
-    """A member asked to confirm, and what it said."""
+    """A member asked to confirm, and what it said.
+
+    Attributes:
+        entry: the member.
+        asked: when it was first asked since its last vote.
+        vote: the last one.
+        voted: when that came.
+        answers: those to polls, by nonce.
+        replaced: whether another was asked in its place.
+    """
 
     entry: Entry
     asked: float
     vote: Vote | None = None
-    voted: float = 0.0
+    voted: float = -inf
     answers: dict[int, Vote] = msgspec.field(default_factory=dict)
     replaced: bool = False
+
+    @property
+    def owes(self) -> bool:
+        """Whether it was asked, and has not voted since."""
+        return self.voted < self.asked
 
     def silence(self, now: float) -> float | None:
         """The silence (seconds) it states in a vote that counts, or None."""

@@ -97,6 +97,24 @@ def test_a_helper_without_a_vote_after_the_probe_timeout_and_02_s_is_replaced_by
     assert not hand.messages(PingReq, *hand.helpers[4:])
 
 
+def test_a_helper_that_voted_and_then_says_nothing_more_is_replaced_too() -> None:
+    """It may stall, as all that were asked may: the next request that it does not answer shows it."""
+    hand = Accuser(12)
+    hand.answering = hand.members
+    hand.run(40.0)
+    hand.answering = hand.members[:-1]
+    hand.accuse()
+    hand.run(1.0)
+    hand.voting = hand.helpers[1:]
+    hand.clear()
+    hand.run(1.35)  # asked again after 2 s
+    assert not hand.messages(PingReq, *hand.helpers[3:])
+    hand.run(0.1)
+    assert len(hand.messages(PingReq, hand.helpers[3])) == 1
+    hand.run(1.4)
+    assert not hand.messages(PingReq, *hand.helpers[4:])
+
+
 def test_at_most_24_are_asked() -> None:
     hand = Accuser(40, votes=False)
     hand.accuse()
