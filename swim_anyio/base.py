@@ -93,6 +93,10 @@ class BaseEngine(ABC):
         """Take over the keys in a file whenever it changes, until the node ends."""
 
     @abstractmethod
+    def reload_keys(self) -> bool:
+        """Have the key file read at once; False if there is none."""
+
+    @abstractmethod
     def join(self, seeds: Iterable[Seed]) -> None:
         """Have the node ask ``seeds`` instead of earlier ones, and keep their names resolved. Raises as `act`."""
 

@@ -289,6 +289,15 @@ class Engine(BaseEngine):
     def watch_keys(self, file: KeyFile) -> None:
         self._key_watch = KeyWatch(file, self)
 
+    def reload_keys(self) -> bool:
+        if self._key_watch is not None:
+            self._key_watch.look_now()
+        return self._key_watch is not None
+
+    def tell_soon(self, event: Event) -> None:
+        """Tell subscribers an event that the node itself did not raise; from any thread, without effect once it ended."""
+        self.act_soon(lambda core, now: self._hand_out(event))
+
     def act_soon(self, deed: Deed) -> None:
         """Have the node told something, for any thread; nothing comes of it once the node has ended."""
         with suppress(RuntimeError):  # asyncio's, of a loop that is closed

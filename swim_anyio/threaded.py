@@ -89,6 +89,9 @@ class ThreadedEngine(BaseEngine):
     def watch_keys(self, file: KeyFile) -> None:
         self._engine.watch_keys(file)
 
+    def reload_keys(self) -> bool:
+        return self._engine.reload_keys()
+
     def join(self, seeds: Iterable[Seed]) -> None:
         self.check_running()
         self._engine.join(seeds)

@@ -396,6 +396,16 @@ class KeysChanged(Happening, frozen=True):
     held: tuple[str, ...]
 
 
+class KeysRejected(Happening, frozen=True):
+    """What stands in this node's key file now can't be used, so it keeps the keys that it has.
+
+    Attributes:
+        reason: what is wrong with the file, and where; no secret stands there.
+    """
+
+    reason: str
+
+
 class EventsLost(Happening, frozen=True):
     """A subscriber fell behind and its ``count`` oldest events were dropped: read ``members()`` again."""
 
@@ -428,6 +438,7 @@ KINDS: Mapping[type[Happening], str] = {
     ClustersMet: "met",
     Unsealed: "unsealed",
     KeysChanged: "keys",
+    KeysRejected: "rejected",
 }
 """The `Happening.kind` of each."""
 
@@ -456,6 +467,7 @@ Event = (
     | ClustersMet
     | Unsealed
     | KeysChanged
+    | KeysRejected
     | EventsLost
 )
 """Any event that a node raises."""

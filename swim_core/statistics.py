@@ -209,6 +209,9 @@ class Statistics:
     superseded: bool = _gauge("Whether another process owns the name of this node", default=False)
     seen_elsewhere: bool = _gauge("Whether others see this node at another address than it advertises", default=False)
     sealed: bool = _gauge("Whether this node has keys, and seals what it says", default=False)
+    key: Mapping[str, int] = _gauge(
+        "Ids of the keys that this node holds: 1 for the one that it prefers, 0 for the others", label="id"
+    )
     members_plain: int = _gauge("Live members last heard in plain text, though this node has keys")
     members_other_key: int = _gauge("Live members that prefer another key than this node")
     runs_known: int = _gauge("Runs of members of which sealed datagrams were opened, and are remembered")

@@ -227,6 +227,12 @@ class Engine:
         """Take over the keys in a file whenever it changes, until the node ends."""
         self._key_watch = KeyWatch(file, self)
 
+    def reload_keys(self) -> bool:
+        """Have the key file read at once; False if there is none."""
+        if self._key_watch is not None:
+            self._key_watch.look_now()
+        return self._key_watch is not None
+
     @property
     def running(self) -> bool:
         """Whether the node goes on."""
@@ -236,6 +242,15 @@ class Engine:
         """As `act`, but without effect once the node has ended."""
         with suppress(NotRunning, NodeCrashed):
             self.act(deed)
+
+    def tell_soon(self, event: Event) -> None:
+        """Tell subscribers an event that the node itself did not raise; from any thread, without effect once it ended."""
+
+        def tell(node: ProtocolNode, now: float) -> None:
+            self._publish(event)
+            self._news = True
+
+        self.act_soon(tell)
 
     def fail(self, error: Exception) -> None:
         """End everything because the node is broken, as its user will see."""

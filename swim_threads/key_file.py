@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Protocol
 from weakref import ref
 
-from swim_core import ConfigError, KeyInvalid, Keys
-from swim_core.embedding.log_messages import ERROR, WARNING
+from swim_core import ConfigError, Event, KeyInvalid, Keys, KeysRejected
+from swim_core.embedding.log_messages import WARNING
 from swim_core.protocol import ProtocolNode
 
 from .errands import Worker
@@ -83,14 +83,15 @@ def _signature(found: os.stat_result) -> tuple[int, ...]:
 class RunsNode(Protocol):
     """What runs a node, an engine of either adapter."""
 
-    log: Log
-
     @property
     def running(self) -> bool:
         """Whether it still does."""
 
     def act_soon(self, deed: Deed) -> None:
         """Have the node changed, from any thread; without effect once the node has ended."""
+
+    def tell_soon(self, event: Event) -> None:
+        """Tell subscribers an event that the node itself did not raise; otherwise as `act_soon`."""
 
 
 def read_key_file(file: KeyFile, log: Log) -> Keys:
@@ -104,7 +105,7 @@ def read_key_file(file: KeyFile, log: Log) -> Keys:
 class KeyWatch:
     """Makes a node take over the keys in a file whenever that changes, until it is stopped.
 
-    A file that is bad or gone changes nothing: the node keeps the keys that it has, and the log says why.
+    A file that is bad or gone changes nothing: the node keeps the keys that it has, and `KeysRejected` says why.
 
     Args:
         file: as read at the start.
@@ -114,38 +115,45 @@ class KeyWatch:
     def __init__(self, file: KeyFile, engine: RunsNode) -> None:
         self._file = file
         self._engine = ref(engine)
-        self._stopped = threading.Event()
+        self._stopped = False
+        self._asked = threading.Event()
         self._thread = Worker(self._watch, "swim key file")
         self._thread.begin()
 
     def stop(self) -> None:
         """End the thread, and wait a moment for it: a hanging file system holds nobody up for longer."""
-        self._stopped.set()
+        self._stopped = True
+        self._asked.set()
         if self._thread is not threading.current_thread():
             self._thread.join(HASTE)
 
+    def look_now(self) -> None:
+        """Read the file at once, and whether or not it seems to be another one. For any thread."""
+        self._asked.set()
+
     def _watch(self) -> None:
-        while not self._stopped.wait(LOOK_EVERY):
+        while True:
+            asked = self._asked.wait(LOOK_EVERY)
+            self._asked.clear()
             engine = self._engine()
-            if engine is None or not engine.running:
+            if self._stopped or engine is None or not engine.running:
                 return
-            if self._file.changed():
+            if asked or self._file.changed():
                 _take_over(self._file, engine)
             del engine
 
 
 def _take_over(file: KeyFile, engine: RunsNode) -> None:
-    log = engine.log
     try:
         keys = file.read()
     except KeyInvalid as error:
-        log.say(ERROR, "the keys stay as they are: %s", error)
+        engine.tell_soon(KeysRejected(str(error)))
         return
 
     def deed(node: ProtocolNode, now: float) -> None:
         try:
             node.set_keys(keys, now=now)
         except ConfigError as error:
-            log.say(ERROR, "the keys stay as they are: %s", error)
+            engine.tell_soon(KeysRejected(f"{file.path}: {error}"))
 
     engine.act_soon(deed)

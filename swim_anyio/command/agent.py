@@ -110,7 +110,7 @@ async def run_agent(settings: Settings) -> int:
             server.observe(node)
         ignore_terminal_stops()
         async with anyio.create_task_group() as tasks:
-            await tasks.start(watch_signals, ending.signalled)
+            await tasks.start(watch_signals, ending.signalled, node._engine.reload_keys)
             tasks.start_soon(_report, node, output, server)
             tasks.start_soon(_watch_output, output, ending)
             if sys.stdin is not None:

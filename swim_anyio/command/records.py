@@ -16,6 +16,7 @@ from swim_core import (
     Event,
     JoinAttempt,
     KeysChanged,
+    KeysRejected,
     Member,
     MemberPinged,
     SettingsDiffer,
@@ -48,7 +49,7 @@ def printable(json: bytes) -> bytes:
     return "".join(c if c.isprintable() or c == "\n" else dumps(c)[1:-1] for c in text).encode()
 
 
-SILENT = (JoinAttempt, MemberPinged, SettingsDiffer, Unsealed, KeysChanged)
+SILENT = (JoinAttempt, MemberPinged, SettingsDiffer, Unsealed, KeysChanged, KeysRejected)
 """Events that are meant for the adapter or its log."""
 
 

@@ -1,5 +1,6 @@
 """Signals for commands that run until they are told to end."""
 
+import os
 import signal
 from collections.abc import Callable
 
@@ -9,17 +10,27 @@ from anyio.abc import TaskStatus
 __all__ = ["watch_signals"]
 
 
-async def watch_signals(end: Callable[[signal.Signals], None], *, task_status: TaskStatus[None]) -> None:
+async def watch_signals(
+    end: Callable[[signal.Signals], None],
+    reload: Callable[[], bool] = lambda: False,
+    *,
+    task_status: TaskStatus[None],
+) -> None:
     """Call ``end`` at the first signal. A further one ends the process at once.
 
+    SIGHUP ends nothing if ``reload`` says that it had something to reload; but where a terminal was closed it does.
     A signal that was ignored when the process started stays ignored (`nohup`, background jobs of scripts).
     """
     present = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
     wanted = [number for number in present if signal.getsignal(number) is not signal.SIG_IGN]
+    terminal = _has_terminal()
     try:
         with anyio.open_signal_receiver(*wanted) as received:
             task_status.started()
             async for number in received:
+                hung_up = terminal and not _has_terminal()
+                if number.name == "SIGHUP" and not hung_up and reload():
+                    continue
                 end(number)
                 break
     except NotImplementedError:  # asyncio on Windows, where Ctrl-C is a KeyboardInterrupt
@@ -27,3 +38,12 @@ async def watch_signals(end: Callable[[signal.Signals], None], *, task_status: T
     finally:
         for number in wanted:
             signal.signal(number, signal.SIG_DFL)
+
+
+def _has_terminal() -> bool:
+    """Whether there is a terminal that controls this process; once that was closed there is none."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
+    except (OSError, AttributeError):  # Windows has neither
+        return False
+    return True

@@ -20,6 +20,7 @@ from swim_core.events import (
     Isolated,
     JoinAttempt,
     KeysChanged,
+    KeysRejected,
     MemberDied,
     MemberForgotten,
     MemberJoined,
@@ -50,7 +51,7 @@ class Notice(msgspec.Struct, frozen=True):
     """One line of a log.
 
     Attributes:
-        level: `DEBUG`, `INFO` or `WARNING`.
+        level: `DEBUG`, `INFO`, `WARNING` or `ERROR`.
         topic: "events" for what the application is told, too; "seeds", "settings" and "multicast" for what only the
             operator can put right.
         text: what happened, without this node's name.
@@ -186,6 +187,11 @@ def _keys(event: KeysChanged) -> Notice:
     return Notice(INFO, "settings", f"seals with key {event.preferred} from now on{others}", fields)
 
 
+def _rejected(event: KeysRejected) -> Notice:
+    text = f"the keys stay as they are: {event.reason}"
+    return Notice(ERROR, "settings", text, {"event": "rejected", "reason": event.reason})
+
+
 def _isolated(_: Isolated) -> Notice:
     text = "nobody was heard for the stall tolerance: this node is probably cut off"
     return Notice(WARNING, "events", text, {"event": "isolated"})
@@ -222,4 +228,5 @@ _MAKERS: dict[type, Callable[[Any], Notice]] = {
     ClustersMet: _met,
     Unsealed: _unsealed,
     KeysChanged: _keys,
+    KeysRejected: _rejected,
 }

@@ -334,6 +334,7 @@ class Node:
             superseded=self._local.rival is not None,
             seen_elsewhere=joiner.seen_elsewhere(self._health.seen),
             sealed=sealer is not None,
+            key={} if sealer is None else sealer.ring.ids,
             members_plain=plain,
             members_other_key=other,
             runs_known=0 if sealer is None else len(sealer.runs),

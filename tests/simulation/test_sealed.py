@@ -17,6 +17,7 @@ from swim_core import (
     MessageReceived,
     Unsealed,
 )
+from swim_core.native.sealing.ring import key_id
 from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.datagram import Codec, encode_item
 from swim_core.native.wire.hashing import Hashes
@@ -71,6 +72,8 @@ def test_statistics_say_that_it_is_sealed() -> None:
         assert statistics.sealed
         assert statistics.runs_known >= 3  # and what joiners were before they took the time of the cluster
         assert (statistics.members_plain, statistics.members_other_key) == (0, 0)
+        assert statistics.key == {f"{key_id(key, ''):08x}": 1 for key in KEY}
+        assert Simulation(5).add("plain").node.statistics().key == {}
 
 
 def test_no_sealed_datagram_is_larger_than_a_plain_one_may_be() -> None:

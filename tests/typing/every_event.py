@@ -16,6 +16,7 @@ from swim_threads import (
     Isolated,
     JoinAttempt,
     KeysChanged,
+    KeysRejected,
     MemberDied,
     MemberForgotten,
     MemberJoined,
@@ -53,7 +54,7 @@ def told(event: Event) -> str:
             return "who and where this node is"
         case Isolated() | Reconnected() | Paused() | JoinAttempt() | PathNarrow():
             return "how this node reaches others"
-        case SettingsDiffer() | ClocksDiffer() | ClustersMet() | Unsealed() | KeysChanged():
+        case SettingsDiffer() | ClocksDiffer() | ClustersMet() | Unsealed() | KeysChanged() | KeysRejected():
             return "what members do not agree on"
         case BroadcastsLost() | EventsLost():
             return "something was missed"

@@ -79,6 +79,11 @@ class KeyRing:
         """The key with which this node seals if nothing else is known."""
         return self.ordered[0]
 
+    @property
+    def ids(self) -> dict[str, int]:
+        """Those of the members' keys, in hex: 1 for the preferred one, 0 for the others."""
+        return {f"{key.id:08x}": int(key is self.preferred) for key in self.ordered}
+
     def ending(self, end: int) -> RingKey | None:
         """The member's key whose id ends in these 16 bits."""
         return self._by_end.get(end)

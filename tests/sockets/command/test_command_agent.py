@@ -12,6 +12,7 @@ import pytest
 
 from support.agents import PATIENCE, QUICK, SWIM, AgentProcess, agents, environment
 from support.waiting import wait_until
+from swim_core import Key
 
 pytestmark = [
     pytest.mark.sockets,
@@ -231,6 +232,22 @@ def test_a_hangup_leaves(start: Start) -> None:
     n1.wait_for("started")
     assert n1.end(signal.SIGHUP) == 0
     assert n1.records[-1]["reason"] == "SIGHUP"
+
+
+@pytest.mark.parametrize("driver", ["loop", "thread"])
+def test_with_a_key_file_a_hangup_reads_it_at_once(start: Start, tmp_path: Path, driver: str) -> None:
+    """Each time: what is looked at every five seconds is complained of once as long as it stays the same."""
+    path = tmp_path / "swim.key"
+    path.write_text(Key(bytes(range(32))).reveal())
+    path.chmod(0o600)
+    n1 = start("n1", "--key-file", str(path), variables={"SWIM_DRIVER": driver})
+    n1.wait_for("started")
+    path.write_text("swim1_oops")
+    assert n1.process.stderr is not None
+    for _ in range(3):
+        n1.process.send_signal(signal.SIGHUP)
+        assert b"the keys stay as they are: line 1 of" in n1.process.stderr.readline()
+    assert n1.end(signal.SIGTERM) == 0
 
 
 @both_backends

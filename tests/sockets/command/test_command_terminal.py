@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.agents import QUICK, SWIM, environment
+from swim_core import Key
 
 pytestmark = [
     pytest.mark.sockets,
@@ -127,6 +128,20 @@ def test_the_end_of_what_is_typed_is_not_the_end() -> None:
 def test_a_terminal_that_goes_away_is_a_leave() -> None:
     with terminal() as screen:
         screen.wait_for(b"started")
+        screen.hang_up()
+        assert os.waitstatus_to_exitcode(screen.wait()) == 0
+
+
+def test_so_it_is_for_one_that_has_a_key_file(tmp_path: Path) -> None:
+    """To which SIGHUP alone means to read that again."""
+    path = tmp_path / "swim.key"
+    path.write_text(Key(bytes(range(32))).reveal())
+    path.chmod(0o600)
+    with terminal(f'export SWIM_KEY_FILE={path}; exec "$@"') as screen:
+        screen.wait_for(b"started")
+        os.kill(screen.pid, signal.SIGHUP)
+        screen.type(b"members\n")
+        screen.wait_for(b"1 live")
         screen.hang_up()
         assert os.waitstatus_to_exitcode(screen.wait()) == 0
 

@@ -11,7 +11,7 @@ import pytest
 
 from support.waiting import HERE, SOON
 from support.worlds import QUICK, WORLDS, World
-from swim_core import ConfigError, Key, KeyInvalid, Keys, NotSupported
+from swim_core import ConfigError, Key, KeyInvalid, Keys, KeysChanged, KeysRejected, NotSupported
 from swim_core.smudge import SmudgeConfig
 from swim_threads import key_file, open_node
 from swim_threads.key_file import KeyFile
@@ -72,6 +72,21 @@ def test_another_file_is_taken_over_and_a_bad_one_is_not(world: World, path: Pat
     write(path, OLD)
     world.wait(lambda: bob.statistics().members_other_key == 0)
     assert len(ann.members()) == len(bob.members()) == 2
+
+
+def test_a_bad_file_and_none_are_told(world: World, path: Path) -> None:
+    ann = world.open("ann", key_file=path)
+    events = ann.subscribe()
+    for spoil, says in ((lambda: path.write_text("swim1_oops\n"), "10 characters"), (path.unlink, "can't be read")):
+        spoil()
+        while not isinstance(event := events.get(SOON), KeysRejected):
+            pass
+        assert says in event.reason
+        assert "oops" not in event.reason
+    write(path, NEW)
+    while not isinstance(event := events.get(SOON), KeysChanged):
+        pass
+    assert ann.statistics().key == {event.preferred: 1}
 
 
 def test_the_environment_says_keys_too(world: World, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,7 @@ from swim_core import (
     Isolated,
     JoinAttempt,
     KeysChanged,
+    KeysRejected,
     Member,
     MemberDied,
     MemberForgotten,
@@ -148,6 +149,7 @@ CASES: list[tuple[Event, dict[str, object] | None, str]] = [
     (SettingsDiffer(Address("10.0.0.1", 7946), {"rings": 3}, {"rings": 4}), None, ""),
     (Unsealed(Address("10.0.0.1", 7946), DropReason.NOT_SEALED, "", 1), None, ""),
     (KeysChanged("a6215e9a", ("a6215e9a",)), None, ""),
+    (KeysRejected("no key in it"), None, ""),
 ]
 
 

@@ -22,6 +22,7 @@ from swim_core import (
     Isolated,
     JoinAttempt,
     KeysChanged,
+    KeysRejected,
     Member,
     MemberDied,
     MemberForgotten,
@@ -44,7 +45,7 @@ from swim_core import (
     State,
     Unsealed,
 )
-from swim_core.embedding.log_messages import DEBUG, INFO, WARNING, Notice, Notices
+from swim_core.embedding.log_messages import DEBUG, ERROR, INFO, WARNING, Notice, Notices
 
 SEED, OTHER = Address("10.0.0.9", 7946), Address("10.0.0.10", 7946)
 BOB = Member("bob", Address("10.0.0.2", 7946), 1, 0, State.ALIVE, {})
@@ -100,6 +101,11 @@ EXPECTED: list[tuple[Event, int, str]] = [
         WARNING,
         "the node at 10.0.0.9:7946 has other settings, which should agree in a cluster: {'rings': 3};"
         " here: {'rings': 4}",
+    ),
+    (
+        KeysRejected("line 2 of swim.key: was it cut?"),
+        ERROR,
+        "the keys stay as they are: line 2 of swim.key: was it cut?",
     ),
     (KeysChanged("a6215e9a", ("a6215e9a",)), INFO, "seals with key a6215e9a from now on"),
     (

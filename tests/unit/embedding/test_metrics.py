@@ -195,3 +195,8 @@ def test_a_histogram_counts_up_to_each_bound() -> None:
     assert histogram.buckets[-1] == (math.inf, 7)
     assert histogram.count == 7
     assert Histogram() == Histogram.of([0] * (len(BOUNDS) + 1), 0.0)
+
+
+def test_the_keys_of_a_node_are_told_by_their_ids() -> None:
+    held = scrape(Still("ann", Statistics(sealed=True, key={"a6215e9a": 1, "58013e5b": 0})))["swim_key"]
+    assert held == {of("ann", id="a6215e9a"): 1.0, of("ann", id="58013e5b"): 0.0}
