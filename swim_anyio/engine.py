@@ -295,7 +295,7 @@ class Engine(BaseEngine):
         return self._key_watch is not None
 
     def tell_soon(self, event: Event) -> None:
-        """Tell subscribers an event that the node itself did not raise; from any thread, without effect once it ended."""
+        """Tell subscribers an event that the node itself did not raise; from any thread, no effect once it ended."""
         self.act_soon(lambda core, now: self._hand_out(event))
 
     def act_soon(self, deed: Deed) -> None:

@@ -244,7 +244,7 @@ class Engine:
             self.act(deed)
 
     def tell_soon(self, event: Event) -> None:
-        """Tell subscribers an event that the node itself did not raise; from any thread, without effect once it ended."""
+        """Tell subscribers an event that the node itself did not raise; from any thread, no effect once it ended."""
 
         def tell(node: ProtocolNode, now: float) -> None:
             self._publish(event)
