@@ -110,9 +110,9 @@ class Settings:
             (``swim members``, ``why``, ``watch``, ``broadcast``, ``join``); it asks for members and for the reasons of
             verdicts, and can have this node broadcast a text or ask more seeds. With keys, only tools that have a key
             are answered: "holders" from everywhere, "loopback" on this host. Without keys both mean every process on
-            this host, and "anyone" means that everybody who can reach the port learns names, addresses and metadata
-            and can speak in this node's name. No answer is longer than its question, so not even forged questions
-            make this node flood others.
+            this host, and "anyone" means that everybody who can reach the port learns names, addresses and metadata;
+            to broadcast or to add seeds still takes a process on this host. "nobody" answers none. No answer is longer
+            than its question, so not even forged questions make this node flood others.
         plain: "never" or "accept": what a node with keys does with datagrams that are not sealed. "accept" is for the
             time in which a cluster moves from plain to sealed datagrams, or back: members that open sealed datagrams
             are sent such, and all others plain ones. Nothing is protected during that time. Without keys it has no

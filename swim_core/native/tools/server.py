@@ -115,7 +115,8 @@ class ToolServer:
             return DropReason.UNKNOWN_KIND
         if is_loopback(source):
             return None
-        if self._policy == "loopback" or (self._policy == "holders" and sender.seal is None):
+        orders = ask.what in (What.BROADCAST, What.JOIN)
+        if self._policy == "loopback" or (sender.seal is None and (orders or self._policy == "holders")):
             return DropReason.NOT_ALLOWED
         if now - self._last.get(source.host, float("-inf")) < PAGE_SPACING:
             return DropReason.RATE_LIMITED
@@ -123,7 +124,7 @@ class ToolServer:
         self._last[source.host] = now
         if len(self._last) > MAX_HOSTS:
             del self._last[next(iter(self._last))]
-        if ask.what in (What.BROADCAST, What.JOIN) and not self._remote_speech.allow(now):
+        if orders and not self._remote_speech.allow(now):
             return DropReason.RATE_LIMITED
         return None
 

@@ -83,6 +83,30 @@ def test_nobody_else_is_answered_at_all(keys: tuple[Key, ...]) -> None:
     assert talk.dropped(DropReason.UNKNOWN_KEY if keys else DropReason.NOT_SEALED) > 0
 
 
+def test_holders_elsewhere_give_ten_orders_a_second_together_and_those_here_any_number() -> None:
+    """Each makes a flood, and whoever has recorded some forges their sources."""
+    talk = Talk()
+    hosts = [Address(f"198.51.100.{number + 1}", 5) for number in range(60)]
+    for number, host in enumerate(hosts):
+        client = ToolClient(What.BROADCAST, b"x", destination=host, keys=Keys([KEY]), now=0.0, random=Random(number))
+        question = client.poll_datagram()
+        assert question is not None
+        talk.feed(question.payload, host)
+    assert talk.dropped(DropReason.RATE_LIMITED) == 50
+    for number in range(20):
+        assert talk.ask(What.BROADCAST, KEY, argument=b"x", source=HERE, seed=number).complete
+
+
+def test_what_changes_anything_takes_a_members_key_whatever_the_setting() -> None:
+    talk = Talk(Config.lan(answer_tools="anyone"))
+    for keys in ((), (OTHER,), (READER,)):
+        for what, argument in ((What.BROADCAST, b"x"), (What.JOIN, pack_addresses([HOST]))):
+            for source in (HOST, HERE):
+                client = talk.ask(what, *keys, argument=argument, source=source)
+                assert not client.complete or client.pages[-1].refusal  # type: ignore[union-attr]
+    assert talk.told() == talk.node.statistics().seeds == 0
+
+
 @pytest.mark.parametrize(("policy", "answered"), [("holders", True), ("loopback", False), ("nobody", False)])
 def test_settings_say_whether_other_hosts_are_answered(policy: str, answered: bool) -> None:
     config = Config.lan(answer_tools=policy)  # type: ignore[arg-type]
