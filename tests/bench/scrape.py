@@ -15,6 +15,7 @@ import urllib.request
 import anyio
 import anyio.to_thread
 
+from support.inside import engine_of
 from swim_anyio import open_node
 from swim_anyio.command.metrics import MetricsServer
 from swim_core import Address, Config, Member, Node, ProtocolNode, State
@@ -46,7 +47,7 @@ async def main(count: int, scrapes: int, backend: str) -> None:
             assert isinstance(core, Node)
             core.adopt(core.formed_cluster([core.local, *members(count)]), now=now)
 
-        node._engine.act(adopt)  # there is no public way to know members without meeting them
+        engine_of(node).act(adopt)  # there is no public way to know members without meeting them
         server.observe(node)
         url = f"http://{server.address}/metrics"
         taken = [await anyio.to_thread.run_sync(scrape, url) for _ in range(scrapes)]

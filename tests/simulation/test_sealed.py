@@ -4,6 +4,7 @@ from collections import Counter
 
 import pytest
 
+from support.inside import parts_of
 from support.outsider import KEY, OTHER_KEY, Outsider, Recorded
 from swim_core import (
     Address,
@@ -177,7 +178,7 @@ def test_who_has_no_key_causes_no_event_no_change_and_no_datagram(plain: bool) -
             codec = Codec(Hashes("", 4).label)
         else:
             stranger = simulation.add("stranger", keys=OTHER_KEY)
-            codec = stranger.node._parts.context.codec  # type: ignore[attr-defined]
+            codec = parts_of(stranger.node).context.codec
         before = {process.name: process.node.members(gone=True) for process in simulation.running()}
         payloads = forged(simulation, codec)
         for address, where, true in list(outsider.recorded[:1]):
@@ -245,7 +246,9 @@ def test_a_member_begins_a_new_run_before_its_counters_end() -> None:
         simulation.run_for(2.0)
         process = simulation.process("node-1")
         epoch = process.node.local.epoch
-        process.node._parts.context.sealer.start_over(2**32 - 2**20)  # type: ignore[attr-defined]
+        sealer = parts_of(process.node).context.sealer
+        assert sealer is not None
+        sealer.start_over(2**32 - 2**20)
         simulation.run_for(5.0)
         assert process.node.local.epoch == epoch + 2**16
         assert simulation.agreed()

@@ -7,6 +7,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from support.datagrams import opened
+from support.inside import parts_of
 from swim_core import Address, State
 from swim_core.address import pack
 from swim_core.native.wire.claim import Claim, Verdict
@@ -117,7 +118,7 @@ class Forger(Observer):
 
     def time_of(self, process: Process) -> int:
         """The cluster time that a member holds, ms."""
-        return process.node._parts.context.clock.read(process.clock)  # type: ignore[attr-defined, no-any-return]
+        return parts_of(process.node).context.clock.read(process.clock)
 
     def claim(
         self, process: Process, state: State = State.ALIVE, verdict: Verdict | None = None, **other: Any

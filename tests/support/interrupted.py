@@ -17,6 +17,7 @@ from collections.abc import Callable
 import swim_anyio
 import swim_threads
 from support.fake_node import FakeConfig
+from support.inside import engine_of
 from support.waiting import HERE
 from swim_core import Isolated
 from swim_threads import Subscription, ThreadNode
@@ -74,7 +75,7 @@ def threads(interrupts: Interrupts) -> None:
         interrupts.end_each(
             node.members,
             lambda: node.broadcast(b"x"),
-            lambda: node._engine.act(lambda *_: config.node.events.append(Isolated())),
+            lambda: engine_of(node).act(lambda *_: config.node.events.append(Isolated())),
             lambda: read(events, 0),
             lambda: read(empty, 0.0001),
             lambda: wait(node),
@@ -88,7 +89,7 @@ async def loop(interrupts: Interrupts) -> None:
             interrupts.end_each(
                 node.members,
                 lambda: node.broadcast(b"x"),
-                lambda: node._engine.act(lambda *_: config.node.events.append(Isolated())),
+                lambda: engine_of(node).act(lambda *_: config.node.events.append(Isolated())),
                 events.clear,
             )
 

@@ -22,6 +22,7 @@ import trio
 
 import swim_anyio
 import swim_threads
+from support.inside import engine_of
 from support.interrupted import Interrupts
 from support.waiting import HERE, SOON, until, wait_until
 from swim_core import BroadcastReceived, Config, NodeCrashed, SwimError
@@ -93,7 +94,7 @@ def threads(interrupts: Interrupts, count: int) -> None:
         wait_until(lambda: agree(nodes))
         first.broadcast(b"last")
         wait_until(lambda: heard.count(b"last") == 2)
-        assert len(first._engine.changed._bells) <= 1, "waits were left behind"  # one is that of the listeners
+        assert len(engine_of(first).changed._bells) <= 1, "waits were left behind"  # one is that of the listeners
 
 
 @contextlib.asynccontextmanager
@@ -141,7 +142,7 @@ async def in_the_loop(interrupts: Interrupts, count: int) -> None:
                 with other.subscribe() as events:
                     for number in range(100):
                         interrupts.end(random.choice(uses_of(first, [other])))
-                        if first._engine.failure is not None:
+                        if engine_of(first).failure is not None:
                             for use in uses_of(first, [other])[1:]:
                                 refuses(use)
                             break

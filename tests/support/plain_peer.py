@@ -7,11 +7,9 @@ from contextlib import contextmanager
 
 from support.waiting import HERE, SOON
 from swim_anyio import AsyncNode
-from swim_anyio.threaded import ThreadedEngine
 from swim_core import Address
-from swim_threads.sockets.udp import UdpSocket
 
-__all__ = ["nobody", "peer", "provoke", "received", "socket_of"]
+__all__ = ["nobody", "peer", "provoke", "received"]
 
 
 @contextmanager
@@ -48,11 +46,3 @@ def provoke(node: AsyncNode) -> None:
     """Send the node a datagram."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.sendto(b"hello", node.local.address)
-
-
-def socket_of(node: AsyncNode) -> UdpSocket:
-    """The node's own socket, whatever runs it."""
-    engine = node._engine
-    sock = engine._engine._socket if isinstance(engine, ThreadedEngine) else engine._socket  # type: ignore[attr-defined]
-    assert isinstance(sock, UdpSocket)
-    return sock

@@ -10,6 +10,5 @@ RARE = Config.lan(probe_interval=60.0, stall_tolerance=120.0)
 
 
 def connected(node: ThreadNode) -> int:
-    tripwires = node._engine._tripwires
-    assert tripwires is not None
-    return tripwires.connected
+    """How many tripwires a node keeps, as it says itself."""
+    return node.statistics().tripwires

@@ -15,8 +15,9 @@ import trio
 
 import swim_anyio
 from support.fake_node import FakeConfig
+from support.inside import engine_of, socket_of
 from support.loops import on_every_loop
-from support.plain_peer import peer, received, socket_of
+from support.plain_peer import peer, received
 from support.waiting import HERE
 from swim_anyio import AsyncNode, open_node
 from swim_core import Address, ConfigError, NotRunning, SettingsDiffer, WrongThread
@@ -117,7 +118,7 @@ def _child(node: AsyncNode, fileno: int) -> int:
         except NotRunning as error:
             if "forked" not in str(error):
                 return 3
-    node._engine.close()  # as when the child's stack unwinds
+    engine_of(node).close()  # as when the child's stack unwinds
     return 0
 
 

@@ -11,8 +11,9 @@ import pytest
 from anyio.lowlevel import checkpoint
 
 from support.fake_node import FakeConfig, FakeNode
+from support.inside import engine_of, socket_of
 from support.loops import on_every_loop, run_clean
-from support.plain_peer import nobody, peer, provoke, received, socket_of
+from support.plain_peer import nobody, peer, provoke, received
 from support.waiting import HERE, SOON, until
 from swim_anyio import open_node
 from swim_core import Address, Datagram, Member, NodeCrashed
@@ -27,7 +28,7 @@ async def test_a_datagram_is_answered_in_the_wake_up_that_it_caused() -> None:
         async with open_node(HERE, config=config) as node:
             sock.sendto(b"ping", node.local.address)
             await until(lambda: config.node.datagrams)
-            with node._engine.lock:
+            with engine_of(node).lock:
                 assert received(sock) == [b"ack"]
             data, source, now = config.node.datagrams[0]
             assert (data, source) == (b"ping", address)
@@ -58,7 +59,7 @@ async def test_what_has_arrived_is_taken_before_time_passes() -> None:
                 config.node.datagrams.clear()
                 schedule(config.node, here, 0.02)
                 await until(lambda: config.node.datagrams)
-                with node._engine.lock:  # so that a thread is held up, too
+                with engine_of(node).lock:  # so that a thread is held up, too
                     held_up = not config.node.ticks  # else the machine was busy, and the deadline has passed already
                     config.node.ticks.clear()
                     if held_up:
@@ -158,7 +159,7 @@ async def test_refusals_are_reported_and_nothing_goes_deaf() -> None:
                 assert received(sock) == [b"hello"]
                 sock.sendto(b"ping", node.local.address)
                 await until(lambda: len(config.node.datagrams) == round + 1)  # noqa: B023
-                with node._engine.lock:
+                with engine_of(node).lock:
                     assert received(sock) == [b"ack"]
 
 

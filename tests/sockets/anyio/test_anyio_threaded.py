@@ -12,6 +12,7 @@ from anyio.lowlevel import checkpoint
 from trio.testing import MockClock
 
 from support.fake_node import GOODBYE, FakeConfig
+from support.inside import engine_of, protocol_thread, thread_engine_of
 from support.loops import LOOPS, run_clean
 from support.plain_peer import peer
 from support.waiting import HERE, until
@@ -26,8 +27,9 @@ every_loop = pytest.mark.parametrize("loop", list(LOOPS))
 
 
 def threaded(node: AsyncNode) -> ThreadedEngine:
-    assert isinstance(node._engine, ThreadedEngine)
-    return node._engine
+    engine = engine_of(node)
+    assert isinstance(engine, ThreadedEngine)
+    return engine
 
 
 def count_calls(node: AsyncNode) -> list[object]:
@@ -49,7 +51,7 @@ def elsewhere(node: AsyncNode, config: FakeConfig, *events: object) -> None:
     def happen(*_: object) -> None:
         config.node.events.extend(events)  # type: ignore[arg-type]
 
-    thread = threading.Thread(target=threaded(node)._engine.act, args=(happen,))
+    thread = threading.Thread(target=thread_engine_of(node).act, args=(happen,))
     thread.start()
     thread.join()
 
@@ -150,7 +152,7 @@ def test_the_end_awaits_the_thread_even_if_cancelled_again(loop: str) -> None:
     async def main() -> None:
         with anyio.CancelScope() as outer:
             async with open_node(HERE, config=FakeConfig()) as node:
-                thread = threaded(node)._engine._thread
+                thread = protocol_thread(node)
                 assert thread.is_alive()
                 outer.cancel()
                 await checkpoint()
@@ -169,7 +171,7 @@ def test_a_loop_that_is_gone_is_not_called() -> None:
 
     config = FakeConfig()
     LOOPS["asyncio"](main)
-    engine = threaded(opened[0][1])._engine
+    engine = thread_engine_of(opened[0][1])
     engine.stop()
     assert engine.done
 
@@ -182,7 +184,7 @@ def test_a_node_whose_loop_was_closed_says_goodbye_and_ends(loop: str) -> None:
             opening = open_node(HERE, config=config, driver="thread")
             node = closed.run_until_complete(opening.__aenter__())
             config.node.goodbye_to.append(address)
-        engine = threaded(node)._engine
+        engine = thread_engine_of(node)
         with suppress(NotRunning):  # a slow thread's first tick may come this late
             engine.act(lambda fake, now: setattr(fake, "deadline", now))
         engine.wait_ended()
@@ -207,9 +209,9 @@ def test_what_runs_a_node_can_be_chosen(loop: str, monkeypatch: pytest.MonkeyPat
         for variable, expected in (("", ThreadedEngine), ("thread", ThreadedEngine), ("loop", Engine)):
             monkeypatch.setenv("SWIM_DRIVER", variable)
             async with open_node(HERE, config=FakeConfig()) as node:
-                assert type(node._engine) is expected
+                assert type(engine_of(node)) is expected
         async with open_node(HERE, config=FakeConfig(), driver="thread") as node:
-            assert type(node._engine) is ThreadedEngine
+            assert type(engine_of(node)) is ThreadedEngine
 
     run_clean(loop, main, "loop")
     monkeypatch.setenv("SWIM_DRIVER", "looop")
@@ -222,7 +224,7 @@ def test_what_runs_a_node_can_be_chosen(loop: str, monkeypatch: pytest.MonkeyPat
 def test_a_thread_is_of_no_use_in_virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
     async def main() -> None:
         async with open_node(HERE, config=FakeConfig()) as node:
-            assert type(node._engine) is Engine
+            assert type(engine_of(node)) is Engine
 
     monkeypatch.delenv("SWIM_DRIVER", raising=False)
     start = time.monotonic()

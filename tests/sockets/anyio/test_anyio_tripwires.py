@@ -9,13 +9,12 @@ import anyio
 import pytest
 
 import swim_threads
+from support.inside import engine_of
 from support.loops import on_every_loop
 from support.tripwired import RARE, connected
 from support.waiting import HERE, SOON, until, wait_until
 from swim_anyio import AsyncNode, open_node
 from swim_anyio.connections import Connections
-from swim_anyio.engine import Engine
-from swim_anyio.threaded import ThreadedEngine
 from swim_core import Event, MemberDied, MemberLeft, Rule
 
 pytestmark = pytest.mark.skipif(not Connections.available, reason="nodes within a loop have tripwires on Linux only")
@@ -29,13 +28,7 @@ def connections_soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def connections(node: AsyncNode) -> int:
     """How many tripwires an asynchronous node keeps."""
-    if isinstance(node._engine, Engine):
-        assert node._engine._connections is not None
-        return node._engine._connections.connected
-    assert isinstance(node._engine, ThreadedEngine)
-    tripwires = node._engine._engine._tripwires
-    assert tripwires is not None
-    return tripwires.connected
+    return node.statistics().tripwires
 
 
 async def next_of(events: AsyncIterable[Event], kind: type[Event]) -> Event:
@@ -54,7 +47,7 @@ async def test_a_node_that_ends_without_a_word_is_known_by_its_connections() -> 
             await a.wait_for_members(3)
             with a.subscribe() as events:
                 await until(lambda: connections(a) == 2)
-                c._engine.fail(RuntimeError("planted"))
+                engine_of(c).fail(RuntimeError("planted"))
                 died = await next_of(events, MemberDied)
             assert isinstance(died, MemberDied)
             assert died.member.name == "c"

@@ -19,6 +19,7 @@ import pytest
 import swim_anyio
 import swim_threads
 from support.fake_node import FakeConfig
+from support.inside import engine_of, protocol_thread, thread_engine_of, wake
 from support.loops import on_every_loop
 from support.waiting import HERE, SOON, until, wait_until
 from swim_anyio.prometheus import NodeCollector
@@ -165,9 +166,9 @@ def test_records_tell_the_time_and_the_thread_of_their_cause() -> None:
         config = FakeConfig()
         began = time.time()
         with swim_threads.open_node(HERE, name="ann", config=config) as node:
-            node._engine.act(lambda *_: config.node.events.append(MemberJoined(BOB)))
+            engine_of(node).act(lambda *_: config.node.events.append(MemberJoined(BOB)))
             assert handler.entered.wait(SOON)
-            acted, thread = time.time(), node._engine._thread
+            acted, thread = time.time(), protocol_thread(node)
             handler.go_on.set()
             wait_until(lambda: handler.records)
         (record,) = handler.records
@@ -180,12 +181,12 @@ def test_lines_that_wait_have_a_bound_and_what_is_lost_is_counted() -> None:
     with blocked("swim_threads") as handler:
         config = FakeConfig()
         with swim_threads.open_node(HERE, name="ann", config=config) as node:
-            node._engine.act(lambda *_: config.node.events.append(Isolated()))
+            engine_of(node).act(lambda *_: config.node.events.append(Isolated()))
             assert handler.entered.wait(SOON)
-            node._engine.act(lambda *_: config.node.events.extend([Isolated()] * (MOST + 9)))
+            engine_of(node).act(lambda *_: config.node.events.extend([Isolated()] * (MOST + 9)))
             handler.go_on.set()
             wait_until(lambda: len(handler.records) == MOST)
-            node._engine.act(lambda *_: config.node.events.append(Reconnected()))
+            engine_of(node).act(lambda *_: config.node.events.append(Reconnected()))
         assert [record.getMessage() for record in handler.records[MOST:]] == [
             "ann: 10 lines of the log were lost here: what handles them is too slow",
             "ann: other members are heard again",
@@ -217,7 +218,7 @@ def test_a_listener_that_raises_and_a_log_that_raises_at_that_end_no_other_liste
         node.add_listener(broken)
         node.add_listener(heard.append)
         for _ in range(3):
-            node._engine.act(lambda *_: config.node.events.append(Isolated()))
+            engine_of(node).act(lambda *_: config.node.events.append(Isolated()))
         wait_until(lambda: heard == [Isolated()] * 3)
     assert trouble.seen == ["ann: a listener raised an exception on Isolated"] * 3
 
@@ -250,10 +251,10 @@ def test_threads_without_threads_what_needs_one_is_refused_and_all_else_goes_on(
             with pytest.raises(RuntimeError, match="new thread"):
                 swim_threads.open_node(HERE, config=FakeConfig())
             node.join("seed.example:7946")  # looked up again, later
-            node._engine.act(lambda *_: config.node.events.append(Isolated()))
+            engine_of(node).act(lambda *_: config.node.events.append(Isolated()))
             assert node.broadcast(b"x") == 1
         node.add_listener(heard.append)
-        node._engine.act(lambda *_: config.node.events.append(Reconnected()))
+        engine_of(node).act(lambda *_: config.node.events.append(Reconnected()))
         wait_until(lambda: heard == [Reconnected()])
     assert "probably cut off" in caplog.text  # written when there was a thread again
 
@@ -300,7 +301,7 @@ def test_threads_a_trace_function_that_raises_is_a_failure_with_its_traceback(fu
             crashed = error
         else:
             config.node.deadline = 0.0
-            node._engine._poller.wake()
+            wake(node)
             with pytest.raises(NodeCrashed) as caught:
                 node.wait_for_members(2, SOON)
             crashed = caught.value
@@ -364,11 +365,11 @@ async def test_loops_what_failed_raises_at_the_next_call_and_a_scrape_tells_at_o
     node = await opening.__aenter__()
     collector = NodeCollector(node)
     assert collector.read().keys() == {node.local.name}
-    if isinstance(node._engine, ThreadedEngine):
-        node._engine._engine.fail(ZeroDivisionError())
+    if isinstance(engine_of(node), ThreadedEngine):
+        thread_engine_of(node).fail(ZeroDivisionError())
         wait_until(refused)  # while the loop is blocked, and knows nothing yet
     else:
-        node._engine.failed(ZeroDivisionError())  # type: ignore[attr-defined]
+        engine_of(node).failed(ZeroDivisionError())  # type: ignore[attr-defined]
     assert refused()
     assert collector.read() == {}
     with pytest.raises(NodeCrashed):

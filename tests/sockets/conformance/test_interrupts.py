@@ -18,6 +18,7 @@ import pytest
 
 import swim_anyio
 import swim_threads
+from support.inside import engine_of
 from support.loops import on_every_loop
 from support.paths import TESTS
 from support.waiting import HERE, SOON, until, wait_until
@@ -97,7 +98,7 @@ async def test_a_call_within_a_loop_is_done_or_not_done_or_breaks_the_node() -> 
                 with b.subscribe() as events, anyio.fail_after(SOON):
                     while interrupted_at(place, lambda: a.broadcast(b"interrupted")):
                         place += 1
-                        if a._engine.failure is not None:
+                        if engine_of(a).failure is not None:
                             with pytest.raises(NodeCrashed):
                                 a.members()
                             await anyio.sleep(SOON)  # the block is cancelled

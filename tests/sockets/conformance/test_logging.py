@@ -11,6 +11,7 @@ import pytest
 import swim_anyio
 import swim_threads
 from support.fake_node import FakeConfig
+from support.inside import engine_of
 from support.loops import on_every_loop
 from support.waiting import HERE
 from swim_core import Address, Event, Evidence, Isolated, JoinAttempt, Member, MemberDied, MemberJoined, Rule
@@ -45,7 +46,7 @@ def test_threads(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     config = FakeConfig()
     with swim_threads.open_node(HERE, name="ann", config=config) as node:
-        node._engine.act(lambda *_: config.node.events.extend(EVENTS))
+        engine_of(node).act(lambda *_: config.node.events.extend(EVENTS))
     check(caplog.records, "swim_threads")
 
 
@@ -67,7 +68,7 @@ def test_a_listener_that_raises_is_logged_by_name(caplog: pytest.LogCaptureFixtu
     config = FakeConfig()
     with swim_threads.open_node(HERE, name="ann", config=config) as node, node.subscribe() as events:
         node.add_listener(broken)
-        node._engine.act(lambda *_: config.node.events.append(MemberJoined(BOB)))
+        engine_of(node).act(lambda *_: config.node.events.append(MemberJoined(BOB)))
         events.get(timeout=30)
     (record,) = [record for record in caplog.records if record.name == "swim_threads.listeners"]
     assert record.getMessage() == "ann: a listener raised an exception on MemberJoined"

@@ -14,6 +14,7 @@ import pytest
 
 import swim_anyio
 import swim_threads
+from support.inside import engine_of
 from support.waiting import SOON
 from support.worlds import WORLDS, LoopNode, Node, World
 from swim_core import BindError, BroadcastReceived, MemberDied, MemberLeft, ProtocolNode
@@ -33,7 +34,7 @@ def core_of(node: Node) -> ProtocolNode:
     if isinstance(node, LoopNode):
         return node._node._engine.core
     assert isinstance(node, swim_threads.ThreadNode)
-    return node._engine.node
+    return engine_of(node).node
 
 
 def hold(node: Node, deed: Callable[[], object]) -> None:
@@ -42,7 +43,7 @@ def hold(node: Node, deed: Callable[[], object]) -> None:
         node._call(node._node._engine.look, lambda _: deed())
     else:
         assert isinstance(node, swim_threads.ThreadNode)
-        node._engine.look(lambda _: deed())
+        engine_of(node).look(lambda _: deed())
 
 
 def close_all(nodes: Iterable[Node]) -> None:

@@ -15,6 +15,7 @@ import pytest
 import swim_anyio
 import swim_threads
 from support.fake_node import FakeConfig
+from support.inside import group_descriptor
 from support.loops import on_every_loop
 from support.waiting import HERE, SOON
 from support.worlds import WORLDS, World
@@ -235,20 +236,17 @@ def test_threads_hand_announcements_to_the_node_and_close_the_group() -> None:
     config = FakeConfig()
     with swim_threads.open_node(HERE, config=config, discover=group()) as node:
         wait(lambda: config.node.announcements)
-        multicast = node._engine._multicast
-        assert multicast is not None
+        assert group_descriptor(node) >= 0
     data, source = config.node.announcements[0]
     assert data == b"here I am"
     assert source.host == "127.0.0.1"
-    assert multicast.fileno() == -1
+    assert group_descriptor(node) == -1
 
 
 def test_threads_a_node_that_fails_closes_the_group() -> None:
     config = FakeConfig(raises={"feed_announcement": ZeroDivisionError()})
     node = swim_threads.open_node(HERE, config=config, discover=group())
-    multicast = node._engine._multicast
-    assert multicast is not None
-    wait(lambda: multicast.fileno() == -1)
+    wait(lambda: group_descriptor(node) == -1)
     with pytest.raises(NodeCrashed):
         node.members()
     node.close()

@@ -16,6 +16,7 @@ import pytest
 
 import swim_threads
 from support.fake_node import GOODBYE, FakeConfig, FakeNode
+from support.inside import engine_of, sleeps_until, socket_of, wake
 from support.paths import TESTS
 from support.waiting import HERE, SOON, wait_until
 from swim_core import (
@@ -83,7 +84,7 @@ def happen(node: ThreadNode, *events: Event) -> None:
         assert isinstance(fake, FakeNode)
         fake.events.extend(events)
 
-    node._engine.act(tell)
+    engine_of(node).act(tell)
 
 
 def fall_due(node: ThreadNode, fake: FakeNode, delay: float) -> None:
@@ -92,12 +93,12 @@ def fall_due(node: ThreadNode, fake: FakeNode, delay: float) -> None:
     def move(_: ProtocolNode, now: float) -> None:
         fake.deadline = now + delay
 
-    node._engine.act(move)
+    engine_of(node).act(move)
 
 
 def until(node: ThreadNode, condition: Callable[[], bool]) -> None:
     """Wait for a condition on the scripted node, looking at it after each of its wake-ups."""
-    engine = node._engine
+    engine = engine_of(node)
     deadline = clock() + SOON
     while True:
         with engine.lock:
@@ -134,7 +135,7 @@ def test_a_refusal_is_fed_as_evidence() -> None:
     with opened() as (node, fake):
         with peer() as (address, _):
             pass
-        node._engine.act(lambda *_: fake.outbox.append(Datagram(b"anybody?", address)))
+        engine_of(node).act(lambda *_: fake.outbox.append(Datagram(b"anybody?", address)))
         until(node, lambda: fake.refused == [(address, b"anybody?")] or sys.platform != "linux")
 
 
@@ -150,7 +151,7 @@ def test_an_intent_that_changes_no_deadline_wakes_nobody(monkeypatch: pytest.Mon
     wakes: list[object] = []
     with opened() as (node, fake):
         fall_due(node, fake, 3_600)
-        until(node, lambda: node._engine._sleeps_until == fake.deadline)
+        until(node, lambda: sleeps_until(node) == fake.deadline)
         monkeypatch.setattr(Poller, "wake", wakes.append)
         in_a_thread(lambda: node.broadcast(b"x"))
         in_a_thread(lambda: fall_due(node, fake, 7_200))
@@ -166,7 +167,7 @@ def test_no_tick_before_the_deadline_and_everything_waiting_is_fed_before_it() -
             for number in range(200):
                 sock.sendto(b"%d" % number, fake.local.address)
 
-        in_a_thread(lambda: node._engine.act(hold_up))
+        in_a_thread(lambda: engine_of(node).act(hold_up))
         until(node, lambda: bool(fake.ticks))
         assert len(fake.datagrams) == 200
         assert max(now for *_, now in fake.datagrams) <= fake.ticks[0]
@@ -200,7 +201,7 @@ def test_after_telling_several_the_thread_gives_way_and_reads_all_that_came_mean
             fake.outbox.extend([Datagram(b"told", address)] * told)
 
         assert asleep.wait(SOON)
-        in_a_thread(lambda: node._engine.act(flood))
+        in_a_thread(lambda: engine_of(node).act(flood))
         until(node, lambda: len(fake.datagrams) == 10)
         assert len(found) == rounds
     assert ways[:1] == ([1] if told > 1 else [])
@@ -217,7 +218,7 @@ def test_who_waits_for_news_is_woken_when_all_else_is_done(monkeypatch: pytest.M
         return noting
 
     with opened() as (node, fake), peer() as (address, sock):
-        engine, subscription = node._engine, node.subscribe()
+        engine, subscription = engine_of(node), node.subscribe()
         monkeypatch.setattr(engine.changed, "notify_all", noted("woken", engine.changed.notify_all))
         monkeypatch.setattr(fake, "poll_deadline", noted("planned", fake.poll_deadline))
         with engine.lock:
@@ -244,12 +245,12 @@ def test_what_came_while_the_thread_waited_for_the_lock_is_fed_before_a_tick(mon
 
         def hold_up(_: ProtocolNode, now: float) -> None:
             looked.clear()
-            node._engine._poller.wake()
+            wake(node)
             assert looked.wait(SOON)  # and found nothing; now the thread wants the lock
             fake.deadline = now - 1
             sock.sendto(b"in time", fake.local.address)
 
-        in_a_thread(lambda: node._engine.act(hold_up))
+        in_a_thread(lambda: engine_of(node).act(hold_up))
         until(node, lambda: bool(fake.ticks))
         assert fake.order == ["datagram", "tick"]
 
@@ -607,7 +608,7 @@ def test_a_node_that_fails_tells_everyone_from_the_cause(method: str, caplog: py
             config.node.deadline = 0.0
             sock.sendto(b"x", config.node.local.address)
 
-        node._engine.act(break_down)
+        engine_of(node).act(break_down)
         waiter.join(SOON)
     assert next(events) == Isolated()
     with pytest.raises(NodeCrashed) as caught:
@@ -693,8 +694,8 @@ def test_the_environment_speaks_where_arguments_don_t(monkeypatch: pytest.Monkey
 
 
 def test_all_that_is_public_is_exported() -> None:
-    for name in swim_threads.__all__:
-        assert getattr(swim_threads, name).__module__.startswith("swim_threads.")
+    for name in swim_threads.__all__:  # those of the core, too, such as DEFAULT_PORT, a number
+        assert getattr(getattr(swim_threads, name), "__module__", "swim_core").startswith("swim_")
     public = {name for name, value in vars(swim_threads).items() if name[0] != "_" and isinstance(value, type)}
     assert public <= set(swim_threads.__all__)
 
@@ -707,8 +708,8 @@ def test_all_that_is_public_is_exported() -> None:
 def test_a_forked_child_gives_up_its_copy() -> None:
     with opened() as (node, _), node.subscribe() as events:
         node.add_listener(lambda _: None)
-        fd = node._engine._socket.fileno()
-        with node._engine.lock:  # as another thread may hold it at that moment
+        fd = socket_of(node).fileno()
+        with engine_of(node).lock:  # as another thread may hold it at that moment
             child = os.fork()
             if child == 0:
                 os._exit(_child_problems(node, events.get, fd))

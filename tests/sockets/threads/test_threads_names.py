@@ -7,6 +7,7 @@ from contextlib import contextmanager
 import pytest
 
 from support.fake_node import FakeConfig, FakeNode
+from support.inside import engine_of
 from support.names import Names
 from support.waiting import HERE, SOON, wait_until
 from swim_core import Address, AddressLike, BindError, ConfigError, Event, JoinAttempt, ProtocolNode
@@ -83,7 +84,7 @@ def happen(node: ThreadNode, event: Event) -> None:
         assert isinstance(fake, FakeNode)
         fake.events.append(event)
 
-    node._engine.act(tell)
+    engine_of(node).act(tell)
 
 
 def resolver_thread() -> threading.Thread | None:

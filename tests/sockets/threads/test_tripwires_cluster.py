@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 
 import pytest
 
-from support.inside import parts_of
+from support.inside import engine_of, parts_of
 from support.station import dial, fill_backlog
 from support.tripwired import RARE, connected
 from support.waiting import SOON, wait_until
@@ -161,7 +161,7 @@ def test_a_node_that_fails_is_known_by_its_connections(start: Callable[..., Thre
     b, c = start("b", a, host=host), start("c", a, host=host)
     with a.subscribe() as events:
         wait_until(lambda: connected(a) == connected(b) == 2 and connected(c) == 2)
-        c._engine.fail(RuntimeError("planted"))
+        engine_of(c).fail(RuntimeError("planted"))
         require_known_by_its_connection(events, "c")
 
 
@@ -177,17 +177,11 @@ def test_a_node_that_takes_a_new_epoch_is_connected_to_as_that(start: Callable[.
         assert isinstance(node, Node)
         parts_of(node).claims.receive(claim, now)
 
-    b._engine.act(receive)
+    engine_of(b).act(receive)
     assert b.local.epoch > before.epoch
-    greeting = b._engine.node.tripwire_plan.greeting
-    wait_until(lambda: [peer.greeting for peer in a._engine.node.tripwire_plan.peers] == [greeting])
-    wait_until(lambda: _keeps(a, greeting))
-
-
-def _keeps(node: ThreadNode, greeting: bytes) -> bool:
-    tripwires = node._engine._tripwires
-    assert tripwires is not None
-    return any(wire.greeted_at < float("inf") for kept, wire in tripwires._wires.items() if kept.greeting == greeting)
+    greeting = engine_of(b).node.tripwire_plan.greeting
+    wait_until(lambda: [peer.greeting for peer in engine_of(a).node.tripwire_plan.peers] == [greeting])
+    wait_until(lambda: connected(a) == 1)
 
 
 def test_who_leaves_breaks_no_tripwire(start: Callable[..., ThreadNode]) -> None:
@@ -208,7 +202,7 @@ def test_who_leaves_breaks_no_tripwire(start: Callable[..., ThreadNode]) -> None
 
 def test_without_tripwires_nothing_listens(start: Callable[..., ThreadNode]) -> None:
     with open_node("127.0.0.1:0", name="plain", config=RARE.replace(tripwires=False)) as plain:
-        assert plain._engine._tripwires is None
+        assert connected(plain) == 0
         with socket.socket() as probe:
             assert probe.connect_ex(plain.local.address) != 0
 
@@ -221,7 +215,7 @@ def test_a_port_taken_for_tcp_is_warned_of_and_gone_without(
         port = taken.getsockname()[1]
         with open_node(("127.0.0.1", port), name="b", join=[a.local.address], config=RARE) as b:
             b.wait_for_members(2, timeout=SOON)
-            assert b._engine._tripwires is None
+            assert connected(b) == 0
             (warning,) = [record.getMessage() for record in caplog.records if "no tripwires" in record.getMessage()]
             assert f"127.0.0.1:{port}" in warning
 
@@ -246,7 +240,7 @@ def test_a_new_run_at_the_old_address_is_connected_to_in_place_of_the_old(start:
     wait_until(lambda: connected(a) == 1)
     address = b.local.address
     with a.subscribe() as events:
-        b._engine.fail(RuntimeError("planted"))
+        engine_of(b).fail(RuntimeError("planted"))
         b.close()
         with open_node(address, name="b", join=[a.local.address], config=RARE) as again:
             again.wait_for_members(2, timeout=SOON)

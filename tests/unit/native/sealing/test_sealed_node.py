@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from support.inside import parts_of
 from swim_core import Address, Config, ConfigError, Key, Keys, Node, Unsealed
 from swim_core.native.cluster_clock import ClusterClock
 from swim_core.native.sealing.ring import KeyRing
@@ -93,9 +94,10 @@ def test_no_secret_stands_in_what_a_node_shows() -> None:
     node.feed_datagram(b"\x01\x01" + bytes(100), FROM, now=0.0)
     event = node.poll_event()
     assert isinstance(event, Unsealed)
-    parts = vars(node._parts.context) if hasattr(node._parts.context, "__dict__") else {}
-    shown = [repr(event), repr(node.statistics()), repr(node.local), repr(node._parts.context), repr(node), repr(parts)]
+    context = parts_of(node).context
+    parts = vars(context) if hasattr(context, "__dict__") else {}
+    shown = [repr(event), repr(node.statistics()), repr(node.local), repr(context), repr(node), repr(parts)]
     secrets = [SECRET.hex(), repr(SECRET)[2:-1], KEY.reveal(), KEY.reveal()[6:40]]
-    secrets += [ring.tripwires.hex() for ring in node._parts.context.sealer.ring.ordered]  # type: ignore[union-attr]
+    secrets += [ring.tripwires.hex() for ring in context.sealer.ring.ordered]  # type: ignore[union-attr]
     for text in shown:
         assert not [secret for secret in secrets if secret in text]

@@ -7,7 +7,7 @@ import pytest
 
 from support.datagrams import opened, pack_datagram
 from support.hand import Hand, peers
-from support.tool_client import HERE, LABEL, LOCAL, REMOTE, TELLER, client, converse, page
+from support.tool_client import HERE, LABEL, LOCAL, REMOTE, TELLER, client, converse, nonce_of, page
 from swim_core import Address, Config, State
 from swim_core.native.tools.client import FIRST_RETRY, MAX_PAGES, PATIENCE, Failure, ToolClient
 from swim_core.native.wire.claim import Claim
@@ -21,6 +21,13 @@ def asking(
     what: What = What.MEMBERS, argument: bytes = b"", *, destination: Address = HERE, **options: Any
 ) -> ToolClient:
     return ToolClient(what, argument, destination=destination, now=0.0, random=Random(1), **options)
+
+
+class Zeros(Random):
+    """Gives 0 for a nonce."""
+
+    def getrandbits(self, k: int, /) -> int:
+        return 0
 
 
 def asked(who: ToolClient) -> Ask:
@@ -109,13 +116,8 @@ def test_it_gives_up_after_two_seconds() -> None:
     assert not who.done
     who.feed_tick(now=PATIENCE)
     assert who.failure is Failure.SILENT
-    who.feed_datagram(page(asked_after(who)), now=PATIENCE)
+    who.feed_datagram(page(nonce_of(who)), now=PATIENCE)
     assert not who.complete
-
-
-def asked_after(who: ToolClient) -> int:
-    """The nonce of the question that was under way."""
-    return who._nonce
 
 
 def test_two_seconds_count_from_the_last_page() -> None:
@@ -123,7 +125,7 @@ def test_two_seconds_count_from_the_last_page() -> None:
     now = 0.0
     for cursor in range(1, 20):
         now += 1.9
-        who.feed_datagram(page(asked_after(who), cursor), now=now)
+        who.feed_datagram(page(nonce_of(who), cursor), now=now)
     assert not who.done
     who.feed_tick(now=now + PATIENCE + 0.2)
     assert who.failure is Failure.SILENT
@@ -190,8 +192,7 @@ def test_a_large_view_of_another_host_comes_at_the_pace_it_allows() -> None:
     ids=range(14),
 )
 def test_what_is_no_answer_to_the_question_is_ignored(data: bytes) -> None:
-    who = asking()
-    who._nonce = 0
+    who = ToolClient(What.MEMBERS, destination=HERE, now=0.0, random=Zeros())
     who.feed_datagram(data, now=0.1)
     assert not who.done
     who.feed_datagram(page(0), now=0.1)
@@ -226,7 +227,7 @@ def test_an_answer_without_end_ends() -> None:
     who = asking()
     for cursor in range(1, MAX_PAGES + 1):
         assert not who.done
-        who.feed_datagram(page(asked_after(who), cursor), now=0.1)
+        who.feed_datagram(page(nonce_of(who), cursor), now=0.1)
     assert who.failure is Failure.ENDLESS
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.datagrams import opened
 from support.hand import Hand, peers
 from support.inside import parts_of
-from support.tool_client import HERE, LOCAL, REMOTE, TELLER, ask_bytes, client, converse, page
+from support.tool_client import HERE, LOCAL, REMOTE, TELLER, ask_bytes, client, converse, nonce_of, page
 from swim_core import Config
 from swim_core.native.tools.client import ToolClient
 from swim_core.native.wire.queries import Ask, MembersPage, Tell, What
@@ -67,9 +67,9 @@ def test_bytes_that_were_a_question_never_raise(noise: bytes, at: int) -> None:
 def test_whatever_is_answered_the_asker_stands_it(answers: list[tuple[int | None, Any]]) -> None:
     who = ToolClient(What.MEMBERS, destination=HERE, now=0.0, random=Random(1))
     for next_, body in answers:
-        who.feed_datagram(page(who._nonce, next_, body), now=0.0)
+        who.feed_datagram(page(nonce_of(who), next_, body), now=0.0)
         who.feed_datagram(
-            page(who._nonce, next_, MembersPage(TELLER, body) if isinstance(body, list) else body), now=0.0
+            page(nonce_of(who), next_, MembersPage(TELLER, body) if isinstance(body, list) else body), now=0.0
         )
     while not who.done:
         deadline = who.poll_deadline()
