@@ -87,7 +87,8 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
             is the default.
 
     Raises:
-        ConfigError: if an argument or an environment variable is invalid; the message names it.
+        ConfigError: if the value of an argument or an environment variable is invalid; the message names it.
+        PayloadTooLarge: on entering, if the metadata is too large.
         KeyMissing: if other hosts can reach the node, and it has no key (a ConfigError, too).
         BindError: on entering, if the address can't be had. Nothing is left open.
         RuntimeError: on entering a second time.

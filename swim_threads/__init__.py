@@ -1,4 +1,4 @@
-"""SWIM membership with one thread and one UDP socket of the standard library, and without an event loop.
+"""SWIM membership with threads and sockets of the standard library, and without an event loop.
 
 Start with `open_node`. Events, members, settings and errors, which are those of `swim_core`, can be imported from here.
 """

@@ -79,8 +79,9 @@ def open_node(
         The running node.
 
     Raises:
-        ConfigError: if an argument or a variable is invalid; the message names it.
+        ConfigError: if the value of an argument or a variable is invalid; the message names it.
         PayloadTooLarge: if the metadata is too large.
+        TypeError: if there is no such argument.
         KeyMissing: if other hosts can reach the node, and it has no key (a ConfigError, too).
         BindError: if the address can't be bound. Nothing is left behind, whatever is raised.
     """

@@ -1,7 +1,8 @@
 """Runs a command line, and reports a failure in one line.
 
 Exit statuses: 0 if the agent left when told to (`leave`, SIGTERM, SIGHUP, a closed output) or the demo went as it
-should; 130 after Ctrl-C; 2 for an invalid command line or setting; 1 for any other failure.
+should; 130 after Ctrl-C; 2 for an option, a variable or a key that is invalid in itself, or a key that is missing; 1
+for any other failure, as with an address that this host doesn't have.
 """
 
 import os

@@ -128,7 +128,8 @@ class Settings:
             migration) is then considered dead. 0, or a value not below S, turns this off. A connection counts as
             unanswered after 1.5 s, so smaller values make no difference.
         tripwires: keep an idle TCP connection to each of K ring successors, on the same port number as the datagrams,
-            so that a crash is known within milliseconds. If off, a node neither listens on TCP nor connects.
+            so that a crash is known within milliseconds once they stand, about a second after a join. If off, a node
+            neither listens on TCP nor connects.
         verdict_margin: the least value of m, seconds, 0.05 to 60: how much longer than S a verdict waits, so that an
             answer given at the last moment still arrives.
         rings: K, 1 to 8. Each update is sent to the successors on K rings. A flood misses a share of (loss + unknown

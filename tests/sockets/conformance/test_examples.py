@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 import swim_threads
-from support.example import EXAMPLES, PATIENCE, QUICK, Start, starting
+from support.example import EXAMPLES, PATIENCE, QUICK, Example, Start, starting
 from support.paths import DOCS
 from support.waiting import wait_until
 from swim_core import Address, BindError, BroadcastReceived, Config, Member, MemberDied, MemberJoined, MemberLeft
@@ -297,6 +297,67 @@ def test_the_hooks_serve_gunicorn(start: Start, seed: swim_threads.ThreadNode, t
     with seed.subscribe() as events:
         server.end()
         assert {type(events.get(PATIENCE)) for _ in range(2)} == {MemberLeft}
+
+
+TUTORIAL = {path.stem: path for path in sorted((DOCS / "tutorial").glob("*.py"))}
+
+
+@processes
+def test_the_tutorial_grows_by_steps_that_do_what_the_page_says(start: Start) -> None:
+    page = (DOCS / "tutorial.md").read_text()
+    assert re.findall(r"tutorial/(step\d)\.py", page.partition("## 2")[0])[0] == "step1"
+    assert set(re.findall(r"literalinclude\} tutorial/(\w+)", page)) == set(TUTORIAL)
+
+    def run(step: int, name: str, seed: str | None = None) -> Example:
+        command = [sys.executable, "-W", "error", str(TUTORIAL[f"step{step}"]), name]
+        return start("", command=command, SWIM_BIND="127.0.0.1:0", **({"SWIM_JOIN": seed} if seed else {}))
+
+    def pair(step: int) -> tuple[Example, Example]:
+        first = run(step, "ann")
+        return first, run(step, "bob", first.wait_for(r"ann is at (\S+)")[1])
+
+    ann, bob = pair(1)
+    for each in (ann, bob):
+        each.wait_for("members: ann, bob")
+        each.end(None)
+
+    ann, bob = pair(2)
+    ann.wait_for("bob is alive")
+    bob.wait_for("bob is at")
+    bob.end()
+    ann.wait_for("bob is left")
+    ann.end()
+
+    ann, bob = pair(3)
+    for each in (ann, bob):
+        each.wait_for("(ann|bob) is alive")
+    bob.say("tea")
+    for each in (ann, bob):
+        each.wait_for("doing tea")
+        each.end()
+
+    for step in (4, 5):
+        ann, bob = pair(step)
+        for each in (ann, bob):
+            each.wait_for("(ann|bob) is alive")
+        for number in range(8):
+            bob.say(f"job {number}")
+        wait_until(lambda ann=ann, bob=bob: done(ann, bob) == {f"job {number}" for number in range(8)})  # type: ignore[misc]
+        assert sum(line.startswith("doing") for each in (ann, bob) for line in each.lines) == 8  # each by one of them
+        if step == 5:
+            bob.kill()
+            ann.wait_for("bob is dead")
+            wait_until(lambda ann=ann: len(done(ann)) == 8)  # type: ignore[misc]
+            ann.end()
+            assert ann.lines[-1] == "draining"
+        else:
+            bob.end()
+            ann.end()
+
+
+def done(*workers: Example) -> set[str]:
+    """The jobs that these say they do."""
+    return {line.removeprefix("doing ") for each in workers for line in list(each.lines) if line.startswith("doing ")}
 
 
 def ask(address: str, *requests: str) -> list[str]:

@@ -29,7 +29,7 @@ PUBLIC = [
 NAMES = [(module, name) for module in PUBLIC for name in import_module(module).__all__]
 TWICE = [("swim_anyio.testing", "Link")]  # public in two packages, and documented in the other
 TWICE += [(adapter, name) for adapter in ("swim_anyio", "swim_threads") for name in vocabulary.__all__]
-PICTURES = ["probe_round", "watch", "flood"]
+PICTURES = {"probe_round": "concepts", "watch": "concepts", "flood": "concepts", "crash": "index"}
 
 
 @pytest.fixture(scope="session")
@@ -87,7 +87,7 @@ def test_a_picture_is_shown_well_formed_and_always_the_same(
 ) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
     picture = import_module(f"pictures.{name}").draw()
-    assert picture in (built / "concepts.html").read_text()  # drawn in another process, with other hash seeds
+    assert picture in (built / f"{PICTURES[name]}.html").read_text()  # drawn in another process, with other hash seeds
     assert ElementTree.fromstring(picture).get("aria-label")
 
 
@@ -104,6 +104,13 @@ def test_the_picture_of_a_watch_shows_what_the_text_says(monkeypatch: pytest.Mon
     assert len(told.helpers) == 3
     assert 2.4 < told.suspected - began < 3.0
     assert 5.0 < told.died - began < 6.0
+
+
+def test_the_picture_of_a_crash_shows_what_the_text_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    times = import_module("pictures.crash").heard()
+    assert set(times) == {"ann", "bob", "joe", "kim"}
+    assert max(times.values()) < 8.0
 
 
 def test_the_picture_of_a_flood_shows_everybody(monkeypatch: pytest.MonkeyPatch) -> None:

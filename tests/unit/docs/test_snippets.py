@@ -25,7 +25,7 @@ from swim_threads import ThreadNode
 
 LANGUAGES = {"python", "sh", "yaml", "ini", "text", "go"}
 ATTRIBUTE = re.compile(r"\b(node|[A-Z]\w+)\.([a-zA-Z_]\w*)")
-OTHER_COMMANDS = {"kill", "mypy", "pkill"}
+OTHER_COMMANDS = {"export", "kill", "mypy", "pkill"}
 PYTHON = [block for block in blocks() if block.language == "python"]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("SWIM_", "SMUDGE_"))}
 
