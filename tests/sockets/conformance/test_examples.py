@@ -310,7 +310,8 @@ def test_the_tutorial_grows_by_steps_that_do_what_the_page_says(start: Start) ->
 
     def run(step: int, name: str, seed: str | None = None) -> Example:
         command = [sys.executable, "-W", "error", str(TUTORIAL[f"step{step}"]), name]
-        return start("", command=command, SWIM_BIND="127.0.0.1:0", **({"SWIM_JOIN": seed} if seed else {}))
+        at = {"SWIM_BIND": "127.0.0.1:0", **({"SWIM_JOIN": seed} if seed else {})}
+        return start("", command=command, PYTHONUNBUFFERED="", **at)  # else lines of two threads run into each other
 
     def pair(step: int) -> tuple[Example, Example]:
         first = run(step, "ann")
