@@ -32,7 +32,7 @@ class Example:
     def __init__(self, command: list[str], variables: dict[str, str]) -> None:
         self.process = subprocess.Popen(
             command,
-            env=environment(**QUICK, **variables),
+            env=environment(**{**QUICK, **variables}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
