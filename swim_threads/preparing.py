@@ -94,10 +94,10 @@ def advertised(
         KeyMissing: if other hosts can reach the node, and it has no key.
     """
     own = OwnAddress(sock, advertise, seeds)
-    if own.choice.notice is not None:
-        log.say(WARNING if own.choice.doubtful else INFO, "%s", own.choice.notice)
     sealed = arguments.keys is not None or arguments.key_file is not None
     warnings = [check_exposure(sock.address, arguments.config, sealed=sealed, insecure=arguments.insecure)]
+    if own.choice.notice is not None:  # after the check: what is refused needs no advice about its address
+        log.say(WARNING if own.choice.doubtful else INFO, "%s", own.choice.notice)
     if not sealed:  # with keys a cluster meets no other
         warnings.append(label_warning(sock.address, arguments.config))
     for warning in warnings:

@@ -1,5 +1,6 @@
 """Off loopback a node needs a key, or to be told to go without; three hosts with a key are a cluster in a minute."""
 
+import logging
 import os
 import socket
 import subprocess
@@ -14,6 +15,7 @@ from support.worlds import QUICK, WORLDS, World
 from swim_core import Key, KeyMissing, Keys, Multicast
 from swim_core.smudge import SmudgeConfig
 from swim_threads import open_node
+from swim_threads.logs import log_writer
 
 pytestmark = pytest.mark.sockets
 KEY = Keys([Key(bytes(range(32)))])
@@ -53,6 +55,14 @@ def test_with_a_key_or_when_told_to_it_does(world: World, monkeypatch: pytest.Mo
     world.open("eve", bind=EVERYWHERE, advertise="127.0.0.1")
     monkeypatch.delenv("SWIM_INSECURE")
     world.open("joe")  # on loopback
+
+
+def test_nothing_else_is_said_then(caplog: pytest.LogCaptureFixture) -> None:
+    """On a host without a network a warning about the address came before."""
+    with caplog.at_level(logging.INFO), pytest.raises(KeyMissing):
+        open_node(("0.0.0.0", 0), config=QUICK)
+    log_writer.flush(PATIENCE)
+    assert not caplog.records
 
 
 def test_the_port_is_free_again() -> None:
