@@ -26,7 +26,7 @@ class Refutation(Enum):
 
 
 class Hub(Protocol):
-    """Takes reports and passes them on to the parts that they concern; what `Router` does.
+    """Takes reports and passes them on to the parts that they concern; what `Reports` does.
 
     A report says what has happened, never what should follow: the hub decides that. A part that wants to *know*
     something is handed the part that knows it.

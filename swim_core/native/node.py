@@ -60,6 +60,7 @@ class Node:
         keys: Keys | None = None,
     ) -> None:
         self._router = Router(NodeArguments(name, address, config, now, entropy, unix_ms, metadata or {}, keys))
+        self._reports = self._router.reports
         self._parts = parts = self._router.parts
         self._config = config
         self._table = parts.table
@@ -167,7 +168,7 @@ class Node:
         pack_metadata(metadata, self._config.max_metadata)
         now = self._health.advance(now)
         if self._local.set_metadata(metadata, now) is not None:
-            self._router.tell_own_claim(now)
+            self._reports.tell_own_claim(now)
             self._router.settle(now)
 
     def update_address(self, address: Address | tuple[str, int], *, now: float) -> None:
@@ -177,7 +178,7 @@ class Node:
         where = reachable(address)
         now = self._health.advance(now)
         if self._local.move(where, now) is not None:
-            self._router.tell_own_claim(now)
+            self._reports.tell_own_claim(now)
             self._router.settle(now)
 
     def ping(self, name: str, *, now: float) -> None:
@@ -200,7 +201,7 @@ class Node:
             )
         now = self._health.advance(now)
         self._table.forget(entry)
-        self._router.forgotten(entry, now)
+        self._reports.forgotten(entry, now)
         self._router.settle(now)
 
     def set_state(self, name: str, state: State, *, now: float) -> NoReturn:
@@ -238,7 +239,7 @@ class Node:
         self._local.leave(now)
         entering = parts.joiner.leave(now)
         if anybody:
-            self._router.tell_own_claim(now)
+            self._reports.tell_own_claim(now)
             parts.gossip.push_now(now)
         self._has_left = not (anybody or entering)
         if not self._has_left:

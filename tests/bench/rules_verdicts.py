@@ -174,11 +174,11 @@ def deaf(seeds: int) -> None:
 _hear = Router._hear
 
 
-def _hearing_is_enough(self: Router, sender: Sender, entry: Entry, now: float) -> None:
-    """In place of `Router._hear`: any datagram of a live member undoes what deafness had led to."""
-    _hear(self, sender, entry, now)
+def _hearing_is_enough(self: Router, sender: Sender, entry: Entry, now: float, *, accuses: bool = False) -> None:
+    """In place of `Router._hear`: any datagram of a live member ends what deafness had led to."""
+    _hear(self, sender, entry, now, accuses=accuses)
     if entry.live and self._health.isolated:
-        self._reconnected(now)
+        self.reports.reconnected(now)
 
 
 Cut = Callable[[Simulation, list[Process], list[Process]], None]

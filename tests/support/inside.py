@@ -12,7 +12,6 @@ from swim_anyio.engine import Engine as LoopEngine
 from swim_anyio.threaded import ThreadedEngine
 from swim_core import Node, ProtocolNode
 from swim_core.native.parts import Parts
-from swim_core.native.router import Router
 from swim_threads import ThreadNode
 from swim_threads.engine import Engine
 from swim_threads.sockets.udp import UdpSocket
@@ -22,7 +21,6 @@ __all__ = [
     "group_descriptor",
     "parts_of",
     "protocol_thread",
-    "router_of",
     "sleeps_until",
     "socket_of",
     "thread_engine_of",
@@ -34,11 +32,6 @@ def parts_of(node: ProtocolNode) -> Parts:
     """The parts of a node, which must be a native one."""
     assert isinstance(node, Node)
     return node._parts
-
-
-def router_of(node: Node) -> Router:
-    """What connects them."""
-    return node._router
 
 
 @overload

@@ -43,6 +43,7 @@ NATIVE = (
     {"config"},
     {"node"},
     {"router"},
+    {"reports"},
     {"parts"},
     {"tools"},
     {"detection", "dissemination", "joining"},

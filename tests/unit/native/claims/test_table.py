@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from support.inside import parts_of, router_of
+from support.inside import parts_of
 from swim_core import Address, Config, Member, Node
 from swim_core.address import pack
 from swim_core.member import Rule, State
@@ -91,10 +91,10 @@ def test_of_many_that_die_at_once_a_bounded_number_is_looked_at_per_round(monkey
     node = Node("me", ("10.0.0.1", 1), config=Config.lan(), now=0.0, entropy=bytes(32), unix_ms=1_700_000_000_000)
     others = [Member(f"m{number}", Address("10.0.0.2", 1 + number), epoch=1) for number in range(3 * LOOKED_AT)]
     node.adopt(node.formed_cluster([node.local, *others]), now=0.0)
-    router = router_of(node)
+    hub = parts_of(node).context.hub
     for other in others:
         verdict = Verdict(1, Rule.GONE, 0)
-        router.verdict_given(Claim(other.name, 1, pack(other.address), 0, State.DEAD, None, verdict), 1.0)
+        hub.verdict_given(Claim(other.name, 1, pack(other.address), 0, State.DEAD, None, verdict), 1.0)
     prober = parts_of(node).dead_prober
     looked_at: list[str] = []
     monkeypatch.setattr(Topology, "turn_before", lambda _, entry: looked_at.append(entry.name))
