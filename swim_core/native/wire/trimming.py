@@ -36,6 +36,7 @@ def _cut(kind: Any) -> Cut | None:
     return None
 
 
+@cache  # to read its hints takes 40 us, and what can't be decoded is anybody's
 def _struct_cut(kind: type[msgspec.Struct]) -> Cut:
     hints = get_type_hints(kind, include_extras=True)
     tagged = int(kind.__struct_config__.tag is not None)

@@ -13,6 +13,7 @@ from support.accuser import Accuser
 from support.datagrams import opened, pack_datagram
 from support.drawn import MESSAGES
 from support.hand import HASHES, Hand, peer, peers
+from support.measures import calls
 from swim_core import DropReason, MemberJoined, Rule, State
 from swim_core.member import known
 from swim_core.native.wire.claim import Claim
@@ -190,3 +191,12 @@ def test_pings_with_a_field_more_are_acked() -> None:
     hand.feed_bytes(pack_datagram(hand.hashes.label, 0, A.short_id, ping), A.address)
     assert [sent.message.seq for sent in hand.sent if isinstance(sent.message, Ack)] == [5]
     assert isinstance(A.claim(), Claim)
+
+
+def test_what_is_of_no_release_costs_little_to_tell_from_what_is_of_a_newer_one() -> None:
+    """Anybody sends such. To look up anew how messages are built, for each, cost nine good pings."""
+    hand = Hand(knows=[A, B])
+    broken = datagram(A.short_id, [1, 5, "no short id", 7], [grown(B.claim())], [], [])
+    hand.feed_bytes(broken, A.address)
+    assert hand.dropped(DropReason.UNDECODABLE) == 1
+    assert calls(lambda: hand.node.feed_datagram(broken, A.address, now=hand.now)) < 100
