@@ -3,7 +3,7 @@
 The delicate part is Linux' error queue. It is what reports a refused datagram within a millisecond, but
 until it is emptied the socket stays readable (a busy loop), its entries eat the receive buffer, and the
 next call of any kind fails once with the error of a datagram sent earlier to somebody else. Where the
-platform has no such queue nothing is lost but speed. macOS and Windows are written for, untested.
+platform has no such queue nothing is lost but speed. macOS and Windows are simulated in tests, and were never run.
 """
 
 import contextlib
