@@ -100,10 +100,18 @@ def advertised(
         log.say(WARNING if own.choice.doubtful else INFO, "%s", own.choice.notice)
     if not sealed:  # with keys a cluster meets no other
         warnings.append(label_warning(sock.address, arguments.config))
+    elif getattr(arguments.config, "plain", "never") == "accept":
+        warnings.append(PLAIN_TOO)
     for warning in warnings:
         if warning is not None:
             log.say(WARNING, "%s", warning)
     return own
+
+
+PLAIN_TOO = (
+    'datagrams that are not sealed are taken too (plain="accept"): as long as that is so, keys protect nothing; when'
+    " members_plain is 0 on every member, start each without it"
+)
 
 
 def create_node(arguments: Arguments, address: Address, keys: Keys | None, *, now: float) -> ProtocolNode:

@@ -11,6 +11,7 @@ from swim_core import (
     BroadcastReceived,
     Config,
     DropReason,
+    KernelEvidence,
     MemberDied,
     MemberJoined,
     MemberSuspected,
@@ -254,3 +255,22 @@ def test_a_member_begins_a_new_run_before_its_counters_end() -> None:
         assert simulation.agreed()
         assert len(simulation.process("node-2").told(MemberUpdated, "node-1")) == 1
         assert not any(process.told(MemberSuspected) or process.told(MemberDied) for process in simulation.running())
+
+
+def test_a_refusal_that_quotes_a_header_alone_is_forged() -> None:
+    """A sealed header hides nothing: of pings to members, and to those that others told of, more has to be quoted."""
+    with Simulation(9, keys=KEY) as simulation:
+        simulation.form(3)
+        outsider = Outsider(simulation)
+        late = simulation.add("late", join=["node-0"])
+        simulation.run_for(1.0)
+        pings = [(source, to, payload[:39]) for source, to, payload in outsider.recorded if source != late.address]
+        assert late.address in {to for _, to, _ in pings}
+        processes = {process.address: process for process in simulation.running()}
+        for source, to, quoted in pings:
+            processes[source].do(
+                lambda node, now, to=to, quoted=quoted: node.feed_evidence(  # type: ignore[misc]
+                    KernelEvidence.REFUSED_UDP, to, quoted, now=now
+                )
+            )
+        assert dropped(simulation)[DropReason.FORGED_EVIDENCE] == len(pings)

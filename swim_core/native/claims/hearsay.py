@@ -33,7 +33,6 @@ CREDIT, CREDIT_PER_SECOND = 6.0, 1 / 20  # names of one teller that are examined
 HOST_PINGS = 128
 MAX_WAITING = 1_024  # names of one teller; dropped ones come again with a sync
 MAX_KNOWN = 1_024  # pings remembered for late acks
-QUOTED = 24  # leading bytes of a ping, its seq among them, that a kernel's refusal has to quote
 CROWD = 256  # members whose pings the small receive buffer of a newcomer holds at once; those of more are
 SPREAD = 5e-5  # spread over this many seconds per member
 
@@ -43,6 +42,7 @@ class Hearsay:
 
     def __init__(self, context: NodeContext, local: LocalMember) -> None:
         self._hub = context.hub
+        self._quoted = context.codec.quoted
         self._most = context.config.max_members
         self._timers = context.timers
         self._clock = context.clock
@@ -253,7 +253,7 @@ class Hearsay:
         if data is None:
             self._discard(rumour)
             return
-        self._asked[seq] = rumour, data[:QUOTED]
+        self._asked[seq] = rumour, data[: self._quoted]
         if len(self._asked) > MAX_KNOWN:
             del self._asked[next(iter(self._asked))]
         rumour.timer = self._timers.at(now + self._rtt.probe_timeout, lambda at: self._ask_again(rumour, at))

@@ -14,8 +14,6 @@ from swim_core.shared.timers import Timer
 __all__ = ["Pings"]
 
 MAX_KNOWN = 1_024  # pings remembered for late acks; bounds the memory of a node whose peers don't answer
-QUOTED = 24  # leading bytes, including the random seq; Linux quotes 520 of a refused datagram, a forger knows none
-QUOTED_SEALED = 40  # leading bytes of a sealed ping, whose header is longer and not secret
 
 
 class _Sent(msgspec.Struct, frozen=True):
@@ -36,7 +34,7 @@ class Pings:
         self._unguessable = context.unguessable
         self._clock = context.clock
         self._outbox = context.outbox
-        self._quoted = QUOTED if context.sealer is None else QUOTED_SEALED
+        self._quoted = context.codec.quoted
         self._rtt = context.rtt
         self._timers = context.timers
         self._emit = context.emit

@@ -95,6 +95,8 @@ class _Several(_Full):
     further: Sequence[Raw]
 
 
+QUOTED = 24  # leading bytes, including the random seq; Linux quotes 520 of a refused datagram, a forger knows none
+QUOTED_SEALED = 40  # leading bytes of a sealed ping, whose header is longer and not secret
 NIL = Raw(b"\xc0")
 _NOTHING = Raw(b"\x90")  # an empty list
 _encode = msgspec.msgpack.Encoder().encode
@@ -182,10 +184,11 @@ class Codec:
         seal: as given.
         bare: the bytes, at most, of a datagram besides its message, if it holds nothing else.
         overhead: the bytes, at most, of a datagram besides its message and the items in its lists.
+        quoted: leading bytes of a ping that a kernel's refusal must quote, so that nobody forges it.
         newer: how many opened datagrams held fields, lists or messages that this release doesn't know.
     """
 
-    __slots__ = ("bare", "label", "newer", "overhead", "seal")
+    __slots__ = ("bare", "label", "newer", "overhead", "quoted", "seal")
 
     def __init__(self, label: int, seal: Seal | None = None) -> None:
         self.label = label
@@ -193,6 +196,7 @@ class Codec:
         self.bare = _HEADER_SIZE + ENVELOPE_SIZE + (0 if seal is None else OVERHEAD)
         self.overhead = self.bare + LISTS_SIZE
         self.newer = 0
+        self.quoted = QUOTED if seal is None else QUOTED_SEALED
 
     def pack(
         self,

@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -179,3 +179,12 @@ def test_a_link_to_another_file_counts_as_a_change(tmp_path: Path) -> None:
     link.symlink_to("second")
     assert file.changed()
     assert list(file.read()) == [NEW]
+
+
+@pytest.mark.parametrize(("plain", "warned"), [("accept", True), ("never", False)])
+def test_that_plain_datagrams_are_taken_too_is_warned_of(
+    path: Path, plain: Literal["accept", "never"], warned: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    with open_node(HERE, config=QUICK.replace(plain=plain), key_file=path):
+        pass
+    assert ("keys protect nothing" in caplog.text) is warned
