@@ -144,7 +144,7 @@ class BaseEngine(ABC):
 
         Raises:
             NotRunning: in the child of a fork.
-            WrongThread: outside the loop, unless the node is closed and nothing changes any more.
+            WrongThread: outside the loop, unless the node is closed and no longer changes.
         """
         self.check_owned()
         if not self._closed and not self._loop.is_current():
@@ -156,7 +156,7 @@ class BaseEngine(ABC):
         Raises:
             NodeCrashed: if it failed.
             NotRunning: in the child of a fork.
-            WrongThread: outside the loop, unless the node is closed and nothing changes any more.
+            WrongThread: outside the loop, unless the node is closed and no longer changes.
         """
         self.check_loop()
         self.check_sound()

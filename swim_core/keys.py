@@ -20,7 +20,7 @@ from swim_core.errors import KeyInvalid
 __all__ = ["MAX_KEYS", "SECRET_SIZE", "Key", "Keys", "Purpose"]
 
 SECRET_SIZE = 32
-MAX_KEYS = 8  # in a ring: two for a rotation, and some for who lags; what is more was forgotten
+MAX_KEYS = 8  # in a ring: two for a rotation, and some for members that lag; further ones were probably forgotten
 CHECK_SIZE = 4
 ENCODED = 48  # characters of secret and check
 BARE = (43, 44)  # characters of base64 of 32 bytes, without padding and with it

@@ -44,7 +44,7 @@ class Output:
         self.failure: OSError | None = None
         self._fd = fd
         self._render = render
-        self._lock = anyio.Lock(fast_acquire=True)  # of who waits for the reader: one task at a time may
+        self._lock = anyio.Lock(fast_acquire=True)  # only one task at a time may wait for the reader
         self._unwritten = bytearray()  # the rest of what was cut short goes before the next line
         self._newest = 0  # bytes of what was added last, lines lost before it included
         self._begun = False

@@ -195,7 +195,7 @@ class Cluster:
             TimeoutError: if it is not true within ``limit``.
         """
         start = self.now
-        end = start + limit  # compared as such: now - start may fall short of limit by a rounding, for ever
+        end = start + limit  # compared directly: by a rounding error, now - start might never reach limit
         with self._signed():
             while not predicate():
                 if self.now >= end:

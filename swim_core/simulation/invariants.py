@@ -143,7 +143,7 @@ class DeathsKnown(Observer):
             self._require_known(*key)
 
     def _check_undisturbed(self, key: tuple[str, int]) -> None:
-        """Whatever befell others: those that were not obstructed themselves have no excuse any more."""
+        """Judge members that were not obstructed themselves: whatever happened to others no longer excuses them."""
         self._cluster.judged["ends known at last"] += 1
         self._require_known(*key, since=self._ended[key])
 

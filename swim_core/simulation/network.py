@@ -108,7 +108,8 @@ class Network:
         host.up = host.refuses = True
 
     def close(self, address: Address, *, refuses: bool = True) -> None:
-        """Nobody listens at ``address`` any more; its host goes on, and ``refuses`` what is sent there or is silent."""
+        """Let nobody listen at ``address`` from now on; its host goes on, and ``refuses`` what is sent there or is
+        silent."""
         del self._endpoints[address]
         self._host(address).refuses = refuses
 

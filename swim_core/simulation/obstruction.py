@@ -1,4 +1,4 @@
-"""Who could show that it lives, and who could not: what the invariants excuse, and what they don't."""
+"""Which members could show that they are alive and which could not: what the invariants excuse, and what they don't."""
 
 from .cluster import Cluster
 from .observer import Observer

@@ -24,7 +24,7 @@ E = TypeVar("E", bound=Event)
 RECEIVE_BUFFER = 256
 """Datagrams that queue at a stalled process: what Linux's default socket buffer holds of small ones."""
 
-MAX_TICKS_AT_ONCE = 10_000  # a node whose deadline never moves on would hold virtual time for ever
+MAX_TICKS_AT_ONCE = 10_000  # a node whose deadline never moves on would stop virtual time
 
 
 class SimulationError(Exception):

@@ -63,7 +63,7 @@ class Wires(Observer):
     Attributes:
         firewalled: addresses to which no connection gets through; those that stand go on.
         closed: addresses where nobody listens for connections: somebody else has the number, say.
-        dark: addresses to and from which nothing of TCP passes any more; those that stand end by keepalive.
+        dark: addresses to and from which TCP no longer passes; connections that stand end by keepalive.
     """
 
     def __init__(self, cluster: Surroundings) -> None:

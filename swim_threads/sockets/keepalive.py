@@ -1,4 +1,4 @@
-"""What two kernels tell each other over an idle connection, without waking a process."""
+"""What two kernels tell each other on an idle connection, without waking a process."""
 
 import socket
 import sys
@@ -7,8 +7,8 @@ from struct import Struct
 
 __all__ = ["ask_for_acks", "keep_alive", "keep_place", "last_ack"]
 
-# Seconds, and how often. A tripwire is idle for ever: without these a middlebox would forget it, and where TCP gets to
-# a host no longer, it would go on to say that a silence there means something.
+# Seconds, and how often. A tripwire is idle all its life. Without these a middlebox would forget it; and if TCP no
+# longer gets to a host, the tripwire would go on making silences there count.
 IDLE, INTERVAL, COUNT = 30, 2, 5
 # At the end that accepts, where they only free the place of one that is gone: the other end asks anyway.
 IDLE_THERE, INTERVAL_THERE, COUNT_THERE = 300, 15, 4
@@ -19,7 +19,7 @@ _LAST_ACK = Struct("=56xI")  # the head of Linux' struct tcp_info, up to tcpi_la
 
 
 def keep_alive(sock: socket.socket) -> None:
-    """Have the kernel ask the other one now and then whether a connection stands; 40 s after the last ack it ends.
+    """Have the kernel ask the other one now and then whether a connection stands, and end it 40 s after the last ack.
 
     On Linux it is the time since the last ack that decides, and not how often was asked: where the other host is gone
     a connection stands for ten seconds at least, though `ask_for_acks` asked meanwhile.
@@ -32,7 +32,7 @@ def keep_alive(sock: socket.socket) -> None:
 
 
 def keep_place(sock: socket.socket) -> None:
-    """The same for a connection of somebody else, more rarely."""
+    """Do so for a connection that somebody else made, more rarely."""
     with suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         _set(sock, IDLE_THERE, INTERVAL_THERE, COUNT_THERE)
@@ -41,7 +41,7 @@ def keep_place(sock: socket.socket) -> None:
 def ask_for_acks(sock: socket.socket) -> None:
     """Have the kernel at the other end ack, at once and every second, until `keep_alive` is called again.
 
-    It does so for a process that is stopped, and though its backlog is full. Linux only: elsewhere nobody could look.
+    It does so even if the process is stopped and its backlog full. Linux only, since elsewhere the acks can't be seen.
     """
     if sys.platform == "linux":
         with suppress(OSError):
@@ -49,7 +49,7 @@ def ask_for_acks(sock: socket.socket) -> None:
 
 
 def last_ack(sock: socket.socket) -> float | None:
-    """Seconds since the kernel at the other end acked anything; None where the system doesn't say (not on Linux)."""
+    """Seconds since the kernel at the other end last acked; None if the system doesn't say (it does on Linux)."""
     if sys.platform == "linux":
         with suppress(OSError):
             data = sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_ACK.size)

@@ -1,4 +1,4 @@
-"""What the system did not send, or dropped unread, though nobody was told."""
+"""Counts what the system did not send, or dropped unread, without telling anybody."""
 
 import errno
 import socket
@@ -20,8 +20,8 @@ _DROPS = struct.Struct("=I")
 class LossCounts:
     """Counts the losses of one socket.
 
-    SO_RXQ_OVFL would tell of drops with the next datagram, which costs a `recvmsg` for each; asking costs a microsecond
-    when it is done, and tells also if nothing comes any more.
+    SO_RXQ_OVFL would report drops with the next datagram, which takes a `recvmsg` for each; asking costs a microsecond
+    each time, and works even if nothing arrives any longer.
     """
 
     def __init__(self, sock: socket.socket) -> None:
@@ -31,12 +31,12 @@ class LossCounts:
         self._drops = self._read_drops()
 
     def refused(self, size: int, number: int) -> None:
-        """A datagram of ``size`` bytes was not sent, for the error of that number."""
+        """Count a datagram of ``size`` bytes that was not sent because of the error with that number."""
         self._unsent[errno.errorcode.get(number, str(number))] += 1
         self._unsent_bytes += size
 
     def take(self) -> Losses | None:
-        """Those since the last call; None if there were none."""
+        """The losses since the last call; None if there were none."""
         drops = self._read_drops()
         unread = (drops - self._drops) % 2**32
         if not unread and not self._unsent:
@@ -47,7 +47,7 @@ class LossCounts:
         return losses
 
     def _read_drops(self) -> int:
-        """How many were dropped so far; 0 where the system doesn't say."""
+        """How many were dropped so far; 0 if the system doesn't say."""
         if LINUX:
             with suppress(OSError):
                 size = _MEMINFO.size + _DROPS.size

@@ -1,8 +1,8 @@
-"""From which of its host's addresses a wildcard socket speaks.
+"""The source addresses of a wildcard socket.
 
-The kernel would choose one by the route to each destination. On a host with several that is another one than the
-advertised address for some members, who don't know it, and than the one that was asked for whoever waits for an
-answer from there. Linux tells of each datagram which address it was sent to, and takes the source of each.
+The kernel would choose one by the route to each destination. On a host with several addresses, some members would then
+see another one than the advertised address, which they don't know, and some answers would not come from the address
+that was asked. Linux says to which address each datagram was sent, and lets a program choose the source of each.
 """
 
 import errno
@@ -23,7 +23,7 @@ _V4 = struct.Struct("@I4s4s")  # in_pktinfo: interface, this host's address, des
 _V6 = struct.Struct("@16sI")  # in6_pktinfo: address, interface
 _ROOM = socket.CMSG_SPACE(max(_V4.size, _V6.size)) if hasattr(socket, "CMSG_SPACE") else 0
 _MAPPED = bytes(10) + b"\xff\xff"
-# The source is no address of this host any more, or none that leads there: better any than none.
+# The source is no longer an address of this host, or none that leads there: any source is better than none.
 _NOT_FROM_THERE = {errno.EINVAL, errno.ENETUNREACH, errno.EADDRNOTAVAIL}
 
 Target = tuple[str, int] | tuple[str, int, int, int]

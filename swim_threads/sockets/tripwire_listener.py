@@ -1,6 +1,6 @@
-"""The listening end of tripwires: bounded, patient with nobody, and silent.
+"""The listening end of tripwires: bounded, impatient and silent.
 
-A connection that greets is greeted and then left alone until it ends; nothing is concluded from its end. What opens
+A connection that greets is greeted and then left alone until it ends; nothing is concluded from its end. One that opens
 and closes, says nothing, says something else or never reads gets nothing and costs next to nothing.
 """
 
@@ -22,7 +22,7 @@ from .tcp import TcpListener
 __all__ = ["BYE", "TripwireListener", "Watcher"]
 
 BYE = b"\x04"
-"""Said before closing: without it the end of a connection looks like the end of the process."""
+"""Sent before closing: without it the end of a connection looks like the end of the process."""
 
 MAX_CONNECTIONS = 256  # about K are in use; bounds what strangers can make this process hold open
 MAX_PER_HOST = 64  # many members may share one host, but each makes only a few
@@ -30,9 +30,9 @@ NETWORK = (
     64  # bits: of IPv6 a host takes any address that it likes in a network of that size, so all of it counts as one
 )
 GREETING_TIMEOUT = 2.0  # seconds
-PER_SECOND, AT_ONCE = 20, 40  # connections of one host: what is over is closed, lest others wait in line behind it
+PER_SECOND, AT_ONCE = 20, 40  # connections of one host; further ones are closed, so that others don't wait behind them
 MAX_UNGREETED = 32  # connections that have not greeted yet; members do so at once
-MAX_HOSTS = 1_024  # remembered for what they connected lately
+MAX_HOSTS = 1_024  # hosts whose recent connections are remembered
 BREATHER = 1.0  # seconds without accepting, when this process is out of file descriptors
 MOST = 16  # connections accepted in one go: datagrams come first
 
@@ -41,10 +41,10 @@ class Watcher(Protocol):
     """Knows when a socket is ready."""
 
     def watch(self, fd: int, *, writable: bool = False) -> None:
-        """Report when ``fd`` is readable or, in place of that, writable; a failed connection is both."""
+        """Report when ``fd`` is readable or, with ``writable``, writable; a failed connection is both."""
 
     def unwatch(self, fd: int) -> None:
-        """No more; before it is closed."""
+        """Stop watching ``fd``, before it is closed."""
 
 
 class _Connection:
@@ -57,18 +57,18 @@ class _Connection:
 
 
 def _counted(host: str) -> str:
-    """What the connections of a host are counted under: itself, or with IPv6 the network that it is in."""
+    """The key under which a host's connections are counted: itself, or with IPv6 its network."""
     return str(IPv6Network((host, NETWORK), strict=False)) if ":" in host else host
 
 
 class _Hosts:
-    """How many connections each host makes, as far as it is remembered."""
+    """The rates at which hosts connect, as far as they are remembered."""
 
     def __init__(self) -> None:
         self._rates: dict[str, RateLimit] = {}
 
     def allow(self, host: str, now: float) -> bool:
-        """Whether one more of it is to be kept."""
+        """Whether another connection of a host is to be kept."""
         rate = self._rates.pop(host, None) or RateLimit(PER_SECOND, AT_ONCE)
         self._rates[host] = rate  # the latest last
         if len(self._rates) > MAX_HOSTS:
@@ -86,7 +86,7 @@ class TripwireListener:
         self._alarms = alarms
         self._hosts = _Hosts()
         self._connections: dict[int, _Connection] = {}
-        self._ungreeted: dict[int, _Connection] = {}  # of these, the oldest first
+        self._ungreeted: dict[int, _Connection] = {}  # those that have not greeted, the oldest first
         self._per_host: Counter[str] = Counter()
         self.tripwire_plan = plan
         """What stands there is what it greets with."""
@@ -97,11 +97,11 @@ class TripwireListener:
 
     @property
     def greeted(self) -> int:
-        """How many of them greeted."""
+        """How many connections have greeted."""
         return len(self._connections) - len(self._ungreeted)
 
     def ready(self, fd: int, now: float) -> bool:
-        """Something happened at a socket; False if it is none of these."""
+        """Handle a ready socket; False if it is none of these."""
         if fd == self._fd:
             self._accept(now)
             return True
@@ -112,7 +112,7 @@ class TripwireListener:
         return True
 
     def close(self, *, announce: bool) -> None:
-        """Close all; with ``announce`` the connected members learn that this is not a crash."""
+        """Close all connections; with ``announce`` the connected members learn that this is not a crash."""
         self._listener.close()
         for connection in self._connections.values():
             if announce and connection.greeted:
@@ -123,7 +123,8 @@ class TripwireListener:
         self._ungreeted.clear()
 
     def _accept(self, now: float) -> None:
-        """Take what waits, a few at a time: a host's flood left in the kernel's queue would keep members waiting."""
+        """Accept waiting connections, a few at a time: a host's flood left in the kernel's queue would keep members
+        waiting."""
         for _ in range(MOST):
             try:
                 accepted = self._listener.accept()
@@ -140,7 +141,7 @@ class TripwireListener:
                 self._add(_Connection(sock, host), now)
 
     def _rest(self, until: float) -> None:
-        """Leave connections in the kernel's queue for a while: an unserved listener would stay ready all the time."""
+        """Leave connections in the kernel's queue for a while; a listener still watched would be ready all the time."""
         self._watcher.unwatch(self._fd)
         self._alarms.set("accept", until, lambda _: self._watcher.watch(self._fd))
 
@@ -187,7 +188,7 @@ class TripwireListener:
         self._alarms.drop(connection)
 
     def _read_more(self, connection: _Connection) -> None:
-        """Nothing is said after the greeting: whatever there is to read ends the connection."""
+        """Close a connection that says anything after the greeting, or ends."""
         try:
             connection.sock.recv(1)
         except BlockingIOError:

@@ -22,15 +22,15 @@ from .udp import family_of
 __all__ = ["OnEvidence", "Tripwires"]
 
 OnEvidence = Callable[[KernelEvidence, Address, bytes], None]
-"""Called with what a kernel said, of which address, and with the greeting of the tripwire that it concerns."""
+"""Called with what a kernel reported, the address, and the greeting of the tripwire concerned."""
 
 TEST_TIMEOUT = 1.5  # seconds for a connection to be answered: a lost SYN is sent again after 1 s
 GREETING_TIMEOUT = 10.0  # seconds for a connection to be greeted: the process there may stall
 SETTLE = 1.0  # seconds from a change of the rings to the rewiring, so that a cluster that starts rewires once
 BACKOFF, LONGEST_BACKOFF = 1.0, 60.0  # seconds until a connection that failed is tried again, doubled each time
-LONG = 60.0  # seconds that a connection must have stood for its end to be no failure: middleboxes drop idle ones
-MAX_TESTS = 128  # connections for it under way at once; a mass crash asks again
-FRESH = 0.008  # seconds that a connection is waited for before a fresh one is tried, if another is wanted
+LONG = 60.0  # seconds after which the end of a connection is not a failure: middleboxes drop idle ones
+MAX_TESTS = 128  # tests under way at once; after a mass crash the core asks again
+FRESH = 0.008  # seconds to wait for a connection before a fresh one is tried, if another is wanted
 ATTEMPTS = 6  # connections in one test
 
 
@@ -47,7 +47,7 @@ class _Wire:
 
 
 class _Test:
-    """A kernel that is asked: connections under way, the first to be answered tells."""
+    """A test of a kernel: the connections under way, the first of which to be answered decides."""
 
     def __init__(self, now: float) -> None:
         self.begun = self.latest = now
@@ -55,7 +55,7 @@ class _Test:
 
 
 class Tripwires:
-    """Keeps the connections of one node, and accepts those of others.
+    """Keeps the tripwires of one node, and accepts those of others.
 
     Attributes:
         inbound: the connections of others.
@@ -82,12 +82,12 @@ class Tripwires:
 
     @property
     def connected(self) -> int:
-        """Connections kept that were greeted."""
+        """How many of the kept connections were greeted."""
         return sum(wire.greeted_at < inf for wire in self._wires.values())
 
     @property
     def connecting(self) -> int:
-        """Connections to keep that are in the making."""
+        """How many connections to keep are in the making."""
         return len(self._wires) - self.connected
 
     # ------------------------------------------------------------------ what the node wants; for any thread
@@ -97,7 +97,7 @@ class Tripwires:
         self._wanted.append(address)
 
     def rewire(self, plan: TripwirePlan, now: float) -> None:
-        """Keep other connections, a little later."""
+        """Keep the connections of another plan, a little later."""
         if plan is not self._plan:
             self._plan = self.inbound.tripwire_plan = plan
             if "rewire" not in self._alarms:
@@ -106,14 +106,14 @@ class Tripwires:
     # ------------------------------------------------------------------ what the thread does
 
     def ready(self, fd: int, now: float) -> None:
-        """A watched socket is ready, or was a moment ago."""
+        """Handle a watched socket that is ready, or was a moment ago."""
         if not self.inbound.ready(fd, now):
             handler = self._handlers.get(fd)
             if handler is not None:
                 handler(now)
 
     def turn(self, now: float) -> None:
-        """Do what is wanted and due."""
+        """Do what is due."""
         for _ in range(len(self._wanted)):
             self._try(self._wanted.popleft(), now)
         if now >= self._alarms.next:
@@ -174,7 +174,7 @@ class Tripwires:
             self._on_evidence(outcome, address, b"")
 
     def _acked(self, address: Address, within: float) -> bool:
-        """Whether the kernel there acked on a tripwire: it lives, and the backlog of its process is full."""
+        """Whether the kernel there acked on a tripwire: the host is alive, and the backlog of its process is full."""
         ages = [last_ack(wire.dial.sock) for wire in self._wires_to(address)]
         return any(age is not None and age < within for age in ages)
 
@@ -205,7 +205,7 @@ class Tripwires:
         self._advance(wire, now)
 
     def _advance(self, wire: _Wire, now: float) -> None:
-        """The socket of a wire is ready: it connected, was greeted, or broke."""
+        """Handle the ready socket of a wire: it connected, was greeted, or broke."""
         if wire.handshake is None:
             outcome = wire.dial.outcome()
             if outcome is KernelEvidence.REACHABLE:
@@ -252,7 +252,7 @@ class Tripwires:
             self._fail(wire, now)
 
     def _fail(self, wire: _Wire, now: float, *, lost: bool = False) -> None:
-        """The connection failed or ended: try again later, and if it was lost without an announcement, say so."""
+        """Try again later after a connection failed or ended; report it if it was lost without an announcement."""
         tripwire = wire.tripwire
         del self._wires[tripwire]
         self._forget(wire.dial)

@@ -1,9 +1,9 @@
-"""One UDP socket with its manners: non-blocking, drained robustly, its ICMP errors told apart.
+"""One UDP socket: non-blocking, drained robustly, with its ICMP errors attributed to datagrams.
 
-The delicate part is Linux' error queue. It is what reports a refused datagram within a millisecond, but
-until it is emptied the socket stays readable (a busy loop), its entries eat the receive buffer, and the
-next call of any kind fails once with the error of a datagram sent earlier to somebody else. Where the
-platform has no such queue nothing is lost but speed. macOS and Windows are simulated in tests, and were never run.
+The delicate part is Linux's error queue. It reports a refused datagram within a millisecond. But until it is emptied,
+the socket stays readable (a busy loop), its entries use up the receive buffer, and the next call of any kind fails once
+with the error of an earlier datagram to somebody else. On platforms without such a queue only speed is lost. macOS and
+Windows are simulated in tests, and were never run.
 """
 
 import contextlib
@@ -48,10 +48,10 @@ QUOTED = 256  # bytes of a refused datagram to read: enough to recognise it
 ERRORS_AT_ONCE = 256  # above what the default receive buffer holds of them, so that one go empties the queue
 TROUBLES = 8  # destinations about which there are warnings: if nothing leaves the host at all, more would add nothing
 MAX_SCOPES = 4_096  # link-local hosts whose interface is remembered
-SEND_ATTEMPTS = 3  # each failure may report another datagram's error, in which case this one was not sent
+SEND_ATTEMPTS = 3  # each failure may be another datagram's error, in which case this one was not sent
 _CLOSED = {errno.EBADF, errno.ENOTSOCK}
 _NO_ROOM = {errno.ENOBUFS, errno.ENOMEM}  # for a datagram, just now
-_OF_THIS_ONE = {errno.EPERM, *_NO_ROOM}  # errors that no ICMP message stands for: no earlier datagram's, then
+_OF_THIS_ONE = {errno.EPERM, *_NO_ROOM}  # errors that no ICMP message causes, so they are not an earlier datagram's
 _NO_MORE_SOCKETS = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 logger = logging.getLogger("swim_threads.sockets")
 _address = partial(tuple.__new__, Address)  # from a pair, in one step less than by name
@@ -70,8 +70,8 @@ class UdpSocket:
         address: as bound, port 0 resolved; "0.0.0.0" or "::" for a wildcard.
         scope_id: number of the interface, where a zone was given; else 0.
         dual_stack: whether it reaches IPv4 addresses through an IPv6 socket.
-        unsent: whether `losses` has something to tell of sending.
-        source: the address of this host to speak from under a wildcard; None leaves that to the kernel.
+        unsent: whether `losses` has lost sends to report.
+        source: the address of this host to send from under a wildcard; None leaves that to the kernel.
         saw_errors: whether the last `receive`, or a `send` since the one before, drained errors, or nothing at all
             was found. uvloop stops watching a socket that had an error when it looked: remove the reader and add
             it again when this is set.
@@ -131,10 +131,10 @@ class UdpSocket:
 
     @classmethod
     def take_over(cls, given: socket.socket) -> "UdpSocket":
-        """Use a socket that is bound already; ``given`` itself is no socket any more.
+        """Take over a bound socket; ``given`` itself is no longer a socket afterwards.
 
         Raises:
-            ConfigError: if it is no UDP socket, or not bound. It stays as it is.
+            ConfigError: if it is not a UDP socket, or not bound. It is left as it is.
         """
         if given.family not in (socket.AF_INET, socket.AF_INET6) or given.type != socket.SOCK_DGRAM:
             raise ConfigError(f"bind: give a UDP socket, not {given!r}")
@@ -200,7 +200,7 @@ class UdpSocket:
         return True
 
     def send(self, payload: bytes, destination: Address, on_refused: OnRefused) -> bool:
-        """Send a datagram, or drop it where the network or its buffers don't take it just now.
+        """Send a datagram, or drop it if the network or its buffers don't take it now.
 
         Refusals of earlier datagrams that surface meanwhile are handed to ``on_refused``.
 
@@ -232,12 +232,13 @@ class UdpSocket:
         return self._drop(payload, number)
 
     def count_unsent(self, size: int, number: int) -> None:
-        """A datagram of ``size`` bytes was not sent, here or through another socket of the node, for that error."""
+        """Count a datagram of ``size`` bytes that was not sent, here or through another socket of the node, because of
+        ``error``."""
         self._losses.refused(size, number)
         self.unsent = True
 
     def losses(self) -> Losses | None:
-        """What the system did not send, or dropped unread, since the last call; None if there was nothing."""
+        """What the system did not send, or dropped unread, since the last call; None if nothing."""
         losses = self._losses.take()
         self.unsent = False
         if losses is not None and losses.overflowed and not self._overflowed:
@@ -246,15 +247,15 @@ class UdpSocket:
         return losses
 
     def trouble(self) -> Notice | None:
-        """What to warn of next: why nothing gets to some destination, once for each, and the first time that more came
-        than was read; None if there is no more."""
+        """The next warning: why nothing gets to some destination, once for each, and the first time that more came than
+        was read; None if there is no other."""
         return self._troubles.popleft() if self._troubles else None
 
     def speak_from(self, host: str) -> None:
-        """Send from ``host`` where that is an address of this host and the socket is bound to a wildcard.
+        """Send from ``host``, if that is an address of this host and the socket is bound to a wildcard.
 
-        Whatever goes, during `receive`, to where a datagram came from is an answer: it leaves from the address that was
-        asked. Where the system can't, or the destination is out of reach from there, the kernel chooses.
+        During `receive`, what is sent to the source of a datagram is an answer, and leaves from the address that was
+        asked. If the system can't do that, or the destination can't be reached from there, the kernel chooses.
         """
         if self.address.host in _WILDCARDS:
             usable = family_of(host) in self.reachable_families and is_local(host)
@@ -315,7 +316,7 @@ class UdpSocket:
             self._scopes[host] = scope_id
 
     def _target(self, destination: Address) -> tuple[str, int] | tuple[str, int, int, int] | None:
-        """What the kernel calls ``destination``, never a name to resolve; None if out of reach of this family."""
+        """The kernel's form of ``destination``, never a name to resolve; None if this family can't reach it."""
         host, port = destination
         if ":" not in host:
             if not self._v6:
@@ -343,12 +344,12 @@ class UdpSocket:
 
 
 def route_source(destination: Address | None, family: int = socket.AF_INET, *, scope_id: int = 0) -> str | None:
-    """The address this host would send from, to ``destination`` or, if None, by the default route of ``family``.
+    """The address from which this host would send to ``destination`` or, if None, by the default route of ``family``.
 
     Nothing is sent: connecting a UDP socket only asks the routing table.
 
     Returns:
-        A numeric host, or None where there is no route.
+        A numeric host, or None if there is no route.
 
     Raises:
         BindError: if no socket can be had to ask with.
@@ -415,7 +416,7 @@ def _set_options(sock: socket.socket, *, wildcard: bool) -> bool:
 
 
 def _hear_of_refusals(sock: socket.socket, *, dual_stack: bool) -> None:
-    """Have the kernel keep errors with the datagrams that they are about, where it can."""
+    """Have the kernel keep errors with the datagrams that caused them, if it can."""
     if LINUX:
         try:
             if sock.family == socket.AF_INET6:

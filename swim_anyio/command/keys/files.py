@@ -102,7 +102,7 @@ def run_drop(file: str, identifier: str, cluster: str | None) -> int:
     if identifier == ids[0]:
         raise KeyInvalid(f"{identifier} is the preferred key of {file}: put another one first (swim keys add {file})")
     take_out(file, list(held)[ids.index(identifier)])
-    write(f"{file}: {identifier} is gone. Copy the file to every host; what that key sealed is not opened any more.")
+    write(f"{file}: {identifier} is gone. Copy the file to every host; what that key sealed can no longer be opened.")
     return 0
 
 

@@ -73,7 +73,7 @@ def drop(
     identifier: Annotated[str, Argument(metavar="ID", show_default=False, help="Of the key, as `list` prints it.")],
     cluster: Cluster = None,
 ) -> int:
-    """Take a key out of a file: the last step of a rotation. What it sealed is not opened any more."""
+    """Take a key out of a file: the last step of a rotation. What it sealed can no longer be opened."""
     from .files import run_drop
 
     return run_drop(file, identifier, cluster)

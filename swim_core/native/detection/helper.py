@@ -30,7 +30,7 @@ MAX_WATCHES = 4_096  # bounds how much members that ask for help can make this n
 
 
 class _Rumoured(msgspec.Struct):
-    """One that is no member here, and who asked about it when, by short id."""
+    """A run that isn't a member here, and when each accuser asked about it, by short id."""
 
     rumour: Rumour
     accusers: dict[int, float] = msgspec.field(default_factory=dict)

@@ -8,7 +8,7 @@ see. One watch may serve both parts.
     HELPING    others asked this node to look; it votes on what it sees
     ACCUSING   its own probe failed: helpers are asked, and their votes are gathered
     POLLING    the silence is old enough for a verdict: helpers and the member are asked for the last word
-    OVER       life was shown, a verdict was given, here or elsewhere, or nobody asks any more
+    OVER life was shown, a verdict was given, here or elsewhere, or nobody asks any longer
 
 `NEXT` says which stages may follow which. An accuser remains one until the end. A watch goes back from POLLING to
 ACCUSING when its silence is no longer old enough, because most others fell silent as well, which triples the tolerance,

@@ -168,7 +168,7 @@ class Joiner:
         return len(self.addresses)
 
     def leave(self, now: float) -> bool:
-        """Ask nobody any more, and say goodbye to the seeds that may have let this node in without its knowing yet.
+        """Stop asking, and say goodbye to the seeds that may have let this node in without its knowing yet.
 
         Such a seed was shown the claim, and its answer has not come. To this node it is no member, so no other
         goodbye reaches it. It would find the process gone, and call that a death.
