@@ -51,7 +51,7 @@ class KeyFile:
             self._seen = None
             raise KeyInvalid(f"the key file {self.path} can't be read: {error.strerror or error}") from error
         if len(data) > MAX_SIZE:
-            raise KeyInvalid(f"the key file {self.path} has more than {MAX_SIZE} bytes: it is none")
+            raise KeyInvalid(f"the key file {self.path} has more than {MAX_SIZE} bytes, which is too large for one")
         try:
             text = data.decode()
         except UnicodeDecodeError:
@@ -67,7 +67,7 @@ class KeyFile:
 
     def _check(self, found: os.stat_result) -> None:
         if not stat.S_ISREG(found.st_mode):
-            raise KeyInvalid(f"the key file {self.path} is no file")
+            raise KeyInvalid(f"the key file {self.path} is not a file")
         if os.name != "posix":
             return
         if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):

@@ -146,7 +146,7 @@ class LogWriter:
         self.__init__()  # type: ignore[misc]
 
     def _loss(self, line: Line) -> Line:
-        node, text = line.args[0], "%s: %d lines of the log were lost here: what handles them is too slow"
+        node, text = line.args[0], "%s: %d lines of the log were lost here: the log handlers are too slow"
         extra = {"node": node, "event": "lines_lost", "count": self._lost}
         return line._replace(level=WARNING, text=text, args=(node, self._lost), extra=extra, error=None)
 

@@ -41,7 +41,7 @@ class Peers:
         self._failed = False
 
     def read(self) -> list[Address]:
-        """Addresses to ask: a sample of the readable lines; none if there is no file."""
+        """Addresses to ask: a sample of the readable lines; none if there is not a file."""
         try:
             if not self._path.is_file():
                 if self._path.exists():

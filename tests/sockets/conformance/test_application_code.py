@@ -188,7 +188,7 @@ def test_lines_that_wait_have_a_bound_and_what_is_lost_is_counted() -> None:
             wait_until(lambda: len(handler.records) == MOST)
             engine_of(node).act(lambda *_: config.node.events.append(Reconnected()))
         assert [record.getMessage() for record in handler.records[MOST:]] == [
-            "ann: 10 lines of the log were lost here: what handles them is too slow",
+            "ann: 10 lines of the log were lost here: the log handlers are too slow",
             "ann: other members are heard again",
         ]
 
