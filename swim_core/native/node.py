@@ -197,7 +197,7 @@ class Node:
         entry = self._other(name)
         if entry.live:
             raise UnknownMember(
-                f"{name!r} is live, so the next news of it would bring it back: only members that are gone can be removed"
+                f"{name!r} is live, so the next news of it would bring it back: only members that are gone are removed"
             )
         now = self._health.advance(now)
         self._table.forget(entry)

@@ -142,7 +142,7 @@ def refusal(path: Path) -> str:
         (lambda path: path.write_bytes(b"\xff\xfe"), "is not text"),
         (lambda path: path.write_bytes(bytes(70_000)), "more than 65536 bytes"),
         (lambda path: (path.unlink(), path.mkdir()), "no file|Is a directory"),
-        (make_pipe, "no file"),
+        (make_pipe, "not a file"),
         (lambda path: path.chmod(0o620), "others may write to the key file .*: chmod 600"),
         (lambda path: path.write_text(OLD.reader_of("").reveal()), "a reader's key"),
     ],
