@@ -1,4 +1,4 @@
-"""What the failure detector bears, attacked in the simulator: the tables of docs/protocol.md, "Attacked".
+"""What the protocol bears, attacked in the simulator: the tables of docs/attacks.md, and some of docs/protocol.md.
 
     python tests/bench/attacks.py suspicion overload     # two of them
     python tests/bench/attacks.py all --seeds 3
@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping
 from attacks_ends import mass, partitions, survivors
 from attacks_ghosts import ghosts, growth
 from attacks_gray import dark, overload, suspicion
+from attacks_paths import gray
+from attacks_restarts import flapping, restarts
 
 EXPERIMENTS: Mapping[str, tuple[Callable[..., None], int]] = {  # and the runs of a row, unless told otherwise
     "suspicion": (suspicion, 1),
@@ -23,6 +25,9 @@ EXPERIMENTS: Mapping[str, tuple[Callable[..., None], int]] = {  # and the runs o
     "survivors": (survivors, 1),
     "mass": (mass, 1),
     "partitions": (partitions, 1),
+    "gray": (gray, 1),
+    "flapping": (flapping, 1),
+    "restarts": (restarts, 1),
     "ghosts": (ghosts, 1),
     "growth": (growth, 2),
 }
