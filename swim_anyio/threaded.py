@@ -30,9 +30,9 @@ T = TypeVar("T")
 class ThreadedEngine(BaseEngine):
     """Runs a node in the protocol thread of `swim_threads`.
 
-    Who looks or acts takes the thread's lock, which it holds for no longer than it takes to answer what has just
-    arrived. The loop sleeps through all that: it is woken, once for whatever has come up since, when a reader waits
-    for an event, when the goodbye has been said, at a failure and at the end.
+    `look` and `act` take the thread's lock, which the thread holds only while it answers what has just arrived. The
+    loop sleeps through all that. It is woken when a reader waits for an event, when the goodbye has been said, at a
+    failure and at the end, once for everything that has come up since.
     """
 
     threadsafe = True
