@@ -12,7 +12,7 @@ from swim_core.smudge import encode
 
 STRANGER = Address("10.0.99.99", 9999)
 DEATH, REVIVAL = 7 * I, 3 * I  # as without a forger (test_smudge_cluster)
-REVIVAL_OF_REAL = 10.0  # ditto (test_smudge_company)
+REVIVAL_OF_REAL = 10.0  # as in test_smudge_company
 VICTIM = "node-1"  # what is forged of a third node is forged of this one
 
 Forgeries = pytest.mark.parametrize("forgery", FORGERIES)

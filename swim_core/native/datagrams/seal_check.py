@@ -1,4 +1,4 @@
-"""What the seal of a datagram says of its sender, on a node that has keys."""
+"""What the seal of a datagram says about its sender, on a node that has keys."""
 
 from collections import deque
 from hashlib import blake2b
@@ -24,14 +24,14 @@ __all__ = ["UNBOUND", "SealCheck", "make_sealer", "unlike"]
 
 SEALED_OVERHEAD = 180  # bytes besides a broadcast's payload, at most; `Settings` allows for 150 without a seal
 UNBOUND = frozenset((Ping, Join, Announce, Ask, Tell))
-"""What is sealed for whatever run is there: that is not known, or, of PING, the message says it itself."""
+"""Messages sealed for any run: the receiver's run is not known, or, with PING, the message names it."""
 
 
 def make_sealer(keys: Keys, config: Settings, clock: ClusterClock, entropy: bytes) -> Sealer:
-    """What seals for a node with these keys.
+    """Make what seals for a node with these keys.
 
     Raises:
-        ConfigError: if the keys can't be used, or settings do not go with any.
+        ConfigError: if the keys can't be used, or if the settings don't allow sealing.
     """
     most = config.max_datagram - SEALED_OVERHEAD
     if config.max_broadcast > most:
@@ -61,22 +61,22 @@ def unlike(sealer: Sealer, table: MemberTable) -> tuple[int, int]:
 
 
 class Asks(Protocol):
-    """What knows whether this node wants to be let in somewhere."""
+    """Knows whether this node wants to be let in somewhere."""
 
     @property
     def asks(self) -> bool:
-        """Whether there is anybody whom it asks."""
+        """Whether this node asks anybody to let it in."""
 
 
 class SealCheck:
-    """Looks at seals.
+    """Checks seals.
 
     Args:
         sealer: of this node.
-        clock: what the cluster holds the time to be.
+        clock: the cluster time.
         table: of members.
-        joiner: tells whether this node may not know that time yet.
-        tolerance: seconds that the clock of a run not heard before may be off it.
+        joiner: says whether this node may not know that time yet.
+        tolerance: by how many seconds the clock of an unknown run may differ from it.
         events: for the application.
     """
 
@@ -98,13 +98,13 @@ class SealCheck:
         self._notices = UnsealedNotices(events)
 
     def dropped(self, reason: DropReason, data: bytes, source: Address | tuple[str, int], now: float) -> None:
-        """A datagram was not opened."""
+        """Report a datagram that was not opened."""
         self._notices.note(reason, data, source, now)
 
     def judge(
         self, sender: Sender, seal: Opened | None, envelope: Envelope, size: int, now: float
     ) -> DropReason | None:
-        """Note in ``sender`` what the seal says; or why the datagram is dropped."""
+        """Note in ``sender`` what the seal says; returns the reason if the datagram is dropped."""
         if seal is None:
             if sender.flags & Flags.OPENS and sender.entry is not None:
                 self._sealer.runs.opens(sender.short_id)
@@ -113,7 +113,7 @@ class SealCheck:
         message = envelope.message
         kind = type(message)
         if (kind is Ask) is not (seal.sender == 0):
-            return DropReason.UNDECODABLE  # members ask nothing as tools do, and these say nothing else
+            return DropReason.UNDECODABLE  # members don't ask as tools do, and tools do nothing else
         if not seal.bound:
             if kind not in UNBOUND:
                 return DropReason.UNDECODABLE
@@ -123,7 +123,7 @@ class SealCheck:
         return None
 
     def _meet(self, sender: Sender, seal: Opened, size: int, now: float) -> None:
-        """Of this run nothing was opened before: is it speaking now, or was this recorded?"""
+        """Judge the first datagram opened of a run: is the run speaking now, or was this recorded?"""
         if abs(seal.time - self._clock.read(now)) <= self._tolerance and self._settled:
             self._sealer.take(seal)
         else:
@@ -132,5 +132,6 @@ class SealCheck:
 
     @property
     def _settled(self) -> bool:
-        """Whether this node knows the time of its cluster: it has members or took it over, or joins nobody."""
+        """Whether this node knows the time of its cluster: it has members, has taken over that time, or joins
+        nobody."""
         return self._table.live_count > 1 or self._clock.moved > 0 or not self._joiner.asks

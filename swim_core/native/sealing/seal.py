@@ -1,4 +1,4 @@
-"""The seal around a datagram: its header, what is authenticated with it, and what tells a copy.
+"""The seal around a datagram: its header, what is authenticated, and how copies are recognized.
 
     0      version = 1
     1      flags, SEALED among them; BOUND: the receiver's short id is authenticated too, and not sent
@@ -9,9 +9,8 @@
     24..   AEAD of: the end of the id of the key that the sender prefers (2 bytes), the body without its sender
     ..     tag (16)
 
-The nonce is bytes 12 to 23, and all of the header is authenticated. No entropy is needed for a datagram, and no
-two of one node have the same nonce; should a cloned machine use one twice, this cipher tells only whether both said
-the same.
+The nonce is bytes 12 to 23, and the whole header is authenticated. A datagram needs no entropy, and no two of one node
+have the same nonce. If a cloned machine uses a nonce twice, this cipher reveals only whether both texts were equal.
 """
 
 from struct import Struct
@@ -48,25 +47,28 @@ OVERHEAD = 27
 """Bytes by which a sealed datagram exceeds a plain one, at most."""
 MIN_SIZE = HEADER_SIZE + PREFERS + 1 + TAG_SIZE
 MAX_COUNTER = 2**32 - 1
-NEARLY = 2**20  # counters before the end at which a node begins a new run, long before they are used up
-FORMER = 60.0  # seconds for which what was sealed for a node's last short id is opened: it may be on its way
+NEARLY = 2**20  # counters before the end at which a node begins a new run, long before they run out
+FORMER = 60.0  # seconds for which datagrams sealed for a node's last short id are opened: they may be on their way
 NONCE = slice(12, 24)
 _BOUND_SEAL = SEALED | BOUND
 _unpack, _pack = HEADER.unpack_from, HEADER.pack
 _HEADS = [bytes((head,)) for head in range(256)]
-_ONE, _FIFTEEN = 0x91, 0x9F  # headers of arrays of one item and of fifteen: with one more these would not be short
+_ONE, _FIFTEEN = (
+    0x91,
+    0x9F,
+)  # headers of arrays of one item and of fifteen; with one more item the header is no longer one byte
 
 
 class Opened(msgspec.Struct, gc=False):
-    """What the seal of a datagram told.
+    """What the seal of a datagram said.
 
     Attributes:
         sender: its short id; 0 for a tool.
-        key: which it was sealed with; what answers it is sealed with the same.
-        bound: whether it was for this very run and no other.
-        known: whether something of this run was taken before, so that this is certainly no copy.
+        key: the key that it was sealed with; answers are sealed with the same.
+        bound: whether it was for this very run.
+        known: whether something from this run was taken before, so that this is certainly not a copy.
         time: the sender's cluster time, ms.
-        counter: of the sender.
+        counter: the sender's.
         prefers: the end of the id of the key that it prefers.
     """
 
@@ -80,23 +82,23 @@ class Opened(msgspec.Struct, gc=False):
 
 
 class Time(Protocol):
-    """Where the cluster time is read."""
+    """A source of cluster time."""
 
     def read(self, now: float) -> int:
         """In ms."""
 
 
 class Seal(Protocol):
-    """What hides and authenticates the bodies of datagrams; see `Codec`."""
+    """Encrypts and authenticates the bodies of datagrams; see `Codec`."""
 
     def key_for(self, peer: int, key: RingKey | None) -> RingKey | None:
-        """What to seal with for the run ``peer``, whose question came in ``key``; None: it is told in plain text."""
+        """The key to seal with for the run ``peer``, whose question came in ``key``; None for plain text."""
 
     def seal(self, flags: int, sender: int, body: bytes, key: RingKey, bound_to: int, now: float) -> bytes:
-        """The datagram of a body, which is made in the name of 0."""
+        """The datagram of a body, whose sender is 0."""
 
     def open(self, data: bytes, flags: int, now: float) -> tuple[Opened, bytes] | DropReason:
-        """What the seal told, and the text that it hid; or why there is none."""
+        """What the seal said, and the text inside; or the reason why it was not opened."""
 
     @property
     def plain(self) -> bool:
@@ -104,17 +106,17 @@ class Seal(Protocol):
 
 
 def _end_of(ring: KeyRing) -> bytes:
-    """How a node says which key it prefers."""
+    """The end of the id of the key that the node prefers."""
     return (ring.preferred.id & SHORT).to_bytes(PREFERS, "big")
 
 
 def without_sender(body: bytes) -> bytes:
-    """The body of a datagram, made in the name of 0, as it is sealed: the sender stands in the header."""
+    """The body of a datagram, whose sender is 0, as it is sealed: without the sender, which is in the header."""
     return _HEADS[body[0] - 1] + body[2:]
 
 
 def with_sender(text: bytes, data: bytes) -> bytes | None:
-    """The body of a datagram from what its seal hid, and its header; None if that can be none."""
+    """The body of a datagram, from the text in its seal and its header; None if that can't be one."""
     head = text[PREFERS]
     if not _ONE <= head < _FIFTEEN:
         return None
@@ -122,13 +124,13 @@ def with_sender(text: bytes, data: bytes) -> bytes | None:
 
 
 class Sealer:
-    """Seals what one node says, and opens what it is told, each datagram once.
+    """Seals the datagrams of one node, and opens those that it receives, each once.
 
     Args:
         ring: its keys.
-        time: the cluster's.
-        counter: where the counter starts, at random below 2^31.
-        most_runs: of which is kept what has come; see `Runs`.
+        time: the cluster time.
+        counter: where the counter starts: a random number below 2^31.
+        most_runs: how many runs are remembered; see `Runs`.
         plain: whether plain datagrams are taken too.
 
     Attributes:
@@ -155,34 +157,35 @@ class Sealer:
         return f"<Sealer {self.ring!r}>"
 
     def be(self, short_id: int, now: float) -> None:
-        """This node goes by another short id; what was sealed for the last one is opened for a minute more."""
+        """Use another short id; datagrams sealed for the last one are opened for a minute longer."""
         if short_id != self.own:
             self._former, self._renamed = self.own, now
             self.own, self._own_bytes = short_id, short_id.to_bytes(8, "big")
 
     def use(self, ring: KeyRing) -> None:
-        """Other keys from now on."""
+        """Use other keys from now on."""
         self.ring = ring
         self._prefers = _end_of(ring)
         self.runs.use(ring)
 
     def agrees(self, run: Run) -> bool:
-        """Whether that run prefers the same key as this node, as far as it has said."""
+        """Whether that run prefers the same key as this node, as far as is known."""
         return not run.sealed or run.prefers == self.ring.preferred.id & SHORT
 
     @property
     def nearly_spent(self) -> bool:
-        """Whether the counter comes to its end: then this node must begin a new run, and call `start_over`."""
+        """Whether the counter is about to run out: then this node must begin a new run, and call `start_over`."""
         return self._counter > MAX_COUNTER - NEARLY
 
     def start_over(self, counter: int) -> None:
-        """Count anew, in a new run."""
+        """Restart the counter, in a new run."""
         self._counter = counter
 
     # ------------------------------------------------------------------ out
 
     def key_for(self, peer: int, key: RingKey | None) -> RingKey | None:
-        """See `Seal`: what that run prefers, else what it asked in, else what this node prefers."""
+        """See `Seal`: the key that the run prefers, else the one that it asked in, else the one that this node
+        prefers."""
         run = self._runs.get(peer)
         if run is not None:
             return run.key
@@ -204,8 +207,8 @@ class Sealer:
     # ------------------------------------------------------------------ in
 
     def open(self, data: bytes, flags: int, now: float) -> tuple[Opened, bytes] | DropReason:
-        """See `Seal`. The caller says with `take` that what was opened is no recording, where it is the first of its
-        run.
+        """See `Seal`. If this is the first datagram of its run, the caller confirms with `take` that it is not a
+        recording.
         """
         if len(data) < MIN_SIZE:
             return DropReason.BAD_HEADER
@@ -213,7 +216,7 @@ class Sealer:
         key = self.ring.by_id.get(key_id)
         if key is None:
             return DropReason.UNKNOWN_KEY
-        if key.reader and sender:  # a reader can but ask: as no member, whatever it says
+        if key.reader and sender:  # a reader can only ask questions, and is not a member
             return DropReason.UNOPENED
         run = self._runs.get(sender)
         if run is not None and run.has_seen(counter):
@@ -235,7 +238,7 @@ class Sealer:
         return Opened(sender, key, bound != 0, known, time_high << 32 | time_low, counter, prefers), text
 
     def _open_former(self, key: RingKey, data: bytes, now: float) -> bytes | None:
-        """What was sealed for the last short id of this node, if it had it a moment ago."""
+        """Open a datagram sealed for this node's last short id, if it had that a moment ago."""
         if not self._former or now - self._renamed > FORMER:
             return None
         header = data[:HEADER_SIZE]
@@ -245,6 +248,6 @@ class Sealer:
             return None
 
     def take(self, opened: Opened) -> None:
-        """What was opened is no recording: from now on each datagram of its run counts once."""
+        """Confirm that a datagram is not a recording: from now on each datagram of its run counts once."""
         if opened.sender:
             self.runs.take(opened.sender, opened.counter, opened.key, opened.prefers)

@@ -1,4 +1,5 @@
-"""The seal of a tool, which is no member: it asks with a key of members or of readers, and is told with the same."""
+"""The seal of a tool, which isn't a member: it asks with a member's or a reader's key, and is answered with the
+same."""
 
 from random import Random
 
@@ -12,15 +13,15 @@ __all__ = ["ToolSeal"]
 
 
 class ToolSeal:
-    """Seals questions, and opens answers. What tells an old answer is the number in the question, not this.
+    """Seals questions, and opens answers. An old answer is recognized by the number in the question, not by the seal.
 
     Args:
-        keys: in the order in which they are tried.
+        keys: keys, in the order in which they are tried.
         label: of the cluster.
-        random: of real entropy, or, in simulation, of a seed.
+        random: from real entropy or, in simulation, from a seed.
 
     Raises:
-        KeyInvalid: if there is none that can be used.
+        KeyInvalid: if no key can be used.
         SealingUnavailable: if the package that seals is missing or too old.
     """
 
@@ -31,7 +32,7 @@ class ToolSeal:
         self._random = random
 
     def turn(self) -> None:
-        """No answer came: try the next key."""
+        """Try the next key, since no answer came."""
         self._keys.append(self._keys.pop(0))
 
     def key_for(self, peer: int, key: RingKey | None) -> RingKey | None:
@@ -39,7 +40,7 @@ class ToolSeal:
         return self._keys[0]
 
     def seal(self, flags: int, sender: int, body: bytes, key: RingKey, bound_to: int, now: float) -> bytes:
-        """See `Seal`. Time and counter are random: nobody looks at them."""
+        """See `Seal`. Time and counter are random, since nobody looks at them."""
         high, low, counter = (self._random.getrandbits(bits) for bits in (16, 32, 32))
         header = HEADER.pack(VERSION, flags | SEALED, key.id, sender, high, low, counter)
         return header + key.encrypt(

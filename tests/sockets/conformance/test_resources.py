@@ -122,7 +122,7 @@ def no_more_descriptors() -> Iterator[None]:
 
 
 def test_without_descriptors_a_node_goes_on_and_does_not_spin(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that can't be accepted stays in the queue, where it makes the listener ready for ever."""
+    """A connection that can't be accepted stays in the queue, where it keeps the listener ready all the time."""
     refused: list[Socket] = []
 
     def accept(sock: Socket) -> tuple[Socket, Any]:

@@ -1,7 +1,7 @@
 """Blocks that hold a lock can be left by an exception at any instruction, on every Python: read from the source.
 
 Python 3.12 and 3.13 leave the jump at the bottom of a loop outside of what `with` and `try` around it cover, also that
-of a comprehension. An exception that a signal handler raises just there leaves the lock held for ever.
+of a comprehension. An exception that a signal handler raises just there leaves the lock held for good.
 """
 
 import ast

@@ -384,7 +384,7 @@ def test_a_difference_is_told_and_the_join_goes_on(
     assert last_join(newcomer_side).cookie == b"c"
 
 
-# ------------------------------------------------------------------ for ever
+# ------------------------------------------------------------------ again and again
 
 
 def attempts(hand: Hand, to: Address = SEED) -> list[float]:
