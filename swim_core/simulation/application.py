@@ -1,4 +1,4 @@
-"""An application on a simulated process: it is told its node's events, and acts through a node with the usual verbs."""
+"""An application on a simulated process: it gets its node's events, and acts through a node with the usual verbs."""
 
 from collections.abc import Callable, Iterable, Mapping
 from random import Random
@@ -16,14 +16,14 @@ T = TypeVar("T")
 
 
 class Application(Protocol):
-    """What a program is while it runs: any object with this method."""
+    """A running program: any object with this method."""
 
     def on_event(self, event: Event) -> None:
-        """The node has told something. May act at once; what it raises ends the simulation's run."""
+        """Take an event of the node. May act at once; an exception ends the simulation's run."""
 
 
 class Host(Protocol):
-    """What a `SimulatedNode` uses of the process that it stands for."""
+    """What a `SimulatedNode` needs of its process."""
 
     @property
     def label(self) -> str: ...
@@ -49,7 +49,7 @@ class Host(Protocol):
 
 
 class _Engine:
-    """A `NodeEngine` in virtual time: nothing waits, and there are no names to be resolved."""
+    """A `NodeEngine` in virtual time: nothing waits, and there are no names to resolve."""
 
     __slots__ = ("_process",)
 
@@ -72,8 +72,8 @@ class _Engine:
 class SimulatedNode(NodeFace[_Engine]):
     """The node of one run of one simulated process, as its application holds it.
 
-    Nouns and verbs are those of the adapters' nodes; time is virtual, so nothing waits. While the process stalls
-    nothing of the application runs; once it has ended, never again.
+    Its views and verbs are those of the adapters' nodes; time is virtual, so nothing waits. While the process stalls,
+    nothing of the application runs, and nothing does once it has ended.
 
     Attributes:
         random: for the application's own use, seeded from the simulation's seed, the process and its run.
@@ -96,20 +96,20 @@ class SimulatedNode(NodeFace[_Engine]):
         self._process.update_metadata(metadata)
 
     def leave(self) -> None:
-        """Say goodbye; the process ends when that has been told, about 250 ms later."""
+        """Say goodbye; the process ends when that is done, about 250 ms later."""
         self._process.leave()
 
     def clock(self) -> float:
-        """This process's own monotonic clock, seconds; it agrees with no other's."""
+        """This process's own monotonic clock, in seconds; it differs from every other's."""
         return self._process.clock
 
     def after(self, seconds: float, call: Callable[..., object], *arguments: Any) -> Timer:
-        """Have ``call(*arguments)`` happen that much later by this clock; ``cancel()`` what this returns to prevent it.
+        """Call ``call(*arguments)`` that much later by this clock; ``cancel()`` the result to prevent it.
 
-        A timer that falls into a stall is late, and comes after what has arrived; the end of the process ends it.
+        A timer that falls into a stall is late, and comes after what has arrived. It ends with the process.
         """
         return self._process.after(seconds, call, *arguments)
 
 
 Program = Callable[[SimulatedNode], Application]
-"""What starts with each run of a process: a class whose instances are told events, say."""
+"""Makes the application of each run of a process: for example a class whose instances get events."""

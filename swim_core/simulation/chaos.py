@@ -1,4 +1,4 @@
-"""Seeded chaos, then calm: a scenario of harm, with all invariants on watch."""
+"""Seeded chaos, then calm: a scenario of harm, during which all invariants are checked."""
 
 from collections import Counter
 from random import Random
@@ -17,7 +17,7 @@ from .simulation import Simulation
 __all__ = ["Chaos", "Report"]
 
 JOIN_UP_TO = 64  # members that really join; more start formed, since a thousand joins are a test of their own
-KEPT = 0.6  # the share of acts that a run of a varied scenario keeps
+KEPT = 0.6  # the share of acts that a varied run of a scenario keeps
 DISPENSABLE = 4  # acts from here on, in the order of the scenario, may be left out: a run must do something, and end it
 
 
@@ -52,21 +52,21 @@ def _size(chaos: "Chaos") -> int:
 
 @attrs.frozen(kw_only=True)
 class Chaos:
-    """A script of harm, drawn from ``seed``: the same one does the same run.
+    """A script of harm, drawn from ``seed``: equal seeds give equal runs.
 
-    At least two thirds of the members run at any time, save in scenarios that say otherwise, stalls stay below the
-    stall tolerance, and losses below one in ten: what the protocol promises holds all the time, so every invariant
-    is on watch.
+    At least two thirds of the members run at any time, except in scenarios that say otherwise, stalls are shorter than
+    the stall tolerance, and fewer than one in ten datagrams are lost. So what the protocol promises holds all the time,
+    and every invariant is checked.
 
     Attributes:
         seed: a whole number.
         members: how many there are at first; as the scenario says by default.
         seconds: of virtual time in which harm is done; by default as the scenario says.
-        scenario: what is done; a name out of `SCENARIOS`, or one of your own.
+        scenario: what is done; a name from `SCENARIOS`, or a scenario of your own.
         config: of the nodes; the native protocol on a local network by default.
         bounds: what the protocol promises; the native protocol's by default.
-        tripwires: whether nodes keep TCP connections too; by default as the scenario says, else every second
-            run or so, by the seed.
+        tripwires: whether nodes also keep TCP connections; by default as the scenario says, otherwise in about every
+            second run, depending on the seed.
         sealed: whether nodes have a key.
     """
 
@@ -87,7 +87,7 @@ class Chaos:
 
     @property
     def replay(self) -> str:
-        """The command that does this run again, given the default settings."""
+        """The command that repeats this run, if it has the default settings."""
         return (
             f"python -m swim_core.simulation --scenario {self.scenario.name} --runs 1 --seed {self.seed}"
             f" --members {self.members} --seconds {self.seconds:g}{' --sealed' if self.sealed else ''}"
@@ -127,7 +127,7 @@ class Chaos:
         )
 
     def _finish(self, simulation: Simulation) -> None:
-        """See that broadcasts still reach everybody, and that nothing goes on waiting."""
+        """Check that broadcasts still reach everybody, and that nothing is left waiting."""
         if not self.scenario.honest:
             watch_deliveries(simulation, honest=False)
         simulation.run_for(self.bounds.death_known)
@@ -158,7 +158,7 @@ class Chaos:
 
 
 def _faults(simulation: Simulation) -> Counter[str]:
-    """What was done, and the proof of it on the network."""
+    """What was done, and its traces on the network."""
     traffic = simulation.network.traffic
     faults = simulation.faults + Counter(
         {

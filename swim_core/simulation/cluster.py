@@ -35,10 +35,10 @@ Label = str | Process
 
 class _CanAdopt(Protocol):
     def formed_cluster(self, members: Iterable[Member]) -> Any:
-        """What `adopt` takes, made once for all nodes."""
+        """Make what `adopt` takes, once for all nodes."""
 
     def adopt(self, formed: Any, *, now: float) -> None:
-        """Hold the members of a formed cluster as live, as after long acquaintance, and raise no events about them."""
+        """Take over the members of a formed cluster as if long known, without events about them."""
 
 
 class Cluster:
@@ -114,7 +114,7 @@ class Cluster:
         if error is not None:
             self._sign(error)
 
-    # looking
+    # views
 
     @property
     def now(self) -> float:
@@ -406,7 +406,7 @@ class Cluster:
 
 @contextmanager
 def _without_collections() -> Iterator[None]:
-    """Keep Python from searching a million new objects for garbage, over and over, which takes most of the time."""
+    """Keep Python from searching a million new objects for garbage repeatedly, which would take most of the time."""
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -417,5 +417,5 @@ def _without_collections() -> Iterator[None]:
 
 
 def identity(member: Member) -> tuple[str, int, int]:
-    """What two views must hold alike of a live member: name, epoch, incarnation."""
+    """What two views must agree on about a live member: name, epoch, incarnation."""
     return (member.name, member.epoch, member.incarnation)

@@ -1,4 +1,4 @@
-"""Entries that many tables have in common, until one has to do with the member in question."""
+"""Entries that many tables share, until one of the tables has contact with the member."""
 
 from collections.abc import Mapping, Sequence
 from typing import Generic, TypeVar
@@ -11,11 +11,11 @@ K = TypeVar("K")
 
 
 class Copies(dict[int, Entry]):
-    """A table's own copies of entries, by their place in the formed cluster; each is made when it is first asked for.
+    """A table's own copies of entries, by their place in the formed cluster; each is made when it is first needed.
 
     Args:
         entries: of the formed cluster.
-        now: when the table learned of all.
+        now: when the table learned of them.
     """
 
     __slots__ = ("_entries", "_now")
@@ -31,7 +31,7 @@ class Copies(dict[int, Entry]):
 
 
 class SharedIndex(Generic[K]):
-    """What a dict would be that began with a copy of every entry; see `swim_core.native.table.indexes.Index`.
+    """Behaves like a dict that begins with a copy of every entry; see `swim_core.native.table.indexes.Index`.
 
     Args:
         places: in the formed cluster, by key.
@@ -43,7 +43,7 @@ class SharedIndex(Generic[K]):
     def __init__(self, places: Mapping[K, int], copies: Copies) -> None:
         self._places = places
         self._copies = copies
-        self._changed: dict[K, Entry | None] = {}  # None: it has gone
+        self._changed: dict[K, Entry | None] = {}  # None if the entry is gone
 
     def get(self, key: K, /) -> Entry | None:
         """The entry of a key, or None."""

@@ -1,4 +1,4 @@
-"""A seal for observers of a sealed cluster: it opens what any of its members could, and as often as it likes."""
+"""A seal for observers of a sealed cluster: it opens whatever any member could, any number of times."""
 
 from collections.abc import Callable, Iterable
 
@@ -16,12 +16,12 @@ class _Never:
 
 
 class Eavesdropper(Sealer):
-    """Opens sealed datagrams for whomever they are. It keeps nothing of what it opened, so none is a copy.
+    """Opens sealed datagrams, whoever they are for. It remembers none, so none counts as a copy.
 
     Args:
         keys: of the cluster.
         label: of the cluster.
-        runs: the short ids that they may be for.
+        runs: the short ids of possible receivers.
     """
 
     def __init__(self, keys: Keys, label: str, runs: Callable[[], Iterable[int]]) -> None:

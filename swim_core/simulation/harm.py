@@ -1,4 +1,4 @@
-"""Harm that can come to a cluster, drawn from a seed: the acts that scenarios are made of."""
+"""Harm to a cluster, drawn from a seed: the acts that make up scenarios."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -14,7 +14,7 @@ from .simulation import Simulation
 __all__ = ["Act", "Acts", "Harm"]
 
 Act = Callable[["Harm"], None]
-"""Does one kind of harm, once."""
+"""Does one kind of harm once."""
 Acts = Sequence[tuple[int, Act]]
 """Acts by weight: how often each is done, compared with the others."""
 
@@ -29,8 +29,8 @@ class Harm:
     of all running, and stalls last for ``longest_stall`` at most.
 
     Attributes:
-        simulation: to which harm is done.
-        random: which all is drawn from.
+        simulation: the simulation that is harmed.
+        random: the source of everything random.
         longest_stall: seconds.
     """
 

@@ -1,4 +1,4 @@
-"""Whether verdicts rest on what docs/protocol.md asks of them: ages, votes and quorums, read off the wire."""
+"""Checks that verdicts rest on what docs/protocol.md asks for: ages, votes and quorums, read from the wire."""
 
 from collections import deque
 from math import inf
@@ -21,11 +21,14 @@ __all__ = ["OldDeathsHeldBack", "VerdictsGrounded"]
 
 BY_OTHERS = (Rule.GONE, Rule.SILENT, Rule.HOST_GONE)
 JUDGED = (Rule.SUSPICION, *BY_OTHERS)
-VOTE_LIFE = 1.3  # seconds that a vote counts
-POLLS = 3  # whose answers count
+VOTE_LIFE = 1.3  # seconds for which a vote counts
+POLLS = 3  # the latest polls, whose answers count
 QUORUM = 2
 BRAKE = 3  # times S while most others are under watch
-CLEARLY = 2, 16  # watches, or one in so many members, over half of the others: within one turn some begin or end
+CLEARLY = (
+    2,
+    16,
+)  # by so many watches, or one in so many members, over half of the others: within one turn some begin or end
 ECHO = 300  # ms; an older verdict of a node's own comes back to it from others, a new one waits for its subject's word
 PROOFS = 16  # that came lately: a verdict rests on those before it was made
 ROUNDING = 0.02  # seconds
@@ -34,7 +37,7 @@ SEVERAL = 4  # live members from which on there is a brake
 
 @attrs.define
 class _Sight:
-    """What one node has from and about one run of a member."""
+    """What one node has learned about one run of a member."""
 
     proof: float  # of when it last had proof that the member lives, from itself or from a helper
     offset: float  # of its clock then: a clock that was stepped since tells ages that can't be told from here
@@ -47,7 +50,7 @@ class _Sight:
 
 @attrs.frozen
 class _Grounds:
-    """What a verdict of a node rests on besides the age of its subject, as it stood when it was made."""
+    """What a node's verdict rests on besides the age of its subject, as of the moment when it was made."""
 
     made: float
     brake: int
@@ -55,7 +58,7 @@ class _Grounds:
 
 
 class VerdictsGrounded(Wiretap):
-    """Every suspicion and every verdict of a node is what its own age, and the votes that reached it, allow.
+    """Every suspicion and every verdict of a node is justified by the age that it saw and the votes that reached it.
 
     - Time in which it stalled is no age, and the last datagram of the member, or a helper's word that it heard one,
       begins it anew: SUSPECT takes S/2, SILENT S, HOST_GONE S_host, thrice that while most others are under watch.
@@ -208,7 +211,7 @@ class VerdictsGrounded(Wiretap):
         return _Grounds(self.cluster.now, self._brake(process), min(QUORUM, self._hearers(process, subject)))
 
     def _hearers(self, process: Process, subject: int) -> int:
-        """How many others it heard within S, which it therefore can't take for silent themselves."""
+        """How many others it heard within S, and so can't take to be silent themselves."""
         since = self.cluster.now - self.config.stall_tolerance + ROUNDING
         me = self.short_id(process)
         ids = (self.id_of(member.name, member.epoch) for member in process.node.members())
@@ -221,7 +224,7 @@ class VerdictsGrounded(Wiretap):
         return BRAKE if live >= SEVERAL and statistics.watches > live / 2 + max(few, live / share) else 1
 
     def _awake(self, process: Process, since: float) -> float:
-        """At most so many seconds awake: a node counts a stall from its next deadline on, and short ones not at all."""
+        """The most seconds awake possible: a node counts a stall from its next deadline on, and ignores short ones."""
         unseen = 0.75 * self.config.probe_interval
         now = self.cluster.now
         stalls = self._stalls.get(process, ())
@@ -229,7 +232,8 @@ class VerdictsGrounded(Wiretap):
 
 
 class OldDeathsHeldBack(Wiretap):
-    """A death that is old news, or that one's own ears contradict, is not believed before the member was asked."""
+    """A death that is old news, or contradicts what the node itself heard, is not believed before the member was
+    asked."""
 
     HELD = 0.9  # seconds, at least, that it is held back: a tenth less than it is
     OLD = 2_300  # ms; a verdict older than 2 s is old, and clocks are a little off

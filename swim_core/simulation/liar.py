@@ -1,7 +1,7 @@
-"""A member that turns on its cluster: it says anything that the native format allows, and some that it doesn't.
+"""A member that turns on its cluster: it says anything that the native format allows, and some things that it doesn't.
 
-Everything is drawn from a seed, with the numbers that are hardest to bear among the likely ones. What such a member
-could say of live runs in their own names is left out: until datagrams are sealed, that is believed.
+Everything is drawn from a seed; the most harmful numbers are among the likely ones. It says nothing about live runs in
+their own names: unless datagrams are sealed, that would be believed.
 """
 
 from random import Random
@@ -23,26 +23,26 @@ __all__ = ["Liar"]
 TOP16, TOP32, TOP48, TOP64 = 2**16 - 1, 2**32 - 1, 2**48 - 1, 2**64 - 1
 DAY = 86_400_000  # ms
 NOWHERE = Address("10.99.99.99", 7946)
-GHOSTS = ("ghost-1", "ghost-2", "g")  # few: what a full table does is another matter
+GHOSTS = ("ghost-1", "ghost-2", "g")  # few, since a full table is a separate matter
 DAMAGED = 0.1  # of the datagrams
 PINGS = 0.1  # besides those that come as any other message does: they move clocks
 SPARE_FLAGS = (0, 2, 2, 4, 8, 14, 240)
 
 
 class Liar:
-    """What one hostile member knows of its cluster, and says.
+    """What one hostile member knows about its cluster and says.
 
-    It stands beside a process of the simulation. That one goes on answering pings, so that the others take it for a
-    member like any other, while this says worse in its name, or in another's.
+    It accompanies a process of the simulation, which goes on answering pings, so that the others take it for a normal
+    member, while this object sends hostile datagrams in its name or another's.
     """
 
     def __init__(self, cluster: Cluster, process: Process, random: Random) -> None:
-        """Learn who the members are.
+        """Learn about the members.
 
         Args:
-            cluster: that it lives in.
-            process: that it stands beside.
-            random: what it says is drawn from this.
+            cluster: the cluster that it is in.
+            process: the process that it accompanies.
+            random: the source of what it says.
 
         Raises:
             TypeError: if the cluster does not speak the native protocol.

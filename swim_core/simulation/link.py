@@ -33,7 +33,7 @@ class Link:
         duplication: the share that arrive twice, each copy in its own time.
         reordering: the share that are held back so that later ones overtake them.
         holding: seconds, the most that a datagram is held back.
-        largest: bytes of payload; what is larger vanishes without a word, as in a tunnel whose ICMP is filtered.
+        largest: bytes of payload; larger datagrams silently vanish, as in a tunnel whose ICMP is filtered.
     """
 
     delay: float = attrs.field(default=0.0003, validator=_duration)
