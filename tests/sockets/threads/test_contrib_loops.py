@@ -47,6 +47,31 @@ def test_greenlets_wait_for_members_and_for_the_goodbye() -> None:
     assert told == [MemberJoined, MemberLeft]
 
 
+PATCHED = """
+from gevent import monkey
+monkey.patch_all()
+import gevent
+from swim_threads.contrib.gevent import GeventNode
+
+heard = gevent.event.Event()
+with GeventNode("127.0.0.1:0", on_event=lambda event: "broadcast" in str(event) and heard.set()) as ann:
+    with GeventNode("127.0.0.1:0", join=ann.local.address) as bob:
+        bob.wait_for_members(2, 40), ann.wait_for_members(2, 40)
+        bob.broadcast(b"hello")
+        assert heard.wait(40)
+        bob.leave()
+print("fine")
+"""
+
+
+@pytest.mark.processes
+def test_greenlets_where_the_standard_library_is_patched() -> None:
+    pytest.importorskip("gevent")
+    command = [sys.executable, "-W", "error", "-c", PATCHED]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=2 * SOON)
+    assert (done.stdout, done.stderr) == ("fine\n", "")
+
+
 STOPPING = """
 from twisted.internet import reactor
 from swim_threads import BroadcastReceived, MemberJoined, MemberLeft
