@@ -143,8 +143,8 @@ class Accuser:
 
         A helper that has voted gets time if many are under watch: its votes wait for their turn, there as here.
         """
-        if self._health.halting(now) or self._health.late:
-            return  # their votes are waiting to be read
+        if self._is_behind(now):
+            return
         patience = self._rtt.probe_timeout + HELPER_PATIENCE
         for helper in list(watch.helpers.values()):
             if self._awaits(helper) and now - helper.asked >= patience:
@@ -156,6 +156,10 @@ class Accuser:
                 if self._under_watch.several and self._under_watch.hears(helper.entry) and self._examined.allow(now):
                     self._prober.probe(helper.entry, now)
                 self._ask_more(watch, 1, now)
+
+    def _is_behind(self, now: float) -> bool:
+        """Whether votes of helpers may still wait to be read here."""
+        return self._health.halting(now) or self._health.late
 
     def _awaits(self, helper: AskedHelper) -> bool:
         """Whether somebody is to be asked in its place unless it votes soon."""
@@ -205,7 +209,8 @@ class Accuser:
         """When something is next due."""
         now, heard_out = schedule.now, watch.polled + schedule.last_word
         patience = self._rtt.probe_timeout + HELPER_PATIENCE
-        times = [helper.asked + patience for helper in watch.helpers.values() if self._awaits(helper)]
+        behind = self._is_behind(now)
+        times = [helper.asked + patience for helper in watch.helpers.values() if self._awaits(helper) and not behind]
         if schedule.suspect_in > 0:
             times.append(now + schedule.suspect_in)
         if heard_out > now:

@@ -240,6 +240,19 @@ def test_a_node_whose_acks_come_late_accuses_one_at_a_time_and_asks_no_more_help
         assert len(accused) > 1
 
 
+def test_a_node_that_is_behind_looks_no_more_often_for_helpers_that_say_nothing() -> None:
+    """It replaces none of them then, and must not wake each millisecond to find that again."""
+    hand, members = behind()
+    hand.run(1.9)
+    steps: list[float] = []
+    for _ in range(3):
+        for member in members[:3]:
+            hand.feed(member)
+        hand.run(1.0, watch=lambda: steps.append(hand.now))
+    assert hand.messages(PingReq)
+    assert len(steps) < 40
+
+
 def test_one_ack_in_time_ends_that() -> None:
     hand, members = behind()
     hand.answering = members[:6]
