@@ -18,7 +18,7 @@ from .timeline import Schedule, Timeline
 
 __all__ = ["Endpoint", "Network", "Tap", "Traffic"]
 
-ICMP_BURST = 6  # measured on Linux, see "Kernel evidence" in the design notes: 6 at once, then 1 a second
+ICMP_BURST = 6  # measured on Linux: port-unreachables to one host, 6 at once, then 1 a second
 ICMP_PER_SECOND = 1.0
 ICMP_QUOTE = 520  # bytes of the refused datagram that an IPv4 port-unreachable carries back
 NOTES_AT_ONCE = 1_000  # pieces that are hashed in one go: one by one they would take a tenth of a simulation's time
@@ -63,18 +63,18 @@ class _Host:
 
 
 class Network:
-    """Carries datagrams between endpoints, as `link` and the cuts of the moment say.
+    """Carries datagrams between endpoints, as `link` and the present cuts determine.
 
     Everything random comes from ``seed``, and `digest` covers everything that arrived, so two runs
     with one seed can be compared.
 
     Attributes:
         timeline: the clock.
-        link: what holds between addresses that have no link of their own (`set_link`).
+        link: the link between addresses that have none of their own (`set_link`).
         traffic: counters.
         limit_refusals: whether a host's kernel limits port-unreachables as Linux does (loopback is exempt).
-        rejected: addresses that a firewall has what is sent there refused, as if nobody listened.
-        tap: called for every datagram at each turn of its fate, for tests and for looking on; or None.
+        rejected: addresses at which a firewall refuses datagrams, as if nobody listened.
+        tap: called for every datagram at each stage of its way, for tests and observers; or None.
     """
 
     def __init__(self, seed: object = 0, *, link: Link | None = None, timeline: Schedule | None = None) -> None:
@@ -96,7 +96,7 @@ class Network:
     # endpoints and hosts
 
     def bind(self, address: Address, endpoint: Endpoint) -> None:
-        """Deliver what is sent to ``address`` to ``endpoint``; its host is up from now on.
+        """Deliver datagrams for ``address`` to ``endpoint``; its host is up from now on.
 
         Raises:
             ValueError: if the address is bound already.
@@ -114,7 +114,7 @@ class Network:
         self._host(address).refuses = refuses
 
     def lose_host(self, host: str) -> None:
-        """The host is gone, with every endpoint on it: silence from now on."""
+        """Remove a host, with every endpoint on it: it is silent from now on."""
         for address in [address for address in self._endpoints if address.host == host]:
             del self._endpoints[address]
         self._hosts.setdefault(host, _Host()).up = False
@@ -130,8 +130,8 @@ class Network:
     def set_link(self, source: Address | None, destination: Address | None, link: Link | None) -> None:
         """Give one direction a link of its own; ``link=None`` takes it away again.
 
-        An end that is None stands for every address; a link between two goes before what leaves one of them, and
-        that before what arrives at the other.
+        An end that is None stands for every address. A link between two addresses takes precedence over one for all
+        that leaves the first, and that over one for all that arrives at the second.
         """
         if link is None:
             self._links.pop((source, destination), None)
@@ -145,17 +145,17 @@ class Network:
         return self.link
 
     def cut(self, source: Address, destination: Address) -> None:
-        """Nothing more leaves ``source`` for ``destination``; the other direction is as before."""
+        """Let nothing pass from ``source`` to ``destination``; the other direction is unchanged."""
         self._cuts[source, destination] = None
 
     def mend(self, source: Address, destination: Address) -> None:
-        """Undo `cut`; harmless where there was none."""
+        """Undo `cut`; harmless if there was none."""
         self._cuts.pop((source, destination), None)
 
     def partition(self, groups: Iterable[Iterable[Address]]) -> None:
         """Let datagrams pass within each group only; addresses in none form one more group.
 
-        Replaces an earlier partition. What is on its way still arrives.
+        Replaces an earlier partition. Datagrams on their way still arrive.
         """
         self._group_of = {address: number for number, group in enumerate(groups, 1) for address in group}
 
@@ -206,7 +206,7 @@ class Network:
     # datagrams
 
     def send(self, source: Address, destination: Address, payload: bytes) -> None:
-        """Put a datagram on its way. Lost ones are forgotten at once."""
+        """Send a datagram. Lost ones are forgotten at once."""
         traffic = self.traffic
         traffic.sent += 1
         if self.tap:

@@ -1,4 +1,4 @@
-"""Looking on while a simulation runs: the hooks that invariants hang on."""
+"""Observing a running simulation: the hooks that invariants use."""
 
 from swim_core.address import Address
 from swim_core.events import Event
@@ -9,9 +9,9 @@ __all__ = ["Observer"]
 
 
 class Observer:
-    """Hooks, none of which does anything here: override what is needed, and hand the object to `Cluster.watch`.
+    """Hooks that do nothing: override those that you need, and pass the object to `Cluster.watch`.
 
-    An exception raised in one ends the run, with the seed and the time added to it.
+    An exception in one ends the run, with the seed and the time added to it.
     """
 
     def on_start(self, process: Process) -> None:
@@ -24,7 +24,7 @@ class Observer:
         """A process stalled."""
 
     def on_wake(self, process: Process) -> None:
-        """A process goes on; what queued meanwhile is delivered next."""
+        """A stalled process goes on; what queued meanwhile is delivered next."""
 
     def on_network(self) -> None:
         """Links, cuts or partitions changed."""
@@ -33,19 +33,19 @@ class Observer:
         """A process broadcast something."""
 
     def on_event(self, process: Process, event: Event) -> None:
-        """A node told its application something."""
+        """A node raised an event."""
 
     def on_send(self, process: Process, destination: Address, payload: bytes) -> None:
         """A node sent a datagram, which may not arrive."""
 
     def on_receive(self, process: Process, payload: bytes, source: Address) -> None:
-        """A datagram is handed to a node; one that reached a stalled process is when that wakes."""
+        """A datagram is handed to a node; one for a stalled process is handed over when that wakes."""
 
     def on_turn(self, process: Process) -> None:
         """A node was given one input, and its outputs were drained."""
 
     def on_calm(self) -> None:
-        """No fault is in effect and there was time to recover: what must hold in the end must hold now."""
+        """No fault is in effect and there was time to recover: what must hold in the end must hold from now on."""
 
     def attach(self, hooks: Hooks) -> None:
         """From now on have those hooks called that this class overrides, and no others, since turns are many."""

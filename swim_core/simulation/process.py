@@ -1,4 +1,4 @@
-"""One run of one simulated process: a node, its socket, its clock, and the stalls it suffers."""
+"""One run of one simulated process: a node, its socket, its clock, and its stalls."""
 
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -28,14 +28,14 @@ MAX_TICKS_AT_ONCE = 10_000  # a node whose deadline never moves on would stop vi
 
 
 class SimulationError(Exception):
-    """A simulated process was asked for what it can't do just now, or its node misbehaves."""
+    """A simulated process was asked for something that it can't do now, or its node misbehaves."""
 
 
 class Stop(Enum):
     """How a process ended."""
 
     CRASHED = "crashed"
-    """Killed; the kernel of its host goes on and refuses what is sent there."""
+    """Killed; the kernel of its host goes on and refuses datagrams."""
     CRASHED_SILENTLY = "crashed silently"
     """Killed; something on the way keeps refusals back."""
     HOST_LOST = "host lost"
@@ -62,27 +62,27 @@ class Hooks:
 
 
 class Process:
-    """A node as an adapter would run it: every input is followed by draining its outputs and reading its deadline.
+    """A node, run as by an adapter: after every input its outputs are drained and its deadline is read.
 
     Processes are made by `Simulation`; a restart makes a new one under the same label.
 
     Attributes:
-        label: what the simulation calls it; the node's name unless chosen otherwise.
+        label: its name in the simulation; the node's name unless chosen otherwise.
         run: 0 for the first process of that label, then 1, 2, ...
-        node: the node itself, to look at; feed it through `do` only.
+        node: the node itself, to look at; change it through `do` only.
         config: its settings.
-        address: what it is bound to.
-        seeds: what it was told to join.
-        keys: of its node; None if it has none.
+        address: the address that it is bound to.
+        seeds: the seeds that it was told to join.
+        keys: the keys of its node; None if it has none.
         program: what makes the application of each run; None if nothing runs on the node.
         application: what ``program`` made for this run, or None.
-        metadata: what its application last had its node say of itself.
-        events: everything that the node told, with virtual times, oldest first.
+        metadata: the metadata that its application last set.
+        events: all events of the node, with virtual times, oldest first.
         started: when, in virtual time.
         running: False once crashed or left.
         paused: whether it is stalled.
         wakes_at: when the latest stall ends or ended, in virtual time.
-        leaving: whether it has said goodbye and lingers until that is told.
+        leaving: whether it is saying goodbye.
     """
 
     __slots__ = (
@@ -152,7 +152,7 @@ class Process:
         self._hooks = hooks
         self._on_left = on_left
         self._offset = clock_offset
-        self._queue: deque[Callable[[], None]] = deque()  # what reached the socket during a stall
+        self._queue: deque[Callable[[], None]] = deque()  # arrivals at the socket during a stall
         self._deadline: float | None = None
         self._armed: float | None = None
         self._last_tick = -1.0
@@ -171,14 +171,14 @@ class Process:
 
     @property
     def clock(self) -> float:
-        """Its own monotonic clock, which agrees with no other's."""
+        """Its own monotonic clock, which differs from every other's."""
         return self._timeline.now + self._offset
 
     def do(self, intent: Callable[[ProtocolNode, float], T]) -> T:
-        """Call ``intent(node, now)``, and send what comes of it.
+        """Call ``intent(node, now)``, and send what the node then has to say.
 
         Raises:
-            SimulationError: if the process is stalled or has ended: then it can do nothing.
+            SimulationError: if the process is stalled or has ended.
         """
         if self.paused or not self.running:
             raise SimulationError(f"{self.label} is {'stalled' if self.running else 'not running'}")
@@ -197,24 +197,24 @@ class Process:
     # what runs on it
 
     def start_program(self, program: Program, random: Random) -> None:
-        """Start the application of this run; it is told every event from now on."""
+        """Start the application of this run, which gets every event from now on."""
         self.program = program
         self.application = program(SimulatedNode(self, random))
 
     def broadcast(self, payload: bytes) -> int:
-        """Have its node broadcast; returns the number of it."""
+        """Have its node broadcast; returns the broadcast's number."""
         number = self.do(lambda node, now: node.broadcast(payload, now=now))
         for hook in self._hooks.on_broadcast:
             hook(self, number, payload)
         return number
 
     def update_metadata(self, metadata: Mapping[str, str]) -> None:
-        """Have its node say something else of itself."""
+        """Have its node change its metadata."""
         self.do(lambda node, now: node.update_metadata(metadata, now=now))
         self.metadata = dict(metadata)
 
     def leave(self) -> None:
-        """Have its node say goodbye; the process ends when that has been told."""
+        """Have its node say goodbye; the process ends when that is done."""
         self.leaving = True
         self.do(lambda node, now: node.leave(now=now))
 
@@ -232,7 +232,7 @@ class Process:
             call(*arguments)
 
     def _tell(self) -> None:
-        """Tell the application what its node has told; what it does about it may bring more, which waits its turn."""
+        """Pass the node's events to the application. What it does in response may raise more, which wait their turn."""
         if self._telling:
             return
         self._telling = True
@@ -245,7 +245,7 @@ class Process:
     # what the network and the clock do to it
 
     def receive(self, payload: bytes, source: Address) -> None:
-        """A datagram reached its socket; a stalled process finds it when it wakes, if the buffer has room."""
+        """Take a datagram; a stalled process finds it when it wakes, if the buffer has room."""
         if not self.paused:
             for hook in self._hooks.on_receive:
                 hook(self, payload, source)
@@ -319,7 +319,7 @@ class Process:
             hook(self, event)
 
     def _arm(self) -> None:
-        """See that a tick is scheduled no later than the deadline of the node, and of its application's timers.
+        """Make sure that a tick is scheduled no later than the deadlines of the node and of its application's timers.
 
         A deadline that moves later leaves the scheduled tick where it is: on its way it finds that nothing
         is due and goes on to the true one. Most datagrams move a deadline later, and so cost nothing here.

@@ -1,4 +1,4 @@
-"""What can happen to a cluster, by name: mixtures of harm, and what is promised meanwhile."""
+"""What can happen to a cluster, by name: mixtures of harm, and what is promised during each."""
 
 import attrs
 
@@ -10,10 +10,10 @@ __all__ = ["SCENARIOS", "Scenario"]
 
 @attrs.frozen(kw_only=True)
 class Scenario:
-    """A kind of bad time.
+    """A mixture of harm to a cluster.
 
     Attributes:
-        name: by which the command knows it.
+        name: its name for the command.
         acts: what is done, by weight.
         every: seconds between two acts, on average.
         varied: whether each run leaves some acts out: what one kind excuses (a partition excuses much) others then

@@ -3,7 +3,7 @@
     setting = Setting(members=128, link=Link().with_loss(0.05))
     summary = Summary.of([conduct(Experiment.KILL, setting, seed) for seed in range(20)])
 
-`swim simulate` is made of this.
+`swim simulate` uses this.
 """
 
 from collections.abc import Callable, Sequence
@@ -49,7 +49,7 @@ class Experiment(Enum):
 
 @attrs.frozen(kw_only=True)
 class Setting:
-    """What an experiment is done to.
+    """The subject of an experiment.
 
     Attributes:
         members: how many there are, from 2.
@@ -67,7 +67,7 @@ class Setting:
 
     @property
     def limit(self) -> float:
-        """Seconds after which nobody is waited for."""
+        """Seconds after which the experiment stops waiting."""
         return 3 * (self.config.stall_tolerance + self.config.probe_interval) + TOLD_WITHIN
 
 
@@ -100,7 +100,7 @@ class Summary:
         runs: how many.
         median: until half of the members knew, in half of the runs.
         last: until all knew, in half of the runs.
-        last_p99: the same in 99 of 100 runs (the longest, of fewer).
+        last_p99: until all knew, in 99 of 100 runs (in the longest, if there are fewer).
         missing: members, over all runs, that were never told.
         false_deaths: over all runs.
         seconds: that a run took, on average.
@@ -137,7 +137,7 @@ class Summary:
 
 
 def conduct(experiment: Experiment, setting: Setting, seed: int) -> Run:
-    """Do it once; the same seed gives the same run."""
+    """Run it once; equal seeds give equal runs."""
     name = f"{experiment.value}/{setting.members}/{setting.link}/{seed}"
     tripwires = setting.config.tripwires
     with Simulation(name, config=setting.config, link=setting.link, tripwires=tripwires) as simulation:

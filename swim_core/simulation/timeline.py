@@ -1,4 +1,4 @@
-"""Virtual time: what is to happen, in order, on one heap."""
+"""Virtual time: everything that is to happen, in order, on one heap."""
 
 from collections.abc import Callable
 from heapq import heappop, heappush
@@ -10,7 +10,7 @@ _LAST = 1 << 60  # added to the sequence number of ticks: at one instant, arriva
 
 
 class Schedule(Protocol):
-    """What a network needs of time: what o'clock it is, and that things happen later."""
+    """What a network needs of time: the present time, and calls at later times."""
 
     @property
     def now(self) -> float:
@@ -20,13 +20,13 @@ class Schedule(Protocol):
         """Have ``call(*arguments)`` happen at ``time``, or as soon as possible if that has passed."""
 
     def at_end_of(self, time: float, call: Callable[..., object], *arguments: Any) -> None:
-        """The same, after everything else of that instant."""
+        """As `at`, after everything else of that instant."""
 
 
 class Timeline:
-    """A clock that jumps to whatever happens next, so that idle time costs nothing.
+    """A clock that jumps to the next thing that happens, so that idle time costs nothing.
 
-    What falls on one instant happens in the order in which it was scheduled.
+    Things scheduled for one instant happen in the order in which they were scheduled.
 
     Attributes:
         now: seconds since the simulation began.
@@ -53,7 +53,7 @@ class Timeline:
 
     @property
     def next_time(self) -> float | None:
-        """When something happens next; None if nothing is scheduled."""
+        """The time of the next thing; None if nothing is scheduled."""
         return self._heap[0][0] if self._heap else None
 
     def step(self) -> bool:
@@ -66,7 +66,7 @@ class Timeline:
         return True
 
     def run_to(self, time: float) -> None:
-        """Let everything up to and at ``time`` happen; the clock then stands there."""
+        """Let everything up to and at ``time`` happen; the clock then shows ``time``."""
         heap = self._heap
         while heap and heap[0][0] <= time:
             self.now, _, call, arguments = heappop(heap)

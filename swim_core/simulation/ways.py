@@ -1,4 +1,4 @@
-"""Whether each mechanism does its part, where it must: in the end views come right by any of several ways."""
+"""Checks that each mechanism does its part: in the end views come right in any of several ways."""
 
 from math import inf
 
