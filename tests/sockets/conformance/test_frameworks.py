@@ -60,6 +60,8 @@ def shops(seed: swim_threads.ThreadNode) -> list[Member]:
 # ------------------------------------------------------------------ one node for each process
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
 def test_the_first_use_opens_a_node_and_a_fork_has_one_of_its_own() -> None:
     nodes = NodePerProcess(lambda: {"bind": HERE, "config": CONFIG})
     assert not nodes.opened
