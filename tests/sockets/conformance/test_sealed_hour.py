@@ -1,6 +1,6 @@
 """An hour of twelve sealed members on hosts of their own, in trouble and under attack; see `support.sealed_hour`.
 
-`SWIM_TEST_HOUR` is its length in seconds, five minutes by default. docs/security.md has the figures of one.
+`SEALED_HOUR` is its length in seconds, five minutes by default. docs/security.md has the figures of one.
 """
 
 import os
@@ -12,7 +12,7 @@ import pytest
 from support.hosts import Host
 from support.sealed_hour import Hour
 
-SECONDS = float(os.environ.get("SWIM_TEST_HOUR", "300"))
+SECONDS = float(os.environ.get("SEALED_HOUR", "300"))
 
 
 @pytest.mark.slow
