@@ -42,7 +42,7 @@ def swim(
     context: typer.Context,
     version: Annotated[bool, Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """SWIM group membership: see which members are there and which are gone, and broadcast to all.
+    """SWIM group membership: see who is there, who is gone, and broadcast to all.
 
     \b
     Try:  swim demo; or  swim agent --name n1  and in another terminal

@@ -6,10 +6,9 @@ its name; those in `Hand.answering` acknowledge the node's pings by themselves, 
 
 import heapq
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial, reduce
+from functools import partial
 from itertools import count
 from math import inf
-from operator import xor
 from typing import Any, TypeVar
 
 import attrs
@@ -161,6 +160,7 @@ class Hand:
         )
         self.answering: list[Peer] = []
         self.hearsay = True
+        self._views: dict[tuple[str, int, int], int] = {}
         self._told_of: dict[int, Claim] = {}  # by short id, who is claimed to live
         self.reaction: Callable[[Sent], object] | None = None
         self.sent: list[Sent] = []
@@ -356,8 +356,14 @@ class Hand:
 
     def digest(self) -> int:
         """The view digest of this node's live members, computed from what it shows."""
-        views = (self.hashes.view(m.name, m.epoch, m.incarnation) for m in self.live())
-        return reduce(xor, views, 0)
+        digest = 0
+        for member in self.live():
+            key = member.name, member.epoch, member.incarnation
+            view = self._views.get(key)
+            if view is None:  # kept here: the cache of `Hashes` is too small for some thousand in turn
+                view = self._views[key] = self.hashes.view(*key)
+            digest ^= view
+        return digest
 
     def live(self) -> list[Member]:
         return [member for member in self.node.members(gone=True) if member.state.live]

@@ -42,10 +42,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.mark.slow
 def test_it_builds_without_a_warning(built: Path) -> None:
     assert (built / "index.html").exists()
 
 
+@pytest.mark.slow
 def test_every_public_name_stands_in_the_reference(built: Path) -> None:
     inventory = InventoryFile.loads((built / "objects.inv").read_bytes(), uri="").data
     documented = {name for kind, names in inventory.items() if kind.startswith("py:") for name in names}
@@ -82,6 +84,7 @@ def test_no_word_is_misspelled() -> None:
 
 
 @pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.slow
 def test_a_picture_is_shown_well_formed_and_always_the_same(
     name: str, built: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
