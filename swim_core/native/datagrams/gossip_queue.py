@@ -110,24 +110,23 @@ class GossipQueue:
 
     def take_but_relayed(self, room: int) -> Piggyback:
         """As `take`, of claims and broadcasts of this node."""
-        return self._take(room, lambda: [_Turn(self._claims), _Turn(self._own)])
+        return self._take(room, lambda: _turns(self._claims, self._own))
 
     def take_relayed(self, room: int, fit: Callable[[int], bool]) -> Piggyback:
         """As `take`, of broadcasts of others whose origins, by short id, are ``fit``."""
         return self._take(room, lambda: [_Turn(self._relayed, [key for key in self._relayed if fit(key[0])])])
 
     def _everything(self) -> "list[_Turn]":
-        return [_Turn(self._claims), _Turn(self._own), _Turn(self._relayed)]
+        return _turns(self._claims, self._own, self._relayed)
 
     def _take(self, room: int, turns: "Callable[[], list[_Turn]]") -> Piggyback:
         riding = self._choose(room, turns(), take=True) or self._choose(self._largest, turns(), take=True)
-        self.any = len(self) > 0
+        self.any = bool(self._claims or self._own or self._relayed)
         return riding
 
-    def _choose(self, room: int, kinds: "list[_Turn]", *, take: bool) -> Piggyback:
+    def _choose(self, room: int, turns: "list[_Turn]", *, take: bool) -> Piggyback:
         """The oldest of each kind by turns, so that none starves."""
         riding = Piggyback()
-        turns = [turn for turn in kinds if turn.items]
         while turns:
             for turn in tuple(turns):
                 size = turn.next(room)
@@ -138,6 +137,10 @@ class GossipQueue:
                     if take:
                         turn.remove_chosen()
         return riding
+
+
+def _turns(*kinds: dict[Any, Raw]) -> "list[_Turn]":
+    return [_Turn(items) for items in kinds if items]
 
 
 class _Turn:

@@ -182,10 +182,8 @@ class Gossip:
 
     def _tell(self, targets: Sequence[Entry], take: Callable[[int], Piggyback], burst: int, now: float) -> None:
         room = self._outbox.room(targets)
-        for _ in range(burst):
-            riding = take(room)
-            if not riding:
-                break
+        while burst and self._queue.any and (riding := take(room)):
+            burst -= 1
             self._outbox.spread(riding, targets, now)
 
     def probe_failed(self, now: float) -> None:
