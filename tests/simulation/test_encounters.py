@@ -87,6 +87,23 @@ def test_members_restarted_together_with_wrong_clocks_list_nobody_who_does_not_l
         assert all(one in views[other] for one, view in views.items() for other in view), views
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_one_that_starts_again_under_a_clock_far_ahead_comes_back(seed: int) -> None:
+    """Also where the old run is still pinged, and the new one has said that it is another, before a seed answers."""
+    with Simulation(seed) as simulation:
+        simulation.form(6)
+        simulation.run_for(20.0)
+        simulation.set_link(Link(loss=0.4))
+        simulation.crash("node-3")
+        simulation.run_for(0.02 * (seed % 8))
+        simulation.step_clock("node-3", wall=400 * DAY)
+        simulation.restart("node-3")
+        simulation.run_for(8.0)
+        simulation.set_link(Link())
+        simulation.run_until(simulation.agreed, 90.0)
+        assert not simulation.process("node-3").told(ClocksDiffer)
+
+
 @pytest.mark.parametrize("round_trip", [1.6, 3.0, 5.0])
 def test_members_join_over_links_that_take_seconds(round_trip: float) -> None:
     with Simulation(4, link=Link(delay=round_trip / 2, jitter=0.1, loss=0.01)) as simulation:

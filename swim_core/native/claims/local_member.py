@@ -161,8 +161,9 @@ class LocalMember:
     def enter(self, cluster_ms: int, held: Claim | None, now: float) -> None:
         """Take the cluster's time, and an epoch above the one held of this name; for a node that knows no live member.
 
-        So a clock that ran ahead can't produce an epoch that locks out a later run. Once anybody may have seen the
-        claim, the epoch is only ever raised: two runs at once would look like a death to everybody.
+        So a clock that ran ahead can't produce an epoch that locks out a later run. Once anybody there may have seen
+        the claim, the epoch is only ever raised: two runs at once would look like a death to everybody. Nobody there
+        has believed a claim from more than a day ahead.
         """
         self._clock.adopt(cluster_ms, now)
         if held is not None and held.epoch >> EPOCH_BITS > self._clock.latest(now) + DAY:
@@ -171,7 +172,7 @@ class LocalMember:
         if held is not None and held.epoch == mine.epoch:
             return
         epoch = mine.epoch
-        if not self._outbox.spoken:
+        if not self._outbox.spoken or epoch >> EPOCH_BITS > cluster_ms + DAY:
             epoch = min(epoch, cluster_ms << EPOCH_BITS | self._salt)
         if held is not None:
             epoch = max(held.epoch + EPOCH_STEP, epoch)

@@ -14,7 +14,7 @@ from swim_core.native.sealing.ring import RingKey
 from swim_core.native.table.entry import Entry
 from swim_core.native.table.view_digest import STABLE, ViewDigest
 from swim_core.native.wire.datagram import MAX_FURTHER, NIL, Codec, Flags, encode_item
-from swim_core.native.wire.messages import Ack, Announce, Further, Join, Message, Ping, Tell
+from swim_core.native.wire.messages import Ack, Announce, Further, Join, JoinAck, Message, NotMe, Ping, Tell
 from swim_core.protocol import Datagram
 from swim_core.shared.local_health import LocalHealth
 from swim_core.shared.rate_limit import RateLimit
@@ -140,8 +140,8 @@ class Outbox:
             data = self._pack(flags, self.sender, body)
         if limit is not None and len(data) > limit:
             return None
-        if type(message) not in _UNSEEN and (type(message) is not Join or message.claim is not None):
-            self.spoken = True
+        if not self.spoken:
+            self.spoken = _may_show_claim(message)
         self._counters.sent[type(message)].add(len(data))
         self.queue.append(_datagram((data, to)))
         return data
@@ -244,6 +244,15 @@ class Outbox:
             room -= len(encode_item(to.claim))
         besides = self.sender if gossip.has_own else None
         return self._reminders.choose(room, now, age=SLOW if gossip.busy else 0.0, besides=besides)
+
+
+def _may_show_claim(message: Message | None) -> bool:
+    """Whether a datagram about ``message`` may show this node's claim to a member: all but some without one."""
+    if isinstance(message, Join | NotMe):
+        return message.claim is not None
+    if isinstance(message, JoinAck):
+        return message.own is not None
+    return not isinstance(message, _UNSEEN)
 
 
 def chunks(items: list[Raw], room: int) -> Iterator[list[Raw]]:

@@ -1,12 +1,13 @@
 """Sections 1 and 3: nobody moves a cluster so far ahead that a name has no epoch left."""
 
 import pytest
+from msgspec.structs import replace
 
 from support.hand import UNIX_MS, Hand, peer, peers
 from swim_core import ClocksDiffer, DropReason, State
 from swim_core.native.cluster_clock import AHEAD, RELEASED, ClusterClock
 from swim_core.native.wire.claim import MAX_MILLIS
-from swim_core.native.wire.messages import Join, JoinAck, Ping
+from swim_core.native.wire.messages import Join, JoinAck, NotMe, Ping
 
 A, B, C = peers(3)
 DAY = 86_400_000
@@ -48,6 +49,40 @@ def test_a_newcomer_takes_neither_a_time_nor_an_epoch_from_beyond(held: int | No
     assert hand.cluster_time < UNIX_MS + 10_000
     assert hand.me.epoch >> 16 == UNIX_MS
     assert bool(hand.happened(ClocksDiffer)) is (held is None)
+
+
+def restarted_far_ahead() -> Hand:
+    """A process that started again under a clock that is 400 days ahead, and was seen: a member that watches the run
+    before has pinged it, and been told whose address this is."""
+    hand = Hand(unix_ms=UNIX_MS + 400 * DAY)
+    hand.node.join([B.address], now=hand.now)
+    hand.collect()
+    hand.feed(A, Ping(1, 77, UNIX_MS), claims=[peer(40 + number).claim() for number in range(6)])
+    assert [answer.claim is not None for answer in hand.messages(NotMe, A)] == [True]
+    return hand
+
+
+def test_one_that_starts_again_far_ahead_takes_the_time_of_its_cluster_though_somebody_saw_its_claim() -> None:
+    """Nobody there can hold that claim: it is from beyond for all of them."""
+    hand = restarted_far_ahead()
+    hand.feed(B, JoinAck(hand.messages(Join, B)[-1].seq, b"cookie", UNIX_MS, 1000, 4, 5000, None, None))
+    assert not hand.happened(ClocksDiffer)
+    assert hand.cluster_time < UNIX_MS + 10_000
+    second = hand.messages(Join, B)[-1]
+    assert second.cookie == b"cookie"
+    assert second.claim is not None
+    assert second.claim.epoch >> 16 == UNIX_MS
+    assert hand.me.epoch >> 16 == UNIX_MS
+
+
+def test_one_that_somebody_saw_lets_nobody_in_whose_clock_is_far_behind() -> None:
+    """Else it would list the newcomer, which refuses what is from beyond, and so would not list it."""
+    hand = restarted_far_ahead()
+    join = Join(1, "p3", 1000, 4, 5000, 1200, time=UNIX_MS, padding=bytes(700))
+    (reply,) = [sent.message for sent in hand.feed(C, join) if isinstance(sent.message, JoinAck)]
+    hand.feed(C, replace(join, cookie=reply.cookie, claim=C.claim()))
+    assert hand.happened(ClocksDiffer)
+    assert hand.node.members() == (hand.node.local,)
 
 
 def test_a_host_without_a_clock_takes_the_time_of_its_cluster() -> None:
