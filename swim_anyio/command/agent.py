@@ -20,6 +20,7 @@ from ..node import AsyncNode
 from ..opening import open_node
 from . import records, text
 from .commands import Broadcast, CommandError, Leave, Members, Send, parse
+from .notify import READY, STOPPING, take_address, tell
 from .output import Output
 from .signals import watch_signals
 from .stdin import ignore_terminal_stops, serve_lines
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["Settings", "run_agent"]
 
 OUTPUT_PATIENCE = 0.25  # seconds for the last line to be taken by a reader that is slow
+MANAGER_PATIENCE = 0.25  # the same for a service manager, which shall not delay the goodbye
 INTERRUPTED = 128 + signal.SIGINT  # the status that shells give to what Ctrl-C ended
 
 
@@ -90,6 +92,7 @@ async def run_agent(settings: Settings) -> int:
         OSError: as `open_node`; or, after the goodbye, if nothing could be written to the output (a full disk).
     """
     ending = _Ending()
+    manager = take_address()
     output = Output(sys.stdout.fileno(), _renderer(settings.json))
     opened = open_node(
         settings.bind,
@@ -111,6 +114,7 @@ async def run_agent(settings: Settings) -> int:
         ignore_terminal_stops()
         async with anyio.create_task_group() as tasks:
             await tasks.start(watch_signals, ending.signalled, node._engine.reload_keys)
+            tasks.start_soon(tell, manager, READY)  # from here on signals are obeyed and the pages are served
             tasks.start_soon(_report, node, output, server)
             tasks.start_soon(_watch_output, output, ending)
             if sys.stdin is not None:
@@ -125,6 +129,8 @@ async def run_agent(settings: Settings) -> int:
                 tasks.start_soon(_watch_lifeline, settings.lifeline, ending)
             await ending.wait()
             tasks.cancel_scope.cancel()
+        with anyio.move_on_after(MANAGER_PATIENCE):
+            await tell(manager, STOPPING)
     with anyio.move_on_after(OUTPUT_PATIENCE):
         await output.write(records.stopped(name, ending.reason, t=time.time()))
     if output.failure is not None:

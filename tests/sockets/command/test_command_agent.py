@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -360,3 +361,16 @@ def test_lines_for_people_have_colours_on_a_terminal(extra: dict[str, str], colo
         os.close(ours)
     assert b"started" in output
     assert (b"\x1b[" in output and b"32m" in output) is coloured
+
+
+@both_backends
+def test_the_service_manager_hears_when_the_agent_is_ready_and_when_it_leaves(
+    start: Start, backend: str, tmp_path: Path
+) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "n"))
+        manager.settimeout(PATIENCE)
+        n1 = start("n1", "--backend", backend, variables={"NOTIFY_SOCKET": str(tmp_path / "n")})
+        assert manager.recv(99) == b"READY=1"
+        assert n1.end(signal.SIGTERM) == 0  # at once: who is ready obeys signals
+        assert manager.recv(99) == b"STOPPING=1"
