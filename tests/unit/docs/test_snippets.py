@@ -5,27 +5,20 @@ import re
 import shlex
 import subprocess
 import sys
-from configparser import ConfigParser
 from pathlib import Path
-from typing import Any, cast
 
-import attrs
 import pytest
-import typer.main
-import yaml
 
 import swim_core
+from support.commands import VARIABLES, commands, parse
 from support.documents import FRAMES, Block, blocks, documents
-from support.paths import ROOT
 from swim_anyio import AsyncNode
-from swim_anyio.command.app import app
-from swim_core import Config, ProtocolNode
+from swim_core import ProtocolNode
 from swim_core.placement import Placement
 from swim_threads import ThreadNode
 
-LANGUAGES = {"python", "sh", "yaml", "ini", "text", "go"}
+LANGUAGES = {"python", "sh", "text", "go"}
 ATTRIBUTE = re.compile(r"\b(node|[A-Z]\w+)\.([a-zA-Z_]\w*)")
-OTHER_COMMANDS = {"export", "kill", "mypy", "pkill"}
 PYTHON = [block for block in blocks() if block.language == "python"]
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("SWIM_", "SMUDGE_"))}
 
@@ -71,58 +64,11 @@ def test_the_commands_of_a_shell_block_parse(block: Block) -> None:
                 parse(words)
 
 
-def test_the_commands_of_manifests_and_units_parse() -> None:
-    seen = []
-    for block in blocks():
-        if block.language == "yaml":
-            text = block.code
-            for manifest in yaml.safe_load_all(text):
-                template = manifest["spec"].get("template", {"spec": {"containers": []}})
-                seen += [container["command"] for container in template["spec"]["containers"]]
-        elif block.language == "ini":
-            unit = ConfigParser(interpolation=None, strict=False)
-            unit.optionxform = str  # type: ignore[assignment,method-assign]  # as the documentation of the class says
-            unit.read_string(block.code)
-            program, *arguments = shlex.split(unit["Service"]["ExecStart"])
-            seen.append([Path(program).name, *arguments])
-    assert len(seen) == 2
-    for words in seen:
-        parse(words)
-
-
-def parse(words: list[str]) -> None:
-    """Refuse what the `swim` command would, and programs that these pages don't talk about."""
-    if words[:3] == ["python", "-m", "swim_anyio"]:
-        words = ["swim", *words[3:]]
-    if words[0] != "swim":
-        script = words[0] == "python" and (ROOT / words[1]).is_file()
-        assert script or words[:2] == ["python", "-m"] or words[0] in OTHER_COMMANDS, words
-        return
-    group = cast(Any, typer.main.get_command(app))
-    if len(words) > 1 and not words[1].startswith("-"):
-        name, *arguments = words[1:]
-        assert name in group.commands, f"swim has no command {name}"
-        group.commands[name].make_context(name, arguments)
-
-
 def test_each_command_and_variable_that_is_named_exists() -> None:
-    commands = set(cast(Any, typer.main.get_command(app)).commands)
-    fields = {f"SWIM_{field.name.upper()}" for field in attrs.fields(Config)}
-    variables = {
-        "SWIM_BIND",
-        "SWIM_JOIN",
-        "SWIM_NAME",
-        "SWIM_PRESET",
-        "SWIM_DRIVER",
-        "SWIM_KEY",
-        "SWIM_KEY_FILE",
-        "SWIM_INSECURE",
-        *fields,
-    }
     for page in documents():
         text = page.read_text()
-        assert set(re.findall(r"`swim ([a-z]+)", text)) <= commands, page
-        assert set(re.findall(r"SWIM_[A-Z_]*[A-Z]", text)) <= variables, page
+        assert set(re.findall(r"`swim ([a-z]+)", text)) <= commands(), page
+        assert set(re.findall(r"SWIM_[A-Z_]*[A-Z]", text)) <= VARIABLES, page
 
 
 def test_each_attribute_that_is_named_exists() -> None:
