@@ -175,6 +175,12 @@ def test_compose_starts_members_that_find_each_other_and_their_key() -> None:
     assert (ROOT / member["build"]["dockerfile"]).is_file()
 
 
+def test_the_manifest_is_one_of_kubernetes() -> None:
+    kubernetes = pytest.importorskip("kubernetes_validate", reason="kubernetes-validate is not installed")
+    for manifest in (SERVICE, STATEFUL_SET):
+        kubernetes.validate(manifest, kubernetes.latest_version(), strict=True)
+
+
 def test_the_pods_belong_to_the_service_which_is_their_seed() -> None:
     labels = STATEFUL_SET["spec"]["template"]["metadata"]["labels"]
     assert SERVICE["spec"]["selector"] == STATEFUL_SET["spec"]["selector"]["matchLabels"] == labels
