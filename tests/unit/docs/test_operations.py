@@ -12,15 +12,14 @@ import pytest
 import yaml
 
 from support.commands import VARIABLES, needs, parse, run
+from support.kit import KIT, copied, instruction
 from support.paths import DOCS, ROOT
 from swim_core import Key
 from swim_threads.key_file import KeyFile
 
-KIT = DOCS / "operations"
 FILES = sorted(path for path in KIT.iterdir() if path.suffix != ".key")  # which the page has people put there
 PAGE = (KIT / "index.md").read_text()
 PORTS = {("udp", 7946), ("tcp", 7946), ("tcp", 9464)}
-DOCKERFILE = re.sub(r"^#.*\n", "", (KIT / "Dockerfile").read_text(), flags=re.MULTILINE).splitlines()
 COMPOSE = yaml.safe_load((KIT / "compose.yaml").read_text())
 SERVICE, STATEFUL_SET = yaml.safe_load_all((KIT / "kubernetes.yaml").read_text())
 POD = STATEFUL_SET["spec"]["template"]["spec"]
@@ -32,11 +31,6 @@ def unit(name: str) -> ConfigParser:
     found.optionxform = str  # type: ignore[assignment,method-assign]  # as the documentation of the class says
     found.read(KIT / name)
     return found
-
-
-def instruction(name: str) -> str:
-    """The last such line of the Dockerfile, without its name."""
-    return next(line for line in reversed(DOCKERFILE) if line.startswith(f"{name} ")).removeprefix(f"{name} ")
 
 
 def test_the_page_links_every_file_and_the_index_links_the_page() -> None:
@@ -136,15 +130,14 @@ def test_logrotate_reads_its_file() -> None:
 
 
 def test_the_image_is_built_from_files_that_exist_and_does_not_run_as_root() -> None:
-    copied = [line.split()[1:-1] for line in DOCKERFILE if line.startswith("COPY ") and "--from" not in line]
-    assert [name for names in copied for name in names if not (ROOT / name).exists()] == []
+    assert [name for name in copied() if not (ROOT / name).exists()] == []
     packages = {path.parent.name for path in ROOT.glob("*/__init__.py")} - {"tests"}
-    assert packages <= {name for names in copied for name in names}
+    assert packages <= set(copied())
     assert instruction("USER") == "10001:10001"
 
 
 def test_the_image_installs_extras_that_exist() -> None:
-    [extras] = re.findall(r"pip install .*\"\.\[([a-z,]+)\]\"", "\n".join(DOCKERFILE))
+    [extras] = re.findall(r"pip install .*\"\.\[([a-z,]+)\]\"", instruction("RUN"))
     project = (ROOT / "pyproject.toml").read_text()
     assert [extra for extra in extras.split(",") if f"\n{extra} = [" not in project] == []
 

@@ -14,12 +14,12 @@ import pytest
 import yaml
 
 from support.commands import needs, run
+from support.kit import KIT
 from support.paths import DOCS
 from swim_core import Address, Member, State, Statistics
 from swim_core.statistics import MEANINGS
 from swim_threads.prometheus import NodeCollector
 
-KIT = DOCS / "operations"
 BOARD = json.loads((KIT / "grafana-dashboard.json").read_text())
 RULES = [
     rule for group in yaml.safe_load((KIT / "prometheus-rules.yaml").read_text())["groups"] for rule in group["rules"]
