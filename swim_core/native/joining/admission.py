@@ -47,10 +47,10 @@ class Admission:
         self._local.spoken_to(sender.address)
         period = int(now // COOKIE_LIFE)
         if join.cookie is None or join.claim is None:
-            if sender.familiar:  # a recording says nothing about a cluster
-                self._encounters.same_time(
-                    join, sender.address, now
-                )  # if the times differ it will not come again: report it here, too
+            # A newcomer takes this node's time; a member of another cluster doesn't, nor does it come again. So that is
+            # reported here, too. A recording says nothing about a cluster.
+            if sender.familiar and join.members > 1:
+                self._encounters.same_time(join, sender.address, now)
             self._reply(
                 join, sender, self._cookie(join.name, sender.address, period), now, self._encounters.formed(now)
             )
