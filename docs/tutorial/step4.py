@@ -23,8 +23,8 @@ def received(broadcast: BroadcastReceived) -> None:
 
 
 node = swim_threads.open_node(name=sys.argv[1])
-node.add_listener(on_status(report), current=True)
 node.add_listener(on_broadcast(received))
+node.add_listener(on_status(report), current=True)
 with node:
     print(f"{node.local.name} is at {node.local.address}", flush=True)
     try:

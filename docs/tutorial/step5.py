@@ -41,9 +41,9 @@ try:
 except SwimError as error:  # a port in use, a variable that makes no sense
     sys.exit(f"worker: {error}")
 with node:
-    node.add_listener(on_status(report), current=True)
     node.add_listener(on_broadcast(received))
     node.add_listener(again)
+    node.add_listener(on_status(report), current=True)
     print(f"{node.local.name} is at {node.local.address}", flush=True)
     try:
         for line in sys.stdin:  # until Ctrl-D

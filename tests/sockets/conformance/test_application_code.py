@@ -110,7 +110,7 @@ def test_threads_a_filter_that_raises_ends_nothing(error: BaseException, capsys:
             a.wait_for_members(2, SOON)
             wait_until(lambda: len(trouble.seen) >= 2)
             b.wait_for_members(2, SOON)
-            assert b.ping("a") is not None
+            wait_until(lambda: b.ping("a") is not None)  # one may be answered too late
         assert not alive("swim a")
     assert "no tenant here" in capsys.readouterr().err  # as `logging` tells of what a handler raises
 
@@ -127,7 +127,8 @@ async def test_loops_a_filter_that_raises_ends_nothing() -> None:
                 with anyio.fail_after(SOON):
                     await a.wait_for_members(2)
                     await until(lambda: len(trouble.seen) >= 2)  # noqa: B023
-                    assert await b.ping("a") is not None
+                    while await b.ping("a") is None:  # one may be answered too late
+                        pass
 
 
 def test_threads_a_handler_that_blocks_for_ever_holds_up_nothing() -> None:
@@ -138,7 +139,7 @@ def test_threads_a_handler_that_blocks_for_ever_holds_up_nothing() -> None:
         assert handler.entered.wait(SOON)
         with swim_threads.open_node(HERE, name="c", config=QUICK, join=[a.local.address]) as c:
             assert len(c.wait_for_members(3, SOON)) == 3
-            assert c.ping("b") is not None
+            wait_until(lambda: c.ping("b") is not None)  # one may be answered too late
         began = time.monotonic()
         for node in (a, b):
             node.close()
@@ -157,7 +158,8 @@ async def test_loops_a_handler_that_blocks_for_ever_holds_up_nothing() -> None:
                 await a.wait_for_members(2)
                 await until(handler.entered.is_set)
                 await b.wait_for_members(2)
-                assert await b.ping("a") is not None
+                while await b.ping("a") is None:  # one may be answered too late
+                    pass
         assert handler.records == []
 
 
