@@ -14,6 +14,7 @@ from swim_core import (
     on_broadcast,
     on_status,
 )
+from swim_core.embedding.gathering import Gathering
 from swim_core.embedding.node_face import NodeFace
 from swim_core.listeners import check_listener
 
@@ -88,19 +89,20 @@ class AsyncNode(NodeFace[BaseEngine]):
         return self.add_listener(on_broadcast(listener))
 
     async def wait_for_members(self, count: int) -> tuple[Member, ...]:
-        """Wait until there are at least ``count`` live members, including this node, and return them.
+        """Wait until there are at least ``count`` live members, including this node, and return those of that moment.
 
-        Limit the time with a cancel scope or `asyncio.timeout`.
+        No such moment is missed, however briefly it lasts; so one of them may have gone by now. Limit the
+        time with a cancel scope or `asyncio.timeout`.
 
         Raises:
             NotRunning: if the node is closed while waiting.
             NodeCrashed: if the node fails.
         """
         with self.subscribe() as events:
-            while len(members := self.members()) < count:
-                await events.get()
-                events.clear()
-        return members
+            gathering = Gathering(count, self.members)
+            while not gathering.enough:
+                gathering.take(await events.get())
+        return gathering.members
 
     async def ping(self, name: str) -> float | None:
         """Ping a member and wait for its answer; returns the round trip in seconds, None if none came in time.

@@ -1,7 +1,9 @@
 """The node of this adapter: what `open_node` returns."""
 
 import contextlib
+import time
 from collections.abc import Callable, Iterable, Sequence
+from math import inf
 from types import TracebackType
 from typing import Self
 
@@ -18,6 +20,7 @@ from swim_core import (
     on_broadcast,
     on_status,
 )
+from swim_core.embedding.gathering import Gathering
 from swim_core.embedding.node_face import NodeFace
 from swim_core.listeners import check_listener
 
@@ -128,7 +131,9 @@ class ThreadNode(NodeFace[Engine]):
     # waiting and listening
 
     def wait_for_members(self, count: int, timeout: float | None = None) -> tuple[Member, ...]:
-        """Wait until there are at least ``count`` live members, including this node, and return them.
+        """Wait until there are at least ``count`` live members, including this node, and return those of that moment.
+
+        No such moment is missed, however briefly it lasts; so one of them may have gone by now.
 
         Args:
             count: how many, counted as `members` does.
@@ -138,17 +143,16 @@ class ThreadNode(NodeFace[Engine]):
             TimeoutError: if there were fewer all that time.
             NotRunning: if the node is closed while waiting.
         """
-        engine = self._engine
-
-        def enough() -> tuple[Member, ...] | None:
-            engine.check_running()
-            members = engine.node.members()
-            return members if len(members) >= count else None
-
-        members = engine.changed.wait_for(enough, timeout)
-        if members is None:
-            raise TimeoutError(f"{len(self.members())} of {count} members after {timeout} s")
-        return members
+        deadline = inf if timeout is None else time.monotonic() + timeout
+        with self.subscribe() as events:
+            gathering = Gathering(count, self.members)
+            while not gathering.enough:
+                remaining = deadline - time.monotonic()
+                try:
+                    gathering.take(events.get(None if remaining == inf else max(0.0, remaining)))
+                except TimeoutError:
+                    raise TimeoutError(f"{len(self.members())} of {count} members after {timeout} s") from None
+        return gathering.members
 
     def subscribe(self, *, current: bool = False) -> Subscription:
         """A queue of all events from now on. Close it, or use it in a ``with`` statement.

@@ -9,7 +9,7 @@ from support.loops import on_every_loop
 from support.plain_peer import provoke
 from support.waiting import HERE, SOON
 from swim_anyio import AsyncNode, Subscription, open_node
-from swim_core import Address, Event, EventsLost, Member, MemberJoined, NodeCrashed, NotRunning, Reconnected
+from swim_core import Address, Event, EventsLost, Member, MemberJoined, MemberLeft, NodeCrashed, NotRunning, Reconnected
 
 
 def member(name: str) -> Member:
@@ -214,6 +214,23 @@ async def test_waiting_for_members() -> None:
             assert reached == [2]
             tell(node, config.node, "b", "c")
     assert reached == [2, 4]
+
+
+@on_every_loop
+async def test_a_member_that_was_there_for_a_moment_only_was_there() -> None:
+    config = FakeConfig()
+    found: list[Member] = []
+
+    async def wait(node: AsyncNode) -> None:
+        found.extend(await node.wait_for_members(2))
+
+    async with open_node(HERE, config=config) as node:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wait, node)
+            await anyio.sleep(0.01)
+            config.node.events += [MemberJoined(member("a")), MemberLeft(member("a"))]
+            node.broadcast(b"")
+        assert sorted(each.name for each in found) == sorted([node.local.name, "a"])
 
 
 @on_every_loop

@@ -329,6 +329,14 @@ def test_waiting_for_members() -> None:
         timer.join()
 
 
+def test_a_member_that_was_there_for_a_moment_only_was_there() -> None:
+    with opened() as (node, _):
+        timer = threading.Timer(0.01, happen, (node, MemberJoined(other()), MemberLeft(other(state=State.LEFT))))
+        timer.start()  # what the reader of a later moment would never see
+        assert [member.name for member in node.wait_for_members(2, timeout=SOON)] == sorted([node.local.name, "b"])
+        timer.join()
+
+
 def test_waiting_for_members_ends_with_the_node() -> None:
     with opened() as (node, _):
         timer = threading.Timer(0.01, node.close)
