@@ -200,6 +200,11 @@ class Statistics:
         "Members known at the moment, including this node, by state", label="state", keys=tuple(State)
     )
     verdicts: Mapping[Rule, int] = _counter("DEAD verdicts given by this node, by rule", label="rule", keys=tuple(Rule))
+    deaths: Mapping[Rule, int] = _counter(
+        "Deaths of members that this node came to know, by rule, whoever gave the verdict",
+        label="rule",
+        keys=tuple(Rule),
+    )
     refutations: int = _counter("Times that this node refuted a claim about itself with a higher one")
     probes_failed: int = _counter("Probes that were not answered in time")
     pauses: int = _counter("Times that this node noticed a pause of its own")
@@ -297,6 +302,7 @@ class Counters(msgspec.Struct):
     datagrams_overflowed: int = 0
     dropped: Counter[DropReason] = msgspec.field(default_factory=Counter)
     verdicts: Counter[Rule] = msgspec.field(default_factory=Counter)
+    deaths: Counter[Rule] = msgspec.field(default_factory=Counter)
     refutations: int = 0
     probes_failed: int = 0
     pauses: int = 0

@@ -14,6 +14,7 @@ from swim_core.address import Address
 from swim_core.errors import ConfigError
 from swim_core.events import Event
 from swim_core.keys import Keys
+from swim_core.shared.journal import Journal
 from swim_core.shared.local_health import Limits, LocalHealth
 from swim_core.shared.timers import Timers
 from swim_core.shared.unguessable import Unguessable, derived
@@ -55,6 +56,8 @@ from .joining.settings_check import SettingsCheck
 from .round_trips import RoundTrips
 from .settings import Settings
 from .table.member_table import MemberTable
+from .tools.introduction import Introduction
+from .tools.orders import Orders
 from .tools.server import ToolServer
 from .wire.datagram import Codec
 from .wire.hashing import Hashes
@@ -129,6 +132,7 @@ class Parts:
         hearsay = self.hearsay = Hearsay(context, local)
         claims = self.claims = ClaimMerger(context, local, corrections, hearsay, queue)
         self.strangers = Strangers(context, claims, corrections)
+        journal = self.journal = Journal(start.name)
         self.damping = FlapDamping(context)
         self.dispute = NameDispute(context, local)
 
@@ -159,4 +163,6 @@ class Parts:
         self.inbox = Inbox(codec, table, counters, seals, largest=max(config.max_received, config.max_datagram))
         self.announcer = Announcer(context, local, self.inbox, joiner)
 
-        self.tool_server = ToolServer(context, local, health, log, broadcasts, joiner, secret)
+        introduction = Introduction(context, local, health, joiner)
+        self.orders = Orders(introduction, local, broadcasts, joiner, secret)
+        self.tool_server = ToolServer(context, introduction, log, journal, self.orders)

@@ -4,8 +4,8 @@ A part knows only the parts that it was handed. What others must learn from it, 
 `Reports`. So this file shows which parts hear of what.
 """
 
-from swim_core.events import Event, MemberForgotten, Paused
-from swim_core.member import Member, State
+from swim_core.events import Event, MemberDied, MemberForgotten, Paused
+from swim_core.member import Member, Rule, State
 from swim_core.shared.isolation import isolation_began, isolation_ended
 
 from .claims.transitions import transition
@@ -70,8 +70,7 @@ class Reports:
         elif change.before is None or change.before.address != claim.address:
             for other in self._table.displaced(change.entry):  # perhaps nobody else lists it
                 self._prober.probe(other, now)
-        for event in transition(change.before, claim, parts.evidence_log.evidence):
-            parts.damping.take(event, now)
+        self._tell(transition(change.before, claim, parts.evidence_log.evidence), now)
         self._gossip.tell_claim(claim, now, originator=originator)
 
     def rumour_believed(self, rumour: Rumour, now: float) -> None:
@@ -197,7 +196,12 @@ class Reports:
         return [entry.member for entry in self._table.topology.others()]
 
     def _tell(self, events: list[Event], now: float) -> None:
+        """Tell the application. What is withheld from it because a member flaps is counted and kept all the same."""
         for event in events:
+            if isinstance(event, MemberDied) and event.evidence is not None:
+                rule = event.evidence.rule
+                self._counters.deaths[Rule.SILENT if rule is None else rule] += 1
+            self.parts.journal.take(event, now)
             self.parts.damping.take(event, now)
 
     def forgotten(self, entry: Entry, now: float) -> None:

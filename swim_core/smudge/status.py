@@ -147,6 +147,7 @@ class StatusRules:
         elif status is Status.DEAD:
             if rule is not None:
                 self._counters.verdicts[rule] += 1
+            self._counters.deaths[Rule.SILENT if rule is None else rule] += 1  # others don't tell theirs
             self._emit(MemberDied(peer.member, self.evidence(peer)))
 
     def _told(self, peer: Peer, now: float) -> None:

@@ -15,15 +15,18 @@ from msgspec import Meta
 from swim_core.address import Address, pack, unpack
 from swim_core.member import Rule, check_name, keep_number
 
-from .claim import U32, U64, Claim, Millis, check_claim
+from .claim import MAX_MILLIS, U32, U64, Claim, Millis, check_claim
 from .trimming import cut_body
 
 __all__ = [
     "ASK_SIZE",
     "BODIES",
+    "EVER",
     "PAGE_SPACING",
     "Ask",
     "Body",
+    "EventsPage",
+    "Happened",
     "Joined",
     "KeysPage",
     "MembersPage",
@@ -37,13 +40,17 @@ __all__ = [
     "What",
     "decode_body",
     "pack_addresses",
+    "pack_age",
     "unpack_addresses",
+    "unpack_age",
 ]
 
 ASK_SIZE = 1_200
 """The bytes to which an ASK is padded: the largest row fits in an answer of that size, which passes every path."""
 PAGE_SPACING = 0.1
 """The seconds between two pages to one other host."""
+EVER = MAX_MILLIS
+"""The ms that EVENTS takes for all that is remembered."""
 MAX_DATAGRAM = 65_507  # the most that UDP over IPv4 carries
 
 ShortText = Annotated[str, Meta(max_length=1_024)]
@@ -65,6 +72,8 @@ class What(IntEnum):
     """Add the addresses in the argument to the seeds; see `pack_addresses`."""
     KEYS = 5
     """The ids of the node's keys, and how far the other members agree."""
+    EVENTS = 6
+    """What happened to members lately, no longer ago than the argument says; see `pack_age`."""
 
     @classmethod
     def _missing_(cls, value: object) -> "What | None":
@@ -211,17 +220,53 @@ class KeysPage(_Base, frozen=True):
     other: U32
 
 
-Body = MembersPage | ReasonPage | Spoken | Joined | KeysPage
+class Happened(_Base, frozen=True):
+    """One thing that happened, as the node that answers came to know it.
 
-BODIES: dict[What, type[MembersPage] | type[ReasonPage] | type[Spoken] | type[Joined] | type[KeysPage]] = {
+    Attributes:
+        at: the cluster time (ms) at which it learned it.
+        what: the event in a word, as `swim agent` prints it; a newer release may have others.
+        member: the name; that of the node itself for what is about no other.
+        address: of the member; None for the node itself.
+        epoch: the member's run.
+        incarnation: within that run.
+        rule: of a verdict.
+        accuser: who gave the verdict; empty if there is none.
+        time: cluster time (ms) of the verdict.
+    """
+
+    at: Millis
+    what: ShortText
+    member: ShortText
+    address: PackedAddress | None
+    epoch: U64
+    incarnation: U32
+    rule: Rule | None = None
+    accuser: ShortText = ""
+    time: Millis = 0
+
+
+class EventsPage(_Base, frozen=True):
+    """Answers EVENTS, oldest first."""
+
+    teller: Teller
+    events: list[Happened]
+
+
+Body = MembersPage | ReasonPage | Spoken | Joined | KeysPage | EventsPage
+Kind = type[MembersPage] | type[ReasonPage] | type[Spoken] | type[Joined] | type[KeysPage] | type[EventsPage]
+
+BODIES: dict[What, Kind] = {
     What.MEMBERS: MembersPage,
     What.EVERYONE: MembersPage,
     What.REASON: ReasonPage,
     What.BROADCAST: Spoken,
     What.JOIN: Joined,
     What.KEYS: KeysPage,
+    What.EVENTS: EventsPage,
 }
 _addresses = msgspec.msgpack.Decoder(list[PackedAddress])
+_age = msgspec.msgpack.Decoder(Millis)
 _DECODERS = {what: msgspec.msgpack.Decoder(kind) for what, kind in BODIES.items()}
 
 
@@ -240,6 +285,21 @@ def unpack_addresses(data: bytes) -> list[Address]:
     return [unpack(packed) for packed in _addresses.decode(data)]
 
 
+def pack_age(milliseconds: int) -> bytes:
+    """The argument of EVENTS."""
+    return msgspec.msgpack.encode(min(max(0, milliseconds), MAX_MILLIS))
+
+
+def unpack_age(data: bytes) -> int:
+    """The milliseconds in such an argument; `EVER` for an empty one.
+
+    Raises:
+        ValueError: if it is not such an argument.
+        RecursionError: on deep nesting.
+    """
+    return _age.decode(data) if data else EVER
+
+
 def decode_body(what: What, data: bytes) -> Body:
     """The body of an answer.
 
@@ -254,6 +314,10 @@ def decode_body(what: What, data: bytes) -> Body:
     check_name(body.teller.name)
     unpack(body.teller.address)
     rows = body.rows if isinstance(body, MembersPage) else [body.row] if isinstance(body, ReasonPage) else []
+    for happened in body.events if isinstance(body, EventsPage) else ():
+        check_name(happened.member)
+        if happened.address is not None:
+            unpack(happened.address)
     for row in rows:
         if row is not None:
             check_claim(row.claim)

@@ -71,7 +71,7 @@ def test_every_statistic_is_a_metric_with_its_value(name: str) -> None:
 
 def metrics_of(name: str, value: object) -> Mapping[str, Mapping[frozenset[tuple[str, str]], float]]:
     """What a statistic is to look like, written another way than the collector does it."""
-    label = {"dropped": "reason", "members": "state", "verdicts": "rule"}.get(name, "message")
+    label = {"dropped": "reason", "members": "state", "verdicts": "rule", "deaths": "rule"}.get(name, "message")
     kind = MEANINGS[name].kind
     metric = {
         "bytes_received": "swim_received_bytes",

@@ -357,7 +357,7 @@ def test_what_was_broadcast_is_remembered_within_bounds() -> None:
     hand = Hand(knows=[A, B])
     for nonce in range(2_000):
         hand.feed_bytes(ask_bytes(hand, Ask(nonce, What.BROADCAST, 0, b"x" * 300), size=500), LOCAL)
-    assert sizes(hand.node)["ToolServer._spoken"] == 256
+    assert sizes(hand.node)["Orders._done"] == 256
 
 
 def test_a_refused_broadcast_says_why() -> None:

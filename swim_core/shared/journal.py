@@ -1,0 +1,107 @@
+"""What happened to members lately, as this node came to know it, bounded so that nobody can fill the memory.
+
+The events themselves go to the application, and are gone. An operator who comes later asks for these.
+"""
+
+from collections import deque
+from collections.abc import Iterator
+from heapq import merge
+
+import msgspec
+
+from swim_core.address import Address
+from swim_core.events import (
+    Event,
+    Evidence,
+    Isolated,
+    MemberDied,
+    MemberJoined,
+    MemberLeft,
+    MemberRecovered,
+    MemberSuspected,
+    MemberUpdated,
+    Reconnected,
+)
+from swim_core.member import Member, Rule
+
+__all__ = ["Journal", "Past"]
+
+VERDICTS = 512  # kept: suspicions, deaths and goodbyes, at some 300 bytes each
+CHANGES = 256  # kept of all else, apart, so that a crowd of newcomers doesn't push out why others are gone
+
+
+class Past(msgspec.Struct, frozen=True, gc=False):
+    """One thing that happened.
+
+    Attributes:
+        number: counts all that was noted, from 1.
+        at: when this node learned it, in seconds on its clock (``now``).
+        what: the `kind` of the event: "dead", "alive" and so on.
+        member: the name; of this node itself for what is about no other.
+        address: of the member; None for this node itself.
+        epoch: the member's run; 0 for this node itself.
+        incarnation: within that run.
+        rule: of the verdict; None where there is none.
+        accuser: who gave the verdict; "" where there is none.
+        cluster_time: of the verdict, in ms; 0 where there is none.
+    """
+
+    number: int
+    at: float
+    what: str
+    member: str
+    address: Address | None = None
+    epoch: int = 0
+    incarnation: int = 0
+    rule: Rule | None = None
+    accuser: str = ""
+    cluster_time: int = 0
+
+
+class Journal:
+    """The latest verdicts and changes.
+
+    Args:
+        name: of this node.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._verdicts: deque[Past] = deque(maxlen=VERDICTS)
+        self._changes: deque[Past] = deque(maxlen=CHANGES)
+        self._number = 0
+
+    def take(self, event: Event, now: float) -> None:
+        """Keep an event that says something of a member's state, or of this node's; others are not kept."""
+        match event:
+            case MemberSuspected(member, evidence) | MemberDied(member, evidence) | MemberLeft(member, evidence):
+                self._verdicts.append(self._about(event.kind, member, evidence, now))
+            case MemberJoined() | MemberRecovered() | MemberUpdated():
+                self._changes.append(self._about(event.kind, event.member, None, now))
+            case Isolated() | Reconnected():
+                self._number += 1
+                self._changes.append(Past(self._number, now, event.kind, self._name))
+            case _:
+                pass
+
+    def since(self, number: int, oldest: float) -> Iterator[Past]:
+        """What is kept from ``number`` on and was learned at ``oldest`` or later, in the order of numbers."""
+        for past in merge(self._verdicts, self._changes, key=lambda kept: kept.number):
+            if past.number >= number and past.at >= oldest:
+                yield past
+
+    def _about(self, what: str, member: Member, evidence: Evidence | None, now: float) -> Past:
+        self._number += 1
+        found = evidence or Evidence(None, "", 0)
+        return Past(
+            self._number,
+            now,
+            what,
+            member.name,
+            member.address,
+            member.epoch,
+            member.incarnation,
+            found.rule,
+            found.accuser,
+            found.cluster_time,
+        )
