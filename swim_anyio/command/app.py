@@ -16,11 +16,27 @@ from .tools.options import add_tools
 __all__ = ["app"]
 
 
+GROUPS = (
+    (("agent", "demo"), "Run one member; watch a small cluster at work."),
+    (("members", "watch"), "List the members that a running member sees."),
+    (("why", "events"), "Explain a verdict; tell what happened."),
+    (("broadcast", "join"), "Broadcast through a member; give it more seeds."),
+    (("keygen", "keys"), "Make and look after the keys of a cluster."),
+    (("simulate", "plan"), "Try out, or calculate, a cluster of any size."),
+)
+"""The commands in the order of the help."""
+
+
 class _Terse(TyperGroup):
     """Leaves out the line about `--help`, so that the help fits one screen."""
 
     def get_help_option(self, ctx: Any) -> Any:
         return _hidden(super().get_help_option(ctx))
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Several commands in a line, by what they are for: a line for each would not fit."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(", ".join(names), what) for names, what in GROUPS])
 
 
 def _hidden(option: Any) -> Any:

@@ -4,7 +4,7 @@ The events themselves go to the application, and are gone. An operator who comes
 """
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from heapq import merge
 
 import msgspec
@@ -30,13 +30,26 @@ VERDICTS = 512  # kept: suspicions, deaths and goodbyes, at some 300 bytes each
 CHANGES = 256  # kept of all else, apart, so that a crowd of newcomers doesn't push out why others are gone
 
 
+WORDS: Mapping[type[Event], str] = {
+    MemberJoined: "joined",
+    MemberSuspected: "suspect",
+    MemberRecovered: "recovered",
+    MemberDied: "dead",
+    MemberLeft: "left",
+    MemberUpdated: "updated",
+    Isolated: "isolated",
+    Reconnected: "reconnected",
+}
+"""What is kept, and what it is called: who came and who came back are different things afterwards."""
+
+
 class Past(msgspec.Struct, frozen=True, gc=False):
     """One thing that happened.
 
     Attributes:
         number: counts all that was noted, from 1.
         at: when this node learned it, in seconds on its clock (``now``).
-        what: the `kind` of the event: "dead", "alive" and so on.
+        what: one of `WORDS`.
         member: the name; of this node itself for what is about no other.
         address: of the member; None for this node itself.
         epoch: the member's run; 0 for this node itself.
@@ -73,16 +86,17 @@ class Journal:
 
     def take(self, event: Event, now: float) -> None:
         """Keep an event that says something of a member's state, or of this node's; others are not kept."""
+        what = WORDS.get(type(event))
+        if what is None:
+            return
+        self._number += 1
         match event:
-            case MemberSuspected(member, evidence) | MemberDied(member, evidence) | MemberLeft(member, evidence):
-                self._verdicts.append(self._about(event.kind, member, evidence, now))
+            case MemberSuspected() | MemberDied() | MemberLeft():
+                self._verdicts.append(self._about(what, event.member, event.evidence, now))
             case MemberJoined() | MemberRecovered() | MemberUpdated():
-                self._changes.append(self._about(event.kind, event.member, None, now))
-            case Isolated() | Reconnected():
-                self._number += 1
-                self._changes.append(Past(self._number, now, event.kind, self._name))
+                self._changes.append(self._about(what, event.member, None, now))
             case _:
-                pass
+                self._changes.append(Past(self._number, now, what, self._name))
 
     def since(self, number: int, oldest: float) -> Iterator[Past]:
         """What is kept from ``number`` on and was learned at ``oldest`` or later, in the order of numbers."""
@@ -91,7 +105,6 @@ class Journal:
                 yield past
 
     def _about(self, what: str, member: Member, evidence: Evidence | None, now: float) -> Past:
-        self._number += 1
         found = evidence or Evidence(None, "", 0)
         return Past(
             self._number,

@@ -17,7 +17,7 @@ from swim_core.native.sealing.ring import key_id
 from swim_threads.key_file import KeyFile
 
 from ..keys.files import put_first, take_out
-from ..keys.status import ask_each
+from ..keys.status import ask_for_keys
 from ..tools.asking import Target
 from .cluster import Agent, AgentFailed, Cluster
 
@@ -151,7 +151,7 @@ class _Story:
                 return False
             addresses = {agent.name: canonical(*split_host_port(agent.address)) for agent in self._cluster.up()}
             target = Target(tuple(addresses.values())[:1], "", label, keys)
-            pages = anyio.run(ask_each, target, addresses, backend="asyncio").values()
+            pages = anyio.run(ask_for_keys, target, addresses, backend="asyncio").values()
             asked = time.monotonic()
             return all(page is not None and page.held == ids for page in pages)
 

@@ -8,7 +8,7 @@ import typer
 __all__ = ["read_duration", "read_share", "say_duration", "say_hops", "say_share"]
 
 SIZES = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"), (1e3, " thousand"), (1.0, ""))
-SECONDS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "m": 60.0, "min": 60.0, "h": 3_600.0}
+SECONDS = {"": 1.0, "s": 1.0, "ms": 1e-3, "us": 1e-6, "m": 60.0, "min": 60.0, "h": 3_600.0, "d": 86_400.0}
 
 
 def read_duration(text: str) -> float:

@@ -7,14 +7,12 @@ from typing import cast
 
 import anyio
 
-from swim_anyio.command.tools.asking import NoAnswer, Target, ask, read_target
+from swim_anyio.command.tools.asking import Target, ask, ask_each, read_target
 from swim_anyio.command.tools.writing import columns, write
 from swim_core.address import Address, unpack
 from swim_core.native.wire.queries import KeysPage, MembersPage, What
 
-__all__ = ["ask_each", "run_status"]
-
-AT_A_TIME = 16  # members asked
+__all__ = ["ask_for_keys", "run_status"]
 
 
 def run_status(join: str | None, cluster: str | None) -> int:
@@ -30,30 +28,15 @@ def run_status(join: str | None, cluster: str | None) -> int:
 async def _run(target: Target) -> int:
     pages = cast("list[MembersPage]", await ask(target, What.MEMBERS))
     members = {row.claim.name: unpack(row.claim.address) for page in pages for row in page.rows}
-    found = await ask_each(target, members)
+    found = await ask_for_keys(target, members)
     write(columns(("NAME", "ADDRESS", "PREFERS", "OPENS", "PLAIN"), (_row(name, members, found) for name in found)))
     return _summary(found)
 
 
-async def ask_each(target: Target, members: Mapping[str, Address]) -> dict[str, KeysPage | None]:
+async def ask_for_keys(target: Target, members: Mapping[str, Address]) -> dict[str, KeysPage | None]:
     """What each member tells of its keys, by name; None of those that don't answer."""
-    found: dict[str, KeysPage | None] = dict.fromkeys(sorted(members))
-    limit = anyio.CapacityLimiter(AT_A_TIME)
-    async with anyio.create_task_group() as tasks:
-        for name, address in members.items():
-            tasks.start_soon(_ask, target, name, address, found, limit)
-    return found
-
-
-async def _ask(
-    target: Target, name: str, address: Address, found: dict[str, KeysPage | None], limit: anyio.CapacityLimiter
-) -> None:
-    there = Target((address,), target.zone, target.cluster, target.keys)
-    async with limit:
-        try:
-            found[name] = cast(KeysPage, (await ask(there, What.KEYS))[-1])
-        except NoAnswer:
-            return
+    answers = await ask_each(target, members, What.KEYS)
+    return {name: None if pages is None else cast(KeysPage, pages[-1]) for name, pages in answers.items()}
 
 
 def _row(name: str, members: dict[str, Address], found: dict[str, KeysPage | None]) -> tuple[str, ...]:

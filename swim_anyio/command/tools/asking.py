@@ -2,7 +2,8 @@
 
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from random import SystemRandom
 
@@ -19,9 +20,10 @@ from swim_threads.key_file import KeyFile
 from swim_threads.lookups import resolve_within
 from swim_threads.sockets.udp import UdpSocket, family_of, route_source
 
-__all__ = ["PATIENCE", "NoAnswer", "Target", "ask", "read_cluster", "read_target"]
+__all__ = ["PATIENCE", "NoAnswer", "Target", "ask", "ask_each", "read_cluster", "read_target"]
 
 DEFAULT = "127.0.0.1:7946"
+AT_A_TIME = 16  # members asked
 MAX_TRIED = 4  # addresses, which share the two seconds
 LONGEST = 300.0
 """Seconds for a whole answer, even if no page of it is late, so that a hostile node can't go on for hours. It is
@@ -101,15 +103,15 @@ def resolve_host(host: str, port: int) -> list[Address]:
         raise NoAnswer(f"the host {host!r} doesn't resolve: {error.strerror or error}") from error
 
 
-async def ask(target: Target, what: What, argument: bytes = b"") -> Sequence[Body]:
-    """Ask, and return the pages of the answer.
+async def ask(target: Target, what: What, argument: bytes = b"", *, patience: float | None = None) -> Sequence[Body]:
+    """Ask, and return the pages of the answer. ``patience`` is `PATIENCE` unless given; all addresses share it.
 
     Raises:
         NoAnswer: if none came, or none that ended within `LONGEST`.
     """
     reasons, deadline = [], anyio.current_time() + LONGEST
+    patience = max((PATIENCE if patience is None else patience) / len(target.addresses), 0.5)
     for address in target.addresses:
-        patience = max(PATIENCE / len(target.addresses), 0.5)
         reason: Sequence[Body] | str = f"the answer from {address} did not end within {LONGEST:g} s"
         with anyio.CancelScope(deadline=deadline):
             reason = await _ask_at(address, target, what, argument, patience)
@@ -117,6 +119,25 @@ async def ask(target: Target, what: What, argument: bytes = b"") -> Sequence[Bod
             return reason
         reasons.append(reason)
     raise NoAnswer("; ".join(reasons))
+
+
+async def ask_each(
+    target: Target, members: Mapping[str, Address], what: What, argument: bytes = b"", *, patience: float | None = None
+) -> dict[str, Sequence[Body] | None]:
+    """What each member answers, by name; None of those that don't. `AT_A_TIME` are asked at once."""
+    found: dict[str, Sequence[Body] | None] = dict.fromkeys(sorted(members))
+    limit = anyio.CapacityLimiter(AT_A_TIME)
+
+    async def ask_one(name: str, address: Address) -> None:
+        async with limit:
+            with suppress(NoAnswer):
+                there = Target((address,), target.zone, target.cluster, target.keys)
+                found[name] = await ask(there, what, argument, patience=patience)
+
+    async with anyio.create_task_group() as tasks:
+        for name, address in members.items():
+            tasks.start_soon(ask_one, name, address)
+    return found
 
 
 async def _ask_at(

@@ -7,6 +7,7 @@ import typer
 from typer import Argument, Option
 
 from ..choices import Format
+from ..experiments.units import read_duration
 
 __all__ = ["KeyFile", "add_tools", "use_key_file"]
 
@@ -19,12 +20,21 @@ Output = Annotated[Format, Option(help="Output for people or programs.")]
 
 
 def add_tools(app: typer.Typer) -> None:
-    """Add `members`, `why`, `broadcast`, `join` and `watch`."""
+    """Add the tools."""
     app.command(short_help="List the members that a running member sees.")(members)
     app.command(short_help="Explain why a member is seen as dead, suspect or alive.")(why)
+    app.command(short_help="Tell what happened in the cluster.")(events)
     app.command(short_help="Broadcast a message through a running member.")(broadcast)
     app.command("join", short_help="Give a running member more seeds.")(join_seeds)
     app.command(short_help="Watch members and events live.")(watch)
+
+
+def complete_names(context: typer.Context, incomplete: str) -> list[str]:
+    """For the shell: the names of members that begin like this. Whoever can't be asked has none."""
+    from .naming import names_like
+
+    use_key_file(context.params.get("key_file"))
+    return names_like(context.params.get("join"), context.params.get("cluster"), incomplete)
 
 
 def use_key_file(key_file: str | None) -> None:
@@ -58,7 +68,15 @@ def members(
 
 
 def why(
-    name: Annotated[str, Argument(metavar="NAME", show_default=False, help="The member in question.")],
+    name: Annotated[
+        str | None,
+        Argument(
+            metavar="NAME",
+            show_default=False,
+            help="The member in question [the one that died last].",
+            autocompletion=complete_names,
+        ),
+    ] = None,
     join: Join = None,
     cluster: Cluster = None,
     key_file: KeyFile = None,
@@ -77,6 +95,30 @@ def why(
 
     use_key_file(key_file)
     return run_why(join, cluster, name, json=format is Format.JSON)
+
+
+def events(
+    since: Annotated[
+        float | None, Option(parser=read_duration, metavar="TIME", help="Only what is newer, as in 10m or 8h.")
+    ] = None,
+    join: Join = None,
+    cluster: Cluster = None,
+    key_file: KeyFile = None,
+    format: Output = Format.TEXT,
+) -> int:
+    """Tell what happened in the cluster, from what its members remember, as one timeline.
+
+    \b
+    Example:  swim events --since 10m --join 127.0.0.1:7946
+    Asks:     the member at --join, and all that it sees; those on other hosts
+              answer if you have a key, or with --answer-tools anyone
+    Holds:    of each member, the last 512 verdicts and 256 other changes
+    Status:   0 success, 1 no answer within two seconds, 2 bad options
+    """
+    from .events import run_events
+
+    use_key_file(key_file)
+    return run_events(join, cluster, since, json=format is Format.JSON)
 
 
 def broadcast(

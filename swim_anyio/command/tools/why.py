@@ -12,13 +12,13 @@ from swim_anyio.command.records import Record, to_json
 from swim_anyio.command.text import printable, rule_words
 from swim_core import Rule, State, SwimError
 from swim_core.address import unpack
-from swim_core.native.wire.queries import Note, What
+from swim_core.native.wire.queries import EventsPage, Note, What
 
 from .asking import ask_once
 from .reading import Reasons, Seen, asked_record, read_reasons, standing_words
 from .writing import ago, clock_time, for_people, span, write
 
-__all__ = ["reasons_record", "run_why", "tell_reasons", "unknown"]
+__all__ = ["last_death", "reasons_record", "run_why", "tell_reasons", "unknown"]
 
 TIMED = re.compile(r"\d\d:\d\d:\d\d\.")
 SEEN_AS = {State.ALIVE: "alive", State.SUSPECT: "suspect", State.DEAD: "dead", State.LEFT: "having left"}
@@ -33,18 +33,32 @@ PAUSE = 10_000  # ms of cluster time in which nothing was seen: what comes after
 NARROW = 16  # columns: details in fewer are harder to read than lines that a terminal breaks
 
 
-def run_why(join: str | None, cluster: str | None, name: str, *, json: bool) -> int:
-    """Print why a member is believed alive, suspect, dead or gone.
+def run_why(join: str | None, cluster: str | None, name: str | None, *, json: bool) -> int:
+    """Print why a member is believed alive, suspect, dead or gone; without a name, the one that died last.
 
     Raises:
-        SwimError: if the asked member doesn't know the name; otherwise as `run_members`.
+        SwimError: if the asked member doesn't know the name, or of no death; otherwise as `run_members`.
     """
+    if name is None:
+        name = last_death(cast("Sequence[EventsPage]", ask_once(join, cluster, What.EVENTS)))
     reasons = read_reasons(ask_once(join, cluster, What.REASON, os.fsencode(name)))
     if reasons.seen is None:
         raise SwimError(unknown(reasons, name))
     width = shutil.get_terminal_size().columns if for_people() else None
     write(to_json(reasons_record(reasons)) if json else tell_reasons(reasons, width))
     return 0
+
+
+def last_death(pages: Sequence[EventsPage]) -> str:
+    """The name of the member that died last, as far as the asked one remembers.
+
+    Raises:
+        SwimError: if it remembers no death.
+    """
+    deaths = [happened for page in pages for happened in page.events if happened.what == "dead"]
+    if not deaths:
+        raise SwimError(f"{pages[-1].teller.name} remembers no death; give the name of a member")
+    return max(deaths, key=lambda happened: happened.time or happened.at).member
 
 
 def reasons_record(reasons: Reasons) -> Record:

@@ -225,7 +225,8 @@ class Happened(_Base, frozen=True):
 
     Attributes:
         at: the cluster time (ms) at which it learned it.
-        what: the event in a word, as `swim agent` prints it; a newer release may have others.
+        what: "joined", "suspect", "recovered", "dead", "left", "updated", "isolated" or "reconnected"; a newer
+            release may have others.
         member: the name; that of the node itself for what is about no other.
         address: of the member; None for the node itself.
         epoch: the member's run.

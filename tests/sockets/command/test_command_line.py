@@ -10,7 +10,7 @@ import pytest
 import typer.main
 
 from support.agents import PATIENCE, SWIM, environment
-from swim_anyio.command.app import app
+from swim_anyio.command.app import GROUPS, app
 
 pytestmark = pytest.mark.processes
 
@@ -35,6 +35,10 @@ def test_version() -> None:
     name, version = result.stdout.split()
     assert name == "swim"
     assert version[0].isdigit()
+
+
+def test_the_help_of_all_names_every_command() -> None:
+    assert sorted(name for names, _ in GROUPS for name in names) == SUBCOMMANDS
 
 
 SUBCOMMANDS = sorted(cast(Any, typer.main.get_command(app)).commands)

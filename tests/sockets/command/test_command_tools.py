@@ -22,6 +22,7 @@ from support.agents import PATIENCE, SWIM, AgentProcess, agents, environment
 from support.datagrams import opened, pack_datagram
 from swim_anyio.command.entry import run
 from swim_anyio.command.tools import asking
+from swim_anyio.command.tools.naming import names_like
 from swim_core import Address
 from swim_core.address import pack as pack_address
 from swim_core.native.wire.datagram import encode_item
@@ -35,7 +36,7 @@ pytestmark = [
 
 Swim = Callable[..., "subprocess.CompletedProcess[str]"]
 STEADY = ["--probe-interval", "0.2", "--stall-tolerance", "10"]  # a crowded machine makes nobody a suspect
-TOOLS = [["members"], ["why", "bob"], ["broadcast", "hello"], ["join", "127.0.0.1:1"], ["watch"]]
+TOOLS = [["members"], ["why", "bob"], ["broadcast", "hello"], ["events"], ["why"], ["join", "127.0.0.1:1"], ["watch"]]
 
 
 @pytest.fixture(scope="module")
@@ -93,6 +94,13 @@ def test_members_as_a_table(pair: tuple[AgentProcess, AgentProcess], swim: Swim)
     assert second.split()[:3] == ["bob", bob.address, "alive"]
     assert second.split()[-1] == "role=cache"
     assert footer == "ann sees 2 live members."
+
+
+def test_the_shell_completes_names_by_asking(pair: tuple[AgentProcess, AgentProcess], swim: Swim) -> None:
+    ann, _ = pair
+    assert names_like(ann.address, None, "b") == ["bob"]
+    assert names_like(ann.address, None, "") == ["ann", "bob"]
+    assert names_like("127.0.0.1:9", None, "b") == names_like("no such host", None, "b") == []
 
 
 def test_members_for_programs(pair: tuple[AgentProcess, AgentProcess], swim: Swim) -> None:
@@ -181,6 +189,23 @@ def test_a_death_is_explained_and_watched() -> None:
             check=True,
         )
         record = json.loads(story.stdout)
+        last = subprocess.run(
+            [*SWIM, "why", "--join", ann.address, "--format", "json"],
+            env=environment(),
+            capture_output=True,
+            check=True,
+        )
+        assert json.loads(last.stdout)["member"]["name"] == "eve"
+        past = subprocess.run(
+            [*SWIM, "events", "--since", "10m", "--join", ann.address, "--format", "json"],
+            env=environment(),
+            capture_output=True,
+            check=True,
+        )
+        told = json.loads(past.stdout)
+        (death,) = [event for event in told["events"] if event["event"] == "dead"]
+        assert (death["member"], death["accuser"], death["seen_by"]) == ("eve", died["accuser"], ["ann", "bob"])
+        assert (told["answered"], told["silent"]) == (["ann", "bob"], [])
         assert (record["member"]["state"], record["member"]["rule"]) == ("dead", died["rule"])
         assert {"watch began", "declared dead"} <= {o["what"] for o in record["observations"]}
 
@@ -329,7 +354,7 @@ def test_a_member_of_another_cluster_and_one_that_answers_nobody(swim: Swim, mon
         (["members", "--format", "xml"], 2, "--format"),
         (["members", "extra"], 2, "extra"),
         (["members", "--all"], 2, "--all"),
-        (["why"], 2, "NAME"),
+        (["events", "--since", "yesterday"], 2, "'yesterday' is not a duration"),
         (["why", "a", "b"], 2, "b"),
         (["broadcast"], 2, "TEXT"),
         (["watch", "--every", "1"], 2, "--every"),

@@ -40,7 +40,7 @@ def test_a_verdict_of_its_own_is_both_a_verdict_and_a_death() -> None:
     hand.until(lambda: hand.verdict() is State.DEAD, 8.0)
     statistics = hand.node.statistics()
     assert (statistics.deaths[Rule.SILENT], statistics.verdicts[Rule.SILENT]) == (1, 1)
-    assert [one.what for one in happened(hand) if one.member == "p6"] == ["alive", "suspect", "dead"]
+    assert [one.what for one in happened(hand) if one.member == "p6"] == ["joined", "suspect", "dead"]
 
 
 def test_damping_hides_nothing_from_the_past() -> None:

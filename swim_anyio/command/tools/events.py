@@ -1,0 +1,210 @@
+"""`swim events`: what happened in the cluster, from what its members remember, as one timeline."""
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import Any, cast
+
+import anyio
+import msgspec
+
+from swim_core import Address, Rule
+from swim_core.address import unpack
+from swim_core.native.wire.claim import EPOCH_BITS
+from swim_core.native.wire.queries import EVER, Body, EventsPage, Happened, Teller, What, pack_age
+
+from ..records import Record, to_json
+from ..text import printable, rule_words
+from .asking import Target, ask, ask_each, read_target
+from .reading import View, asked_record, read_view
+from .writing import clock_time, write
+
+__all__ = ["Event", "Timeline", "merged", "run_events", "tell_timeline", "timeline_record"]
+
+EACH = 1.0  # seconds for each further member: those that don't answer tools of other hosts are many, or none
+FEW = 3  # names that a line spells out
+WHAT = 10  # columns
+
+
+class Event(msgspec.Struct, frozen=True):
+    """One thing that happened, as all that remember it tell of it.
+
+    Attributes:
+        t: seconds since 1970: of the verdict, or when the first member learned it.
+        what: a word, see `Happened`.
+        member: whom it happened to.
+        address: of that one; None for what a member says of itself.
+        rule: of the verdict.
+        accuser: who gave it; "" for nobody.
+        seen_by: who remembers it, by name.
+        missed_by: who does not, though it answered, and ran at that time; only of verdicts.
+    """
+
+    t: float
+    what: str
+    member: str
+    address: Address | None
+    rule: Rule | None
+    accuser: str
+    seen_by: list[str]
+    missed_by: list[str]
+
+
+class Timeline(msgspec.Struct, frozen=True):
+    """What happened, oldest first, and whose word it is: ``answered`` and ``silent`` are names of live members."""
+
+    teller: Teller
+    events: list[Event]
+    answered: list[str]
+    silent: list[str]
+    t: float
+
+
+def run_events(join: str | None, cluster: str | None, since: float | None, *, json: bool) -> int:
+    """Print what happened in the last ``since`` seconds, None for all that is remembered.
+
+    Raises:
+        As `run_members`.
+    """
+    age = EVER if since is None else round(min(since * 1e3, EVER))
+    timeline = anyio.run(partial(ask_timeline, read_target(join, cluster), age), backend="asyncio")
+    write(to_json(timeline_record(timeline)) if json else tell_timeline(timeline))
+    return 0
+
+
+async def ask_timeline(target: Target, age: int) -> Timeline:
+    """Ask one member who is there, and then each of those what happened in the last ``age`` ms.
+
+    Raises:
+        NoAnswer: if the first one doesn't answer.
+    """
+    argument = pack_age(age)
+    view = read_view(await ask(target, What.MEMBERS))
+    asked = view.teller.name
+    others = {name: seen.member.address for name, seen in view.members.items() if name != asked}
+    answers: dict[str, Sequence[Body] | None] = {asked: await ask(target, What.EVENTS, argument)}
+    answers |= await ask_each(target, others, What.EVENTS, argument, patience=EACH)
+    return merged(view, {name: cast("Sequence[EventsPage] | None", pages) for name, pages in answers.items()})
+
+
+def merged(view: View, answers: dict[str, Sequence[EventsPage] | None]) -> Timeline:
+    """The answers as one timeline, in which the same thing stands once."""
+    offset = view.t - view.teller.time / 1e3  # from cluster time, which they agree on
+    found: dict[object, Event] = {}
+    for observer, pages in answers.items():
+        for page in pages or ():
+            for happened in page.events:
+                if not _merely_found(view, observer, happened):
+                    _add(found, observer, happened, offset)
+    answered = sorted(name for name, pages in answers.items() if pages is not None)
+    began = {name: (seen.member.epoch >> EPOCH_BITS) / 1e3 for name, seen in view.members.items()}
+    there = {name: began.get(name, view.t) for name in answered}
+    told = (_completed(event, there) for event in found.values())
+    events = sorted(told, key=lambda event: (event.t, event.member, event.what))
+    return Timeline(view.teller, events, answered, sorted(answers.keys() - answered), view.t)
+
+
+def _merely_found(view: View, observer: str, happened: Happened) -> bool:
+    """Whether somebody "joined" only in the eyes of one that came later, and found it there."""
+    seen = view.members.get(observer)
+    return happened.what == "joined" and seen is not None and seen.member.epoch > happened.epoch
+
+
+def _completed(event: Event, there: dict[str, float]) -> Event:
+    """With who of those that were there, by the time at which they began, does not tell of a verdict."""
+    if event.rule is None:
+        return event
+    missed_by = [
+        name for name, began in there.items() if began < event.t and name not in event.seen_by and name != event.member
+    ]
+    return msgspec.structs.replace(event, missed_by=missed_by)
+
+
+def _add(found: dict[object, Event], observer: str, happened: Happened, offset: float) -> None:
+    """Add what one member tells; ``offset`` takes its cluster times, in seconds, to those of this host."""
+    run = () if happened.what == "joined" else (happened.incarnation, happened.time)
+    own = observer if happened.address is None else ""
+    key = (happened.what, happened.member, happened.epoch, own, *run)
+    t = (happened.time or happened.at) / 1e3 + offset
+    known = found.get(key)
+    if known is None:
+        address = None if happened.address is None else unpack(happened.address)
+        found[key] = Event(t, happened.what, happened.member, address, happened.rule, happened.accuser, [observer], [])
+        if not own:
+            return
+        found[(*key, t)] = found.pop(key)  # it happens again and again, and nobody else tells of it
+    else:
+        accuser = min(known.accuser, happened.accuser, key=_is_number)
+        seen_by = sorted({*known.seen_by, observer})
+        found[key] = msgspec.structs.replace(known, t=min(t, known.t), accuser=accuser, seen_by=seen_by)
+
+
+def _is_number(name: str) -> bool:
+    """Whether that is what stands for an accuser whose name an observer didn't know."""
+    return len(name) == 16 and all(digit in "0123456789abcdef" for digit in name)
+
+
+# ------------------------------------------------------------------ what is printed
+
+
+def timeline_record(timeline: Timeline) -> Record:
+    """For programs: ``events``, oldest first, each with ``t``, and who ``answered`` and who was ``silent``."""
+    return {
+        "t": timeline.t,
+        "event": "events",
+        "asked": asked_record(timeline.teller),
+        "answered": timeline.answered,
+        "silent": timeline.silent,
+        "events": [_event_record(event) for event in timeline.events],
+    }
+
+
+def _event_record(event: Event) -> dict[str, Any]:
+    record: dict[str, Any] = {"t": event.t, "event": event.what, "member": event.member}
+    if event.address is not None:
+        record["address"] = str(event.address)
+    if event.rule is not None:
+        record |= {"rule": str(event.rule), "accuser": event.accuser}
+        record["missed_by"] = event.missed_by
+    return record | {"seen_by": event.seen_by}
+
+
+def tell_timeline(timeline: Timeline) -> str:
+    """For people: a line for each event, a heading for each day, and at the end whose word it is."""
+    return "\n".join(printable(line) for line in _lines(timeline))
+
+
+def _lines(timeline: Timeline) -> Iterator[str]:
+    day = ""
+    for event in timeline.events:
+        today, clock = clock_time(event.t, date=True).split(" ")
+        if today != day:
+            yield today
+        day = today
+        yield f"{clock}  {event.what:<{WHAT}} {event.member}{_reason(event)}{_unknown_to(event)}"
+    yield _summary(timeline)
+
+
+def _reason(event: Event) -> str:
+    if event.rule is None or event.rule is Rule.LEFT:
+        return ""
+    cause = rule_words(event.rule.name.lower()).partition(" (")[0]
+    return f": {cause}, says {event.accuser}"
+
+
+def _unknown_to(event: Event) -> str:
+    """Who does not know of it: where a network was cut, the sides differ."""
+    if not event.missed_by:
+        return ""
+    return f" (unknown to {_names(event.missed_by)})"
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
+
+
+def _summary(timeline: Timeline) -> str:
+    count, asked = len(timeline.events), len(timeline.answered) + len(timeline.silent)
+    whose = f"{count} event{'s' * (count != 1)}, as {len(timeline.answered)} of {asked} live members remember them"
+    if not timeline.silent:
+        return f"{whose}."
+    return f"{whose}; no answer from {_names(timeline.silent)} (on other hosts tools need a key: --key-file)."

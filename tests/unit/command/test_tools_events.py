@@ -1,0 +1,123 @@
+"""The timeline of `swim events`: several memories of the same things, put together; and the last death."""
+
+import json
+from typing import cast
+
+import pytest
+from msgspec.structs import replace
+
+from support.hand import EPOCH, Hand, Peer, peers
+from support.tool_client import told
+from swim_anyio.command.records import to_json
+from swim_anyio.command.tools.events import Timeline, merged, tell_timeline, timeline_record
+from swim_anyio.command.tools.reading import read_view
+from swim_anyio.command.tools.why import last_death
+from swim_core import Address, Rule, State, SwimError
+from swim_core.native.wire.queries import EventsPage, What
+
+A, B, C = peers(3)
+LATE = Peer("late", Address("10.0.0.9", 7946), EPOCH + (1 << 40))
+
+
+def memory(hand: Hand) -> list[EventsPage]:
+    return cast(list[EventsPage], told(hand, What.EVENTS))
+
+
+def timeline(hand: Hand, **others: "Hand | None") -> Timeline:
+    """The view of ``hand``, and what it and the others remember; None for one that doesn't answer."""
+    answers = {name: None if other is None else memory(other) for name, other in others.items()}
+    return merged(read_view(told(hand, What.MEMBERS)), {"me": memory(hand), **answers})
+
+
+def dead(peer: Peer, hand: Hand, *, by: Peer = C, rule: Rule = Rule.GONE) -> None:
+    hand.feed(A, claims=[peer.claim(State.DEAD, by=by.short_id, rule=rule, time=hand.cluster_time)])
+
+
+def test_what_several_remember_stands_there_once() -> None:
+    here, there = Hand(knows=[A, B, C]), Hand(knows=[A, B, C])
+    for hand in (here, there):
+        hand.run(2.0)
+        dead(B, hand)
+    found = timeline(here, p1=there)
+    (death,) = [event for event in found.events if event.what == "dead"]
+    assert (death.member, death.rule, death.accuser, death.address) == ("p2", Rule.GONE, "p3", B.address)
+    assert (death.seen_by, death.missed_by) == (["me", "p1"], [])
+    assert found.answered == ["me", "p1"]
+
+
+def test_where_the_network_was_cut_it_says_who_does_not_know() -> None:
+    here, there = Hand(knows=[A, B, C]), Hand(knows=[A, B, C])
+    for hand in (here, there):
+        hand.run(2.0)
+    dead(B, here)
+    found = timeline(here, p1=there, p3=None)
+    line = next(line for line in tell_timeline(found).split("\n") if "dead" in line)
+    assert line.endswith("dead       p2: process ended without a goodbye, says p3 (unknown to p1)")
+    assert len(line) <= 100
+    assert (
+        tell_timeline(found)
+        .split("\n")[-1]
+        .endswith(
+            "as 2 of 3 live members remember them; no answer from p3 (on other hosts tools need a key: --key-file)."
+        )
+    )
+
+
+def test_an_accuser_that_one_does_not_know_has_the_name_that_another_knows() -> None:
+    here, there = Hand(knows=[A, B]), Hand(knows=[A, B, C])
+    for hand in (here, there):
+        dead(B, hand)
+    (death,) = [event for event in timeline(here, p1=there).events if event.what == "dead"]
+    assert death.accuser == "p3"
+
+
+def test_whoever_came_later_only_found_the_others_there() -> None:
+    here, there = Hand(knows=[A, LATE]), Hand(knows=[A])
+    there.run(9.0)
+    there.feed(A, claims=[C.claim()])
+    joined = [event.member for event in timeline(here, late=there).events if event.what == "joined"]
+    assert "p3" not in joined
+    assert "late" in joined
+
+
+def test_a_line_for_each_event_below_its_day() -> None:
+    hand = Hand(knows=[A, B, LATE])
+    hand.feed(A, claims=[B.claim(State.LEFT)])
+    view = replace(read_view(told(hand, What.MEMBERS)), t=1_700_000_000.5)
+    lines = tell_timeline(merged(view, {"me": memory(hand)})).split("\n")
+    assert lines[0] in ("2023-11-14", "2023-11-15")
+    assert [line.split()[1:] for line in lines[1:-1]] == [["joined", "late"], ["left", "p2"]]
+    assert lines[-1] == "2 events, as 1 of 1 live members remember them."
+
+
+def test_a_timeline_for_programs() -> None:
+    hand = Hand(knows=[A, B, C])
+    hand.run(2.0)
+    dead(B, hand)
+    record = json.loads(to_json(timeline_record(timeline(hand, p1=None))))
+    assert (record["event"], record["asked"]["name"]) == ("events", "me")
+    assert (record["answered"], record["silent"]) == (["me"], ["p1"])
+    assert record["events"][-1] | {"t": 0} == {
+        "t": 0,
+        "event": "dead",
+        "member": "p2",
+        "address": str(B.address),
+        "rule": "gone",
+        "accuser": "p3",
+        "missed_by": [],
+        "seen_by": ["me"],
+    }
+
+
+def test_the_last_death_is_that_of_the_latest_verdict() -> None:
+    hand = Hand(knows=[A, B, C])
+    early = hand.cluster_time
+    hand.run(3.0)
+    hand.feed(A, claims=[C.claim(State.DEAD, by=A.short_id, time=hand.cluster_time)])
+    hand.feed(A, claims=[B.claim(State.DEAD, by=A.short_id, time=early)])
+    assert last_death(memory(hand)) == "p3"
+
+
+def test_without_a_death_a_name_is_needed() -> None:
+    with pytest.raises(SwimError, match="me remembers no death; give the name of a member"):
+        last_death(memory(Hand(knows=[A])))
