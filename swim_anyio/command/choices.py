@@ -2,7 +2,7 @@
 
 from enum import StrEnum
 
-__all__ = ["AnswerTools", "Backend", "Discovery", "Format", "LogLevel", "Preset", "Protocol"]
+__all__ = ["AnswerTools", "Backend", "Discovery", "Format", "LogLevel", "MemberState", "Preset", "Protocol"]
 
 
 class Preset(StrEnum):
@@ -47,6 +47,15 @@ class Format(StrEnum):
 
     TEXT = "text"
     JSON = "json"
+
+
+class MemberState(StrEnum):
+    """The states of members."""
+
+    ALIVE = "alive"
+    SUSPECT = "suspect"
+    DEAD = "dead"
+    LEFT = "left"
 
 
 class LogLevel(StrEnum):

@@ -1,13 +1,16 @@
 """The options of the tools, built with typer. The code of a tool is imported when it runs."""
 
 import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Argument, Option
 
-from ..choices import Format
+from ..choices import Format, MemberState
 from ..experiments.units import read_duration
+
+if TYPE_CHECKING:
+    from .choosing import Choice
 
 __all__ = ["KeyFile", "add_tools", "use_key_file"]
 
@@ -19,6 +22,15 @@ KeyFile = Annotated[
 Output = Annotated[Format, Option(help="Output for people or programs.")]
 
 
+State = Annotated[
+    list[MemberState] | None, Option(metavar="STATE", help="Only alive, suspect, dead or left; repeatable.")
+]
+Name = Annotated[list[str] | None, Option(metavar="PATTERN", help="Only such names, as in 'web-*'.")]
+Where = Annotated[
+    list[str] | None, Option(metavar="KEY=VALUE", help="Only with such metadata; the value may be a pattern.")
+]
+
+
 def add_tools(app: typer.Typer) -> None:
     """Add the tools."""
     app.command(short_help="List the members that a running member sees.")(members)
@@ -27,6 +39,15 @@ def add_tools(app: typer.Typer) -> None:
     app.command(short_help="Broadcast a message through a running member.")(broadcast)
     app.command("join", short_help="Give a running member more seeds.")(join_seeds)
     app.command(short_help="Watch members and events live.")(watch)
+
+
+def choose(states: list[MemberState] | None, names: list[str] | None, where: list[str] | None) -> "Choice":
+    """The choice of members that options express. Raises `ConfigError`."""
+    from swim_core import State
+
+    from .choosing import read_choice
+
+    return read_choice([State[state.name] for state in states or ()], names or (), where or ())
 
 
 def complete_names(context: typer.Context, incomplete: str) -> list[str]:
@@ -47,6 +68,9 @@ def use_key_file(key_file: str | None) -> None:
 def members(
     join: Join = None,
     gone: Annotated[bool, Option("--gone", help="Include members that are dead or have left.")] = False,
+    state: State = None,
+    name: Name = None,
+    where: Where = None,
     cluster: Cluster = None,
     key_file: KeyFile = None,
     format: Output = Format.TEXT,
@@ -54,7 +78,7 @@ def members(
     """List the members that a running member sees. This doesn't join the cluster.
 
     \b
-    Example:  swim members --gone --join 127.0.0.1:7946
+    Example:  swim members --where role=web --join 127.0.0.1:7946
     Columns:  age: time since the asked member learned this; round trip: of its
               latest answered ping ("-" if none was answered yet)
     Where:    on the member's own host, unless it runs with --answer-tools
@@ -64,7 +88,7 @@ def members(
     from .members import run_members
 
     use_key_file(key_file)
-    return run_members(join, cluster, gone=gone, json=format is Format.JSON)
+    return run_members(join, cluster, choose(state, name, where), gone=gone, json=format is Format.JSON)
 
 
 def why(
@@ -164,7 +188,15 @@ def join_seeds(
     return run_join(join, cluster, seeds, json=format is Format.JSON)
 
 
-def watch(join: Join = None, cluster: Cluster = None, key_file: KeyFile = None, format: Output = Format.TEXT) -> int:
+def watch(
+    join: Join = None,
+    state: State = None,
+    name: Name = None,
+    where: Where = None,
+    cluster: Cluster = None,
+    key_file: KeyFile = None,
+    format: Output = Format.TEXT,
+) -> int:
     """Watch what a running member sees: who is there, who joins, leaves, is suspected or dies.
 
     \b
@@ -177,4 +209,4 @@ def watch(join: Join = None, cluster: Cluster = None, key_file: KeyFile = None, 
     from .watch import run_watch
 
     use_key_file(key_file)
-    return run_watch(join, cluster, json=format is Format.JSON)
+    return run_watch(join, cluster, choose(state, name, where), json=format is Format.JSON)

@@ -18,6 +18,7 @@ from ..records import Record, from_event, to_json
 from ..signals import watch_signals
 from ..text import plain
 from .asking import NoAnswer, Target, ask, read_target
+from .choosing import Choice
 from .reading import Seen, View, asked_record, read_view
 from .writing import for_people
 
@@ -35,6 +36,23 @@ class _Shower(Protocol):
         """Show a view. While the member doesn't answer, ``view`` is None and ``trouble`` says why."""
 
 
+class _Chosen:
+    """Shows what is chosen of views and events."""
+
+    def __init__(self, choice: Choice, shower: _Shower) -> None:
+        self._choice = choice
+        self._shower = shower
+        self._fitted: set[str] = set()
+
+    async def show(self, view: View | None, events: Sequence[Record], trouble: str = "") -> None:
+        """An event is shown if its member fits after it, or did before."""
+        chosen = None if view is None else self._choice.of(view)
+        fit = self._fitted if chosen is None else chosen.members.keys()
+        wanted = [event for event in events if "member" not in event or event["member"] in self._fitted | set(fit)]
+        self._fitted = set(fit)
+        await self._shower.show(chosen, wanted, trouble)
+
+
 class _Ending:
     """How the watch ends. Only the first reason counts."""
 
@@ -49,8 +67,11 @@ class _Ending:
             self._scope.cancel()
 
 
-def run_watch(join: str | None, cluster: str | None, *, json: bool) -> int:
-    """Show a member's view and its events until a signal comes; returns the exit status, 128 plus the signal's number.
+def run_watch(join: str | None, cluster: str | None, choice: Choice, *, json: bool) -> int:
+    """Show what is chosen of a member's view and its events until a signal comes.
+
+    Returns:
+        The exit status, 128 plus the signal's number.
 
     Raises:
         ConfigError: if an option or a variable is invalid.
@@ -58,10 +79,10 @@ def run_watch(join: str | None, cluster: str | None, *, json: bool) -> int:
         OSError: if standard output can't take it.
     """
     target = read_target(join, cluster)
-    return anyio.run(partial(_run, target, json=json), backend="asyncio")
+    return anyio.run(partial(_run, target, choice, json=json), backend="asyncio")
 
 
-async def _run(target: Target, *, json: bool) -> int:
+async def _run(target: Target, choice: Choice, *, json: bool) -> int:
     view = read_view(await ask(target, What.EVERYONE))  # before anything is drawn
     async with anyio.create_task_group() as tasks:
         ending = _Ending(tasks.cancel_scope)
@@ -71,11 +92,11 @@ async def _run(target: Target, *, json: bool) -> int:
                 from .drawing import LiveView
 
                 with LiveView() as live:
-                    await _follow(target, view, live)
+                    await _follow(target, view, _Chosen(choice, live))
             else:
                 lines = _Lines(json)
                 tasks.start_soon(_watch_output, lines.output, ending)
-                await _follow(target, view, lines)
+                await _follow(target, view, _Chosen(choice, lines))
         except OSError as error:  # here, or it would come out of the group as another type
             ending.say(failure=error)
     if ending.failure is not None:

@@ -114,6 +114,15 @@ def test_members_for_programs(pair: tuple[AgentProcess, AgentProcess], swim: Swi
     ]
 
 
+def test_only_the_members_that_one_asks_for(pair: tuple[AgentProcess, AgentProcess], swim: Swim) -> None:
+    ann, _ = pair
+    result = swim("members", "--where", "role=c*", "--state", "alive", "--join", ann.address)
+    assert [line.split()[0] for line in result.stdout.splitlines()] == ["NAME", "bob", "ann", "1"]
+    assert result.stdout.splitlines()[-2:] == ["ann sees 2 live members.", "1 of 2 match."]
+    record = json.loads(swim("members", "--name", "a*", "--join", ann.address, "--format", "json").stdout)
+    assert [member["name"] for member in record["members"]] == ["ann"]
+
+
 def test_a_host_by_name_and_the_first_of_several_that_answers(
     pair: tuple[AgentProcess, AgentProcess], swim: Swim
 ) -> None:
@@ -354,6 +363,8 @@ def test_a_member_of_another_cluster_and_one_that_answers_nobody(swim: Swim, mon
         (["members", "--format", "xml"], 2, "--format"),
         (["members", "extra"], 2, "extra"),
         (["members", "--all"], 2, "--all"),
+        (["members", "--where", "role"], 2, "'role' is not KEY=VALUE"),
+        (["watch", "--state", "tired"], 2, "'tired'"),
         (["events", "--since", "yesterday"], 2, "'yesterday' is not a duration"),
         (["why", "a", "b"], 2, "b"),
         (["broadcast"], 2, "TEXT"),
