@@ -20,6 +20,7 @@ GROUPS = (
     (("agent", "demo"), "Run one member; watch a small cluster at work."),
     (("members", "watch"), "List the members that a running member sees."),
     (("why", "events"), "Explain a verdict; tell what happened."),
+    (("rtt", "reachability"), "Tell who is near whom, and who hears whom."),
     (("broadcast", "join"), "Broadcast through a member; give it more seeds."),
     (("keygen", "keys"), "Make and look after the keys of a cluster."),
     (("simulate", "plan"), "Try out, or calculate, a cluster of any size."),

@@ -16,12 +16,11 @@ from ..records import Record, to_json
 from ..text import printable, rule_words
 from .asking import Target, ask, ask_each, read_target
 from .reading import View, asked_record, read_view
+from .survey import EACH, names_of, silence_words
 from .writing import clock_time, write
 
 __all__ = ["Event", "Timeline", "merged", "run_events", "tell_timeline", "timeline_record"]
 
-EACH = 1.0  # seconds for each further member: those that don't answer tools of other hosts are many, or none
-FEW = 3  # names that a line spells out
 WHAT = 10  # columns
 
 
@@ -195,16 +194,10 @@ def _unknown_to(event: Event) -> str:
     """Who does not know of it: where a network was cut, the sides differ."""
     if not event.missed_by:
         return ""
-    return f" (unknown to {_names(event.missed_by)})"
-
-
-def _names(names: Sequence[str]) -> str:
-    return ", ".join(names[:FEW]) + (f" and {len(names) - FEW} more" if len(names) > FEW else "")
+    return f" (unknown to {names_of(event.missed_by)})"
 
 
 def _summary(timeline: Timeline) -> str:
     count, asked = len(timeline.events), len(timeline.answered) + len(timeline.silent)
-    whose = f"{count} event{'s' * (count != 1)}, as {len(timeline.answered)} of {asked} live members remember them"
-    if not timeline.silent:
-        return f"{whose}."
-    return f"{whose}; no answer from {_names(timeline.silent)} (on other hosts tools need a key: --key-file)."
+    whose = f"{count} event{'s' * (count != 1)}, as {len(timeline.answered)} of {asked} live members remember them."
+    return f"{whose} {silence_words(timeline.silent)}" if timeline.silent else whose

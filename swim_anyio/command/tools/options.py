@@ -36,6 +36,8 @@ def add_tools(app: typer.Typer) -> None:
     app.command(short_help="List the members that a running member sees.")(members)
     app.command(short_help="Explain why a member is seen as dead, suspect or alive.")(why)
     app.command(short_help="Tell what happened in the cluster.")(events)
+    app.command(short_help="Tell who is near whom.")(rtt)
+    app.command(short_help="Tell which members don't hear each other.")(reachability)
     app.command(short_help="Broadcast a message through a running member.")(broadcast)
     app.command("join", short_help="Give a running member more seeds.")(join_seeds)
     app.command(short_help="Watch members and events live.")(watch)
@@ -143,6 +145,39 @@ def events(
 
     use_key_file(key_file)
     return run_events(join, cluster, since, json=format is Format.JSON)
+
+
+def rtt(join: Join = None, cluster: Cluster = None, key_file: KeyFile = None, format: Output = Format.TEXT) -> int:
+    """Tell who is near whom, by the latest round trip that each member measured to each other.
+
+    \b
+    Example:  swim rtt --join 127.0.0.1:7946
+    Asks:     the member at --join, and all that it sees; those on other hosts
+              answer if you have a key, or with --answer-tools anyone
+    Status:   0 success, 1 no answer within two seconds, 2 bad options
+    """
+    from .rtt import run_rtt
+
+    use_key_file(key_file)
+    return run_rtt(join, cluster, json=format is Format.JSON)
+
+
+def reachability(
+    join: Join = None, cluster: Cluster = None, key_file: KeyFile = None, format: Output = Format.TEXT
+) -> int:
+    """Tell which members don't hear each other: what is cut, and from which side.
+
+    \b
+    Example:  swim reachability --join 127.0.0.1:7946
+    Asks:     the member at --join, and all that it sees; those on other hosts
+              answer if you have a key, or with --answer-tools anyone
+    Status:   0 if none is known not to hear another, 1 if one is, or no answer
+              within two seconds, 2 bad options
+    """
+    from .reachability import run_reachability
+
+    use_key_file(key_file)
+    return run_reachability(join, cluster, json=format is Format.JSON)
 
 
 def broadcast(

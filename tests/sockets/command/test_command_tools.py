@@ -20,6 +20,7 @@ import pytest
 
 from support.agents import PATIENCE, SWIM, AgentProcess, agents, environment
 from support.datagrams import opened, pack_datagram
+from support.waiting import wait_until
 from swim_anyio.command.entry import run
 from swim_anyio.command.tools import asking
 from swim_anyio.command.tools.naming import names_like
@@ -36,7 +37,8 @@ pytestmark = [
 
 Swim = Callable[..., "subprocess.CompletedProcess[str]"]
 STEADY = ["--probe-interval", "0.2", "--stall-tolerance", "10"]  # a crowded machine makes nobody a suspect
-TOOLS = [["members"], ["why", "bob"], ["broadcast", "hello"], ["events"], ["why"], ["join", "127.0.0.1:1"], ["watch"]]
+TOOLS = [["members"], ["why", "bob"], ["broadcast", "hello"], ["join", "127.0.0.1:1"], ["watch"]]
+TOOLS += [["why"], ["events"], ["rtt"], ["reachability"]]
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +123,24 @@ def test_only_the_members_that_one_asks_for(pair: tuple[AgentProcess, AgentProce
     assert result.stdout.splitlines()[-2:] == ["ann sees 2 live members.", "1 of 2 match."]
     record = json.loads(swim("members", "--name", "a*", "--join", ann.address, "--format", "json").stdout)
     assert [member["name"] for member in record["members"]] == ["ann"]
+
+
+def test_who_is_near_whom_and_who_hears_whom(pair: tuple[AgentProcess, AgentProcess], swim: Swim) -> None:
+    ann, _ = pair
+
+    def near() -> list[tuple[str, list[str]]]:
+        told = json.loads(swim("rtt", "--join", ann.address, "--format", "json").stdout)
+        return [(member["name"], list(member["round_trips"])) for member in told["members"]]
+
+    wait_until(lambda: near() == [("ann", ["bob"]), ("bob", ["ann"])])
+    assert swim("rtt", "--join", ann.address).stdout.split()[:4] == ["NAME", "MEDIAN", "NEAREST", "FARTHEST"]
+    result = swim("reachability", "--join", ann.address)
+    assert (result.stdout, result.returncode) == ("2 of 2 members hear all others.\n", 0)
+    hears = json.loads(swim("reachability", "--join", ann.address, "--format", "json").stdout)
+    assert [(member["name"], member["hears"], member["deaf_to"]) for member in hears["members"]] == [
+        ("ann", ["bob"], {}),
+        ("bob", ["ann"], {}),
+    ]
 
 
 def test_a_host_by_name_and_the_first_of_several_that_answers(

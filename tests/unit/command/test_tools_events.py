@@ -58,7 +58,7 @@ def test_where_the_network_was_cut_it_says_who_does_not_know() -> None:
         tell_timeline(found)
         .split("\n")[-1]
         .endswith(
-            "as 2 of 3 live members remember them; no answer from p3 (on other hosts tools need a key: --key-file)."
+            "as 2 of 3 live members remember them. No answer from p3 (on other hosts tools need a key: --key-file)."
         )
     )
 
