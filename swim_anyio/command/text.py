@@ -46,6 +46,7 @@ RULES = {
     "host_gone": "host unreachable",
     "left": "said goodbye",
     "restarted": "replaced by a newer run of the same name",
+    "removed": "removed by an operator, after it had died",
     "isolated": "this node hears nobody, so it counts everybody as dead",
 }
 

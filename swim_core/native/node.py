@@ -3,12 +3,14 @@
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
+from msgspec.structs import replace
+
 from swim_core.address import Address, pack, reachable
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError, NotRunning, NotSupported, PayloadTooLarge, UnknownMember
 from swim_core.events import Event, Evidence, KeysChanged, MessageReceived
 from swim_core.keys import Keys
-from swim_core.member import Contact, Member, State
+from swim_core.member import Contact, Member, Rule, State
 from swim_core.native.table.entry import Entry
 from swim_core.plain_data import octets
 from swim_core.protocol import Datagram, KernelEvidence, Losses
@@ -21,7 +23,7 @@ from .router import Router
 from .sealing.ring import KeyRing
 from .settings import Settings
 from .table.formed_cluster import FormedCluster, TableSource
-from .wire.claim import Claim, pack_metadata
+from .wire.claim import Claim, Verdict, pack_metadata
 from .wire.messages import UserMessage
 
 __all__ = ["Node"]
@@ -70,6 +72,8 @@ class Node:
         self._datagrams = parts.outbox.queue
         self._timers = parts.context.timers
         self._has_left = False
+        parts.orders.verbs = self
+        parts.tool_server.figures = self.statistics
 
     # ------------------------------------------------------------------ inputs
 
@@ -202,6 +206,26 @@ class Node:
         now = self._health.advance(now)
         self._table.forget(entry)
         self._reports.forgotten(entry, now)
+        self._router.settle(now)
+
+    def bury(self, name: str, *, now: float) -> None:
+        """Tell all members that a dead one has gone for good, so that nobody looks for it any longer.
+
+        If it is alive after all, it refutes that as soon as it hears of it, and is back.
+
+        Raises:
+            UnknownMember: if it is unknown, this node itself, or live.
+            NotRunning: if this node has left.
+        """
+        self._local.check_running()
+        entry = self._other(name)
+        if entry.live:
+            raise UnknownMember(f"{name!r} is live: only members that are dead are removed")
+        now = self._health.advance(now)
+        claim = entry.claim
+        if claim.state is State.DEAD:
+            verdict = Verdict(self._local.short_id, Rule.REMOVED, self._parts.context.clock.read(now))
+            self._reports.verdict_given(replace(claim, state=State.LEFT, verdict=verdict), now)
         self._router.settle(now)
 
     def set_state(self, name: str, state: State, *, now: float) -> NoReturn:

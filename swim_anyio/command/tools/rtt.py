@@ -37,7 +37,7 @@ def round_trips(found: Survey) -> dict[str, dict[str, float]]:
 
 def rtt_record(found: Survey) -> Record:
     """For programs: of each member ``name`` and ``round_trips``, seconds by name, the nearest first."""
-    members = [{"name": name, "round_trips": others} for name, others in round_trips(found).items()]
+    members: list[Record] = [{"name": name, "round_trips": others} for name, others in round_trips(found).items()]
     return survey_record("rtt", found, members)
 
 

@@ -1,4 +1,4 @@
-"""What a tool has a node do: broadcast, and ask further seeds.
+"""What a tool has a node do: broadcast, ask further seeds, ping, send, and remove.
 
 Whoever orders holds a member's key or, where there are none, is on this host. No recording makes a node obey: see
 `Orders.obey`.
@@ -6,6 +6,7 @@ Whoever orders holds a member's key or, where there are none, is on this host. N
 
 from collections.abc import Callable
 from hashlib import blake2b
+from typing import Protocol
 
 from msgspec import msgpack
 
@@ -15,14 +16,21 @@ from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.dissemination.broadcasts import Broadcasts
 from swim_core.native.joining.joiner import Joiner
-from swim_core.native.wire.queries import Ask, Joined, Spoken, What, unpack_addresses
+from swim_core.native.wire.queries import Ask, Done, Joined, Spoken, What, unpack_addresses, unpack_letter
 
 from .introduction import Introduction
 
 __all__ = ["ORDERS", "Orders"]
 
-ORDERS = frozenset({What.BROADCAST, What.JOIN})
-REPEATABLE = frozenset({What.JOIN})  # done twice, these have no further effect
+ANSWERS = {
+    What.BROADCAST: Spoken,
+    What.JOIN: Joined,
+    What.PING: Done,
+    What.SEND: Done,
+    What.REMOVE: Done,
+}
+ORDERS = frozenset(ANSWERS)
+REPEATABLE = frozenset({What.JOIN, What.REMOVE})  # done twice, these have no further effect
 COOKIE_LIFE = 60.0  # seconds for which cookies are made with one key; the previous key stays valid for as long
 MAX_DONE = 256  # requests remembered, so that one that is repeated isn't carried out again
 MAX_DETAIL = 300  # bytes of a refusal
@@ -33,8 +41,27 @@ Page = tuple[int | None, bytes]
 """Where the next page begins, and this page."""
 
 
+class Verbs(Protocol):
+    """What a node can do for tools as it does for its application, with the same errors."""
+
+    def ping(self, name: str, *, now: float) -> None:
+        """Ping a member."""
+
+    def send(self, to: str, payload: bytes, *, now: float) -> None:
+        """Send a member a message."""
+
+    def bury(self, name: str, *, now: float) -> None:
+        """Tell all that a dead member has gone for good."""
+
+
 class Orders:
-    """Carries out what tools order."""
+    """Carries out what tools order.
+
+    Attributes:
+        verbs: of the node, which sets it once it is made.
+    """
+
+    verbs: Verbs
 
     def __init__(
         self,
@@ -53,6 +80,9 @@ class Orders:
         self._carry_out: dict[What, Callable[[bytes, float], Outcome]] = {
             What.BROADCAST: self._speak,
             What.JOIN: self._take_seeds,
+            What.PING: self._ping,
+            What.SEND: self._send,
+            What.REMOVE: self._remove,
         }
 
     def obey(self, ask: Ask, sender: Sender, now: float) -> Page | None:
@@ -73,8 +103,7 @@ class Orders:
         return self._answer(ask, (None, ""), now, self._cookie(ask, sender.address, minute))
 
     def _answer(self, ask: Ask, outcome: Outcome, now: float, next_: int | None = None) -> Page:
-        kind = Spoken if ask.what is What.BROADCAST else Joined
-        return next_, msgpack.encode(kind(self._introduction.at(now), *outcome))
+        return next_, msgpack.encode(ANSWERS[ask.what](self._introduction.at(now), *outcome))
 
     def _cookie(self, ask: Ask, source: Address, minute: int) -> int:
         data = minute.to_bytes(8, "big", signed=True) + bytes((ask.what,)) + pack(source) + ask.argument
@@ -94,7 +123,7 @@ class Orders:
             oldest = next(iter(self._done), None)
             if oldest is not None and len(self._done) == MAX_DONE:
                 if sender.seal is not None and now - self._done[oldest][1] < 2 * COOKIE_LIFE:
-                    return None, "too much was broadcast for tools in the last two minutes"
+                    return None, "too much was ordered by tools in the last two minutes"
                 del self._done[oldest]
             outcome = self._try(ask, now)
             self._done[key] = outcome, now
@@ -120,3 +149,19 @@ class Orders:
         except (ValueError, RecursionError):
             return None, "that is no list of addresses"
         return self._joiner.add(addresses, now), ""
+
+    def _ping(self, name: bytes, now: float) -> Outcome:
+        self.verbs.ping(name.decode(errors="replace"), now=now)
+        return 1, ""
+
+    def _send(self, packed: bytes, now: float) -> Outcome:
+        try:
+            name, payload = unpack_letter(packed)
+        except (ValueError, RecursionError):
+            return None, "that is no message"
+        self.verbs.send(name, payload, now=now)
+        return 1, ""
+
+    def _remove(self, name: bytes, now: float) -> Outcome:
+        self.verbs.bury(name.decode(errors="replace"), now=now)
+        return 1, ""

@@ -5,7 +5,7 @@ is longer than its question, other hosts get a page per 0.1 s, and an ASK never 
 or moves the clock.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import msgspec
 from msgspec import Raw, msgpack
@@ -25,6 +25,8 @@ from swim_core.native.wire.queries import (
     PAGE_SPACING,
     Ask,
     EventsPage,
+    Figure,
+    FiguresPage,
     Happened,
     KeysPage,
     MembersPage,
@@ -38,7 +40,7 @@ from swim_core.native.wire.queries import (
 )
 from swim_core.shared.journal import Journal, Past
 from swim_core.shared.rate_limit import RateLimit
-from swim_core.statistics import DropReason
+from swim_core.statistics import DropReason, Statistics
 
 from .introduction import Introduction
 from .orders import ORDERS, Orders
@@ -57,7 +59,13 @@ _encode = msgpack.encode
 
 
 class ToolServer:
-    """Answers ASK."""
+    """Answers ASK.
+
+    Attributes:
+        figures: gives the node's statistics; the node sets it once it is made.
+    """
+
+    figures: Callable[[], Statistics]
 
     def __init__(
         self,
@@ -125,6 +133,8 @@ class ToolServer:
             return self._reason(ask, room, now)
         if ask.what is What.EVENTS:
             return self._events(ask, room, now)
+        if ask.what is What.FIGURES:
+            return self._all_figures(ask, room, now)
         return self._members(ask, room, now)
 
     def _keys(self, now: float) -> KeysPage:
@@ -192,14 +202,24 @@ class ToolServer:
     def _cluster_time(self, at: float, now: float) -> int:
         return min(max(0, round(self._clock.exact(now) - (now - at) * 1e3)), MAX_MILLIS)
 
+    # ------------------------------------------------------------------ statistics
+
+    def _all_figures(self, ask: Ask, room: int, now: float) -> tuple[int | None, bytes] | None:
+        """The statistics from the one on place ``cursor`` on; no histogram, which is for machines."""
+        found = self.figures().to_dict()
+        figures = [Figure(name, value) for name, value in found.items() if name != "round_trips"][ask.cursor :]
+        teller = self._teller(now)
+        fitting = _fit(room - _size(FiguresPage(teller, [])), iter(figures))
+        body = _encode(_Figures(teller, fitting))
+        if len(fitting) == len(figures):
+            return None, body
+        return (ask.cursor + len(fitting), body) if fitting else None
+
     # ------------------------------------------------------------------ events
 
     def _events(self, ask: Ask, room: int, now: float) -> tuple[int | None, bytes] | None:
         """What happened, from number ``cursor`` on; numbers are never reused."""
-        try:
-            oldest = now - unpack_age(ask.argument) / 1e3
-        except (ValueError, RecursionError):
-            return None
+        oldest = now - unpack_age(ask.argument) / 1e3
         teller = self._teller(now)
         past = list(self._journal.since(ask.cursor, oldest))
         events = _fit(room - _size(EventsPage(teller, [])), (self._happened(one, now) for one in past))
@@ -245,12 +265,19 @@ class _Events(msgspec.Struct, array_like=True):
     events: list[Raw]
 
 
-def _size(page: MembersPage | ReasonPage | EventsPage) -> int:
+class _Figures(msgspec.Struct, array_like=True):
+    """A `FiguresPage` of encoded figures."""
+
+    teller: Teller
+    figures: list[Raw]
+
+
+def _size(page: MembersPage | ReasonPage | EventsPage | FiguresPage) -> int:
     """The bytes of a page without the items of its list."""
     return len(_encode(page)) + LIST_SIZE
 
 
-def _fit(room: int, items: Iterable[Row | Note | Happened]) -> list[Raw]:
+def _fit(room: int, items: Iterable[Row | Note | Happened | Figure]) -> list[Raw]:
     """As many encoded items as there is room for; at most one too many is made."""
     chosen: list[Raw] = []
     for item in items:

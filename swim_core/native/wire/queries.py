@@ -25,7 +25,10 @@ __all__ = [
     "PAGE_SPACING",
     "Ask",
     "Body",
+    "Done",
     "EventsPage",
+    "Figure",
+    "FiguresPage",
     "Happened",
     "Joined",
     "KeysPage",
@@ -41,8 +44,10 @@ __all__ = [
     "decode_body",
     "pack_addresses",
     "pack_age",
+    "pack_letter",
     "unpack_addresses",
     "unpack_age",
+    "unpack_letter",
 ]
 
 ASK_SIZE = 1_200
@@ -54,6 +59,7 @@ EVER = MAX_MILLIS
 MAX_DATAGRAM = 65_507  # the most that UDP over IPv4 carries
 
 ShortText = Annotated[str, Meta(max_length=1_024)]
+Number = float | int | bool | None
 PackedAddress = Annotated[bytes, Meta(min_length=6, max_length=18)]
 
 
@@ -74,6 +80,14 @@ class What(IntEnum):
     """The ids of the node's keys, and how far the other members agree."""
     EVENTS = 6
     """What happened to members lately, no longer ago than the argument says; see `pack_age`."""
+    FIGURES = 7
+    """The node's statistics."""
+    PING = 8
+    """Ping the member whose name is the argument; what comes of it shows in its row."""
+    SEND = 9
+    """Send a message to a member; see `pack_letter`."""
+    REMOVE = 10
+    """Tell all that the dead member whose name is the argument has gone for good."""
 
     @classmethod
     def _missing_(cls, value: object) -> "What | None":
@@ -254,10 +268,31 @@ class EventsPage(_Base, frozen=True):
     events: list[Happened]
 
 
-Body = MembersPage | ReasonPage | Spoken | Joined | KeysPage | EventsPage
-Kind = type[MembersPage] | type[ReasonPage] | type[Spoken] | type[Joined] | type[KeysPage] | type[EventsPage]
+class Figure(_Base, frozen=True):
+    """One statistic by its name in `Statistics`: a number, or numbers by reason, kind and so on. None for no value."""
 
-BODIES: dict[What, Kind] = {
+    name: ShortText
+    value: Number | dict[ShortText, Number]
+
+
+class FiguresPage(_Base, frozen=True):
+    """Answers FIGURES."""
+
+    teller: Teller
+    figures: list[Figure]
+
+
+class Done(_Base, frozen=True):
+    """Answers PING, SEND and REMOVE: 1 if it is done, or why it is refused."""
+
+    teller: Teller
+    done: U32 | None
+    refusal: ShortText = ""
+
+
+Body = MembersPage | ReasonPage | Spoken | Joined | KeysPage | EventsPage | FiguresPage | Done
+
+BODIES: dict[What, type[Body]] = {
     What.MEMBERS: MembersPage,
     What.EVERYONE: MembersPage,
     What.REASON: ReasonPage,
@@ -265,8 +300,13 @@ BODIES: dict[What, Kind] = {
     What.JOIN: Joined,
     What.KEYS: KeysPage,
     What.EVENTS: EventsPage,
+    What.FIGURES: FiguresPage,
+    What.PING: Done,
+    What.SEND: Done,
+    What.REMOVE: Done,
 }
 _addresses = msgspec.msgpack.Decoder(list[PackedAddress])
+_letter = msgspec.msgpack.Decoder(tuple[ShortText, bytes])
 _age = msgspec.msgpack.Decoder(Millis)
 _DECODERS = {what: msgspec.msgpack.Decoder(kind) for what, kind in BODIES.items()}
 
@@ -292,13 +332,26 @@ def pack_age(milliseconds: int) -> bytes:
 
 
 def unpack_age(data: bytes) -> int:
-    """The milliseconds in such an argument; `EVER` for an empty one.
+    """The milliseconds in such an argument; `EVER` for an empty one, and for any other that is no age."""
+    try:
+        return _age.decode(data)
+    except (ValueError, RecursionError):
+        return EVER
+
+
+def pack_letter(name: str, payload: bytes) -> bytes:
+    """The argument of SEND."""
+    return msgspec.msgpack.encode((name, payload))
+
+
+def unpack_letter(data: bytes) -> tuple[str, bytes]:
+    """The name and the payload in such an argument.
 
     Raises:
         ValueError: if it is not such an argument.
         RecursionError: on deep nesting.
     """
-    return _age.decode(data) if data else EVER
+    return _letter.decode(data)
 
 
 def decode_body(what: What, data: bytes) -> Body:
