@@ -12,6 +12,7 @@ from .experiments.units import read_duration
 from .keys.options import add_keys
 from .launch import launch_agent
 from .tools.options import add_tools
+from .tools.order_options import add_orders
 
 __all__ = ["app"]
 
@@ -21,7 +22,9 @@ GROUPS = (
     (("members", "watch"), "List the members that a running member sees."),
     (("why", "events"), "Explain a verdict; tell what happened."),
     (("rtt", "reachability"), "Tell who is near whom, and who hears whom."),
-    (("broadcast", "join"), "Broadcast through a member; give it more seeds."),
+    (("info", "ping"), "Show how a member does; have it ping another one."),
+    (("broadcast", "send"), "Tell all members something, or one."),
+    (("join", "remove"), "Give a member more seeds; remove a dead one for all."),
     (("keygen", "keys"), "Make and look after the keys of a cluster."),
     (("simulate", "plan"), "Try out, or calculate, a cluster of any size."),
 )
@@ -167,5 +170,6 @@ def demo(
 
 
 add_tools(app)
+add_orders(app)
 add_keys(app)
 add_experiments(app)

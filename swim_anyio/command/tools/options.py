@@ -12,7 +12,7 @@ from ..experiments.units import read_duration
 if TYPE_CHECKING:
     from .choosing import Choice
 
-__all__ = ["KeyFile", "add_tools", "use_key_file"]
+__all__ = ["Cluster", "Join", "KeyFile", "Output", "add_tools", "complete_names", "use_key_file"]
 
 Join = Annotated[str | None, Option(metavar="HOST:PORT", help="The member to ask [SWIM_JOIN, 127.0.0.1:7946].")]
 Cluster = Annotated[str | None, Option(metavar="LABEL", help="The cluster's label, if it has one [SWIM_CLUSTER].")]
@@ -32,14 +32,13 @@ Where = Annotated[
 
 
 def add_tools(app: typer.Typer) -> None:
-    """Add the tools."""
+    """Add the tools that only ask."""
     app.command(short_help="List the members that a running member sees.")(members)
     app.command(short_help="Explain why a member is seen as dead, suspect or alive.")(why)
     app.command(short_help="Tell what happened in the cluster.")(events)
     app.command(short_help="Tell who is near whom.")(rtt)
     app.command(short_help="Tell which members don't hear each other.")(reachability)
-    app.command(short_help="Broadcast a message through a running member.")(broadcast)
-    app.command("join", short_help="Give a running member more seeds.")(join_seeds)
+    app.command(short_help="Print the statistics of a running member.")(info)
     app.command(short_help="Watch members and events live.")(watch)
 
 
@@ -147,6 +146,19 @@ def events(
     return run_events(join, cluster, since, json=format is Format.JSON)
 
 
+def info(join: Join = None, cluster: Cluster = None, key_file: KeyFile = None, format: Output = Format.TEXT) -> int:
+    """Print the statistics of a running member: how it does, and what it has sent and received.
+
+    \b
+    Example:  swim info --join 127.0.0.1:7946
+    Status:   0 success, 1 no answer within two seconds, 2 bad options
+    """
+    from .info import run_info
+
+    use_key_file(key_file)
+    return run_info(join, cluster, json=format is Format.JSON)
+
+
 def rtt(join: Join = None, cluster: Cluster = None, key_file: KeyFile = None, format: Output = Format.TEXT) -> int:
     """Tell who is near whom, by the latest round trip that each member measured to each other.
 
@@ -178,49 +190,6 @@ def reachability(
 
     use_key_file(key_file)
     return run_reachability(join, cluster, json=format is Format.JSON)
-
-
-def broadcast(
-    text: Annotated[str, Argument(metavar="TEXT", show_default=False, help="The message.")],
-    join: Join = None,
-    cluster: Cluster = None,
-    key_file: KeyFile = None,
-    format: Output = Format.TEXT,
-) -> int:
-    """Broadcast a message through a running member, in that member's name.
-
-    \b
-    Example:  swim broadcast "deploy 42 begins" --join 127.0.0.1:7946
-    Status:   0 success, 1 refused or no answer within two seconds,
-              2 bad options
-    """
-    from .broadcast import run_broadcast
-
-    use_key_file(key_file)
-    return run_broadcast(join, cluster, text, json=format is Format.JSON)
-
-
-def join_seeds(
-    seeds: Annotated[
-        list[str], Argument(metavar="ADDR..", show_default=False, help="HOST:PORT of members; the host may be a name.")
-    ],
-    join: Join = None,
-    cluster: Cluster = None,
-    key_file: KeyFile = None,
-    format: Output = Format.TEXT,
-) -> int:
-    """Give a running member more seeds to ask, in addition to those it has.
-
-    \b
-    Example:  swim join 192.0.2.7:7946 --join 127.0.0.1:7946
-    Lasts:    until the member ends; names are resolved here and only once
-    Status:   0 success, 1 refused or no answer within two seconds,
-              2 bad options
-    """
-    from .join import run_join
-
-    use_key_file(key_file)
-    return run_join(join, cluster, seeds, json=format is Format.JSON)
 
 
 def watch(

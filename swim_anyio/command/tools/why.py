@@ -102,7 +102,7 @@ def _lines(reasons: Reasons, seen: Seen) -> Iterator[str]:
     else:
         when = reasons.unix(verdict.time)
         yield f"{believed}: {_cause(reasons, verdict.rule)}."
-        said = f"{seen.row.accuser} {SAID[member.state]}"
+        said = f"{seen.row.accuser} {'removed it' if verdict.rule is Rule.REMOVED else SAID[member.state]}"
         yield f"{said} at {clock_time(when, date=True)}, {ago(max(0.0, reasons.t - when))} ago."
     if standing := standing_words(reasons.teller):
         yield f"Note: {standing}."

@@ -38,7 +38,8 @@ pytestmark = [
 Swim = Callable[..., "subprocess.CompletedProcess[str]"]
 STEADY = ["--probe-interval", "0.2", "--stall-tolerance", "10"]  # a crowded machine makes nobody a suspect
 TOOLS = [["members"], ["why", "bob"], ["broadcast", "hello"], ["join", "127.0.0.1:1"], ["watch"]]
-TOOLS += [["why"], ["events"], ["rtt"], ["reachability"]]
+TOOLS += [["why"], ["events"], ["rtt"], ["reachability"], ["info"]]
+TOOLS += [["ping", "bob"], ["send", "bob", "hello"], ["remove", "bob"]]
 
 
 @pytest.fixture(scope="module")
@@ -183,6 +184,30 @@ def test_a_broadcast_reaches_the_others(pair: tuple[AgentProcess, AgentProcess],
     bob.wait_for("broadcast", member="ann", data="again", number=record["number"])
 
 
+def test_a_member_pings_and_sends_for_a_tool(pair: tuple[AgentProcess, AgentProcess], swim: Swim) -> None:
+    ann, bob = pair
+    result = swim("ping", "bob", "--join", ann.address)
+    assert result.stdout.startswith(f"ann pings bob ({bob.address}): answered in ")
+    assert (result.stdout.endswith("ms\n"), result.returncode) == (True, 0)
+    record = json.loads(swim("ping", "bob", "--join", ann.address, "--format", "json").stdout)
+    assert (record["member"], record["round_trip"] > 0) == ("bob", True)
+    assert swim("send", "bob", "hello there", "--join", ann.address).returncode == 0
+    bob.wait_for("message", member="ann", data="hello there")
+    assert "ann refuses: no live member" in complaint(swim("send", "\udcff", "x", "--join", ann.address), 1)
+    assert "ann refuses: no live member 'eve'" in complaint(swim("send", "eve", "x", "--join", ann.address), 1)
+    assert "ann refuses: 'bob' is live" in complaint(swim("remove", "bob", "--join", ann.address), 1)
+
+
+def test_the_statistics_of_a_member(pair: tuple[AgentProcess, AgentProcess], swim: Swim) -> None:
+    ann, _ = pair
+    result = swim("info", "--join", ann.address)
+    lines = result.stdout.splitlines()
+    assert lines[:2] == [f"ann at {ann.address}", "members      2 alive"]
+    assert max(map(len, lines)) <= 80
+    record = json.loads(swim("info", "--join", ann.address, "--format", "json").stdout)
+    assert (record["asked"]["name"], record["statistics"]["members"]["alive"]) == ("ann", 2)
+
+
 def next_event(watch: "subprocess.Popen[bytes]", event: str) -> dict[str, Any]:
     """The next record of that kind that a watch writes."""
     assert watch.stdout is not None
@@ -236,6 +261,21 @@ def test_a_death_is_explained_and_watched() -> None:
         assert (death["member"], death["accuser"], death["seen_by"]) == ("eve", died["accuser"], ["ann", "bob"])
         assert (told["answered"], told["silent"]) == (["ann", "bob"], [])
         assert (record["member"]["state"], record["member"]["rule"]) == ("dead", died["rule"])
+        removed = subprocess.run(
+            [*SWIM, "remove", "eve", "--join", ann.address],
+            env=environment(),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert removed.stdout.startswith("ann tells all that eve is gone for good")
+
+        def at_bob() -> str:
+            story = [*SWIM, "why", "eve", "--join", bob.address]
+            return subprocess.run(story, env=environment(), capture_output=True, text=True, check=True).stdout
+
+        wait_until(lambda: "removed by an operator, after it had died" in at_bob())
+        assert "ann removed it at " in at_bob()
         assert {"watch began", "declared dead"} <= {o["what"] for o in record["observations"]}
 
 

@@ -3,15 +3,17 @@
 from typing import Any, cast
 
 import pytest
+from msgspec.structs import replace
 
 from support.hand import RTT, Hand, Peer, peer, peers
 from support.tool_client import told
+from swim_anyio.command.tools.info import read_info, tell_info
 from swim_anyio.command.tools.reachability import hearings, tell_reachability
 from swim_anyio.command.tools.reading import View, read_view
 from swim_anyio.command.tools.rtt import rtt_record, tell_rtt
 from swim_anyio.command.tools.survey import Survey
 from swim_core import State
-from swim_core.native.wire.queries import What
+from swim_core.native.wire.queries import FiguresPage, What
 
 ME = peer(0, "me")
 A, B, C = peers(3)
@@ -81,3 +83,20 @@ def test_the_nearest_come_first() -> None:
 
 def test_whoever_has_measured_nothing_has_a_dash() -> None:
     assert tell_rtt(surveyed(me=Hand())).split("\n")[1].split() == ["me", "-", "-", "-"]
+
+
+def test_statistics_for_people_leave_out_what_did_not_happen() -> None:
+    hand = settled(A, B)
+    info = read_info(cast("list[FiguresPage]", told(hand, What.FIGURES)))
+    lines = tell_info(info).split("\n")
+    assert lines[:2] == [f"me at {hand.me.address}", "members      3 alive"]
+    assert "round trips  median 1.00ms, 99 of 100 within 1.00ms" in lines
+    assert not [line for line in lines if line.startswith(("deaths", "pauses", "dropped"))]
+    hand.feed(A, claims=[B.claim(State.DEAD, time=hand.cluster_time)])
+    told_after = tell_info(read_info(cast("list[FiguresPage]", told(hand, What.FIGURES)))).split("\n")
+    assert told_after[1:3] == ["members      2 alive, 1 dead", "deaths       1 gone"]
+
+
+def test_a_member_of_another_release_may_have_fewer_statistics() -> None:
+    info = read_info(cast("list[FiguresPage]", told(settled(A), What.FIGURES)))
+    assert tell_info(replace(info, figures={})).split("\n")[0].startswith("me at ")
