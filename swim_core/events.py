@@ -21,6 +21,7 @@ __all__ = [
     "Evidence",
     "Isolated",
     "JoinAttempt",
+    "LeaveOrdered",
     "MemberDied",
     "MemberForgotten",
     "MemberJoined",
@@ -406,6 +407,16 @@ class KeysRejected(Happening, frozen=True):
     reason: str
 
 
+class LeaveOrdered(Happening, frozen=True):
+    """A tool asks this node to leave (`swim leave`). `swim agent` does; what other programs do is up to them.
+
+    Attributes:
+        address: of the tool, which holds a member's key or runs on this host.
+    """
+
+    address: Address
+
+
 class EventsLost(Happening, frozen=True):
     """A subscriber fell behind and its ``count`` oldest events were dropped: read ``members()`` again."""
 
@@ -439,6 +450,7 @@ KINDS: Mapping[type[Happening], str] = {
     Unsealed: "unsealed",
     KeysChanged: "keys",
     KeysRejected: "rejected",
+    LeaveOrdered: "ordered",
 }
 """The `Happening.kind` of each."""
 
@@ -468,6 +480,7 @@ Event = (
     | Unsealed
     | KeysChanged
     | KeysRejected
+    | LeaveOrdered
     | EventsLost
 )
 """Any event that a node raises."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import anyio
 import attrs
 
-from swim_core import Keys, Multicast, NodeCrashed, ProtocolConfig, SwimError
+from swim_core import Keys, LeaveOrdered, Multicast, NodeCrashed, ProtocolConfig, SwimError
 
 from ..node import AsyncNode
 from ..opening import open_node
@@ -115,7 +115,7 @@ async def run_agent(settings: Settings) -> int:
         async with anyio.create_task_group() as tasks:
             await tasks.start(watch_signals, ending.signalled, node._engine.reload_keys)
             tasks.start_soon(tell, manager, READY)  # from here on signals are obeyed and the pages are served
-            tasks.start_soon(_report, node, output, server)
+            tasks.start_soon(_report, node, output, server, ending)
             tasks.start_soon(_watch_output, output, ending)
             if sys.stdin is not None:
                 obey, obey_at_once = partial(_obey, node, output, ending), partial(_obey_at_once, node)
@@ -156,11 +156,13 @@ def _metrics_server(settings: Settings) -> "AbstractAsyncContextManager[MetricsS
     return MetricsServer(*settings.metrics, settings.backend)
 
 
-async def _report(node: AsyncNode, output: Output, server: "MetricsServer | None") -> None:
+async def _report(node: AsyncNode, output: Output, server: "MetricsServer | None", ending: _Ending) -> None:
     metrics = None if server is None else server.address
     await output.write(records.started(node.local, t=time.time(), metrics=metrics, sealed=node.statistics().sealed))
     with node.subscribe(current=True) as events, suppress(NodeCrashed):  # that, `open_node` raises itself
         async for event in events:
+            if isinstance(event, LeaveOrdered):
+                ending.say("told to leave by a tool")
             record = records.from_event(event, t=time.time())
             if record is not None:
                 await output.write(record)

@@ -24,7 +24,8 @@ GROUPS = (
     (("rtt", "reachability"), "Tell who is near whom, and who hears whom."),
     (("info", "ping"), "Show how a member does; have it ping another one."),
     (("broadcast", "send"), "Tell all members something, or one."),
-    (("join", "remove"), "Give a member more seeds; remove a dead one for all."),
+    (("join", "leave"), "Give a member more seeds; ask it to leave."),
+    (("remove",), "Remove a dead member for all."),
     (("keygen", "keys"), "Make and look after the keys of a cluster."),
     (("simulate", "plan"), "Try out, or calculate, a cluster of any size."),
 )

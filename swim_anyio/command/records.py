@@ -17,6 +17,7 @@ from swim_core import (
     JoinAttempt,
     KeysChanged,
     KeysRejected,
+    LeaveOrdered,
     Member,
     MemberPinged,
     SettingsDiffer,
@@ -49,7 +50,7 @@ def printable(json: bytes) -> bytes:
     return "".join(c if c.isprintable() or c == "\n" else dumps(c)[1:-1] for c in text).encode()
 
 
-SILENT = (JoinAttempt, MemberPinged, SettingsDiffer, Unsealed, KeysChanged, KeysRejected)
+SILENT = (JoinAttempt, MemberPinged, SettingsDiffer, Unsealed, KeysChanged, KeysRejected, LeaveOrdered)
 """Events that are meant for the adapter or its log."""
 
 

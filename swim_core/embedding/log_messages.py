@@ -21,6 +21,7 @@ from swim_core.events import (
     JoinAttempt,
     KeysChanged,
     KeysRejected,
+    LeaveOrdered,
     MemberDied,
     MemberForgotten,
     MemberJoined,
@@ -192,6 +193,11 @@ def _rejected(event: KeysRejected) -> Notice:
     return Notice(ERROR, "settings", text, {"event": "rejected", "reason": event.reason})
 
 
+def _ordered(event: LeaveOrdered) -> Notice:
+    fields = {"event": "ordered", "address": str(event.address)}
+    return Notice(INFO, "events", f"a tool at {event.address} asks this member to leave", fields)
+
+
 def _isolated(_: Isolated) -> Notice:
     text = "nobody was heard for the stall tolerance: this node is probably cut off"
     return Notice(WARNING, "events", text, {"event": "isolated"})
@@ -229,4 +235,5 @@ _MAKERS: dict[type, Callable[[Any], Notice]] = {
     Unsealed: _unsealed,
     KeysChanged: _keys,
     KeysRejected: _rejected,
+    LeaveOrdered: _ordered,
 }

@@ -164,5 +164,5 @@ class Parts:
         self.announcer = Announcer(context, local, self.inbox, joiner)
 
         introduction = Introduction(context, local, health, joiner)
-        self.orders = Orders(introduction, local, broadcasts, joiner, secret)
+        self.orders = Orders(context, introduction, local, broadcasts, joiner, secret)
         self.tool_server = ToolServer(context, introduction, log, journal, self.orders)

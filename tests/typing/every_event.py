@@ -17,6 +17,7 @@ from swim_threads import (
     JoinAttempt,
     KeysChanged,
     KeysRejected,
+    LeaveOrdered,
     MemberDied,
     MemberForgotten,
     MemberJoined,
@@ -56,6 +57,8 @@ def told(event: Event) -> str:
             return "how this node reaches others"
         case SettingsDiffer() | ClocksDiffer() | ClustersMet() | Unsealed() | KeysChanged() | KeysRejected():
             return "what members do not agree on"
+        case LeaveOrdered():
+            return "what this node is to do"
         case BroadcastsLost() | EventsLost():
             return "something was missed"
         case _:

@@ -23,6 +23,7 @@ def add_orders(app: typer.Typer) -> None:
     app.command(short_help="Have a member ping another one.")(ping)
     app.command(short_help="Have a member send another one a message.")(send)
     app.command(short_help="Remove a dead member for all.")(remove)
+    app.command(short_help="Ask a member to leave.")(leave)
 
 
 def broadcast(
@@ -125,3 +126,18 @@ def remove(
 
     use_key_file(key_file)
     return run_remove(join, cluster, name, json=format is Format.JSON)
+
+
+def leave(join: Join = None, cluster: Cluster = None, key_file: KeyFile = None, format: Output = Format.TEXT) -> int:
+    """Ask a running member to leave the cluster, and wait until it has. An agent ends.
+
+    \b
+    Example:  swim leave --join 127.0.0.1:7946
+    Programs: decide for themselves what they do when asked (LeaveOrdered)
+    Status:   0 it has left, 1 refused, not done within five seconds, or no
+              answer within two, 2 bad options
+    """
+    from .leave import run_leave
+
+    use_key_file(key_file)
+    return run_leave(join, cluster, json=format is Format.JSON)

@@ -1,4 +1,4 @@
-"""What a tool has a node do: broadcast, ask further seeds, ping, send, and remove.
+"""What a tool has a node do: broadcast, ask further seeds, ping, send, remove, and leave.
 
 Whoever orders holds a member's key or, where there are none, is on this host. No recording makes a node obey: see
 `Orders.obey`.
@@ -12,7 +12,9 @@ from msgspec import msgpack
 
 from swim_core.address import Address, pack
 from swim_core.errors import SwimError
+from swim_core.events import LeaveOrdered
 from swim_core.native.claims.local_member import LocalMember
+from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.dissemination.broadcasts import Broadcasts
 from swim_core.native.joining.joiner import Joiner
@@ -28,6 +30,7 @@ ANSWERS = {
     What.PING: Done,
     What.SEND: Done,
     What.REMOVE: Done,
+    What.LEAVE: Done,
 }
 ORDERS = frozenset(ANSWERS)
 REPEATABLE = frozenset({What.JOIN, What.REMOVE})  # done twice, these have no further effect
@@ -65,12 +68,14 @@ class Orders:
 
     def __init__(
         self,
+        context: NodeContext,
         introduction: Introduction,
         local: LocalMember,
         broadcasts: Broadcasts,
         joiner: Joiner,
         secret: bytes,
     ) -> None:
+        self._emit = context.emit
         self._introduction = introduction
         self._local = local
         self._broadcasts = broadcasts
@@ -125,7 +130,7 @@ class Orders:
                 if sender.seal is not None and now - self._done[oldest][1] < 2 * COOKIE_LIFE:
                     return None, "too much was ordered by tools in the last two minutes"
                 del self._done[oldest]
-            outcome = self._try(ask, now)
+            outcome = self._leave(sender) if ask.what is What.LEAVE else self._try(ask, now)
             self._done[key] = outcome, now
         return outcome
 
@@ -164,4 +169,11 @@ class Orders:
 
     def _remove(self, name: bytes, now: float) -> Outcome:
         self.verbs.bury(name.decode(errors="replace"), now=now)
+        return 1, ""
+
+    def _leave(self, sender: Sender) -> Outcome:
+        """Only the application can end what depends on its membership, so it is asked."""
+        if self._local.left:
+            return None, "it has left"
+        self._emit(LeaveOrdered(sender.address))
         return 1, ""

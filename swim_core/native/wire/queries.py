@@ -88,6 +88,8 @@ class What(IntEnum):
     """Send a message to a member; see `pack_letter`."""
     REMOVE = 10
     """Tell all that the dead member whose name is the argument has gone for good."""
+    LEAVE = 11
+    """Ask the application of the node to leave."""
 
     @classmethod
     def _missing_(cls, value: object) -> "What | None":
@@ -283,7 +285,7 @@ class FiguresPage(_Base, frozen=True):
 
 
 class Done(_Base, frozen=True):
-    """Answers PING, SEND and REMOVE: 1 if it is done, or why it is refused."""
+    """Answers PING, SEND, REMOVE and LEAVE: 1 if it is done, or why it is refused."""
 
     teller: Teller
     done: U32 | None
@@ -304,6 +306,7 @@ BODIES: dict[What, type[Body]] = {
     What.PING: Done,
     What.SEND: Done,
     What.REMOVE: Done,
+    What.LEAVE: Done,
 }
 _addresses = msgspec.msgpack.Decoder(list[PackedAddress])
 _letter = msgspec.msgpack.Decoder(tuple[ShortText, bytes])

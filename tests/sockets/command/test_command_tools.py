@@ -39,7 +39,7 @@ Swim = Callable[..., "subprocess.CompletedProcess[str]"]
 STEADY = ["--probe-interval", "0.2", "--stall-tolerance", "10"]  # a crowded machine makes nobody a suspect
 TOOLS = [["members"], ["why", "bob"], ["broadcast", "hello"], ["join", "127.0.0.1:1"], ["watch"]]
 TOOLS += [["why"], ["events"], ["rtt"], ["reachability"], ["info"]]
-TOOLS += [["ping", "bob"], ["send", "bob", "hello"], ["remove", "bob"]]
+TOOLS += [["ping", "bob"], ["send", "bob", "hello"], ["remove", "bob"], ["leave"]]
 
 
 @pytest.fixture(scope="module")
@@ -196,6 +196,18 @@ def test_a_member_pings_and_sends_for_a_tool(pair: tuple[AgentProcess, AgentProc
     assert "ann refuses: no live member" in complaint(swim("send", "\udcff", "x", "--join", ann.address), 1)
     assert "ann refuses: no live member 'eve'" in complaint(swim("send", "eve", "x", "--join", ann.address), 1)
     assert "ann refuses: 'bob' is live" in complaint(swim("remove", "bob", "--join", ann.address), 1)
+
+
+def test_an_agent_leaves_when_a_tool_asks(swim: Swim) -> None:
+    with agents() as start:
+        ann = start("ann")
+        bob = start("bob", join=ann)
+        ann.wait_for("alive", member="bob")
+        result = swim("leave", "--join", bob.address)
+        assert (result.stdout, result.stderr, result.returncode) == ("bob has left.\n", "", 0)
+        assert bob.wait_for("stopped")["reason"] == "told to leave by a tool"
+        ann.wait_for("left", member="bob")
+        assert bob.process.wait(PATIENCE) == 0
 
 
 def test_the_statistics_of_a_member(pair: tuple[AgentProcess, AgentProcess], swim: Swim) -> None:

@@ -22,6 +22,7 @@ from swim_core import (
     JoinAttempt,
     KeysChanged,
     KeysRejected,
+    LeaveOrdered,
     Member,
     MemberDied,
     MemberForgotten,
@@ -150,6 +151,7 @@ CASES: list[tuple[Event, dict[str, object] | None, str]] = [
     (Unsealed(Address("10.0.0.1", 7946), DropReason.NOT_SEALED, "", 1), None, ""),
     (KeysChanged("a6215e9a", ("a6215e9a",)), None, ""),
     (KeysRejected("no key in it"), None, ""),
+    (LeaveOrdered(Address("10.0.0.1", 7946)), None, ""),
 ]
 
 

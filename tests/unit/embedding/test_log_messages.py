@@ -23,6 +23,7 @@ from swim_core import (
     JoinAttempt,
     KeysChanged,
     KeysRejected,
+    LeaveOrdered,
     Member,
     MemberDied,
     MemberForgotten,
@@ -107,6 +108,7 @@ EXPECTED: list[tuple[Event, int, str]] = [
         ERROR,
         "the keys stay as they are: line 2 of swim.key: was it cut?",
     ),
+    (LeaveOrdered(SEED), INFO, "a tool at 10.0.0.9:7946 asks this member to leave"),
     (KeysChanged("a6215e9a", ("a6215e9a",)), INFO, "seals with key a6215e9a from now on"),
     (
         KeysChanged("a6215e9a", ("a6215e9a", "01020304")),

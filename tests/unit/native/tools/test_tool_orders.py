@@ -7,12 +7,12 @@ import pytest
 from support.hand import Hand, peers
 from support.inside import parts_of
 from support.tool_client import LOCAL, REMOTE, ask_bytes, client, converse, told
-from swim_core import DropReason, MemberLeft, MemberRecovered, Rule, State
+from swim_core import DropReason, LeaveOrdered, MemberLeft, MemberRecovered, Rule, State
 from swim_core.native.wire.messages import Ping, UserMessage
 from swim_core.native.wire.queries import Ask, Done, FiguresPage, MembersPage, Tell, What, pack_letter
 
 A, B, C = peers(3)
-ORDERS = [(What.PING, b"p1"), (What.SEND, pack_letter("p1", b"hi")), (What.REMOVE, b"p2")]
+ORDERS = [(What.PING, b"p1"), (What.SEND, pack_letter("p1", b"hi")), (What.REMOVE, b"p2"), (What.LEAVE, b"")]
 
 
 def done(hand: Hand, what: What, argument: bytes, *, seed: int = 1) -> Done:
@@ -98,6 +98,16 @@ def test_no_other_host_gives_orders_without_a_key(what: What, argument: bytes) -
     assert len(hand.sent) == before
     answered = hand.feed_bytes(ask_bytes(hand, Ask(1, what, 0, argument)), LOCAL)
     assert any(isinstance(sent.message, Tell) for sent in answered)
+
+
+def test_whether_to_leave_is_for_the_application_to_decide() -> None:
+    hand = Hand(knows=[A])
+    asking = client(hand, What.LEAVE)
+    converse(hand, asking, deliver=lambda data: [data, data])
+    assert hand.happened(LeaveOrdered) == [LeaveOrdered(LOCAL)]
+    assert not hand.node.has_left
+    hand.node.leave(now=hand.now)
+    assert done(hand, What.LEAVE, b"", seed=2).refusal == "it has left"
 
 
 def test_all_statistics_are_told_over_pages() -> None:
