@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 import anyio
 import attrs
 
-from swim_core import Keys, LeaveOrdered, Multicast, NodeCrashed, ProtocolConfig, SwimError
+from swim_core import Keys, LeaveOrdered, Multicast, NodeCrashed, ProtocolConfig
 
 from ..node import AsyncNode
 from ..opening import open_node
 from . import records, text
-from .commands import Broadcast, CommandError, Leave, Members, Send, parse
+from .console import Console
 from .notify import READY, STOPPING, take_address, tell
 from .output import Output
 from .signals import watch_signals
@@ -118,8 +118,8 @@ async def run_agent(settings: Settings) -> int:
             tasks.start_soon(_report, node, output, server, ending)
             tasks.start_soon(_watch_output, output, ending)
             if sys.stdin is not None:
-                obey, obey_at_once = partial(_obey, node, output, ending), partial(_obey_at_once, node)
-                tasks.start_soon(serve_lines, sys.stdin.fileno(), obey, obey_at_once)
+                console = Console(node, output, lambda: ending.say("leave"), confirms=sys.stdin.isatty())
+                tasks.start_soon(serve_lines, sys.stdin.fileno(), console.obey, console.obey_at_once)
             if settings.peers is not None:
                 from .peers import keep_peers
 
@@ -166,39 +166,6 @@ async def _report(node: AsyncNode, output: Output, server: "MetricsServer | None
             record = records.from_event(event, t=time.time())
             if record is not None:
                 await output.write(record)
-
-
-def _obey_at_once(node: AsyncNode, line: bytes) -> bool:
-    """Carry out a line in the thread that read it, if that needs no event loop; False if it is still to be done.
-
-    A line that can't be carried out is also left to `_obey`, which finds the same error and can report it.
-    """
-    try:
-        match parse(line):
-            case Broadcast(payload=payload):
-                return node._engine.act_from_any_thread(lambda core, now: core.broadcast(payload, now=now))
-            case Send(name=name, payload=payload):
-                return node._engine.act_from_any_thread(lambda core, now: core.send(name, payload, now=now))
-            case _:
-                return False
-    except (CommandError, SwimError):
-        return False
-
-
-async def _obey(node: AsyncNode, output: Output, ending: _Ending, line: bytes) -> None:
-    """Carry out a line of standard input. An error is reported and has no other effect."""
-    try:
-        match parse(line):
-            case Broadcast(payload=payload):
-                node.broadcast(payload)
-            case Send(name=name, payload=payload):
-                node.send(name, payload)
-            case Members():
-                await output.write(records.members(node.members(), t=time.time()))
-            case Leave():
-                ending.say("leave")
-    except (CommandError, SwimError) as error:
-        await output.write(records.error(line, str(error), t=time.time()))
 
 
 async def _watch_output(output: Output, ending: _Ending) -> None:

@@ -121,7 +121,7 @@ def agent(
     lifeline: Annotated[int | None, Option(hidden=True)] = None,
 ) -> int:
     """\b
-    Run one member. Type: broadcast TEXT, send NAME TEXT, members or leave.
+    Run one member. Type help to see which commands it takes.
     Example: swim agent --name n2 --bind 127.0.0.1:0 --join 127.0.0.1:7946
     """
     return launch_agent(

@@ -1,13 +1,39 @@
 """Commands on standard input: splits the stream into lines and parses each line."""
 
 import json
+import shlex
 from typing import TypeAlias
 
 import attrs
 
-__all__ = ["Broadcast", "Command", "CommandError", "Leave", "Lines", "Members", "Send", "parse"]
+__all__ = [
+    "HELP",
+    "Broadcast",
+    "Command",
+    "CommandError",
+    "Help",
+    "Leave",
+    "Lines",
+    "Members",
+    "Metadata",
+    "Ping",
+    "Send",
+    "Why",
+    "parse",
+]
 
-USAGE = "write: broadcast TEXT, send NAME TEXT, members, or leave"
+HELP = (
+    ("members", "who is there"),
+    ("why NAME", "what a member is seen as, and why"),
+    ("ping NAME", "how long it takes to answer"),
+    ("broadcast TEXT", "tell all members"),
+    ("send NAME TEXT", "tell one member"),
+    ("metadata [KEY=VALUE ...]", "change it (KEY= takes one away)"),
+    ("leave, quit", "say goodbye and end"),
+    ("help, ?", "this list"),
+)
+"""The commands, and what they do."""
+USAGE = "write: broadcast TEXT, send NAME TEXT, members, leave, or help for all"
 MAX_LINE = 65_536  # bytes: above any payload, so that a stream without newlines can't fill the memory
 
 
@@ -40,7 +66,33 @@ class Leave:
     """``leave``: say goodbye and end."""
 
 
-Command: TypeAlias = Broadcast | Send | Members | Leave
+@attrs.frozen
+class Help:
+    """``help`` or ``?``: list the commands."""
+
+
+@attrs.frozen
+class Why:
+    """``why NAME``: tell what a member is seen as, and on what evidence. The name is written as for `Send`, or bare."""
+
+    name: str
+
+
+@attrs.frozen
+class Ping:
+    """``ping NAME``: ping a member. The name as for `Why`."""
+
+    name: str
+
+
+@attrs.frozen
+class Metadata:
+    """``metadata KEY=VALUE ...``: change metadata; an empty value takes a key away. Quotes are those of a shell."""
+
+    changes: dict[str, str]
+
+
+Command: TypeAlias = Broadcast | Send | Members | Leave | Help | Why | Ping | Metadata
 
 
 def parse(line: bytes) -> Command | None:
@@ -61,10 +113,40 @@ def parse(line: bytes) -> Command | None:
             return _send(rest.lstrip())
         case b"members" if not rest.strip():
             return Members()
-        case b"leave" if not rest.strip():
+        case b"leave" | b"quit" if not rest.strip():
             return Leave()
+        case b"help" | b"?" if not rest.strip():
+            return Help()
+        case b"why" if rest.strip():
+            return Why(_whole_name(rest))
+        case b"ping" if rest.strip():
+            return Ping(_whole_name(rest))
+        case b"metadata":
+            return _metadata(rest)
         case word:
             raise CommandError(f"{word.decode(errors='replace')!r} is not a command, or not complete; {USAGE}")
+
+
+def _whole_name(rest: bytes) -> str:
+    """The name that is all of the rest, bare or in double quotes."""
+    text = rest.decode(errors="replace").strip()
+    if not text.startswith('"'):
+        return text
+    try:
+        return str(json.loads(text))
+    except ValueError:
+        raise CommandError(f"the name has no closing quote, or is followed by more; {USAGE}") from None
+
+
+def _metadata(rest: bytes) -> Metadata:
+    try:
+        words = shlex.split(rest.decode(errors="replace"))
+    except ValueError as error:
+        raise CommandError(f"metadata: {error}; {USAGE}") from None
+    pairs = [word.partition("=") for word in words]
+    if not all(key and equals for key, equals, _ in pairs):
+        raise CommandError(f"metadata takes KEY=VALUE; {USAGE}")
+    return Metadata({key: value for key, _, value in pairs})
 
 
 def _send(rest: bytes) -> Send:

@@ -14,6 +14,7 @@ import msgspec
 from swim_core import (
     Address,
     Event,
+    Evidence,
     JoinAttempt,
     KeysChanged,
     KeysRejected,
@@ -25,7 +26,24 @@ from swim_core import (
 )
 from swim_core.address import is_loopback
 
-__all__ = ["Record", "error", "from_event", "lines_lost", "members", "printable", "started", "stopped", "to_json"]
+from .commands import HELP
+
+__all__ = [
+    "Record",
+    "error",
+    "from_event",
+    "help_",
+    "lines_lost",
+    "members",
+    "metadata",
+    "pinged",
+    "printable",
+    "sent",
+    "started",
+    "stopped",
+    "to_json",
+    "why",
+]
 
 Record: TypeAlias = dict[str, object]
 
@@ -84,6 +102,39 @@ def members(live: Iterable[Member], *, t: float) -> Record:
     """The answer to the command ``members``: each member with name, address, state, and metadata if it has any."""
     rows = [{"name": m.name, "address": str(m.address), "state": m.state.name.lower(), **_metadata(m)} for m in live]
     return {"t": t, "event": "members", "members": rows}
+
+
+def sent(number: int, others: int, *, t: float) -> Record:
+    """A broadcast that was typed: its number, and how many other members it goes to."""
+    return {"t": t, "event": "sent", "number": number, "others": others}
+
+
+def pinged(name: str, round_trip: float | None, *, t: float) -> Record:
+    """The answer to the command ``ping``: ``round_trip`` in seconds, None if no answer came in time."""
+    return {"t": t, "event": "pinged", "member": name, "round_trip": round_trip}
+
+
+def metadata(local: Member, *, t: float) -> Record:
+    """The answer to the command ``metadata``: what this member tells of itself now."""
+    return {"t": t, "event": "metadata", "member": local.name, "metadata": dict(local.metadata)}
+
+
+def help_(*, t: float) -> Record:
+    """The answer to the command ``help``: the commands, and what they do."""
+    return {"t": t, "event": "help", "commands": dict(HELP)}
+
+
+def why(member: Member, evidence: Evidence, *, t: float, now: float) -> Record:
+    """The answer to the command ``why``: the verdict, if there is one, and ``observations``, oldest first.
+
+    ``now`` is the same moment as ``t`` on the clock of the observations.
+    """
+    seen = [
+        {"t": t - (now - one.at), "observer": one.observer, "what": one.what, "detail": one.detail, "count": one.count}
+        for one in evidence.observations
+    ]
+    verdict = {} if evidence.rule is None else {"rule": str(evidence.rule), "accuser": evidence.accuser}
+    return {"t": t, "event": "why", **_who(member), "state": str(member.state), **verdict, "observations": seen}
 
 
 def error(line: bytes, reason: str, *, t: float) -> Record:

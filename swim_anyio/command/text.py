@@ -153,6 +153,17 @@ def _words(record: Mapping[str, Any]) -> list[str]:
         case "members":
             rows = record["members"]
             return [f"{len(rows)} live", *(f"{m['name']} at {m['address']}, {m['state']}{_labels(m)}" for m in rows)]
+        case "sent":
+            return [f"broadcast {record['number']} goes to {record['others']} other members"]
+        case "pinged":
+            took = record["round_trip"]
+            return [f"{member} " + ("did not answer in time" if took is None else f"answered in {took * 1e3:.2f} ms")]
+        case "metadata":
+            return [f"{member}{_labels(record) or ' has none'}"]
+        case "help":
+            return ["", *(f"{command:<25} {what}" for command, what in record["commands"].items())]
+        case "why":
+            return [f"{member} at {address} is {record['state']}{_reason(record)}", *map(_seen, record["observations"])]
         case "stopped":
             return [f"{member} ({record['reason']})"]
         case _:
@@ -161,6 +172,12 @@ def _words(record: Mapping[str, Any]) -> list[str]:
 
 def _labels(row: Mapping[str, Any]) -> str:
     return "".join(f", {key}={value}" for key, value in row.get("metadata", {}).items())
+
+
+def _seen(one: Mapping[str, Any]) -> str:
+    clock = time.strftime("%H:%M:%S", time.localtime(one["t"]))
+    again = f" ({one['count']} times)" if one["count"] > 1 else ""
+    return f"{clock}  {one['observer']}  {one['what']}  {one['detail']}".rstrip() + again
 
 
 def _reason(record: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from contextlib import closing, suppress
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -17,7 +18,7 @@ from support.loops import LOOPS, run_clean
 from support.plain_peer import peer
 from support.waiting import HERE, until
 from swim_anyio import AsyncNode, open_node
-from swim_anyio.command.agent import _obey_at_once
+from swim_anyio.command.console import Console
 from swim_anyio.engine import Engine
 from swim_anyio.threaded import ThreadedEngine
 from swim_core import ConfigError, JoinAttempt, NotRunning, PayloadTooLarge, Reconnected
@@ -107,11 +108,13 @@ def test_the_agent_does_at_once_what_needs_no_loop(loop: str) -> None:
             done: dict[bytes, bool] = {}
             lines = [b"broadcast x", b"broadcast too much", b"members", b"leave", b"", b"nonsense"]
 
+            console = Console(node, cast(Any, None), lambda: None, confirms=False)
+
             def obey() -> None:
                 for line in lines:
                     if line.endswith(b"too much"):
                         config.node.raises["broadcast"] = PayloadTooLarge("too much waits")
-                    done[line] = _obey_at_once(node, line)
+                    done[line] = console.obey_at_once(line)
 
             thread = threading.Thread(target=obey)
             thread.start()
@@ -126,7 +129,7 @@ def test_the_agent_does_at_once_what_needs_no_loop(loop: str) -> None:
 def test_it_does_nothing_at_once_for_a_node_within_the_loop(loop: str) -> None:
     async def main() -> None:
         async with open_node(HERE, config=FakeConfig()) as node:
-            assert not _obey_at_once(node, b"broadcast x")
+            assert not Console(node, cast(Any, None), lambda: None, confirms=False).obey_at_once(b"broadcast x")
 
     run_clean(loop, main, "loop")
 

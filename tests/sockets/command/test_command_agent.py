@@ -189,6 +189,34 @@ def test_the_end_of_the_input_is_not_the_end(start: Start, backend: str) -> None
     assert n1.end(signal.SIGTERM) == 0
 
 
+def test_what_one_may_type_besides(start: Start) -> None:
+    n1 = start("n1", "--metadata", "role=web")
+    n2 = start("n2", join=n1)
+    n1.wait_for("alive", member="n2")
+    n1.command(b"help")
+    assert "why NAME" in n1.wait_for("help")["commands"]
+    n1.command(b"ping n2")
+    assert n1.wait_for("pinged", member="n2")["round_trip"] > 0
+    n1.command(b"why n2")
+    story = n1.wait_for("why", member="n2")
+    assert (story["state"], story["address"]) == ("alive", n2.address)
+    n1.command(b"metadata zone=a role=")
+    assert n1.wait_for("metadata")["metadata"] == {"zone": "a"}
+    n2.wait_for("updated", member="n1", metadata={"zone": "a"})
+    n2.process.kill()
+    n1.wait_for("dead", member="n2")
+    n1.command(b"why n2")
+    story = n1.wait_for("why", member="n2", state="dead")
+    assert story["accuser"] == "n1"
+    assert all(abs(one["t"] - story["t"]) < 60 for one in story["observations"])
+    for line in (b"why nobody", b"ping nobody"):
+        n1.records.clear()
+        n1.command(line)
+        assert "nobody" in n1.wait_for("error")["reason"]
+    n1.command(b"quit")
+    assert n1.wait_for("stopped")["reason"] == "leave"
+
+
 def test_a_bad_line_is_reported_and_harms_nothing(start: Start) -> None:
     n1 = start("n1")
     for line, reason in [

@@ -103,6 +103,16 @@ def test_ctrl_c_leaves() -> None:
         assert os.waitstatus_to_exitcode(screen.wait()) == 130
 
 
+def test_a_broadcast_that_is_typed_is_confirmed() -> None:
+    with terminal() as screen:
+        screen.wait_for(b"started")
+        screen.type(b"broadcast hello\n")
+        screen.wait_for(b"goes to 0 other members")
+        screen.type(b"quit\n")
+        screen.wait_for(b"(leave)")
+        assert os.waitstatus_to_exitcode(screen.wait()) == 0
+
+
 def test_a_stop_and_a_continuation() -> None:
     """What Ctrl-Z and `fg` are for a shell's job; the only process of a session can't be stopped by the key itself."""
     with terminal() as screen:

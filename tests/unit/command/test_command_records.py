@@ -35,6 +35,7 @@ from swim_core import (
     MessageReceived,
     NameConflict,
     NameRegained,
+    Observation,
     Origin,
     PathNarrow,
     Paused,
@@ -190,6 +191,26 @@ def test_each_event_as_json_and_in_words(event: Event, expected: dict[str, objec
 
 def test_no_event_of_the_core_is_forgotten() -> None:
     assert {type(event) for event, _, _ in CASES} == set(get_args(Event))
+
+
+def words(record: records.Record) -> list[str]:
+    return [line.strip() for line in plain(record).decode()[21:].splitlines()]
+
+
+def test_answers_to_what_is_typed_in_words() -> None:
+    assert words(records.sent(7, 3, t=T)) == ["broadcast 7 goes to 3 other members"]
+    assert words(records.pinged("n2", 0.001, t=T)) == ["n2 answered in 1.00 ms"]
+    assert words(records.pinged("n2", None, t=T)) == ["n2 did not answer in time"]
+    assert words(records.metadata(LABELLED, t=T)) == ["n2, role=cache"]
+    assert words(records.metadata(MEMBER, t=T)) == ["n2 has none"]
+    assert any(line.startswith("why NAME  ") for line in words(records.help_(t=T)))
+    assert max(map(len, plain(records.help_(t=T)).decode().splitlines())) <= 80
+    seen = (Observation(3.0, "n1", "refused udp", "nobody listens", 2, 4.0),)
+    told = records.why(MEMBER, Evidence(Rule.GONE, "n3", 12, seen), t=T, now=13.0)
+    first, second = words(told)
+    assert first.startswith("n2 at 10.0.0.2:7946 is alive: process ended without a goodbye")
+    assert second.endswith("n1  refused udp  nobody listens (2 times)")
+    assert told["observations"][0]["t"] == T - 10.0  # type: ignore[index]
 
 
 @pytest.mark.parametrize("rule", Rule)
