@@ -26,6 +26,7 @@ from .signals import watch_signals
 from .stdin import ignore_terminal_stops, serve_lines
 
 if TYPE_CHECKING:
+    from .handlers import Handlers, On
     from .metrics import MetricsServer
 
 __all__ = ["Settings", "run_agent"]
@@ -42,6 +43,7 @@ class Settings:
     Attributes:
         peers: a file that remembers members, if any.
         metrics: where to serve metrics and health, if anywhere.
+        on: for which events to run which command, if any.
         backend: the event loop, in anyio's words.
         lifeline: the reading end of a pipe; when the writing end closes, the agent leaves. It is for parents that must
             not leave agents behind, however they die.
@@ -60,6 +62,7 @@ class Settings:
     json: bool
     peers: str | None
     metrics: tuple[str, int] | None
+    on: "On | None"
     backend: str
     lifeline: int | None
 
@@ -115,7 +118,13 @@ async def run_agent(settings: Settings) -> int:
         async with anyio.create_task_group() as tasks:
             await tasks.start(watch_signals, ending.signalled, node._engine.reload_keys)
             tasks.start_soon(tell, manager, READY)  # from here on signals are obeyed and the pages are served
-            tasks.start_soon(_report, node, output, server, ending)
+            handlers = None
+            if settings.on is not None:
+                from .handlers import Handlers
+
+                handlers = Handlers(settings.on, name)
+                tasks.start_soon(handlers.serve)
+            tasks.start_soon(_report, node, output, server, handlers, ending)
             tasks.start_soon(_watch_output, output, ending)
             if sys.stdin is not None:
                 console = Console(node, output, lambda: ending.say("leave"), confirms=sys.stdin.isatty())
@@ -156,7 +165,9 @@ def _metrics_server(settings: Settings) -> "AbstractAsyncContextManager[MetricsS
     return MetricsServer(*settings.metrics, settings.backend)
 
 
-async def _report(node: AsyncNode, output: Output, server: "MetricsServer | None", ending: _Ending) -> None:
+async def _report(
+    node: AsyncNode, output: Output, server: "MetricsServer | None", handlers: "Handlers | None", ending: _Ending
+) -> None:
     metrics = None if server is None else server.address
     await output.write(records.started(node.local, t=time.time(), metrics=metrics, sealed=node.statistics().sealed))
     with node.subscribe(current=True) as events, suppress(NodeCrashed):  # that, `open_node` raises itself
@@ -165,6 +176,8 @@ async def _report(node: AsyncNode, output: Output, server: "MetricsServer | None
                 ending.say("told to leave by a tool")
             record = records.from_event(event, t=time.time())
             if record is not None:
+                if handlers is not None:
+                    handlers.take(record)
                 await output.write(record)
 
 

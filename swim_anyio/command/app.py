@@ -115,9 +115,12 @@ def agent(
     backend: Annotated[Backend, Option(hidden=True)] = Backend.ASYNCIO,
     format: Annotated[Format, Option(help="Output for people or programs.")] = Format.TEXT,
     log_level: Annotated[LogLevel, Option(metavar="LEVEL", help="debug, info, warning, error.")] = LogLevel.WARNING,
-    log_format: Annotated[Format, Option(help="Logs on standard error.")] = Format.TEXT,
+    log_format: Annotated[Format, Option(hidden=True)] = Format.TEXT,
     peers: Annotated[str | None, Option(metavar="FILE", help="Remember members, and ask them at a restart.")] = None,
     metrics: Annotated[str | None, Option(metavar="HOST:PORT", help="Serve /metrics and /healthz here.")] = None,
+    on: Annotated[
+        tuple[str, str] | None, Option(metavar="EVENTS COMMAND", help="Run this, e.g. dead,left ./page.sh.")
+    ] = None,
     lifeline: Annotated[int | None, Option(hidden=True)] = None,
 ) -> int:
     """\b
@@ -148,6 +151,7 @@ def agent(
         log_format=log_format,
         peers=peers,
         metrics=metrics,
+        on=on,
         lifeline=lifeline,
     )
 

@@ -2,12 +2,16 @@
 
 import os
 from importlib import import_module
+from typing import TYPE_CHECKING
 
 from swim_core import BindError, ConfigError
 from swim_core.address import split_host_port
 
 from .choices import AnswerTools, Backend, Discovery, Format, LogLevel, Preset, Protocol
 from .settings import read_settings
+
+if TYPE_CHECKING:
+    from .handlers import On
 
 __all__ = ["launch_agent"]
 
@@ -39,6 +43,7 @@ def launch_agent(
     log_format: Format = Format.TEXT,
     peers: str | None = None,
     metrics: str | None = None,
+    on: tuple[str, str] | None = None,
     lifeline: int | None = None,
 ) -> int:
     """Run `swim agent` with these options; returns the exit status.
@@ -87,6 +92,7 @@ def launch_agent(
         peers=peers,
         metrics=_metrics(metrics),
         backend=backend.value,
+        on=None if on is None else _on(on),
         lifeline=_lifeline(lifeline),
     )
     start_logging(log_level, log_format)
@@ -95,6 +101,12 @@ def launch_agent(
         return anyio.run(run_agent, settings, backend=backend.value)
     except BindError as error:
         raise advised(error, protocol) from error
+
+
+def _on(words: tuple[str, str]) -> "On | None":
+    from .handlers import read_on  # only where it is asked for: each agent starts the sooner
+
+    return read_on(words)
 
 
 def _lifeline(fd: int | None) -> int | None:

@@ -36,9 +36,11 @@ OPTIONS: dict[str, Callable[[str], object]] = {
     "log_format": Format,
     "peers": str,
     "metrics": str,
+    "on": str,
     "lifeline": int,
 }
 REPEATABLE = {"join", "metadata"}
+PAIRS = {"on"}
 FLAGS = {"no_tripwires", "accept_plain", "insecure"}
 
 _NAMES = {f"--{name.replace('_', '-')}": name for name in OPTIONS}
@@ -58,6 +60,12 @@ def read_agent_options(arguments: Sequence[str]) -> dict[str, Any] | None:
         text = next(words, "-")
         if name is None or text.startswith("-"):
             return None
+        if name in PAIRS:
+            second = next(words, "-")
+            if second.startswith("-"):
+                return None
+            options[name] = text, second
+            continue
         try:
             value = OPTIONS[name](text)
         except ValueError:

@@ -27,6 +27,7 @@ def test_the_options_are_those_that_typer_declares() -> None:
         ["agent", "--name", "n1", "--join", "a:1", "--join", "b:2", "--format", "json"],
         ["agent", "--probe-interval", "0.2", "--max-broadcast", "99", "--preset", "wan", "--backend", "trio"],
         ["agent", "--name", "n1", "--name", "n2"],
+        ["agent", "--on", "dead,left", "./page.sh now", "--name", "n1"],
         ["agent", "--no-tripwires", "--name", "n1"],
         ["agent", "--name", "n1", "--no-tripwires"],
         ["agent", "--metadata", "a=b", "--log-level", "error", "--lifeline", "3", "--bind", "", "--cluster", "x y"],
@@ -52,6 +53,7 @@ def test_what_is_read_is_what_typer_reads(arguments: list[str], monkeypatch: pyt
     [
         ["agent", "--help"],
         ["agent", "--name"],
+        ["agent", "--on", "dead"],
         ["agent", "--no-tripwires", "yes"],
         ["agent", "--name=n1"],
         ["agent", "--nam", "n1"],
