@@ -41,7 +41,7 @@ def complaint(stdout: str, stderr: str, status: int) -> str:
 CASES: list[tuple[list[str], int, str]] = [
     # unknown commands and options
     (["agnt"], MISUSED, "No such command 'agnt'"),
-    (["agent", "--bnd", "x"], MISUSED, "No such option: --bnd (Possible options: --backend, --bind)"),
+    (["agent", "--bnd", "x"], MISUSED, "No such option: --bnd (Possible options: --backend, --bind, --on)"),
     (["agent", "extra"], MISUSED, "extra"),
     (["agent", "--join"], MISUSED, "'--join' requires an argument"),
     (["agent", "--no-tripwires=yes"], MISUSED, "'--no-tripwires' does not take a value"),
