@@ -191,7 +191,7 @@ def _reason(event: Event) -> str:
 
 
 def _unknown_to(event: Event) -> str:
-    """Who does not know of it: where a network was cut, the sides differ."""
+    """The members that do not know of it: where a network was cut, the sides differ."""
     if not event.missed_by:
         return ""
     return f" (unknown to {names_of(event.missed_by)})"

@@ -25,7 +25,7 @@ class Survey(msgspec.Struct, frozen=True):
 
     @property
     def silent(self) -> list[str]:
-        """Who didn't answer."""
+        """The members that didn't answer."""
         return [name for name, view in self.views.items() if view is None]
 
 

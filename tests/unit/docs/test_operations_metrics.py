@@ -124,8 +124,8 @@ def test_a_partition_two_deaths_and_silent_seeds_fire_alerts_and_a_quiet_cluster
     inputs = [
         series("swim_members", "4x9 4x10", node="ann", state="alive"),
         series("swim_members", "4x9 2x10", node="bob", state="alive"),
-        series("swim_verdicts_total", "0x9 2x10", node="ann", rule="silent"),
-        series("swim_verdicts_total", "0x9 9x10", node="ann", rule="left"),
+        series("swim_deaths_total", "0x9 2x10", node="ann", rule="silent"),
+        series("swim_deaths_total", "0x9 9x10", node="ann", rule="restarted"),
         series("swim_seeds", "1x20", node="bob"),
         series("swim_seeds_unanswered", "0x9 1x10", node="bob"),
         series("swim_seeds", "0x20", node="ann"),
