@@ -10,8 +10,9 @@ from support.datagrams import pack_datagram
 from support.hand import Hand
 from swim_core import Address
 from swim_core.native.tools.client import ToolClient
+from swim_core.native.wire.answers import Body, MembersPage, Standing, Teller
 from swim_core.native.wire.datagram import encode_item
-from swim_core.native.wire.queries import Ask, Body, MembersPage, Standing, Tell, Teller, What
+from swim_core.native.wire.queries import Ask, Tell, What
 
 LOCAL = Address("127.0.0.1", 40_001)
 REMOTE = Address("198.51.100.7", 40_001)

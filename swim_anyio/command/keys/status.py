@@ -10,7 +10,8 @@ import anyio
 from swim_anyio.command.tools.asking import Target, ask, ask_each, read_target
 from swim_anyio.command.tools.writing import columns, write
 from swim_core.address import Address, unpack
-from swim_core.native.wire.queries import KeysPage, MembersPage, What
+from swim_core.native.wire.answers import KeysPage, MembersPage
+from swim_core.native.wire.queries import What
 
 __all__ = ["ask_for_keys", "run_status"]
 

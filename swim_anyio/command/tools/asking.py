@@ -15,7 +15,8 @@ from swim_core.address import canonical, is_loopback
 from swim_core.embedding.arguments import read_keys, read_seeds
 from swim_core.native.sealing.ring import key_id
 from swim_core.native.tools.client import PATIENCE, Failure, ToolClient
-from swim_core.native.wire.queries import Body, What
+from swim_core.native.wire.answers import Body
+from swim_core.native.wire.queries import What
 from swim_threads.key_file import KeyFile
 from swim_threads.lookups import resolve_within
 from swim_threads.sockets.udp import UdpSocket, family_of, route_source

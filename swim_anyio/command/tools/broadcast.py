@@ -6,7 +6,8 @@ from typing import cast
 
 from swim_anyio.command.records import to_json
 from swim_core import SwimError
-from swim_core.native.wire.queries import Spoken, What
+from swim_core.native.wire.answers import Spoken
+from swim_core.native.wire.queries import What
 
 from .asking import ask_once
 from .reading import asked_record

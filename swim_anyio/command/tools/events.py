@@ -9,8 +9,9 @@ import msgspec
 
 from swim_core import Address, Rule
 from swim_core.address import unpack
+from swim_core.native.wire.answers import Body, EventsPage, Happened, Teller
 from swim_core.native.wire.claim import EPOCH_BITS
-from swim_core.native.wire.queries import EVER, Body, EventsPage, Happened, Teller, What, pack_age
+from swim_core.native.wire.queries import EVER, What, pack_age
 
 from ..records import Record, to_json
 from ..text import printable, rule_words

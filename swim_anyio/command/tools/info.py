@@ -7,7 +7,8 @@ from typing import Any, cast
 import msgspec
 
 from swim_core.address import unpack
-from swim_core.native.wire.queries import FiguresPage, Teller, What
+from swim_core.native.wire.answers import FiguresPage, Teller
+from swim_core.native.wire.queries import What
 
 from ..records import Record, to_json
 from ..text import printable

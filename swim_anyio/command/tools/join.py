@@ -6,7 +6,8 @@ from typing import cast
 from swim_anyio.command.records import to_json
 from swim_core import Address, SwimError
 from swim_core.embedding.arguments import read_seeds
-from swim_core.native.wire.queries import Joined, What, pack_addresses
+from swim_core.native.wire.answers import Joined
+from swim_core.native.wire.queries import What, pack_addresses
 
 from .asking import ask_once, resolve_host
 from .reading import asked_record

@@ -6,7 +6,8 @@ from functools import partial
 import anyio
 
 from swim_core import SwimError
-from swim_core.native.wire.queries import Standing, What
+from swim_core.native.wire.answers import Standing
+from swim_core.native.wire.queries import What
 
 from ..records import to_json
 from .asking import PATIENCE, NoAnswer, Target, ask, read_target

@@ -5,7 +5,8 @@ import time
 from typing import Any, cast
 
 from swim_core import SwimError
-from swim_core.native.wire.queries import Body, Done, What, pack_letter
+from swim_core.native.wire.answers import Body, Done
+from swim_core.native.wire.queries import What, pack_letter
 
 from ..records import to_json
 from ..text import printable

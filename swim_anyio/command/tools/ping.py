@@ -8,7 +8,8 @@ from typing import cast
 import anyio
 
 from swim_core import SwimError
-from swim_core.native.wire.queries import ReasonPage, What
+from swim_core.native.wire.answers import ReasonPage
+from swim_core.native.wire.queries import What
 
 from ..records import Record, to_json
 from ..text import printable

@@ -8,8 +8,8 @@ import msgspec
 
 from swim_core import Address, Evidence, Member
 from swim_core.address import unpack
+from swim_core.native.wire.answers import Body, MembersPage, Note, ReasonPage, Row, Standing, Teller
 from swim_core.native.wire.claim import as_member
-from swim_core.native.wire.queries import Body, MembersPage, Note, ReasonPage, Row, Standing, Teller
 
 from ..records import Record
 from .writing import ago, span

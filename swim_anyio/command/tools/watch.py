@@ -10,8 +10,9 @@ import anyio
 
 from swim_core import Event, Evidence, MemberForgotten
 from swim_core.native.claims.transitions import transition
+from swim_core.native.wire.answers import Standing
 from swim_core.native.wire.claim import Claim
-from swim_core.native.wire.queries import Standing, What
+from swim_core.native.wire.queries import What
 
 from ..output import Output
 from ..records import Record, from_event, to_json

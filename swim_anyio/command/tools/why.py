@@ -12,7 +12,8 @@ from swim_anyio.command.records import Record, to_json
 from swim_anyio.command.text import printable, rule_words
 from swim_core import Rule, State, SwimError
 from swim_core.address import unpack
-from swim_core.native.wire.queries import EventsPage, Note, What
+from swim_core.native.wire.answers import EventsPage, Note
+from swim_core.native.wire.queries import What
 
 from .asking import ask_once
 from .reading import Reasons, Seen, asked_record, read_reasons, standing_words

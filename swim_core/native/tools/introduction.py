@@ -4,7 +4,7 @@ from swim_core.address import pack
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.context import NodeContext
 from swim_core.native.joining.joiner import Joiner
-from swim_core.native.wire.queries import Standing, Teller
+from swim_core.native.wire.answers import Standing, Teller
 from swim_core.shared.local_health import LocalHealth
 
 __all__ = ["Introduction"]

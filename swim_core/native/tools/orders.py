@@ -18,7 +18,8 @@ from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.dissemination.broadcasts import Broadcasts
 from swim_core.native.joining.joiner import Joiner
-from swim_core.native.wire.queries import Ask, Done, Joined, Spoken, What, unpack_addresses, unpack_letter
+from swim_core.native.wire.answers import Done, Joined, Spoken
+from swim_core.native.wire.queries import Ask, What, unpack_addresses, unpack_letter
 
 from .introduction import Introduction
 

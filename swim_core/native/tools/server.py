@@ -19,11 +19,7 @@ from swim_core.native.datagrams.seal_check import unlike
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.detection.evidence_log import EvidenceLog
 from swim_core.native.table.entry import Entry
-from swim_core.native.wire.claim import MAX_INCARNATION, MAX_MILLIS
-from swim_core.native.wire.queries import (
-    ASK_SIZE,
-    PAGE_SPACING,
-    Ask,
+from swim_core.native.wire.answers import (
     EventsPage,
     Figure,
     FiguresPage,
@@ -33,11 +29,10 @@ from swim_core.native.wire.queries import (
     Note,
     ReasonPage,
     Row,
-    Tell,
     Teller,
-    What,
-    unpack_age,
 )
+from swim_core.native.wire.claim import MAX_INCARNATION, MAX_MILLIS
+from swim_core.native.wire.queries import ASK_SIZE, PAGE_SPACING, Ask, Tell, What, unpack_age
 from swim_core.shared.journal import Journal, Past
 from swim_core.shared.rate_limit import RateLimit
 from swim_core.statistics import DropReason, Statistics

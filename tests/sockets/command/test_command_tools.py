@@ -26,9 +26,10 @@ from swim_anyio.command.tools import asking
 from swim_anyio.command.tools.naming import names_like
 from swim_core import Address
 from swim_core.address import pack as pack_address
+from swim_core.native.wire.answers import MembersPage, Standing, Teller
 from swim_core.native.wire.datagram import encode_item
 from swim_core.native.wire.hashing import Hashes
-from swim_core.native.wire.queries import Ask, MembersPage, Standing, Tell, Teller
+from swim_core.native.wire.queries import Ask, Tell
 
 pytestmark = [
     pytest.mark.processes,

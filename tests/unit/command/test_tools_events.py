@@ -13,7 +13,8 @@ from swim_anyio.command.tools.events import Timeline, merged, tell_timeline, tim
 from swim_anyio.command.tools.reading import read_view
 from swim_anyio.command.tools.why import last_death
 from swim_core import Address, Rule, State, SwimError
-from swim_core.native.wire.queries import EventsPage, What
+from swim_core.native.wire.answers import EventsPage
+from swim_core.native.wire.queries import What
 
 A, B, C = peers(3)
 LATE = Peer("late", Address("10.0.0.9", 7946), EPOCH + (1 << 40))

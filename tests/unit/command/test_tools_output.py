@@ -17,7 +17,8 @@ from swim_anyio.command.tools.watch import changes
 from swim_anyio.command.tools.why import reasons_record, tell_reasons, unknown
 from swim_anyio.command.tools.writing import ago, clock_time, columns, span
 from swim_core import Address, Config, ConfigError, KernelEvidence, Rule, State
-from swim_core.native.wire.queries import Standing, What
+from swim_core.native.wire.answers import Standing
+from swim_core.native.wire.queries import What
 
 A, B, C = peers(3)
 

@@ -13,7 +13,8 @@ from swim_anyio.command.tools.reading import View, read_view
 from swim_anyio.command.tools.rtt import rtt_record, tell_rtt
 from swim_anyio.command.tools.survey import Survey
 from swim_core import State
-from swim_core.native.wire.queries import FiguresPage, What
+from swim_core.native.wire.answers import FiguresPage
+from swim_core.native.wire.queries import What
 
 ME = peer(0, "me")
 A, B, C = peers(3)

@@ -10,9 +10,10 @@ from support.hand import Hand, peers
 from support.tool_client import HERE, LABEL, LOCAL, REMOTE, TELLER, client, converse, nonce_of, page
 from swim_core import Address, Config, State
 from swim_core.native.tools.client import FIRST_RETRY, MAX_PAGES, PATIENCE, Failure, ToolClient
+from swim_core.native.wire.answers import MembersPage, Row, Spoken, Standing, Teller
 from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.datagram import Flags, encode_item
-from swim_core.native.wire.queries import ASK_SIZE, Ask, MembersPage, Row, Spoken, Standing, Teller, What
+from swim_core.native.wire.queries import ASK_SIZE, Ask, What
 
 FAR = Address("203.0.113.5", 7946)
 

@@ -9,8 +9,9 @@ from support.hand import Hand, peers
 from support.tool_client import told
 from swim_core import Config, Rule, State
 from swim_core.address import pack
+from swim_core.native.wire.answers import EventsPage, Happened
 from swim_core.native.wire.claim import pack_metadata
-from swim_core.native.wire.queries import EVER, EventsPage, Happened, What, pack_age, unpack_age
+from swim_core.native.wire.queries import EVER, What, pack_age, unpack_age
 from swim_core.shared.journal import CHANGES, VERDICTS
 
 A, B, C = peers(3)

@@ -8,8 +8,9 @@ from support.hand import Hand, peers
 from support.inside import parts_of
 from support.tool_client import LOCAL, REMOTE, ask_bytes, client, converse, told
 from swim_core import DropReason, LeaveOrdered, MemberLeft, MemberRecovered, Rule, State
+from swim_core.native.wire.answers import Done, FiguresPage, MembersPage
 from swim_core.native.wire.messages import Ping, UserMessage
-from swim_core.native.wire.queries import Ask, Done, FiguresPage, MembersPage, Tell, What, pack_letter
+from swim_core.native.wire.queries import Ask, Tell, What, pack_letter
 
 A, B, C = peers(3)
 ORDERS = [(What.PING, b"p1"), (What.SEND, pack_letter("p1", b"hi")), (What.REMOVE, b"p2"), (What.LEAVE, b"")]

@@ -24,21 +24,10 @@ from swim_core import (
 )
 from swim_core.address import pack
 from swim_core.native.settings import AnswerTools
+from swim_core.native.wire.answers import Joined, MembersPage, ReasonPage, Row, Spoken, Standing, decode_body
 from swim_core.native.wire.claim import as_member
 from swim_core.native.wire.messages import Ack, Broadcast, Join, JoinAck, Ping, WantClaim
-from swim_core.native.wire.queries import (
-    Ask,
-    Joined,
-    MembersPage,
-    ReasonPage,
-    Row,
-    Spoken,
-    Standing,
-    Tell,
-    What,
-    decode_body,
-    pack_addresses,
-)
+from swim_core.native.wire.queries import Ask, Tell, What, pack_addresses
 from swim_core.shared.observations import PER_MEMBER
 
 A, B, C = peers(3)

@@ -13,7 +13,8 @@ from support.inside import parts_of
 from support.tool_client import HERE, LOCAL, REMOTE, TELLER, ask_bytes, client, converse, nonce_of, page
 from swim_core import Config
 from swim_core.native.tools.client import ToolClient
-from swim_core.native.wire.queries import Ask, MembersPage, Tell, What
+from swim_core.native.wire.answers import MembersPage
+from swim_core.native.wire.queries import Ask, Tell, What
 
 few = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 u32, u64 = st.integers(0, 2**32 - 1), st.integers(0, 2**64 - 1)

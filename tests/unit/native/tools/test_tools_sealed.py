@@ -7,7 +7,8 @@ import pytest
 from swim_core import Address, BroadcastReceived, Config, DropReason, Key, Keys, Node
 from swim_core.native.sealing.ring import key_id
 from swim_core.native.tools.client import ToolClient
-from swim_core.native.wire.queries import Joined, KeysPage, MembersPage, Spoken, What, pack_addresses
+from swim_core.native.wire.answers import Joined, KeysPage, MembersPage, Spoken
+from swim_core.native.wire.queries import What, pack_addresses
 from swim_core.simulation import Process, Simulation
 
 HOST, HERE = Address("198.51.100.7", 40_001), Address("127.0.0.1", 40_001)
