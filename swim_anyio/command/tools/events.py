@@ -23,6 +23,7 @@ from .writing import clock_time, write
 __all__ = ["Event", "Timeline", "merged", "run_events", "tell_timeline", "timeline_record"]
 
 WHAT = 10  # columns
+SAME = 10.0  # seconds between the verdicts of two members that found out for themselves
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -89,7 +90,7 @@ async def ask_timeline(target: Target, age: int) -> Timeline:
 def merged(view: View, answers: dict[str, Sequence[EventsPage] | None]) -> Timeline:
     """The answers as one timeline, in which the same thing stands once."""
     offset = view.t - view.teller.time / 1e3  # from cluster time, which they agree on
-    found: dict[object, Event] = {}
+    found: dict[object, list[Event]] = {}
     for observer, pages in answers.items():
         for page in pages or ():
             for happened in page.events:
@@ -98,7 +99,7 @@ def merged(view: View, answers: dict[str, Sequence[EventsPage] | None]) -> Timel
     answered = sorted(name for name, pages in answers.items() if pages is not None)
     began = {name: (seen.member.epoch >> EPOCH_BITS) / 1e3 for name, seen in view.members.items()}
     there = {name: began.get(name, view.t) for name in answered}
-    told = (_completed(event, there) for event in found.values())
+    told = (_completed(event, there) for events in found.values() for event in events)
     events = sorted(told, key=lambda event: (event.t, event.member, event.what))
     return Timeline(view.teller, events, answered, sorted(answers.keys() - answered), view.t)
 
@@ -111,7 +112,7 @@ def _merely_found(view: View, observer: str, happened: Happened) -> bool:
 
 def _completed(event: Event, there: dict[str, float]) -> Event:
     """With who of those that were there, by the time at which they began, does not tell of a verdict."""
-    if event.rule is None:
+    if event.rule is None or event.rule is Rule.ISOLATED:
         return event
     missed_by = [
         name for name, began in there.items() if began < event.t and name not in event.seen_by and name != event.member
@@ -119,23 +120,27 @@ def _completed(event: Event, there: dict[str, float]) -> Event:
     return msgspec.structs.replace(event, missed_by=missed_by)
 
 
-def _add(found: dict[object, Event], observer: str, happened: Happened, offset: float) -> None:
+def _add(found: dict[object, list[Event]], observer: str, happened: Happened, offset: float) -> None:
     """Add what one member tells; ``offset`` takes its cluster times, in seconds, to those of this host."""
-    run = () if happened.what == "joined" else (happened.incarnation, happened.time)
-    own = observer if happened.address is None else ""
-    key = (happened.what, happened.member, happened.epoch, own, *run)
+    address = None if happened.address is None else unpack(happened.address)
     t = (happened.time or happened.at) / 1e3 + offset
-    known = found.get(key)
-    if known is None:
-        address = None if happened.address is None else unpack(happened.address)
-        found[key] = Event(t, happened.what, happened.member, address, happened.rule, happened.accuser, [observer], [])
-        if not own:
+    event = Event(t, happened.what, happened.member, address, happened.rule, happened.accuser, [observer], [])
+    own = address is None or happened.rule is Rule.ISOLATED  # it is about the observer, and nobody else tells of it
+    run = None if happened.what == "joined" else happened.incarnation
+    events = found.setdefault((happened.what, happened.member, happened.epoch, run, observer if own else ""), [])
+    for number, known in enumerate(events):
+        if not own and (happened.rule is None or abs(known.t - t) <= SAME):
+            events[number] = _both(known, event)
             return
-        found[(*key, t)] = found.pop(key)  # it happens again and again, and nobody else tells of it
-    else:
-        accuser = min(known.accuser, happened.accuser, key=_is_number)
-        seen_by = sorted({*known.seen_by, observer})
-        found[key] = msgspec.structs.replace(known, t=min(t, known.t), accuser=accuser, seen_by=seen_by)
+    events.append(event)
+
+
+def _both(known: Event, other: Event) -> Event:
+    """The same thing as two members tell of it. Of two verdicts it is the first one."""
+    first, second = (known, other) if known.t <= other.t else (other, known)
+    named = second if first.t == second.t and _is_number(first.accuser) else first
+    seen_by = sorted({*known.seen_by, *other.seen_by})
+    return msgspec.structs.replace(first, accuser=named.accuser, seen_by=seen_by)
 
 
 def _is_number(name: str) -> bool:

@@ -46,6 +46,28 @@ def test_what_several_remember_stands_there_once() -> None:
     assert found.answered == ["me", "p1"]
 
 
+@pytest.mark.parametrize(("apart", "count"), [(4.0, 1), (60.0, 2)])
+def test_verdicts_that_two_came_to_at_about_the_same_time_are_one_death(apart: float, count: int) -> None:
+    here, there = Hand(knows=[A, B, C]), Hand(knows=[A, B, C])
+    for hand, wait, accuser in ((here, 2.0, C), (there, 2.0 + apart, A)):
+        hand.run(wait)
+        dead(B, hand, by=accuser)
+    later = timeline(there, p1=here)
+    assert [event.accuser for event in later.events if event.what == "dead"] == ["p3", "p1"][:count]
+    assert [event.seen_by for event in later.events if event.what == "dead"][0] == ["me", "p1"][2 - 2 // count :]
+    assert len([event for event in timeline(here, p1=there).events if event.what == "dead"]) == count
+
+
+def test_whom_a_cut_off_member_counts_as_dead_is_its_own_affair() -> None:
+    here, there = Hand(knows=peers(5)), Hand(knows=peers(5))
+    for hand in (here, there):
+        hand.answering = []
+        hand.run(30.0)
+    deaths = [event for event in timeline(here, p1=there).events if event.what == "dead"]
+    assert len(deaths) == 10
+    assert all(event.rule is Rule.ISOLATED and len(event.seen_by) == 1 and not event.missed_by for event in deaths)
+
+
 def test_where_the_network_was_cut_it_says_who_does_not_know() -> None:
     here, there = Hand(knows=[A, B, C]), Hand(knows=[A, B, C])
     for hand in (here, there):
