@@ -149,6 +149,20 @@ class NodeFace(Generic[E]):
         """
         self._engine.act(lambda node, now: node.remove(name, now=now))
 
+    def force_leave(self, name: str) -> None:
+        """Have all members take a dead one as having left (`Rule.REMOVED`), so that none looks for it any longer.
+
+        They get `MemberLeft`, and forget it as one that said goodbye, after ``forget_left_after``. If it is alive after
+        all, it refutes that as soon as it hears of it, and is back. `remove` forgets a member on this node only.
+
+        Raises:
+            UnknownMember: if there is no such other member, or it is live.
+            NotSupported: always under Smudge's protocol, which has no such state.
+            NameTaken: while another live process owns this node's name.
+            NotRunning: after `leave`, or if the node is closed.
+        """
+        self._engine.act(lambda node, now: node.force_leave(name, now=now))
+
     def set_state(self, name: str, state: State) -> None:
         """Set a member's state and tell the others, as Smudge's protocol allows. A live member will refute it.
 

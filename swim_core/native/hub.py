@@ -57,6 +57,9 @@ class Hub(Protocol):
     def admitted(self, sender: Sender, now: float) -> None:
         """A seed took this node in."""
 
+    def forgotten(self, entry: Entry, now: float) -> None:
+        """A member is no longer in the table."""
+
     def found(self) -> None:
         """A member of a cluster that was there before this node joined it, as discovery has it."""
 

@@ -3,32 +3,25 @@
 from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
-from msgspec.structs import replace
-
 from swim_core.address import Address, pack, reachable
 from swim_core.discovery import Multicast
-from swim_core.errors import ConfigError, NotRunning, NotSupported, PayloadTooLarge, UnknownMember
-from swim_core.events import Event, Evidence, KeysChanged, MessageReceived
+from swim_core.errors import ConfigError, NotRunning, NotSupported
+from swim_core.events import Event, Evidence, KeysChanged
 from swim_core.keys import Keys
-from swim_core.member import Contact, Member, Rule, State
-from swim_core.native.table.entry import Entry
+from swim_core.member import Contact, Member, State
 from swim_core.plain_data import octets
 from swim_core.protocol import Datagram, KernelEvidence, Losses
 from swim_core.statistics import DropReason, Statistics
 from swim_core.tripwire import TripwirePlan
 
-from .datagrams.seal_check import unlike
 from .parts import NodeArguments
 from .router import Router
 from .sealing.ring import KeyRing
 from .settings import Settings
 from .table.formed_cluster import FormedCluster, TableSource
-from .wire.claim import Claim, Verdict, pack_metadata
-from .wire.messages import UserMessage
+from .wire.claim import Claim, pack_metadata
 
 __all__ = ["Node"]
-
-GOODBYE = 0.25  # seconds until LEFT has been told three times
 
 
 class Node:
@@ -71,9 +64,6 @@ class Node:
         self._inbox = parts.inbox
         self._datagrams = parts.outbox.queue
         self._timers = parts.context.timers
-        self._has_left = False
-        parts.orders.verbs = self
-        parts.tool_server.figures = self.statistics
 
     # ------------------------------------------------------------------ inputs
 
@@ -149,22 +139,8 @@ class Node:
 
     def send(self, to: str | Member, payload: bytes, *, now: float) -> None:
         """Send a payload to one member; see `ProtocolNode.send`."""
-        self._local.check_running()
-        payload = octets(payload)
-        if len(payload) > self._config.max_broadcast:
-            raise PayloadTooLarge(
-                f"a message of {len(payload)} bytes: at most {self._config.max_broadcast} (max_broadcast)"
-            )
-        if not isinstance(to, str | Member):
-            raise UnknownMember(f"no live member {to!r}: give a name, or one of members()")
-        entry = self._table.get(to if isinstance(to, str) else to.name)
-        if entry is None or not entry.live or (isinstance(to, Member) and to.epoch != entry.claim.epoch):
-            raise UnknownMember(f"no live member {to!r}: members() lists them")
-        now = self._health.advance(now)
-        if entry.name == self._local.name:
-            self._parts.events.append(MessageReceived(entry.origin, payload))
-        else:
-            self._parts.outbox.send(UserMessage(payload), entry, now)
+        self._parts.verbs.send(to, payload, now)
+        self._router.settle(self._health.seen)
 
     def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> None:
         """Replace this node's metadata; see `ProtocolNode.update_metadata`."""
@@ -187,46 +163,18 @@ class Node:
 
     def ping(self, name: str, *, now: float) -> None:
         """Ping a member out of turn; see `ProtocolNode.ping`."""
-        self._local.check_running()
-        entry = self._other(name)
-        now = self._health.advance(now)
-        self._parts.pings.ask(entry, now)
-        if entry.live:
-            self._parts.prober.expect(entry, now)
-        self._router.settle(now)
+        self._parts.verbs.ping(name, now)
+        self._router.settle(self._health.seen)
 
     def remove(self, name: str, *, now: float) -> None:
         """Forget a member that is dead or has left; see `ProtocolNode.remove`."""
-        self._local.check_running()
-        entry = self._other(name)
-        if entry.live:
-            raise UnknownMember(
-                f"{name!r} is live, so the next news of it would bring it back: only members that are gone are removed"
-            )
-        now = self._health.advance(now)
-        self._table.forget(entry)
-        self._reports.forgotten(entry, now)
-        self._router.settle(now)
+        self._parts.verbs.remove(name, now)
+        self._router.settle(self._health.seen)
 
-    def bury(self, name: str, *, now: float) -> None:
-        """Tell all members that a dead one has gone for good, so that nobody looks for it any longer.
-
-        If it is alive after all, it refutes that as soon as it hears of it, and is back.
-
-        Raises:
-            UnknownMember: if it is unknown, this node itself, or live.
-            NotRunning: if this node has left.
-        """
-        self._local.check_running()
-        entry = self._other(name)
-        if entry.live:
-            raise UnknownMember(f"{name!r} is live: only members that are dead are removed")
-        now = self._health.advance(now)
-        claim = entry.claim
-        if claim.state is State.DEAD:
-            verdict = Verdict(self._local.short_id, Rule.REMOVED, self._parts.context.clock.read(now))
-            self._reports.verdict_given(replace(claim, state=State.LEFT, verdict=verdict), now)
-        self._router.settle(now)
+    def force_leave(self, name: str, *, now: float) -> None:
+        """Have all members take a dead one as having left; see `ProtocolNode.force_leave`."""
+        self._parts.verbs.force_leave(name, now)
+        self._router.settle(self._health.seen)
 
     def set_state(self, name: str, state: State, *, now: float) -> NoReturn:
         """Not supported by this protocol; see `ProtocolNode.set_state`."""
@@ -254,20 +202,7 @@ class Node:
         if self._local.left:
             return
         now = self._health.advance(now)
-        parts = self._parts
-        parts.announcer.stop()
-        parts.prober.enabled = False
-        parts.watches.stop()
-        parts.hearsay.stop()
-        anybody = self._table.has_others and self._local.rival is None
-        self._local.leave(now)
-        entering = parts.joiner.leave(now)
-        if anybody:
-            self._reports.tell_own_claim(now)
-            parts.gossip.push_now(now)
-        self._has_left = not (anybody or entering)
-        if not self._has_left:
-            self._timers.at(now + GOODBYE, self._goodbye_said)
+        self._parts.farewell.begin(now)
         self._router.settle(now)
 
     def formed_cluster(self, members: Iterable[Member]) -> FormedCluster:
@@ -323,7 +258,7 @@ class Node:
     @property
     def has_left(self) -> bool:
         """Whether the goodbye has been said; see `ProtocolNode.has_left`."""
-        return self._has_left
+        return self._parts.farewell.said
 
     def members(self, *, gone: bool = False) -> tuple[Member, ...]:
         """The members by name; see `ProtocolNode.members`."""
@@ -346,45 +281,4 @@ class Node:
 
     def statistics(self) -> Statistics:
         """The counters and sizes at this moment."""
-        parts = self._parts
-        context, joiner, tripwires = parts.context, parts.joiner, parts.tripwires
-        sealer = context.sealer
-        plain, other = (0, 0) if sealer is None else unlike(sealer, self._table)
-        return Statistics(
-            **context.counters.snapshot(),
-            datagrams_newer=context.codec.newer,
-            members=self._table.states(),
-            deaf=self._health.deaf,
-            isolated=self._health.isolated,
-            superseded=self._local.rival is not None,
-            seen_elsewhere=joiner.seen_elsewhere(self._health.seen),
-            sealed=sealer is not None,
-            key={} if sealer is None else sealer.ring.ids,
-            members_plain=plain,
-            members_other_key=other,
-            runs_known=0 if sealer is None else len(sealer.runs),
-            seeds=len(joiner.addresses),
-            seeds_unanswered=len(joiner.unanswered),
-            narrow_paths=len(context.paths),
-            rumours=len(parts.hearsay),
-            watches=len(parts.watches),
-            tripwires=tripwires.standing,
-            tripwires_missing=len(tripwires.tripwire_plan.peers) - tripwires.standing,
-            pending=len(parts.queue),
-            retained_broadcasts=parts.broadcasts.retained,
-            round_trips=context.rtt.histogram,
-            rtt_p50=context.rtt.quantile(0.5),
-            rtt_p99=context.rtt.quantile(0.99),
-            cluster_time=context.clock.read(self._health.seen),
-        )
-
-    # ------------------------------------------------------------------ beneath
-
-    def _goodbye_said(self, now: float) -> None:
-        self._has_left = True
-
-    def _other(self, name: str) -> Entry:
-        entry = self._table.get(name)
-        if entry is None or name == self._local.name:
-            raise UnknownMember(f"no other member {name!r}: members(gone=True) lists them")
-        return entry
+        return self._parts.figures.take()

@@ -47,6 +47,8 @@ from .detection.watches import Watches
 from .dissemination.broadcasts import Broadcasts
 from .dissemination.gossip import Gossip
 from .dissemination.sync import Sync
+from .farewell import Farewell
+from .figures import Figures
 from .hub import Hub
 from .joining.admission import Admission
 from .joining.announcer import Announcer
@@ -59,6 +61,7 @@ from .table.member_table import MemberTable
 from .tools.introduction import Introduction
 from .tools.orders import Orders
 from .tools.server import ToolServer
+from .verbs import Verbs
 from .wire.datagram import Codec
 from .wire.hashing import Hashes
 from .wire.messages import MAX_DATAGRAM
@@ -148,7 +151,7 @@ class Parts:
         self.dead_prober = DeadProber(context, local, pings)
         self.responder = Responder(context, local)
         tripwires = self.tripwires = Tripwires(context, local, health, log, prober)
-        self.watches = Watches(
+        watches = self.watches = Watches(
             context, local, corrections, hearsay, self.strangers, pings, health, log, tripwires, under_watch, prober
         )
 
@@ -161,8 +164,11 @@ class Parts:
         if sealer is not None:
             seals = SealCheck(sealer, clock, table, joiner, tolerance=config.first_contact, events=self.events)
         self.inbox = Inbox(codec, table, counters, seals, largest=max(config.max_received, config.max_datagram))
-        self.announcer = Announcer(context, local, self.inbox, joiner)
+        announcer = self.announcer = Announcer(context, local, self.inbox, joiner)
 
+        verbs = self.verbs = Verbs(context, local, health, pings, prober)
+        figures = self.figures = Figures(context, local, health, queue, hearsay, broadcasts, tripwires, watches, joiner)
+        self.farewell = Farewell(context, local, hearsay, gossip, prober, watches, joiner, announcer)
         introduction = Introduction(context, local, health, joiner)
-        self.orders = Orders(context, introduction, local, broadcasts, joiner, secret)
-        self.tool_server = ToolServer(context, introduction, log, journal, self.orders)
+        orders = Orders(context, introduction, local, broadcasts, joiner, verbs, secret)
+        self.tool_server = ToolServer(context, introduction, figures, log, journal, orders)

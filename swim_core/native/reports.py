@@ -205,7 +205,7 @@ class Reports:
             self.parts.damping.take(event, now)
 
     def forgotten(self, entry: Entry, now: float) -> None:
-        """Drop what is kept about a member that is no longer in the table."""
+        """See `Hub`: drop what is kept about it."""
         self.parts.damping.take(MemberForgotten(entry.member), now)
         self.parts.evidence_log.forget(entry.name)
         self.parts.tripwires.forget(entry.short_id)

@@ -260,6 +260,10 @@ class SmudgeNode:
         self._detector.forget(peer)
         self._statuses.remove(peer)
 
+    def force_leave(self, name: str, *, now: float) -> NoReturn:
+        """Not supported by this protocol; see `ProtocolNode.force_leave`."""
+        raise NotSupported("Smudge's members don't leave, they die: remove() forgets one on this node only")
+
     def set_state(self, name: str, state: State, *, now: float) -> None:
         """Set a member's state and tell the others; see `ProtocolNode.set_state`."""
         self._check_running()

@@ -104,6 +104,9 @@ class DrivenNode:
     def remove(self, name: str) -> None:
         self.do(lambda: self.driver.remove(name))
 
+    def force_leave(self, name: str) -> None:
+        self.do(lambda: self.driver.force_leave(name))
+
     def broadcast(self, payload: bytes) -> int:
         return self.do(lambda: self.driver.broadcast(payload))
 

@@ -120,6 +120,9 @@ class FakeNode:
     def remove(self, name: str, *, now: float) -> None:
         raise NotImplementedError
 
+    def force_leave(self, name: str, *, now: float) -> None:
+        raise NotImplementedError
+
     def set_state(self, name: str, state: State, *, now: float) -> None:
         raise NotImplementedError
 

@@ -93,6 +93,9 @@ class RecordingNode:
     def remove(self, name: str, *, now: float) -> None:
         self._called("remove", now, name)
 
+    def force_leave(self, name: str, *, now: float) -> None:
+        self._called("force leave", now, name)
+
     def set_state(self, name: str, state: State, *, now: float) -> None:
         self._called("state", now, name, state)
 

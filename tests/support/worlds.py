@@ -69,6 +69,8 @@ class Node(Protocol):
 
     def remove(self, name: str) -> None: ...
 
+    def force_leave(self, name: str) -> None: ...
+
     def broadcast(self, payload: bytes) -> int: ...
 
     def send(self, to: str | Member, payload: bytes) -> None: ...
@@ -213,6 +215,9 @@ class LoopNode:
     def remove(self, name: str) -> None:
         self._call(self._node.remove, name)
 
+    def force_leave(self, name: str) -> None:
+        self._call(self._node.force_leave, name)
+
     def broadcast(self, payload: bytes) -> int:
         number: int = self._call(self._node.broadcast, payload)
         return number
@@ -320,6 +325,10 @@ class SimulatedNode:
     def remove(self, name: str) -> None:
         self._check()
         self._process.do(lambda node, now: node.remove(name, now=now))
+
+    def force_leave(self, name: str) -> None:
+        self._check()
+        self._process.do(lambda node, now: node.force_leave(name, now=now))
 
     def broadcast(self, payload: bytes) -> int:
         self._check()

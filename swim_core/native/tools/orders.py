@@ -6,7 +6,6 @@ Whoever orders holds a member's key or, where there are none, is on this host. N
 
 from collections.abc import Callable
 from hashlib import blake2b
-from typing import Protocol
 
 from msgspec import msgpack
 
@@ -18,6 +17,7 @@ from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.dissemination.broadcasts import Broadcasts
 from swim_core.native.joining.joiner import Joiner
+from swim_core.native.verbs import Verbs
 from swim_core.native.wire.answers import Done, Joined, Spoken
 from swim_core.native.wire.queries import Ask, What, unpack_addresses, unpack_letter
 
@@ -45,27 +45,8 @@ Page = tuple[int | None, bytes]
 """Where the next page begins, and this page."""
 
 
-class Verbs(Protocol):
-    """What a node can do for tools as it does for its application, with the same errors."""
-
-    def ping(self, name: str, *, now: float) -> None:
-        """Ping a member."""
-
-    def send(self, to: str, payload: bytes, *, now: float) -> None:
-        """Send a member a message."""
-
-    def bury(self, name: str, *, now: float) -> None:
-        """Tell all that a dead member has gone for good."""
-
-
 class Orders:
-    """Carries out what tools order.
-
-    Attributes:
-        verbs: of the node, which sets it once it is made.
-    """
-
-    verbs: Verbs
+    """Carries out what tools order."""
 
     def __init__(
         self,
@@ -74,6 +55,7 @@ class Orders:
         local: LocalMember,
         broadcasts: Broadcasts,
         joiner: Joiner,
+        verbs: Verbs,
         secret: bytes,
     ) -> None:
         self._emit = context.emit
@@ -81,6 +63,7 @@ class Orders:
         self._local = local
         self._broadcasts = broadcasts
         self._joiner = joiner
+        self._verbs = verbs
         self._secret = secret
         self._done: dict[tuple[Address, int], tuple[Outcome, float]] = {}
         self._carry_out: dict[What, Callable[[bytes, float], Outcome]] = {
@@ -157,7 +140,7 @@ class Orders:
         return self._joiner.add(addresses, now), ""
 
     def _ping(self, name: bytes, now: float) -> Outcome:
-        self.verbs.ping(name.decode(errors="replace"), now=now)
+        self._verbs.ping(name.decode(errors="replace"), now)
         return 1, ""
 
     def _send(self, packed: bytes, now: float) -> Outcome:
@@ -165,11 +148,11 @@ class Orders:
             name, payload = unpack_letter(packed)
         except (ValueError, RecursionError):
             return None, "that is no message"
-        self.verbs.send(name, payload, now=now)
+        self._verbs.send(name, payload, now)
         return 1, ""
 
     def _remove(self, name: bytes, now: float) -> Outcome:
-        self.verbs.bury(name.decode(errors="replace"), now=now)
+        self._verbs.force_leave(name.decode(errors="replace"), now)
         return 1, ""
 
     def _leave(self, sender: Sender) -> Outcome:

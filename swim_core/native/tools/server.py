@@ -5,7 +5,7 @@ is longer than its question, other hosts get a page per 0.1 s, and an ASK never 
 or moves the clock.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 import msgspec
 from msgspec import Raw, msgpack
@@ -18,6 +18,7 @@ from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.seal_check import unlike
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.detection.evidence_log import EvidenceLog
+from swim_core.native.figures import Figures
 from swim_core.native.table.entry import Entry
 from swim_core.native.wire.answers import (
     EventsPage,
@@ -35,7 +36,7 @@ from swim_core.native.wire.claim import MAX_INCARNATION, MAX_MILLIS
 from swim_core.native.wire.queries import ASK_SIZE, PAGE_SPACING, Ask, Tell, What, unpack_age
 from swim_core.shared.journal import Journal, Past
 from swim_core.shared.rate_limit import RateLimit
-from swim_core.statistics import DropReason, Statistics
+from swim_core.statistics import DropReason
 
 from .introduction import Introduction
 from .orders import ORDERS, Orders
@@ -54,18 +55,13 @@ _encode = msgpack.encode
 
 
 class ToolServer:
-    """Answers ASK.
-
-    Attributes:
-        figures: gives the node's statistics; the node sets it once it is made.
-    """
-
-    figures: Callable[[], Statistics]
+    """Answers ASK."""
 
     def __init__(
         self,
         context: NodeContext,
         introduction: Introduction,
+        figures: Figures,
         evidence_log: EvidenceLog,
         journal: Journal,
         orders: Orders,
@@ -78,6 +74,7 @@ class ToolServer:
         self._overhead = context.codec.overhead
         self._counters = context.counters
         self._teller = introduction.at
+        self._figures = figures
         self._evidence_log = evidence_log
         self._journal = journal
         self._orders = orders
@@ -201,7 +198,7 @@ class ToolServer:
 
     def _all_figures(self, ask: Ask, room: int, now: float) -> tuple[int | None, bytes] | None:
         """The statistics from the one on place ``cursor`` on; no histogram, which is for machines."""
-        found = self.figures().to_dict()
+        found = self._figures.take().to_dict()
         figures = [Figure(name, value) for name, value in found.items() if name != "round_trips"][ask.cursor :]
         teller = self._teller(now)
         fitting = _fit(room - _size(FiguresPage(teller, [])), iter(figures))

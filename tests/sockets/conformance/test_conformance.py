@@ -226,6 +226,21 @@ def test_pinging_a_member_and_forgetting_it_once_it_is_dead(world: World) -> Non
             intent("b")
 
 
+def test_a_dead_member_is_made_to_leave_for_all(world: World) -> None:
+    a, b, c = world.open_cluster("a", "b", "c")
+    with pytest.raises(UnknownMember, match="is live"):
+        a.force_leave("c")
+    c.kill()
+    world.wait(lambda: "c" not in names(a.members()) + names(b.members()))
+    a.force_leave("c")
+    world.wait(lambda: all((seen := node.member("c")) is not None and seen.state is State.LEFT for node in (a, b)))
+    evidence = b.explain("c")
+    assert evidence is not None
+    assert (evidence.rule, evidence.accuser) == (Rule.REMOVED, "a")
+    with pytest.raises(UnknownMember, match="no other member"):
+        a.force_leave("nobody")
+
+
 def test_messages_go_to_one_member(world: World) -> None:
     a, b, c = world.open_cluster("a", "b", "c")
     inboxes = {node: node.subscribe() for node in (b, c)}

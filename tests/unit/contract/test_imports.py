@@ -46,6 +46,7 @@ NATIVE = (
     {"reports"},
     {"parts"},
     {"tools"},
+    {"verbs", "figures", "farewell"},
     {"detection", "dissemination", "joining"},
     {"claims"},
     {"context"},

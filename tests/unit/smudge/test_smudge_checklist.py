@@ -758,6 +758,8 @@ def test_what_the_protocol_has_not_is_an_error() -> None:
         node.send("10.0.0.2:9999", b"x", now=2.0)
     with pytest.raises(NotSupported, match="metadata"):
         node.update_metadata({}, now=2.0)
+    with pytest.raises(NotSupported, match="don't leave, they die"):
+        node.force_leave("10.0.0.2:9999", now=2.0)
 
 
 def test_what_smudge_offers_of_single_nodes_is_here() -> None:

@@ -430,8 +430,9 @@ def test_a_superseded_nodes_join_is_not_refused_to_the_application() -> None:
         lambda node, now: node.update_metadata({}, now=now),
         lambda node, now: node.ping("p1", now=now),
         lambda node, now: node.remove("p1", now=now),
+        lambda node, now: node.force_leave("p1", now=now),
     ],
-    ids=["broadcast", "send", "update_metadata", "ping", "remove"],
+    ids=["broadcast", "send", "update_metadata", "ping", "remove", "force_leave"],
 )
 def test_the_other_verbs_of_a_superseded_node_say_that_its_name_is_taken(verb: Callable[[Node, float], object]) -> None:
     hand, _ = superseded()
