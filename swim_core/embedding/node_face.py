@@ -152,8 +152,9 @@ class NodeFace(Generic[E]):
     def force_leave(self, name: str) -> None:
         """Have all members take a dead one as having left (`Rule.REMOVED`), so that none looks for it any longer.
 
-        They get `MemberLeft`, and forget it as one that said goodbye, after ``forget_left_after``. If it is alive after
-        all, it refutes that as soon as it hears of it, and is back. `remove` forgets a member on this node only.
+        No event tells of it where the member was dead already; `explain` and `swim events` do. It is forgotten as one
+        that said goodbye, after ``forget_left_after``. If it is alive after all, it refutes that as soon as it hears of
+        it, and is back. `remove` forgets a member on this node only.
 
         Raises:
             UnknownMember: if there is no such other member, or it is live.

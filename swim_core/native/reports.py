@@ -4,7 +4,7 @@ A part knows only the parts that it was handed. What others must learn from it, 
 `Reports`. So this file shows which parts hear of what.
 """
 
-from swim_core.events import Event, MemberDied, MemberForgotten, Paused
+from swim_core.events import Event, MemberDied, MemberForgotten, MemberLeft, Paused
 from swim_core.member import Member, Rule, State
 from swim_core.shared.isolation import isolation_began, isolation_ended
 
@@ -71,6 +71,8 @@ class Reports:
             for other in self._table.displaced(change.entry):  # perhaps nobody else lists it
                 self._prober.probe(other, now)
         self._tell(transition(change.before, claim, parts.evidence_log.evidence), now)
+        if claim.verdict is not None and claim.verdict.rule is Rule.REMOVED and _was_dead(change):
+            parts.journal.take(MemberLeft(change.entry.member, parts.evidence_log.evidence(claim)), now)
         self._gossip.tell_claim(claim, now, originator=originator)
 
     def rumour_believed(self, rumour: Rumour, now: float) -> None:
@@ -215,3 +217,8 @@ class Reports:
     def tell_own_claim(self, now: float) -> None:
         """Tell the others that this node's own claim has changed."""
         self._gossip.tell_claim(self._local.claim, now, originator=True)
+
+
+def _was_dead(change: Change) -> bool:
+    """Whether the application was told of the end already, so that no event follows."""
+    return change.before is not None and change.before.state is State.DEAD

@@ -34,7 +34,6 @@ ANSWERS = {
     What.LEAVE: Done,
 }
 ORDERS = frozenset(ANSWERS)
-REPEATABLE = frozenset({What.JOIN, What.REMOVE})  # done twice, these have no further effect
 COOKIE_LIFE = 60.0  # seconds for which cookies are made with one key; the previous key stays valid for as long
 MAX_DONE = 256  # requests remembered, so that one that is repeated isn't carried out again
 MAX_DETAIL = 300  # bytes of a refusal
@@ -104,7 +103,7 @@ class Orders:
         With keys, requests are remembered for as long as their cookie is valid, and beyond `MAX_DONE` new ones are
         refused. Otherwise a recording might be obeyed.
         """
-        if ask.what in REPEATABLE:
+        if ask.what is What.JOIN:  # done twice, it has no further effect
             return self._try(ask, now)
         key = sender.address, ask.nonce
         outcome, _ = self._done.get(key, (None, now))

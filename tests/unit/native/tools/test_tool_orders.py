@@ -8,7 +8,7 @@ from support.hand import Hand, peers
 from support.inside import parts_of
 from support.tool_client import LOCAL, REMOTE, ask_bytes, client, converse, told
 from swim_core import DropReason, LeaveOrdered, MemberLeft, MemberRecovered, Rule, State
-from swim_core.native.wire.answers import Done, FiguresPage, MembersPage
+from swim_core.native.wire.answers import Done, EventsPage, FiguresPage, MembersPage
 from swim_core.native.wire.messages import Ping, UserMessage
 from swim_core.native.wire.queries import Ask, Tell, What, pack_letter
 
@@ -72,6 +72,9 @@ def test_a_dead_member_is_removed_for_all() -> None:
     evidence = other.happened(MemberLeft)[0].evidence
     assert evidence is not None
     assert evidence.rule is Rule.REMOVED
+    pages = cast(list[EventsPage], told(hand, What.EVENTS, seed=3))
+    past = [(one.what, one.rule, one.accuser) for page in pages for one in page.events if one.member == "p2"]
+    assert past == [("joined", None, ""), ("dead", Rule.GONE, "p1"), ("left", Rule.REMOVED, "me")]
     assert done(hand, What.REMOVE, b"p2", seed=2).done == 1
 
 
