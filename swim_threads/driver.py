@@ -13,19 +13,21 @@ import secrets
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from math import inf
 from types import TracebackType
 from typing import Self, TypeVar
 
-from swim_core import Address, ConfigError, Event, KernelEvidence, Keys, NotRunning, ProtocolConfig, ProtocolNode
+from swim_core import Address, ConfigError, Event, Keys, NotRunning, ProtocolConfig, ProtocolNode
 from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
-from swim_core.embedding.log_messages import Notices
 from swim_core.embedding.node_face import NodeFace
 from swim_core.listeners import check_listener
 
-from .engine import clock
+from .clock import clock
 from .logs import DirectWriter, Log
 from .lookups import numeric
 from .preparing import OwnAddress, advertised, create_node, held_keys, open_sockets
+from .pump import Pump
+from .resolver import Resolver, Seed
 from .sockets.udp import UdpSocket
 
 __all__ = ["Driver"]
@@ -39,20 +41,27 @@ def _nothing(*_: object) -> None:
     pass
 
 
-class Pump:
-    """Carries datagrams and events between a node and the world. Not thread-safe."""
+class TurnEngine:
+    """Runs a node whose turns its user gives it. Not thread-safe.
+
+    Attributes:
+        event_buffer: what the configuration says.
+        events: those that no turn has handed out yet.
+        promised: when the next turn was last said to be due; None before that, and for never.
+        on_earlier: called when a verb makes it due before that.
+    """
 
     def __init__(self, node: ProtocolNode, sock: UdpSocket, own: OwnAddress, log: Log, *, event_buffer: int) -> None:
+        """Take over ``sock``."""
         self.node = node
         self.event_buffer = event_buffer
         self.socket = sock
-        self.log = log
         self.events: deque[Event] = deque()
         self.promised: float | None = None
         self.on_earlier: Callable[[], object] = _nothing
         self._own = own
-        self._notices = Notices()
-        self._settling = False
+        resolver = Resolver(sock.reachable_families, self.act, log.notice)  # of numeric seeds only
+        self._pump = Pump(node, sock, resolver, log, on_event=self.events.append, own_address=own)
 
     def clock(self) -> float:
         """Seconds on the node's clock."""
@@ -66,17 +75,23 @@ class Pump:
         """Have ``deed`` tell the node something; what it has to say then is sent, and its events wait for a turn."""
         self.check_open()
         result = deed(self.node, clock())
-        self.settle()
+        self._pump.settle()
         deadline = self.deadline()
         if deadline is not None and (self.promised is None or deadline < self.promised):
             self.promised = deadline
             self.on_earlier()
         return result
 
-    def join(self, seeds: Iterable[tuple[str, int]]) -> None:
+    def join(self, seeds: Iterable[Seed]) -> None:
         """Ask ``seeds``, which must be numeric."""
-        addresses = numeric_seeds(seeds)
-        self.act(lambda node, now: node.join(addresses, now=now))
+        seeds = tuple(seeds)
+        for host, port in seeds:
+            _numeric("join", host, port)
+        self.act(lambda node, now: self._pump.join(seeds, now))
+
+    def leave(self) -> None:
+        """Say goodbye."""
+        self.act(lambda node, now: self._pump.leave(now))
 
     def check_open(self) -> None:
         """Raises NotRunning once the socket is closed: by `Driver.close`, or by the fork that made this process."""
@@ -87,58 +102,18 @@ class Pump:
         """When the next turn is due, if nothing arrives; None for never."""
         if self.events:
             return clock()
-        deadline = self.node.poll_deadline()
-        if self._own.follows:
-            return self._own.due if deadline is None else min(deadline, self._own.due)
-        return deadline
+        deadline = min(self._pump.deadline(), self._own.due)
+        return None if deadline == inf else deadline
 
-    def receive(self) -> None:
-        """Feed all that waits: an answer that is read after the clock has ticked would count as missing."""
+    def take_turn(self) -> None:
+        """Feed all that waits, since an answer that is read after the clock has ticked counts as missing; then tick."""
         for _ in range(ROUNDS):
-            if not self.socket.receive(self._feed, self._refused):
-                return
-
-    def tick(self) -> None:
-        """Let the time of the node pass, and look after the socket."""
-        now = clock()
-        deadline = self.node.poll_deadline()
-        if deadline is not None and now >= deadline:
-            self.node.feed_tick(now=now)
-            self.settle()
-        if self._own.follows and now >= self._own.due and (notice := self._own.follow(self.node, now)) is not None:
-            self.log.notice(notice)
-            self.settle()
-        if (losses := self.socket.losses()) is not None:
-            self.node.feed_losses(losses)
-        while (trouble := self.socket.trouble()) is not None:
-            self.log.notice(trouble)
-
-    def settle(self) -> None:
-        """Send what the node has to send, and keep its events, as after every input."""
-        if self._settling:  # a refusal that surfaced while sending: the loop beneath goes on with what came of it
-            return
-        self._settling = True
-        try:
-            while (datagram := self.node.poll_datagram()) is not None:
-                self.socket.send(datagram.payload, datagram.destination, self._refused)
-        finally:
-            self._settling = False
-        while (event := self.node.poll_event()) is not None:
-            self._own.heard(event)
-            self.events.append(event)
-            if (notice := self._notices.of(event)) is not None:
-                self.log.notice(notice)
-
-    def _feed(self, data: bytes, source: Address) -> None:
-        self.node.feed_datagram(data, source, now=clock())
-        self.settle()
-
-    def _refused(self, destination: Address, quoted: bytes) -> None:
-        self.node.feed_evidence(KernelEvidence.REFUSED_UDP, destination, quoted, now=clock())
-        self.settle()
+            if not self._pump.receive_datagrams():
+                break
+        self._pump.tick()
 
 
-class Driver(NodeFace[Pump]):
+class Driver(NodeFace[TurnEngine]):
     """A running member whose turns you give it. Everything must be called from one thread, or one at a time.
 
     Wait until `fileno` is readable or `timeout` has passed, then call `turn`; repeat until `has_left`. The views and
@@ -209,7 +184,7 @@ class Driver(NodeFace[Pump]):
             hostname=socket.gethostname(),
             suffix=secrets.token_hex(4),
         )
-        super().__init__(_pump(arguments, given))
+        super().__init__(_engine(arguments, given))
         self._on_event = on_event
         if arguments.join:
             self._engine.join(arguments.join)
@@ -231,8 +206,7 @@ class Driver(NodeFace[Pump]):
             NotRunning: after `close`, and in a process forked from this one.
         """
         self._engine.check_open()
-        self._engine.receive()
-        self._engine.tick()
+        self._engine.take_turn()
         while self._engine.events:
             self._on_event(self._engine.events.popleft())
 
@@ -242,7 +216,7 @@ class Driver(NodeFace[Pump]):
         Raises:
             NotRunning: after `close`.
         """
-        self._engine.act(lambda node, now: node.leave(now=now))
+        self._engine.leave()
 
     @property
     def has_left(self) -> bool:
@@ -269,7 +243,7 @@ class Driver(NodeFace[Pump]):
         return f"<Driver {self.local.name!r} at {self.local.address}{' (closed)' if self.fileno() < 0 else ''}>"
 
 
-def _pump(arguments: Arguments, given: socket.socket | None) -> Pump:
+def _engine(arguments: Arguments, given: socket.socket | None) -> TurnEngine:
     """A node that has not joined yet. Nothing is left open if anything is raised."""
     log = Log("swim_threads", arguments.name, DirectWriter())
     seeds = numeric_seeds(arguments.join)
@@ -283,7 +257,7 @@ def _pump(arguments: Arguments, given: socket.socket | None) -> Pump:
         own = advertised(arguments, sock, advertise, seeds, log=log)
         keys, _ = held_keys(arguments, log=log)
         node = create_node(arguments, own.address, keys, now=clock())
-        return Pump(node, sock, own, log, event_buffer=arguments.config.event_buffer)
+        return TurnEngine(node, sock, own, log, event_buffer=arguments.config.event_buffer)
     except BaseException:
         sock.close()
         raise

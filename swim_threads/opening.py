@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from swim_core import Address, BindError, ConfigError, Event, Keys, Multicast, ProtocolConfig
 from swim_core.embedding.arguments import Arguments, HostPort, check_listeners, read_arguments
 
-from .engine import clock
+from .clock import clock
 from .logs import Log
 from .lookups import numeric, resolve_within
 from .node import ThreadNode

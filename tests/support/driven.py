@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
+from support.inside import socket_of
 from support.waiting import SOON
 from swim_core import (
     Contact,
@@ -144,7 +145,7 @@ class DrivenNode:
         self._ended = True
         self._waker.send(b"\0")
         self._thread.join(SOON)
-        self.driver._engine.socket.close()
+        socket_of(self.driver).close()
         self._woken.close()
         self._waker.close()
         with self.changed:

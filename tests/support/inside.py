@@ -13,7 +13,9 @@ from swim_anyio.threaded import ThreadedEngine
 from swim_core import Node, ProtocolNode
 from swim_core.native.parts import Parts
 from swim_threads import ThreadNode
+from swim_threads.driver import Driver
 from swim_threads.engine import Engine
+from swim_threads.sockets.tripwires import Tripwires
 from swim_threads.sockets.udp import UdpSocket
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "sleeps_until",
     "socket_of",
     "thread_engine_of",
+    "tripwires_of",
     "wake",
 ]
 
@@ -52,19 +55,28 @@ def thread_engine_of(node: ThreadNode | AsyncNode) -> Engine:
     return engine
 
 
-def socket_of(node: ThreadNode | AsyncNode) -> UdpSocket:
+def socket_of(node: ThreadNode | AsyncNode | Driver) -> UdpSocket:
     """The socket of a node's datagrams, whatever runs it: for what a kernel or a program may do to it."""
+    if isinstance(node, Driver):
+        return node._engine.socket
     engine = node._engine
-    sock = engine._socket if isinstance(engine, LoopEngine) else thread_engine_of(node)._socket
+    sock = engine._socket if isinstance(engine, LoopEngine) else thread_engine_of(node)._pump.socket
     assert isinstance(sock, UdpSocket)
     return sock
 
 
 def group_descriptor(node: ThreadNode) -> int:
     """The file descriptor of the socket that hears a node's multicast group; -1 once it is closed."""
-    multicast = node._engine._multicast
+    multicast = node._engine._pump._multicast
     assert multicast is not None
     return multicast.fileno()
+
+
+def tripwires_of(node: ThreadNode) -> Tripwires:
+    """The connections of a node, those that others made to it included."""
+    tripwires = node._engine._pump._tripwires
+    assert tripwires is not None
+    return tripwires
 
 
 def protocol_thread(node: ThreadNode | AsyncNode) -> threading.Thread:

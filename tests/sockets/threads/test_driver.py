@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from support.inside import socket_of
 from support.waiting import HERE, wait_until
 from swim_core import BindError, Config, ConfigError, Event, MemberDied, MemberJoined, MemberLeft, NotRunning, Rule
 from swim_core.embedding.arguments import HostPort
@@ -91,7 +92,7 @@ def test_a_crash_is_found_by_what_the_kernel_says() -> None:
     with Driver(HERE, name="ann", config=QUICK, on_event=told.append) as ann:
         bob = Driver(HERE, name="bob", join=ann.local.address, config=QUICK)
         turn_until(lambda: len(ann.members()) == len(bob.members()) == 2, ann, bob)
-        bob._engine.socket.close()  # as the end of its process would
+        socket_of(bob).close()  # as the end of its process would
         turn_until(lambda: any(isinstance(event, MemberDied) for event in told), ann)
     (died,) = [event for event in told if isinstance(event, MemberDied)]
     assert died.evidence is not None
@@ -188,3 +189,13 @@ def test_a_child_has_nothing_of_it() -> None:
                 os._exit(status)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
         node.turn()
+
+
+def test_the_zone_of_a_seed_says_through_which_interface_to_reach_it() -> None:
+    index, zone = socket.if_nameindex()[0]
+    try:
+        node = Driver("[::]:0", join=[f"[fe80::1%{zone}]:7946"], insecure=True)
+    except BindError:
+        pytest.skip("no IPv6 here")
+    with node:
+        assert socket_of(node).scope_of("fe80::1") == index

@@ -43,7 +43,7 @@ from swim_core import (
     State,
 )
 from swim_threads import ThreadNode, open_node
-from swim_threads.engine import clock
+from swim_threads.clock import clock
 from swim_threads.sockets.poller import Poller
 
 pytestmark = pytest.mark.sockets
@@ -192,7 +192,7 @@ def test_after_telling_several_the_thread_gives_way_and_reads_all_that_came_mean
 
     monkeypatch.setattr(Poller, "wait", watched)
     with opened() as (node, fake), peer() as (address, sock):
-        monkeypatch.setattr("swim_threads.engine._give_way", lambda: ways.append(len(fake.datagrams)))
+        monkeypatch.setattr("swim_threads.protocol_thread._give_way", lambda: ways.append(len(fake.datagrams)))
 
         def flood(_: ProtocolNode, __: float) -> None:
             for number in range(10):

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 import pytest
 
 from support.inside import engine_of, parts_of
+from support.paths import TESTS
 from support.station import dial, fill_backlog
 from support.tripwired import RARE, connected
 from support.waiting import SOON, wait_until
@@ -69,6 +70,7 @@ def require_known_by_its_connection(events: Subscription, name: str) -> None:
 
 VICTIM = """
 import os, subprocess, sys, time
+from support.inside import tripwires_of
 from swim_core import Config
 from swim_threads import open_node
 from swim_threads.sockets import tcp
@@ -77,7 +79,7 @@ config = Config.lan(probe_interval=interval, stall_tolerance=stall, host_toleran
 tcp.BACKLOG = int(sys.argv[6])
 node = open_node("127.0.0.1:0", name="victim", join=[sys.argv[1]], config=config)
 node.wait_for_members(3, timeout=20)
-tripwires = node._engine._tripwires
+tripwires = tripwires_of(node)
 while tripwires.connected < 2 or len(tripwires.inbound) < 2:  # so that a child has copies of all
     time.sleep(0.01)
 offspring = None
@@ -101,7 +103,8 @@ def victim(
     reading, writing = os.pipe()
     settings = [config.probe_interval, config.stall_tolerance, config.host_tolerance, backlog]
     command = [sys.executable, "-c", VICTIM, str(seed.local.address), offspring, *map(str, settings)]
-    with subprocess.Popen(command, stdin=reading, stdout=subprocess.PIPE) as process:
+    environ = {**os.environ, "PYTHONPATH": str(TESTS)}
+    with subprocess.Popen(command, stdin=reading, stdout=subprocess.PIPE, env=environ) as process:
         os.close(reading)
         try:
             assert process.stdout is not None
