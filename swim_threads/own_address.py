@@ -24,7 +24,8 @@ from swim_core.embedding.advertising import Advertised, advertised_address, is_w
 from swim_core.embedding.log_messages import INFO, WARNING, Notice
 
 from .sockets.interfaces import likely_hosts
-from .sockets.udp import UdpSocket, is_local, route_source
+from .sockets.routes import is_local, route_source
+from .sockets.udp import UdpSocket
 
 __all__ = ["LOOK_EVERY", "OwnAddress"]
 

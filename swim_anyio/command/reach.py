@@ -10,7 +10,7 @@ from swim_core.address import DEFAULT_PORT, is_loopback
 from swim_core.embedding.arguments import HostPort, read_seeds
 from swim_threads.lookups import numeric, resolve_within
 from swim_threads.preparing import FIRST_LOOK_UP
-from swim_threads.sockets.udp import is_local, route_source
+from swim_threads.sockets.routes import is_local, route_source
 
 from .settings import NodeSettings
 

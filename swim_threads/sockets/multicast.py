@@ -17,7 +17,8 @@ from swim_core.address import canonical
 from swim_core.embedding.advertising import is_wildcard
 
 from .owned import Socket
-from .udp import UdpSocket, family_of, is_local, route_source
+from .routes import family_of, is_local, route_source
+from .udp import UdpSocket
 
 __all__ = ["MulticastSocket"]
 

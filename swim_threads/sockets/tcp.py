@@ -9,7 +9,8 @@ from swim_core import Address, KernelEvidence
 from swim_core.address import canonical
 
 from .owned import Socket
-from .udp import UdpSocket, family_of
+from .routes import family_of
+from .udp import UdpSocket
 
 __all__ = ["Dial", "TcpListener", "open_pair"]
 

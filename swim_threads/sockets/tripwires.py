@@ -15,9 +15,9 @@ from swim_core.handshake import RANDOM_SIZE, Outgoing
 
 from .alarms import Alarms
 from .keepalive import ask_for_acks, keep_alive, last_ack
+from .routes import family_of
 from .tcp import Dial, TcpListener
 from .tripwire_listener import TripwireListener, Watcher
-from .udp import family_of
 
 __all__ = ["OnEvidence", "Tripwires"]
 

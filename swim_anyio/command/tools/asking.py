@@ -19,7 +19,8 @@ from swim_core.native.wire.answers import Body
 from swim_core.native.wire.queries import What
 from swim_threads.key_file import KeyFile
 from swim_threads.lookups import resolve_within
-from swim_threads.sockets.udp import UdpSocket, family_of, route_source
+from swim_threads.sockets.routes import family_of, route_source
+from swim_threads.sockets.udp import UdpSocket
 
 __all__ = ["PATIENCE", "NoAnswer", "Target", "ask", "ask_each", "read_cluster", "read_target"]
 

@@ -26,11 +26,11 @@ platforms.become(sys.argv[1])
 import swim_threads
 from support.waiting import wait_until
 from swim_core import Config, MemberDied
-from swim_threads.sockets import losses, owned, poller, udp
+from swim_threads.sockets import error_queue, losses, owned, poller, udp
 from swim_threads import clock
 
 windows = sys.argv[1] == "windows"
-assert not (udp.LINUX or losses.LINUX)
+assert not (error_queue.LINUX or losses.LINUX)
 assert issubclass(owned.Socket, platforms.Other)
 assert clock.clock is time.monotonic
 assert hasattr(poller.select, "poll") != windows

@@ -25,7 +25,8 @@ from swim_threads import open_node, own_address
 from swim_threads.own_address import LOOK_EVERY, OwnAddress
 from swim_threads.sockets import interfaces
 from swim_threads.sockets.interfaces import LocalAddress, likely_hosts, named_host
-from swim_threads.sockets.udp import UdpSocket, is_local, route_source
+from swim_threads.sockets.routes import is_local, route_source
+from swim_threads.sockets.udp import UdpSocket
 
 SEED = Address("10.0.0.1", 7946)
 
@@ -157,7 +158,7 @@ def test_without_a_descriptor_to_look_with_nothing_is_concluded(
     with monkeypatch.context() as patch:
         patch.setattr(own_address, "is_local", is_local)
         patch.setattr(own_address, "route_source", route_source)
-        patch.setattr("swim_threads.sockets.udp.Socket", no_more_sockets)
+        patch.setattr("swim_threads.sockets.routes.Socket", no_more_sockets)
         assert own.follow(node, 1.0) is None
         assert own.address.host == node.local.address.host == "10.0.0.7"
     assert own.due == 1.0 + LOOK_EVERY

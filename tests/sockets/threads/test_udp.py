@@ -13,8 +13,9 @@ import pytest
 
 from support.waiting import SOON
 from swim_core import Address, BindError, ConfigError, Losses
-from swim_threads.sockets import udp
-from swim_threads.sockets.udp import UdpSocket, family_of, route_source
+from swim_threads.sockets import udp, zones
+from swim_threads.sockets.routes import family_of, route_source
+from swim_threads.sockets.udp import UdpSocket
 
 pytestmark = pytest.mark.sockets
 needs_error_queue = pytest.mark.skipif(sys.platform != "linux", reason="only Linux has an error queue")
@@ -323,13 +324,12 @@ def test_a_wildcard_socket_sends_into_the_zone_of_a_seed_and_back_to_where_a_dat
 
 
 def test_the_interfaces_of_forged_sources_fill_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(udp, "MAX_SCOPES", 10)
-    with closing(UdpSocket.open("::", 0)) as sock:
-        for number in range(100):
-            sock._source((f"fe80::{number:x}", 7946, 0, 3))
-        assert len(sock._scopes) == 10
-        assert sock.scope_of("fe80::63") == 3
-        assert sock.scope_of("fe80::1") == 0
+    monkeypatch.setattr(zones, "MAX_HOSTS", 10)
+    known = zones.Zones(0)
+    hosts = [f"fe80::{number:x}" for number in range(100)]
+    for host in hosts:
+        known.heard(host, 3)
+    assert [host for host in hosts if known.scope_of(host)] == hosts[-10:]
 
 
 def test_families() -> None:
