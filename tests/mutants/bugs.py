@@ -207,8 +207,8 @@ BUGS = (
         21,
         "a deaf node does not ask its seeds",
         "swim_core/native/joining/joiner.py",
-        "        parked = [seed for seed in self._seeds.values() if not seed.asked and seed.due > now]",
-        "        parked: list[_Seed] = []",
+        "        parked = [seed for seed in self._seeds if not seed.asked and seed.due > now]",
+        "        parked: list[Seed] = []",
         JOINING,
     ),
     Bug(

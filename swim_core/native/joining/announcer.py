@@ -17,7 +17,8 @@ from swim_core.native.wire.messages import Announce
 from swim_core.shared.timers import Timer
 from swim_core.statistics import DropReason
 
-from .joiner import PADDED, Joiner
+from .joiner import Joiner
+from .requests import PADDED
 
 __all__ = ["Announcer"]
 
