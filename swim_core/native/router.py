@@ -53,6 +53,7 @@ class Router:
         self._local = parts.local
         self._claims = parts.claims
         self._hearsay = parts.hearsay
+        self._examiner = parts.hearsay.examiner
         self._corrections = parts.corrections
         self._gossip = parts.gossip
         self._broadcasts = parts.broadcasts
@@ -145,7 +146,7 @@ class Router:
 
     def _let_in(self, ack: messages.Ack | messages.AckElsewhere, sender: Sender, now: float) -> bool:
         """Whether an ack proves that its sender, of which others told, lives; if so it is a member from now on."""
-        if not self._hearsay.answered(ack, sender, now):
+        if not self._examiner.answered(ack, sender, now):
             return False
         entry = self._table.by_id(sender.short_id)
         if entry is not None and entry.live:
@@ -203,7 +204,7 @@ class Router:
             short_id = self.parts.pings.refused(address, quoted)
             entry = self._table.by_id(short_id) if short_id is not None else None
             if short_id is None:
-                rumour = self._hearsay.refused(address, quoted, now)
+                rumour = self._examiner.refused(address, quoted, now)
                 if rumour is None:
                     self._counters.drop(DropReason.FORGED_EVIDENCE)
                 else:
@@ -228,7 +229,7 @@ class Router:
     def _acked(self, ack: messages.Ack | messages.AckElsewhere, sender: Sender, now: float) -> bool:
         """Whether the ack answers a ping of this node, which has not left."""
         if not self.parts.pings.acked(ack.seq, sender.short_id, sender.address, now):
-            if self._hearsay.is_late(ack, sender):
+            if self._examiner.is_late(ack, sender):
                 return True
             if not sender.familiar:
                 return self._let_in(ack, sender, now)

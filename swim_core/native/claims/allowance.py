@@ -3,12 +3,16 @@ true (docs/protocol.md, section 1, "Hearsay")."""
 
 import msgspec
 
+from swim_core.native.context import NodeContext
 from swim_core.native.table.rumour import Rumour
 from swim_core.shared.timers import Timer
 
-__all__ = ["Allowance"]
+__all__ = ["Allowance", "Allowances"]
 
 MOST = 64.0  # names at a time: a round trip of 100 ms still passes 640 a second
+CREDIT, CREDIT_PER_SECOND = 6.0, 1 / 20  # names of one teller that are examined
+# Pings a minute from all members together to a host where nobody has answered: under 10 kB, whoever hears of it.
+HOST_PINGS = 128
 PER_ANSWER = 2.0  # one is returned and one gained: a slow start of 6, 12, 24 names, one round trip a step
 
 
@@ -62,3 +66,44 @@ class Allowance(msgspec.Struct, eq=False):
     def idle(self, now: float) -> bool:
         """Whether dropping it would lose nothing."""
         return not self.waiting and self.any(now) and self.left >= self.first
+
+
+class Allowances:
+    """Those of all tellers and hosts."""
+
+    def __init__(self, context: NodeContext) -> None:
+        self._most = context.config.max_members
+        self._table = context.table
+        self._tellers: dict[str, Allowance] = {}
+        self._hosts: dict[bytes, Allowance] = {}
+
+    def teller(self, name: str, now: float) -> Allowance:
+        """That of a member."""
+        allowance = self._tellers.get(name)
+        if allowance is None:
+            allowance = self._tellers[name] = Allowance.of(CREDIT, CREDIT_PER_SECOND, now)
+        return allowance
+
+    def tellers(self, rumour: Rumour) -> list[Allowance]:
+        """Those of the members that tell it, as far as they are remembered."""
+        return [self._tellers[name] for name in rumour.tellers if name in self._tellers]
+
+    def host(self, rumour: Rumour, now: float) -> Allowance:
+        """That of the host where a run is said to be: of its IPv4 address, or of its IPv6 network of 64 bits, where a
+        host can take any address."""
+        address = rumour.claim.address
+        host = address[:-2] if len(address) == 6 else address[:8]
+        allowance = self._hosts.get(host)
+        if allowance is None:
+            if len(self._hosts) >= self._most:
+                self._hosts = {key: kept for key, kept in self._hosts.items() if not kept.idle(now)}
+            share = max(1, HOST_PINGS // max(1, self._table.live_count - 1))
+            allowance = self._hosts[host] = Allowance.of(max(1.0, share / 2), share / 120, now)
+        return allowance
+
+    def forget(self, name: str) -> Allowance | None:
+        """Drop that of a forgotten member, which is returned."""
+        allowance = self._tellers.pop(name, None)
+        if allowance is not None and allowance.timer is not None:
+            allowance.timer.cancel()
+        return allowance

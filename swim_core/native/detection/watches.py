@@ -60,7 +60,7 @@ class Watches:
         self._timers = context.timers
         self._table = context.table
         self._local = local
-        self._hearsay = hearsay
+        self._examiner = hearsay.examiner
         self._strangers = strangers
         self._pings = pings
         self._health = health
@@ -202,7 +202,7 @@ class Watches:
             watch = self._under_watch.get(entry.short_id)
             if entry.live and watch is not None:
                 self._replaced(watch, entry, now)
-        elif not self._hearsay.other_answered(answer.seq, sender.address, now):
+        elif not self._examiner.other_answered(answer.seq, sender.address, now):
             self._counters.drop(DropReason.UNREQUESTED)
             return False
         if answer.claim is not None:
