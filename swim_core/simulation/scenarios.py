@@ -138,7 +138,7 @@ SCENARIOS = {
             ),
             every=2.0,
             calm=30.0,
-            sizes=(30, 40),
+            sizes=(30, 70),
             seconds=20.0,
         ),
         Scenario(

@@ -132,9 +132,11 @@ class _Flood:
 class FloodsOnRings(_Quiet):
     """In quiet times a broadcast reaches everybody by way of several members, and its origin tells it again."""
 
-    AMONG = 14  # members from which on rings are used
+    AMONG = 14  # members, at least
     WITHIN = 1.0  # seconds
     COPIES = 2.5  # of different senders at each member, on average: there are four rings
+    DIRECT = 64  # up to so many others, each hears it from its origin and from one other
+    DIRECT_COPIES = 1.8
     APART = 0.04  # seconds between two tellings
 
     def __init__(self, cluster: Cluster) -> None:
@@ -171,7 +173,7 @@ class FloodsOnRings(_Quiet):
             return
         self.cluster.judged["floods"] += 1
         others = len(self.cluster.running()) - 1
-        required = self.COPIES * others
+        required = (self.COPIES if others > self.DIRECT else self.DIRECT_COPIES) * others
         require(
             len(flood.copies) >= required,
             f"broadcast {key[2]} of {key[0]} reached {others} others by {len(flood.copies)} ways: it takes {required}",

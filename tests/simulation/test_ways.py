@@ -157,9 +157,21 @@ def flood(simulation: Simulation) -> None:
 
 
 def test_floods_on_one_ring_are_found() -> None:
+    flood(watched(FloodsOnRings, 66))
+    with pytest.raises(InvariantViolated, match=r"reached 65 others by .* ways"):
+        flood(watched(FloodsOnRings, 66, config=Config.lan(rings=1)))
+
+
+def test_members_that_rely_on_the_origin_alone_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     flood(watched(FloodsOnRings, 20))
+    tell = Gossip.tell_broadcast
+
+    def only_own(gossip: Gossip, *broadcast: Any, originator: bool = False) -> bool:
+        return not originator or tell(gossip, *broadcast, originator=True)
+
+    monkeypatch.setattr(Gossip, "tell_broadcast", only_own)
     with pytest.raises(InvariantViolated, match=r"reached 19 others by .* ways"):
-        flood(watched(FloodsOnRings, 20, config=Config.lan(rings=1)))
+        flood(watched(FloodsOnRings, 20))
 
 
 def test_an_origin_that_tells_once_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

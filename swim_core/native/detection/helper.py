@@ -85,12 +85,11 @@ class Helper:
         return self._asked[accuser.short_id] < MAX_ASKED and len(self._under_watch) < MAX_WATCHES
 
     def asked(self, watch: Watch, accuser: Entry, now: float) -> float | None:
-        """Vote for an accuser that asks for that watch. Returns when it last asked, None if it had not."""
+        """Note an accuser that asks for that watch. Returns when it last asked, None if it had not."""
         before = watch.accusers.get(accuser.short_id)
         if before is None:
             self._asked[accuser.short_id] += 1
         watch.accusers[accuser.short_id] = now
-        self.vote(watch, accuser, 0, now)
         return before
 
     def polled(self, poll: Poll, sender: Sender, now: float) -> Watch | None:

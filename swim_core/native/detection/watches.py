@@ -107,7 +107,7 @@ class Watches:
             self._evidence_log.note(entry.name, "accused", now, by=accuser.short_id, detail="and asks for help")
         elif now - before < SOON:
             self._hurry(watch, now)
-        self._run(watch, now)
+        self._run(watch, now, asker=accuser)
 
     def _begin(self, entry: Entry, since: float, now: float) -> Watch:
         short_id = entry.short_id
@@ -253,13 +253,15 @@ class Watches:
 
     # ------------------------------------------------------------------ the clock
 
-    def _run(self, watch: Watch, now: float) -> None:
-        """Do what is due for one watch, and plan the next look."""
+    def _run(self, watch: Watch, now: float, *, asker: Entry | None = None) -> None:
+        """Do what is due for one watch, and plan the next look. An accuser that has just asked gets a vote."""
         if watch.over:
             return
         if now >= watch.ping_at and self._subject_pings.in_turn(watch, now):
             self._test(watch, now)
             self._helper.tell(watch, now)
+        elif asker is not None:
+            self._helper.vote(watch, asker, 0, now)
         if watch.repeats and now >= watch.repeats[0]:
             watch.repeats = [moment for moment in watch.repeats if moment > now]
             self._repeat(watch, now)

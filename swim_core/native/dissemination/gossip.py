@@ -19,6 +19,9 @@ Two bounds keep this cheap. Pushes have a credit and a rate, so that items which
 many members end at once, claims are pushed rarely, since there are many and the speed of each matters little. With up
 to a dozen members a push goes to all. While many members are under watch, these are passed over, since they probably
 hear nothing.
+
+With up to 64 others a broadcast, and a death that kernels show, take one hop: their originator tells all. On a machine
+where all members share a few cores, what takes time is waking them and the copies that each must read.
 """
 
 from collections.abc import Callable, Sequence
@@ -27,7 +30,7 @@ from typing import Protocol
 
 from msgspec import Raw
 
-from swim_core.member import State
+from swim_core.member import Rule, State
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import GossipQueue, Piggyback
 from swim_core.native.table.entry import Entry
@@ -47,6 +50,12 @@ ACCUSATIONS, ACCUSATIONS_AT_ONCE = 4, 8  # a second; more are such a sign
 BURST = 4  # datagrams to each target in one push
 RELAYED = 12  # datagrams in one push to the one member that is told what a dozen have to say
 SMALL = 12  # up to so many others, all are told: rings would save nothing
+DIRECT = 64  # up to so many, an originator tells all of a broadcast or the end of a process, in one hop
+# Broadcasts a second, and at once, up to which that holds if there are more than SMALL: where many come from all sides,
+# rings save datagrams, since what comes together goes on together. Members stop relying on origins sooner than origins
+# stop telling all.
+LIVELY, CROWDED = 10, 20
+CALM_AFTER = 1.0  # seconds after the last broadcast that was too many
 WARY = 30.0  # seconds after an unanswered probe in which no datagrams are saved: packets may be getting lost
 REPEATS = (0.05, 0.2)  # seconds after which an originator tells again, so that no flood dies at its source
 # Every member tells of a death once more: while packets are lost, or many die, all K predecessors of a member may fail
@@ -80,6 +89,9 @@ class Gossip:
         self._audience = audience
         self._pushed = self._many = -inf
         self._scheduled = False
+        self._verdict = False  # whether a verdict of this node is to be told to all
+        self._few, self._some = RateLimit(LIVELY, LIVELY), RateLimit(CROWDED, CROWDED)
+        self._lively_until = self._crowded_until = -inf
         self._wary_until = float("-inf")
         self._chosen: list[Entry] = []
         self._chosen_in = -1  # the version of the topology in which they were chosen
@@ -95,11 +107,14 @@ class Gossip:
         return self._queue.busy
 
     def tell_claim(self, claim: Claim, now: float, *, originator: bool = False) -> None:
-        """Tell a claim. An originator tells it again unless it is outdated by then; so does every member with a
-        death."""
-        self._queue.claim(claim)
+        """Tell a claim. An originator tells it again unless it is outdated by then; so does every member with a death,
+        and only then if the originator has told all."""
         if claim.state in (State.SUSPECT, State.DEAD) and not self._accusations.allow(now):
             self._many = now
+        told = _is_end(claim) and self._is_small(DIRECT, now) and not self._rarely(now)
+        if originator or not told:
+            self._queue.claim(claim)
+        self._verdict = self._verdict or (originator and told)
         if originator or claim.state is State.DEAD:
             delays = REPEATS if originator else DEATH_REPEATS
             self._repeat(now, lambda: self._tell_if_current(claim), delays)
@@ -115,8 +130,9 @@ class Gossip:
             self._counters.drop(DropReason.PENDING_FULL)
             return False
         self._queue.broadcast(origin, number, encoded, own=originator)
+        self._count_broadcast(now)
         if originator:
-            delays = REPEATS[-1:] if self._thrifty(now) else REPEATS
+            delays = REPEATS[-1:] if self._tells_all(now) else REPEATS
             self._repeat(now, lambda: self._queue.broadcast(origin, number, encoded, own=True), delays)
         return True
 
@@ -162,14 +178,19 @@ class Gossip:
     def _push(self, now: float) -> None:
         self._pushed = now
         burst = RARE_BURST if self._rarely(now) else BURST
-        targets = self._targets()
-        if self._audience.many or not self._thrifty(now):
-            self._tell(targets, self._queue.take, burst, now)
+        to_all, self._verdict = self._verdict or (self._queue.has_own and self._tells_all(now)), False
+        if self._audience.many or not self._is_small(DIRECT, now):
+            self._tell(self._targets(), self._queue.take, burst, now)
             return
+        targets = list(self._table.topology.others()) if to_all else self._targets()
+        saves_relays = self._told_by_origins(now)
         if not self._queue.relays_only:
             rides_along = self._queue.fits(self._outbox.room(targets))  # then it costs no datagram to tell all of it
             self._tell(targets, self._queue.take if rides_along else self._queue.take_but_relayed, burst, now)
-        self._relay(now)
+        if saves_relays:
+            self._relay(now)
+        else:
+            self._tell(self._targets(), self._queue.take, burst, now)
 
     def _relay(self, now: float) -> None:
         """Pass on what others broadcast, each to one member that is not its origin, which has told all itself."""
@@ -190,12 +211,26 @@ class Gossip:
         """Note that a member did not answer: if it is alive, packets are being lost."""
         self._wary_until = now + WARY
 
-    def _thrifty(self, now: float) -> bool:
-        """Whether a broadcast's origin tells it to all, twice, and each member to one other.
+    def _is_small(self, most: int, now: float) -> bool:
+        """Whether there are so few others, and no packets are being lost as far as this node knows."""
+        return self._table.live_count - 1 <= most and now >= self._wary_until
+
+    def _tells_all(self, now: float) -> bool:
+        """Whether the origin of a broadcast tells all of it, twice."""
+        return self._is_small(SMALL if now < self._crowded_until else DIRECT, now)
+
+    def _told_by_origins(self, now: float) -> bool:
+        """Whether a broadcast of another is passed on to one member only, since its origin tells all.
 
         That is three datagrams a member; if all three are lost, a ping soon shows that one is missing.
         """
-        return self._table.live_count - 1 <= SMALL and now >= self._wary_until
+        return self._is_small(SMALL if now < self._lively_until else DIRECT, now)
+
+    def _count_broadcast(self, now: float) -> None:
+        if not self._few.allow(now):
+            self._lively_until = now + CALM_AFTER
+        if not self._some.allow(now):
+            self._crowded_until = now + CALM_AFTER
 
     def _targets(self) -> list[Entry]:
         """The members that this node tells, looked up anew when members come or go. While many may be gone, those that
@@ -209,3 +244,8 @@ class Gossip:
             few = self._table.live_count - 1 <= SMALL
             self._chosen = list(topology.others()) if few else topology.successors()
         return self._chosen
+
+
+def _is_end(claim: Claim) -> bool:
+    """Whether a claim says that a process has ended, as kernels say. Its accuser has told all if there are few."""
+    return claim.state is State.DEAD and claim.verdict is not None and claim.verdict.rule is Rule.GONE

@@ -167,11 +167,12 @@ def test_an_old_death_is_neither_merged_nor_flooded_but_put_to_the_member(how: s
     assert {sent.to for sent in hand.sent if sent.claims} == {B.address}
 
 
-def test_a_fresh_death_is_merged_and_flooded_at_once() -> None:
+def test_a_fresh_death_is_merged_at_once_and_passed_on() -> None:
     hand = Hand(knows=[A, B, C])
     hand.node.feed_tick(now=hand.now)
     old_death(hand, age=1_900)
     assert hand.state(B) is State.DEAD
+    hand.run(0.06)  # its accuser has told all, so that it is passed on in the repeat
     assert {sent.to for sent in hand.sent if sent.claims} >= {A.address, C.address}
 
 

@@ -51,7 +51,7 @@ def test_what_is_new_goes_to_the_next_live_member_on_each_of_four_rings(count: i
 
 
 def test_members_that_are_gone_are_skipped_on_the_rings() -> None:
-    hand, members = quiet(20)
+    hand, members = quiet(70)
     gone = successors(hand, members)[0]
     hand.feed(members[0], claims=[gone.claim(State.LEFT)])
     hand.run(1.0)
@@ -62,15 +62,15 @@ def test_members_that_are_gone_are_skipped_on_the_rings() -> None:
     assert {sent.to for sent in pushes(hand)} == {member.address for member in successors(hand, left)}
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, 12])
-def test_up_to_12_others_all_are_told(count: int) -> None:
+@pytest.mark.parametrize("count", [1, 2, 5, 12, 13, 64])
+def test_up_to_64_others_the_origin_of_a_broadcast_tells_all(count: int) -> None:
     hand, members = quiet(count)
     hand.node.broadcast(b"x", now=hand.now)
     hand.collect()
     assert sorted(sent.to for sent in pushes(hand)) == sorted(member.address for member in members)
 
 
-@pytest.mark.parametrize("count", [1, 2, 5, 12])
+@pytest.mark.parametrize("count", [1, 2, 5, 12, 13, 64])
 def test_there_each_passes_a_broadcast_on_to_one_that_is_not_its_origin(count: int) -> None:
     hand, members = quiet(count)
     origin = successors(hand, members)[0]
@@ -130,8 +130,36 @@ def test_there_many_from_all_sides_go_to_all_by_their_origins_and_to_one_more_by
     assert all(sorted(told) == everybody for key, told in receivers.items() if key[0] == "me")
 
 
+def told(hand: Hand, number: int) -> list[Address]:
+    """Who was told that broadcast, this node's or that of the first other."""
+    numbers = ((sent.to, {(item.origin, item.number) for item in sent.envelope.broadcasts}) for sent in pushes(hand))
+    return [to for to, carried in numbers if carried & {("me", number), ("p1", number)}]
+
+
+@pytest.mark.parametrize(("others", "rings"), [(12, False), (13, True), (64, True)])
+def test_with_over_12_others_many_broadcasts_a_second_take_the_rings(others: int, rings: bool) -> None:
+    hand, members = quiet(others)
+    everybody = sorted(member.address for member in members)
+    around = sorted(member.address for member in successors(hand, members))
+    for number in range(1, 61):
+        hand.feed(A, broadcasts=[Broadcast("p1", A.epoch, number, b"x")])
+        hand.run(0.01)
+    for pause, crowded in ((0.05, rings), (2.0, False)):
+        hand.run(pause)
+        hand.clear()
+        number += 1
+        hand.feed(A, broadcasts=[Broadcast("p1", A.epoch, number, b"x")])
+        hand.run(0.05)
+        assert len(told(hand, number)) == (len(around) if crowded else 1)
+        hand.run(0.05)
+        hand.clear()
+        own = hand.node.broadcast(b"x", now=hand.now)
+        hand.collect()
+        assert sorted(told(hand, own)) == (around if crowded else everybody)
+
+
 def test_the_number_of_rings_is_a_setting() -> None:
-    members = peers(20)
+    members = peers(70)
     hand = Hand(knows=members, config=Config.lan(rings=2))
     hand.run(1.0)
     hand.clear()
@@ -178,10 +206,10 @@ def test_a_lower_claim_is_not_pushed() -> None:
     assert not [sent for sent in hand.sent if sent.claims]
 
 
-@pytest.mark.parametrize(("others", "again"), [(3, [0.2]), (12, [0.2]), (13, [0.05, 0.2])])
+@pytest.mark.parametrize(("others", "again"), [(3, [0.2]), (64, [0.2]), (65, [0.05, 0.2])])
 def test_an_originator_pushes_again_after_50_and_200_ms_in_small_clusters_once(others: int, again: list[float]) -> None:
     hand, members = quiet(others)
-    told = A if others <= 12 else successors(hand, members)[0]
+    told = A if others <= 64 else successors(hand, members)[0]
     start = hand.now
     hand.node.broadcast(b"x", now=hand.now)
     hand.collect()
@@ -204,18 +232,30 @@ def test_a_metadata_change_and_a_refutation_are_repeated_too() -> None:
         assert times == pytest.approx([0.0, 0.05, 0.2], abs=0.011)
 
 
-def test_a_death_is_told_again_by_all_who_hear_of_it_while_it_holds() -> None:
+@pytest.mark.parametrize(("others", "first"), [(4, []), (64, []), (66, [0.0])])
+def test_a_death_is_told_again_by_all_who_hear_of_it_while_it_holds(others: int, first: list[float]) -> None:
+    """Up to 64 others have been told by the accuser, so that they pass it on then only."""
     for refuted in (False, True):
-        hand, _ = quiet(4)
+        hand, members = quiet(others)
         start = hand.now
         hand.feed(A, claims=[C.claim(State.DEAD, time=hand.cluster_time)])
+        told = successors(hand, [member for member in members if member is not C])[0]
         if refuted:
             hand.run(0.02)
             hand.feed(A, claims=[C.claim(incarnation=1)])
         hand.run(0.9)
-        told = [(sent.at - start, claim.state) for sent in hand.to(B) for claim in sent.claims if not sent.message]
-        deaths = [at for at, state in told if state is State.DEAD]
-        assert deaths == pytest.approx([0.0] if refuted else [0.0, 0.05], abs=0.011)
+        claims = [(sent.at - start, claim.state) for sent in hand.to(told) for claim in sent.claims if not sent.message]
+        deaths = [at for at, state in claims if state is State.DEAD]
+        assert deaths == pytest.approx(first if refuted else [*first, 0.05], abs=0.011)
+
+
+def test_where_packets_may_be_getting_lost_a_death_is_passed_on_at_once() -> None:
+    hand, members = quiet(6)
+    hand.answering = members[1:]
+    hand.until(lambda: hand.node.statistics().probes_failed > 0, limit=20.0)
+    hand.clear()
+    hand.feed(B, claims=[C.claim(State.DEAD, time=hand.cluster_time)])
+    assert len(pushes(hand)) == 5
 
 
 def test_a_relay_does_not_repeat() -> None:

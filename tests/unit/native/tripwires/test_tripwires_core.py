@@ -218,6 +218,19 @@ def test_a_kill_is_judged_as_soon_as_both_refusals_and_one_helpers_vote_are_ther
     assert died.evidence.rule is Rule.GONE
 
 
+@pytest.mark.parametrize(("others", "all_told"), [(20, True), (65, True), (66, False)])
+def test_a_kill_is_told_to_all_at_once_if_the_others_are_few(others: int, all_told: bool) -> None:
+    hand = wired(others)
+    hand.lose(hand.subject)
+    refuse_udp(hand, hand.subject)
+    hand.evidence(REFUSED_TCP, hand.subject.address)
+    hand.clear()
+    helper_votes(hand, KernelVerdict.REFUSED)
+    told = {sent.to for sent in hand.sent if any(claim.state is State.DEAD for claim in sent.claims)}
+    rest = {member.address for member in hand.answering}
+    assert told == rest if all_told else len(told) == 4
+
+
 def test_where_udp_says_nothing_a_loss_and_two_refusals_by_tcp_are_enough_if_they_are_a_second_apart() -> None:
     hand = wired()
     hand.lose(hand.subject)
