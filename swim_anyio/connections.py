@@ -44,6 +44,7 @@ class Connections:
         """Something is ready."""
         for fd, _ in self._epoll.poll(0):
             self._tripwires.ready(fd, now)
+        self._tripwires.ask(now)
 
     def turn(self, now: float) -> None:
         """Do what is wanted and due."""

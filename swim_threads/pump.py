@@ -104,6 +104,7 @@ class Pump:
         if self._tripwires is not None:
             for fd in ready:
                 self._tripwires.ready(fd, clock())
+            self._tripwires.ask(clock())
 
     def receive_datagrams(self) -> bool:
         """Take a round of datagrams; True if more may be waiting."""

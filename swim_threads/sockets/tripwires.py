@@ -93,7 +93,8 @@ class Tripwires:
     # ------------------------------------------------------------------ what the node wants; for any thread
 
     def test(self, address: Address) -> None:
-        """Try a connection in the next `turn`; a fresh one, if one that is under way was not answered at once."""
+        """Try a connection in the next `ask` or `turn`; a fresh one, if one that is under way was not answered at
+        once."""
         self._wanted.append(address)
 
     def rewire(self, plan: TripwirePlan, now: float) -> None:
@@ -112,10 +113,15 @@ class Tripwires:
             if handler is not None:
                 handler(now)
 
-    def turn(self, now: float) -> None:
-        """Do what is due."""
+    def ask(self, now: float) -> None:
+        """Try the connections that are wanted, as soon as one has broken: unlike a deadline, that need not wait until
+        all that came was read."""
         for _ in range(len(self._wanted)):
             self._try(self._wanted.popleft(), now)
+
+    def turn(self, now: float) -> None:
+        """Do what is due."""
+        self.ask(now)
         if now >= self._alarms.next:
             self._alarms.run(now)
 
