@@ -1,11 +1,10 @@
-"""The driver for the running loop. trio's is imported only where trio runs, since asyncio programs don't need it."""
+"""The driver for the running loop. Each is imported only where its loop runs: programs rarely have both loops."""
 
 import sys
 from typing import TYPE_CHECKING
 
-from .asyncio_driver import AsyncioDriver
-
 if TYPE_CHECKING:
+    from .asyncio_driver import AsyncioDriver
     from .trio_driver import TrioDriver
 
 __all__ = ["current_driver"]
@@ -22,4 +21,6 @@ def current_driver() -> "AsyncioDriver | TrioDriver":
         from .trio_driver import TrioDriver
 
         return TrioDriver()
+    from .asyncio_driver import AsyncioDriver
+
     return AsyncioDriver()

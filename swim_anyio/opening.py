@@ -1,7 +1,6 @@
 """`open_node`: turns arguments into a running node, and ends it whatever happens in between."""
 
 import os
-import secrets
 import socket
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
@@ -127,7 +126,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
             insecure=insecure,
             environ=os.environ,
             hostname=simulated.hostname if simulated else socket.gethostname(),
-            suffix=simulated.suffix() if simulated else secrets.token_hex(4),
+            suffix=simulated.suffix() if simulated else os.urandom(4).hex(),
         )
         self._running = _run(arguments, listeners, _driver_name(driver))
         self._entered = False

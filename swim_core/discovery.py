@@ -2,11 +2,13 @@
 
 from ipaddress import ip_address
 from math import isnan
+from typing import TYPE_CHECKING
 
-import attrs
+import msgspec
+from msgspec.structs import force_setattr
 
 from .address import Address, reachable, split_host_port
-from .duration import seconds
+from .duration import Duration, seconds
 from .errors import ConfigError
 
 __all__ = ["Multicast"]
@@ -18,25 +20,24 @@ def _address(value: str | tuple[str, int]) -> Address:
     return reachable(split_host_port(value, PORT) if isinstance(value, str) else value)
 
 
-def _check_group(instance: "Multicast", attribute: "attrs.Attribute[Address]", value: Address) -> None:
+def _check_group(name: str, value: Address) -> None:
     ip = ip_address(value.host)
-    if not ip.is_multicast or attribute.name != f"ipv{ip.version}":
-        family = attribute.name.replace("ip", "IP")
-        raise ConfigError(f"{attribute.name} must be the address of an {family} multicast group, not {value}")
+    if not ip.is_multicast or name != f"ipv{ip.version}":
+        family = name.replace("ip", "IP")
+        raise ConfigError(f"{name} must be the address of an {family} multicast group, not {value}")
 
 
-def _check_interval(_: "Multicast", __: object, value: object) -> None:
+def _check_interval(value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float) or isnan(value) or value < 0.1:
         raise ConfigError(f"interval must be at least 0.1 (seconds; infinity announces once), not {value!r}")
 
 
-def _check_hops(_: "Multicast", __: object, value: object) -> None:
+def _check_hops(value: object) -> None:
     if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= 255:
         raise ConfigError(f"hops must be a whole number from 1 to 255, not {value!r}")
 
 
-@attrs.frozen(kw_only=True)
-class Multicast:
+class Multicast(msgspec.Struct, frozen=True, kw_only=True):
     """Settings by which nodes announce themselves to a multicast group, and hear the others there.
 
     A node uses the interface that owns its address, and its address also decides which of the two groups it uses. Both
@@ -53,10 +54,31 @@ class Multicast:
             it stays on the link.
     """
 
-    ipv4: Address = attrs.field(default=Address("239.255.115.119", PORT), converter=_address, validator=_check_group)
-    ipv6: Address = attrs.field(default=Address("ff15::7377:696d", PORT), converter=_address, validator=_check_group)
-    interval: float = attrs.field(default=10.0, converter=seconds, validator=_check_interval)
-    hops: int = attrs.field(default=1, validator=_check_hops)
+    ipv4: Address = Address("239.255.115.119", PORT)
+    ipv6: Address = Address("ff15::7377:696d", PORT)
+    interval: float = 10.0
+    hops: int = 1
+
+    if TYPE_CHECKING:  # what it takes is more than what it holds
+
+        def __init__(
+            self,
+            *,
+            ipv4: str | tuple[str, int] = ...,
+            ipv6: str | tuple[str, int] = ...,
+            interval: Duration = ...,
+            hops: int = ...,
+        ) -> None: ...
+
+    def __post_init__(self) -> None:
+        for name in ("ipv4", "ipv6"):
+            group = _address(getattr(self, name))
+            _check_group(name, group)
+            force_setattr(self, name, group)
+        interval = seconds(self.interval)
+        _check_interval(interval)
+        force_setattr(self, "interval", interval)
+        _check_hops(self.hops)
 
     def group_for(self, address: Address) -> Address:
         """The group for a node at that address, of the same IP version."""

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import msgspec
 
 from .address import Address
+from .counters import DropReason
 from .member import Member, Rule
 from .plain_data import plain, text_of
-from .statistics import DropReason
 
 __all__ = [
     "BroadcastReceived",

@@ -9,9 +9,9 @@ The MAC is BLAKE2b-128 under a key derived for tripwires alone. Either side's ra
 recorded opens nothing; and what one side said does not pass for the other's.
 """
 
-from hashlib import blake2b
-from hmac import compare_digest
 from struct import Struct
+
+from swim_core.digests import blake2b, compare_digest
 
 from .tripwire import MAGIC, PLAIN, Tripwire, TripwirePlan, run_greeted
 

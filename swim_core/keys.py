@@ -11,10 +11,9 @@ import binascii
 from base64 import b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from enum import IntEnum
-from hashlib import blake2b
-from hmac import compare_digest
 from typing import NoReturn
 
+from swim_core.digests import blake2b, compare_digest
 from swim_core.errors import KeyInvalid
 
 __all__ = ["MAX_KEYS", "SECRET_SIZE", "Key", "Keys", "Purpose"]

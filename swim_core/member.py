@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from enum import IntEnum
 from typing import Any, TypeVar
 
-import attrs
 import msgspec
 
 from .address import Address
@@ -112,8 +111,7 @@ class Contact(msgspec.Struct, frozen=True, kw_only=True):
         return {**plain(self)}
 
 
-@attrs.frozen
-class Member:
+class Member(msgspec.Struct, frozen=True):
     """One member as this node saw it at one moment; immutable.
 
     Attributes:
@@ -130,7 +128,10 @@ class Member:
     epoch: int = 0
     incarnation: int = 0
     state: State = State.ALIVE
-    metadata: Mapping[str, str] = attrs.field(default=NO_METADATA, hash=False)
+    metadata: Mapping[str, str] = NO_METADATA
+
+    def __hash__(self) -> int:
+        return (self.name, self.address, self.epoch, self.incarnation, self.state).__hash__()  # a mapping has none
 
     def __str__(self) -> str:
         return f"{self.name} at {self.address} ({self.state})"

@@ -13,9 +13,10 @@ microsecond per member.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from hashlib import blake2b
 from heapq import nlargest
 from typing import Generic, NamedTuple, TypeVar
+
+from swim_core.digests import blake2b
 
 from .errors import ConfigError, UnknownMember
 from .member import Member, check_name

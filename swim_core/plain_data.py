@@ -6,7 +6,6 @@ from enum import Enum, IntEnum
 from math import isfinite
 from typing import Any, NoReturn, TypeVar
 
-import attrs
 import msgspec
 
 from .address import Address
@@ -72,9 +71,6 @@ def plain(value: object) -> Any:
             return [plain(item) for item in value]
         case msgspec.Struct():
             return {name: plain(getattr(value, name)) for name in value.__struct_fields__}
-    kind = type(value)
-    if attrs.has(kind):
-        return {field.name: plain(getattr(value, field.name)) for field in attrs.fields(kind)}
     raise TypeError(f"nothing of this library: {value!r}")
 
 

@@ -1,50 +1,21 @@
-"""A snapshot of a node's counters and sizes, and the counters themselves.
+"""A snapshot of a node's counters and sizes.
 
 A counter is named twice, in `Counters` and in `Statistics`; a gauge once here and once where the node fills it in. Its
 meaning is written once, beside its field in `Statistics`, for the documentation and for metrics alike (`MEANINGS`).
 """
 
-import re
-from collections import Counter, defaultdict
 from collections.abc import Mapping
 from enum import Enum
-from itertools import accumulate
-from math import inf
-from textwrap import fill
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-import attrs
 import msgspec
+from msgspec.structs import force_setattr
 
+from .counters import DropReason, Histogram
 from .member import Rule, State
 from .plain_data import FrozenDict, plain
 
-__all__ = ["MEANINGS", "Counters", "DropReason", "Histogram", "Meaning", "Statistics"]
-
-BOUNDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
-"""Upper bounds of the buckets of round trips, in seconds: from loopback to the default stall tolerance."""
-
-
-class Histogram(msgspec.Struct, frozen=True):
-    """How many values were seen up to each of several bounds.
-
-    Attributes:
-        buckets: pairs of an upper bound and how many values were not above it; the last bound is infinite.
-        sum: the sum of all values.
-    """
-
-    buckets: tuple[tuple[float, int], ...] = tuple((bound, 0) for bound in (*BOUNDS, inf))
-    sum: float = 0.0
-
-    @classmethod
-    def of(cls, counts: list[int], total: float) -> "Histogram":
-        """Make one from the counts between the ``BOUNDS``, and above the last."""
-        return cls(tuple(zip((*BOUNDS, inf), accumulate(counts), strict=True)), total)
-
-    @property
-    def count(self) -> int:
-        """How many values there are."""
-        return self.buckets[-1][1]
+__all__ = ["MEANINGS", "Histogram", "Meaning", "Statistics"]
 
 
 class Meaning(msgspec.Struct, frozen=True):
@@ -68,186 +39,144 @@ class Meaning(msgspec.Struct, frozen=True):
 EMPTY: Mapping[Any, int] = FrozenDict()
 
 
-def _counter(help: str, *, unit: str = "", label: str = "", keys: tuple[Enum, ...] = ()) -> Any:
-    return _field(Meaning(help, "counter", unit, label, keys), 0)
+def _counter(help: str, *, unit: str = "", label: str = "", keys: tuple[Enum, ...] = ()) -> Meaning:
+    return Meaning(help, "counter", unit, label, keys)
 
 
-def _gauge(help: str, *, default: object = 0, unit: str = "", label: str = "", keys: tuple[Enum, ...] = ()) -> Any:
-    return _field(Meaning(help, "gauge", unit, label, keys), default)
+def _gauge(help: str, *, unit: str = "", label: str = "", keys: tuple[Enum, ...] = ()) -> Meaning:
+    return Meaning(help, "gauge", unit, label, keys)
 
 
-def _histogram(help: str, *, unit: str) -> Any:
-    return _field(Meaning(help, "histogram", unit), Histogram())
+def _histogram(help: str, *, unit: str) -> Meaning:
+    return Meaning(help, "histogram", unit)
 
 
-def _field(meaning: Meaning, default: object) -> Any:
-    if meaning.label:
-        return attrs.field(default=EMPTY, converter=_immutable, metadata={"meaning": meaning})
-    return attrs.field(default=default, metadata={"meaning": meaning})
-
-
-def _immutable(counts: Mapping[Any, int]) -> Mapping[Any, int]:
-    return FrozenDict(counts)
-
-
-class DropReason(Enum):
-    """Why something that arrived was dropped; each is counted in ``statistics().dropped``."""
-
-    __hash__ = object.__hash__  # not Enum's, which is Python code: most datagrams of a flood are dropped, and counted
-
-    TOO_LARGE = "too_large"
-    """Larger than the format, or `max_received`, allows."""
-    BAD_HEADER = "bad_header"
-    """Too short, or of another format or version."""
-    OTHER_CLUSTER = "other_cluster"
-    """Carries another cluster's label."""
-    SEALED = "sealed"
-    """Sealed, and this node has no key."""
-    NOT_SEALED = "not_sealed"
-    """In plain text, and this node has keys."""
-    UNKNOWN_KEY = "unknown_key"
-    """Sealed with a key that this node does not hold, or for another cluster label."""
-    UNOPENED = "unopened"
-    """Sealed as with a key of this node, and forged, damaged, or meant for another run."""
-    REPLAYED = "replayed"
-    """A copy of a sealed datagram that was opened before, or came 256 datagrams late."""
-    STALE = "stale"
-    """Well sealed, but nothing shows that it is no recording: its sender is asked."""
-    UNDECODABLE = "undecodable"
-    """Not a valid datagram of this protocol."""
-    BAD_SOURCE = "bad_source"
-    """The source is not an address that could be answered."""
-    OWN = "own"
-    """This node's own datagram came back."""
-    SUPERSEDED = "superseded"
-    """Another process owns this node's name, so this node answers nothing."""
-    ELSEWHERE = "elsewhere"
-    """A JOIN that claims another address than the one it came from."""
-    LOOPBACK = "loopback"
-    """A claim of a loopback address, which would lead to this host instead of the sender's."""
-    FAR_FUTURE_EPOCH = "far_future_epoch"
-    """A claim of a run more than a day in the future."""
-    UNKNOWN_KIND = "unknown_kind"
-    """A vote or a question of a kind that only a newer release knows."""
-    UNKNOWN_GONE = "unknown_gone"
-    """A claim that an unknown member is DEAD or LEFT."""
-    MEMBERS_FULL = "members_full"
-    """The table already has ``max_members`` entries."""
-    GROWTH_LIMIT = "growth_limit"
-    """More than ``max_new_members_per_second`` new names."""
-    RUMOUR = "rumour"
-    """A member that others told of and that didn't answer, or one of more than are looked into."""
-    TIME_JUMP = "time_jump"
-    """A cluster time far ahead that not enough senders have confirmed yet."""
-    BAD_COOKIE = "bad_cookie"
-    """A JOIN with a cookie that this node did not give to that address."""
-    UNREQUESTED = "unrequested"
-    """An answer to a question that this node did not ask."""
-    STRANGER = "stranger"
-    """A message for the application or a request to a helper whose sender is not a live member."""
-    RATE_LIMITED = "rate_limited"
-    """Answering it would exceed a limit on corrections, held-back claims or answers."""
-    NOT_ALLOWED = "not_allowed"
-    """A tool's question from an address that ``answer_tools`` doesn't allow."""
-    FORGED_EVIDENCE = "forged_evidence"
-    """Kernel evidence that quotes nothing that was sent there."""
-    DUPLICATE = "duplicate"
-    """A broadcast that was seen before, or is too old to tell."""
-    TOO_LARGE_PAYLOAD = "too_large_payload"
-    """A broadcast or message larger than this node's own limit."""
-    UNKNOWN_ORIGIN = "unknown_origin"
-    """A broadcast whose origin did not become known in time."""
-    FAR_NUMBER = "far_number"
-    """A broadcast's number far above all that are known of its origin, told by one other member only."""
-    PENDING_FULL = "pending_full"
-    """Too much is waiting to be sent already."""
-
-
-@attrs.frozen(kw_only=True)
-class Statistics:
+class Statistics(msgspec.Struct, frozen=True, kw_only=True):
     """Counters since the node was made, and current sizes. Immutable; numbers without a unit are plain counts."""
 
-    datagrams_received: int = _counter("Datagrams received, including those dropped")
-    bytes_received: int = _counter("UDP payload received, including that of dropped datagrams", unit="bytes")
-    datagrams_sent: int = _counter("Datagrams sent, except those that the system refused to send")
-    bytes_sent: int = _counter(
-        "UDP payload sent, except that of datagrams that the system refused to send", unit="bytes"
+    datagrams_received: Annotated[int, _counter("Datagrams received, including those dropped")] = 0
+    bytes_received: Annotated[
+        int, _counter("UDP payload received, including that of dropped datagrams", unit="bytes")
+    ] = 0
+    datagrams_sent: Annotated[int, _counter("Datagrams sent, except those that the system refused to send")] = 0
+    bytes_sent: Annotated[
+        int, _counter("UDP payload sent, except that of datagrams that the system refused to send", unit="bytes")
+    ] = 0
+    datagrams_unsent: Annotated[
+        Mapping[str, int],
+        _counter(
+            "Datagrams that the system refused to send, by error: EPERM means a firewall, EAGAIN and ENOBUFS"
+            " full queues",
+            label="errno",
+        ),
+    ] = EMPTY
+    datagrams_overflowed: Annotated[
+        int,
+        _counter("Datagrams that the system dropped because the receive buffer was full (Linux; always 0 elsewhere)"),
+    ] = 0
+    datagrams_newer: Annotated[
+        int, _counter("Datagrams with fields, lists or messages of a newer release, which were ignored")
+    ] = 0
+    messages_received: Annotated[
+        Mapping[str, int],
+        _counter(
+            "Valid datagrams received, by kind of message (ping, ack and so on; gossip if there is none)",
+            label="message",
+        ),
+    ] = EMPTY
+    message_bytes_received: Annotated[
+        Mapping[str, int],
+        _counter("UDP payload of valid datagrams received, by kind of message", unit="bytes", label="message"),
+    ] = EMPTY
+    messages_sent: Annotated[
+        Mapping[str, int],
+        _counter(
+            "Datagrams made, including those that the system refused to send, by kind of message", label="message"
+        ),
+    ] = EMPTY
+    message_bytes_sent: Annotated[
+        Mapping[str, int],
+        _counter(
+            "UDP payload made, including what the system refused to send, by kind of message",
+            unit="bytes",
+            label="message",
+        ),
+    ] = EMPTY
+    dropped: Annotated[
+        Mapping[DropReason, int],
+        _counter("Datagrams, claims and broadcasts dropped, by reason", label="reason", keys=tuple(DropReason)),
+    ] = EMPTY
+    members: Annotated[
+        Mapping[State, int],
+        _gauge("Members known at the moment, including this node, by state", label="state", keys=tuple(State)),
+    ] = EMPTY
+    verdicts: Annotated[
+        Mapping[Rule, int], _counter("DEAD verdicts given by this node, by rule", label="rule", keys=tuple(Rule))
+    ] = EMPTY
+    deaths: Annotated[
+        Mapping[Rule, int],
+        _counter(
+            "Deaths of members that this node came to know, by rule, whoever gave the verdict",
+            label="rule",
+            keys=tuple(Rule),
+        ),
+    ] = EMPTY
+    refutations: Annotated[int, _counter("Times that this node refuted a claim about itself with a higher one")] = 0
+    probes_failed: Annotated[int, _counter("Probes that were not answered in time")] = 0
+    pauses: Annotated[int, _counter("Times that this node noticed a pause of its own")] = 0
+    paused_seconds: Annotated[float, _counter("Total length of the pauses of this node", unit="seconds")] = 0.0
+    deaf: Annotated[bool, _gauge("Whether this node hears nobody at the moment")] = False
+    isolated: Annotated[bool, _gauge("Whether this node has heard nobody for the stall tolerance")] = False
+    superseded: Annotated[bool, _gauge("Whether another process owns the name of this node")] = False
+    seen_elsewhere: Annotated[bool, _gauge("Whether others see this node at another address than it advertises")] = (
+        False
     )
-    datagrams_unsent: Mapping[str, int] = _counter(
-        "Datagrams that the system refused to send, by error: EPERM means a firewall, EAGAIN and ENOBUFS full queues",
-        label="errno",
-    )
-    datagrams_overflowed: int = _counter(
-        "Datagrams that the system dropped because the receive buffer was full (Linux; always 0 elsewhere)"
-    )
-    datagrams_newer: int = _counter("Datagrams with fields, lists or messages of a newer release, which were ignored")
-    messages_received: Mapping[str, int] = _counter(
-        "Valid datagrams received, by kind of message (ping, ack and so on; gossip if there is none)", label="message"
-    )
-    message_bytes_received: Mapping[str, int] = _counter(
-        "UDP payload of valid datagrams received, by kind of message", unit="bytes", label="message"
-    )
-    messages_sent: Mapping[str, int] = _counter(
-        "Datagrams made, including those that the system refused to send, by kind of message", label="message"
-    )
-    message_bytes_sent: Mapping[str, int] = _counter(
-        "UDP payload made, including what the system refused to send, by kind of message", unit="bytes", label="message"
-    )
-    dropped: Mapping[DropReason, int] = _counter(
-        "Datagrams, claims and broadcasts dropped, by reason", label="reason", keys=tuple(DropReason)
-    )
-    members: Mapping[State, int] = _gauge(
-        "Members known at the moment, including this node, by state", label="state", keys=tuple(State)
-    )
-    verdicts: Mapping[Rule, int] = _counter("DEAD verdicts given by this node, by rule", label="rule", keys=tuple(Rule))
-    deaths: Mapping[Rule, int] = _counter(
-        "Deaths of members that this node came to know, by rule, whoever gave the verdict",
-        label="rule",
-        keys=tuple(Rule),
-    )
-    refutations: int = _counter("Times that this node refuted a claim about itself with a higher one")
-    probes_failed: int = _counter("Probes that were not answered in time")
-    pauses: int = _counter("Times that this node noticed a pause of its own")
-    paused_seconds: float = _counter("Total length of the pauses of this node", unit="seconds")
-    deaf: bool = _gauge("Whether this node hears nobody at the moment", default=False)
-    isolated: bool = _gauge("Whether this node has heard nobody for the stall tolerance", default=False)
-    superseded: bool = _gauge("Whether another process owns the name of this node", default=False)
-    seen_elsewhere: bool = _gauge("Whether others see this node at another address than it advertises", default=False)
-    sealed: bool = _gauge("Whether this node has keys, and seals what it says", default=False)
-    key: Mapping[str, int] = _gauge(
-        "Ids of the keys that this node holds: 1 for the one that it prefers, 0 for the others", label="id"
-    )
-    members_plain: int = _gauge("Live members last heard in plain text, though this node has keys")
-    members_other_key: int = _gauge("Live members that prefer another key than this node")
-    runs_known: int = _gauge("Runs of members of which sealed datagrams were opened, and are remembered")
-    seeds: int = _gauge("Addresses that this node was told to join, except its own")
-    seeds_unanswered: int = _gauge("Seeds asked more than once that have not answered and are not live members")
-    narrow_paths: int = _gauge("Members that large datagrams did not reach, so that smaller ones are sent")
-    rumours: int = _gauge("Members that others have told of and that have not answered yet")
-    watches: int = _gauge("Members that this node is watching because it or others suspect them")
-    tripwires: int = _gauge("Tripwires of this node that are connected")
-    tripwires_missing: int = _gauge("Tripwires of this node that should be connected and are not")
-    pending: int = _gauge("Claims, numbers and broadcasts that wait to be sent")
-    retained_broadcasts: int = _gauge("Broadcasts kept for members that missed them")
-    broadcasts_sent: int = _counter("Broadcasts made by this node")
-    broadcasts_resent: int = _counter("Broadcasts sent again to members that missed them, whatever their origin")
-    broadcasts_delivered: int = _counter("Broadcasts of others delivered to the application")
-    broadcasts_lost: int = _counter("Broadcasts that this node missed and that no member had any longer")
-    syncs: int = _counter("Anti-entropy exchanges begun by this node")
-    events_damped: int = _counter("Events about flapping members that were not raised (flap_damping)")
-    settings_differ: int = _counter(
-        "Times that a node met in a join had different values for settings that should agree"
-    )
-    round_trips: Histogram = _histogram(  # noqa: RUF009 (it makes a field, as those above)
-        "Round trips of probes, from ping to ack, since the start", unit="seconds"
-    )
-    rtt_p50: float | None = _gauge(
-        "Median of the last 256 round trips; none before the first", default=None, unit="seconds"
-    )
-    rtt_p99: float | None = _gauge(
-        "99th percentile of the last 256 round trips; none before the first", default=None, unit="seconds"
-    )
-    cluster_time: int = _gauge("The time that the members agree on, since 1970", unit="milliseconds")
+    sealed: Annotated[bool, _gauge("Whether this node has keys, and seals what it says")] = False
+    key: Annotated[
+        Mapping[str, int],
+        _gauge("Ids of the keys that this node holds: 1 for the one that it prefers, 0 for the others", label="id"),
+    ] = EMPTY
+    members_plain: Annotated[int, _gauge("Live members last heard in plain text, though this node has keys")] = 0
+    members_other_key: Annotated[int, _gauge("Live members that prefer another key than this node")] = 0
+    runs_known: Annotated[int, _gauge("Runs of members of which sealed datagrams were opened, and are remembered")] = 0
+    seeds: Annotated[int, _gauge("Addresses that this node was told to join, except its own")] = 0
+    seeds_unanswered: Annotated[
+        int, _gauge("Seeds asked more than once that have not answered and are not live members")
+    ] = 0
+    narrow_paths: Annotated[
+        int, _gauge("Members that large datagrams did not reach, so that smaller ones are sent")
+    ] = 0
+    rumours: Annotated[int, _gauge("Members that others have told of and that have not answered yet")] = 0
+    watches: Annotated[int, _gauge("Members that this node is watching because it or others suspect them")] = 0
+    tripwires: Annotated[int, _gauge("Tripwires of this node that are connected")] = 0
+    tripwires_missing: Annotated[int, _gauge("Tripwires of this node that should be connected and are not")] = 0
+    pending: Annotated[int, _gauge("Claims, numbers and broadcasts that wait to be sent")] = 0
+    retained_broadcasts: Annotated[int, _gauge("Broadcasts kept for members that missed them")] = 0
+    broadcasts_sent: Annotated[int, _counter("Broadcasts made by this node")] = 0
+    broadcasts_resent: Annotated[
+        int, _counter("Broadcasts sent again to members that missed them, whatever their origin")
+    ] = 0
+    broadcasts_delivered: Annotated[int, _counter("Broadcasts of others delivered to the application")] = 0
+    broadcasts_lost: Annotated[int, _counter("Broadcasts that this node missed and that no member had any longer")] = 0
+    syncs: Annotated[int, _counter("Anti-entropy exchanges begun by this node")] = 0
+    events_damped: Annotated[int, _counter("Events about flapping members that were not raised (flap_damping)")] = 0
+    settings_differ: Annotated[
+        int, _counter("Times that a node met in a join had different values for settings that should agree")
+    ] = 0
+    round_trips: Annotated[
+        Histogram, _histogram("Round trips of probes, from ping to ack, since the start", unit="seconds")
+    ] = Histogram()
+    rtt_p50: Annotated[
+        float | None, _gauge("Median of the last 256 round trips; none before the first", unit="seconds")
+    ] = None
+    rtt_p99: Annotated[
+        float | None, _gauge("99th percentile of the last 256 round trips; none before the first", unit="seconds")
+    ] = None
+    cluster_time: Annotated[int, _gauge("The time that the members agree on, since 1970", unit="milliseconds")] = 0
+
+    def __post_init__(self) -> None:
+        for name in _COUNTS:
+            force_setattr(self, name, FrozenDict(getattr(self, name)))
 
     def to_dict(self) -> dict[str, Any]:
         """All numbers as JSON knows them; reasons, rules, states and kinds of messages are words."""
@@ -255,100 +184,17 @@ class Statistics:
 
 
 MEANINGS: Mapping[str, Meaning] = FrozenDict(
-    {field.name: field.metadata["meaning"] for field in attrs.fields(Statistics)}
+    {name: hint.__metadata__[0] for name, hint in Statistics.__annotations__.items()}
 )
 """The meaning of each field of `Statistics`, by name."""
+_COUNTS = tuple(name for name, meaning in MEANINGS.items() if meaning.label)
 
 
 def _documented(name: str, meaning: Meaning) -> str:
     unit = f", in {meaning.unit}" if meaning.unit else ""
-    return fill(f"{name}: {meaning.help}{unit}.", 116, initial_indent=" " * 8, subsequent_indent=" " * 12)
+    return f"        {name}: {meaning.help}{unit}."
 
 
 Statistics.__doc__ = f"{Statistics.__doc__ or ''}\n\n    Attributes:\n" + "\n".join(
     _documented(name, meaning) for name, meaning in MEANINGS.items()
 )
-
-
-class Tally(msgspec.Struct):
-    """Datagrams of one kind."""
-
-    count: int = 0
-    size: int = 0
-    """Their bytes in total."""
-
-    def add(self, size: int) -> None:
-        """Count one more datagram."""
-        self.count += 1
-        self.size += size
-
-
-Tallies = defaultdict[type | str, Tally]
-"""By the class or the name of the message; NoneType if there is no message."""
-
-
-class Counters(msgspec.Struct):
-    """A node's running counts; its components share them, and ``statistics()`` reads them.
-
-    Each is a field of `Statistics` with the same name, or tallies from which several of those follow.
-    """
-
-    received: Tally = msgspec.field(default_factory=Tally)
-    """All datagrams, including those dropped."""
-    accepted: Tallies = msgspec.field(default_factory=lambda: defaultdict(Tally))
-    sent: Tallies = msgspec.field(default_factory=lambda: defaultdict(Tally))
-    unsent: Counter[str] = msgspec.field(default_factory=Counter)
-    unsent_bytes: int = 0
-    datagrams_overflowed: int = 0
-    dropped: Counter[DropReason] = msgspec.field(default_factory=Counter)
-    verdicts: Counter[Rule] = msgspec.field(default_factory=Counter)
-    deaths: Counter[Rule] = msgspec.field(default_factory=Counter)
-    refutations: int = 0
-    probes_failed: int = 0
-    pauses: int = 0
-    paused_seconds: float = 0.0
-    broadcasts_sent: int = 0
-    broadcasts_resent: int = 0
-    broadcasts_delivered: int = 0
-    broadcasts_lost: int = 0
-    syncs: int = 0
-    events_damped: int = 0
-    settings_differ: int = 0
-
-    def drop(self, reason: DropReason) -> None:
-        """Count one thing that was dropped."""
-        self.dropped[reason] += 1
-
-    def lose(self, unsent: Mapping[str, int], unsent_bytes: int, overflowed: int) -> None:
-        """Count what the system refused to send or dropped unread."""
-        self.unsent.update(unsent)
-        self.unsent_bytes += unsent_bytes
-        self.datagrams_overflowed += overflowed
-
-    def snapshot(self) -> dict[str, Any]:
-        """The current values of those fields of `Statistics` that are counted."""
-        counted = msgspec.structs.asdict(self)
-        received, accepted, sent = (counted.pop(name) for name in ("received", "accepted", "sent"))
-        unsent, unsent_bytes = counted.pop("unsent"), counted.pop("unsent_bytes")
-        return {name: _by_name(value) if isinstance(value, Counter) else value for name, value in counted.items()} | {
-            "datagrams_received": received.count,
-            "bytes_received": received.size,
-            "messages_received": _by_name({kind: tally.count for kind, tally in accepted.items()}),
-            "message_bytes_received": _by_name({kind: tally.size for kind, tally in accepted.items()}),
-            "messages_sent": _by_name({kind: tally.count for kind, tally in sent.items()}),
-            "message_bytes_sent": _by_name({kind: tally.size for kind, tally in sent.items()}),
-            "datagrams_sent": sum(tally.count for tally in sent.values()) - sum(unsent.values()),
-            "bytes_sent": sum(tally.size for tally in sent.values()) - unsent_bytes,
-            "datagrams_unsent": unsent,
-        }
-
-
-def _by_name(counts: Mapping[Any, int]) -> dict[Any, int]:
-    return {_name(key): count for key, count in counts.items()}
-
-
-def _name(key: Enum | type | str) -> Enum | str:
-    """Enumeration members and strings stay as they are; a message class becomes its name in snake case."""
-    if isinstance(key, Enum | str):
-        return key
-    return "gossip" if key is type(None) else re.sub("(?<!^)([A-Z])", r"_\1", key.__name__).lower()

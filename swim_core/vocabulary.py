@@ -1,6 +1,7 @@
 """What an application needs every day: settings, members, events, errors. Each adapter has these names, too."""
 
 from .address import DEFAULT_PORT, Address
+from .counters import DropReason
 from .discovery import Multicast
 from .duration import Duration
 from .errors import (
@@ -57,7 +58,7 @@ from .listeners import on_broadcast, on_status
 from .member import Contact, Member, Rule, State
 from .native.config import Config
 from .protocol import ProtocolConfig
-from .statistics import DropReason, Statistics
+from .statistics import Statistics
 
 __all__ = [
     "DEFAULT_PORT",

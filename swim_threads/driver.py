@@ -9,7 +9,6 @@ No thread is started, and nothing waits. ``swim_threads.contrib`` has drivers fo
 """
 
 import os
-import secrets
 import socket
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
@@ -182,7 +181,7 @@ class Driver(NodeFace[TurnEngine]):
             insecure=insecure,
             environ=os.environ,
             hostname=socket.gethostname(),
-            suffix=secrets.token_hex(4),
+            suffix=os.urandom(4).hex(),
         )
         super().__init__(_engine(arguments, given))
         self._on_event = on_event

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Collection
 from typing import TypeAlias
 
-import attrs
+import msgspec
 
 from swim_core import Address, ConfigError
 from swim_core.address import canonical
@@ -75,8 +75,7 @@ def _resolve(host: str, port: int, families: Collection[int]) -> tuple[Address, 
     return tuple(addresses)
 
 
-@attrs.frozen(eq=False)
-class LookUp:
+class LookUp(msgspec.Struct, frozen=True, eq=False):
     """A name to look up; ``done`` is called with the outcome, in a thread of `LookUps`, under no lock."""
 
     host: str

@@ -1,7 +1,6 @@
 """`open_node`: turns arguments into a bound socket and a running node."""
 
 import os
-import secrets
 import socket
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
@@ -100,7 +99,7 @@ def open_node(
         insecure=insecure,
         environ=os.environ,
         hostname=socket.gethostname(),
-        suffix=secrets.token_hex(4),
+        suffix=os.urandom(4).hex(),
     )
     log = Log("swim_threads", arguments.name)
     with ExitStack() as undo:

@@ -17,7 +17,8 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from swim_core import Member, Statistics, SwimError
-from swim_core.statistics import MEANINGS, Histogram, Meaning
+from swim_core.counters import Histogram
+from swim_core.statistics import MEANINGS, Meaning
 
 __all__ = ["NodeCollector", "Observable"]
 

@@ -14,7 +14,7 @@ from functools import partial
 from math import inf
 from typing import Protocol, TypeAlias
 
-import attrs
+import msgspec
 
 from swim_core import Address, NodeCrashed, NotRunning, ProtocolNode
 from swim_core.embedding.log_messages import WARNING, Notice
@@ -43,14 +43,13 @@ class LookUpService(Protocol):
     def cancel(self, look_up: LookUp) -> None: ...
 
 
-@attrs.define(eq=False)
-class _Name:
+class _Name(msgspec.Struct, eq=False):
     """A name, what is known of it, and when it is to be looked up; while it is, when that is given up."""
 
     seed: Seed
     due: float
     addresses: tuple[Address, ...] = ()
-    dropped: dict[Address, float] = attrs.Factory(dict)  # and until when each is asked
+    dropped: dict[Address, float] = msgspec.field(default_factory=dict)  # and until when each is asked
     resolved_at: float = -inf
     failures: int = 0
     look_up: LookUp | None = None

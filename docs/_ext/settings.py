@@ -12,6 +12,8 @@ from typing import Any
 import attrs
 from sphinx.application import Sphinx
 
+from swim_core.native.settings import FIELDS
+
 from .markdown import MarkdownDirective, table
 
 __all__ = ["Settings", "descriptions", "setup"]
@@ -45,11 +47,23 @@ def _default(cls: Any, name: str) -> str:
     return values["lan"] if values else _shown(getattr(cls(), name))
 
 
-def _bounds(field: "attrs.Attribute[Any]") -> str:
+def _fields(cls: Any) -> dict[str, tuple[float, float, str] | None]:
+    """Low, high and unit of each field; None where it has no range."""
+    if attrs.has(cls):
+        keys = ("low", "high", "unit")
+        return {
+            field.name: tuple(map(field.metadata.get, keys)) if "low" in field.metadata else None
+            for field in attrs.fields(cls)
+        }
+    bounds = {name: field.bounds for name, field in FIELDS.items()}
+    return {name: (it.low, it.high, it.unit) if it is not None else None for name, it in bounds.items()}
+
+
+def _bounds(bounds: tuple[float, float, str] | None) -> str:
     """The range with its unit; what has none takes what the description says."""
-    if "low" not in field.metadata:
+    if bounds is None:
         return ""
-    low, high, unit = (field.metadata[key] for key in ("low", "high", "unit"))
+    low, high, unit = bounds
     return f"{low} to {high}" if unit == "a port" else f"{_number(low)} to {_number(high)} {unit}"
 
 
@@ -70,10 +84,10 @@ class Settings(MarkdownDirective):
         cls = getattr(import_module(module), name)
         said = descriptions(cls)
         rows = []
-        for field in attrs.fields(cls):
-            if not said.get(field.name):
-                raise self.error(f"{self.arguments[0]}.{field.name} is not described in the docstring of its class")
-            rows.append([f"`{field.name}`", _default(cls, field.name), _bounds(field), _prose(said[field.name])])
+        for field, bounds in _fields(cls).items():
+            if not said.get(field):
+                raise self.error(f"{self.arguments[0]}.{field} is not described in the docstring of its class")
+            rows.append([f"`{field}`", _default(cls, field), _bounds(bounds), _prose(said[field])])
         return table(["field", "default", "bounds", "what it is, and why so"], rows)
 
 

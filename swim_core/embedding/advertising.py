@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-import attrs
+import msgspec
 
 from swim_core.address import Address, is_loopback
 from swim_core.errors import ConfigError, KeyMissing
@@ -17,8 +17,7 @@ OUTSIDE = {4: Address("198.51.100.1", 9), 6: Address("2001:db8::1", 9)}
 ANOTHER = "pass advertise to choose another"
 
 
-@attrs.frozen
-class Advertised:
+class Advertised(msgspec.Struct, frozen=True):
     """The address under which a node is known, and what to tell the operator of how it was chosen.
 
     Attributes:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from ipaddress import ip_network
 from typing import Protocol, TypeVar
 
-import attrs
+import msgspec
 
 from swim_core.address import split_host_port
 from swim_core.discovery import Multicast
@@ -44,7 +44,7 @@ VARIABLES = {
         "SWIM_NAME",
         "SWIM_PRESET",
     ),
-    *(f"SWIM_{field.name.upper()}" for field in attrs.fields(Config)),
+    *(f"SWIM_{name.upper()}" for name in Config.__struct_fields__),
 }
 """The variables that are read."""
 
@@ -55,8 +55,7 @@ class PathLike(Protocol):
     def __fspath__(self) -> str: ...
 
 
-@attrs.frozen(kw_only=True)
-class Arguments:
+class Arguments(msgspec.Struct, frozen=True, kw_only=True):
     """The arguments of a node, complete and checked; hosts may still be names to resolve.
 
     Attributes:

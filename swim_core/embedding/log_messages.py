@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from swim_core.address import Address
+from swim_core.counters import DropReason
 from swim_core.events import (
     BroadcastsLost,
     ClocksDiffer,
@@ -39,7 +40,6 @@ from swim_core.events import (
     Unsealed,
 )
 from swim_core.member import Member
-from swim_core.statistics import DropReason
 
 __all__ = ["DEBUG", "ERROR", "INFO", "WARNING", "Notice", "Notices"]
 

@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from typing import Any, Self, Unpack
 
-import attrs
+from msgspec.structs import replace
 
 from swim_core.address import Address
 from swim_core.discovery import Multicast
@@ -12,7 +12,7 @@ from swim_core.errors import ConfigError
 from swim_core.keys import Keys
 
 from .node import Node
-from .settings import ConfigFields, Settings
+from .settings import FIELDS, ConfigFields, Field, Settings
 
 __all__ = ["Config", "ConfigFields"]
 
@@ -20,9 +20,8 @@ SWITCH = {"true": True, "yes": True, "on": True, "1": True, "false": False, "no"
 """The values of environment variables for settings that are on or off, in lower or upper case."""
 
 
-class Config(Settings):
+class Config(Settings, frozen=True):
     __doc__ = Settings.__doc__
-    __slots__ = ()
 
     @property
     def listen(self) -> tuple[str, int] | None:
@@ -88,15 +87,14 @@ class Config(Settings):
         """
         environ = os.environ if environ is None else environ
         values: dict[str, Any] = {}
-        for field in attrs.fields(cls):
-            variable = f"SWIM_{field.name.upper()}"
+        for name, field in FIELDS.items():
+            variable = f"SWIM_{name.upper()}"
             text = environ.get(variable, "")
-            if not text or field.name in overrides:
+            if not text or name in overrides:
                 continue
-            values[field.name] = value = _parse(field, variable, text)
+            values[name] = value = _parse(field, variable, text)
             try:
-                if field.validator is not None:
-                    field.validator(None, field, value)
+                field.check(value)
             except ConfigError as error:
                 raise ConfigError(f"{variable}: {error}") from None
         preset = environ.get("SWIM_PRESET") or "lan"
@@ -109,7 +107,7 @@ class Config(Settings):
 
     def replace(self, **overrides: Unpack[ConfigFields]) -> Self:
         """A copy with other values, validated like the original."""
-        return attrs.evolve(self, **overrides)  # type: ignore[arg-type]  # converters take timedelta
+        return replace(self, **overrides)
 
     def create_node(
         self,
@@ -126,16 +124,15 @@ class Config(Settings):
         return Node(name, address, config=self, now=now, entropy=entropy, unix_ms=unix_ms, metadata=metadata, keys=keys)
 
 
-def _parse(field: "attrs.Attribute[Any]", variable: str, text: str) -> object:
-    if not field.metadata:  # not a number
-        return text
-    if field.type is bool:
+def _parse(field: Field, variable: str, text: str) -> object:
+    if field.kind is bool:
         if text.lower() not in SWITCH:
             raise ConfigError(f"{variable} must be true or false, not {text!r}")
         return SWITCH[text.lower()]
+    if field.bounds is None:
+        return text
     try:
-        return int(text) if field.type is int else float(text)
+        return int(text) if field.kind is int else float(text)
     except ValueError:
-        kind = "a whole number" if field.type is int else "a number"
-        unit = field.metadata["unit"]
-        raise ConfigError(f"{variable} must be {kind} ({unit}), not {text!r}") from None
+        kind = "a whole number" if field.kind is int else "a number"
+        raise ConfigError(f"{variable} must be {kind} ({field.bounds.unit}), not {text!r}") from None

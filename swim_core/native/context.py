@@ -5,10 +5,10 @@ from random import Random
 
 import msgspec
 
+from swim_core.counters import Counters
 from swim_core.events import Event
 from swim_core.shared.timers import Timers
 from swim_core.shared.unguessable import Unguessable
-from swim_core.statistics import Counters
 
 from .cluster_clock import ClusterClock
 from .datagrams.outbox import Outbox

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
 from swim_core.address import Address, pack, reachable
+from swim_core.counters import DropReason
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError, NotRunning, NotSupported
 from swim_core.events import Event, Evidence, KeysChanged
@@ -11,7 +12,7 @@ from swim_core.keys import Keys
 from swim_core.member import Contact, Member, State
 from swim_core.plain_data import octets
 from swim_core.protocol import Datagram, KernelEvidence, Losses
-from swim_core.statistics import DropReason, Statistics
+from swim_core.statistics import Statistics
 from swim_core.tripwire import TripwirePlan
 
 from .parts import NodeArguments

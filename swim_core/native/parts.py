@@ -11,6 +11,7 @@ from random import Random
 import msgspec
 
 from swim_core.address import Address
+from swim_core.counters import Counters
 from swim_core.errors import ConfigError
 from swim_core.events import Event
 from swim_core.keys import Keys
@@ -18,7 +19,6 @@ from swim_core.shared.journal import Journal
 from swim_core.shared.local_health import Limits, LocalHealth
 from swim_core.shared.timers import Timers
 from swim_core.shared.unguessable import Unguessable, derived
-from swim_core.statistics import Counters
 
 from .claims.corrections import Corrections
 from .claims.flap_damping import FlapDamping

@@ -9,9 +9,9 @@ from typing import Any, get_args
 from msgspec.structs import replace
 
 from swim_core.address import Address, unpack
+from swim_core.counters import DropReason
 from swim_core.member import State
 from swim_core.protocol import KernelEvidence
-from swim_core.statistics import DropReason
 
 from .datagrams.sender import Sender
 from .joining.first_contact import FirstContact

@@ -1,13 +1,15 @@
 """The settings of the native protocol: values, bounds, reasons, and the durations that follow from them."""
 
-from typing import Any, Literal, TypedDict, get_args
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, TypedDict, get_args
 
-import attrs
+import msgspec
+from msgspec.structs import force_setattr
 
 from swim_core.duration import Duration, seconds
 from swim_core.errors import ConfigError
 
-__all__ = ["AnswerTools", "ConfigFields", "Plain", "Settings"]
+__all__ = ["FIELDS", "AnswerTools", "ConfigFields", "Field", "Plain", "Settings"]
 
 AnswerTools = Literal["holders", "loopback", "anyone", "nobody"]
 """Which tools a node answers: those with a key, on its own host, any, or none. Tools ask without being members."""
@@ -15,48 +17,62 @@ Plain = Literal["never", "accept"]
 """What a node with keys does with datagrams that are not sealed."""
 
 
-def _setting(
-    default: float | int,
-    low: float,
-    high: float,
-    unit: str,
-    *,
-    whole: bool = False,
-) -> Any:
-    """A numeric field with its bounds; `low` and `high` are allowed values."""
+class Bounds(msgspec.Struct, frozen=True):
+    """The values that a number may have, `low` and `high` among them."""
 
-    def check(_: "Settings", attribute: "attrs.Attribute[Any]", value: object) -> None:
-        kinds = (int,) if whole else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not low <= value <= high:
-            number = "a whole number" if whole else "a number"
-            raise ConfigError(f"{attribute.name} must be {number} from {low:g} to {high:g} ({unit}), not {value!r}")
-
-    return attrs.field(
-        default=default,
-        validator=check,
-        converter=None if whole else seconds,
-        metadata={"unit": unit, "low": low, "high": high},
-    )
+    low: float
+    high: float
+    unit: str
 
 
-def _check_switch(_: "Settings", attribute: "attrs.Attribute[Any]", value: object) -> None:
-    if not isinstance(value, bool):
-        raise ConfigError(f"{attribute.name} must be True or False, not {value!r}")
+class Field(msgspec.Struct, frozen=True):
+    """A field of `Settings`, and what it may be.
 
+    Attributes:
+        name: of the field.
+        kind: float, int, bool or str.
+        bounds: of a number.
+        words: all values that a text may have; empty for a label.
+    """
 
-def _check_label(_: "Settings", attribute: "attrs.Attribute[Any]", value: object) -> None:
-    if not isinstance(value, str) or not value.isprintable() or len(value.encode()) > 64:
-        raise ConfigError(f"{attribute.name} must be at most 64 bytes of printable text, not {value!r}")
+    name: str
+    kind: type
+    bounds: Bounds | None = None
+    words: tuple[str, ...] = ()
 
+    @classmethod
+    def of(cls, name: str, hint: Any) -> "Field":
+        """The field that a class declares so."""
+        if hint in (str, bool):
+            return cls(name, hint)
+        if metadata := getattr(hint, "__metadata__", ()):
+            return cls(name, hint.__origin__, metadata[0])
+        return cls(name, str, words=get_args(hint))
 
-def _check_answer_tools(_: "Settings", attribute: "attrs.Attribute[Any]", value: object) -> None:
-    if value not in get_args(AnswerTools):
-        raise ConfigError(f"{attribute.name} must be one of {', '.join(get_args(AnswerTools))}, not {value!r}")
+    def check(self, value: object) -> None:
+        """Refuse what the field can't be.
 
+        Raises:
+            ConfigError: which says what it may be.
+        """
+        wanted = self._wanted(value)
+        if wanted:
+            raise ConfigError(f"{self.name} must be {wanted}, not {value!r}")
 
-def _check_plain(_: "Settings", attribute: "attrs.Attribute[Any]", value: object) -> None:
-    if value not in get_args(Plain):
-        raise ConfigError(f"{attribute.name} must be one of {', '.join(get_args(Plain))}, not {value!r}")
+    def _wanted(self, value: Any) -> str:
+        """What it must be instead; empty if the value will do."""
+        if self.bounds is not None:
+            kinds = (int,) if self.kind is int else (int, float)
+            low, high = self.bounds.low, self.bounds.high
+            fits = not isinstance(value, bool) and isinstance(value, kinds) and low <= value <= high
+            number = "a whole number" if self.kind is int else "a number"
+            return "" if fits else f"{number} from {low:g} to {high:g} ({self.bounds.unit})"
+        if self.kind is bool:
+            return "" if isinstance(value, bool) else "True or False"
+        if self.words:
+            return "" if value in self.words else f"one of {', '.join(self.words)}"
+        fits = isinstance(value, str) and value.isprintable() and len(value.encode()) <= 64
+        return "" if fits else "at most 64 bytes of printable text"
 
 
 class ConfigFields(TypedDict, total=False):
@@ -95,8 +111,7 @@ class ConfigFields(TypedDict, total=False):
     event_buffer: int
 
 
-@attrs.frozen(kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Settings of the native protocol. Immutable; every value is checked when the object is made.
 
     Durations are given as seconds or `timedelta` and stored as seconds. The defaults are those of `Config.lan()`.
@@ -175,39 +190,45 @@ class Settings:
             hangs doesn't take more memory than that.
     """
 
-    cluster: str = attrs.field(default="", validator=_check_label)
-    answer_tools: AnswerTools = attrs.field(default="holders", validator=_check_answer_tools)
-    plain: Plain = attrs.field(default="never", validator=_check_plain)
-    first_contact: float = _setting(30.0, 5, 600, "seconds")
-    probe_interval: float = _setting(1.0, 0.02, 60, "seconds")
-    stall_tolerance: float = _setting(5.0, 0.1, 3_600, "seconds")
-    host_tolerance: float = _setting(3.0, 0, 3_600, "seconds")
-    tripwires: bool = attrs.field(default=True, validator=_check_switch, metadata={"unit": "true or false"})
-    verdict_margin: float = _setting(0.25, 0.05, 60, "seconds")
-    rings: int = _setting(4, 1, 8, "rings", whole=True)
-    helpers: int = _setting(3, 1, 16, "members", whole=True)
-    max_helpers: int = _setting(24, 1, 64, "members", whole=True)
-    max_datagram: int = _setting(1_200, 800, 65_000, "bytes", whole=True)
-    max_received: int = _setting(9_216, 800, 65_507, "bytes", whole=True)
-    max_broadcast: int = _setting(256, 1, 60_000, "bytes", whole=True)
-    max_metadata: int = _setting(512, 0, 512, "bytes", whole=True)
-    max_members: int = _setting(16_384, 2, 1_000_000, "members", whole=True)
-    max_tombstones: int = _setting(4_096, 16, 1_000_000, "members", whole=True)
-    max_new_members_per_second: int = _setting(1_024, 1, 1_000_000, "members/s", whole=True)
-    max_pending: int = _setting(4_096, 16, 1_000_000, "items", whole=True)
-    max_corrections_per_second: int = _setting(50, 1, 100_000, "datagrams/s", whole=True)
-    max_held_back_per_second: int = _setting(50, 1, 100_000, "datagrams/s", whole=True)
-    max_retained_broadcasts: int = _setting(1_024, 1, 1_000_000, "broadcasts", whole=True)
-    max_retained_bytes: int = _setting(1 << 20, 1_024, 1 << 30, "bytes", whole=True)
-    max_waiting_broadcasts: int = _setting(64, 1, 65_536, "broadcasts", whole=True)
-    retain_broadcasts: float = _setting(60.0, 1, 3_600, "seconds")
-    forget_after: float = _setting(86_400.0, 1, 31 * 86_400, "seconds")
-    forget_left_after: float = _setting(600.0, 1, 31 * 86_400, "seconds")
-    join_backoff_max: float = _setting(60.0, 1, 86_400, "seconds")
-    flap_damping: float = _setting(0.0, 0, 3_600, "seconds")
-    event_buffer: int = _setting(1_024, 1, 1_000_000, "events", whole=True)
+    cluster: str = ""
+    answer_tools: AnswerTools = "holders"
+    plain: Plain = "never"
+    first_contact: Annotated[float, Bounds(5, 600, "seconds")] = 30.0
+    probe_interval: Annotated[float, Bounds(0.02, 60, "seconds")] = 1.0
+    stall_tolerance: Annotated[float, Bounds(0.1, 3_600, "seconds")] = 5.0
+    host_tolerance: Annotated[float, Bounds(0, 3_600, "seconds")] = 3.0
+    tripwires: bool = True
+    verdict_margin: Annotated[float, Bounds(0.05, 60, "seconds")] = 0.25
+    rings: Annotated[int, Bounds(1, 8, "rings")] = 4
+    helpers: Annotated[int, Bounds(1, 16, "members")] = 3
+    max_helpers: Annotated[int, Bounds(1, 64, "members")] = 24
+    max_datagram: Annotated[int, Bounds(800, 65_000, "bytes")] = 1_200
+    max_received: Annotated[int, Bounds(800, 65_507, "bytes")] = 9_216
+    max_broadcast: Annotated[int, Bounds(1, 60_000, "bytes")] = 256
+    max_metadata: Annotated[int, Bounds(0, 512, "bytes")] = 512
+    max_members: Annotated[int, Bounds(2, 1_000_000, "members")] = 16_384
+    max_tombstones: Annotated[int, Bounds(16, 1_000_000, "members")] = 4_096
+    max_new_members_per_second: Annotated[int, Bounds(1, 1_000_000, "members/s")] = 1_024
+    max_pending: Annotated[int, Bounds(16, 1_000_000, "items")] = 4_096
+    max_corrections_per_second: Annotated[int, Bounds(1, 100_000, "datagrams/s")] = 50
+    max_held_back_per_second: Annotated[int, Bounds(1, 100_000, "datagrams/s")] = 50
+    max_retained_broadcasts: Annotated[int, Bounds(1, 1_000_000, "broadcasts")] = 1_024
+    max_retained_bytes: Annotated[int, Bounds(1_024, 1 << 30, "bytes")] = 1 << 20
+    max_waiting_broadcasts: Annotated[int, Bounds(1, 65_536, "broadcasts")] = 64
+    retain_broadcasts: Annotated[float, Bounds(1, 3_600, "seconds")] = 60.0
+    forget_after: Annotated[float, Bounds(1, 31 * 86_400, "seconds")] = 86_400.0
+    forget_left_after: Annotated[float, Bounds(1, 31 * 86_400, "seconds")] = 600.0
+    join_backoff_max: Annotated[float, Bounds(1, 86_400, "seconds")] = 60.0
+    flap_damping: Annotated[float, Bounds(0, 3_600, "seconds")] = 0.0
+    event_buffer: Annotated[int, Bounds(1, 1_000_000, "events")] = 1_024
 
-    def __attrs_post_init__(self) -> None:
+    def __post_init__(self) -> None:
+        for name, field in FIELDS.items():
+            value = getattr(self, name)
+            if field.kind is float:
+                value = seconds(value)
+                force_setattr(self, name, value)
+            field.check(value)
         if self.stall_tolerance < 2 * self.probe_interval:
             raise ConfigError(
                 f"stall_tolerance ({self.stall_tolerance:g} s) must be at least two probe intervals"
@@ -247,3 +268,7 @@ class Settings:
     def pause_threshold(self) -> float:
         """How many seconds late a tick may be before it counts as a pause of this process: 0.25 T, at least 0.25 s."""
         return max(0.25 * self.probe_interval, 0.25)
+
+
+FIELDS: Mapping[str, Field] = {name: Field.of(name, hint) for name, hint in Settings.__annotations__.items()}
+"""What each field may be, by name."""

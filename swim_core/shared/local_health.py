@@ -8,7 +8,7 @@ from collections.abc import Callable
 from math import inf
 from typing import NamedTuple
 
-from swim_core.statistics import Counters
+from swim_core.counters import Counters
 
 from .timers import Timers
 

@@ -5,7 +5,7 @@ from bisect import bisect_left, insort
 from collections import deque
 from math import inf
 
-from swim_core.statistics import BOUNDS, Histogram
+from swim_core.counters import BOUNDS, Histogram
 
 __all__ = ["Samples"]
 

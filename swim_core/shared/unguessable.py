@@ -1,7 +1,8 @@
 """Numbers that can't be foreseen even from all earlier ones."""
 
-from hashlib import blake2b
 from struct import Struct
+
+from swim_core.digests import blake2b
 
 __all__ = ["Unguessable", "derived"]
 

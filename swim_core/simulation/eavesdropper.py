@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable
 
+from swim_core.counters import DropReason
 from swim_core.keys import Keys
 from swim_core.native.sealing.ring import KeyRing
 from swim_core.native.sealing.seal import Opened, Sealer
-from swim_core.statistics import DropReason
 
 __all__ = ["Eavesdropper"]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from functools import lru_cache
-from hashlib import blake2b
 from math import log
 from random import Random
 from struct import Struct
@@ -12,6 +11,7 @@ import attrs
 
 from swim_core.address import Address
 from swim_core.address import pack as pack_address
+from swim_core.digests import blake2b
 
 from .link import Link
 from .timeline import Schedule, Timeline

@@ -13,11 +13,11 @@ from random import Random
 import msgspec
 
 from swim_core.address import Address
+from swim_core.counters import Counters
 from swim_core.events import Event, MemberPinged
 from swim_core.member import Rule
 from swim_core.shared.local_health import SEVERAL, LocalHealth
 from swim_core.shared.timers import Timer, Timers
-from swim_core.statistics import Counters
 
 from .codec import MemberRecord, Status, Verb
 from .heartbeat import Heartbeat

@@ -6,8 +6,8 @@ from ipaddress import ip_address
 import attrs
 
 from swim_core.address import Address, reachable
+from swim_core.counters import Counters, DropReason
 from swim_core.errors import ConfigError
-from swim_core.statistics import Counters, DropReason
 
 from .codec import DecodeError, Message, Status, Verb, decode, decode_announcement
 from .outbox import MAX_DATAGRAM

@@ -7,6 +7,7 @@ from random import Random
 from typing import NoReturn
 
 from swim_core.address import Address, reachable
+from swim_core.counters import Counters, DropReason
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError, NotRunning, NotSupported, Overloaded, PayloadTooLarge, UnknownMember
 from swim_core.events import Event, Evidence, Paused
@@ -17,7 +18,7 @@ from swim_core.protocol import Datagram, KernelEvidence, Losses
 from swim_core.shared.isolation import isolation_began, isolation_ended
 from swim_core.shared.local_health import Limits, LocalHealth
 from swim_core.shared.timers import Timers
-from swim_core.statistics import Counters, DropReason, Statistics
+from swim_core.statistics import Statistics
 from swim_core.tripwire import NO_TRIPWIRES, TripwirePlan
 
 from .broadcasts import Broadcasts

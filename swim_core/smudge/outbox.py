@@ -3,8 +3,8 @@
 from collections import deque
 
 from swim_core.address import Address
+from swim_core.counters import Counters
 from swim_core.protocol import Datagram
-from swim_core.statistics import Counters
 
 from .broadcasts import Broadcasts
 from .codec import (

@@ -6,9 +6,9 @@ from ipaddress import ip_address
 import attrs
 
 from swim_core.address import Address, is_loopback
+from swim_core.counters import Counters, DropReason
 from swim_core.events import BroadcastReceived, Event, Origin
 from swim_core.shared.rate_limit import RateLimit
-from swim_core.statistics import Counters, DropReason
 
 from .broadcasts import Broadcasts, Memory
 from .codec import BroadcastRecord, MemberRecord, Message, Status, Verb

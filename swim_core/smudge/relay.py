@@ -4,9 +4,9 @@ A real node that asks, and hears nothing, suspects the target, so that a relay t
 """
 
 from swim_core.address import Address
+from swim_core.counters import Counters, DropReason
 from swim_core.shared.rate_limit import RateLimit
 from swim_core.shared.timers import Timers
-from swim_core.statistics import Counters, DropReason
 
 from .codec import Verb
 from .heartbeat import Heartbeat

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from swim_core.address import Address
+from swim_core.counters import Counters, DropReason
 from swim_core.events import (
     Event,
     Evidence,
@@ -15,7 +16,6 @@ from swim_core.events import (
 )
 from swim_core.member import Rule
 from swim_core.shared.observations import Observations
-from swim_core.statistics import Counters, DropReason
 
 from .codec import MemberRecord, Status
 from .gossip import Gossip

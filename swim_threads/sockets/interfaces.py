@@ -5,7 +5,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 
-import attrs
+import msgspec
 
 from swim_core import BindError, ConfigError
 
@@ -15,8 +15,7 @@ __all__ = ["LocalAddress", "likely_hosts", "local_addresses", "named_host"]
 INTERNAL = ("docker", "br-", "veth", "virbr", "vmnet", "vboxnet", "cni", "flannel", "cali", "lxc", "lxd", "podman")
 
 
-@attrs.frozen
-class LocalAddress:
+class LocalAddress(msgspec.Struct, frozen=True):
     """One address of an interface.
 
     Attributes:

@@ -10,7 +10,6 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from swim_core import Address, Multicast
 from swim_core.address import canonical
@@ -165,8 +164,11 @@ def _listening_host(bound: Address, advertised: Address) -> str:
 def _interface_index(host: str) -> int:
     """The number of the interface that owns an IPv6 address; 0, the system's choice, where there is no way to ask."""
     packed = socket.inet_pton(socket.AF_INET6, host).hex()
-    with contextlib.suppress(OSError):
-        for line in Path("/proc/net/if_inet6").read_text().splitlines():
+    with (
+        contextlib.suppress(OSError),
+        open("/proc/net/if_inet6") as table,
+    ):  # by no pathlib: 3 ms to import
+        for line in table:
             address, index, *_ = line.split()
             if address == packed:
                 return int(index, 16)

@@ -8,7 +8,7 @@ import socket
 from collections import Counter
 from contextlib import suppress
 from ipaddress import IPv6Network
-from secrets import token_bytes
+from os import urandom
 from typing import Protocol
 
 from swim_core import TripwirePlan
@@ -167,7 +167,7 @@ class TripwireListener:
             self._read_more(connection)
             return
         if connection.handshake is None:
-            connection.handshake = Incoming(self.tripwire_plan, token_bytes(RANDOM_SIZE))
+            connection.handshake = Incoming(self.tripwire_plan, urandom(RANDOM_SIZE))
         handshake = connection.handshake
         while not handshake.done:
             try:

@@ -8,7 +8,7 @@ import random
 from collections import deque
 from collections.abc import Callable
 from math import inf
-from secrets import token_bytes
+from os import urandom
 
 from swim_core import Address, KernelEvidence, Tripwire, TripwirePlan
 from swim_core.handshake import RANDOM_SIZE, Outgoing
@@ -231,7 +231,7 @@ class Tripwires:
             self._fail(wire, now, lost=not data)  # announced, or no manner of ours
 
     def _greet(self, wire: _Wire, now: float) -> None:
-        wire.handshake = Outgoing(self._plan, wire.tripwire, token_bytes(RANDOM_SIZE))
+        wire.handshake = Outgoing(self._plan, wire.tripwire, urandom(RANDOM_SIZE))
         try:
             wire.dial.sock.send(wire.handshake.opening)
         except OSError:

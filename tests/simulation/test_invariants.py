@@ -4,8 +4,8 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import cast
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from support.recording import RecordingConfig, RecordingNode
 from swim_core import (
@@ -62,7 +62,7 @@ class Stage:
         """By a verdict of so many seconds ago."""
         verdict = START_MS + round(1000 * (self.simulation.now - age))
         return MemberDied(
-            attrs.evolve(self.node(number).itself, state=State.DEAD),
+            replace(self.node(number).itself, state=State.DEAD),
             Evidence(rule=None, accuser=self.processes[accuser].name, cluster_time=verdict),
         )
 
@@ -156,7 +156,7 @@ class TestNoFalseDeath:
 
     def test_a_member_gives_way_to_a_namesake_only(self, stage: Stage) -> None:
         gave_way = MemberDied(
-            attrs.evolve(stage.node(2).itself, state=State.DEAD),
+            replace(stage.node(2).itself, state=State.DEAD),
             Evidence(rule=Rule.RESTARTED, accuser="node-2", cluster_time=0),
         )
         with pytest.raises(InvariantViolated):
@@ -238,7 +238,7 @@ class TestIncarnationsOwned:
         return stage
 
     def raised(self, stage: Stage, number: int, by: int) -> Member:
-        return attrs.evolve(stage.node(number).itself, incarnation=by)
+        return replace(stage.node(number).itself, incarnation=by)
 
     def test_an_incarnation_raised_by_another_is_found(self, stage: Stage) -> None:
         with pytest.raises(InvariantViolated, match="that run itself has reached 0"):

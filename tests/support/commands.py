@@ -4,7 +4,6 @@ import shutil
 import subprocess
 from typing import Any, cast
 
-import attrs
 import pytest
 import typer.main
 
@@ -25,7 +24,7 @@ VARIABLES = {
     "SWIM_KEY",
     "SWIM_KEY_FILE",
     "SWIM_INSECURE",
-    *(f"SWIM_{field.name.upper()}" for field in attrs.fields(Config)),
+    *(f"SWIM_{name.upper()}" for name in Config.__struct_fields__),
 }
 """What the program reads from its environment."""
 

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from msgspec import Raw
 
+from swim_core.counters import DropReason
 from swim_core.native.wire.datagram import HEADER, Codec, Envelope
 from swim_core.native.wire.messages import Message
-from swim_core.statistics import DropReason
 
 __all__ = ["flags_of", "opened", "pack_datagram"]
 

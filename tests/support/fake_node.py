@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 
 import attrs
+from msgspec.structs import replace
 
 from swim_core import (
     Address,
@@ -111,7 +112,7 @@ class FakeNode:
 
     def update_address(self, address: AddressLike, *, now: float) -> None:
         self._maybe_raise("update_address")
-        self.local = attrs.evolve(self.local, address=Address(*address))
+        self.local = replace(self.local, address=Address(*address))
 
     def ping(self, name: str, *, now: float) -> None:
         self._maybe_raise("ping")

@@ -1,6 +1,7 @@
 """Corrections: the higher claim, sent to a sender that shows a wrong belief."""
 
 from swim_core.address import Address
+from swim_core.counters import DropReason
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import Piggyback
 from swim_core.native.datagrams.sender import Sender
@@ -8,7 +9,6 @@ from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.datagram import Flags, encode_item
 from swim_core.native.wire.messages import WantClaim
 from swim_core.shared.rate_limit import RateLimit
-from swim_core.statistics import DropReason
 
 __all__ = ["Corrections"]
 

@@ -5,13 +5,13 @@ others, or dropped.
 """
 
 from swim_core.address import Address
+from swim_core.counters import DropReason
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import Piggyback
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.table.rumour import Rumour, Stage
 from swim_core.native.wire.datagram import encode_item
 from swim_core.native.wire.messages import Ack, AckElsewhere, Ping
-from swim_core.statistics import DropReason
 
 from .allowance import Allowance, Allowances
 from .local_member import LocalMember

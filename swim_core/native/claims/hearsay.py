@@ -7,13 +7,13 @@ tells of them is a liar.
 """
 
 from swim_core.address import pack
+from swim_core.counters import DropReason
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.table.entry import Change, Entry
 from swim_core.native.table.rumour import Rumour, Stage
 from swim_core.native.wire.claim import Claim, precedence
 from swim_core.native.wire.messages import PageEntry
-from swim_core.statistics import DropReason
 
 from .examiner import Examiner
 from .local_member import LocalMember

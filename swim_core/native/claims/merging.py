@@ -28,6 +28,7 @@ from math import inf
 import msgspec
 
 from swim_core.address import is_loopback, unpack
+from swim_core.counters import DropReason
 from swim_core.member import Rule, State
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import GossipQueue, Piggyback
@@ -38,7 +39,6 @@ from swim_core.native.wire.claim import EPOCH_BITS, Claim, precedence
 from swim_core.native.wire.datagram import encode_item
 from swim_core.shared.rate_limit import RateLimit
 from swim_core.shared.timers import Timer
-from swim_core.statistics import DropReason
 
 from .corrections import Corrections
 from .hearsay import Hearsay

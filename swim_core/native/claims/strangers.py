@@ -1,11 +1,11 @@
 """How a node learns who a stranger is: from answers that nobody can give without being asked."""
 
 from swim_core.address import pack
+from swim_core.counters import DropReason
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.messages import ClaimOf
-from swim_core.statistics import DropReason
 
 from .corrections import Corrections
 from .merging import ClaimMerger

@@ -1,11 +1,11 @@
 """The first look at a datagram: is it one of this protocol, of this cluster, and from whom?"""
 
 from swim_core.address import Address, reachable
+from swim_core.counters import Counters, DropReason
 from swim_core.errors import ConfigError
 from swim_core.native.table.member_table import MemberTable
 from swim_core.native.wire.datagram import Codec, Envelope
 from swim_core.native.wire.messages import Ask
-from swim_core.statistics import Counters, DropReason
 
 from .seal_check import SealCheck
 from .sender import Sender

@@ -9,6 +9,7 @@ from itertools import accumulate
 from msgspec import Raw
 
 from swim_core.address import Address
+from swim_core.counters import Counters
 from swim_core.member import State
 from swim_core.native.sealing.ring import RingKey
 from swim_core.native.table.entry import Entry
@@ -18,7 +19,6 @@ from swim_core.native.wire.messages import Ack, Announce, Further, Join, JoinAck
 from swim_core.protocol import Datagram
 from swim_core.shared.local_health import LocalHealth
 from swim_core.shared.rate_limit import RateLimit
-from swim_core.statistics import Counters
 
 from .gossip_queue import GossipQueue, Piggyback
 from .path_sizes import SMALLER, PathSizes

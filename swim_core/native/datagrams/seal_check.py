@@ -1,10 +1,11 @@
 """What the seal of a datagram says about its sender, on a node that has keys."""
 
 from collections import deque
-from hashlib import blake2b
 from typing import Protocol
 
 from swim_core.address import Address
+from swim_core.counters import DropReason
+from swim_core.digests import blake2b
 from swim_core.errors import ConfigError
 from swim_core.events import Event
 from swim_core.keys import Keys
@@ -15,7 +16,6 @@ from swim_core.native.settings import Settings
 from swim_core.native.table.member_table import MemberTable
 from swim_core.native.wire.datagram import Envelope, Flags
 from swim_core.native.wire.messages import Announce, Ask, Join, Ping, Tell
-from swim_core.statistics import DropReason
 
 from .sender import Sender
 from .unsealed import UnsealedNotices

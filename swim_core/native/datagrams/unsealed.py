@@ -5,9 +5,9 @@ from collections import deque
 import msgspec
 
 from swim_core.address import Address, canonical
+from swim_core.counters import DropReason
 from swim_core.errors import ConfigError
 from swim_core.events import Event, Unsealed
-from swim_core.statistics import DropReason
 
 __all__ = ["UnsealedNotices"]
 

@@ -5,6 +5,7 @@ What follows from them is up to the `Judge` (docs/protocol.md, section 4).
 
 from math import inf
 
+from swim_core.counters import DropReason
 from swim_core.member import known
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
@@ -12,7 +13,6 @@ from swim_core.native.table.entry import Entry
 from swim_core.native.wire.messages import KernelVerdict, PingReq, Poll, Vote, VoteKind
 from swim_core.shared.local_health import LocalHealth
 from swim_core.shared.rate_limit import RateLimit
-from swim_core.statistics import DropReason
 
 from .evidence_log import EvidenceLog
 from .judge import Schedule

@@ -4,6 +4,7 @@ from collections import Counter
 
 import msgspec
 
+from swim_core.counters import DropReason
 from swim_core.native.claims.corrections import Corrections
 from swim_core.native.claims.hearsay import Hearsay
 from swim_core.native.claims.local_member import LocalMember
@@ -14,7 +15,6 @@ from swim_core.native.table.rumour import Rumour, Stage
 from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.messages import KernelVerdict, PingReq, Poll, Vote, VoteKind
 from swim_core.shared.local_health import LocalHealth
-from swim_core.statistics import DropReason
 
 from .kernel_findings import APART
 from .letters import Letters

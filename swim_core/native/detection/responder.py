@@ -1,12 +1,12 @@
 """Answers to questions, and messages for the application."""
 
 from swim_core.address import pack
+from swim_core.counters import DropReason
 from swim_core.events import MessageReceived
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.wire.messages import Ack, AckElsewhere, ClaimOf, NotMe, Ping, UserMessage, WantClaim
-from swim_core.statistics import DropReason
 
 __all__ = ["Responder"]
 

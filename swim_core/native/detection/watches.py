@@ -5,6 +5,7 @@ The `Helper` votes to the members that asked. If this node's own probe failed, t
 `Judge` decides. One watch may serve both parts.
 """
 
+from swim_core.counters import DropReason
 from swim_core.member import State
 from swim_core.native.claims.corrections import Corrections
 from swim_core.native.claims.hearsay import Hearsay
@@ -17,7 +18,6 @@ from swim_core.native.table.rumour import Rumour
 from swim_core.native.wire.messages import KernelVerdict, NotMe, PingReq, Poll, Vote, VoteKind
 from swim_core.protocol import KernelEvidence
 from swim_core.shared.local_health import LocalHealth
-from swim_core.statistics import DropReason
 
 from .accuser import Accuser
 from .evidence_log import EvidenceLog

@@ -6,6 +6,7 @@ from itertools import chain, islice
 import msgspec
 from msgspec import Raw
 
+from swim_core.counters import DropReason
 from swim_core.errors import Overloaded, PayloadTooLarge
 from swim_core.events import BroadcastReceived
 from swim_core.native.claims.local_member import LocalMember
@@ -18,7 +19,6 @@ from swim_core.native.table.entry import Change, Entry
 from swim_core.native.wire.claim import MAX_INCARNATION
 from swim_core.native.wire.datagram import NIL, encode_item
 from swim_core.native.wire.messages import Broadcast, Number, Want
-from swim_core.statistics import DropReason
 
 from .gossip import Gossip
 from .repair import Repair

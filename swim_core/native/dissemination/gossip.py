@@ -30,13 +30,13 @@ from typing import Protocol
 
 from msgspec import Raw
 
+from swim_core.counters import DropReason
 from swim_core.member import Rule, State
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import GossipQueue, Piggyback
 from swim_core.native.table.entry import Entry
 from swim_core.native.wire.claim import Claim
 from swim_core.shared.rate_limit import RateLimit
-from swim_core.statistics import DropReason
 
 __all__ = ["Audience", "Gossip"]
 

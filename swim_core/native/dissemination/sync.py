@@ -11,6 +11,7 @@ from itertools import chain, islice
 import msgspec
 from msgspec import Raw
 
+from swim_core.counters import DropReason
 from swim_core.events import PathNarrow
 from swim_core.native.claims.hearsay import Hearsay
 from swim_core.native.claims.merging import ClaimMerger
@@ -25,7 +26,6 @@ from swim_core.native.wire.datagram import Flags, encode_item
 from swim_core.native.wire.messages import MAX_BUCKETS, Number, PageEntry, SyncPage, SyncPush, SyncReq
 from swim_core.shared.rate_limit import RateLimit
 from swim_core.shared.timers import Timer
-from swim_core.statistics import DropReason
 
 from .broadcasts import Broadcasts
 

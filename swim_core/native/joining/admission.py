@@ -1,14 +1,13 @@
 """The other side of a join: cookies for joiners that ask, and a place in the table for those that bring one back."""
 
-from hashlib import blake2b
-
 from swim_core.address import Address, pack
+from swim_core.counters import DropReason
+from swim_core.digests import blake2b
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.claims.merging import ClaimMerger
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.wire.messages import Join, JoinAck
-from swim_core.statistics import DropReason
 
 from .encounters import Encounters
 from .settings_check import SettingsCheck

@@ -7,6 +7,7 @@ an address where nobody answers, and the bounds here say how often (docs/protoco
 from math import isfinite
 
 from swim_core.address import Address
+from swim_core.counters import DropReason
 from swim_core.discovery import Multicast
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.context import NodeContext
@@ -15,7 +16,6 @@ from swim_core.native.datagrams.sender import Sender
 from swim_core.native.wire.datagram import encode_item
 from swim_core.native.wire.messages import Announce
 from swim_core.shared.timers import Timer
-from swim_core.statistics import DropReason
 
 from .joiner import Joiner
 from .requests import PADDED

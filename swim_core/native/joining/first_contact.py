@@ -3,13 +3,13 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from swim_core.counters import DropReason
 from swim_core.native.claims.corrections import Corrections
 from swim_core.native.claims.hearsay import Hearsay
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.wire.messages import WantClaim
 from swim_core.shared.rate_limit import RateLimit
-from swim_core.statistics import DropReason
 
 __all__ = ["FirstContact"]
 

@@ -7,6 +7,7 @@ address that it asks from, so reflection doesn't pay (docs/protocol.md, section 
 from collections.abc import Sequence
 
 from swim_core.address import Address, unpack
+from swim_core.counters import DropReason
 from swim_core.events import JoinAttempt
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.claims.merging import ClaimMerger
@@ -15,7 +16,6 @@ from swim_core.native.datagrams.sender import Sender
 from swim_core.native.wire.messages import Join, JoinAck
 from swim_core.shared.local_health import LocalHealth
 from swim_core.shared.timers import Timer
-from swim_core.statistics import DropReason
 
 from .appearance import Appearance
 from .encounters import Encounters

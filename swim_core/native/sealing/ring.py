@@ -1,7 +1,6 @@
 """The keys of a node in one cluster: their ids, and a cipher for each."""
 
-from hashlib import blake2b
-
+from swim_core.digests import blake2b
 from swim_core.errors import KeyInvalid
 from swim_core.keys import Key, Keys, Purpose
 

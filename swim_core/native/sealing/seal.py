@@ -18,7 +18,7 @@ from typing import Protocol
 
 import msgspec
 
-from swim_core.statistics import DropReason
+from swim_core.counters import DropReason
 
 from .aead import TAG_SIZE
 from .ring import SHORT, KeyRing, RingKey

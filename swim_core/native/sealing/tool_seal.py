@@ -3,8 +3,8 @@ same."""
 
 from random import Random
 
+from swim_core.counters import DropReason
 from swim_core.keys import Key, Keys, Purpose
-from swim_core.statistics import DropReason
 
 from .ring import SHORT, RingKey
 from .seal import HEADER, HEADER_SIZE, MIN_SIZE, PREFERS, SEALED, VERSION, Opened, without_sender

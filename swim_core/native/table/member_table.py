@@ -5,12 +5,12 @@ from math import inf
 from operator import attrgetter
 
 from swim_core.address import Address
+from swim_core.counters import DropReason
 from swim_core.member import Member, State
 from swim_core.native.settings import Settings
 from swim_core.native.wire.claim import Claim, precedence
 from swim_core.native.wire.hashing import Hashes
 from swim_core.shared.rate_limit import RateLimit
-from swim_core.statistics import DropReason
 
 from .entry import Change, Entry
 from .formed_cluster import TableSource

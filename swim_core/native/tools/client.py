@@ -8,6 +8,7 @@ from enum import Enum
 from random import Random
 
 from swim_core.address import Address, is_loopback
+from swim_core.counters import DropReason
 from swim_core.keys import Keys
 from swim_core.native.sealing.tool_seal import ToolSeal
 from swim_core.native.wire.answers import Body, decode_body
@@ -15,7 +16,6 @@ from swim_core.native.wire.datagram import Codec, encode_item
 from swim_core.native.wire.hashing import Hashes
 from swim_core.native.wire.queries import ASK_SIZE, PAGE_SPACING, Ask, Tell, What
 from swim_core.protocol import Datagram
-from swim_core.statistics import DropReason
 
 __all__ = ["PATIENCE", "Failure", "ToolClient"]
 

@@ -5,11 +5,11 @@ Whoever orders holds a member's key or, where there are none, is on this host. N
 """
 
 from collections.abc import Callable
-from hashlib import blake2b
 
 from msgspec import msgpack
 
 from swim_core.address import Address, pack
+from swim_core.digests import blake2b
 from swim_core.errors import SwimError
 from swim_core.events import LeaveOrdered
 from swim_core.native.claims.local_member import LocalMember

@@ -15,10 +15,10 @@ import msgspec
 from msgspec import Meta, Raw
 
 from swim_core.address import unpack
+from swim_core.counters import DropReason
 from swim_core.member import check_name
 from swim_core.native.sealing.ring import RingKey
 from swim_core.native.sealing.seal import BOUND, OPENS, OVERHEAD, SEALED, Opened, Seal, with_sender
-from swim_core.statistics import DropReason
 
 from .claim import U64, Claim, check_claim
 from .growth import read_claims, read_further, read_message

@@ -5,7 +5,8 @@ They are keyed with the cluster's label, so that positions differ from cluster t
 """
 
 from functools import lru_cache
-from hashlib import blake2b
+
+from swim_core.digests import blake2b
 
 __all__ = ["Hashes"]
 

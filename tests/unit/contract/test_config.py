@@ -5,15 +5,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from math import inf, nan
 
-import attrs
 import pytest
 
 from swim_core import Config, ConfigError, ConfigFields, SwimError
+from swim_core.native.settings import FIELDS, Settings
 
-FIELDS = {field.name: field for field in attrs.fields(Config)}
-NUMBERS = {name: field for name, field in FIELDS.items() if "low" in field.metadata}
-WHOLE = [name for name, field in NUMBERS.items() if field.type is int]
-SECONDS = [name for name, field in NUMBERS.items() if field.type is float]
+NUMBERS = {name: field.bounds for name, field in FIELDS.items() if field.bounds is not None}
+WHOLE = [name for name in NUMBERS if FIELDS[name].kind is int]
+SECONDS = [name for name in NUMBERS if FIELDS[name].kind is float]
 ROOMY: dict[str, object] = {"max_datagram": 65_000, "probe_interval": 0.02, "stall_tolerance": 3_600, "max_helpers": 64}
 """With these, every other field may take its whole range."""
 
@@ -94,21 +93,21 @@ def test_presets_take_overrides() -> None:
 def test_config_fields_and_config_are_alike() -> None:
     assert set(ConfigFields.__annotations__) == set(FIELDS)
     hints = typing.get_type_hints(ConfigFields)
-    for name, field in FIELDS.items():
-        assert hints[name] == (float | timedelta if field.type is float else field.type), name
+    for name, kind in typing.get_type_hints(Settings).items():
+        assert hints[name] == (float | timedelta if kind is float else kind), name
     assert not ConfigFields.__required_keys__
 
 
 def test_every_field_is_documented_with_its_bounds() -> None:
     documentation = Config.__doc__ or ""
-    for name, field in NUMBERS.items():
+    for name, bounds in NUMBERS.items():
         assert f"{name}: " in documentation
-        assert field.metadata["unit"]
+        assert bounds.unit
 
 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_every_number_has_its_bounds_inclusive(name: str) -> None:
-    low, high = NUMBERS[name].metadata["low"], NUMBERS[name].metadata["high"]
+    low, high = NUMBERS[name].low, NUMBERS[name].high
     for good in (low, high):
         assert getattr(extreme(name, int(good) if name in WHOLE else good), name) == good
     wrong: list[object] = [low - 1, high + 1, -inf, inf, nan, 2**64, None, "5", b"5", [], True, 1j]
@@ -126,7 +125,7 @@ def test_whole_numbers_are_whole(name: str) -> None:
 
 @pytest.mark.parametrize("name", SECONDS)
 def test_durations_are_seconds_or_timedelta_and_held_as_seconds(name: str) -> None:
-    low, high = NUMBERS[name].metadata["low"], NUMBERS[name].metadata["high"]
+    low, high = NUMBERS[name].low, NUMBERS[name].high
     value = min(high, max(low, 50.0))
     assert getattr(extreme(name, timedelta(seconds=value)), name) == value
     with pytest.raises(ConfigError, match=name):
@@ -190,8 +189,8 @@ def test_replace_gives_a_validated_copy() -> None:
 
 
 def test_the_environment_names_every_field() -> None:
-    for name, field in NUMBERS.items():
-        value = field.metadata["high"] if name in ("max_datagram", "stall_tolerance") else field.default
+    for name, bounds in NUMBERS.items():
+        value = bounds.high if name in ("max_datagram", "stall_tolerance") else getattr(Config(), name)
         assert getattr(Config.from_env({f"SWIM_{name.upper()}": str(value)}), name) == value
     assert Config.from_env({"SWIM_CLUSTER": "blue"}).cluster == "blue"
 

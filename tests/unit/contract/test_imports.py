@@ -25,9 +25,11 @@ VOCABULARY = (
     {"protocol", "listeners", "handshake"},
     {"events", "discovery", "tripwire"},
     {"statistics"},
+    {"counters"},
     {"member"},
     {"plain_data"},
     {"address", "duration", "keys"},
+    {"digests"},
     {"errors"},
 )
 FLOORS: tuple[set[str], ...] = (

@@ -9,9 +9,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
-import attrs
 import pytest
 import yaml
+from msgspec.structs import replace
 
 from support.commands import needs, run
 from support.kit import KIT
@@ -30,7 +30,7 @@ RULES = [
 def samples() -> dict[str, dict[str, set[str]]]:
     """The labels of each sample that a node can have, with the values of each."""
     full = {name: {"?": 1} for name, meaning in MEANINGS.items() if meaning.label and not meaning.keys}
-    statistics = attrs.evolve(Statistics(rtt_p50=0.1, rtt_p99=0.1), **cast(Any, full))
+    statistics = replace(Statistics(rtt_p50=0.1, rtt_p99=0.1), **cast(Any, full))
     local = Member("ann", Address("127.0.0.1", 7946), 1, 0, State.ALIVE, {})
     node = SimpleNamespace(local=local, statistics=lambda: statistics)
     found: dict[str, dict[str, set[str]]] = {}

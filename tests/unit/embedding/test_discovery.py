@@ -62,7 +62,7 @@ def read(**arguments: Any) -> Multicast | None:
     return read_arguments(environ={}, hostname="alpha", suffix="c0ffee", **arguments).discover
 
 
-class Talkative(Config):
+class Talkative(Config, frozen=True):
     """Settings of a protocol that discovers by itself."""
 
     @property

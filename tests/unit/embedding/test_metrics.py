@@ -4,7 +4,6 @@ import math
 import re
 from collections.abc import Mapping
 
-import attrs
 import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
@@ -12,8 +11,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from support.hand import Hand, peers
 from support.smudge_hand import Hand as SmudgeHand
 from swim_core import Address, DropReason, Member, NodeCrashed, Rule, State, Statistics
+from swim_core.counters import BOUNDS, Counters, Histogram
 from swim_core.native.wire.messages import Broadcast, Ping
-from swim_core.statistics import BOUNDS, MEANINGS, Counters, Histogram
+from swim_core.statistics import MEANINGS
 from swim_threads.prometheus import NodeCollector, Observable
 
 A, B, C = peers(3)
@@ -122,7 +122,7 @@ def test_every_metric_says_what_it_is() -> None:
 
 
 def test_each_statistic_is_documented() -> None:
-    assert [field.name for field in attrs.fields(Statistics)] == list(MEANINGS)
+    assert list(Statistics.__struct_fields__) == list(MEANINGS)
     for name, meaning in MEANINGS.items():
         assert f"        {name}: {meaning.help}"[:60] in str(Statistics.__doc__)
 

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from support.hand import HASHES
 from swim_core import Config, Rule, State
 from swim_core.address import Address, pack
+from swim_core.counters import DropReason
 from swim_core.native.table.entry import Change
 from swim_core.native.table.member_table import MemberTable
 from swim_core.native.wire.claim import Claim, Verdict, precedence
-from swim_core.statistics import DropReason
 
 ADDRESSES = [pack(Address("10.0.0.1", 1)), pack(Address("10.0.0.1", 2)), pack(Address("2001:db8::1", 1))]
 

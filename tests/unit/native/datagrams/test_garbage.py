@@ -2,11 +2,11 @@
 
 from random import Random
 
-import attrs
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec.structs import asdict
 
 from support.hand import UNIX_MS, Hand, Peer, peer
 from swim_core import Address, Config, DropReason, KernelEvidence, Rule, State, Statistics
@@ -45,7 +45,7 @@ FRIEND = peer(1)
 def sizes_aside(statistics: Statistics) -> dict[str, object]:
     """Everything in a node's statistics but the counts of what arrived and was dropped."""
     counted = {"datagrams_received", "bytes_received", "dropped", "cluster_time"}
-    return {name: value for name, value in attrs.asdict(statistics, recurse=False).items() if name not in counted}
+    return {name: value for name, value in asdict(statistics).items() if name not in counted}
 
 
 def state_of(hand: Hand) -> tuple[object, ...]:

@@ -13,13 +13,13 @@ from msgspec import msgpack
 
 from support.drawn import MESSAGES, broadcasts, claims, numbers, u64
 from swim_core import SealingUnavailable
+from swim_core.counters import DropReason
 from swim_core.keys import Key, Keys
 from swim_core.native.sealing import aead
 from swim_core.native.sealing.ring import KeyRing
 from swim_core.native.sealing.seal import OVERHEAD, Opened, Sealer
 from swim_core.native.wire.datagram import Codec, Envelope, encode_item
 from swim_core.native.wire.messages import Ack, Message, Ping
-from swim_core.statistics import DropReason
 
 SECRET = bytes(range(32))
 SENDER, RECEIVER = 0x1122334455667788, 0x99AABBCCDDEEFF00
