@@ -135,4 +135,4 @@ class Fuzzer:
         sealer: Sealer = process.node._parts.context.sealer  # type: ignore[attr-defined]
         head = text[0] if text and 0x90 <= text[0] < 0x9F else 0x91
         bound = self.random.choice((0, self.node._parts.context.sealer.own))  # type: ignore[union-attr]
-        return sealer.seal(2, sealer.own, bytes((head + 1, 0)) + text[1:], sealer.ring.preferred, bound, process.clock)
+        return sealer.seal(2, sealer.own, bytes((head,)) + text[1:], sealer.ring.preferred, bound, process.clock)

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
 
@@ -37,6 +37,7 @@ FURTHER_SIZE = 3  # bytes, at most, of the header of one more list
 # Datagrams a second, and at once, on which pending items ride. Pushes carry the news; in a mass join each of thousands
 # of acks would be filled up with it.
 RIDES, RIDES_AT_ONCE = 100, 16
+_NO_ITEMS = Piggyback()
 _datagram = partial(tuple.__new__, Datagram)  # from a pair, in one step less than by name
 
 
@@ -131,9 +132,19 @@ class Outbox:
             to = to.address
         flags = self._flags(now) | (Flags.CORRECTION if correction else 0)
         if self._sealed:
-            lists = (riding.claims, riding.numbers, riding.broadcasts) if riding else ()
-            bound = bool(peer) and type(message) not in UNBOUND
-            data = self._pack(flags, self.sender, body, *lists, peer=peer, key=key, bound=bound, now=now)
+            items = riding or _NO_ITEMS
+            data = self._pack(
+                flags,
+                self.sender,
+                body,
+                items.claims,
+                items.numbers,
+                items.broadcasts,
+                peer=peer,
+                key=key,
+                bound=bool(peer) and type(message) not in UNBOUND,
+                now=now,
+            )
         elif riding:
             data = self._pack(flags, self.sender, body, riding.claims, riding.numbers, riding.broadcasts)
         else:
@@ -172,19 +183,24 @@ class Outbox:
         return count
 
     def spread(self, riding: Piggyback, targets: Iterable[Entry], now: float) -> None:
-        """Queue the same items for each of ``targets``: one datagram made once, except for targets that are accused
-        themselves.
+        """Queue the same items for each of ``targets``: encoded once, except for targets that are accused themselves.
 
         With keys, each is sealed for its receiver.
         """
-        made: bytes | None = None
+        if self.muted:
+            return
+        pack: Callable[[int], bytes] | None = None
         for to in targets:
-            if made is None or self._sealed or to.claim.state is not State.ALIVE:
-                data = self.send(None, to, now, riding=riding)
-                made = data if to.claim.state is State.ALIVE else made
-            else:
-                self._counters.sent[type(None)].add(len(made))
-                self.queue.append(_datagram((made, to.address)))
+            if to.claim.state is not State.ALIVE:
+                self.send(None, to, now, riding=riding)
+                continue
+            if pack is None:
+                lists = riding.claims, riding.numbers, riding.broadcasts
+                pack = self._codec.pack_for_each(self._flags(now), self.sender, *lists, now=now)
+                self.spoken = True
+            data = pack(to.short_id)
+            self._counters.sent[type(None)].add(len(data))
+            self.queue.append(_datagram((data, to.address)))
 
     def reply(
         self,

@@ -34,13 +34,13 @@ __all__ = [
     "Seal",
     "Sealer",
     "with_sender",
-    "without_sender",
 ]
 
 VERSION = 1
 SEALED, BOUND, OPENS = 1, 16, 32  # flags
 HEADER = Struct(">BBIQHII")
 HEADER_SIZE = HEADER.size  # 24
+BOUND_HEADER = Struct(">BBIQHIIQ")  # and the receiver's short id, which is not sent
 SENDER = slice(6, 14)  # where the sender's short id stands
 PREFERS = 2
 OVERHEAD = 27
@@ -51,12 +51,12 @@ NEARLY = 2**20  # counters before the end at which a node begins a new run, long
 FORMER = 60.0  # seconds for which datagrams sealed for a node's last short id are opened: they may be on their way
 NONCE = slice(12, 24)
 _BOUND_SEAL = SEALED | BOUND
-_unpack, _pack = HEADER.unpack_from, HEADER.pack
-_HEADS = [bytes((head,)) for head in range(256)]
+_unpack, _pack, _pack_bound = HEADER.unpack_from, HEADER.pack, BOUND_HEADER.pack
 _ONE, _FIFTEEN = (
     0x91,
     0x9F,
 )  # headers of arrays of one item and of fifteen; with one more item the header is no longer one byte
+_BEFORE_SENDER = {head: bytes((head + 1, 0xCF)) for head in range(_ONE, _FIFTEEN)}  # one item more, a number of 64 bits
 
 
 class Opened(msgspec.Struct, gc=False):
@@ -89,13 +89,13 @@ class Time(Protocol):
 
 
 class Seal(Protocol):
-    """Encrypts and authenticates the bodies of datagrams; see `Codec`."""
+    """Encrypts and authenticates the bodies of datagrams without their sender; see `Codec`."""
 
     def key_for(self, peer: int, key: RingKey | None) -> RingKey | None:
         """The key to seal with for the run ``peer``, whose question came in ``key``; None for plain text."""
 
-    def seal(self, flags: int, sender: int, body: bytes, key: RingKey, bound_to: int, now: float) -> bytes:
-        """The datagram of a body, whose sender is 0."""
+    def seal(self, flags: int, sender: int, text: bytes, key: RingKey, bound_to: int, now: float) -> bytes:
+        """The datagram that says ``text``: an array without the sender, which is in the header."""
 
     def open(self, data: bytes, flags: int, now: float) -> tuple[Opened, bytes] | DropReason:
         """What the seal said, and the text inside; or the reason why it was not opened."""
@@ -110,17 +110,10 @@ def _end_of(ring: KeyRing) -> bytes:
     return (ring.preferred.id & SHORT).to_bytes(PREFERS, "big")
 
 
-def without_sender(body: bytes) -> bytes:
-    """The body of a datagram, whose sender is 0, as it is sealed: without the sender, which is in the header."""
-    return _HEADS[body[0] - 1] + body[2:]
-
-
 def with_sender(text: bytes, data: bytes) -> bytes | None:
     """The body of a datagram, from the text in its seal and its header; None if that can't be one."""
-    head = text[PREFERS]
-    if not _ONE <= head < _FIFTEEN:
-        return None
-    return _HEADS[head + 1] + b"\xcf" + data[SENDER] + text[PREFERS + 1 :]
+    before = _BEFORE_SENDER.get(text[PREFERS])
+    return None if before is None else before + data[SENDER] + text[PREFERS + 1 :]
 
 
 class Sealer:
@@ -193,16 +186,19 @@ class Sealer:
             return key
         return self.ring.ordered[0]
 
-    def seal(self, flags: int, sender: int, body: bytes, key: RingKey, bound_to: int, now: float) -> bytes:
+    def seal(self, flags: int, sender: int, text: bytes, key: RingKey, bound_to: int, now: float) -> bytes:
         """See `Seal`."""
         if self._counter == MAX_COUNTER:
             raise OverflowError("no counters are left in this run")
-        self._counter += 1
+        self._counter = counter = self._counter + 1
         time = self._time.read(now)
-        flags |= _BOUND_SEAL if bound_to else SEALED
-        header = _pack(VERSION, flags, key.id, sender, time >> 32, time & 0xFFFFFFFF, self._counter)
-        authenticated = header + bound_to.to_bytes(8, "big") if bound_to else header
-        return header + key.encrypt(header[12:], self._prefers + without_sender(body), authenticated)
+        high, low = time >> 32, time & 0xFFFFFFFF
+        if bound_to:
+            authenticated = _pack_bound(VERSION, flags | _BOUND_SEAL, key.id, sender, high, low, counter, bound_to)
+            header = authenticated[:HEADER_SIZE]
+        else:
+            authenticated = header = _pack(VERSION, flags | SEALED, key.id, sender, high, low, counter)
+        return header + key.encrypt(authenticated[NONCE], self._prefers + text, authenticated)
 
     # ------------------------------------------------------------------ in
 

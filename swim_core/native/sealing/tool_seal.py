@@ -7,7 +7,7 @@ from swim_core.counters import DropReason
 from swim_core.keys import Key, Keys, Purpose
 
 from .ring import SHORT, RingKey
-from .seal import HEADER, HEADER_SIZE, MIN_SIZE, PREFERS, SEALED, VERSION, Opened, without_sender
+from .seal import HEADER, HEADER_SIZE, MIN_SIZE, PREFERS, SEALED, VERSION, Opened
 
 __all__ = ["ToolSeal"]
 
@@ -39,13 +39,11 @@ class ToolSeal:
         """See `Seal`."""
         return self._keys[0]
 
-    def seal(self, flags: int, sender: int, body: bytes, key: RingKey, bound_to: int, now: float) -> bytes:
+    def seal(self, flags: int, sender: int, text: bytes, key: RingKey, bound_to: int, now: float) -> bytes:
         """See `Seal`. Time and counter are random, since nobody looks at them."""
         high, low, counter = (self._random.getrandbits(bits) for bits in (16, 32, 32))
         header = HEADER.pack(VERSION, flags | SEALED, key.id, sender, high, low, counter)
-        return header + key.encrypt(
-            header[12:], (key.id & SHORT).to_bytes(PREFERS, "big") + without_sender(body), header
-        )
+        return header + key.encrypt(header[12:], (key.id & SHORT).to_bytes(PREFERS, "big") + text, header)
 
     def open(self, data: bytes, flags: int, now: float) -> tuple[Opened, bytes] | DropReason:
         """See `Seal`."""

@@ -8,6 +8,7 @@ left out if all are empty: a bare ping takes 42 bytes and its ack 32.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from struct import Struct
 from typing import Annotated, Any
 
@@ -76,23 +77,6 @@ class Envelope(msgspec.Struct, frozen=True, array_like=True, gc=False, forbid_un
     numbers: list[Number] = []
     broadcasts: list[Broadcast] = []
     further: Annotated[list[Further], Meta(max_length=MAX_FURTHER)] = []
-
-
-class _Bare(msgspec.Struct, array_like=True, gc=False):
-    sender: int
-    message: Message | Raw | None
-
-
-class _Full(msgspec.Struct, array_like=True, gc=False):
-    sender: int
-    message: Message | Raw | None
-    claims: Sequence[Raw]
-    numbers: Sequence[Raw]
-    broadcasts: Sequence[Raw]
-
-
-class _Several(_Full):
-    further: Sequence[Raw]
 
 
 QUOTED = 24  # leading bytes, including the random seq; Linux quotes 520 of a refused datagram, a forger knows none
@@ -226,21 +210,48 @@ class Codec:
             bound: whether only that run is to open it.
             now: seconds.
         """
+        items: tuple[Message | Raw | None | Sequence[Raw], ...]
+        if further:
+            items = (message, claims, numbers, broadcasts, further)
+        elif claims or numbers or broadcasts:
+            items = (message, claims, numbers, broadcasts)
+        else:
+            items = (message,)
         seal = self.seal
         if seal is not None:
             key = seal.key_for(peer, key)
-            if key is None:
-                flags |= OPENS
-        stated = sender if key is None else 0
-        if further:
-            body = _encode(_Several(stated, message, claims, numbers, broadcasts, further))
-        elif claims or numbers or broadcasts:
-            body = _encode(_Full(stated, message, claims, numbers, broadcasts))
-        else:
-            body = _encode(_Bare(stated, message))
-        if seal is None or key is None:
-            return HEADER.pack(VERSION, flags, self.label) + body
-        return seal.seal(flags, sender, body, key, peer if bound else 0, now)
+            if key is not None:
+                return seal.seal(flags, sender, _encode(items), key, peer if bound else 0, now)
+            flags |= OPENS
+        return HEADER.pack(VERSION, flags, self.label) + _encode((sender, *items))
+
+    def pack_for_each(
+        self,
+        flags: int,
+        sender: int,
+        claims: Sequence[Raw],
+        numbers: Sequence[Raw],
+        broadcasts: Sequence[Raw],
+        *,
+        now: float,
+    ) -> Callable[[int], bytes]:
+        """A function that gives the datagram for one run, by its short id: what all are told is encoded once.
+
+        Without a message; otherwise as `pack`, and bound to that run.
+        """
+        lists = claims, numbers, broadcasts
+        plain = partial(self.pack, flags, sender, None, *lists)
+        seal = self.seal
+        if seal is None:
+            data = plain()
+            return lambda peer: data
+        text = _encode((None, *lists))
+
+        def pack(peer: int) -> bytes:
+            key = seal.key_for(peer, None)
+            return plain(peer=peer) if key is None else seal.seal(flags, sender, text, key, peer, now)
+
+        return pack
 
     def open(self, data: bytes, now: float = 0.0) -> tuple[int, Envelope, Opened | None] | DropReason:
         """The flags and the contents of a datagram, and what its seal said; or the reason why it isn't one of this

@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESGCMSIV
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from msgspec import msgpack
+from msgspec import Raw, msgpack
 
 from support.drawn import MESSAGES, broadcasts, claims, numbers, u64
 from swim_core import SealingUnavailable
@@ -19,7 +19,7 @@ from swim_core.native.sealing import aead
 from swim_core.native.sealing.ring import KeyRing
 from swim_core.native.sealing.seal import OVERHEAD, Opened, Sealer
 from swim_core.native.wire.datagram import Codec, Envelope, encode_item
-from swim_core.native.wire.messages import Ack, Message, Ping
+from swim_core.native.wire.messages import Ack, Message, Number, Ping
 
 SECRET = bytes(range(32))
 SENDER, RECEIVER = 0x1122334455667788, 0x99AABBCCDDEEFF00
@@ -216,6 +216,25 @@ def test_while_plain_datagrams_are_taken_sealed_ones_go_to_who_opens_them() -> N
     assert isinstance(node.open(Codec(0).pack(0, 5, PING)), tuple)
     node.seal.runs.opens(5)
     assert node.pack(0, 1, PING, peer=5)[1] & 1
+
+
+@pytest.mark.parametrize("plain", [False, True], ids=["sealed", "plain too"])
+def test_what_several_are_told_is_packed_for_each_as_if_for_it_alone(plain: bool) -> None:
+    nothing: list[Raw] = []
+    items = nothing, [encode_item(Number(9, 4))], nothing
+    several, alone = (sealed(plain=plain) for _ in range(2))
+    for codec in (several, alone):
+        assert isinstance(codec.seal, Sealer)
+        codec.seal.runs.opens(5)
+        codec.seal.runs.opens(7)
+    pack = several.pack_for_each(2, SENDER, *items, now=0.0)
+    for peer in (5, 6, 7):
+        made = pack(peer)
+        assert made == alone.pack(2, SENDER, None, *items, peer=peer, bound=True)
+        assert bool(made[1] & 1) is (not plain or peer != 6)
+        found = sealed(be=peer, plain=True).open(made)
+        assert isinstance(found, tuple)
+        assert found[1] == Envelope(SENDER, None, [], [Number(9, 4)])
 
 
 def test_without_the_package_the_error_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -72,12 +72,12 @@ def feed(data: bytes) -> int:
 @settings(deadline=None, max_examples=400)
 @given(
     st.binary(max_size=200),
-    st.sampled_from([0x90, 0x91, 0x92, 0x95, 0x9E, 0x9F, 0xDC, 0xC0]),
+    st.sampled_from([0x90, 0x91, 0x94, 0x95, 0x9D, 0x9E, 0x9F, 0xDC, 0xC0]),
     st.integers(0, 9),
     st.booleans(),
 )
 def test_whatever_a_holder_of_the_key_seals_does_not_raise(body: bytes, head: int, sender: int, bound: bool) -> None:
-    data = SEALER.seal(0, sender, bytes((head, 0)) + body, SEALER.ring.preferred, OWN if bound else 0, 1.0)
+    data = SEALER.seal(0, sender, bytes((head,)) + body, SEALER.ring.preferred, OWN if bound else 0, 1.0)
     assert feed(data) <= len(data)
 
 
