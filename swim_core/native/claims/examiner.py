@@ -51,7 +51,8 @@ class Examiner:
         self._newcomers = Newcomers(context)
         self._allowances = Allowances(context)
         self.rumours: dict[tuple[int, bytes], Rumour] = {}
-        self._asked: dict[int, tuple[Rumour, bytes]] = {}  # by the seq of each ping, with the ping's first bytes
+        # by the seq of each ping, with the ping's first bytes, or None once it was refused
+        self._asked: dict[int, tuple[Rumour, bytes | None]] = {}
         self._unheard: set[str] = set()  # let in on the word of witnesses
 
     # ------------------------------------------------------------------ whom to examine
@@ -206,18 +207,21 @@ class Examiner:
         return self._answers(ack, sender) is not None
 
     def _answers(self, ack: Ack | AckElsewhere, sender: Sender) -> Rumour | None:
-        rumour, _ = self._asked.get(ack.seq, (None, b""))
+        rumour, _ = self._asked.get(ack.seq, (None, None))
         if rumour is None or (rumour.short_id, rumour.address) != (sender.short_id, sender.address):
             return None
         del self._asked[ack.seq]
         return rumour
 
     def refused(self, destination: Address, quoted: bytes, now: float) -> Rumour | None:
-        """The rumour that was pinged by a datagram that was refused: nobody is there. None if it was no such ping."""
+        """The rumour that was pinged by a datagram that was refused: nobody is there. None if it was no such ping.
+
+        An ack still counts; see `Pings.refused`.
+        """
         for seq in reversed(self._asked):
             rumour, head = self._asked[seq]
-            if rumour.address == destination and quoted.startswith(head):
-                del self._asked[seq]
+            if head is not None and rumour.address == destination and quoted.startswith(head):
+                self._asked[seq] = rumour, None
                 rumour.refuse(now)
                 self._give_up(rumour, now)
                 return rumour
@@ -226,7 +230,7 @@ class Examiner:
     def other_answered(self, seq: int, source: Address, now: float) -> bool:
         """Whether another run answered at the address of such a ping, which shows that the pinged run has lost its
         socket."""
-        rumour, _ = self._asked.get(seq, (None, b""))
+        rumour, _ = self._asked.get(seq, (None, None))
         if rumour is None or rumour.address != source:
             return False
         del self._asked[seq]

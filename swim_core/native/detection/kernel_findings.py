@@ -28,6 +28,8 @@ class KernelFindings(msgspec.Struct):
         wired: whether that tripwire stands. If not, an unanswered connection proves nothing: a firewall may let only
             datagrams pass, or the backlog of a stalled process may be full. While it stands, the kernel there acks.
         lost: when such a tripwire broke.
+        doubted: whether refusals of this run turned out to be false before (`FalseRefusals`): then two by UDP that are
+            not of one burst are needed, or a lost connection, and the run must stay silent in between.
         replaced: when another run answered at the address.
         reachable: when a connection was accepted; a later refusal by TCP cancels it, since the kernel may have been
             tearing the process down.
@@ -38,6 +40,7 @@ class KernelFindings(msgspec.Struct):
     contact: bool = False
     wired: bool = False
     lost: float | None = None
+    doubted: bool = False
     replaced: float | None = None
     first_refused: float | None = None
     refused: float | None = None
@@ -100,6 +103,11 @@ class KernelFindings(msgspec.Struct):
         under_way = self.tested is not None and awake - self.tested < TEST_LIFE
         return not under_way and not _recent(self.reachable, now)
 
+    @property
+    def denied(self) -> bool:
+        """Whether a kernel ever said in this watch that nobody is there."""
+        return self.refused is not None or self.refused_tcp is not None
+
     def alarming(self, now: float) -> bool:
         """Whether there are signs that the process has ended, rather than only of silence."""
         return any(_recent(at, now) for at in (self.lost, self.refused, self.refused_tcp))
@@ -140,7 +148,7 @@ class KernelFindings(msgspec.Struct):
 
     def _refused_since(self, reping: float, now: float) -> float | None:
         by_udp, by_tcp = _recent(self.refused, now), _recent(self.refused_tcp, now)
-        if by_udp and (by_tcp or _apart(self.first_refused, self.refused, APART * reping)):
+        if by_udp and ((by_tcp and not self.doubted) or _apart(self.first_refused, self.refused, APART * reping)):
             return self.refused
         if by_tcp and _recent(self.lost, now) and _apart(self.first_refused_tcp, self.refused_tcp, SETTLED):
             return self.refused_tcp

@@ -16,13 +16,14 @@ __all__ = ["Pings"]
 MAX_KNOWN = 1_024  # pings remembered for late acks; bounds the memory of a node whose peers don't answer
 
 
-class _Sent(msgspec.Struct, frozen=True):
+class _Sent(msgspec.Struct):
     to: Entry
     short_id: int
     address: Address
     at: float
     accused: bool
     head: bytes
+    refused: bool = False
 
 
 class Pings:
@@ -96,13 +97,16 @@ class Pings:
         return sent.short_id
 
     def refused(self, destination: Address, quoted: bytes) -> int | None:
-        """The short id of the run for which a refused ping was meant; None if no such ping was sent there."""
+        """The short id of the run for which a refused ping was meant; None if no such ping was sent there.
+
+        Each ping is refused once. An ack still counts, since whoever reads the path can forge a refusal.
+        """
         if len(quoted) < self._quoted:
             return None
         for seq in reversed(self._sent):
             sent = self._sent[seq]
-            if sent.address == destination and quoted.startswith(sent.head):
-                del self._sent[seq]
+            if not sent.refused and sent.address == destination and quoted.startswith(sent.head):
+                sent.refused = True
                 return sent.short_id
         return None
 

@@ -6,7 +6,7 @@ The `Helper` votes to the members that asked. If this node's own probe failed, t
 """
 
 from swim_core.counters import DropReason
-from swim_core.member import State
+from swim_core.member import Rule, State
 from swim_core.native.claims.corrections import Corrections
 from swim_core.native.claims.hearsay import Hearsay
 from swim_core.native.claims.local_member import LocalMember
@@ -21,6 +21,7 @@ from swim_core.shared.local_health import LocalHealth
 
 from .accuser import Accuser
 from .evidence_log import EvidenceLog
+from .false_refusals import OFTEN, FalseRefusals
 from .helper import Helper
 from .judge import Judge, Schedule
 from .letters import Letters
@@ -68,6 +69,7 @@ class Watches:
         self._tripwires = tripwires
         self._counters = context.counters
         self._under_watch = under_watch
+        self._false_refusals = FalseRefusals()
         self._letters = Letters(context, self._under_watch)
         self._helper = Helper(context, local, corrections, hearsay, health, tripwires, self._under_watch, self._letters)
         subject_pings = self._subject_pings = SubjectPings(context, pings)
@@ -113,6 +115,7 @@ class Watches:
         short_id = entry.short_id
         watch = Watch(entry, short_id, entry.claim.incarnation, since)
         watch.findings.contact = self._tripwires.has_greeted(short_id)
+        watch.findings.doubted = self._false_refusals.times(short_id, now) > 0
         self._tripwires.inform(watch.findings, short_id)
         if entry.address == self._local.address:
             watch.findings.replaced = now  # this node has the socket there, so the other one must have lost it
@@ -140,12 +143,17 @@ class Watches:
         if watch is None:
             return
         self._evidence_log.note(watch.entry.name, "answered", now)
+        if watch.findings.denied:
+            self._false_refusals.refuted(short_id, now)
         self._helper.tell_life(watch, now)
         self._end(watch, now)
 
     def on_change(self, change: Change, now: float) -> None:
         """Take a claim that won: a higher ALIVE is the member's own answer, and DEAD and LEFT settle the matter."""
-        after = change.claim
+        before, after = change.before, change.claim
+        refuted = before is not None and before.verdict is not None and before.verdict.rule is Rule.GONE
+        if refuted and after.state is State.ALIVE and not change.new_run:
+            self._false_refusals.refuted(change.before_id, now)
         watch = self._under_watch.get(change.before_id)
         if watch is None:
             return
@@ -175,7 +183,8 @@ class Watches:
         short_id = entry.short_id
         in_touch = self._tripwires.has_greeted(short_id)
         refused = kind is KernelEvidence.REFUSED_UDP or (kind is KernelEvidence.REFUSED_TCP and in_touch)
-        if refused and (short_id not in self._under_watch or self._tripwires.lost_at(short_id) is not None):
+        known = short_id in self._under_watch or self._false_refusals.times(short_id, now) >= OFTEN
+        if refused and (not known or self._tripwires.lost_at(short_id) is not None):
             self.accuse(entry, now, now)
         watch = self._under_watch.get(short_id)
         if kind is KernelEvidence.REACHABLE:

@@ -210,7 +210,7 @@ class Codec:
             bound: whether only that run is to open it.
             now: seconds.
         """
-        items: tuple[Message | Raw | None | Sequence[Raw], ...]
+        items: tuple[Message | Raw | Sequence[Raw] | None, ...]
         if further:
             items = (message, claims, numbers, broadcasts, further)
         elif claims or numbers or broadcasts:
