@@ -36,7 +36,7 @@ class Choice(msgspec.Struct, frozen=True):
         return any(not state.live for state in self.states)
 
     def fits(self, seen: Seen) -> bool:
-        """Whether a member is chosen. Of members that are gone no metadata is known."""
+        """Whether a member is chosen."""
         member = seen.member
         return (
             (not self.states or member.state in self.states)

@@ -1,6 +1,9 @@
-"""Completes the names of members for the shell, by asking the member that the rest of the line names."""
+"""Completes the names of members for the shell, by asking the member that the rest of the line names, and tells which
+name may have been meant by one that nobody has."""
 
 import os
+from collections.abc import Iterable
+from difflib import get_close_matches
 from functools import partial
 
 import anyio
@@ -11,9 +14,10 @@ from swim_core.native.wire.queries import What
 from .asking import ask, read_target
 from .reading import read_view
 
-__all__ = ["names_like"]
+__all__ = ["likely", "names_like"]
 
 PATIENCE = 0.5  # seconds that a shell is held up at most
+FEW = 3  # suggestions
 
 
 def names_like(join: str | None, cluster: str | None, begun: str) -> list[str]:
@@ -24,3 +28,10 @@ def names_like(join: str | None, cluster: str | None, begun: str) -> list[str]:
     except (SwimError, OSError):
         return []
     return [name for name in read_view(pages).members if name.startswith(begun)]
+
+
+def likely(name: str, known: Iterable[str]) -> list[str]:
+    """The known names that may have been meant: those that begin so, then those that are similar; a few at most."""
+    known = list(known)
+    begun = [other for other in known if other.startswith(name)]
+    return [*begun, *(other for other in get_close_matches(name, known, n=FEW) if other not in begun)][:FEW]

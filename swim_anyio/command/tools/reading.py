@@ -1,21 +1,34 @@
 """Puts the pages of an answer together: a view of members, or the reasons of a verdict."""
 
+import re
 import time
 from collections.abc import Sequence
 from typing import Any, cast
 
+import attrs
 import msgspec
 
 from swim_core import Address, Evidence, Member
 from swim_core.address import unpack
 from swim_core.native.wire.answers import Body, MembersPage, Note, ReasonPage, Row, Standing, Teller
-from swim_core.native.wire.claim import as_member
+from swim_core.native.wire.claim import as_member, decode_metadata
 
 from ..records import Record
 from .writing import ago, span
 
-__all__ = ["HEADER", "Reasons", "Seen", "View", "asked_record", "read_reasons", "read_view", "standing_words"]
+__all__ = [
+    "HEADER",
+    "Reasons",
+    "Seen",
+    "View",
+    "asked_record",
+    "natural",
+    "read_reasons",
+    "read_view",
+    "standing_words",
+]
 
+DIGITS = re.compile(r"(\d+)")
 HEADER = ("NAME", "ADDRESS", "STATE", "AGE", "ROUND TRIP", "METADATA")
 STANDINGS = {
     Standing.DEAF: "hears nobody at the moment, so this may be out of date",
@@ -113,7 +126,12 @@ def read_view(pages: Sequence[Body]) -> View:
     """The pages of MEMBERS or EVERYONE as one view. If a member changed meanwhile, its later row counts."""
     told = cast(Sequence[MembersPage], pages)
     seen = {row.claim.name: _seen(row) for page in told for row in page.rows}
-    return View(told[-1].teller, dict(sorted(seen.items())), time.time())
+    return View(told[-1].teller, {name: seen[name] for name in sorted(seen, key=natural)}, time.time())
+
+
+def natural(name: str) -> list[str | int]:
+    """A key that sorts names as people count: node-2 before node-10."""
+    return [int(part) if part.isdecimal() else part for part in DIGITS.split(name)]
 
 
 def read_reasons(pages: Sequence[Body]) -> Reasons:
@@ -125,7 +143,11 @@ def read_reasons(pages: Sequence[Body]) -> Reasons:
 
 
 def _seen(row: Row) -> Seen:
-    return Seen(row, as_member(row.claim))
+    """With the metadata that one had until it was gone, since that is what tells whom it is missed by."""
+    member = as_member(row.claim)
+    if row.last_metadata:
+        member = attrs.evolve(member, metadata=decode_metadata(row.last_metadata))
+    return Seen(row, member)
 
 
 def asked_record(teller: Teller) -> dict[str, Any]:

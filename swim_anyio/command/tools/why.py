@@ -16,7 +16,8 @@ from swim_core.native.wire.answers import EventsPage, Note
 from swim_core.native.wire.queries import What
 
 from .asking import ask_once
-from .reading import Reasons, Seen, asked_record, read_reasons, standing_words
+from .naming import likely
+from .reading import Reasons, Seen, asked_record, read_reasons, read_view, standing_words
 from .writing import ago, clock_time, for_people, span, write
 
 __all__ = ["last_death", "reasons_record", "run_why", "tell_reasons", "unknown"]
@@ -44,7 +45,8 @@ def run_why(join: str | None, cluster: str | None, name: str | None, *, json: bo
         name = last_death(cast("Sequence[EventsPage]", ask_once(join, cluster, What.EVENTS)))
     reasons = read_reasons(ask_once(join, cluster, What.REASON, os.fsencode(name)))
     if reasons.seen is None:
-        raise SwimError(unknown(reasons, name))
+        known = read_view(ask_once(join, cluster, What.EVERYONE)).members
+        raise SwimError(unknown(reasons, name, likely(name, known)))
     width = shutil.get_terminal_size().columns if for_people() else None
     write(to_json(reasons_record(reasons)) if json else tell_reasons(reasons, width))
     return 0
@@ -188,8 +190,10 @@ def _advice(reasons: Reasons, seen: Seen) -> Iterator[str]:
         yield f"  swim why --join {address} {'-- ' if option else ''}{quote(seen.member.name)}"
 
 
-def unknown(reasons: Reasons, name: str) -> str:
-    """The error for a name that the asked member doesn't know."""
+def unknown(reasons: Reasons, name: str, meant: Sequence[str] = ()) -> str:
+    """The error for a name that the asked member doesn't know, and names that may have been meant."""
     teller = reasons.teller
-    address = unpack(teller.address)
-    return f"{teller.name} knows no member named {name!r}; swim members --gone --join {address} lists all it knows"
+    words = f"{teller.name} knows no member named {name!r}"
+    if meant:
+        return f"{words}; did you mean {' or '.join(meant)}?"
+    return f"{words}; swim members --gone --join {unpack(teller.address)} lists all it knows"

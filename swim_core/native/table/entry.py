@@ -26,6 +26,7 @@ class Entry(msgspec.Struct, eq=False, gc=False):
         heard: see `Contact`; a time. This and the following fields are about the present run.
         round_trip: see `Contact`.
         unanswered: see `Contact`.
+        last_metadata: the packed metadata that it had until this node learned of its end; None while it is live.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Entry(msgspec.Struct, eq=False, gc=False):
     heard: float | None = None
     round_trip: float | None = None
     unanswered: int = 0
+    last_metadata: bytes | None = None
     _member: Member | None = None
 
     @classmethod
@@ -65,6 +67,10 @@ class Entry(msgspec.Struct, eq=False, gc=False):
         if short_id != self.short_id:  # another run: contact with it starts afresh
             self.heard = self.round_trip = None
             self.unanswered = 0
+        if claim.state.live or short_id != self.short_id:
+            self.last_metadata = None
+        elif self.live:
+            self.last_metadata = self.claim.metadata
         if claim.address != self.claim.address:
             self.address = unpack(claim.address)
         self.claim, self.short_id, self.view, self.since = claim, short_id, view, now

@@ -165,6 +165,7 @@ class ToolServer:
             min(contact.unanswered, MAX_COUNT),
             "" if verdict is None else self._evidence_log.name_of(verdict.accuser),
             None if accuser is None else pack(accuser.address),
+            entry.last_metadata,
         )
 
     # ------------------------------------------------------------------ reasons
@@ -178,6 +179,7 @@ class ToolServer:
         row = self._row(entry, now)
         if row.claim.metadata:
             row = replace(row, claim=replace(row.claim, metadata=b""))
+        row = replace(row, last_metadata=None)
         start, observations = self._evidence_log.since(entry.name, ask.cursor)
         notes = _fit(room - _size(ReasonPage(teller, row, [])), (self._note(seen, now) for seen in observations))
         body = _encode(_Reason(teller, row, notes))

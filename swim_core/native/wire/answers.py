@@ -1,13 +1,15 @@
 """What a node tells the tools that ask it: the contents of TELL, one kind for each question."""
 
 from enum import IntEnum
+from typing import Annotated
 
 import msgspec
+from msgspec import Meta
 
 from swim_core.address import unpack
 from swim_core.member import Rule, check_name, keep_number
 
-from .claim import U32, U64, Claim, Millis, check_claim
+from .claim import MAX_METADATA, U32, U64, Claim, Millis, check_claim, decode_metadata
 from .queries import Array, PackedAddress, ShortText, What
 from .trimming import cut_body
 
@@ -76,6 +78,7 @@ class Row(Array, frozen=True):
         unanswered: pings in a row that the member has not answered.
         accuser: the name of the member that gave the verdict; empty if there is none.
         accuser_address: where that one listens; None if it is not known.
+        last_metadata: of one that is gone, packed, as it was until the end; None if it is live or that is not known.
     """
 
     claim: Claim
@@ -85,6 +88,7 @@ class Row(Array, frozen=True):
     unanswered: U32
     accuser: ShortText = ""
     accuser_address: PackedAddress | None = None
+    last_metadata: Annotated[bytes, Meta(max_length=MAX_METADATA)] | None = None
 
     @property
     def rule(self) -> Rule | None:
@@ -248,6 +252,7 @@ def decode_body(what: What, data: bytes) -> Body:
     for row in rows:
         if row is not None:
             check_claim(row.claim)
+            decode_metadata(row.last_metadata)
             if row.accuser_address is not None:
                 unpack(row.accuser_address)
     return body

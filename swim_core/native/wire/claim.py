@@ -16,7 +16,16 @@ from swim_core.errors import ConfigError, PayloadTooLarge
 from swim_core.member import MAX_NAME, NO_METADATA, Member, Rule, State, check_name
 from swim_core.plain_data import FrozenDict
 
-__all__ = ["Claim", "Verdict", "as_member", "check_claim", "decode_metadata", "pack_metadata", "precedence"]
+__all__ = [
+    "MAX_METADATA",
+    "Claim",
+    "Verdict",
+    "as_member",
+    "check_claim",
+    "decode_metadata",
+    "pack_metadata",
+    "precedence",
+]
 
 U32 = Annotated[int, Meta(ge=0, le=2**32 - 1)]
 U64 = Annotated[int, Meta(ge=0)]  # MessagePack itself ends at 2^64 - 1

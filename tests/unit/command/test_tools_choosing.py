@@ -16,7 +16,8 @@ from swim_core.native.wire.queries import What
 
 WEB = Peer("web-1", Address("10.0.0.11", 7946), metadata=pack_metadata({"role": "web", "zone": "a"}, 512))
 CACHE = Peer("cache-1", Address("10.0.0.12", 7946), metadata=pack_metadata({"role": "cache"}, 512))
-A, GONE = peers(2)
+(A,) = peers(1)
+GONE = Peer("p2", Address("10.0.0.13", 7946), metadata=pack_metadata({"role": "gone"}, 512))
 
 
 def hand_with_all() -> Hand:
@@ -38,13 +39,20 @@ def view(hand: Hand) -> View:
         ([], ["web-?", "cache-*"], [], ["cache-1", "web-1"]),
         ([], ["WEB-*"], [], []),
         ([], [], ["role=web"], ["web-1"]),
-        ([], [], ["role=*"], ["cache-1", "web-1"]),
+        ([State.DEAD], [], ["role=gone"], ["p2"]),
+        ([], [], ["role=*"], ["cache-1", "p2", "web-1"]),
         ([], [], ["role=*", "zone=a"], ["web-1"]),
         ([], [], ["zone="], []),
     ],
 )
 def test_chosen_are_those_that_fit(states: list[State], names: list[str], where: list[str], chosen: list[str]) -> None:
     assert list(read_choice(states, names, where).of(view(hand_with_all())).members) == chosen
+
+
+def test_names_are_in_the_order_in_which_people_count() -> None:
+    names = ("node-10", "node-2", "7", "a2b10", "a2b9", "node")
+    hand = Hand("node-9", knows=[Peer(name, Address("10.0.1.1", port)) for port, name in enumerate(names, 1)])
+    assert list(view(hand).members) == ["7", "a2b9", "a2b10", "node", "node-2", "node-9", "node-10"]
 
 
 @pytest.mark.parametrize("text", ["role", "=web", ""])

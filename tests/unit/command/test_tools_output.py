@@ -12,6 +12,7 @@ from support.tool_client import told
 from swim_anyio.command.tools import asking
 from swim_anyio.command.tools.asking import NoAnswer, read_target
 from swim_anyio.command.tools.members import footer
+from swim_anyio.command.tools.naming import likely
 from swim_anyio.command.tools.reading import HEADER, View, read_reasons, read_view
 from swim_anyio.command.tools.watch import changes
 from swim_anyio.command.tools.why import reasons_record, tell_reasons, unknown
@@ -209,6 +210,20 @@ def test_a_story_is_for_programs_too() -> None:
 def test_an_unknown_name_is_said_with_what_helps() -> None:
     reasons = read_reasons(told(Hand(), What.REASON, b"eve"))
     assert unknown(reasons, "eve").endswith("swim members --gone --join 10.0.0.1:7946 lists all it knows")
+    assert unknown(reasons, "eve", ["eva", "eve-2"]).endswith("knows no member named 'eve'; did you mean eva or eve-2?")
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("web-1", ["web-10", "web-11", "web-2"]),
+        ("wb-10", ["web-10", "web-11", "web-2"]),
+        ("zzz", []),
+        ("cach", ["cache"]),
+    ],
+)
+def test_names_that_may_have_been_meant(name: str, meant: list[str]) -> None:
+    assert likely(name, ["cache", "web-2", "web-10", "web-11"]) == meant
 
 
 # ------------------------------------------------------------------ what happened between two views

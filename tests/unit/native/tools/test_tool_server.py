@@ -25,7 +25,7 @@ from swim_core import (
 from swim_core.address import pack
 from swim_core.native.settings import AnswerTools
 from swim_core.native.wire.answers import Joined, MembersPage, ReasonPage, Row, Spoken, Standing, decode_body
-from swim_core.native.wire.claim import as_member
+from swim_core.native.wire.claim import as_member, pack_metadata
 from swim_core.native.wire.messages import Ack, Broadcast, Join, JoinAck, Ping, WantClaim
 from swim_core.native.wire.queries import Ask, Tell, What, pack_addresses
 from swim_core.shared.observations import PER_MEMBER
@@ -79,6 +79,28 @@ def test_the_gone_are_told_on_request_with_who_judged_them_and_where_that_one_is
     row = rows(hand, What.EVERYONE)["p2"]
     assert (row.claim.state, row.rule, row.accuser) == (State.DEAD, Rule.GONE, "p3")
     assert row.accuser_address == pack(C.address)
+
+
+def test_of_one_that_is_gone_the_metadata_of_its_last_run_is_told() -> None:
+    web = Peer("web", Address("10.0.0.9", 7946), EPOCH, metadata=pack_metadata({"role": "web"}, 512))
+    hand = Hand(knows=[A, web])
+
+    def last() -> bytes | None:
+        return rows(hand, What.EVERYONE)["web"].last_metadata
+
+    assert last() is None
+    hand.feed(A, claims=[web.claim(State.SUSPECT, time=hand.cluster_time)])
+    assert last() is None
+    hand.feed(A, claims=[web.claim(State.DEAD, time=hand.cluster_time)])
+    assert last() == web.metadata
+    hand.feed(A, claims=[web.claim(State.LEFT)])
+    assert last() == web.metadata
+    assert reason(hand, "web").row == msgspec.structs.replace(rows(hand, What.EVERYONE)["web"], last_metadata=None)
+    hand.feed(web, claims=[web.claim(incarnation=1)])
+    assert last() is None
+    again = Peer("web", Address("10.0.0.9", 7946), EPOCH + (1 << 30))
+    hand.feed(A, claims=[again.claim(State.DEAD, time=hand.cluster_time)])
+    assert last() is None
 
 
 def test_an_unknown_accuser_has_no_address() -> None:
