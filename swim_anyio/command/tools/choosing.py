@@ -9,7 +9,10 @@ from swim_core import ConfigError, State
 
 from .reading import Seen, View
 
-__all__ = ["Choice", "read_choice"]
+__all__ = ["Choice", "read_choice", "read_filter"]
+
+
+WILD = set("*?[")
 
 
 class Choice(msgspec.Struct, frozen=True):
@@ -63,3 +66,17 @@ def read_choice(states: Sequence[State], names: Sequence[str], where: Sequence[s
             raise ConfigError(f"--where: {text!r} is not KEY=VALUE")
         pairs.append((key, value))
     return Choice(tuple(states), tuple(names), tuple(pairs))
+
+
+def read_filter(text: str) -> Choice:
+    """The choice that somebody types into a running watch: words, each KEY=VALUE, a state, or a part or a pattern of a
+    name."""
+    states = {state.name.lower(): state for state in State}
+    words = text.split()
+    pairs = [word.partition("=") for word in words if "=" in word]
+    plain = [word for word in words if "=" not in word]
+    return Choice(
+        tuple(states[word] for word in plain if word in states),
+        tuple(word if WILD & set(word) else f"*{word}*" for word in plain if word not in states),
+        tuple((key, f"{value}*") for key, _, value in pairs),
+    )

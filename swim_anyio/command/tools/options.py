@@ -207,8 +207,11 @@ def watch(
     Example:  swim watch --join 127.0.0.1:7946
     Output:   a live table on a terminal, otherwise a line for each event;
               with --format json an object per line, as swim agent prints them
-    Status:   130 Ctrl-C, 1 no answer within two seconds at the start, 2 bad
-              options; if the member stops answering later, it keeps waiting
+    Keys:     ? lists them; / shows only some members, Enter tells why one is
+              seen as it is, q ends
+    Later:    if the member stops answering, another one is asked
+    Status:   0 the key q, 130 Ctrl-C, 1 no answer within two seconds at the
+              start, 2 bad options
     """
     from .watch import run_watch
 

@@ -1,16 +1,12 @@
 """`swim members`, `why`, `broadcast` and `watch` against running agents, and every way in which they can fail."""
 
 import contextlib
-import fcntl
 import json
 import os
-import pty
 import signal
 import socket
-import struct
 import subprocess
 import sys
-import termios
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -307,55 +303,22 @@ def test_watch_says_when_nobody_answers_and_goes_on() -> None:
             assert watch.wait(PATIENCE) == 128 + signal.SIGTERM
 
 
-# ------------------------------------------------------------------ on a terminal
-
-
-class Terminal:
-    """A command on a terminal of 80 by 24 characters, and what it wrote there."""
-
-    def __init__(self, *arguments: str) -> None:
-        self.fd, inner = pty.openpty()
-        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-        self.process = process(*arguments, stdin=inner, stdout=inner, stderr=inner, start_new_session=True)
-        os.close(inner)
-        self.written = b""
-        self._news = threading.Condition()
-        self._reader = threading.Thread(target=self._read)
-        self._reader.start()
-
-    def _read(self) -> None:
-        with contextlib.suppress(OSError):  # its end
-            while data := os.read(self.fd, 65_536):
-                with self._news:
-                    self.written += data
-                    self._news.notify_all()
-
-    def wait_for(self, text: bytes) -> None:
-        with self._news:
-            assert self._news.wait_for(lambda: text in self.written, PATIENCE), self.written
-
-    def end(self) -> int:
-        status = self.process.wait(PATIENCE)
-        self._reader.join(PATIENCE)
-        os.close(self.fd)
-        return status
-
-
-def test_a_table_on_a_terminal(pair: tuple[AgentProcess, AgentProcess]) -> None:
-    terminal = Terminal("members", "--join", pair[0].address)
-    assert terminal.end() == 0
-    assert b"role=cache" in terminal.written
-    assert b"ann sees 2 live members." in terminal.written
-
-
-def test_the_live_view_is_drawn_and_ends_with_the_cursor_shown(pair: tuple[AgentProcess, AgentProcess]) -> None:
-    terminal = Terminal("watch", "--join", pair[0].address)
-    terminal.wait_for(b"ann sees 2 live")
-    terminal.wait_for(pair[1].address.encode())
-    terminal.process.send_signal(signal.SIGINT)
-    assert terminal.end() == 130
-    assert terminal.written.rindex(b"\x1b[?25h") > terminal.written.rindex(b"\x1b[?25l")
-    assert b"Traceback" not in terminal.written
+def test_watch_asks_another_member_when_the_one_that_it_asked_is_gone() -> None:
+    with agents() as start:
+        ann = start("ann")
+        for name in ("bob", "eve"):
+            start(name, join=ann)
+            ann.wait_for("alive", member=name)
+        with process("watch", "--join", ann.address, "--format", "json") as watch:
+            assert watch.stdout is not None
+            watch.stdout.readline()
+            ann.process.kill()
+            assert next_event(watch, "unanswered")["reason"] == "ann does not answer"
+            reason = next_event(watch, "answered")["reason"]
+            assert reason in ("bob is asked in place of ann", "eve is asked in place of ann")
+            assert next_event(watch, "dead")["member"] == "ann"
+            watch.send_signal(signal.SIGTERM)
+            assert watch.wait(PATIENCE) == 128 + signal.SIGTERM
 
 
 # ------------------------------------------------------------------ what goes wrong

@@ -7,9 +7,10 @@ import pytest
 from support.hand import Hand, Peer, peers
 from support.tool_client import told
 from swim_anyio.command.records import Record
+from swim_anyio.command.tools.changes import changes
 from swim_anyio.command.tools.choosing import Choice, read_choice
 from swim_anyio.command.tools.reading import View, read_view
-from swim_anyio.command.tools.watch import _Chosen, changes
+from swim_anyio.command.tools.watch import _Chosen
 from swim_core import Address, ConfigError, State
 from swim_core.native.wire.claim import pack_metadata
 from swim_core.native.wire.queries import What

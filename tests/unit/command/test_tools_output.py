@@ -11,10 +11,10 @@ from support.hand import Hand, Peer, peer, peers
 from support.tool_client import told
 from swim_anyio.command.tools import asking
 from swim_anyio.command.tools.asking import NoAnswer, read_target
+from swim_anyio.command.tools.changes import changes
 from swim_anyio.command.tools.members import footer
 from swim_anyio.command.tools.naming import likely
 from swim_anyio.command.tools.reading import HEADER, View, read_reasons, read_view
-from swim_anyio.command.tools.watch import changes
 from swim_anyio.command.tools.why import reasons_record, tell_reasons, unknown
 from swim_anyio.command.tools.writing import ago, clock_time, columns, span
 from swim_core import Address, Config, ConfigError, KernelEvidence, Rule, State
