@@ -266,8 +266,10 @@ def test_a_death_is_explained_and_watched() -> None:
             check=True,
         )
         told = json.loads(past.stdout)
-        (death,) = [event for event in told["events"] if event["event"] == "dead"]
-        assert (death["member"], death["accuser"], death["seen_by"]) == ("eve", died["accuser"], ["ann", "bob"])
+        deaths = [event for event in told["events"] if event["event"] == "dead"]
+        assert {death["member"] for death in deaths} == {"eve"}
+        assert {name for death in deaths for name in death["seen_by"]} == {"ann", "bob"}
+        assert {death["accuser"] for death in deaths} <= {"ann", "bob"}  # both may have found out for themselves
         assert (told["answered"], told["silent"]) == (["ann", "bob"], [])
         assert (record["member"]["state"], record["member"]["rule"]) == ("dead", died["rule"])
         removed = subprocess.run(

@@ -219,7 +219,7 @@ def test_an_unknown_name_is_said_with_what_helps() -> None:
         ("web-1", ["web-10", "web-11", "web-2"]),
         ("wb-10", ["web-10", "web-11", "web-2"]),
         ("zzz", []),
-        ("cach", ["cache"]),
+        ("cac", ["cache"]),
     ],
 )
 def test_names_that_may_have_been_meant(name: str, meant: list[str]) -> None:
