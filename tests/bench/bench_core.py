@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 from msgspec import Raw
+from msgspec.structs import replace
 
 from support.inside import parts_of
 from swim_core import Address, Config, Member, Node
 from swim_core.address import pack as pack_address
-from swim_core.member import State
+from swim_core.member import Rule, State
 from swim_core.native.table.formed_cluster import FormedCluster
-from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.claim import Claim, Verdict
 from swim_core.native.wire.datagram import NIL, Codec, encode_item
 from swim_core.native.wire.hashing import Hashes
 from swim_core.native.wire.messages import Ack, Broadcast, Message, Ping
@@ -245,6 +246,31 @@ def test_memory_of_10_000_members() -> None:
     tracemalloc.stop()
     print(f"\n10,000 known members: {size / 1e6:.1f} MB over an empty node")
     assert len(node.members()) == 10_001
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["journal", "no journal"])
+def test_a_death_and_a_recovery(benchmark: Any, kept: bool) -> None:
+    """Another member tells of the one, its own datagram of the other; the difference is what `swim events` costs."""
+    node = node_knowing(MEMBERS)
+    if not kept:
+        parts_of(node).journal.take = lambda event, now: None  # type: ignore[method-assign]
+    rising = count(1)
+
+    def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:
+        number = next(rising)
+        who = 2 + number % (MEMBERS - 2)
+        verdict = Verdict(short_id(1), Rule.GONE, UNIX_MS + 100 * number)
+        alive = claim(who, number)
+        dead = replace(alive, incarnation=number - 1, state=State.DEAD, metadata=None, verdict=verdict)
+        parts_of(node).queue.clear()
+        return (datagram(1, claims=[dead]), datagram(who, claims=[alive]), address_of(who), number * 0.1), {}
+
+    def feed_both(dead: bytes, alive: bytes, source: Address, now: float) -> None:
+        feed(node, dead, address_of(1), now)
+        feed(node, alive, source, now + 0.05)
+
+    benchmark.pedantic(feed_both, setup=setup, rounds=3_000)
+    assert len(list(parts_of(node).journal.since(0, 0.0))) == 768 * kept
 
 
 def test_simulated_datagrams_per_second(benchmark: Any) -> None:

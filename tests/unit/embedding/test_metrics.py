@@ -60,6 +60,22 @@ def busy() -> Hand:
     return hand
 
 
+def test_a_death_learnt_from_others_increases_a_series_of_any_one_node() -> None:
+    """As Prometheus' `increase` has it: the series is there before the first death, and never falls."""
+    hand = Hand(knows=[A, B, C])
+    quiet = scrape(hand.node)["swim_deaths_total"]
+    assert quiet == {of("me", rule=rule.name.lower()): 0 for rule in Rule}
+    hand.feed(A, claims=[B.claim(State.DEAD, by=C.short_id, rule=Rule.GONE, time=hand.cluster_time)])
+    hand.feed(C, claims=[B.claim(State.DEAD, by=C.short_id, rule=Rule.GONE, time=hand.cluster_time)])  # the same again
+    hand.feed(B, claims=[B.claim(incarnation=1)])
+    hand.feed(A, claims=[B.claim(State.DEAD, by=C.short_id, rule=Rule.GONE, time=hand.cluster_time, incarnation=1)])
+    hand.feed(A, claims=[C.claim(State.LEFT)])  # a goodbye is no death
+    after = scrape(hand.node)
+    increase = {series: value - quiet[series] for series, value in after["swim_deaths_total"].items()}
+    assert increase == {series: 2 * (series == of("me", rule="gone")) for series in quiet}
+    assert not any(after["swim_verdicts_total"].values())
+
+
 @pytest.mark.parametrize("name", list(MEANINGS))
 def test_every_statistic_is_a_metric_with_its_value(name: str) -> None:
     hand = busy()

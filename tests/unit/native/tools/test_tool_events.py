@@ -1,18 +1,20 @@
 """What a node keeps of the past, counts of deaths, and tells tools that ask what happened."""
 
+import gc
+import tracemalloc
 from typing import cast
 
 import pytest
 
 from support.accuser import Accuser
-from support.hand import Hand, peers
+from support.hand import EPOCH, UNIX_MS, Hand, peers
 from support.tool_client import told
-from swim_core import Config, Rule, State
+from swim_core import Address, Config, Evidence, Member, MemberDied, MemberJoined, Rule, State
 from swim_core.address import pack
 from swim_core.native.wire.answers import EventsPage, Happened
 from swim_core.native.wire.claim import pack_metadata
 from swim_core.native.wire.queries import EVER, What, pack_age, unpack_age
-from swim_core.shared.journal import CHANGES, VERDICTS
+from swim_core.shared.journal import CHANGES, VERDICTS, Journal
 
 A, B, C = peers(3)
 
@@ -82,6 +84,22 @@ def test_what_is_kept_is_bounded() -> None:
         hand.feed(A, claims=[B.claim(State.DEAD, incarnation=incarnation, time=hand.cluster_time)])
         hand.feed(B, claims=[B.claim(incarnation=incarnation + 1)])
     assert sum(one.what == "dead" for one in happened(hand)) == VERDICTS
+
+
+def test_a_full_past_takes_less_than_half_a_megabyte() -> None:
+    """With the longest names there can be, each of another member: 339 kB in November 2026."""
+    journal = Journal("me")
+    gc.collect()
+    tracemalloc.start()
+    for number in range(2 * VERDICTS):
+        one = Member(f"{number:064}", Address("10.0.0.1", number + 1), EPOCH + number)
+        journal.take(MemberDied(one, Evidence(Rule.GONE, f"{number:<64}", UNIX_MS + number)), float(number))
+        journal.take(MemberJoined(one), float(number))
+    gc.collect()
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(list(journal.since(0, 0.0))) == VERDICTS + CHANGES
+    assert size < 500_000
 
 
 def test_isolation_is_part_of_the_past() -> None:
