@@ -78,6 +78,10 @@ class Running:
             assert time.monotonic() < end, self.lines
             time.sleep(0.02)
 
+    def kill(self) -> None:
+        """End it as a crash does."""
+        self._process.kill()
+
     def end(self) -> str:
         """End it in peace; returns what it wrote to standard error."""
         assert self._process.stdin is not None

@@ -1,5 +1,6 @@
 """`swim events`: what happened in the cluster, from what its members remember, as one timeline."""
 
+import shutil
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any, cast
@@ -16,13 +17,14 @@ from swim_core.native.wire.queries import EVER, What, pack_age
 from ..records import Record, to_json
 from ..text import printable, rule_words
 from .asking import Target, ask, ask_each, read_target
-from .reading import View, asked_record, read_view
+from .reading import View, asked_record, natural, read_view
 from .survey import EACH, names_of, silence_words
-from .writing import clock_time, write
+from .writing import clock_time, for_people, wrapped, write
 
 __all__ = ["Event", "Timeline", "merged", "run_events", "tell_timeline", "timeline_record"]
 
 WHAT = 10  # columns
+INDENT = len("00:00:00.000  ") + WHAT + 1
 SAME = 10.0  # seconds between the verdicts of two members that found out for themselves
 
 
@@ -68,7 +70,8 @@ def run_events(join: str | None, cluster: str | None, since: float | None, *, js
     """
     age = EVER if since is None else round(min(since * 1e3, EVER))
     timeline = anyio.run(partial(ask_timeline, read_target(join, cluster), age), backend="asyncio")
-    write(to_json(timeline_record(timeline)) if json else tell_timeline(timeline))
+    width = shutil.get_terminal_size().columns if for_people() else None
+    write(to_json(timeline_record(timeline)) if json else tell_timeline(timeline, width))
     return 0
 
 
@@ -96,12 +99,12 @@ def merged(view: View, answers: dict[str, Sequence[EventsPage] | None]) -> Timel
             for happened in page.events:
                 if not _merely_found(view, observer, happened):
                     _add(found, observer, happened, offset)
-    answered = sorted(name for name, pages in answers.items() if pages is not None)
+    answered = sorted((name for name, pages in answers.items() if pages is not None), key=natural)
     began = {name: (seen.member.epoch >> EPOCH_BITS) / 1e3 for name, seen in view.members.items()}
     there = {name: began.get(name, view.t) for name in answered}
     told = (_completed(event, there) for events in found.values() for event in events)
-    events = sorted(told, key=lambda event: (event.t, event.member, event.what))
-    return Timeline(view.teller, events, answered, sorted(answers.keys() - answered), view.t)
+    events = sorted(told, key=lambda event: (event.t, natural(event.member), event.what))
+    return Timeline(view.teller, events, answered, sorted(answers.keys() - answered, key=natural), view.t)
 
 
 def _merely_found(view: View, observer: str, happened: Happened) -> bool:
@@ -127,7 +130,8 @@ def _add(found: dict[object, list[Event]], observer: str, happened: Happened, of
     event = Event(t, happened.what, happened.member, address, happened.rule, happened.accuser, [observer], [])
     own = address is None or happened.rule is Rule.ISOLATED  # it is about the observer, and nobody else tells of it
     run = None if happened.what == "joined" else happened.incarnation
-    events = found.setdefault((happened.what, happened.member, happened.epoch, run, observer if own else ""), [])
+    key = (happened.what, happened.member, happened.epoch, run, happened.rule, observer if own else "")
+    events = found.setdefault(key, [])
     for number, known in enumerate(events):
         if not own and (happened.rule is None or abs(known.t - t) <= SAME):
             events[number] = _both(known, event)
@@ -139,7 +143,7 @@ def _both(known: Event, other: Event) -> Event:
     """The same thing as two members tell of it. Of two verdicts it is the first one."""
     first, second = (known, other) if known.t <= other.t else (other, known)
     named = second if first.t == second.t and _is_number(first.accuser) else first
-    seen_by = sorted({*known.seen_by, *other.seen_by})
+    seen_by = sorted({*known.seen_by, *other.seen_by}, key=natural)
     return msgspec.structs.replace(first, accuser=named.accuser, seen_by=seen_by)
 
 
@@ -173,9 +177,10 @@ def _event_record(event: Event) -> dict[str, Any]:
     return record | {"seen_by": event.seen_by}
 
 
-def tell_timeline(timeline: Timeline) -> str:
-    """For people: a line for each event, a heading for each day, and at the end whose word it is."""
-    return "\n".join(printable(line) for line in _lines(timeline))
+def tell_timeline(timeline: Timeline, width: int | None = None) -> str:
+    """For people: a line for each event, a heading for each day, and at the end whose word it is. Lines longer than
+    ``width`` are wrapped."""
+    return "\n".join(wrapped(printable(line), width, INDENT) for line in _lines(timeline))
 
 
 def _lines(timeline: Timeline) -> Iterator[str]:

@@ -11,7 +11,7 @@ from swim_core import State
 from ..records import Record, to_json
 from ..text import printable
 from .asking import read_target
-from .reading import Seen, View
+from .reading import Seen, View, natural
 from .survey import FEW, Survey, silence_words, survey, survey_record
 from .writing import ago, write
 
@@ -50,7 +50,7 @@ def run_reachability(join: str | None, cluster: str | None, *, json: bool) -> in
 def hearings(found: Survey) -> list[Hearing]:
     """Of each member that answers, whom it hears among all that anybody in the survey holds to be live."""
     views = [view for view in found.views.values() if view is not None]
-    live = sorted({seen.member.name for view in views for seen in view.live})
+    live = sorted({seen.member.name for view in views for seen in view.live}, key=natural)
     return [_hearing(name, view, live) for name, view in found.views.items() if view is not None]
 
 

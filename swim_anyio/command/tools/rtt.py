@@ -8,6 +8,7 @@ import anyio
 
 from ..records import Record, to_json
 from .asking import read_target
+from .reading import natural
 from .survey import FEW, Survey, silence_words, survey, survey_record
 from .writing import columns, span, write
 
@@ -32,7 +33,9 @@ def round_trips(found: Survey) -> dict[str, dict[str, float]]:
             if seen.round_trip is not None:
                 measured[name][seen.member.name] = seen.round_trip
                 measured.setdefault(seen.member.name, {}).setdefault(name, seen.round_trip)
-    return {name: dict(sorted(others.items(), key=lambda pair: pair[1])) for name, others in sorted(measured.items())}
+    return {
+        name: dict(sorted(measured[name].items(), key=lambda pair: pair[1])) for name in sorted(measured, key=natural)
+    }
 
 
 def rtt_record(found: Survey) -> Record:

@@ -9,12 +9,13 @@ from swim_core.native.wire.queries import What
 
 from ..records import Record
 from .asking import Target, ask, ask_each
-from .reading import View, asked_record, read_view
+from .reading import View, asked_record, natural, read_view
 
-__all__ = ["Survey", "names_of", "silence_words", "survey", "survey_record"]
+__all__ = ["NEEDED", "Survey", "names_of", "silence_words", "survey", "survey_record"]
 
 EACH = 1.0  # seconds for each further member: those that don't answer tools of other hosts are many, or none
 FEW = 3  # names that a line spells out
+NEEDED = "On other hosts tools need a key (--key-file), or members that --answer-tools anyone."
 
 
 class Survey(msgspec.Struct, frozen=True):
@@ -39,8 +40,8 @@ async def survey(target: Target) -> Survey:
     asked = first.teller.name
     others = {seen.member.name: seen.member.address for seen in first.live if seen.member.name != asked}
     answers = await ask_each(target, others, What.EVERYONE, patience=EACH)
-    views = {name: None if pages is None else read_view(pages) for name, pages in answers.items()}
-    return Survey(first, dict(sorted({asked: first, **views}.items())))
+    views = {asked: first, **{name: None if pages is None else read_view(pages) for name, pages in answers.items()}}
+    return Survey(first, {name: views[name] for name in sorted(views, key=natural)})
 
 
 def survey_record(event: str, found: Survey, members: Sequence[Record]) -> Record:
@@ -51,7 +52,7 @@ def survey_record(event: str, found: Survey, members: Sequence[Record]) -> Recor
 
 def silence_words(silent: Sequence[str]) -> str:
     """A line about those that didn't answer."""
-    return f"No answer from {names_of(silent)} (on other hosts tools need a key: --key-file)."
+    return f"No answer from {names_of(silent)}. {NEEDED}"
 
 
 def names_of(names: Sequence[str]) -> str:

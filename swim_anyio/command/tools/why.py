@@ -5,7 +5,6 @@ import re
 import shutil
 from collections.abc import Iterator, Sequence
 from shlex import quote
-from textwrap import wrap
 from typing import cast
 
 from swim_anyio.command.records import Record, to_json
@@ -18,11 +17,10 @@ from swim_core.native.wire.queries import What
 from .asking import ask_once
 from .naming import likely
 from .reading import Reasons, Seen, asked_record, read_reasons, read_view, standing_words
-from .writing import ago, clock_time, for_people, span, write
+from .writing import ago, clock_time, for_people, span, wrapped, write
 
 __all__ = ["last_death", "reasons_record", "run_why", "tell_reasons", "unknown"]
 
-TIMED = re.compile(r"\d\d:\d\d:\d\d\.")
 SEEN_AS = {State.ALIVE: "alive", State.SUSPECT: "suspect", State.DEAD: "dead", State.LEFT: "having left"}
 SAID = {
     State.ALIVE: "declared it alive",
@@ -32,7 +30,6 @@ SAID = {
 }
 SILENCE = re.compile(r"rule silent: ([\d.]+) s silent here")
 PAUSE = 10_000  # ms of cluster time in which nothing was seen: what comes after is another story
-NARROW = 16  # columns: details in fewer are harder to read than lines that a terminal breaks
 
 
 def run_why(join: str | None, cluster: str | None, name: str | None, *, json: bool) -> int:
@@ -85,14 +82,7 @@ def tell_reasons(reasons: Reasons, width: int | None = None) -> str:
     """The answer for people. Lines longer than ``width`` are wrapped, except commands, which are there to be copied."""
     lines = [printable(line) for line in _lines(reasons, cast(Seen, reasons.seen))]
     indent = 2 + max(map(len, _heads(reasons)), default=0)
-    if width is None or width < indent + NARROW:
-        return "\n".join(lines)
-    return "\n".join(line if line.startswith("  ") else _wrap(line, width, indent) for line in lines)
-
-
-def _wrap(line: str, width: int, indent: int) -> str:
-    hanging = " " * indent if TIMED.match(line) else ""
-    return "\n".join(wrap(line, width, subsequent_indent=hanging, break_on_hyphens=False)) or line
+    return "\n".join(line if line.startswith("  ") else wrapped(line, width, indent) for line in lines)
 
 
 def _lines(reasons: Reasons, seen: Seen) -> Iterator[str]:

@@ -2,17 +2,21 @@
 
 import errno
 import os
+import re
 import select
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 
 from ..text import printable
 
-__all__ = ["ago", "clock_time", "columns", "for_people", "span", "write"]
+__all__ = ["ago", "clock_time", "columns", "for_people", "span", "wrapped", "write"]
 
 CLOSED = {errno.EPIPE, errno.ECONNRESET, errno.EIO, errno.EBADF}
 GAP = "  "
+TIMED = re.compile(r"\d\d:\d\d:\d\d\.")
+NARROW = 16  # columns: details in fewer are harder to read than lines that a terminal breaks
 
 
 def write(text: str | bytes) -> None:
@@ -46,6 +50,15 @@ def columns(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     lines = (GAP.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in table)
     return "\n".join(line.rstrip() for line in lines)
+
+
+def wrapped(line: str, width: int | None, indent: int) -> str:
+    """A line as one or several of at most ``width`` characters, None for any number; those below a time of day are
+    indented. Columns too narrow to be read are left to the terminal to break."""
+    if width is None or width < indent + NARROW:
+        return line
+    hanging = " " * indent if TIMED.match(line) else ""
+    return "\n".join(wrap(line, width, subsequent_indent=hanging, break_on_hyphens=False)) or line
 
 
 def ago(seconds: float) -> str:

@@ -11,6 +11,7 @@ from support.tool_client import told
 from swim_anyio.command.records import to_json
 from swim_anyio.command.tools.events import Timeline, merged, tell_timeline, timeline_record
 from swim_anyio.command.tools.reading import read_view
+from swim_anyio.command.tools.survey import NEEDED
 from swim_anyio.command.tools.why import last_death
 from swim_core import Address, Rule, State, SwimError
 from swim_core.native.wire.answers import EventsPage
@@ -46,12 +47,15 @@ def test_what_several_remember_stands_there_once() -> None:
     assert found.answered == ["me", "p1"]
 
 
-@pytest.mark.parametrize(("apart", "count"), [(4.0, 1), (60.0, 2)])
-def test_verdicts_that_two_came_to_at_about_the_same_time_are_one_death(apart: float, count: int) -> None:
+@pytest.mark.parametrize(
+    ("apart", "rule", "count"), [(4.0, Rule.GONE, 1), (4.0, Rule.RESTARTED, 2), (60.0, Rule.GONE, 2)]
+)
+def test_like_verdicts_at_about_the_same_time_are_one_death(apart: float, rule: Rule, count: int) -> None:
+    """A partition and a crash within it are two."""
     here, there = Hand(knows=[A, B, C]), Hand(knows=[A, B, C])
-    for hand, wait, accuser in ((here, 2.0, C), (there, 2.0 + apart, A)):
+    for hand, wait, accuser, reason in ((here, 2.0, C, rule), (there, 2.0 + apart, A, Rule.GONE)):
         hand.run(wait)
-        dead(B, hand, by=accuser)
+        dead(B, hand, by=accuser, rule=reason)
     deaths = [event for event in timeline(there, p1=here).events if event.what == "dead"]
     assert [event.accuser for event in deaths] == ["p3", "p1"][:count]
     assert [event.seen_by for event in deaths] == ([["me", "p1"]] if count == 1 else [["p1"], ["me"]])
@@ -76,13 +80,9 @@ def test_where_the_network_was_cut_it_says_who_does_not_know() -> None:
     line = next(line for line in tell_timeline(found).split("\n") if "dead" in line)
     assert line.endswith("dead       p2: process ended without a goodbye, says p3 (unknown to p1)")
     assert len(line) <= 100
-    assert (
-        tell_timeline(found)
-        .split("\n")[-1]
-        .endswith(
-            "as 2 of 3 live members remember them. No answer from p3 (on other hosts tools need a key: --key-file)."
-        )
-    )
+    last = tell_timeline(found).split("\n")[-1]
+    assert last.endswith(f"as 2 of 3 live members remember them. No answer from p3. {NEEDED}")
+    assert "--key-file" in last
 
 
 def test_an_accuser_that_one_does_not_know_has_the_name_that_another_knows() -> None:
@@ -100,6 +100,20 @@ def test_whoever_came_later_only_found_the_others_there() -> None:
     joined = [event.member for event in timeline(here, late=there).events if event.what == "joined"]
     assert "p3" not in joined
     assert "late" in joined
+
+
+def test_on_a_terminal_long_lines_are_wrapped_below_what_happened() -> None:
+    here, there = Hand(knows=peers(14)), Hand(knows=peers(14))
+    for hand in (here, there):
+        hand.run(2.0)
+    dead(B, here)
+    found = timeline(here, **{f"p{number}": there for number in range(4, 14)}, p3=None)
+    lines = tell_timeline(found, 80).split("\n")
+    at = next(number for number, line in enumerate(lines) if "dead" in line)
+    assert lines[at].endswith("p2: process ended without a goodbye, says p3 (unknown")
+    assert lines[at + 1] == " " * 25 + "to p4, p5, p6 and 7 more)"
+    assert all(len(line) <= 80 for line in lines)
+    assert " ".join(" ".join(lines).split()) == " ".join(tell_timeline(found).split())
 
 
 def test_a_line_for_each_event_below_its_day() -> None:

@@ -11,7 +11,7 @@ from swim_anyio.command.tools.info import read_info, tell_info
 from swim_anyio.command.tools.reachability import hearings, tell_reachability
 from swim_anyio.command.tools.reading import View, read_view
 from swim_anyio.command.tools.rtt import rtt_record, tell_rtt
-from swim_anyio.command.tools.survey import Survey
+from swim_anyio.command.tools.survey import NEEDED, Survey
 from swim_core import State
 from swim_core.native.wire.answers import FiguresPage
 from swim_core.native.wire.queries import What
@@ -52,7 +52,7 @@ def test_a_cut_shows_from_the_side_that_does_not_hear() -> None:
     lines = tell_reachability(found).split("\n")
     assert lines[0].startswith("me does not hear p2: dead, last heard ")
     assert lines[-2].startswith("1 of 2 members hear all others")
-    assert lines[-1] == "No answer from p3 (on other hosts tools need a key: --key-file)."
+    assert lines[-1] == f"No answer from p3. {NEEDED}"
 
 
 def test_one_that_is_unknown_or_does_not_answer_is_not_heard() -> None:
