@@ -5,7 +5,6 @@ import time
 from collections.abc import Sequence
 from typing import Any, cast
 
-import attrs
 import msgspec
 
 from swim_core import Address, Evidence, Member
@@ -146,7 +145,7 @@ def _seen(row: Row) -> Seen:
     """With the metadata that one had until it was gone, since that is what tells whom it is missed by."""
     member = as_member(row.claim)
     if row.last_metadata:
-        member = attrs.evolve(member, metadata=decode_metadata(row.last_metadata))
+        member = msgspec.structs.replace(member, metadata=decode_metadata(row.last_metadata))
     return Seen(row, member)
 
 
