@@ -82,7 +82,7 @@ class Router:
             messages.Poll: parts.watches.polled,
             messages.Join: parts.admission.asked,
             messages.JoinAck: parts.joiner.answered,
-            messages.SyncReq: parts.sync.answer,
+            messages.SyncReq: parts.sync.pages.answer,
             messages.SyncPage: parts.sync.page,
             messages.SyncPush: parts.sync.pushed,
             messages.WantClaim: parts.responder.asked_for_claim,

@@ -174,7 +174,7 @@ BUGS = (
     Bug(
         17,
         "a page boundary of a sync skips a member",
-        DISSEMINATION + "sync.py",
+        DISSEMINATION + "sync_pages.py",
         "return SyncPage(request.id, entry.phase, bitmap",
         "return SyncPage(request.id, entry.phase + 1, bitmap",
         SPREADING,

@@ -24,6 +24,7 @@ from .evidence_log import EvidenceLog
 from .false_refusals import OFTEN, FalseRefusals
 from .helper import Helper
 from .judge import Judge, Schedule
+from .kernel_tests import KernelTests
 from .letters import Letters
 from .pings import Pings
 from .prober import Prober
@@ -73,6 +74,7 @@ class Watches:
         self._letters = Letters(context, self._under_watch)
         self._helper = Helper(context, local, corrections, hearsay, health, tripwires, self._under_watch, self._letters)
         subject_pings = self._subject_pings = SubjectPings(context, pings)
+        self._kernel_tests = KernelTests(health, tripwires, subject_pings)
         self._accuser = Accuser(context, health, evidence_log, self._under_watch, self._letters, prober, subject_pings)
         self._judge = Judge(context, local, health, evidence_log, self._under_watch)
 
@@ -108,7 +110,7 @@ class Watches:
         if before is None:
             self._evidence_log.note(entry.name, "accused", now, by=accuser.short_id, detail="and asks for help")
         elif now - before < SOON:
-            self._hurry(watch, now)
+            self._kernel_tests.hurry(watch, now)
         self._run(watch, now, asker=accuser)
 
     def _begin(self, entry: Entry, since: float, now: float) -> Watch:
@@ -234,7 +236,7 @@ class Watches:
     def _weigh(self, watch: Watch, before: KernelVerdict, now: float) -> None:
         """Use what kernels reported: vote if that changed the verdict of the findings, judge, and replan."""
         if watch.findings.alarming(now):
-            self._hurry(watch, now)
+            self._kernel_tests.hurry(watch, now)
         if self._kernel(watch, now) is not before:
             self._helper.tell(watch, now)
         schedule = self._judge.schedule(watch, now)
@@ -267,13 +269,12 @@ class Watches:
         if watch.over:
             return
         if now >= watch.ping_at and self._subject_pings.in_turn(watch, now):
-            self._test(watch, now)
+            self._kernel_tests.connect(watch, now)
             self._helper.tell(watch, now)
         elif asker is not None:
             self._helper.vote(watch, asker, 0, now)
-        if watch.repeats and now >= watch.repeats[0]:
-            watch.repeats = [moment for moment in watch.repeats if moment > now]
-            self._repeat(watch, now)
+        if self._kernel_tests.repeat(watch, now) and watch.accusing:
+            self._accuser.ask_again(watch, now)
         schedule = self._judge.schedule(watch, now)
         if watch.accusing:
             self._accuser.press(watch, schedule)
@@ -281,33 +282,6 @@ class Watches:
         elif not watch.accusers:
             self._forget(watch)
         self._plan(watch, schedule)
-
-    def _test(self, watch: Watch, now: float) -> None:
-        awake = self._health.awake(now)
-        if self._tripwires.enabled and watch.findings.wants_test(now, awake):
-            watch.findings.tested = awake
-            self._tripwires.connect(watch.entry)
-
-    def _hurry(self, watch: Watch, now: float) -> None:
-        """The subject seems to have ended: soon repeat what a lost packet would delay, a few times in each watch.
-
-        There is no hurry if only a second refusal by UDP, which must come later, could settle it.
-        """
-        if watch.repeats is None and watch.findings.contact:
-            watch.repeats, watch.hurried = self._tripwires.retests(now), now
-            self._tripwires.hand_over(watch.short_id)
-
-    def _repeat(self, watch: Watch, now: float) -> None:
-        """Repeat the tests that were not refused, and the requests to helpers that don't report a refusal."""
-        findings = watch.findings
-        if findings.vetoes(watch.hurried, now):
-            return
-        if findings.lacks_udp(now):
-            self._subject_pings.send(watch, now)
-        if findings.lacks_tcp(now):
-            self._tripwires.connect(watch.entry)
-        if watch.accusing:
-            self._accuser.ask_again(watch, now)
 
     def _plan(self, watch: Watch, schedule: Schedule) -> None:
         """Look at the watch again when something is due, unless it is over."""

@@ -24,10 +24,10 @@ from swim_core.native.table.view_digest import STABLE
 from swim_core.native.wire.claim import precedence
 from swim_core.native.wire.datagram import Flags, encode_item
 from swim_core.native.wire.messages import MAX_BUCKETS, Number, PageEntry, SyncPage, SyncPush, SyncReq
-from swim_core.shared.rate_limit import RateLimit
 from swim_core.shared.timers import Timer
 
 from .broadcasts import Broadcasts
+from .sync_pages import PADDING, PAGE_OVERHEAD, Pages
 
 __all__ = ["Sync"]
 
@@ -39,12 +39,7 @@ TRIES = 3  # at least, or as many as there are sizes to try
 ONE_BUCKET = 64  # up to so many members one bucket is enough
 PUSHED_AT_ONCE = 8  # datagrams
 PUSH_GAP = 0.02  # seconds until the next few
-PAGE_OVERHEAD = 48  # bytes of a page besides its entries
-SMALLEST_ENTRY = 26  # bytes: a name of one letter, IPv4, no metadata
-STRANGERS = 20  # requests a second that are answered to senders that are not members, live or gone
-PADDING = 4  # bytes, some of which its length takes
 REQUEST_OVERHEAD, DIGEST = 40, 9  # bytes of a request besides its digests, and of each digest
-WHOLE = 1 << 64
 
 
 def bucket_count(members: int, size: int) -> int:
@@ -76,13 +71,16 @@ class _Exchange(msgspec.Struct):
 
 
 class Sync:
-    """Decides when to sync, asks, answers and pushes."""
+    """Decides when to sync, asks and pushes.
+
+    Attributes:
+        pages: answers other members' requests.
+    """
 
     def __init__(self, context: NodeContext, claims: ClaimMerger, hearsay: Hearsay, broadcasts: Broadcasts) -> None:
         self._paths = context.paths
-        self._max_pages = (
-            context.config.max_members + context.config.max_tombstones
-        )  # so that no peer can go on sending pages without end
+        # so that no peer can go on sending pages without end
+        self._max_pages = context.config.max_members + context.config.max_tombstones
         self._timers = context.timers
         self._table = context.table
         self._view_digest = context.table.view_digest
@@ -103,7 +101,7 @@ class Sync:
         self._patience = LATER
         self._patience_digest = 0
         self._pushed: list[Raw] = []
-        self._strangers = RateLimit(STRANGERS)
+        self.pages = Pages(context, broadcasts)
         self.first_done = False
         """Whether this node has once completed a sync with another member, or held the same view: from then on it
         misses no broadcast."""
@@ -269,7 +267,7 @@ class Sync:
         for index in range(count):
             if exchange.differing >> index & 1:
                 entries += [
-                    self._encode(entry)
+                    self.pages.encode(entry)
                     for entry in self._view_digest.entries(index, count)
                     if _higher(entry, exchange.shown.get(entry.name))
                 ]
@@ -285,43 +283,6 @@ class Sync:
         following = next(portions, None)
         if following is not None and peer.live:
             self._timers.at(now + PUSH_GAP, lambda at: self._push(chain([following], portions), peer, at))
-
-    # ------------------------------------------------------------------ answering
-
-    def answer(self, request: SyncReq, sender: Sender, now: float) -> None:
-        """Send the page that a request asks for. It is no larger than the request, so that forging a stranger's address
-        gains nothing, and because that size has just passed the path from this member."""
-        if sender.proven is None and not self._strangers.allow(now):
-            self._counters.drop(DropReason.RATE_LIMITED)
-            return
-        limit = self._paths.limit if sender.budget is None else min(self._paths.limit, sender.budget)
-        if request.padding and sender.budget is None:
-            self._paths.stated(sender.address, self._overhead + len(encode_item(request)) + PADDING, now)
-            limit = self._paths.size(sender.address)
-        room = limit - self._overhead - PAGE_OVERHEAD
-        if room >= SMALLEST_ENTRY or sender.budget is None:  # otherwise nothing fits, and looking is what costs
-            self._outbox.reply(self._page(request, room), sender, now)
-
-    def _page(self, request: SyncReq, room: int) -> SyncPage:
-        """The entries from the cursor on that fit; buckets after the last one are compared for the next page."""
-        count = len(request.buckets)
-        differing = 0
-        entries: list[Raw] = []
-        for index in range(request.cursor * count // WHOLE, count):
-            if self._view_digest.bucket(index, count) == request.buckets[index]:
-                continue
-            differing |= 1 << index
-            for entry in self._view_digest.entries(index, count, request.cursor):
-                encoded = self._encode(entry)
-                if len(encoded) > room:
-                    bitmap = differing.to_bytes((count + 7) // 8, "little")
-                    return SyncPage(request.id, entry.phase, bitmap, entries)  # type: ignore[arg-type]
-                room -= len(encoded)
-                entries.append(encoded)
-        return SyncPage(request.id, None, differing.to_bytes((count + 7) // 8, "little"), entries)  # type: ignore[arg-type]
-
-    def _encode(self, entry: Entry) -> Raw:
-        return encode_item(PageEntry(entry.claim, self._broadcasts.number_of(entry.short_id)))
 
     def pushed(self, push: SyncPush, sender: Sender, now: float) -> None:
         """Take the higher claims that the other side of a sync pushes back."""
