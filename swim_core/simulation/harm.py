@@ -175,6 +175,18 @@ class Harm:
             self._newcomer(awake)
             self.simulation.faults["join"] += 1
 
+    def come_and_go(self) -> None:
+        """Start a new one that leaves or crashes while it joins, or before all others have met it."""
+        if (awake := self.awake()) and len(self.simulation.processes) < self._most:
+            process = self._newcomer(awake)
+            self.simulation.faults["came and went"] += 1
+            how = self.random.choice((self.simulation.leave, self.simulation.crash, self.simulation.lose_host))
+            self.simulation.after(self.random.choice((0.01, 0.1, 1.0)) * self.random.random(), self._go, process, how)
+
+    def _go(self, process: Process, how: Callable[[Process], None]) -> None:
+        if process.running and not process.leaving:
+            how(process)
+
     def join_slowly(self) -> None:
         """The same at the end of a slow and lossy line, and with a slow start."""
         if (awake := self.awake()) and len(self.simulation.processes) < self._most:

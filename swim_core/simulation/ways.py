@@ -256,7 +256,8 @@ class SyncsLevel(_Quiet):
         answered: dict[str, int],
     ) -> None:
         cut_short = self._exchanges.get(asker) is not exchange or self.disturbances != disturbances
-        if cut_short or not (asker.running and answerer.running) or asker.paused or answerer.paused:
+        both = (asker, answerer)
+        if cut_short or any(not each.running or each.paused or each.leaving for each in both):
             self.cluster.excused["syncs"] += 1
             return
         self.cluster.judged["syncs"] += 1

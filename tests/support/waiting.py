@@ -1,11 +1,14 @@
 """Waiting for conditions, and never for a time: a busy machine is slow, and nothing else."""
 
+import threading
 import time
 from collections.abc import Callable
 
 import anyio
 
-__all__ = ["HERE", "SOON", "until", "wait_until"]
+from swim_threads.logs import log_writer
+
+__all__ = ["HERE", "SOON", "all_logged", "until", "wait_until"]
 
 HERE = ("127.0.0.1", 0)
 SOON = 40.0
@@ -25,3 +28,10 @@ async def until(condition: Callable[[], object]) -> None:
     with anyio.fail_after(SOON):
         while not condition():
             await anyio.sleep(0.001)
+
+
+def all_logged() -> None:
+    """Wait until what nodes have said so far is in the log: another thread writes it."""
+    written = threading.Event()
+    if log_writer.then(written.set):
+        assert written.wait(SOON), "nothing writes the log"

@@ -23,7 +23,7 @@ from .cluster import Agent, AgentFailed, Cluster
 
 __all__ = ["Outcome", "Teller", "run_story"]
 
-START_DEADLINE = 15.0  # seconds: twenty interpreters on two busy processors need a while
+START_DEADLINE = 15.0  # seconds for a step that starts agents: twenty interpreters on two busy processors need a while
 DEADLINE = 8.0  # for steps that take milliseconds to two seconds on an idle machine
 WHOLE = 50.0  # for everything: less than a minute, including the end of the agents
 ROTATION = 12.0  # for each pass of a rotation: files are looked at every five seconds
@@ -201,7 +201,7 @@ class _Story:
         self._announce("n3 is restarted at the same address")
         began = self._restarted = time.time()
         agent = self._cluster.start("n3", bind=address, join=self._agent("n1").address)
-        ok, text, facts = self._spread("n3 is back", "see it alive", "alive", agent, began)
+        ok, text, facts = self._spread("n3 is back", "see it alive", "alive", agent, began, within=START_DEADLINE)
         agreed = self.until(self._all_agree, DEADLINE)
         return ok and agreed, text if agreed else f"{text}; it doesn't see all", facts
 
@@ -256,14 +256,16 @@ class _Story:
         facts = {"heard": len(delays), "of": len(others), "delays": delays, "heard_twice": doubled}
         return len(delays) == len(others) and not doubled, words, facts
 
-    def _spread(self, what: str, verb: str, event: str, agent: Agent, began: float) -> Result:
+    def _spread(
+        self, what: str, verb: str, event: str, agent: Agent, began: float, *, within: float = DEADLINE
+    ) -> Result:
         """Wait until every other agent has reported ``event`` of ``agent``."""
         others = self._cluster.up(agent)
 
         def said(other: Agent) -> list[dict[str, Any]]:
             return other.said(event, member=agent.name, since=began)
 
-        self.until(lambda: all(said(other) for other in others), DEADLINE)
+        self.until(lambda: all(said(other) for other in others), within)
         delays = _delays(map(said, others), began)
         words = f"{what}: {_count(delays, others)} {verb}{_times(delays)}"
         return len(delays) == len(others), words, {"known_to": len(delays), "of": len(others), "delays": delays}

@@ -18,7 +18,7 @@ from support.fake_node import FakeConfig
 from support.inside import engine_of, socket_of
 from support.loops import on_every_loop
 from support.plain_peer import peer, received
-from support.waiting import HERE
+from support.waiting import HERE, all_logged
 from swim_anyio import AsyncNode, open_node
 from swim_core import Address, ConfigError, NotRunning, SettingsDiffer, WrongThread
 
@@ -131,6 +131,7 @@ async def test_other_settings_of_others_are_warned_of(caplog: pytest.LogCaptureF
             config.node.events.append(event)
             node.broadcast(b"")
             assert await events.get() == event
+    all_logged()
     assert "127.0.0.1:4711" in caplog.text
     assert "'probe_interval': 2.0" in caplog.text
 
@@ -140,11 +141,13 @@ async def test_listening_to_the_world_is_warned_of_and_an_address_chosen(caplog:
     with caplog.at_level(logging.INFO, "swim_anyio"):
         async with open_node(("0.0.0.0", 0), config=FakeConfig(), join="127.0.0.1:9", insecure=False) as node:
             assert node.local.address.host == "127.0.0.1"
+    all_logged()
     assert "this protocol can't be sealed: whoever reaches this port can read, join, and forge" in caplog.text
     assert "from the route to the seed" in caplog.text
     caplog.clear()
     async with open_node(HERE, config=FakeConfig()):
         pass
+    all_logged()
     assert not caplog.records
 
 
@@ -153,6 +156,7 @@ async def test_a_wildcard_waits_for_its_first_seeds_name(caplog: pytest.LogCaptu
     with caplog.at_level(logging.INFO, "swim_anyio"):
         async with open_node(("0.0.0.0", 0), config=FakeConfig(), join="localhost:9") as node:
             assert node.local.address.host == "127.0.0.1"
+    all_logged()
     assert "from the route to the seed" in caplog.text
     async with open_node(("0.0.0.0", 0), config=FakeConfig(), advertise="192.0.2.1", join="localhost:9") as node:
         assert node.local.address.host == "192.0.2.1"

@@ -8,7 +8,7 @@ from anyio.lowlevel import checkpoint
 
 from support.fake_node import FakeConfig, FakeNode
 from support.loops import on_every_loop
-from support.waiting import HERE, until
+from support.waiting import HERE, all_logged, until
 from swim_anyio import AsyncNode, open_node
 from swim_core import (
     Address,
@@ -101,6 +101,7 @@ async def test_they_may_use_the_node_and_what_they_raise_is_logged(caplog: pytes
             await until(lambda: "a listener raised an exception on MemberJoined" in caplog.text)
             tell(node, config.node, MemberDied(FRIEND))
             await until(answered.is_set)
+    all_logged()
     assert "as told" in caplog.text
 
 

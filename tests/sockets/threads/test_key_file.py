@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import pytest
 
-from support.waiting import HERE, SOON
+from support.waiting import HERE, SOON, all_logged
 from support.worlds import QUICK, WORLDS, World
 from swim_core import ConfigError, Key, KeyInvalid, Keys, KeysChanged, KeysRejected, NotSupported
 from swim_core.smudge import SmudgeConfig
@@ -162,6 +162,7 @@ def test_a_file_that_everybody_may_read_is_warned_of(path: Path, caplog: pytest.
     path.chmod(0o644)
     with open_node(HERE, config=QUICK, key_file=path):
         pass
+    all_logged()
     assert f"everybody on this host may read the key file {path}" in caplog.text
 
 
@@ -187,4 +188,5 @@ def test_that_plain_datagrams_are_taken_too_is_warned_of(
 ) -> None:
     with open_node(HERE, config=QUICK.replace(plain=plain), key_file=path):
         pass
+    all_logged()
     assert ("keys protect nothing" in caplog.text) is warned

@@ -17,7 +17,7 @@ import swim_threads
 from support.fake_node import FakeConfig
 from support.inside import group_descriptor
 from support.loops import on_every_loop
-from support.waiting import HERE, SOON
+from support.waiting import HERE, SOON, all_logged
 from support.worlds import WORLDS, World
 from swim_core import Address, Multicast, NodeCrashed
 from swim_threads.sockets.multicast import MulticastSocket
@@ -204,6 +204,7 @@ def test_where_the_group_can_not_be_had_one_warning_is_logged(world: World, capl
     b = world.open("b", join=[a])
     a.wait_for_members(2, SOON)
     b.wait_for_members(2, SOON)
+    all_logged()
     assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
         "a: no discovery by multicast: Address already in use"
     ]

@@ -18,7 +18,7 @@ import swim_threads
 from support.fake_node import GOODBYE, FakeConfig, FakeNode
 from support.inside import engine_of, sleeps_until, socket_of, wake
 from support.paths import TESTS
-from support.waiting import HERE, SOON, wait_until
+from support.waiting import HERE, SOON, all_logged, wait_until
 from swim_core import (
     Address,
     BindError,
@@ -349,6 +349,7 @@ def test_waiting_for_members_ends_with_the_node() -> None:
 def test_settings_that_differ_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     with opened() as (node, _):
         happen(node, SettingsDiffer(Address("10.0.0.1", 1), {"rings": 3}, {"rings": 4}))
+    all_logged()
     assert "the node at 10.0.0.1:1 has other settings" in caplog.text
     assert "{'rings': 3}; here: {'rings': 4}" in caplog.text
 
@@ -414,6 +415,7 @@ def test_a_listener_that_raises_is_logged_and_harms_nobody(
         assert done.wait(SOON)
         assert node.broadcast(b"the node goes on") == 1
     assert heard == [Isolated(), Reconnected()]
+    all_logged()
     assert caplog.text.count("a listener raised") == 2
     assert "Traceback" in caplog.text
     assert "this listener is broken" in caplog.text
@@ -468,6 +470,7 @@ def test_listeners_that_fall_behind_are_warned_of(caplog: pytest.LogCaptureFixtu
         go_on.set()
         assert done.wait(SOON)
     assert heard == [Isolated(), EventsLost(2), Reconnected()]
+    all_logged()
     assert "2 events were lost" in caplog.text
 
 
@@ -629,6 +632,7 @@ def test_a_node_that_fails_tells_everyone_from_the_cause(method: str, caplog: py
         pass
     assert waited == [boom]
     assert ended.value.__cause__ is boom
+    all_logged()
     assert "failed" in caplog.text
     assert "ZeroDivisionError: a bug" in caplog.text
 
@@ -648,6 +652,7 @@ def test_a_node_that_fails_over_an_intent_has_failed_for_everyone(
             act()
         assert caught.value.__cause__ is boom
     node.close()
+    all_logged()
     assert "ZeroDivisionError: a bug" in caplog.text
 
 
@@ -680,6 +685,7 @@ def test_a_wildcard_advertises_the_route_to_the_first_seed_and_says_so(caplog: p
     for seed in ("127.0.0.5:9", "localhost:9"):
         with open_node("0.0.0.0:0", join=[seed], name="wild", config=FakeConfig(), insecure=False) as node:
             assert node.local.address.host == "127.0.0.1"
+            all_logged()
             assert f"wild: advertising {node.local.address}, from the route to the seed 127." in caplog.text
     assert "this protocol can't be sealed: whoever reaches this port can read, join, and forge" in caplog.text
 
@@ -688,6 +694,7 @@ def test_loopback_is_quiet(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     with opened():
         pass
+    all_logged()
     assert caplog.text == ""
 
 

@@ -9,7 +9,7 @@ import pytest
 from support.fake_node import FakeConfig, FakeNode
 from support.inside import engine_of
 from support.names import Names
-from support.waiting import HERE, SOON, wait_until
+from support.waiting import HERE, SOON, all_logged, wait_until
 from swim_core import Address, AddressLike, BindError, ConfigError, Event, JoinAttempt, ProtocolNode
 from swim_core.keys import Keys
 from swim_threads import ThreadNode, open_node, opening
@@ -119,6 +119,7 @@ def test_a_name_that_does_not_resolve_is_retried_and_warned_of_once(
         names.wait_asked(5)
         names.known["late"] = ["127.0.0.9"]
         fake.wait_joined("127.0.0.9")
+    all_logged()
     assert caplog.text.count("the seed 'late' does not resolve") == 1
 
 
@@ -166,6 +167,7 @@ def test_join_replaces_the_seeds(names: Names) -> None:
 def test_a_seed_of_the_other_ip_version_is_warned_of(caplog: pytest.LogCaptureFixture) -> None:
     with opened("[::1]", "127.0.0.7") as (_, fake):
         assert fake.joins == [[("127.0.0.7", 9)]]
+    all_logged()
     assert "this node can't reach the seed [::1]:9" in caplog.text
 
 
