@@ -7,22 +7,23 @@ nobody: before a verdict it pings others, and one of them must have answered.
 """
 
 from collections.abc import Callable
-from math import inf
 from random import Random
 
 import msgspec
 
 from swim_core.address import Address
 from swim_core.counters import Counters
-from swim_core.events import Event, MemberPinged
+from swim_core.events import Event
 from swim_core.member import Rule
-from swim_core.shared.local_health import SEVERAL, LocalHealth
+from swim_core.shared.local_health import LocalHealth
 from swim_core.shared.timers import Timer, Timers
 
 from .codec import MemberRecord, Status, Verb
+from .doubts import SPACING, Doubts
 from .heartbeat import Heartbeat
 from .outbox import Outbox
 from .peers import Peer, Peers, customary
+from .pings import Pings
 from .push import Push
 from .roundtrips import RoundTrips
 from .status import StatusRules
@@ -30,12 +31,10 @@ from .status import StatusRules
 __all__ = ["Detector"]
 
 ASKINGS = 3  # how often each relay is asked, with the same code, which a real relay takes for one request
-SPACING = 0.06  # seconds between askings: a real relay's wait (150 ms) must not end before the next
 REFUSALS = 2
 APART = 0.03  # seconds between the first refusal and the last
 UNREACHED = 0.15  # seconds without a relay's word that make two refusals a death
 TESTS = 3  # nodes pinged at a time to learn whether this node hears at all
-FRESH = 1.0  # seconds for which a refusal confirms what others claim
 
 
 class _Inquiry(msgspec.Struct, eq=False):
@@ -52,16 +51,13 @@ class _Inquiry(msgspec.Struct, eq=False):
     timer: Timer | None = None
 
 
-class _Doubt(msgspec.Struct, eq=False):
-    """The check of what others claim about a node."""
-
-    record: MemberRecord
-    since: float
-    timer: Timer
-
-
 class Detector:
-    """Pings nodes and judges those that don't answer."""
+    """Investigates nodes that don't answer, and judges them.
+
+    Attributes:
+        pings: all pings of this node.
+        doubts: what others claim.
+    """
 
     def __init__(
         self,
@@ -88,186 +84,73 @@ class Detector:
         self._push = push
         self._timers = timers
         self._random = random
-        self._counters = counters
-        self._emit = emit
         self._health = health
-        self._on_answer = on_answer
-        self._last_answer = -inf
-        self._pings: dict[tuple[Address, int], tuple[float, Timer]] = {}
-        self._asked: dict[tuple[Address, int], Timer] = {}
         self._inquiries: dict[Address, _Inquiry] = {}
-        self._doubts: dict[Address, _Doubt] = {}
+        self.pings = Pings(
+            peers,
+            heartbeat,
+            trips,
+            outbox,
+            timers,
+            random,
+            counters,
+            emit,
+            on_answer=on_answer,
+            on_silence=self._unanswered,
+        )
+        self.doubts = Doubts(peers, heartbeat, trips, statuses, timers, self.pings)
 
     def __len__(self) -> int:
         """The nodes under investigation."""
-        return len(self._inquiries.keys() | self._doubts.keys())
+        return len(self._inquiries.keys() | self.doubts.addresses)
 
     def drop(self) -> None:
         """Forget everything that waits for an answer: this process stalled, so it heard none."""
-        for _, timer in self._pings.values():
-            timer.cancel()
-        for doubt in self._doubts.values():
-            doubt.timer.cancel()
+        self.pings.drop()
+        self.doubts.drop()
         for inquiry in self._inquiries.values():
             if inquiry.timer is not None:
                 inquiry.timer.cancel()
-        self._pings.clear()
-        self._doubts.clear()
         self._inquiries.clear()
 
-    # ------------------------------------------------------------------ pings
-
-    def ask(self, peer: Peer, now: float) -> None:
-        """Ping a node for the application, which is told the outcome."""
-        code = self.ping(peer.address, now)
-        timer = self._timers.at(now + self._trips.patience, lambda _: self._tell(peer, code, None))
-        self._asked[peer.address, code] = timer
-
-    def _tell(self, peer: Peer, code: int, round_trip: float | None) -> None:
-        timer = self._asked.pop((peer.address, code), None)
-        if timer is not None:
-            timer.cancel()
-            self._emit(MemberPinged(peer.member, round_trip))
-
-    def ping(self, address: Address, now: float, *, inquire: bool = True) -> int:
-        """Send a PING with a fresh code, which is returned. A live node of the table that doesn't answer is
-        investigated.
-
-        If ``inquire`` is false it is not: an answer is welcome, but silence says nothing about that node.
-        """
-        code = self._heartbeat.next()
-        peer = self._peers.get(address)
-        if peer is not None:
-            peer.unanswered += 1
-        timer = self._timers.at(now + self._trips.patience, lambda at: self._late(address, code, at, inquire=inquire))
-        self._pings[address, code] = (now, timer)
-        self._outbox.send(Verb.PING, code, address)
-        return code
-
-    def greet(self, now: float) -> None:
-        """Ping k(n) nodes after they are heard again: they may hold this one to be dead."""
-        live = self._peers.live
-        for address in self._random.sample(live, min(customary(len(self._peers)), len(live))):
-            self.ping(address, now)
-
-    def check(self, peer: Peer, now: float) -> None:
-        """Ping a node out of turn: its answer refutes what is claimed about it.
-
-        This happens at most once in half a timeout, whatever the reason.
-        """
-        if now - peer.checked < self._trips.patience / 2:
-            return
-        peer.checked = now
-        self.ping(peer.address, now)
-
-    def awaits(self, address: Address, code: int) -> bool:
-        """Whether an ACK would answer a ping of this node."""
-        return (address, code) in self._pings
+    # ------------------------------------------------------------------ signs of life
 
     def answered(self, address: Address, code: int, now: float) -> None:
         """Take an ACK to a ping of this node, or from a relay whose ping was answered."""
-        ping = self._pings.pop((address, code), None)
-        peer = self._peers.get(address)
-        if ping is not None:
-            sent, timer = ping
-            timer.cancel()
-            self._trips.add(now - sent)
-            self._note_answer(now)
-            if peer is not None:
-                peer.proven, peer.round_trip, peer.unanswered = True, now - sent, 0
-                self._tell(peer, code, now - sent)
+        if self.pings.answered(address, code, now):
             return
         for inquiry in list(self._inquiries.values()):
             if inquiry.code == code and address in inquiry.relays:
-                self._note_answer(now)
+                self.pings.note_answer(now)
                 self._statuses.note(inquiry.peer, "a relay reached it", now, str(address))
                 self.lives(inquiry.peer, code)
                 self._statuses.heard(inquiry.peer, code, now)
 
-    def _note_answer(self, now: float) -> None:
-        self._last_answer = now
-        self._on_answer(now)
-
-    def _late(self, address: Address, code: int, now: float, *, inquire: bool) -> None:
-        ping = self._pings.pop((address, code), None)
-        peer = self._peers.get(address)
-        if ping is None or peer is None:
-            return
-        self._counters.probes_failed += 1
-        if inquire and peer.live and peer.heard < ping[0] and not self._health.deaf:
-            self._statuses.note(peer, "ping timed out", now, f"code {code}")
-            self._inquire(peer, now)
-
     def lives(self, peer: Peer, code: int) -> bool:
         """End the investigation of a node that showed life and a code.
 
-        Only a code above the claims of others settles these, since only such a code convinces them.
-
         Returns:
-            Whether others doubted it and it settled that.
+            Whether others doubted it and that settled it (`Doubts.settle`).
         """
         self._end_inquiry(peer)
-        doubt = self._doubts.get(peer.address)
-        if doubt is None or not code or not self._heartbeat.newer(code, doubt.record.heartbeat):
-            return False
-        self._end_doubt(peer)
-        return True
+        return self.doubts.settle(peer, code)
 
     def forget(self, peer: Peer) -> None:
         """End the investigation of a node that is dead or removed."""
         self._end_inquiry(peer)
-        self._end_doubt(peer)
+        self.doubts.end(peer)
 
     def _end_inquiry(self, peer: Peer) -> None:
         inquiry = self._inquiries.pop(peer.address, None)
         if inquiry is not None and inquiry.timer is not None:
             inquiry.timer.cancel()
 
-    def _end_doubt(self, peer: Peer) -> None:
-        doubt = self._doubts.pop(peer.address, None)
-        if doubt is not None:
-            doubt.timer.cancel()
-
-    # ------------------------------------------------------------------ what others claim
-
-    def rumour(self, peer: Peer, record: MemberRecord, now: float) -> None:
-        """Check the claim that a node which seems alive is suspected or dead: it is believed if the node doesn't answer
-        in time.
-
-        A refusal by its kernel is answer enough.
-        """
-        doubt = self._doubts.get(peer.address)
-        if (doubt is not None and now - max(doubt.since, peer.heard) >= self._trips.patience) or self._was_refused(
-            peer, now
-        ):
-            self._believe(peer, record, now)
-            return
-        if doubt is None:
-            timer = self._timers.at(now + self._trips.patience, lambda at: self._unanswered(peer, at))
-            self._doubts[peer.address] = _Doubt(record, now, timer)
-            for wait in (SPACING, 2 * SPACING):
-                self._timers.at(now + wait, lambda at: self._check_again(peer, at))
-        elif record.status > doubt.record.status:
-            doubt.record = record
-        self.check(peer, now)
-
-    def _check_again(self, peer: Peer, now: float) -> None:
-        if peer.address in self._doubts:
-            self.ping(peer.address, now)
-
-    def _unanswered(self, peer: Peer, now: float) -> None:
-        """The doubt is kept, so that worse claims about the same silence need no second check."""
-        doubt = self._doubts.get(peer.address)
-        if doubt is not None and peer.heard > doubt.since:
-            del self._doubts[peer.address]  # it is alive, though it has no code that says so to the others
-        elif doubt is not None:
-            self._believe(peer, doubt.record, now)
-
-    def _believe(self, peer: Peer, record: MemberRecord, now: float) -> None:
-        if self._peers.get(peer.address) is peer and record.status > peer.status:
-            self._statuses.set(peer, Status(record.status), record.heartbeat, record.source, now)
-
     # ------------------------------------------------------------------ inquiries
+
+    def _unanswered(self, peer: Peer, code: int, sent: float, now: float) -> None:
+        if peer.live and peer.heard < sent and not self._health.deaf:
+            self._statuses.note(peer, "ping timed out", now, f"code {code}")
+            self._inquire(peer, now)
 
     def _inquire(self, peer: Peer, now: float) -> None:
         if peer.address not in self._inquiries:
@@ -297,10 +180,10 @@ class Detector:
         if inquiry.pinged != self._heartbeat.value:
             inquiry.pinged = self._heartbeat.next()
         self._outbox.send(Verb.PING, inquiry.pinged, peer.address)
-        if inquiry.askings and self._hears_nobody_since(inquiry.since):
+        if inquiry.askings and self.pings.nobody_answers_since(inquiry.since):
             others = [address for address in self._peers.live if address != peer.address]
             for address in self._random.sample(others, min(TESTS, len(others))):
-                self.ping(address, now, inquire=False)
+                self.pings.ping(address, now, inquire=False)
         if inquiry.askings < ASKINGS:
             target = MemberRecord(Status.FORWARD_TO, peer.address, inquiry.code, peer.source)
             for relay in inquiry.relays:
@@ -308,10 +191,6 @@ class Detector:
         inquiry.askings += 1
         due = min(now + SPACING, inquiry.until)
         inquiry.timer = self._timers.at(due, lambda at: self._ask(inquiry, at))
-
-    def _hears_nobody_since(self, since: float) -> bool:
-        """Whether the trouble is more likely this node's own: there are several others, and none of them answers."""
-        return len(self._peers.live) + 1 >= SEVERAL and self._last_answer < since
 
     def _refused_enough(self, inquiry: _Inquiry, now: float) -> bool:
         """Whether it was refused here twice, some time apart, and no relay has reached it."""
@@ -321,7 +200,7 @@ class Detector:
 
     def _judge(self, inquiry: _Inquiry, now: float, *, gone: bool) -> None:
         peer, own = inquiry.peer, self._heartbeat.value
-        if not gone and self._hears_nobody_since(inquiry.since):
+        if not gone and self.pings.nobody_answers_since(inquiry.since):
             self._statuses.note(peer, "nobody answers", now)
             self._inquiries.pop(peer.address, None)
             return
@@ -342,20 +221,15 @@ class Detector:
         A refused NFPING is investigated by the node that asked for it. Like an answer, a kernel's report shows that the
         path is open in both directions.
         """
-        self._note_answer(now)
+        self.pings.note_answer(now)
         if not peer.live:
             return
         self._statuses.note(peer, "refused", now, verb.name)
         peer.refused = now
-        doubt = self._doubts.get(peer.address)
-        if doubt is not None:
-            self._believe(peer, doubt.record, now)
+        self.doubts.refused(peer, now)
         if peer.live and verb is not Verb.NFPING and now - peer.checked >= self._trips.patience:
             peer.checked = now  # a kernel that refuses answers must not start a storm
             self._inquire(peer, now)
         inquiry = self._inquiries.get(peer.address)
         if inquiry is not None:
             inquiry.refused.append(now)
-
-    def _was_refused(self, peer: Peer, now: float) -> bool:
-        return peer.refused > peer.heard and now - peer.refused <= FRESH

@@ -1,47 +1,29 @@
-"""The Smudge node: it passes each input to the components concerned, and collects their output."""
+"""The Smudge node: the public face of its parts."""
 
-from collections import deque
 from collections.abc import Iterable, Mapping
-from math import inf, isfinite
+from math import isfinite
 from random import Random
 from typing import NoReturn
 
 from swim_core.address import Address, reachable
-from swim_core.counters import Counters, DropReason
+from swim_core.counters import DropReason
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError, NotRunning, NotSupported, Overloaded, PayloadTooLarge, UnknownMember
-from swim_core.events import Event, Evidence, Paused
+from swim_core.events import Event, Evidence
 from swim_core.keys import Keys
 from swim_core.member import Contact, Member, State
 from swim_core.plain_data import octets
 from swim_core.protocol import Datagram, KernelEvidence, Losses
-from swim_core.shared.isolation import isolation_began, isolation_ended
-from swim_core.shared.local_health import Limits, LocalHealth
-from swim_core.shared.timers import Timers
 from swim_core.statistics import Statistics
 from swim_core.tripwire import NO_TRIPWIRES, TripwirePlan
 
-from .broadcasts import Broadcasts
 from .codec import BroadcastRecord, verb_of
-from .detector import Detector
-from .gossip import Gossip
-from .heartbeat import Heartbeat
-from .inbox import Inbox
-from .outbox import Outbox
-from .peers import STATUSES, Peer, Peers, usable
-from .push import Push
-from .receiver import Receiver, may_broadcast
-from .relay import Relay
-from .roundtrips import RoundTrips
-from .seeds import Seeds
+from .parts import Parts
+from .peers import STATUSES, Peer, usable
+from .receiver import may_broadcast
 from .settings import SmudgeSettings
-from .status import StatusRules
-from .turns import Turns
 
 __all__ = ["SmudgeNode"]
-
-SHORTEST = 0.25  # seconds: pings wait about that long for an answer, however often they are sent
-UNREACHED = 7  # intervals within which the others consider a node dead that they don't hear
 
 
 class SmudgeNode:
@@ -76,49 +58,19 @@ class SmudgeNode:
             raise ConfigError(f"{local} is not an address that other nodes could send to")
         self._config = config
         self._started = now
-        self._start_ms = unix_ms - now * 1000
         self._left = False
-        self._events: deque[Event] = deque()
         self._index = unix_ms & 0xFFFF_FFFF
-        self._multicast: Multicast | None = None
-        random = Random(int.from_bytes(entropy, "big"))
-        self._counters = counters = Counters()
-        self._timers = timers = Timers()
-        self._peers = peers = Peers(config.max_members)
-        self._heartbeat = heartbeat = Heartbeat(unix_ms)
-        self._trips = RoundTrips(config)
-        self._inbox = Inbox(local, config, counters, lambda address: peers.get(address) is not None)
-        usual = max(config.interval, SHORTEST)
-        limits = Limits(usual, max(0.25 * config.interval, 0.25), UNREACHED * usual)
-        self._health = health = LocalHealth(limits, counters, now, timers, on_pause=self._paused)
-        self._gossip = gossip = Gossip(peers, random)
-        self._broadcasts = Broadcasts(peers, config.interval)
-        self._outbox = outbox = Outbox(local, peers, gossip, self._broadcasts, counters)
-        self._push = push = Push(peers, gossip, self._broadcasts, outbox, timers, random)
-        emit = self._events.append
-        self._statuses = statuses = StatusRules(local, peers, heartbeat, gossip, push, counters, emit, self._wall_ms)
-        self._detector = detector = Detector(
-            local,
-            peers,
-            heartbeat,
-            self._trips,
-            statuses,
-            outbox,
-            push,
-            timers,
-            random,
-            counters,
-            emit,
-            health,
-            self._answered,
-        )
-        relay = Relay(local, heartbeat, outbox, timers, counters)
-        self._receiver = Receiver(
-            local, peers, heartbeat, statuses, detector, relay, self._broadcasts, outbox, push, counters, emit
-        )
-        self._turns = Turns(local, peers, heartbeat, detector, statuses)
-        self._seeds = Seeds(local, peers, detector, timers, random, emit)
-        timers.at(now, self._turn)
+        self._parts = parts = Parts(local, config, now, Random(int.from_bytes(entropy, "big")), unix_ms)
+        self._counters = parts.counters
+        self._timers = parts.timers
+        self._events = parts.events
+        self._peers = parts.peers
+        self._health = parts.health
+        self._inbox = parts.inbox
+        self._outbox = parts.outbox
+        self._receiver = parts.receiver
+        self._statuses = parts.statuses
+        self._broadcasts = parts.broadcasts
 
     # ------------------------------------------------------------------ inputs
 
@@ -140,7 +92,7 @@ class SmudgeNode:
             sender, message = opened
             peer = self._receiver.hear(sender, message.code, now)
             if peer is not None and not peer.proven:
-                self._detector.check(peer, now)
+                self._parts.pings.check(peer, now)
 
     def feed_evidence(
         self, kind: KernelEvidence, destination: Address | tuple[str, int], quoted: bytes = b"", *, now: float
@@ -155,7 +107,7 @@ class SmudgeNode:
         if self._left or kind is not KernelEvidence.REFUSED_UDP or peer is None:
             return
         if any(quoted.startswith(header) for header in peer.headers):
-            self._detector.refused(peer, verb_of(quoted), now)
+            self._parts.detector.refused(peer, verb_of(quoted), now)
         else:
             self._counters.drop(DropReason.FORGED_EVIDENCE)
 
@@ -176,15 +128,12 @@ class SmudgeNode:
         """
         self._check_running()
         seeds = [reachable(address) for address in addresses]
-        self._seeds.join([seed for seed in seeds if usable(seed, self._ipv6)], self._advance(now))
+        self._parts.seeds.join([seed for seed in seeds if usable(seed, self._ipv6)], self._advance(now))
 
     def discover(self, multicast: Multicast, *, now: float) -> None:
         """Announce this node to a multicast group; see `ProtocolNode.discover`."""
         self._check_running()
-        started = self._multicast is not None
-        self._multicast = multicast
-        if not started:
-            self._timers.at(self._advance(now), self._announce)
+        self._parts.announce_to(multicast, self._advance(now))
 
     def enable_tripwires(self, *, now: float) -> None:
         """Has no effect, since this protocol has no tripwires."""
@@ -213,7 +162,7 @@ class SmudgeNode:
         self._index = (self._index + 1) & 0xFFFF_FFFF
         self._counters.broadcasts_sent += 1
         record = BroadcastRecord(self._local, self._index, payload)
-        self._push.broadcast(record, (self._local,), now)
+        self._parts.push.broadcast(record, (self._local,), now)
         return self._index
 
     def send(self, to: str | Member, payload: bytes, *, now: float) -> NoReturn:
@@ -244,21 +193,20 @@ class SmudgeNode:
         """Fall silent: this protocol has no goodbye, so the others find out by themselves."""
         self._advance(now)
         self._left = True
-        self._outbox.clear()
-        self._timers.clear()
+        self._parts.silence()
 
     def ping(self, name: str, *, now: float) -> None:
         """Ping one member now; see `ProtocolNode.ping`."""
         self._check_running()
         peer = self._named(name)
-        self._detector.ask(peer, self._advance(now))
+        self._parts.pings.ask(peer, self._advance(now))
 
     def remove(self, name: str, *, now: float) -> None:
         """Forget a member, on this node only; see `ProtocolNode.remove`."""
         self._check_running()
         peer = self._named(name)
         self._advance(now)
-        self._detector.forget(peer)
+        self._parts.detector.forget(peer)
         self._statuses.remove(peer)
 
     def force_leave(self, name: str, *, now: float) -> NoReturn:
@@ -271,7 +219,7 @@ class SmudgeNode:
         if state not in STATUSES:
             raise ConfigError(f"Smudge's members are ALIVE, SUSPECT or DEAD, not {state!r}")
         peer = self._named(name)
-        self._statuses.set(peer, STATUSES[state], self._heartbeat.value, self._local, self._advance(now))
+        self._statuses.set(peer, STATUSES[state], self._parts.heartbeat.value, self._local, self._advance(now))
 
     def set_keys(self, keys: Keys, *, now: float) -> NoReturn:
         """Not supported by this protocol; see `ProtocolNode.set_keys`."""
@@ -341,66 +289,13 @@ class SmudgeNode:
 
     def statistics(self) -> Statistics:
         """A snapshot of counters and sizes; ``cluster_time`` is the wall clock."""
-        states = dict.fromkeys((State.ALIVE, State.SUSPECT, State.DEAD), 0)
-        for peer in self._peers:
-            states[peer.member.state] += 1
-        states[State.ALIVE] += 1
-        return Statistics(
-            **self._counters.snapshot(),
-            members=states,
-            deaf=self._health.deaf,
-            isolated=self._health.isolated,
-            superseded=False,
-            seeds=len(self._seeds.addresses),
-            seeds_unanswered=len(self._seeds.unanswered),
-            watches=len(self._detector),
-            pending=len(self._gossip),
-            retained_broadcasts=len(self._broadcasts),
-            round_trips=self._trips.samples.histogram,
-            rtt_p50=self._trips.samples.quantile(0.5),
-            rtt_p99=self._trips.samples.quantile(0.99),
-            cluster_time=self._wall_ms(self._health.seen),
-        )
+        return self._parts.statistics()
 
     # ------------------------------------------------------------------ time
 
     def _advance(self, now: float) -> float:
         """Note the time. A late tick means that this process stalled, for which it accuses nobody."""
         return self._health.advance(now)
-
-    def _paused(self, seconds: float) -> None:
-        self._detector.drop()
-        if seconds > self._health.long_pause:
-            self._events.append(Paused(seconds))
-
-    def _answered(self, now: float) -> None:
-        """A node answered this one, so both directions work."""
-        self._health.hear(now)
-        if self._health.isolated:
-            _, alone = self._health.reconnect()
-            self._events += isolation_ended(alone, self._others())
-            self._detector.greet(now)
-
-    def _others(self) -> list[Member]:
-        return [peer.member for peer in self._peers if peer.live]
-
-    def _wall_ms(self, now: float) -> int:
-        return max(0, int(self._start_ms + now * 1000))
-
-    def _turn(self, now: float) -> None:
-        self._timers.at(now + self._config.interval, self._turn)
-        self._broadcasts.expire(now)
-        if self._health.check(len(self._peers.live) + 1, now):
-            others, time = self._others(), self._wall_ms(now)
-            self._events += isolation_began(str(self._local), self._health.alone, others, time)
-        self._turns.take(now)
-
-    def _announce(self, now: float) -> None:
-        if self._multicast is None:
-            return
-        self._outbox.announce(self._config.cluster_name, self._heartbeat.value, self._multicast.group_for(self._local))
-        if self._multicast.interval < inf:
-            self._timers.at(now + self._multicast.interval, self._announce)
 
     # ------------------------------------------------------------------ help
 

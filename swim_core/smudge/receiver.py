@@ -55,6 +55,8 @@ class Receiver:
         self._heartbeat = heartbeat
         self._statuses = statuses
         self._detector = detector
+        self._pings = detector.pings
+        self._doubts = detector.doubts
         self._relay = relay
         self._broadcasts = broadcasts
         self._outbox = outbox
@@ -68,7 +70,7 @@ class Receiver:
         """A datagram of a node, in the order that real nodes keep: its sender, its records, its broadcast, its verb."""
         known = self._peers.get(sender)
         newcomer = known is None or not known.live  # one that restarted is still held to be dead
-        proven = (known is not None and known.proven) or self._detector.awaits(sender, message.code)
+        proven = (known is not None and known.proven) or self._pings.awaits(sender, message.code)
         if message.code:
             self._heartbeat.follow(message.code - 1, sender, proven=proven, now=now)
         peer = self.hear(sender, message.code, now)
@@ -105,7 +107,7 @@ class Receiver:
         if doubted:
             self._statuses.dispute(peer, now)
         if peer.status is not Status.ALIVE:  # started anew, with codes below the claim against it
-            self._detector.check(peer, now)
+            self._pings.check(peer, now)
         return peer
 
     def _make_room(self) -> None:
@@ -133,7 +135,7 @@ class Receiver:
         if not self._heartbeat.follow(record.heartbeat, sender, proven=proven, now=now):
             self._counters.drop(DropReason.TIME_JUMP)
             if peer is not None and peer.live and record.status != Status.ALIVE:
-                self._detector.check(peer, now)  # good enough as a hint, since codes of real nodes follow any forger's
+                self._pings.check(peer, now)  # good enough as a hint, since codes of real nodes follow any forger's
             return
         if record.address == self._local:
             self._object(record, sender, now)
@@ -150,9 +152,9 @@ class Receiver:
         elif record.status > peer.status and (
             record.heartbeat == peer.heartbeat or newer(record.heartbeat, peer.heartbeat)
         ):
-            self._detector.rumour(peer, record, now)
+            self._doubts.told(peer, record, now)
         elif record.status == Status.SUSPECTED and not peer.live and newer(record.heartbeat, peer.heartbeat):
-            self._detector.check(peer, now)  # somebody saw it alive since it was held to be dead
+            self._pings.check(peer, now)  # somebody saw it alive since it was held to be dead
 
     def _object(self, record: MemberRecord, sender: Address, now: float) -> None:
         """Answer a claim about this node itself with a code above the claim, which shows believers that this node is
@@ -162,7 +164,7 @@ class Receiver:
             accuser = self._peers.get(record.source) if record.source is not None else None
             accuser = accuser or self._peers.get(sender)
             if accuser is not None:
-                self._detector.check(accuser, now)
+                self._pings.check(accuser, now)
 
     def _deliver(self, record: BroadcastRecord, sender: Address, now: float) -> None:
         """Take a broadcast, which may be a copy or an invalid one."""

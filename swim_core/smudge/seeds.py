@@ -9,8 +9,8 @@ from swim_core.address import Address
 from swim_core.events import Event, JoinAttempt
 from swim_core.shared.timers import Timer, Timers
 
-from .detector import Detector
 from .peers import Peers
+from .pings import Pings
 
 __all__ = ["Seeds"]
 
@@ -33,14 +33,14 @@ class Seeds:
         self,
         local: Address,
         peers: Peers,
-        detector: Detector,
+        pings: Pings,
         timers: Timers,
         random: Random,
         emit: Callable[[Event], None],
     ) -> None:
         self._local = local
         self._peers = peers
-        self._detector = detector
+        self._pings = pings
         self._timers = timers
         self._random = random
         self._emit = emit
@@ -86,7 +86,7 @@ class Seeds:
             if seed.due > now:
                 continue
             if self._wanted(address):
-                self._detector.ping(address, now)
+                self._pings.ping(address, now)
                 seed.asked_since = seed.asked_since if seed.asked else now
                 seed.asked += 1
                 seed.due = now + seed.backoff * self._random.uniform(0.75, 1.25)

@@ -43,7 +43,7 @@ class Turns:
         if self._circle:
             here = sum(address < self._local for address in self._circle)
             self._place += 1
-            self._detector.ping(self._circle[(here + self._place) % len(self._circle)], now)
+            self._detector.pings.ping(self._circle[(here + self._place) % len(self._circle)], now)
 
     def _visit_dead(self, now: float) -> None:
         for peer in [peer for peer in self._peers if not peer.live]:
@@ -56,4 +56,4 @@ class Turns:
                 self._statuses.remove(peer)
             else:
                 peer.countdown = 2**peer.retry
-                self._detector.ping(peer.address, now)
+                self._detector.pings.ping(peer.address, now)

@@ -12,6 +12,8 @@ from swim_anyio.engine import Engine as LoopEngine
 from swim_anyio.threaded import ThreadedEngine
 from swim_core import Node, ProtocolNode
 from swim_core.native.parts import Parts
+from swim_core.smudge import SmudgeNode
+from swim_core.smudge.parts import Parts as SmudgeParts
 from swim_threads import ThreadNode
 from swim_threads.driver import Driver
 from swim_threads.engine import Engine
@@ -24,6 +26,7 @@ __all__ = [
     "parts_of",
     "protocol_thread",
     "sleeps_until",
+    "smudge_parts_of",
     "socket_of",
     "thread_engine_of",
     "tripwires_of",
@@ -34,6 +37,12 @@ __all__ = [
 def parts_of(node: ProtocolNode) -> Parts:
     """The parts of a node, which must be a native one."""
     assert isinstance(node, Node)
+    return node._parts
+
+
+def smudge_parts_of(node: ProtocolNode) -> SmudgeParts:
+    """The same of a node that speaks Smudge's protocol."""
+    assert isinstance(node, SmudgeNode)
     return node._parts
 
 

@@ -2,13 +2,13 @@
 
 from msgspec import Raw
 
+from swim_core.counters import DropReason
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.table.entry import Entry
 from swim_core.native.wire.datagram import encode_item
 from swim_core.native.wire.messages import PageEntry, SyncPage, SyncReq
 from swim_core.shared.rate_limit import RateLimit
-from swim_core.statistics import DropReason
 
 from .broadcasts import Broadcasts
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.inside import smudge_parts_of
 from support.smudge_forger import FAR, FORGERIES, NEAR_TOP
 from support.smudge_hand import ME, PORT, Hand, at, ping, pingreq, record
 from swim_core import Address, DropReason, MemberDied, MemberRecovered, MemberSuspected, State
@@ -102,7 +103,7 @@ def test_three_witnesses_move_it_to_the_least_of_them_and_not_beyond_where_a_nod
 def test_at_the_top_the_counter_begins_again_and_detection_goes_on() -> None:
     """As a real node's does, save that 0 is left out: with it, news in passing would look like an answer."""
     hand = Hand(knows=5)
-    counter = hand.node._heartbeat
+    counter = smudge_parts_of(hand.node).heartbeat
     for left in (2, 7, 12):
         counter.value = TOP - left
         hand.node.set_state(str(at(5)), State.DEAD, now=hand.now)
@@ -118,7 +119,7 @@ def test_at_the_top_the_counter_begins_again_and_detection_goes_on() -> None:
 
 def test_news_from_before_the_top_is_old_and_from_after_it_new() -> None:
     hand = Hand(knows=4)
-    counter = hand.node._heartbeat
+    counter = smudge_parts_of(hand.node).heartbeat
     counter.value = TOP - 1
     hand.node.set_state(str(at(3)), State.DEAD, now=hand.now)
     counter.next()
@@ -136,7 +137,10 @@ def test_an_answer_to_an_own_ping_is_no_relays_word() -> None:
     while not hand.of(Verb.PINGREQ, at(3)):
         hand.run(0.05)
     code = hand.of(Verb.PINGREQ, at(3))[-1].code
-    hand.node._detector._pings[at(3), code] = (hand.now, hand.node._timers.at(hand.now + 9.0, lambda _: None))
+    smudge_parts_of(hand.node).heartbeat.value = code - 1
+    hand.node.ping(str(at(3)), now=hand.now)
+    hand.drain()
+    assert hand.of(Verb.PING, at(3))[-1].code == code
     hand.feed(at(3), Message(Verb.ACK, PORT, code))
     evidence = hand.node.explain(str(at(2)))
     assert evidence is not None
