@@ -1,28 +1,24 @@
 """A cluster of nodes in virtual time: starts it, runs it, looks at it, replays it."""
 
-import gc
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from random import Random
-from types import TracebackType
-from typing import Any, Protocol, Self, cast
+from typing import cast
 
 from swim_core.address import Address, canonical
 from swim_core.keys import Keys
 from swim_core.member import Member
 from swim_core.native.config import Config
-from swim_core.native.table.formed_cluster import FormedCluster
 from swim_core.protocol import AddressLike, ProtocolConfig
 
 from .application import Program
+from .formed import CanAdopt, formed_by, without_collections
 from .link import Link
 from .network import Network
 from .observer import Observer
 from .process import Hooks, Process, SimulationError, Stop
-from .shared import SharedCluster
-from .timeline import Timeline
 from .tripwires import Wires
+from .virtual_time import VirtualTime
 
 __all__ = ["Cluster", "Label", "identity"]
 
@@ -33,20 +29,11 @@ SEEDS = 3  # how many others a member of a cluster that starts formed knows as s
 Label = str | Process
 
 
-class _CanAdopt(Protocol):
-    def formed_cluster(self, members: Iterable[Member]) -> Any:
-        """Make what `adopt` takes, once for all nodes."""
-
-    def adopt(self, formed: Any, *, now: float) -> None:
-        """Take over the members of a formed cluster as if long known, without events about them."""
-
-
-class Cluster:
+class Cluster(VirtualTime):
     """Any number of nodes, of any protocol, on one simulated network.
 
     Time is virtual: `run_for` and similar methods jump from one event to the next. Everything random comes from
     ``seed``, so a run is a function of the seed and of the calls made; `digest` shows whether two runs were the same.
-    Exceptions that leave a run, or a ``with`` block around it, carry the seed in a note.
 
     Attributes:
         seed: the seed that it was made with.
@@ -57,7 +44,6 @@ class Cluster:
         faults: how often each kind of fault happened, and how often members left.
         judged: how often observers judged what they watch, by kind.
         excused: how often they did not, because a disturbance excuses it.
-        replay: how to repeat this run, for failure messages.
     """
 
     def __init__(
@@ -83,17 +69,16 @@ class Cluster:
             keys: of all nodes, which then seal what they say, as real ones do; costs a third more time.
             tripwires: let nodes whose settings say so keep TCP connections too, as the adapters do; costs a little.
         """
+        super().__init__(replay=f"Simulation(seed={seed!r})")
         self.seed = seed
         self.config: ProtocolConfig = config or Config.lan()
         self.application = application
         self.keys = keys
-        self._timeline = Timeline()
         self.network: Network = Network(seed, link=link, timeline=self._timeline)
         self.processes: dict[str, Process] = {}
         self.faults: Counter[str] = Counter()
         self.judged: Counter[str] = Counter()
         self.excused: Counter[str] = Counter()
-        self.replay: str = f"Simulation(seed={seed!r})"
         self._hooks = Hooks()
         self.wires: Wires | None = Wires(self) if tripwires else None
         """The TCP connections of all processes; None if nodes do without."""
@@ -105,26 +90,7 @@ class Cluster:
         self._by_name: dict[str, dict[Process, None]] = {}
         self._hosts = 0
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is not None:
-            self._sign(error)
-
     # views
-
-    @property
-    def now(self) -> float:
-        """Virtual time in seconds since the start."""
-        return self._timeline.now
-
-    @property
-    def steps(self) -> int:
-        """How many events have happened: arrivals, ticks, wakes, and calls scheduled by hand."""
-        return self._timeline.steps
 
     @property
     def digest(self) -> str:
@@ -170,46 +136,6 @@ class Cluster:
             observer.attach(self._hooks)
             for process in self.running():
                 observer.on_start(process)
-
-    # running
-
-    def step(self) -> bool:
-        """Process the next event, however far away; False if there is none."""
-        with self._signed():
-            return self._timeline.step()
-
-    def run_for(self, seconds: float) -> None:
-        """Let virtual time pass."""
-        with self._signed():
-            self._timeline.run_to(self.now + seconds)
-
-    def run_until(self, predicate: Callable[[], bool], limit: float = 60.0, every: float = 0.01) -> float:
-        """Let virtual time pass until ``predicate()`` is true; returns how long that took, in seconds.
-
-        Args:
-            predicate: asked at once, and then every ``every`` seconds: ask of recorded events for exact times.
-            limit: seconds.
-            every: seconds.
-
-        Raises:
-            TimeoutError: if it is not true within ``limit``.
-        """
-        start = self.now
-        end = start + limit  # compared directly: by a rounding error, now - start might never reach limit
-        with self._signed():
-            while not predicate():
-                if self.now >= end:
-                    raise TimeoutError(f"not within {limit} s: {getattr(predicate, '__qualname__', predicate)}")
-                self._timeline.run_to(min(self.now + every, end))
-        return self.now - start
-
-    def at(self, time: float, call: Callable[..., object], *arguments: Any) -> None:
-        """Schedule ``call(*arguments)`` for a virtual time, for example a fault of a script."""
-        self._timeline.at(time, call, *arguments)
-
-    def after(self, seconds: float, call: Callable[..., object], *arguments: Any) -> None:
-        """Schedule ``call(*arguments)`` for that much later."""
-        self._timeline.at(self.now + seconds, call, *arguments)
 
     def calm(self) -> None:
         """Tell the observers that from now on everything must hold that must hold in the end (`Observer.on_calm`)."""
@@ -327,20 +253,16 @@ class Cluster:
         Raises:
             SimulationError: if the protocol's nodes have no such methods.
         """
-        with _without_collections():
+        with without_collections():
             return self._start_formed(count)
 
     def _start_formed(self, count: int) -> list[Process]:
         processes = [self._start(name, name, None, (), self.config, None, self.keys) for name in self._names(count)]
         if not processes:
             return processes
-        if not hasattr(processes[0].node, "adopt"):
-            raise SimulationError("nodes of this protocol can't start formed: use form()")
-        formed = cast(_CanAdopt, processes[0].node).formed_cluster(process.node.local for process in processes)
-        if isinstance(formed, FormedCluster):
-            formed = SharedCluster(formed)
+        formed = formed_by(processes)
         for process in processes:
-            process.do(lambda node, now: cast(_CanAdopt, node).adopt(formed, now=now))
+            process.do(lambda node, now: cast(CanAdopt, node).adopt(formed, now=now))
             self._run_program(process, self.application)
             process.seeds = tuple(p.address for p in processes[: SEEDS + 1] if p is not process)[:SEEDS]
             process.do(lambda node, now, seeds=process.seeds: node.join(seeds, now=now))  # type: ignore[misc]
@@ -387,33 +309,6 @@ class Cluster:
     def _on_left(self, process: Process) -> None:
         self.network.close(process.address)
         self._ended(process, Stop.LEFT)
-
-    # replay
-
-    @contextmanager
-    def _signed(self) -> Any:
-        try:
-            yield
-        except BaseException as error:
-            self._sign(error)
-            raise
-
-    def _sign(self, error: BaseException) -> None:
-        note = f"at {self.now:.6f} s of virtual time; replay: {self.replay}"
-        if note not in getattr(error, "__notes__", ()):
-            error.add_note(note)
-
-
-@contextmanager
-def _without_collections() -> Iterator[None]:
-    """Keep Python from searching a million new objects for garbage repeatedly, which would take most of the time."""
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def identity(member: Member) -> tuple[str, int, int]:
