@@ -58,6 +58,12 @@ class Stage:
         """Have a node tell its application something."""
         self.processes[number].do(lambda node, now: cast(RecordingNode, node).told.extend(events))
 
+    def spread(self, *numbers: int) -> None:
+        """Have node 0 broadcast, and these nodes get it."""
+        self.simulation.broadcast("node-0", b"news")
+        for number in numbers:
+            self.tell(number, self.received(0, 1, b"news"))
+
     def died(self, number: int, accuser: int = 0, age: float = 0.0) -> MemberDied:
         """By a verdict of so many seconds ago."""
         verdict = START_MS + round(1000 * (self.simulation.now - age))
@@ -329,22 +335,17 @@ class TestDeliveredToAll:
         stage.simulation.run_for(10.0)
         return stage
 
-    def spread(self, stage: Stage, *numbers: int) -> None:
-        stage.simulation.broadcast("node-0", b"news")
-        for number in numbers:
-            stage.tell(number, stage.received(0, 1, b"news"))
-
     def test_one_that_never_got_it_is_found(self, stage: Stage) -> None:
-        self.spread(stage, 1, 2, 3)
+        stage.spread(1, 2, 3)
         with pytest.raises(InvariantViolated, match="node-4 never got broadcast 1 of node-0"):
             stage.simulation.calm()
 
     def test_all_that_got_it_satisfy_it(self, stage: Stage) -> None:
-        self.spread(stage, 1, 2, 3, 4)
+        stage.spread(1, 2, 3, 4)
         stage.simulation.calm()
 
     def test_a_stall_is_no_excuse(self, stage: Stage) -> None:
-        self.spread(stage, 1, 2, 3)
+        stage.spread(1, 2, 3)
         stage.simulation.pause("node-4", 3.0)
         stage.simulation.run_for(4.0)
         with pytest.raises(InvariantViolated):
@@ -363,7 +364,7 @@ class TestDeliveredToAll:
     def test_who_was_not_connected_all_the_time_is_excused(
         self, stage: Stage, excuse: Callable[[Simulation], object]
     ) -> None:
-        self.spread(stage, 1, 2, 3)
+        stage.spread(1, 2, 3)
         stage.simulation.run_for(1.0)
         excuse(stage.simulation)
         stage.simulation.run_for(1.0)
@@ -371,14 +372,14 @@ class TestDeliveredToAll:
         stage.simulation.calm()
 
     def test_who_was_declared_dead_is_excused(self, stage: Stage) -> None:
-        self.spread(stage, 1, 2, 3)
+        stage.spread(1, 2, 3)
         stage.tell(2, stage.died(4))
         stage.simulation.calm()
 
     def test_what_was_sent_before_the_first_sync_need_not_come(self, stage: Stage) -> None:
         stage.tell(4, MemberJoined(stage.node(0).itself))
         stage.simulation.run_for(2.0)
-        self.spread(stage, 1, 2, 3)
+        stage.spread(1, 2, 3)
         stage.simulation.calm()
         stage.simulation.run_for(1.5)
         stage.simulation.broadcast("node-0", b"more")
@@ -394,14 +395,14 @@ class TestDeliveredToAll:
         stage = Stage()
         stage.simulation.watch(DeliveredToAll(stage.simulation, stage.obstructions, lossless=lossless))
         stage.simulation.run_for(10.0)
-        self.spread(stage, 1, 2, 3)
+        stage.spread(1, 2, 3)
         stage.tell(4, BroadcastsLost(stage.received(0, 1, b"").origin, count))
         with pytest.raises(InvariantViolated) if found else nullcontext():
             stage.simulation.calm()
 
     def test_who_was_not_known_is_not_waited_for(self, stage: Stage) -> None:
         stage.forget(0, stage.processes[4])
-        self.spread(stage, 1, 2, 3)
+        stage.spread(1, 2, 3)
         stage.simulation.calm()
 
 
@@ -461,14 +462,9 @@ class TestNothingMissedUnsaid:
         stage.simulation.run_for(10.0)
         return stage
 
-    def spread(self, stage: Stage, *numbers: int) -> None:
-        stage.simulation.broadcast("node-0", b"news")
-        for number in numbers:
-            stage.tell(number, stage.received(0, 1, b"news"))
-
     def test_a_cut_is_no_excuse(self, stage: Stage) -> None:
         stage.simulation.partition(["node-4"])
-        self.spread(stage, 1, 2, 3)
+        stage.spread(1, 2, 3)
         stage.simulation.run_for(1.0)
         stage.simulation.heal()
         stage.simulation.run_for(4.9)
@@ -476,19 +472,19 @@ class TestNothingMissedUnsaid:
             stage.simulation.run_for(0.2)
 
     def test_nor_is_that_it_was_declared_dead(self, stage: Stage) -> None:
-        self.spread(stage, 1, 2, 3)
+        stage.spread(1, 2, 3)
         stage.tell(2, stage.died(4))
         with pytest.raises(InvariantViolated, match="node-4 missed"):
             stage.simulation.calm()
 
     def test_what_was_told_lost_was_not_missed_unsaid(self, stage: Stage) -> None:
-        self.spread(stage, 1, 2, 3)
+        stage.spread(1, 2, 3)
         stage.tell(4, BroadcastsLost(stage.received(0, 1, b"").origin, 1))
         stage.simulation.calm()
 
     @pytest.mark.parametrize(("held", "found"), [(True, True), (False, False)])
     def test_of_an_origin_that_ended_what_others_hold_must_come(self, stage: Stage, held: bool, found: bool) -> None:
-        self.spread(stage, *([1, 2, 3] if held else []))
+        stage.spread(*([1, 2, 3] if held else []))
         stage.simulation.crash("node-0")
         with pytest.raises(InvariantViolated, match="node-4 missed") if found else nullcontext():
             stage.simulation.calm()
@@ -516,12 +512,12 @@ class TestNothingMissedUnsaid:
             stage.simulation.calm()
 
     def test_who_has_its_name_back_begins_anew(self, stage: Stage) -> None:
-        self.spread(stage, 1, 2, 3)
+        stage.spread(1, 2, 3)
         stage.tell(4, NameRegained(stage.node(4).itself))
         stage.simulation.calm()
 
     def test_what_was_made_before_it_came_need_not_come_and_is_counted(self, stage: Stage) -> None:
-        self.spread(stage, 1, 2, 3)
+        stage.spread(1, 2, 3)
         stage.simulation.crash("node-4")
         stage.simulation.restart("node-4")
         stage.simulation.calm()

@@ -3,7 +3,7 @@
 import pytest
 
 from support.smudge_clusters import CONFIG, I, cluster, delays, flaps
-from support.smudge_hostile import AcksOnly, HostileConfig, PingsOnly, RelaysNothing, SendsRubbish
+from support.smudge_hostile import AcksOnly, PingsOnly, RelaysNothing, SendsRubbish
 from support.smudge_original import OriginalConfig, OriginalNode
 from swim_core import MemberDied, ProtocolConfig
 from swim_core.simulation import Simulation
@@ -120,7 +120,7 @@ def test_what_real_nodes_claim_falsely_under_loss_is_not_believed(seed: int) -> 
 
 @pytest.mark.parametrize("kind", [AcksOnly, PingsOnly, RelaysNothing, SendsRubbish])
 def test_bad_peers_change_nothing_for_the_others(kind: type[OriginalNode]) -> None:
-    with cluster(1, [CONFIG, CONFIG, CONFIG, CONFIG, HostileConfig(kind)]) as simulation:
+    with cluster(1, [CONFIG, CONFIG, CONFIG, CONFIG, OriginalConfig(kind=kind)]) as simulation:
         simulation.run_for(20.0)
         healthy = ours(simulation)
         bad = [process.name for process in simulation.processes.values() if process.name not in healthy]
@@ -139,6 +139,6 @@ def test_bad_peers_change_nothing_for_the_others(kind: type[OriginalNode]) -> No
 
 def test_peers_that_only_ack_or_relay_nothing_stay_alive_themselves() -> None:
     for kind in (AcksOnly, RelaysNothing):
-        with cluster(1, [CONFIG, CONFIG, CONFIG, HostileConfig(kind)]) as simulation:
+        with cluster(1, [CONFIG, CONFIG, CONFIG, OriginalConfig(kind=kind)]) as simulation:
             simulation.run_for(20.0)
             assert not flaps(simulation)

@@ -4,7 +4,7 @@ import pytest
 
 from support.smudge_clusters import CONFIG, I, cluster, formed
 from support.smudge_forger import FORGERIES, NEAR_TOP
-from support.smudge_hostile import Front, HostileConfig
+from support.smudge_hostile import Front
 from support.smudge_original import OriginalConfig, OriginalNode
 from swim_core import Address, MemberDied, ProtocolConfig
 from swim_core.simulation import Process, Simulation
@@ -58,7 +58,7 @@ def test_among_our_own(forgery: str, member: bool) -> None:
 @pytest.mark.parametrize("ours", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_beside_real_nodes_which_learn_nothing_of_it(forgery: str, member: bool, ours: int) -> None:
     """The forger speaks to nodes of ours alone: what it says must not get beyond them."""
-    kinds: list[ProtocolConfig] = [OriginalConfig()] * (5 - ours) + [HostileConfig(Front)] + [CONFIG] * ours
+    kinds: list[ProtocolConfig] = [OriginalConfig()] * (5 - ours) + [OriginalConfig(kind=Front)] + [CONFIG] * ours
     with cluster(1, kinds) as simulation:
         forger = simulation.process(f"node-{5 - ours}").address if member else STRANGER
         forge(simulation, forgery, forger, [p for p in simulation.running() if p.config is CONFIG])

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any, TypeVar
 
-from support.inside import socket_of
+from support.inside import engine_of, socket_of
 from support.waiting import SOON
 from swim_core import (
     Contact,
@@ -94,7 +94,7 @@ class DrivenNode:
 
     def ping(self, name: str) -> float | None:
         events = self.subscribe()
-        self.do(lambda: self.driver._engine.act(lambda node, now: node.ping(name, now=now)))
+        self.do(lambda: engine_of(self.driver).act(lambda node, now: node.ping(name, now=now)))
         while not isinstance(event := events.get(SOON), MemberPinged):
             pass
         return event.round_trip
@@ -161,7 +161,7 @@ class DrivenSubscription:
 
     def __init__(self, node: DrivenNode, *, current: bool) -> None:
         self._node = node
-        self._queue = EventQueue(node.driver._engine.event_buffer)
+        self._queue = EventQueue(engine_of(node.driver).event_buffer)
         others = [member for member in node.members() if member.name != node.local.name]
         self._current: list[Event] = [MemberJoined(member) for member in others] if current else []
         node.queues.append(self._queue)

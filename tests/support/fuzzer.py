@@ -9,9 +9,9 @@ from contextlib import suppress
 from random import Random
 from time import perf_counter
 
+from support.inside import parts_of
 from support.outsider import KEY, Outsider
 from swim_core import Address, NameTaken, Node
-from swim_core.native.sealing.seal import Sealer
 from swim_core.native.wire.hashing import Hashes
 from swim_core.simulation import Process, Simulation
 from swim_core.simulation.eavesdropper import Eavesdropper
@@ -132,7 +132,9 @@ class Fuzzer:
         return [opened[1][2:] for opened in found if isinstance(opened, tuple)]
 
     def _sealed(self, process: Process, text: bytes) -> bytes:
-        sealer: Sealer = process.node._parts.context.sealer  # type: ignore[attr-defined]
+        sealer, of_target = parts_of(process.node).context.sealer, parts_of(self.node).context.sealer
+        assert sealer is not None
+        assert of_target is not None
         head = text[0] if text and 0x90 <= text[0] < 0x9F else 0x91
-        bound = self.random.choice((0, self.node._parts.context.sealer.own))  # type: ignore[union-attr]
+        bound = self.random.choice((0, of_target.own))
         return sealer.seal(2, sealer.own, bytes((head,)) + text[1:], sealer.ring.preferred, bound, process.clock)

@@ -15,7 +15,7 @@ from swim_core.native.parts import Parts
 from swim_core.smudge import SmudgeNode
 from swim_core.smudge.parts import Parts as SmudgeParts
 from swim_threads import ThreadNode
-from swim_threads.driver import Driver
+from swim_threads.driver import Driver, TurnEngine
 from swim_threads.engine import Engine
 from swim_threads.sockets.tripwires import Tripwires
 from swim_threads.sockets.udp import UdpSocket
@@ -50,7 +50,9 @@ def smudge_parts_of(node: ProtocolNode) -> SmudgeParts:
 def engine_of(node: ThreadNode) -> Engine: ...
 @overload
 def engine_of(node: AsyncNode) -> BaseEngine: ...
-def engine_of(node: ThreadNode | AsyncNode) -> Engine | BaseEngine:
+@overload
+def engine_of(node: Driver) -> TurnEngine: ...
+def engine_of(node: ThreadNode | AsyncNode | Driver) -> Engine | BaseEngine | TurnEngine:
     """What runs a node of an adapter. Its ``act`` changes the protocol's node at a moment of the test's choosing."""
     return node._engine
 
@@ -67,7 +69,7 @@ def thread_engine_of(node: ThreadNode | AsyncNode) -> Engine:
 def socket_of(node: ThreadNode | AsyncNode | Driver) -> UdpSocket:
     """The socket of a node's datagrams, whatever runs it: for what a kernel or a program may do to it."""
     if isinstance(node, Driver):
-        return node._engine.socket
+        return engine_of(node).socket
     engine = node._engine
     sock = engine._socket if isinstance(engine, LoopEngine) else thread_engine_of(node)._pump.socket
     assert isinstance(sock, UdpSocket)

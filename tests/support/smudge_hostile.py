@@ -1,16 +1,11 @@
 """Peers that speak Smudge's protocol and do half of their duty, or harm."""
 
-from collections.abc import Mapping
 from itertools import cycle
 from json import loads
 
-import attrs
-
 from support.paths import DATA
 from support.smudge_original import OriginalNode
-from swim_core import Address, AddressLike, Datagram
-from swim_core.address import reachable
-from swim_core.keys import Keys
+from swim_core import Address, Datagram
 from swim_core.smudge import Message, Verb
 
 INVALID = DATA / "invalid.json"
@@ -59,29 +54,3 @@ class SendsRubbish(OriginalNode):
         for address in self.table:
             if address != self.address:
                 self.out += [Datagram(next(self.rubbish), address) for _ in range(PER_TURN)]
-
-
-@attrs.frozen
-class HostileConfig:
-    """Makes peers of a kind."""
-
-    kind: type[OriginalNode]
-    event_buffer: int = 16
-    tripwires: bool = False
-    discovery: None = None
-    join_backoff_max: float = 60.0
-    listen: None = None
-    seeds: tuple[tuple[str, int], ...] = ()
-
-    def create_node(
-        self,
-        name: str,
-        address: AddressLike,
-        *,
-        now: float,
-        entropy: bytes,
-        unix_ms: int,
-        metadata: Mapping[str, str] | None = None,
-        keys: Keys | None = None,
-    ) -> OriginalNode:
-        return self.kind(reachable(address), 0.5, now, entropy, unix_ms)

@@ -279,8 +279,9 @@ class OriginalNode(RecordingNode):
 
 @attrs.frozen(kw_only=True)
 class OriginalConfig:
-    """Makes real nodes."""
+    """Makes real nodes, or peers of another kind that is derived from them."""
 
+    kind: type[OriginalNode] = OriginalNode
     interval: float = 0.5
     event_buffer: int = 16
     tripwires: bool = False
@@ -300,4 +301,4 @@ class OriginalConfig:
         metadata: Mapping[str, str] | None = None,
         keys: Keys | None = None,
     ) -> OriginalNode:
-        return OriginalNode(reachable(address), self.interval, now, entropy, unix_ms)
+        return self.kind(reachable(address), self.interval, now, entropy, unix_ms)

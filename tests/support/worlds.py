@@ -34,7 +34,7 @@ from swim_core.embedding.arguments import HostPort
 from swim_core.embedding.event_queue import EventQueue
 from swim_core.simulation import Process, Simulation
 
-__all__ = ["WORLDS", "DriverWorld", "Node", "Subscription", "World"]
+__all__ = ["WORLDS", "DriverWorld", "LoopNode", "Node", "Subscription", "World", "close_all"]
 
 QUICK = Config.local(probe_interval=0.1, stall_tolerance=0.5, verdict_margin=0.05)
 
@@ -173,76 +173,77 @@ class LoopNode:
     """An `AsyncNode`, used through a portal."""
 
     def __init__(self, portal: BlockingPortal, opening: swim_anyio.open_node) -> None:
-        self._portal = portal
+        self.portal = portal
         self._context = portal.wrap_async_context_manager(opening)
-        self._node = self._context.__enter__()
+        self.node = self._context.__enter__()
         self._closed = False
 
-    def _call(self, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
-        return self._portal.call(lambda: function(*arguments, **keywords))
+    def call(self, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
+        """Call it in the loop."""
+        return self.portal.call(lambda: function(*arguments, **keywords))
 
     @property
     def local(self) -> Member:
-        member: Member = self._call(lambda: self._node.local)
+        member: Member = self.call(lambda: self.node.local)
         return member
 
     def members(self, *, gone: bool = False) -> tuple[Member, ...]:
-        members: tuple[Member, ...] = self._call(self._node.members, gone=gone)
+        members: tuple[Member, ...] = self.call(self.node.members, gone=gone)
         return members
 
     def member(self, name: str) -> Member | None:
-        member: Member | None = self._call(self._node.member, name)
+        member: Member | None = self.call(self.node.member, name)
         return member
 
     def statistics(self) -> Statistics:
-        statistics: Statistics = self._call(self._node.statistics)
+        statistics: Statistics = self.call(self.node.statistics)
         return statistics
 
     def explain(self, name: str) -> Evidence | None:
-        evidence: Evidence | None = self._call(self._node.explain, name)
+        evidence: Evidence | None = self.call(self.node.explain, name)
         return evidence
 
     def contact(self, name: str) -> Contact | None:
-        contact: Contact | None = self._call(self._node.contact, name)
+        contact: Contact | None = self.call(self.node.contact, name)
         return contact
 
     def ping(self, name: str) -> float | None:
-        return self._portal.call(self._node.ping, name)
+        return self.portal.call(self.node.ping, name)
 
     def set_keys(self, keys: Keys | str | Iterable[str]) -> None:
-        self._call(self._node.set_keys, keys)
+        self.call(self.node.set_keys, keys)
 
     def remove(self, name: str) -> None:
-        self._call(self._node.remove, name)
+        self.call(self.node.remove, name)
 
     def force_leave(self, name: str) -> None:
-        self._call(self._node.force_leave, name)
+        self.call(self.node.force_leave, name)
 
     def broadcast(self, payload: bytes) -> int:
-        number: int = self._call(self._node.broadcast, payload)
+        number: int = self.call(self.node.broadcast, payload)
         return number
 
     def send(self, to: str | Member, payload: bytes) -> None:
-        self._call(self._node.send, to, payload)
+        self.call(self.node.send, to, payload)
 
     def update_metadata(self, metadata: Mapping[str, str]) -> None:
-        self._call(self._node.update_metadata, metadata)
+        self.call(self.node.update_metadata, metadata)
 
     def join(self, seeds: str | Iterable[HostPort]) -> None:
-        self._call(self._node.join, seeds)
+        self.call(self.node.join, seeds)
 
     def wait_for_members(self, count: int, timeout: float | None = None) -> tuple[Member, ...]:
         async def wait() -> tuple[Member, ...]:
             with anyio.fail_after(timeout):
-                return await self._node.wait_for_members(count)
+                return await self.node.wait_for_members(count)
 
-        return self._portal.call(wait)
+        return self.portal.call(wait)
 
     def subscribe(self, *, current: bool = False) -> "LoopSubscription":
-        return LoopSubscription(self._portal, self._call(self._node.subscribe, current=current))
+        return LoopSubscription(self.portal, self.call(self.node.subscribe, current=current))
 
     def leave(self) -> None:
-        self._portal.call(self._node.leave)
+        self.portal.call(self.node.leave)
 
     def close(self) -> None:
         if not self._closed:
@@ -251,7 +252,7 @@ class LoopNode:
 
     def kill(self) -> None:
         if not self._closed:
-            self._call(self._node._engine._end)
+            self.call(self.node._engine._end)
             self.close()
 
 
@@ -421,3 +422,14 @@ WORLDS: dict[str, Callable[[], World]] = {
     "uvloop-loop": lambda: LoopWorld("asyncio", "loop", use_uvloop=True),
     "trio-loop": lambda: LoopWorld("trio", "loop"),
 }
+
+
+def close_all(nodes: Iterable[Node]) -> None:
+    """As the adapter has it."""
+    on_loops = [node for node in nodes if isinstance(node, LoopNode)]
+    if on_loops:
+        on_loops[0].portal.call(swim_anyio.leave_all, [node.node for node in on_loops])
+        for node in on_loops:
+            node.close()
+    else:
+        swim_threads.close_all(node for node in nodes if isinstance(node, swim_threads.ThreadNode))

@@ -7,32 +7,19 @@ import socket
 import sys
 import threading
 import tracemalloc
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
-import swim_anyio
-import swim_threads
 from support.hand import UNIX_MS, Peer, peers
 from support.waiting import SOON
-from support.worlds import WORLDS, LoopNode, Node, World
+from support.worlds import WORLDS, Node, World, close_all
 from swim_core import Config, MemberJoined
 from swim_core.native.wire.messages import Ping
 
 pytestmark = [pytest.mark.sockets, pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")]
 LAN = Config()  # a hundred nodes share one core, or one loop
 REAL = [name for name in WORLDS if name != "simulation"]
-
-
-def close_all(nodes: Iterable[Node]) -> None:
-    """As the adapter has it."""
-    on_loops = [node for node in nodes if isinstance(node, LoopNode)]
-    if on_loops:
-        on_loops[0]._portal.call(swim_anyio.leave_all, [node._node for node in on_loops])
-        for node in on_loops:
-            node.close()
-    else:
-        swim_threads.close_all(node for node in nodes if isinstance(node, swim_threads.ThreadNode))
 
 
 def descriptors() -> int:

@@ -5,18 +5,17 @@ import os
 import resource
 import socket
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from math import inf
 from typing import Any
 
 import pytest
 
-import swim_anyio
 import swim_threads
 from support.inside import engine_of
 from support.waiting import SOON
-from support.worlds import WORLDS, LoopNode, Node, World
+from support.worlds import WORLDS, LoopNode, Node, World, close_all
 from swim_core import BindError, BroadcastReceived, MemberDied, MemberLeft, ProtocolNode
 from swim_threads.sockets import tripwire_listener
 from swim_threads.sockets.owned import Socket
@@ -32,7 +31,7 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
 
 def core_of(node: Node) -> ProtocolNode:
     if isinstance(node, LoopNode):
-        return node._node._engine.core
+        return engine_of(node.node).core
     assert isinstance(node, swim_threads.ThreadNode)
     return engine_of(node).node
 
@@ -40,21 +39,10 @@ def core_of(node: Node) -> ProtocolNode:
 def hold(node: Node, deed: Callable[[], object]) -> None:
     """Have the node do nothing else while ``deed`` goes on."""
     if isinstance(node, LoopNode):
-        node._call(node._node._engine.look, lambda _: deed())
+        node.call(engine_of(node.node).look, lambda _: deed())
     else:
         assert isinstance(node, swim_threads.ThreadNode)
         engine_of(node).look(lambda _: deed())
-
-
-def close_all(nodes: Iterable[Node]) -> None:
-    """As the adapter has it."""
-    on_loops = [node for node in nodes if isinstance(node, LoopNode)]
-    if on_loops:
-        on_loops[0]._portal.call(swim_anyio.leave_all, [node._node for node in on_loops])
-        for node in on_loops:
-            node.close()
-    else:
-        swim_threads.close_all(node for node in nodes if isinstance(node, swim_threads.ThreadNode))
 
 
 @pytest.mark.parametrize("number", [errno.EPERM, errno.ENOBUFS])

@@ -51,8 +51,10 @@ def turn_until(condition: Callable[[], object], *nodes: Driver) -> None:
 
 def test_events_come_by_turns_and_by_nothing_else() -> None:
     told: list[Event] = []
-    with Driver(HERE, name="ann", config=QUICK) as ann, Driver(HERE, name="bob", config=QUICK) as bob:
-        bob._on_event = told.append
+    with (
+        Driver(HERE, name="ann", config=QUICK) as ann,
+        Driver(HERE, name="bob", config=QUICK, on_event=told.append) as bob,
+    ):
         bob.join(ann.local.address)
         ann.broadcast(b"nobody is there yet")
         assert told == []

@@ -5,11 +5,13 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from support.waiting import wait_until
 from swim_anyio.command.choices import Format, LogLevel
 from swim_anyio.command.logs import MOST, BackgroundHandler, JsonFormatter, start_logging
 from swim_core import Address
@@ -102,9 +104,7 @@ def test_a_reader_who_stops_reading_holds_nobody_up_and_is_told_what_was_lost() 
         assert sum(told) + len(messages) - len(told) == 3 * MOST + 1
         handler.flush()
         handler.close()
-        assert handler._thread is not None
-        handler._thread.join(10.0)
-        assert not handler._thread.is_alive()
+        wait_until(lambda: "swim-logs" not in [thread.name for thread in threading.enumerate()])
 
 
 def test_the_end_waits_for_what_is_still_to_be_written() -> None:
@@ -134,6 +134,7 @@ def test_what_cannot_be_formatted_is_told_in_the_log() -> None:
 def test_a_process_ends_though_nobody_reads_its_standard_error() -> None:
     script = """
 import logging
+from support.waiting import wait_until
 from swim_anyio.command.choices import Format, LogLevel
 from swim_anyio.command.logs import start_logging
 start_logging(LogLevel.DEBUG, Format.TEXT)
