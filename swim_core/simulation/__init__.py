@@ -1,4 +1,4 @@
-"""A deterministic network of nodes in virtual time: the ground on which the protocols are tested, and yours can be.
+"""A deterministic network of nodes in virtual time. The protocols are tested on it, and your application can be.
 
     with Simulation(seed=7, application=MyCache) as simulation:
         simulation.form(5)
@@ -6,8 +6,8 @@
         simulation.run_until(simulation.agreed, limit=2.0)
         assert simulation.process("node-0").told(MemberDied, "node-3")
 
-`watch_all` sets every invariant of this library on a simulation, `Harm` does random harm to it from a seed, and `Chaos`
-is both, by scenario.
+`watch_all` checks a simulation for every invariant of this library, `Harm` does random harm to it from a seed, and
+`Chaos` does both, by scenario.
 """
 
 from .application import Application, Program, SimulatedNode

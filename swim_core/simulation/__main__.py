@@ -1,9 +1,9 @@
 """``python -m swim_core.simulation --seed A --runs N --members M``: chaos from one seed after another.
 
-Seeds are A to A + N - 1. Prints a line a run, then ``excused ..``, how much of what is watched was not judged, and
-last ``runs=.. steps=..`` with the count of each fault. A run that fails says why, and prints the command that replays
-it; the sweep ends there, unless it is told to keep going, with exit code 1. So does a long sweep of all scenarios in
-which too much was excused: chaos that looks away sees nothing.
+The seeds are A to A + N - 1. The command prints one line per run, then ``excused ..`` (how much of what it watches it
+did not judge), and finally ``runs=.. steps=..`` with the count of each fault. A run that fails prints the reason and
+the command that replays it. The sweep then ends with exit code 1, at once unless it was told to keep going. A long
+sweep of all scenarios also ends with 1 if too much was excused: chaos that looks away sees nothing.
 """
 
 import argparse
@@ -19,8 +19,8 @@ from .chaos import Chaos, Report
 from .scenarios import SCENARIOS
 
 ALL = "all"
-MANY = 50  # judgements from which on shares can be told from chance
-LONG = 6  # runs of each scenario from which on shares are told from chance
+MANY = 50  # with fewer judgements a share may be chance
+LONG = 6  # with fewer runs of each scenario a share may be chance
 EXCUSED_AT_MOST = {
     "broadcasts": 0.55,  # of and for those that came later, or have ended
     "deaths told": 0.2,  # of members that run, but were obstructed
@@ -31,7 +31,7 @@ EXCUSED_AT_MOST = {
     "syncs": 0.85,  # most scenarios are never quiet
     "verdicts": 0.02,
 }
-"""The share of what is watched that may not be judged: a little more than is measured."""
+"""The share of what is watched that may go unjudged: a little more than was measured."""
 AHEAD = 4  # runs handed to each process at a time, so that a failure stops the sweep soon
 
 

@@ -16,10 +16,10 @@ T = TypeVar("T")
 
 
 class Application(Protocol):
-    """A running program: any object with this method."""
+    """A running program: any object that has this method."""
 
     def on_event(self, event: Event) -> None:
-        """Take an event of the node. May act at once; an exception ends the simulation's run."""
+        """Take an event of the node. It may act at once. An exception ends the simulation's run."""
 
 
 class Host(Protocol):
@@ -72,8 +72,8 @@ class _Engine:
 class SimulatedNode(NodeFace[_Engine]):
     """The node of one run of one simulated process, as its application holds it.
 
-    Its views and verbs are those of the adapters' nodes; time is virtual, so nothing waits. While the process stalls,
-    nothing of the application runs, and nothing does once it has ended.
+    It has the views and verbs of the adapters' nodes. Since time is virtual, nothing waits. The application doesn't run
+    while the process stalls, or once it has ended.
 
     Attributes:
         random: for the application's own use, seeded from the simulation's seed, the process and its run.
@@ -106,7 +106,7 @@ class SimulatedNode(NodeFace[_Engine]):
     def after(self, seconds: float, call: Callable[..., object], *arguments: Any) -> Timer:
         """Call ``call(*arguments)`` that much later by this clock; ``cancel()`` the result to prevent it.
 
-        A timer that falls into a stall is late, and comes after what has arrived. It ends with the process.
+        A timer that falls due during a stall is late, and comes after what has arrived. Timers end with the process.
         """
         return self._process.after(seconds, call, *arguments)
 

@@ -16,9 +16,9 @@ from .simulation import Simulation
 
 __all__ = ["Chaos", "Report"]
 
-JOIN_UP_TO = 64  # members that really join; more start formed, since a thousand joins are a test of their own
+JOIN_UP_TO = 64  # a cluster with more members starts formed, since a thousand joins are a test of their own
 KEPT = 0.6  # the share of acts that a varied run of a scenario keeps
-DISPENSABLE = 4  # acts from here on, in the order of the scenario, may be left out: a run must do something, and end it
+DISPENSABLE = 4  # the first acts of a scenario are never left out: a run must do something, and end it
 
 
 @attrs.frozen(kw_only=True)
@@ -27,10 +27,10 @@ class Report:
 
     Attributes:
         steps: how many things happened.
-        faults: how often each kind of harm was done, and what became of datagrams, by name in order of names.
-        judged: how often observers judged what they watch, by what it was.
-        excused: how often they did not, since a disturbance excuses it.
-        recovery: seconds of calm until all agreed.
+        faults: how often each kind of harm was done, and what became of datagrams, sorted by name.
+        judged: how often observers judged what they watch, by kind.
+        excused: how often they did not, because a disturbance excuses it.
+        recovery: seconds of calm until all members agreed.
         digest: equal for equal runs.
     """
 
@@ -54,15 +54,15 @@ def _size(chaos: "Chaos") -> int:
 class Chaos:
     """A script of harm, drawn from ``seed``: equal seeds give equal runs.
 
-    At least two thirds of the members run at any time, except in scenarios that say otherwise, stalls are shorter than
-    the stall tolerance, and fewer than one in ten datagrams are lost. So what the protocol promises holds all the time,
-    and every invariant is checked.
+    Except in scenarios that say otherwise, at least two thirds of the members run at any time, stalls are shorter than
+    the stall tolerance, and fewer than one in ten datagrams are lost. So the protocol's promises hold throughout, and
+    every invariant is checked.
 
     Attributes:
         seed: a whole number.
-        members: how many there are at first; as the scenario says by default.
-        seconds: of virtual time in which harm is done; by default as the scenario says.
-        scenario: what is done; a name from `SCENARIOS`, or a scenario of your own.
+        members: how many there are at first; the scenario's number by default.
+        seconds: virtual time during which harm is done; the scenario's number by default.
+        scenario: what is done: a name from `SCENARIOS`, or a scenario of your own.
         config: of the nodes; the native protocol on a local network by default.
         bounds: what the protocol promises; the native protocol's by default.
         tripwires: whether nodes also keep TCP connections; by default as the scenario says, otherwise in about every

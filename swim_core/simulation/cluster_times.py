@@ -1,4 +1,4 @@
-"""Cluster time as it is shown: whatever a single member says, nobody's clock runs far ahead."""
+"""Cluster time as nodes show it: no single member can move it far ahead, whatever it says."""
 
 from swim_core.address import Address
 from swim_core.native.wire.datagram import Envelope
@@ -11,15 +11,15 @@ from .wiretap import Wiretap
 
 __all__ = ["TimeHeld"]
 
-HOUR = 3_600_000  # ms; by so much in an hour one member may move the clock
-SLEPT = 900_000  # ms, at most, that machines sleep in a run: their clocks are ahead then
+HOUR = 3_600_000  # ms by which one member may move the clock in an hour
+SLEPT = 900_000  # ms for which machines sleep in a run, at most; their clocks are ahead afterwards
 
 
 class TimeHeld(Wiretap):
-    """No node shows a cluster time of much over an hour ahead of the time that has passed: who moves it further needs
-    witnesses, and one that lies has none.
+    """No node shows a cluster time that is much more than an hour ahead: moving it further takes witnesses, and a
+    member that lies has none.
 
-    To be set where one member lies, and nothing else moves clocks far.
+    For simulations in which one member lies and nothing else moves clocks far.
     """
 
     def on_said(self, process: Process, destination: Address, said: Envelope) -> None:

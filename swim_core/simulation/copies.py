@@ -11,10 +11,10 @@ K = TypeVar("K")
 
 
 class Copies(dict[int, Entry]):
-    """A table's own copies of entries, by their place in the formed cluster; each is made when it is first needed.
+    """A table's own copies of entries, by their place in the formed cluster. Each is made when it is first needed.
 
     Args:
-        entries: of the formed cluster.
+        entries: those of the formed cluster.
         now: when the table learned of them.
     """
 

@@ -15,16 +15,17 @@ from .violation import require
 
 __all__ = ["DeliveredOnce", "DeliveredToAll", "NoneGivenUp", "NothingMissedUnsaid", "holds_live"]
 
-DECLARED = 4.0  # seconds after which somebody may have been declared dead
+DECLARED = 4.0  # seconds; in a longer cut members may have been declared dead
 Key = tuple[str, int, int]  # origin, epoch, number
 
 
 class DeliveredOnce(Observer):
-    """What is delivered was broadcast just so by another node, and is delivered to a node once.
+    """Each broadcast that is delivered was made by another node, with the same payload, and is delivered to a node
+    once.
 
     Args:
-        running: if given, broadcasts are judged only while their origin is one of its running processes: what a liar
-            that has ended said, for itself or for who never was, may still be on its way.
+        running: if given, a broadcast is judged only while its origin is one of this cluster's running processes. What
+            a liar said before it ended, in its own name or an invented one, may still be on its way.
     """
 
     def __init__(self, running: Cluster | None = None) -> None:
@@ -55,12 +56,12 @@ class _Sent:
 
 
 class DeliveredToAll(Observer):
-    """In the end every broadcast reached each node that was connected to its origin all the time since.
+    """In the end every broadcast has reached each node that has been connected to its origin ever since.
 
-    Connected means: both ran and held each other for live when it was sent, the node had met its first member
-    ``repair`` seconds before (what is sent before its first sync is over it need not get), the origin ran for as long
-    more, and neither was cut off, or declared dead by anyone, since shortly before. Stalls are no excuse.
-    Unless ``lossless``, a node may also have said `BroadcastsLost` of as many.
+    A node counts as connected if both ran and saw each other as live when the broadcast was sent; if the node had met
+    its first member ``repair`` seconds earlier (it need not get what is sent before its first sync is over); if the
+    origin ran for that long afterwards; and if neither has been cut off, or declared dead by anyone, since shortly
+    before. Stalls are no excuse. Unless ``lossless``, a node may instead have raised `BroadcastsLost` for as many.
     """
 
     def __init__(
@@ -119,7 +120,7 @@ class DeliveredToAll(Observer):
                     require(got, f"{process.label} never got broadcast {key[2]} of {key[0]}, sent at {sent.time:.3f} s")
 
     def _gave_up(self, process: Process, key: Key) -> bool:
-        """Whether it said so: which ones are lost it does not say, only how many."""
+        """Whether the node said so. It says how many are lost, not which ones."""
         self._given_up[process, *key[:2]] -= 1
         return self._given_up[process, *key[:2]] >= 0
 
@@ -131,11 +132,11 @@ class DeliveredToAll(Observer):
 class NoneGivenUp(Observer):
     """No node gives up a broadcast that another node keeps, while everything can pass and little is lost.
 
-    What it is told lost of is a number, so at most as many as it missed and nobody else has had may be lost.
+    A node only says how many are lost. So these may be no more than it missed and nobody else keeps.
     """
 
-    LOSS = 0.1  # the share of datagrams from which on eight requests for one broadcast may all fail
-    WHOLE = 3.0  # seconds since everything could not pass: requests may have been under way
+    LOSS = 0.1  # at this share of lost datagrams, eight requests for one broadcast may all fail
+    WHOLE = 3.0  # seconds for which everything must have been able to pass: requests may have been under way
 
     def __init__(self, cluster: Cluster, *, retained: float = 50.0) -> None:
         self._cluster = cluster
@@ -183,16 +184,17 @@ class NoneGivenUp(Observer):
 
 
 class NothingMissedUnsaid(Observer):
-    """Every broadcast reached each node that runs and had been there when it was made, or the node was told of as many
-    lost: whatever was cut meanwhile, and whoever stalled or was declared dead.
+    """Every broadcast reached each running node that was present when it was made, or the node was told that as many
+    are lost. Cuts, stalls and declared deaths are no excuse.
 
-    This is asked in the end, and each time that everything could pass again for ``soon`` seconds, or ``later`` where it
-    could not for so long that members were declared dead: these are tried again only now and then.
+    This is checked in the end, and each time that everything has been able to pass again for ``soon`` seconds. After a
+    cut so long that members were declared dead it is checked ``later`` seconds after the cut, since dead members are
+    probed only now and then.
 
-    Of an origin that has ended this holds for what some node that runs had got, if it was made ``retained`` seconds
-    before everything could pass again or later: peers keep it for that long. A run that came and went while not
-    everything could pass may be unknown to some for good: these hear nothing of it. A node had been there once it had
-    met its first member, or had its name back, as another run, ``repair`` seconds before.
+    Of an origin that has ended, only those broadcasts count that some running node had received, and that were made at
+    most ``retained`` seconds before everything could pass again: peers keep them for that long. A run that came and
+    went during a cut may remain unknown to some, who hear nothing of it. A node is present from ``repair`` seconds
+    after it met its first member, or got its name back in a new run.
     """
 
     def __init__(
@@ -200,7 +202,7 @@ class NothingMissedUnsaid(Observer):
     ) -> None:
         self._cluster = cluster
         self._wait = soon, later
-        self._cut = -INFINITY  # when it last began that not everything could pass
+        self._cut = -INFINITY  # when the latest cut began
         self._broken = False  # whether that is so
         self._woke: dict[Process, float] = {}
         self._retained = retained
@@ -210,7 +212,9 @@ class NothingMissedUnsaid(Observer):
         self._had: dict[Key, dict[Process, None]] = {}
         self._lost: Counter[tuple[Process, tuple[str, int]]] = Counter()
         self._met: dict[Process, float] = {}
-        self._known: set[tuple[Process, str, int]] = set()  # who was told of which run
+        self._known: set[tuple[Process, str, int]] = (
+            set()
+        )  # the process, and the name and epoch of a run that it was told of
         self._spells: list[tuple[float, float]] = []  # from, to: in which not everything could pass
         self._ended: dict[Process, float] = {}
 
@@ -309,6 +313,6 @@ def _key(process: Process, number: int) -> Key:
 
 
 def holds_live(process: Process, other: Process) -> bool:
-    """Whether a node holds the very run of another for live."""
+    """Whether a node sees another as live, in the run that it is in now."""
     held = process.node.member(other.name)
     return held is not None and held.state.live and held.epoch == other.node.local.epoch

@@ -1,4 +1,4 @@
-"""A seal for observers of a sealed cluster: it opens whatever any member could, any number of times."""
+"""A seal for observers of a sealed cluster. It opens whatever any member could open, any number of times."""
 
 from collections.abc import Callable, Iterable
 
@@ -16,7 +16,7 @@ class _Never:
 
 
 class Eavesdropper(Sealer):
-    """Opens sealed datagrams, whoever they are for. It remembers none, so none counts as a copy.
+    """Opens sealed datagrams for any receiver. It remembers none of them, so none counts as a copy.
 
     Args:
         keys: of the cluster.

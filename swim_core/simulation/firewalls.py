@@ -1,18 +1,18 @@
-"""Situations in which a firewall stands before one member; see `situations`."""
+"""Situations in which one member is behind a firewall; see `situations`."""
 
 from .harm import Harm
 from .situations import SETTLED
 
 __all__ = ["firewall", "reject"]
 
-SHORT = 2.9  # seconds of a stall that a silent kernel doesn't turn into a death
-TWO_PINGS = 0.35  # seconds in which no two refusals by UDP come that count for two
+SHORT = 2.9  # seconds: in a stall no longer than this a silent kernel doesn't count as dead
+TWO_PINGS = 0.35  # seconds within which refusals by UDP count as one
 REJECTIONS = 8
 
 
 def firewall(harm: Harm) -> None:
-    """Let no connection reach one any more, and break those that stand, or let a short stall show what they are worth;
-    then let it stall for less than S."""
+    """Let no new connection reach one member, and break the existing ones or let a short stall show what they are
+    worth. Then let it stall for less than S."""
     simulation, wires = harm.simulation, harm.simulation.wires
     if wires is None:
         return
@@ -35,9 +35,10 @@ def firewall(harm: Harm) -> None:
 
 
 def reject(harm: Harm) -> None:
-    """Refuse what is sent to one where nobody listens for connections, again and again, for less than two pings.
+    """Repeatedly, for less than two pings, refuse what is sent to a member that doesn't listen for connections.
 
-    A single refusal by each way must not be the death of one that never took a connection: perhaps it takes none.
+    One refusal by UDP and one by TCP must not count as the death of a member that has never taken a connection: perhaps
+    it takes none.
     """
     simulation, random, wires = harm.simulation, harm.random, harm.simulation.wires
     if wires is None:

@@ -18,15 +18,15 @@ Act = Callable[["Harm"], None]
 Acts = Sequence[tuple[int, Act]]
 """Acts by weight: how often each is done, compared with the others."""
 
-DUPLICATE = "'s namesake"  # in the label of a process that was given another's name
+DUPLICATE = "'s namesake"  # in the label of a process that has another's name
 LIES_AT_ONCE = 8
 
 
 class Harm:
     """Does random acts of harm to a simulation, each counted in its `faults`.
 
-    Some bounds are kept, within which the protocol's promises hold: acts that end single processes leave two thirds
-    of all running, and stalls last for ``longest_stall`` at most.
+    It keeps within the bounds in which the protocol's promises hold: acts that end single processes leave two thirds
+    of all running, and a stall lasts at most ``longest_stall`` seconds.
 
     Attributes:
         simulation: the simulation that is harmed.
@@ -64,7 +64,8 @@ class Harm:
         simulation.run_for(end - simulation.now)
 
     def end(self) -> None:
-        """Undo what lasts: cuts, links, stalls, namesakes and hostile members. Processes that have ended stay ended."""
+        """Undo lasting harm: cuts, links, stalls, namesakes and hostile members. Processes that have ended stay
+        ended."""
         simulation = self.simulation
         if self._liar is not None and self._liar[0].running:
             simulation.crash(self._liar[0], refusals=self.random.random() < 0.5)
@@ -85,38 +86,38 @@ class Harm:
         return [p for p in self.simulation.running() if not p.paused and not p.leaving and p is not liar]
 
     def _expendable(self) -> Process | None:
-        """One that may end: enough others run."""
+        """A process that may end, since enough others run; None if too few do."""
         running = self.simulation.running()
         enough = (len(running) - 1) * 3 >= 2 * len(self.simulation.processes)
         process = self.random.choice(running) if enough else None
         return None if self._liar is not None and process is self._liar[0] else process
 
     def some(self, processes: Sequence[Process], most: int) -> list[Process]:
-        """So many of them at most, in any order."""
+        """At most ``most`` of them, in random order."""
         return self.random.sample(processes, min(len(processes), most))
 
     # single processes
 
     def stall(self) -> None:
-        """Up to three at once, now and then a quarter of all."""
+        """Stall up to three at once, and now and then a quarter of all."""
         seconds = self.random.uniform(0.1, self.longest_stall)
         awake = self.awake()
         for process in self.some(awake, self.random.choice((1, 1, 1, 2, 3, len(awake) // 4))):
             self.simulation.pause(process, seconds)
 
     def suspend(self) -> None:
-        """A machine that sleeps for up to a minute, or a clock that goes back."""
+        """Let a machine sleep for up to a minute, or its clock go back."""
         if awake := self.awake():
             process = self.random.choice(awake)
             self.simulation.step_clock(process, monotonic=self.random.uniform(-2.0, 60.0))
 
     def step_wall_clock(self) -> None:
-        """By as much as an hour, which shows at the next start."""
+        """Set the wall clock of a host off by up to an hour, which shows at the next start there."""
         label = self.random.choice(list(self.simulation.processes))
         self.simulation.step_clock(label, wall=self.random.choice((-3_600.0, -10.0, 10.0, 3_000.0)))
 
     def reset_connections(self) -> None:
-        """Break the TCP connections of one process, or all there are, as middleboxes do; where there are tripwires."""
+        """Where there are tripwires, break the TCP connections of one process or of all, as middleboxes do."""
         if self.simulation.wires is not None:
             one = self.random.choice(self.simulation.running())
             self.simulation.wires.reset(*([one] if self.random.random() < 0.7 else []))
@@ -127,7 +128,7 @@ class Harm:
             self.simulation.crash(process, refusals=self.random.random() < 0.7)
 
     def lose_host(self) -> None:
-        """Take one away with its host."""
+        """Lose the host of one."""
         if process := self._expendable():
             self.simulation.lose_host(process)
 
@@ -138,19 +139,19 @@ class Harm:
             self.simulation.leave(process)
 
     def restart(self) -> None:
-        """Start one anew that has ended."""
+        """Restart one that has ended."""
         liar = self._liar[0] if self._liar is not None else None
         ended = [p for p in self.simulation.processes.values() if not p.running and p is not liar]
         if ended:
             self.simulation.restart(self.random.choice(ended), join=self.awake()[:3])
 
     def bounce(self) -> None:
-        """Kill one and start it anew at once."""
+        """Kill one and restart it at once."""
         if process := self._expendable():
             self.simulation.restart(process, join=self._seeds(process))
 
     def move(self) -> None:
-        """Start one anew at another address, or two at each other's."""
+        """Restart one at another address, or two at each other's."""
         awake = self.awake()
         if len(awake) < 3:
             return
@@ -164,13 +165,13 @@ class Harm:
         self.simulation.move(other, address=one.address, join=seeds)
 
     def _seeds(self, *besides: Process) -> list[Process]:
-        """Some to join by; addresses of those that move are of no use."""
+        """Seeds for a process that joins. Those of a host that moves would be of no use."""
         return self.some([p for p in self.awake() if p not in besides], 3)
 
     # more and more of them
 
     def join(self) -> None:
-        """Start a new one, as long as there are not twice as many as at first."""
+        """Start a new one, unless there are already twice as many as at first."""
         if (awake := self.awake()) and len(self.simulation.processes) < self._most:
             self._newcomer(awake)
             self.simulation.faults["join"] += 1
@@ -188,7 +189,7 @@ class Harm:
             how(process)
 
     def join_slowly(self) -> None:
-        """The same at the end of a slow and lossy line, and with a slow start."""
+        """Start a new one at the end of a slow and lossy line, which starts slowly."""
         if (awake := self.awake()) and len(self.simulation.processes) < self._most:
             process = self._newcomer(awake)
             self.simulation.faults["slow join"] += 1
@@ -208,7 +209,7 @@ class Harm:
         return self.simulation.add(f"newcomer-{self._joined}", join=self.some(seeds, 2))
 
     def duplicate(self) -> None:
-        """Start another process with the name of one that runs, or end one of two namesakes."""
+        """Start a second process with the name of a running one, or end one of two namesakes."""
         simulation = self.simulation
         names = list(dict.fromkeys(process.name for process in self.awake()))
         if not names:
@@ -231,7 +232,7 @@ class Harm:
             self.simulation.crash(process)
 
     def mass_restart(self) -> None:
-        """Kill all within a moment, then start all anew, with the names they had."""
+        """Kill all within a moment, then restart all under their names."""
         processes = self.awake()
         self.simulation.faults["mass restart"] += 1
         for process in processes:
@@ -242,7 +243,7 @@ class Harm:
             self.simulation.run_for(self.random.choice((0.0, 0.0, 0.05)))
 
     def mass_crash(self) -> None:
-        """Kill three in ten at once; whoever of an earlier such time is away still comes back first."""
+        """Kill three in ten at once, after restarting those that are still down from an earlier time."""
         simulation = self.simulation
         for process in [p for p in simulation.processes.values() if not p.running]:
             simulation.restart(process, join=self.awake()[:3])
@@ -256,7 +257,7 @@ class Harm:
     # the network
 
     def partition(self) -> None:
-        """Part up to half of the running ones from the others."""
+        """Cut up to half of the running ones off from the others."""
         running = self.simulation.running()
         self.simulation.partition(self.random.sample(running, self.random.randint(1, max(1, len(running) // 2))))
 
@@ -267,12 +268,12 @@ class Harm:
             self.simulation.heal()
 
     def cut(self) -> None:
-        """Let nothing more pass from one to another."""
+        """Let nothing pass from one to another any longer."""
         if len(running := self.simulation.running()) >= 2:
             self.simulation.cut(*self.random.sample(running, 2))
 
     def deafen(self) -> None:
-        """Cut all ways to one, or all ways from one."""
+        """Cut all paths to one process, or all paths from it."""
         running = self.simulation.running()
         one, to_it = self.random.choice(running), self.random.random() < 0.5
         for other in running:
@@ -310,17 +311,19 @@ class Harm:
     # what applications do meanwhile
 
     def broadcast(self) -> None:
-        """Have some broadcast, now and then a lot."""
+        """Have some broadcast, and now and then broadcast a lot."""
         for process in self.awake()[: self.random.randint(1, 3)]:
             for _ in range(self.random.choice((1, 1, 2, 20))):
                 try:
                     self.simulation.broadcast(process, self.random.randbytes(self.random.randint(0, 200)))
-                except SwimError:  # too much waits already, or another process took its name: the caller's to bear
+                except (
+                    SwimError
+                ):  # too much is waiting already, or another process took its name: applications must cope with that
                     break
                 self.simulation.faults["broadcast"] += 1
 
     def change_metadata(self) -> None:
-        """Have one say something else of itself."""
+        """Have one change its metadata."""
         if awake := self.awake():
             with suppress(SwimError):  # another process took its name
                 self.simulation.update_metadata(self.random.choice(awake), {"mood": str(self.random.random())})
@@ -329,7 +332,7 @@ class Harm:
     # ill will
 
     def lie(self) -> None:
-        """Have a member that has turned hostile, the same one each time, say anything at all."""
+        """Have a hostile member, the same one each time, say anything at all."""
         if self._liar is None:
             process = self.random.choice(self.awake())
             self._liar = process, Liar(self.simulation, process, self.random)

@@ -1,7 +1,7 @@
-"""What must hold whatever happens, each watched by a small observer of its own.
+"""Invariants: what must hold whatever happens. A small observer watches each.
 
-They look at what changed only, so they may watch every step; `Observer.on_calm` is where they
-look at everything. `watch_all` sets all of them on a simulation.
+Observers look only at what has changed, so they can watch every step. In `Observer.on_calm` they look at everything.
+`watch_all` adds all of them to a simulation.
 """
 
 import attrs
@@ -33,16 +33,18 @@ __all__ = [
 
 @attrs.frozen(kw_only=True)
 class Bounds:
-    """What a protocol promises. The defaults are the native protocol's on a local network.
+    """What a protocol promises. The defaults are those of the native protocol on a local network.
 
     Attributes:
         stall_tolerance: seconds; a member obstructed for less is not declared dead.
-        host_tolerance: seconds; the same where processes have tripwires, for one that is cut off.
-        after_obstruction: seconds for which a longer obstruction still excuses a death: verdicts on their way.
-        death_known: seconds from the end of a process to all that can be reached knowing it, in quiet times: S + T,
-            a margin of up to 1.5 T where round trips were long, 2 s for old news to be put to the member, and some.
-        death_known_at_last: the same whatever befalls others meanwhile.
-        pending: items that may wait to be told at one node.
+        host_tolerance: seconds; the same for a member that is cut off, where processes have tripwires.
+        after_obstruction: seconds for which a longer obstruction still excuses a death, since verdicts may be on their
+            way.
+        death_known: seconds from the end of a process until all that can be reached know, in quiet times: S + T, a
+            margin of up to 1.5 T where round trips were long, 2 s in which the member is asked about old news, and
+            some.
+        death_known_at_last: the same, whatever happens to others meanwhile.
+        pending: items that may wait to be sent at one node.
     """
 
     stall_tolerance: float = 5.0
@@ -57,9 +59,9 @@ OLDEST_VERDICT = 15.0  # seconds: clocks that were stepped must not excuse every
 
 
 class NoFalseDeath(Observer):
-    """No member that runs is declared dead, unless it, its accuser, or the node told was obstructed for too long.
+    """No running member is declared dead, unless it, its accuser or the node that is told was obstructed for too long.
 
-    Where two processes have one name, the older run gives way to the newer one, which is no mistake, however late
+    Where two processes have one name, the older run gives way to the newer one. That is no mistake, however late
     somebody hears of it.
     """
 
@@ -94,7 +96,7 @@ class NoFalseDeath(Observer):
         return max(self._newest.get(subject.name, 0), *epochs) > event.member.epoch
 
     def _age(self, event: MemberDied) -> float:
-        """Seconds since the verdict, as far as cluster time tells: one that was cut off, too, hears of it late."""
+        """Seconds since the verdict by cluster time: a node that was itself cut off hears of it late."""
         if event.evidence is None:
             return 0.0
         return min(max(0.0, self._cluster.now - (event.evidence.cluster_time - START_MS) / 1000), OLDEST_VERDICT)
@@ -109,10 +111,10 @@ class NoFalseDeath(Observer):
 
 
 class DeathsKnown(Observer):
-    """Every end of a process is known, within the bound, to all that run on undisturbed and own their names.
+    """All processes that run undisturbed and own their names know of every end of a process within the bound.
 
-    Disturbances start the bound anew, since what they cost can't be told in general; but to those that were not
-    obstructed themselves it is known at last within a longer bound, whatever befell others.
+    A disturbance starts the bound anew, since its cost can't be known in general. But processes that were not
+    obstructed themselves know within a longer bound, whatever happened to others.
     """
 
     def __init__(self, cluster: Cluster, obstructions: Obstructions, bounds: Bounds) -> None:
@@ -143,7 +145,7 @@ class DeathsKnown(Observer):
             self._require_known(*key)
 
     def _check_undisturbed(self, key: tuple[str, int]) -> None:
-        """Judge members that were not obstructed themselves: whatever happened to others no longer excuses them."""
+        """Judge members that were not obstructed themselves. What happened to others no longer excuses them."""
         self._cluster.judged["ends known at last"] += 1
         self._require_known(*key, since=self._ended[key])
 
@@ -161,8 +163,8 @@ class DeathsKnown(Observer):
 
 
 class ViewsAgree(Observer):
-    """In the end all that run hold exactly those that run for live, each at the claim it makes of itself, with the
-    metadata that its application gave it."""
+    """In the end all running nodes see exactly the running ones as live, each with the claim that it makes of itself
+    and the metadata that its application gave it."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -186,7 +188,7 @@ class ViewsAgree(Observer):
 
 
 class IncarnationsOwned(Observer):
-    """No claim about a run of a member exceeds the incarnation which that run has reached itself."""
+    """No claim about a run of a member has a higher incarnation than that run has reached itself."""
 
     def __init__(self, cluster: Cluster) -> None:
         self._cluster = cluster
@@ -225,7 +227,7 @@ class IncarnationsOwned(Observer):
 
 
 class QueuesBounded(Observer):
-    """What waits to be told stays bounded at every node, and nothing waits or is watched in the end."""
+    """Queues stay bounded at every node, and in the end nothing waits and nobody is watched."""
 
     EVERY = 64  # turns of one process between two looks, since statistics cost more than a turn
 
@@ -248,7 +250,7 @@ class QueuesBounded(Observer):
 
 
 def watch_all(cluster: Cluster, bounds: Bounds | None = None, *, lossless: bool = True) -> None:
-    """Set every invariant of this library on ``cluster``; `Cluster.calm` asks for those that hold in the end.
+    """Check ``cluster`` for every invariant of this library; `Cluster.calm` checks those that hold in the end.
 
     Args:
         cluster: whose nodes all keep to the protocol.
@@ -272,18 +274,18 @@ def watch_all(cluster: Cluster, bounds: Bounds | None = None, *, lossless: bool 
 
 
 def watch_nodes(cluster: Cluster, bounds: Bounds | None = None) -> None:
-    """Set those that hold whatever other members say: queues stay bounded, and in the end views agree."""
+    """Check for those that hold whatever other members say: queues stay bounded, and in the end views agree."""
     cluster.watch(ViewsAgree(cluster), QueuesBounded(cluster, bounds or Bounds()))
 
 
 def watch_deliveries(
     cluster: Cluster, obstructions: Obstructions | None = None, *, lossless: bool = True, honest: bool = True
 ) -> None:
-    """Set those about broadcasts that are made from now on.
+    """Check for those about broadcasts that are made from now on.
 
     Args:
-        cluster: nobody may broadcast in another's name.
-        obstructions: that watch it already.
+        cluster: a simulation in which nobody broadcasts in another's name.
+        obstructions: those that watch it already.
         lossless: whether no broadcast may be given up, not even with `BroadcastsLost`.
         honest: whether nobody lied before.
     """

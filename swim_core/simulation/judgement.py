@@ -1,4 +1,4 @@
-"""Checks that verdicts rest on what docs/protocol.md asks for: ages, votes and quorums, read from the wire."""
+"""Checks that verdicts rest on the ages, votes and quorums that docs/protocol.md requires, as read from the wire."""
 
 from collections import deque
 from math import inf
@@ -24,15 +24,17 @@ JUDGED = (Rule.SUSPICION, *BY_OTHERS)
 VOTE_LIFE = 1.3  # seconds for which a vote counts
 POLLS = 3  # the latest polls, whose answers count
 QUORUM = 2
-BRAKE = 3  # times S while most others are under watch
+BRAKE = 3  # the factor of S while most others are under watch
 CLEARLY = (
     2,
     16,
-)  # by so many watches, or one in so many members, over half of the others: within one turn some begin or end
-ECHO = 300  # ms; an older verdict of a node's own comes back to it from others, a new one waits for its subject's word
+)  # watches, or one in so many members, by which half of the others may be exceeded: some begin or end within a turn
+ECHO = (
+    300  # ms; an older verdict of a node's own comes back to it from others; a new one waits for its subject's answer
+)
 PROOFS = 16  # that came lately: a verdict rests on those before it was made
 ROUNDING = 0.02  # seconds
-SEVERAL = 4  # live members from which on there is a brake
+SEVERAL = 4  # with fewer live members there is no brake
 
 
 @attrs.define
@@ -50,7 +52,7 @@ class _Sight:
 
 @attrs.frozen
 class _Grounds:
-    """What a node's verdict rests on besides the age of its subject, as of the moment when it was made."""
+    """What a node's verdict rests on besides its subject's age, at the moment when it was made."""
 
     made: float
     brake: int
@@ -58,12 +60,13 @@ class _Grounds:
 
 
 class VerdictsGrounded(Wiretap):
-    """Every suspicion and every verdict of a node is justified by the age that it saw and the votes that reached it.
+    """Every suspicion and verdict of a node is justified by the age that it saw and the votes that reached it.
 
-    - Time in which it stalled is no age, and the last datagram of the member, or a helper's word that it heard one,
-      begins it anew: SUSPECT takes S/2, SILENT S, HOST_GONE S_host, thrice that while most others are under watch.
-    - SUSPECT takes a vote that counts, GONE one that says REFUSED and none that vetoes, the others as many answers to
-      recent polls as the quorum is: two, or all others that this node heard within S if fewer.
+    - A member's age starts anew with its last datagram, or with a helper's word that it heard one, and doesn't count
+      the time in which the node itself stalled. SUSPECT takes S/2, SILENT S, HOST_GONE S_host, and three times as much
+      while most others are under watch.
+    - SUSPECT takes a vote that counts. GONE takes one that says REFUSED, and none that vetoes. The others take a quorum
+      of answers to recent polls: two, or all others that this node heard within S if these are fewer.
     """
 
     def __init__(self, cluster: Cluster) -> None:
@@ -183,7 +186,7 @@ class VerdictsGrounded(Wiretap):
         require(votes >= quorum, f"{process.label} gave {_said(rule)} on {member.name} with {votes} of {quorum} votes")
 
     def _proof_at(self, sight: _Sight, moment: float) -> float:
-        """The last proof before a moment: a node does what is due before it reads what comes at that very moment."""
+        """The last proof before a moment: a node does what is due before it reads what arrives at that instant."""
         for came, before in sight.proofs:
             if came >= moment:
                 return before
@@ -211,7 +214,7 @@ class VerdictsGrounded(Wiretap):
         return _Grounds(self.cluster.now, self._brake(process), min(QUORUM, self._hearers(process, subject)))
 
     def _hearers(self, process: Process, subject: int) -> int:
-        """How many others it heard within S, and so can't take to be silent themselves."""
+        """How many others it heard within S, and so can't consider silent."""
         since = self.cluster.now - self.config.stall_tolerance + ROUNDING
         me = self.short_id(process)
         ids = (self.id_of(member.name, member.epoch) for member in process.node.members())
@@ -224,7 +227,8 @@ class VerdictsGrounded(Wiretap):
         return BRAKE if live >= SEVERAL and statistics.watches > live / 2 + max(few, live / share) else 1
 
     def _awake(self, process: Process, since: float) -> float:
-        """The most seconds awake possible: a node counts a stall from its next deadline on, and ignores short ones."""
+        """The most seconds that it can have been awake: a node counts a stall from its next deadline on, and no short
+        ones."""
         unseen = 0.75 * self.config.probe_interval
         now = self.cluster.now
         stalls = self._stalls.get(process, ())
@@ -232,7 +236,7 @@ class VerdictsGrounded(Wiretap):
 
 
 class OldDeathsHeldBack(Wiretap):
-    """A death that is old news, or contradicts what the node itself heard, is not believed before the member was
+    """A death that is old news, or contradicts what the node itself heard, is not believed before the member has been
     asked."""
 
     HELD = 0.9  # seconds, at least, that it is held back: a tenth less than it is

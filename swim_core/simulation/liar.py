@@ -1,7 +1,7 @@
 """A member that turns on its cluster: it says anything that the native format allows, and some things that it doesn't.
 
-Everything is drawn from a seed; the most harmful numbers are among the likely ones. It says nothing about live runs in
-their own names: unless datagrams are sealed, that would be believed.
+Everything is drawn from a seed, and the most harmful numbers are among the likely ones. It never speaks for live runs
+in their own names: unless datagrams are sealed, that would be believed.
 """
 
 from random import Random
@@ -32,8 +32,8 @@ SPARE_FLAGS = (0, 2, 2, 4, 8, 14, 240)
 class Liar:
     """What one hostile member knows about its cluster and says.
 
-    It accompanies a process of the simulation, which goes on answering pings, so that the others take it for a normal
-    member, while this object sends hostile datagrams in its name or another's.
+    It accompanies a process of the simulation. The process answers pings as before, so that the others take it for a
+    normal member, while this object sends hostile datagrams in its name or another's.
     """
 
     def __init__(self, cluster: Cluster, process: Process, random: Random) -> None:
@@ -61,7 +61,7 @@ class Liar:
         self._messages = [getattr(self, name) for name in vars(type(self)) if name.startswith("_say_")]
 
     def lie(self) -> None:
-        """Send one datagram to one member, from its own address, another member's, or one where nobody is."""
+        """Send a datagram to a member, from its own address, another member's, or one where nobody is."""
         random = self._random
         source = self._me.address if random.random() < 0.6 else random.choice([*self._members, None])
         address = NOWHERE if source is None else source if isinstance(source, Address) else source.address

@@ -56,5 +56,5 @@ class Link:
         return cls(delay=0.04, jitter=0.002, loss=loss)
 
     def with_loss(self, loss: float) -> "Link":
-        """The same with another share of losses."""
+        """This link with another share of losses."""
         return attrs.evolve(self, loss=loss)

@@ -1,4 +1,4 @@
-"""Situations in which broadcasts are missed, to be repaired or told lost; see `situations`."""
+"""Situations in which broadcasts are missed, and must be repaired or reported lost; see `situations`."""
 
 from swim_core.errors import SwimError
 from swim_core.events import BroadcastReceived
@@ -12,7 +12,8 @@ __all__ = ["announce", "blip", "burst", "burst_beyond", "end_after_broadcast"]
 
 
 def _broadcast(harm: Harm, process: Process) -> bool:
-    """Whether it could: else too much waits already, or another process owns its name."""
+    """Have it broadcast, unless too much is waiting already or another process owns its name; returns whether it
+    did."""
     try:
         harm.simulation.broadcast(process, harm.random.randbytes(harm.random.randint(0, 40)))
     except SwimError:
@@ -22,7 +23,7 @@ def _broadcast(harm: Harm, process: Process) -> bool:
 
 
 def announce(harm: Harm) -> None:
-    """Let it be quiet for a while, then have one broadcast, once."""
+    """After a quiet while, have one broadcast once."""
     harm.simulation.run_for(SETTLED)
     if awake := harm.awake():
         _broadcast(harm, harm.random.choice(awake))
@@ -30,7 +31,7 @@ def announce(harm: Harm) -> None:
 
 
 def blip(harm: Harm) -> None:
-    """Part some from the others for a few seconds, or for long, while one or two broadcast, once each."""
+    """Cut some off from the others for a short or long time, while one or two broadcast once each."""
     simulation, random, awake = harm.simulation, harm.random, harm.awake()
     simulation.faults["blip"] += 1
     seconds = random.choice((random.uniform(2.0, 6.0), random.uniform(2.0, 6.0), random.uniform(10.0, 50.0)))
@@ -45,7 +46,7 @@ def blip(harm: Harm) -> None:
 
 
 def burst(harm: Harm, counts: tuple[int, ...] = (200, 500, 900)) -> None:
-    """Have one broadcast a lot while another stalls or is cut off, and once more afterwards."""
+    """Have one broadcast a lot while another stalls or is cut off, and once afterwards."""
     simulation, random = harm.simulation, harm.random
     origin, other = random.sample(harm.awake(), 2)
     simulation.faults["burst"] += 1
@@ -70,12 +71,12 @@ def burst(harm: Harm, counts: tuple[int, ...] = (200, 500, 900)) -> None:
 
 
 def burst_beyond(harm: Harm) -> None:
-    """The same with more than the window holds of one origin."""
+    """Have one broadcast more than the window holds of one origin while another stalls or is cut off."""
     burst(harm, (1_500, 3_000))
 
 
 def end_after_broadcast(harm: Harm) -> None:
-    """Have one miss a broadcast, and its origin end just when that one learns that there was one."""
+    """Have one miss a broadcast, and the origin end just when that one learns of it."""
     simulation = harm.simulation
     origin, other = harm.random.sample(harm.awake(), 2)
     simulation.run_for(SETTLED)

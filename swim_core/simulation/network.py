@@ -18,7 +18,7 @@ from .timeline import Schedule, Timeline
 
 __all__ = ["Endpoint", "Network", "Tap", "Traffic"]
 
-ICMP_BURST = 6  # measured on Linux: port-unreachables to one host, 6 at once, then 1 a second
+ICMP_BURST = 6  # measured on Linux: port-unreachables to one host, 6 at once, then 1 per second
 ICMP_PER_SECOND = 1.0
 ICMP_QUOTE = 520  # bytes of the refused datagram that an IPv4 port-unreachable carries back
 NOTES_AT_ONCE = 1_000  # pieces that are hashed in one go: one by one they would take a tenth of a simulation's time
@@ -52,7 +52,7 @@ class Traffic:
     reordered: int = 0
     refused: int = 0
     vanished: int = 0
-    """Arrived where no process is, with no refusal: the host is gone, silent, or at its limit."""
+    """Arrived where no process is, and was not refused: the host is gone, silent, or at its limit."""
 
 
 @attrs.define
@@ -108,7 +108,7 @@ class Network:
         host.up = host.refuses = True
 
     def close(self, address: Address, *, refuses: bool = True) -> None:
-        """Let nobody listen at ``address`` from now on; its host goes on, and ``refuses`` what is sent there or is
+        """Let nobody listen at ``address`` from now on. The host continues, and ``refuses`` what is sent there or is
         silent."""
         del self._endpoints[address]
         self._host(address).refuses = refuses

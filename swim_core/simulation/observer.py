@@ -48,7 +48,7 @@ class Observer:
         """No fault is in effect and there was time to recover: what must hold in the end must hold from now on."""
 
     def attach(self, hooks: Hooks) -> None:
-        """From now on have those hooks called that this class overrides, and no others, since turns are many."""
+        """Have the hooks called that this class overrides, and no others, since there are many turns."""
         for name, calls in vars(hooks).items():
             if getattr(type(self), name) is not getattr(Observer, name):
                 calls.append(getattr(self, name))

@@ -1,4 +1,4 @@
-"""Which members could show that they are alive and which could not: what the invariants excuse, and what they don't."""
+"""Which members could show that they are alive, and which could not: what invariants excuse and what they don't."""
 
 from .cluster import Cluster
 from .observer import Observer
@@ -13,9 +13,9 @@ HELPERS = 2  # that an accuser needs beside it, or all it reaches if fewer: belo
 class Obstructions(Observer):
     """Keeps, for each process, the latest stretch of time in which others could not hear it.
 
-    A process is obstructed while it stalls; and while a cut or the partition lies, in either direction, between
-    it and some other, and also between it and two of those whom that other reaches, or all of them if fewer.
-    Interruptions shorter than ``gap`` don't end a stretch: an answer in them may have been lost.
+    A process is obstructed while it stalls. It is also obstructed while a cut or the partition separates it, in either
+    direction, from some other process and from two of those that this other one reaches, or all of them if fewer.
+    Interruptions shorter than ``gap`` don't end a stretch, since an answer in them may have been lost.
     """
 
     def __init__(self, cluster: Cluster, *, gap: float = 2.0) -> None:
@@ -27,7 +27,8 @@ class Obstructions(Observer):
         """When a process last started, ended, stalled or woke, or the network changed."""
 
     def longest(self, process: Process, *, within: float) -> float:
-        """Seconds that the latest stretch of obstruction lasted, if it lasts or ended ``within`` seconds; else 0."""
+        """Seconds of the latest stretch of obstruction, if it lasts or ended less than ``within`` seconds ago; else
+        0."""
         stretch = self._stretch.get(process)
         if stretch is None:
             return 0.0

@@ -28,7 +28,7 @@ MAX_TICKS_AT_ONCE = 10_000  # a node whose deadline never moves on would stop vi
 
 
 class SimulationError(Exception):
-    """A simulated process was asked for something that it can't do now, or its node misbehaves."""
+    """A simulated process can't do now what it was asked for, or its node misbehaves."""
 
 
 class Stop(Enum):
@@ -37,7 +37,7 @@ class Stop(Enum):
     CRASHED = "crashed"
     """Killed; the kernel of its host goes on and refuses datagrams."""
     CRASHED_SILENTLY = "crashed silently"
-    """Killed; something on the way keeps refusals back."""
+    """Killed; something on the path keeps refusals back."""
     HOST_LOST = "host lost"
     """The whole host is gone."""
     LEFT = "left"
@@ -45,7 +45,7 @@ class Stop(Enum):
 
 
 class Hooks:
-    """What is to be called when something happens to a process, or around it; `Observer` says what each is."""
+    """The functions to call when something happens to a process or around it; see `Observer`."""
 
     def __init__(self) -> None:
         self.on_start: list[Callable[[Process], None]] = []

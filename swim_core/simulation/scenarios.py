@@ -1,4 +1,4 @@
-"""What can happen to a cluster, by name: mixtures of harm, and what is promised during each."""
+"""Scenarios: named mixtures of harm, and what is promised during each."""
 
 import attrs
 
@@ -16,18 +16,17 @@ class Scenario:
         name: its name for the command.
         acts: what is done, by weight.
         every: seconds between two acts, on average.
-        varied: whether each run leaves some acts out: what one kind excuses (a partition excuses much) others then
-            show.
+        varied: whether each run leaves some acts out. What one kind excuses (a partition excuses much) then shows.
         longest_stall: as a share of the stall tolerance. Losses eat into the margin of a stall.
         calm: seconds within which all must agree again afterwards.
         honest: whether everybody keeps to the protocol. If not, most is promised only once the liar is gone.
         tripwires: whether nodes keep TCP connections too; None leaves it to the run.
         sizes: how many members there are at first, one of these by the seed.
-        seconds: of virtual time in which harm is done.
+        seconds: virtual time during which harm is done.
         seeds: how many the members know.
-        death_known: seconds within which an end is known, where that is not what is promised else.
-        lossless: whether no broadcast may be given up. Where so much is lost that eight requests for one can all
-            fail, a node may instead say `BroadcastsLost`.
+        death_known: seconds within which an end is known, where that differs from what is usually promised.
+        lossless: whether no broadcast may be given up. Where so much is lost that eight requests for one broadcast can
+            all fail, a node may raise `BroadcastsLost` instead.
     """
 
     name: str
@@ -48,7 +47,7 @@ class Scenario:
 LIFE: Acts = ((6, Harm.broadcast), (2, Harm.change_metadata))
 """What applications do in every scenario."""
 
-A_MINUTE = 60.0  # seconds in which the few that are left of many find out
+A_MINUTE = 60.0  # seconds in which the few survivors of many find out
 ASKED_AGAIN = 300.0  # seconds: a superseded member asks every 60 s whether its rival still lives
 
 SCENARIOS = {

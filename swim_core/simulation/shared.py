@@ -1,9 +1,8 @@
-"""Tables that share what they have in common: 10,000 nodes with an entry for each of 10,000 members fill no machine.
+"""Tables that share what they have in common, so that 10,000 nodes that know 10,000 members each fit into one machine.
 
-The tables of a cluster that starts formed are alike at first, and of a large one no node has to do with many members.
-So they stand on one formed cluster that nothing changes, and each keeps only what it has changed, and a copy of the
-entry of each member that it has had to do with. Nothing else tells them from tables of their own, but that they are
-slower.
+The tables of a cluster that starts formed are alike at first, and in a large cluster no node deals with many members.
+So all tables stand on one formed cluster that never changes. Each keeps only what it has changed, and a copy of the
+entry of each member that it has dealt with. They behave like separate tables, but are slower.
 """
 
 from functools import lru_cache
@@ -22,11 +21,11 @@ from .shared_ring import SharedRing
 
 __all__ = ["SharedCluster"]
 
-VIEWS = 64  # kept of those that tables have come to: soon after a change most have the same
+VIEWS = 64  # tuples of members that are kept: soon after a change most tables hold the same members
 
 
 class SharedCluster:
-    """A formed cluster that stands behind the tables that take it (a `TableSource`), and is not copied."""
+    """A formed cluster that many tables share (a `TableSource`) without copying it."""
 
     def __init__(self, formed: FormedCluster) -> None:
         self._formed = formed
@@ -43,7 +42,7 @@ class SharedCluster:
         self.view = lru_cache(VIEWS)(self._make_view)
 
     def indexes(self, own: Entry, now: float) -> TableIndexes:
-        """What a table holds its entries in, in next to no time and memory; see `TableSource`."""
+        """The containers of a table's entries, made in next to no time and memory; see `TableSource`."""
         formed = self._formed
         copies = Copies(formed.entries, now)
         copies[self._by_name[own.name]] = own
@@ -62,7 +61,7 @@ class SharedCluster:
         )
 
     def _make_view(self, changes: frozenset[Claim | str]) -> tuple[Member, ...]:
-        """The members by name: those of the formed cluster, save the names and with the claims among the changes."""
+        """The members by name: those of the formed cluster with the changes applied."""
         members = self._members.copy()
         for change in changes:
             if isinstance(change, Claim):

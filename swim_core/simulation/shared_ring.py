@@ -1,4 +1,4 @@
-"""A ring of which most is shared by many tables, and a little is a table's own."""
+"""A ring most of which is shared by many tables, with a few changes of one table's own."""
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
@@ -13,13 +13,13 @@ __all__ = ["SharedRing"]
 
 
 class SharedRing(Ring[Entry]):
-    """What a `Ring` would be that began with all of ``order``, and in the memory of what has changed since.
+    """Behaves like a `Ring` that began with all of ``order``, but takes only the memory of what has changed since.
 
-    What came since is what it holds as a `Ring`; of what was there at the start it notes what has gone.
+    As a `Ring` it holds the entries that were added. It also notes which of the first ones were removed.
 
     Args:
         order: what it begins with.
-        copies: where the entries of that are.
+        copies: the entries of ``order``.
     """
 
     __slots__ = ("_copies", "_cut", "_order")
@@ -28,7 +28,7 @@ class SharedRing(Ring[Entry]):
         super().__init__()
         self._order = order
         self._copies = copies
-        self._cut: list[int] = []  # indexes in the order, ascending, of what has gone
+        self._cut: list[int] = []  # of those removed: their indexes in the order, ascending
 
     def __len__(self) -> int:
         return len(self._order.places) - len(self._cut) + len(self._items)
@@ -48,15 +48,15 @@ class SharedRing(Ring[Entry]):
         return self._copies[self._order.places[index]]
 
     def _index_of_own(self, number: int) -> int:
-        """Where one stands that came since: what shares its position and was there before comes after it."""
+        """The index of an added entry. A first one at the same position comes after it."""
         return self._left(bisect_left(self._order.positions, self._keys[number])) + number
 
     def _left_before(self, number: int) -> int:
-        """How many that are left stand before one that has gone."""
+        """How many of those left are before a removed one."""
         return self._cut[number] - number
 
     def _left(self, index: int) -> int:
-        """How many are left of so many first ones of the order."""
+        """How many of the first ``count`` in the order are left."""
         return index - bisect_left(self._cut, index)
 
     def remove(self, key: int, item: Entry) -> None:

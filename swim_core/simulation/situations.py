@@ -1,7 +1,7 @@
-"""Situations that single acts of harm seldom bring about: each is brought about as a whole, and says what is promised.
+"""Situations that single acts of harm seldom bring about. Each act here brings one about as a whole, and checks it.
 
-They are acts like those of `Harm`, for scenarios. What holds in all scenarios is watched by the invariants; what is
-promised of a situation in particular stands here, where it is.
+They are acts for scenarios, like those of `Harm`. Invariants watch what holds in all scenarios; what is promised for
+one situation in particular is checked here.
 """
 
 from swim_core.events import MemberDied, MemberSuspected
@@ -26,7 +26,7 @@ __all__ = [
     "stall_observers",
 ]
 
-SEVERAL = 5  # members below which the others don't outvote one: there the protocol promises less
+SEVERAL = 5  # with fewer members the others can't outvote one, and the protocol promises less
 FEWER_THAN_RINGS = (
     3  # stall where floods go by rings: whoever's predecessors all stall learns by a digest, seconds later
 )
@@ -38,7 +38,7 @@ SETTLED = 3.5  # seconds after which a cluster that was disturbed is settled: vi
 
 
 def few_survive(harm: Harm) -> None:
-    """End all but two or three at once; these must agree on it within a minute."""
+    """End all but two or three at once. The survivors must agree on that within a minute."""
     simulation, random, awake = harm.simulation, harm.random, harm.awake()
     survivors = random.sample(awake, random.choice((2, 2, 3)))
     ended = [process for process in awake if process not in survivors]
@@ -57,7 +57,7 @@ def few_survive(harm: Harm) -> None:
 
 
 def lose_seeds(harm: Harm) -> None:
-    """End all that anybody knows as seeds, for good."""
+    """End all seeds for good."""
     simulation = harm.simulation
     seeds = {seed for process in simulation.running() for seed in process.seeds}
     for process in simulation.running():
@@ -67,7 +67,8 @@ def lose_seeds(harm: Harm) -> None:
 
 
 def outlast_a_deployment(harm: Harm) -> None:
-    """Cut one off while all others are replaced by new ones, at their addresses: afterwards it finds these soon."""
+    """Cut one off while all others are replaced by new ones at the same addresses. Afterwards it must find these
+    soon."""
     simulation, awake = harm.simulation, harm.awake()
     one = harm.random.choice([process for process in awake if not _is_seed(process, awake)] or awake)
     simulation.faults["deployment"] += 1
@@ -93,7 +94,7 @@ def _is_seed(process: Process, others: list[Process]) -> bool:
 
 
 def grow_apart(harm: Harm) -> None:
-    """Part the cluster for less than it takes to declare anybody dead, have one join on each side, and speak up."""
+    """Split the cluster too briefly for deaths to be declared. Have one join on each side, and broadcast."""
     simulation, awake = harm.simulation, harm.awake()
     simulation.faults["grown apart"] += 1
     half = harm.random.sample(awake, len(awake) // 2)
@@ -117,7 +118,8 @@ def grow_apart(harm: Harm) -> None:
 
 
 def stall_observers(harm: Harm) -> None:
-    """Let one end without a word, and most others stall while they find out; those that did not must know soon."""
+    """Let one end without a goodbye, and most others stall while they find out. Those that don't stall must know
+    soon."""
     simulation, random, awake = harm.simulation, harm.random, harm.awake()
     simulation.run_for(SETTLED)
     one, *others = random.sample(awake, len(awake))
@@ -141,8 +143,8 @@ def stall_observers(harm: Harm) -> None:
 
 
 def end_amid_pauses(harm: Harm) -> None:
-    """Have two or three pause again and again, together or in turn, and one of them end meanwhile, or none; who is left
-    must know it soon after the last pause, though perhaps nobody is left to say that it is well."""
+    """Have two or three pause repeatedly, together or in turn, and let one of them end meanwhile, or none. Those left
+    must know soon after the last pause, even if nobody is left to vouch for their health."""
     simulation, random, awake = harm.simulation, harm.random, harm.awake()
     simulation.run_for(random.uniform(0.0, SETTLED))
     one, *others = random.sample(awake, len(awake))
@@ -169,7 +171,7 @@ def end_amid_pauses(harm: Harm) -> None:
 
 
 def lull(harm: Harm) -> None:
-    """Let it be quiet, then let one end or hang without a word, and leave the others alone until they know."""
+    """After a quiet while let one end or hang without a goodbye, and leave the others alone until they know."""
     simulation, random = harm.simulation, harm.random
     simulation.run_for(SETTLED + random.uniform(0.0, 1.0))
     one = random.choice(harm.awake())
@@ -183,7 +185,7 @@ def lull(harm: Harm) -> None:
 
 
 def end_the_hung(harm: Harm) -> None:
-    """Let one hang for a while and then end, while some of those who saw its kernel live stall: they veto no longer."""
+    """Let one hang and then end, while some of those that saw its kernel alive stall. They must veto no longer."""
     simulation, random = harm.simulation, harm.random
     simulation.run_for(SETTLED)
     one, *others = random.sample(harm.awake(), len(harm.awake()))
@@ -204,7 +206,7 @@ def end_the_hung(harm: Harm) -> None:
 
 
 def deafen(harm: Harm) -> None:
-    """Let one hear nobody, though it goes on to be heard: the others must declare it dead."""
+    """Let one hear nobody while the others still hear it. They must declare it dead."""
     simulation, awake = harm.simulation, harm.awake()
     if len(awake) < SEVERAL:
         return
@@ -222,7 +224,7 @@ def deafen(harm: Harm) -> None:
 
 
 def blind(harm: Harm) -> None:
-    """Let up to three lose sight of one whom the others see: among five or six all are asked, so it never dies."""
+    """Let up to three lose sight of one that the others see. Among five or six all are asked, so it must not die."""
     simulation, awake = harm.simulation, harm.awake()
     one, *others = harm.random.sample(awake, len(awake))
     simulation.faults["blinded"] += 1
@@ -239,7 +241,7 @@ def blind(harm: Harm) -> None:
 
 
 def gray(harm: Harm) -> None:
-    """Let four in five datagrams from and to one be lost: none of the others may be suspected."""
+    """Let four in five datagrams from and to one be lost. None of the others may be suspected."""
     simulation, awake = harm.simulation, harm.awake()
     if len(awake) < SEVERAL:
         return

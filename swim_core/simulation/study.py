@@ -24,10 +24,10 @@ from .simulation import Simulation
 __all__ = ["Experiment", "Run", "Setting", "Summary", "Trial", "conduct"]
 
 GOLDEN = 0.6180339887498949
-ROUNDS = 8.0  # of which any may be the one in which it happens
+ROUNDS = 8.0  # the event may fall on any of them
 TOLD_WITHIN = 60.0  # seconds at most, beyond what the settings make it take
 STALLED_SHARE = 8  # one of so many stalls
-REPEATED = 0.3  # seconds in which the origin of an update has told it again, which is part of its cost
+REPEATED = 0.3  # seconds in which the origin of an update repeats it, which is part of the cost
 
 
 class Experiment(Enum):
@@ -36,7 +36,7 @@ class Experiment(Enum):
     KILL = "kill"
     """A process ends; its host refuses datagrams from then on."""
     HANG = "hang"
-    """A process stops for good: its host goes on to take connections and datagrams."""
+    """A process hangs for good: its host still takes connections and datagrams."""
     HOST_LOSS = "hostloss"
     """A host is gone."""
     UPDATE = "update"

@@ -20,7 +20,7 @@ class Schedule(Protocol):
         """Have ``call(*arguments)`` happen at ``time``, or as soon as possible if that has passed."""
 
     def at_end_of(self, time: float, call: Callable[..., object], *arguments: Any) -> None:
-        """As `at`, after everything else of that instant."""
+        """As `at`, but after everything else of that instant."""
 
 
 class Timeline:
@@ -47,7 +47,7 @@ class Timeline:
         heappush(self._heap, (time if time > self.now else self.now, self._count, call, arguments))
 
     def at_end_of(self, time: float, call: Callable[..., object], *arguments: Any) -> None:
-        """The same, after everything else of that instant: a timer waits for what has arrived."""
+        """As `at`, but after everything else of that instant: a timer waits for what has arrived."""
         self._count += 1
         heappush(self._heap, (time if time > self.now else self.now, self._count + _LAST, call, arguments))
 

@@ -1,7 +1,7 @@
 """TCP as far as tripwires need it: kernels that accept, refuse or say nothing, and connections that break.
 
-Stands in for the TCP side of an adapter. What the models leave out: greetings that wait at a stalled process (the
-connection is tried again instead). A backlog that is full is what `Wires.firewalled` makes.
+This stands in for the TCP side of an adapter. It leaves out greetings that wait at a stalled process: the connection is
+tried again instead. `Wires.firewalled` stands for a full backlog.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ BACKOFF, LONGEST_BACKOFF = 1.0, 60.0  # seconds until a connection that failed i
 
 
 class _Test:
-    """A kernel that is asked: how many connections are under way, and whether it acked on one that stands."""
+    """The test of a kernel: how many connections are under way, and whether it acked on an existing one."""
 
     def __init__(self, now: float) -> None:
         self.latest = now
@@ -61,9 +61,9 @@ class Wires(Observer):
     """The connections of all processes whose settings have tripwires on.
 
     Attributes:
-        firewalled: addresses to which no connection gets through; those that stand go on.
-        closed: addresses where nobody listens for connections: somebody else has the number, say.
-        dark: addresses to and from which TCP no longer passes; connections that stand end by keepalive.
+        firewalled: addresses to which no new connection gets through; existing ones continue.
+        closed: addresses where nobody listens for connections, since another program has the port, say.
+        dark: addresses to and from which TCP no longer passes; existing connections end by keepalive.
     """
 
     def __init__(self, cluster: Surroundings) -> None:
@@ -80,11 +80,11 @@ class Wires(Observer):
         self._tests: dict[tuple[Process, Address], _Test] = {}  # under way
 
     def kept(self, process: Process) -> tuple[Process, ...]:
-        """Whom a process has a tripwire to."""
+        """The processes to which this one has a tripwire."""
         return tuple(self._kept.get(process, {}).values())
 
     def reset(self, *processes: Process) -> None:
-        """Break the connections of these processes, or all, as a middlebox does that forgets them or restarts."""
+        """Break the connections of these processes, or all, like a middlebox that forgets them or restarts."""
         self._cluster.faults["connection reset"] += 1
         for owner, tripwire, other in list(self._connections()):
             if not processes or owner in processes or other in processes:
@@ -143,7 +143,7 @@ class Wires(Observer):
             self._cluster.after(delay, self._send_syn, process, address, test)
 
     def _ask_to_ack(self, process: Process, address: Address, test: _Test) -> None:
-        """A live kernel acks on a tripwire, though its process is stalled and its backlog full."""
+        """A live kernel acks on a tripwire even if its process stalls and its backlog is full."""
         wired = any(other.address == address and other.running for other in self.kept(process))
         if wired and self._acks(process.address, address):
             test.acked = True
@@ -222,7 +222,7 @@ class Wires(Observer):
         process.evidence(KernelEvidence.CONNECTED, tripwire.address, tripwire.greeting)
 
     def _stand(self, process: Process, tripwire: Tripwire) -> None:
-        """The kernel there acked: it is asked again when the connection was idle for long."""
+        """The kernel there acked. It is asked again once the connection has been idle for long."""
         self._acked[process, tripwire] = now = self._cluster.now
         self._cluster.after(IDLE, self._keep_alive, process, tripwire, now)
 
@@ -244,7 +244,7 @@ class Wires(Observer):
         return not other.paused and other.node.tripwire_plan.greeting == tripwire.greeting
 
     def _wants(self, process: Process, tripwire: Tripwire) -> bool:
-        """Whether it is among those to keep, and not kept yet."""
+        """Whether the connection is wanted and missing."""
         wanted = tripwire in self._plan.get(process, NO_TRIPWIRES).peers
         return wanted and tripwire not in self._kept[process]
 

@@ -1,4 +1,4 @@
-"""Checks that each mechanism does its part: in the end views come right in any of several ways."""
+"""Checks that each mechanism does its part, since views come right in the end in any of several ways."""
 
 from math import inf
 
@@ -19,11 +19,11 @@ from .wiretap import Wiretap
 
 __all__ = ["FloodsOnRings", "ProbedInTime", "SyncsLevel", "watch_ways"]
 
-QUIET = 3.0  # probe intervals without a disturbance: views and pairs are settled then
+QUIET = 3.0  # probe intervals without a disturbance, after which views and pairs are settled
 
 
 class _Quiet(Wiretap):
-    """Keeps when the cluster was last disturbed, and judges only where it was quiet."""
+    """Notes when the cluster was last disturbed, and judges only what happened in quiet times."""
 
     def __init__(self, cluster: Cluster) -> None:
         super().__init__(cluster)
@@ -63,7 +63,7 @@ class _Quiet(Wiretap):
 
 
 class ProbedInTime(_Quiet):
-    """In quiet times everybody meets somebody in each round, and so whoever ends or stalls is soon pinged."""
+    """In quiet times every member meets another in each round, so that one that ends or stalls is soon pinged."""
 
     ROUNDS = 1.6  # between two meetings: they lie in the first quarter of a round, and one waits up to a quarter more
 
@@ -82,7 +82,7 @@ class ProbedInTime(_Quiet):
     def on_said(self, process: Process, destination: Address, said: Envelope) -> None:
         if isinstance(said.message, Ping):
             ahead = said.message.time / 1000 - self.cluster.now
-            if ahead > self._ahead + self.JUMP:  # then all plan their rounds anew
+            if ahead > self._ahead + self.JUMP:  # after which all plan their rounds anew
                 self.disturb()
             self._ahead = max(self._ahead, ahead)
             self._pinged[destination] = self._pings[process.address] = self.cluster.now
@@ -130,7 +130,7 @@ class _Flood:
 
 
 class FloodsOnRings(_Quiet):
-    """In quiet times a broadcast reaches everybody by way of several members, and its origin tells it again."""
+    """In quiet times a broadcast reaches each member through several others, and its origin repeats it."""
 
     AMONG = 14  # members, at least
     WITHIN = 1.0  # seconds
@@ -192,13 +192,13 @@ class _Exchange:
 
 
 class SyncsLevel(_Quiet):
-    """After a sync either side knows whom the other knew, as far as these had been there for a while.
+    """After a sync each side knows the members that the other knew, provided that they had been there for a while.
 
-    Where others start at the same time this is not judged: a newcomer asks anybody for its next page, and may ask
-    another newcomer, who knows no more than it does.
+    This is not judged while others start: a newcomer asks any member for its next page, and may ask another newcomer
+    that knows no more than it does.
     """
 
-    SETTLED = 1.0  # seconds that a process must have run: those that start meanwhile are told of by floods
+    SETTLED = 1.0  # seconds that a process must have run: floods tell of those that start meanwhile
     WITHIN = 0.2  # seconds after the last page
     IN_VAIN = 2.0  # seconds from the first ping to one of hearsay until it is let in, asked again, or rests
 
@@ -234,7 +234,8 @@ class SyncsLevel(_Quiet):
             self.cluster.excused["syncs"] += 1
 
     def _known(self, process: Process, exchange: _Exchange) -> dict[str, int]:
-        """The running ones that it holds for live, which have run for a while; not a namesake's run that ended."""
+        """The running processes that it sees as live and that have run for a while, without ended runs of a
+        namesake."""
         known = {}
         for member in process.node.members():
             namesakes = self.cluster.named(member.name)
@@ -265,7 +266,7 @@ class SyncsLevel(_Quiet):
         self._require_known(answerer, asked, f"was synced with by {asker.label}")
 
     def _require_known(self, process: Process, members: dict[str, int], when: str) -> None:
-        """Those that don't answer now, or that it asked while not all could pass, are kept aside until they do."""
+        """Members that don't answer now, or were asked during a cut, are kept aside until they do."""
         held = ((name, epoch, process.node.member(name)) for name, epoch in members.items())
         lacking = [
             name
@@ -284,7 +285,7 @@ def _is_mute(process: Process) -> bool:
 
 
 def watch_ways(cluster: Cluster) -> None:
-    """Set those that look at the way and not the end alone, where nodes speak the native protocol."""
+    """Add the checks of mechanisms, where nodes speak the native protocol."""
     if isinstance(cluster.config, Config):
         ways = (VerdictsGrounded, ProbedInTime, FloodsOnRings, OldDeathsHeldBack, SyncsLevel)
         cluster.watch(*(way(cluster) for way in ways))

@@ -1,4 +1,4 @@
-"""What native nodes say to each other, for observers that look at the way and not the end alone."""
+"""What native nodes say to each other, for observers that check mechanisms and not only outcomes."""
 
 from collections.abc import Callable, Iterator
 from functools import lru_cache
@@ -40,16 +40,16 @@ class Wiretap(Observer):
             )
 
     def _runs(self) -> Iterator[int]:
-        """The short ids of all that run now."""
+        """The short ids of all running nodes."""
         return map(self.short_id, self.cluster.running())
 
     def short_id(self, process: Process) -> int:
-        """What datagrams call the run that a process is now."""
+        """The short id of a process's present run."""
         local = process.node.local
         return self._hashes.short_id(local.name, local.epoch)
 
     def id_of(self, name: str, epoch: int) -> int:
-        """What datagrams call that run."""
+        """The short id of that run."""
         return self._hashes.short_id(name, epoch)
 
     def on_send(self, process: Process, destination: Address, payload: bytes) -> None:
@@ -63,10 +63,10 @@ class Wiretap(Observer):
             self.on_heard(process, source, opened[1], deaf=bool(opened[0] & Flags.DEAF))
 
     def on_said(self, process: Process, destination: Address, said: Envelope) -> None:
-        """A node sent this."""
+        """A node sent this message."""
 
     def on_heard(self, process: Process, source: Address, said: Envelope, *, deaf: bool) -> None:
-        """A node is about to be handed this; ``deaf`` if the sender says that it hears nobody."""
+        """A node is about to get this message; ``deaf`` if the sender says that it hears nobody."""
 
 
 @lru_cache(maxsize=8)
@@ -76,7 +76,7 @@ def _opener(label: int) -> Opener:
 
 
 def _opener_of(codec: Codec) -> Opener:
-    """Opens each datagram once, however many look at it, on both ends."""
+    """Opens each datagram once for all observers at both ends."""
 
     @lru_cache(maxsize=2_048)
     def opened(payload: bytes) -> tuple[int, Envelope, Opened | None] | None:
