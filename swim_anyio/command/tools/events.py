@@ -184,14 +184,25 @@ def tell_timeline(timeline: Timeline, width: int | None = None) -> str:
 
 
 def _lines(timeline: Timeline) -> Iterator[str]:
-    day = ""
-    for event in timeline.events:
+    day, events = "", _without_confirmed(timeline.events)
+    for event in events:
         today, clock = clock_time(event.t, date=True).split(" ")
         if today != day:
             yield today
         day = today
         yield f"{clock}  {event.what:<{WHAT}} {event.member}{_reason(event)}{_unknown_to(event)}"
-    yield _summary(timeline)
+    yield _summary(timeline, len(events))
+
+
+def _without_confirmed(events: Sequence[Event]) -> list[Event]:
+    """Without suspicions that a death of the same member follows, which says it all."""
+    kept: list[Event] = []
+    following: dict[str, str] = {}
+    for event in reversed(events):
+        if event.what != "suspect" or following.get(event.member) != "dead":
+            kept.append(event)
+        following[event.member] = event.what
+    return kept[::-1]
 
 
 def _reason(event: Event) -> str:
@@ -208,7 +219,7 @@ def _unknown_to(event: Event) -> str:
     return f" (unknown to {names_of(event.missed_by)})"
 
 
-def _summary(timeline: Timeline) -> str:
-    count, asked = len(timeline.events), len(timeline.answered) + len(timeline.silent)
+def _summary(timeline: Timeline, count: int) -> str:
+    asked = len(timeline.answered) + len(timeline.silent)
     whose = f"{count} event{'s' * (count != 1)}, as {len(timeline.answered)} of {asked} live members remember them."
     return f"{whose} {silence_words(timeline.silent)}" if timeline.silent else whose

@@ -126,6 +126,19 @@ def test_a_line_for_each_event_below_its_day() -> None:
     assert lines[-1] == "2 events, as 1 of 1 live members remember them."
 
 
+def test_a_suspicion_that_a_death_followed_is_left_out_for_people() -> None:
+    hand = Hand(knows=[A, B, C])
+    hand.run(2.0)
+    for peer, state in ((B, State.SUSPECT), (C, State.SUSPECT), (B, State.DEAD)):
+        hand.feed(A, claims=[peer.claim(state, by=A.short_id, time=hand.cluster_time)])
+        hand.run(1.0)
+    found = timeline(hand)
+    told_of = [line.split()[1:3] for line in tell_timeline(found).split("\n")[1:-1]]
+    assert told_of[-2:] == [["suspect", "p3:"], ["dead", "p2:"]]
+    assert tell_timeline(found).endswith(f"\n{len(told_of)} events, as 1 of 1 live members remember them.")
+    assert [event.what for event in found.events].count("suspect") == 2
+
+
 def test_a_timeline_for_programs() -> None:
     hand = Hand(knows=[A, B, C])
     hand.run(2.0)
