@@ -133,14 +133,16 @@ class Router:
         # a newer run by its own claim, or a known run at another address: it may have moved
         unknown = sender.proven is None or sender.proven.short_id != sender.short_id
         stranger = unknown and not met and type(message) not in _INTRODUCTIONS
-        if stranger and type(message) is not messages.Ping:
+        if stranger and type(message) is not messages.Ping and not self._hearsay.awaits(sender):
             self._corrections.ask_who(sender, now)  # first, since an answer may take all that a stranger is due
         if envelope.message is not None:
             self._handlers[type(message)](message, sender, now)
         for further in envelope.further:
             self._handlers[type(further)](further, sender, now)
-        if stranger and type(message) is messages.Ping and not self._hearsay.showed_up(sender, now):
-            self._corrections.ask_who(sender, now)
+        if stranger and type(message) is messages.Ping:
+            answers = self._hearsay.showed_up(sender, now) or self._hearsay.awaits(sender)
+            if not answers:
+                self._corrections.ask_who(sender, now)
         if sender.proven is not None and not sender.proven.live:
             self._hear_of_the_dead(sender, sender.proven, message, now)
 

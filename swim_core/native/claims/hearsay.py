@@ -96,6 +96,14 @@ class Hearsay:
         self.examiner.begin(rumour, now)
         return True
 
+    def awaits(self, sender: Sender) -> bool:
+        """Whether it is being examined: its ack will say who it is, so there is nothing else to ask.
+
+        Where many join at once, most members hear of each other and ask each other at the same time.
+        """
+        rumour = self._rumours.get((sender.short_id, pack(sender.address))) if self._rumours else None
+        return rumour is not None and rumour.stage is Stage.ASKED
+
     def learn_number(self, short_id: int, told: PageEntry, *, newcomer: bool) -> None:
         """Note the number of the run's last broadcast, which a sync told as well."""
         rumour = self._rumours.get((short_id, told.claim.address)) if self._rumours else None

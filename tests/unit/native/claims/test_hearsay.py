@@ -130,11 +130,21 @@ def test_the_ping_leaves_room_to_ask_who_pings_beside_the_ack() -> None:
     assert len(replies) == 2
 
 
-def test_who_asks_the_stranger_itself_needs_no_ping_any_more() -> None:
+def test_a_stranger_that_is_examined_is_not_asked_who_it_is() -> None:
     hand = doubting()
     hand.feed(A, claims=[NEW.claim()])
+    (ping,) = examined(hand)
+    hand.feed(NEW, Ping(7, hand.short_id, UNIX_MS), claims=[NEW.claim()])
+    assert not hand.messages(WantClaim)
+    hand.feed(NEW, Ack(ping.seq, 0))
+    assert hand.state(NEW) is State.ALIVE
+
+
+def test_who_says_who_it_is_needs_no_ping_any_more() -> None:
+    hand = doubting()
     hand.feed(NEW, Ping(7, hand.short_id, UNIX_MS), claims=[NEW.claim()])
     (want,) = hand.messages(WantClaim, NEW)
+    hand.feed(A, claims=[NEW.claim()])
     hand.feed(NEW, ClaimOf(want.nonce, NEW.claim()))
     assert hand.state(NEW) is State.ALIVE
     hand.answering = [A, B, C, NEW]
