@@ -35,6 +35,7 @@ __all__ = [
     "NameRegained",
     "Observation",
     "Origin",
+    "Past",
     "PathNarrow",
     "Paused",
     "Reconnected",
@@ -78,6 +79,41 @@ class Evidence(msgspec.Struct, frozen=True):
     accuser: str
     cluster_time: int
     observations: tuple[Observation, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as JSON knows them."""
+        return {**plain(self)}
+
+
+class Past(msgspec.Struct, frozen=True, gc=False):
+    """One thing that happened to a member, or to this node, as it remembers it (`history`).
+
+    Attributes:
+        number: counts all that was noted, from 1.
+        at: when this node learned it, in seconds on its clock (``now``).
+        when: the verdict was given, on the same clock, as far as members agree on the time; ``at`` where there is none.
+        what: "joined", "suspect", "recovered", "dead", "left", "updated", "isolated" or "reconnected"; a newer release
+            may have others.
+        member: the name; of this node itself for what is about no other.
+        address: of the member; None for this node itself.
+        epoch: the member's run; 0 for this node itself.
+        incarnation: within that run.
+        rule: of the verdict; None where there is none.
+        accuser: who gave the verdict; "" where there is none.
+        cluster_time: of the verdict, in ms; 0 where there is none.
+    """
+
+    number: int
+    at: float
+    when: float
+    what: str
+    member: str
+    address: Address | None = None
+    epoch: int = 0
+    incarnation: int = 0
+    rule: Rule | None = None
+    accuser: str = ""
+    cluster_time: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON knows them."""

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 
 from .address import Address
 from .discovery import Multicast
-from .events import Event, Evidence
+from .events import Event, Evidence, Past
 from .keys import Keys
 from .member import Contact, Member, State
 from .statistics import Statistics
@@ -281,6 +281,16 @@ class ProtocolNode(Protocol):
 
         About this node itself it only says how long its current state has lasted.
         """
+
+    def history(self, *, since: int = 0) -> tuple[Past, ...]:
+        """What happened to members lately, oldest first, from `Past.number` ``since`` on.
+
+        The last 512 verdicts and 256 other changes are kept, whether or not anybody takes events.
+        """
+
+    def rings(self) -> tuple[tuple[str, ...], ...]:
+        """The names of the live members in the order of each ring along which news floods, the same at all members
+        that agree on who lives; empty where the protocol has no rings."""
 
 
 class ProtocolConfig(Protocol):

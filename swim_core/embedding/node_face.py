@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Generic, Protocol, TypeVar
 
 from swim_core.errors import ConfigError
-from swim_core.events import Evidence
+from swim_core.events import Evidence, Past
 from swim_core.keys import Keys
 from swim_core.member import Contact, Member, State
 from swim_core.protocol import ProtocolNode
@@ -77,6 +77,18 @@ class NodeFace(Generic[E]):
         `explain` says who declared it dead or suspect, and why.
         """
         return self._engine.look(lambda node: node.contact(name, now=self._engine.clock()))
+
+    def history(self, *, since: int = 0) -> tuple[Past, ...]:
+        """What happened to members lately, oldest first, from `Past.number` ``since`` on.
+
+        The last 512 verdicts and 256 other changes are kept, whether or not anybody takes events.
+        """
+        return self._engine.look(lambda node: node.history(since=since))
+
+    def rings(self) -> tuple[tuple[str, ...], ...]:
+        """The names of the live members in the order of each ring along which news floods; empty under Smudge's
+        protocol."""
+        return self._engine.look(lambda node: node.rings())
 
     # intents
 

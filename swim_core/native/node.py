@@ -7,7 +7,7 @@ from swim_core.address import Address, pack, reachable
 from swim_core.counters import DropReason
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError, NotRunning, NotSupported
-from swim_core.events import Event, Evidence, KeysChanged
+from swim_core.events import Event, Evidence, KeysChanged, Past
 from swim_core.keys import Keys
 from swim_core.member import Contact, Member, State
 from swim_core.plain_data import octets
@@ -279,6 +279,14 @@ class Node:
         """This node's own contact with another member; see `ProtocolNode.contact`."""
         entry = self._table.get(name)
         return entry.contact(max(now, self._health.seen)) if entry is not None else None
+
+    def history(self, *, since: int = 0) -> tuple[Past, ...]:
+        """What happened to members lately; see `ProtocolNode.history`."""
+        return tuple(self._parts.journal.since(since))
+
+    def rings(self) -> tuple[tuple[str, ...], ...]:
+        """The live members in the order of each flood ring; see `ProtocolNode.rings`."""
+        return tuple(tuple(entry.name for entry in ring) for ring in self._table.topology.rings)
 
     def statistics(self) -> Statistics:
         """The counters and sizes at this moment."""

@@ -72,7 +72,7 @@ class Reports:
                 self._prober.probe(other, now)
         self._tell(transition(change.before, claim, parts.evidence_log.evidence), now)
         if claim.verdict is not None and claim.verdict.rule is Rule.REMOVED and _was_dead(change):
-            parts.journal.take(MemberLeft(change.entry.member, parts.evidence_log.evidence(claim)), now)
+            self._remember(MemberLeft(change.entry.member, parts.evidence_log.evidence(claim)), now)
         self._gossip.tell_claim(claim, now, originator=originator)
 
     def rumour_believed(self, rumour: Rumour, now: float) -> None:
@@ -203,8 +203,11 @@ class Reports:
             if isinstance(event, MemberDied) and event.evidence is not None:
                 rule = event.evidence.rule
                 self._counters.deaths[Rule.SILENT if rule is None else rule] += 1
-            self.parts.journal.take(event, now)
+            self._remember(event, now)
             self.parts.damping.take(event, now)
+
+    def _remember(self, event: Event, now: float) -> None:
+        self.parts.journal.take(event, now, self.parts.context.clock.read(now))
 
     def forgotten(self, entry: Entry, now: float) -> None:
         """See `Hub`: drop what is kept about it."""

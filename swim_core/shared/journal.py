@@ -6,10 +6,8 @@ The events themselves go to the application, and are gone. An operator who comes
 from collections import deque
 from collections.abc import Iterator, Mapping
 from heapq import merge
+from math import inf
 
-import msgspec
-
-from swim_core.address import Address
 from swim_core.events import (
     Event,
     Evidence,
@@ -20,11 +18,12 @@ from swim_core.events import (
     MemberRecovered,
     MemberSuspected,
     MemberUpdated,
+    Past,
     Reconnected,
 )
-from swim_core.member import Member, Rule
+from swim_core.member import Member
 
-__all__ = ["Journal", "Past"]
+__all__ = ["Journal"]
 
 VERDICTS = 512  # kept: suspicions, deaths and goodbyes, at some 300 bytes each
 CHANGES = 256  # kept of all else, apart, so that a crowd of newcomers doesn't push out why others are gone
@@ -43,34 +42,6 @@ WORDS: Mapping[type[Event], str] = {
 """What is kept, and what it is called: who came and who came back are different things afterwards."""
 
 
-class Past(msgspec.Struct, frozen=True, gc=False):
-    """One thing that happened.
-
-    Attributes:
-        number: counts all that was noted, from 1.
-        at: when this node learned it, in seconds on its clock (``now``).
-        what: one of `WORDS`.
-        member: the name; of this node itself for what is about no other.
-        address: of the member; None for this node itself.
-        epoch: the member's run; 0 for this node itself.
-        incarnation: within that run.
-        rule: of the verdict; None where there is none.
-        accuser: who gave the verdict; "" where there is none.
-        cluster_time: of the verdict, in ms; 0 where there is none.
-    """
-
-    number: int
-    at: float
-    what: str
-    member: str
-    address: Address | None = None
-    epoch: int = 0
-    incarnation: int = 0
-    rule: Rule | None = None
-    accuser: str = ""
-    cluster_time: int = 0
-
-
 class Journal:
     """The latest verdicts and changes.
 
@@ -84,31 +55,36 @@ class Journal:
         self._changes: deque[Past] = deque(maxlen=CHANGES)
         self._number = 0
 
-    def take(self, event: Event, now: float) -> None:
-        """Keep an event that says something of a member's state, or of this node's; others are not kept."""
+    def take(self, event: Event, now: float, cluster_ms: int) -> None:
+        """Keep an event that says something of a member's state, or of this node's; others are not kept.
+
+        ``cluster_ms`` is the time ``now`` on the clock of verdicts.
+        """
         what = WORDS.get(type(event))
         if what is None:
             return
         self._number += 1
         match event:
             case MemberSuspected() | MemberDied() | MemberLeft():
-                self._verdicts.append(self._about(what, event.member, event.evidence, now))
+                self._verdicts.append(self._about(what, event.member, event.evidence, now, cluster_ms))
             case MemberJoined() | MemberRecovered() | MemberUpdated():
-                self._changes.append(self._about(what, event.member, None, now))
+                self._changes.append(self._about(what, event.member, None, now, cluster_ms))
             case _:
-                self._changes.append(Past(self._number, now, what, self._name))
+                self._changes.append(Past(self._number, now, now, what, self._name))
 
-    def since(self, number: int, oldest: float) -> Iterator[Past]:
+    def since(self, number: int, oldest: float = -inf) -> Iterator[Past]:
         """What is kept from ``number`` on and was learned at ``oldest`` or later, in the order of numbers."""
         for past in merge(self._verdicts, self._changes, key=lambda kept: kept.number):
             if past.number >= number and past.at >= oldest:
                 yield past
 
-    def _about(self, what: str, member: Member, evidence: Evidence | None, now: float) -> Past:
+    def _about(self, what: str, member: Member, evidence: Evidence | None, now: float, cluster_ms: int) -> Past:
         found = evidence or Evidence(None, "", 0)
+        age = max(0, cluster_ms - found.cluster_time) / 1e3 if found.cluster_time else 0.0
         return Past(
             self._number,
             now,
+            now - age,
             what,
             member.name,
             member.address,

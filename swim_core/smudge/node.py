@@ -9,11 +9,12 @@ from swim_core.address import Address, reachable
 from swim_core.counters import DropReason
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError, NotRunning, NotSupported, Overloaded, PayloadTooLarge, UnknownMember
-from swim_core.events import Event, Evidence
+from swim_core.events import Event, Evidence, Past
 from swim_core.keys import Keys
 from swim_core.member import Contact, Member, State
 from swim_core.plain_data import octets
 from swim_core.protocol import Datagram, KernelEvidence, Losses
+from swim_core.shared.journal import Journal
 from swim_core.statistics import Statistics
 from swim_core.tripwire import NO_TRIPWIRES, TripwirePlan
 
@@ -64,6 +65,7 @@ class SmudgeNode:
         self._counters = parts.counters
         self._timers = parts.timers
         self._events = parts.events
+        self._journal = Journal(str(local))
         self._peers = parts.peers
         self._health = parts.health
         self._inbox = parts.inbox
@@ -237,7 +239,11 @@ class SmudgeNode:
 
     def poll_event(self) -> Event | None:
         """The next event, or None."""
-        return self._events.popleft() if self._events else None
+        if not self._events:
+            return None
+        event, seen = self._events.popleft(), self._health.seen
+        self._journal.take(event, seen, self._parts.wall_ms(seen))
+        return event
 
     def poll_deadline(self) -> float | None:
         """The latest time for the next tick, in seconds; None for never."""
@@ -286,6 +292,14 @@ class SmudgeNode:
         if peer is not None:
             return peer.contact(now)
         return Contact(age=now - self._started) if name == str(self._local) else None
+
+    def history(self, *, since: int = 0) -> tuple[Past, ...]:
+        """What happened to members lately; see `ProtocolNode.history`."""
+        return tuple(self._journal.since(since))
+
+    def rings(self) -> tuple[tuple[str, ...], ...]:
+        """None: news rides along with pings; see `ProtocolNode.rings`."""
+        return ()
 
     def statistics(self) -> Statistics:
         """A snapshot of counters and sizes; ``cluster_time`` is the wall clock."""

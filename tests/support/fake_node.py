@@ -19,6 +19,7 @@ from swim_core import (
     Member,
     Multicast,
     NotRunning,
+    Past,
     State,
     Statistics,
 )
@@ -166,6 +167,12 @@ class FakeNode:
 
     def contact(self, name: str, *, now: float) -> Contact | None:
         return None
+
+    def history(self, *, since: int = 0) -> tuple[Past, ...]:
+        return ()
+
+    def rings(self) -> tuple[tuple[str, ...], ...]:
+        return ()
 
     def _maybe_raise(self, method: str) -> None:
         if method in self.raises:

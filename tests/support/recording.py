@@ -14,6 +14,7 @@ from swim_core import (
     Losses,
     Member,
     Multicast,
+    Past,
     State,
     Statistics,
     TripwirePlan,
@@ -154,6 +155,12 @@ class RecordingNode:
 
     def contact(self, name: str, *, now: float) -> Contact | None:
         return None
+
+    def history(self, *, since: int = 0) -> tuple[Past, ...]:
+        return ()
+
+    def rings(self) -> tuple[tuple[str, ...], ...]:
+        return ()
 
 
 class RecordingConfig:

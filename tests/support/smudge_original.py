@@ -70,7 +70,7 @@ class OriginalNode(RecordingNode):
         self.table: dict[Address, _Entry] = {address: _Entry(Status.ALIVE, 0, address)}
         self.recent: dict[Address, None] = {}
         self.pending: dict[tuple[Address, int], _Pending] = {}
-        self.history = [200] * 50
+        self.trip_history = [200] * 50
         self.round: list[Address] = []
         self.drawn: set[Address] = set()
         self.ipv6 = ":" in address.host
@@ -201,7 +201,7 @@ class OriginalNode(RecordingNode):
         if pending is None:
             return
         if pending.kind == "P":
-            self.history = [*self.history[1:], max(150, floor((now - pending.sent) * 1000))]
+            self.trip_history = [*self.trip_history[1:], max(150, floor((now - pending.sent) * 1000))]
         elif pending.kind == "N" and pending.requester is not None:
             self._send(Verb.ACK, code, pending.requester)
         elif pending.kind == "R":
@@ -250,7 +250,7 @@ class OriginalNode(RecordingNode):
 
     def _check(self, now: float) -> None:
         self.timers.at(now + 0.1, self._check)
-        timeout = floor(fmean(self.history) + 3 * pstdev(self.history)) / 1000
+        timeout = floor(fmean(self.trip_history) + 3 * pstdev(self.trip_history)) / 1000
         for key, pending in list(self.pending.items()):
             if now - pending.sent > timeout * (2 if pending.kind == "R" else 1):
                 del self.pending[key]

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from swim_core.address import is_loopback, pack
 from swim_core.counters import DropReason
-from swim_core.events import Observation
+from swim_core.events import Observation, Past
 from swim_core.member import known
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.seal_check import unlike
@@ -35,7 +35,7 @@ from swim_core.native.wire.answers import (
 )
 from swim_core.native.wire.claim import MAX_INCARNATION, MAX_MILLIS
 from swim_core.native.wire.queries import ASK_SIZE, PAGE_SPACING, Ask, Tell, What, unpack_age
-from swim_core.shared.journal import Journal, Past
+from swim_core.shared.journal import Journal
 from swim_core.shared.rate_limit import RateLimit
 
 from .introduction import Introduction

@@ -33,6 +33,7 @@ from swim_core import (
     Node,
     Observation,
     Origin,
+    Past,
     Rule,
     State,
     Statistics,
@@ -78,7 +79,8 @@ def statistics() -> Statistics:
     return node.statistics()
 
 
-HANDED_OUT = [ANN, WHY, Contact(age=1.0), statistics(), *map(sample, KINDS)]
+PAST = Past(1, 2.5, 2.0, "dead", "ann", HERE, 7, 2, Rule.GONE, "bob", 1_700)
+HANDED_OUT = [ANN, WHY, PAST, Contact(age=1.0), statistics(), *map(sample, KINDS)]
 named = pytest.mark.parametrize("thing", HANDED_OUT, ids=lambda thing: type(thing).__name__)
 
 
