@@ -4,15 +4,14 @@ async with open_node() as node:
     REGISTRY.register(NodeCollector(node))
 """
 
-from swim_core import NotRunning, Statistics, WrongThread
+from swim_core import Statistics
 from swim_threads.prometheus import NodeCollector as ThreadsCollector
 
+from .anywhere import Anywhere
 from .crossing import Crossing
 from .node import AsyncNode
 
 __all__ = ["NodeCollector"]
-
-PATIENCE = 1.0  # seconds: a tenth of the time that Prometheus waits for a scrape by default
 
 
 class NodeCollector(ThreadsCollector["_Anywhere"]):
@@ -35,28 +34,9 @@ class NodeCollector(ThreadsCollector["_Anywhere"]):
         super().__init__(*[_Anywhere(node, crossing) for node in nodes])
 
 
-class _Anywhere:
+class _Anywhere(Anywhere):
     """A node whose statistics any thread may ask for."""
 
-    def __init__(self, node: AsyncNode, crossing: Crossing) -> None:
-        self.local = node.local
-        self._node = node
-        self._engine = node._engine
-        self._crossing = crossing
-
     def statistics(self) -> Statistics:
-        """A snapshot of counters and sizes.
-
-        Raises:
-            WrongThread: if its loop did not answer.
-            NotRunning: if the node has ended.
-        """
-        if not self._engine.running:
-            raise NotRunning("this node is closed")
-        if self._engine.threadsafe:
-            with self._engine.lock:
-                return self._engine.core.statistics()
-        try:
-            return self._crossing.ask(self._node.statistics, PATIENCE)
-        except TimeoutError:
-            raise WrongThread(f"the event loop of the node did not answer within {PATIENCE} s") from None
+        """A snapshot of counters and sizes. Raises as `look`."""
+        return self.look(lambda node: node.statistics())

@@ -2,6 +2,7 @@
 
     key text      "swim1_"  | base64url(key (32 bytes) | check (4))            54 characters, no padding
     reader text   "swimr1_" | base64url(base of readers (32 bytes) | check (4))     55, for one cluster label
+    password      "swimp1_" | base64url(BLAKE2b-192(key = base of readers))          39, of web pages
 
 The check is BLAKE2b-32 of the 32 bytes, so that a text that was cut or mistyped is told from another key. A text says
 which cipher it is for: another one would be "swim2_".
@@ -21,9 +22,10 @@ __all__ = ["MAX_KEYS", "SECRET_SIZE", "Key", "Keys", "Purpose"]
 SECRET_SIZE = 32
 MAX_KEYS = 8  # in a ring: two for a rotation, and some for members that lag; further ones were probably forgotten
 CHECK_SIZE = 4
+PASSWORD_SIZE = 24  # bytes, which base64 needs no padding for
 ENCODED = 48  # characters of secret and check
 BARE = (43, 44)  # characters of base64 of 32 bytes, without padding and with it
-MEMBER, READER = "swim1_", "swimr1_"
+MEMBER, READER, PASSWORD = "swim1_", "swimr1_", "swimp1_"
 FEW = 8  # different bytes: of 32 random ones never so few; a placeholder is
 
 
@@ -107,6 +109,15 @@ class Key:
     def reader_of(self, label: str) -> "Key":
         """The key for those who may ask the members of the cluster of that label, and nothing else."""
         return Key(self.derive(Purpose.READERS, label), reader=True)
+
+    def password(self, label: str) -> str:
+        """What to show a member's web page in place of the reader's key of this one, which no browser needs to know.
+
+        It begins with ``swimp1_``, and nothing else can be asked or opened with it.
+        """
+        readers = self.derive(Purpose.READERS, label)
+        digest = blake2b(digest_size=PASSWORD_SIZE, key=readers, person=b"swim password").digest()
+        return PASSWORD + urlsafe_b64encode(digest).decode()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Key) and self.reader == other.reader and compare_digest(self._secret, other._secret)

@@ -16,7 +16,7 @@ PRIVILEGED = 1_024  # the first port that every user may have, by default
 def advised(error: BindError, protocol: Protocol) -> BindError:
     """The error of a node with advice in place of the library's own words. Other errors stay as they are."""
     message = str(error.strerror)
-    if message.startswith("metrics"):  # it has its own advice
+    if message.startswith("http"):  # it has its own advice
         return error
     match error.errno:
         case errno.EADDRINUSE:

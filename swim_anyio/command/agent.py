@@ -27,7 +27,7 @@ from .stdin import ignore_terminal_stops, serve_lines
 
 if TYPE_CHECKING:
     from .handlers import Handlers, On
-    from .metrics import MetricsServer
+    from .web.agent_pages import AgentPages
 
 __all__ = ["Settings", "run_agent"]
 
@@ -42,7 +42,7 @@ class Settings:
 
     Attributes:
         peers: a file that remembers members, if any.
-        metrics: where to serve metrics and health, if anywhere.
+        http: where to serve the pages, if anywhere.
         on: for which events to run which command, if any.
         backend: the event loop, in anyio's words.
         lifeline: the reading end of a pipe; when the writing end closes, the agent leaves. It is for parents that must
@@ -61,7 +61,7 @@ class Settings:
     insecure: bool | None
     json: bool
     peers: str | None
-    metrics: tuple[str, int] | None
+    http: tuple[str, int] | None
     on: "On | None"
     backend: str
     lifeline: int | None
@@ -110,10 +110,10 @@ async def run_agent(settings: Settings) -> int:
         insecure=settings.insecure,
         driver=None if "SWIM_DRIVER" in os.environ else "loop",  # no strange code runs in this one: see architecture.md
     )
-    async with _metrics_server(settings) as server, opened as node:
+    async with _pages(settings) as pages, opened as node:
         name = node.local.name
-        if server is not None:
-            server.observe(node)
+        if pages is not None:
+            pages.observe(node)
         ignore_terminal_stops()
         async with anyio.create_task_group() as tasks:
             await tasks.start(watch_signals, ending.signalled, node._engine.reload_keys)
@@ -124,7 +124,7 @@ async def run_agent(settings: Settings) -> int:
 
                 handlers = Handlers(settings.on, name)
                 tasks.start_soon(handlers.serve)
-            tasks.start_soon(_report, node, output, server, handlers, ending)
+            tasks.start_soon(_report, node, output, pages, handlers, ending)
             tasks.start_soon(_watch_output, output, ending)
             if sys.stdin is not None:
                 console = Console(node, output, lambda: ending.say("leave"), confirms=sys.stdin.isatty())
@@ -156,19 +156,26 @@ def _renderer(json: bool) -> text.Renderer:
     return text.terminal_renderer(sys.stdout.fileno()) if sys.stdout.isatty() else text.plain
 
 
-def _metrics_server(settings: Settings) -> "AbstractAsyncContextManager[MetricsServer | None]":
-    """It opens before the node does, so that an address that can't be bound shows before others hear of the node."""
-    if settings.metrics is None:
+def _pages(settings: Settings) -> "AbstractAsyncContextManager[AgentPages | None]":
+    """They open before the node does, so that an address that can't be bound shows before others hear of the node."""
+    if settings.http is None:
         return nullcontext()
-    from .metrics import MetricsServer  # takes its time, and an extra
+    from .web.agent_pages import AgentPages  # takes its time, and an extra
 
-    return MetricsServer(*settings.metrics, settings.backend)
+    return AgentPages(
+        *settings.http,
+        settings.backend,
+        keys=settings.keys,
+        key_file=settings.key_file,
+        label=getattr(settings.config, "cluster", ""),
+        policy=getattr(settings.config, "answer_tools", "loopback"),
+    )
 
 
 async def _report(
-    node: AsyncNode, output: Output, server: "MetricsServer | None", handlers: "Handlers | None", ending: _Ending
+    node: AsyncNode, output: Output, pages: "AgentPages | None", handlers: "Handlers | None", ending: _Ending
 ) -> None:
-    metrics = None if server is None else server.address
+    metrics = None if pages is None else pages.address
     await output.write(records.started(node.local, t=time.time(), metrics=metrics, sealed=node.statistics().sealed))
     with node.subscribe(current=True) as events, suppress(NodeCrashed):  # that, `open_node` raises itself
         async for event in events:

@@ -117,7 +117,8 @@ def agent(
     log_level: Annotated[LogLevel, Option(metavar="LEVEL", help="debug, info, warning, error.")] = LogLevel.WARNING,
     log_format: Annotated[Format, Option(hidden=True)] = Format.TEXT,
     peers: Annotated[str | None, Option(metavar="FILE", help="Remember members, and ask them at a restart.")] = None,
-    metrics: Annotated[str | None, Option(metavar="HOST:PORT", help="Serve /metrics and /healthz here.")] = None,
+    http: Annotated[str | None, Option(metavar="HOST:PORT", help="Serve a page, /metrics and /healthz.")] = None,
+    metrics: Annotated[str | None, Option(hidden=True)] = None,
     on: Annotated[
         tuple[str, str] | None, Option(metavar="EVENTS COMMAND", help="Run this, e.g. dead,left ./page.sh.")
     ] = None,
@@ -150,6 +151,7 @@ def agent(
         log_level=log_level,
         log_format=log_format,
         peers=peers,
+        http=http,
         metrics=metrics,
         on=on,
         lifeline=lifeline,

@@ -42,6 +42,7 @@ def launch_agent(
     log_level: LogLevel = LogLevel.WARNING,
     log_format: Format = Format.TEXT,
     peers: str | None = None,
+    http: str | None = None,
     metrics: str | None = None,
     on: tuple[str, str] | None = None,
     lifeline: int | None = None,
@@ -90,7 +91,7 @@ def launch_agent(
         insecure=insecure or None,
         json=format is Format.JSON,
         peers=peers,
-        metrics=_metrics(metrics),
+        http=_http(metrics if http is None else http),  # the older name
         backend=backend.value,
         on=None if on is None else _on(on),
         lifeline=_lifeline(lifeline),
@@ -118,15 +119,15 @@ def _lifeline(fd: int | None) -> int | None:
     return fd
 
 
-def _metrics(text: str | None) -> tuple[str, int] | None:
+def _http(text: str | None) -> tuple[str, int] | None:
     if text is None:
         return None
     try:
         host, port = split_host_port(text, NO_PORT)
     except ConfigError as error:
-        raise ConfigError(f"--metrics: {error}") from None
+        raise ConfigError(f"--http: {error}") from None
     if port == NO_PORT:
-        raise ConfigError(f"--metrics takes HOST:PORT or [IPv6]:PORT, not {text!r}; port 0 means any free port")
+        raise ConfigError(f"--http takes HOST:PORT or [IPv6]:PORT, not {text!r}; port 0 means any free port")
     return host, port
 
 

@@ -35,6 +35,7 @@ OPTIONS: dict[str, Callable[[str], object]] = {
     "log_level": LogLevel,
     "log_format": Format,
     "peers": str,
+    "http": str,
     "metrics": str,
     "on": str,
     "lifeline": int,

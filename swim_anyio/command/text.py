@@ -103,9 +103,9 @@ def _words(record: Mapping[str, Any]) -> list[str]:
     event, member, address = record["event"], record.get("member"), record.get("address")
     match event:
         case "started":
-            metrics = f", metrics at http://{record['metrics']}/metrics" if "metrics" in record else ""
+            pages = f", pages at http://{record['metrics']}/" if "metrics" in record else ""
             sealed = {True: ", sealed", False: ", NOT SEALED", None: ""}[record.get("sealed")]
-            return [f"{member} at {address}{metrics}{sealed}"]
+            return [f"{member} at {address}{pages}{sealed}"]
         case "forgotten":
             return [f"{member} at {address}"]
         case "alive" | "updated":

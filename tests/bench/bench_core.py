@@ -253,7 +253,7 @@ def test_a_death_and_a_recovery(benchmark: Any, kept: bool) -> None:
     """Another member tells of the one, its own datagram of the other; the difference is what `swim events` costs."""
     node = node_knowing(MEMBERS)
     if not kept:
-        parts_of(node).journal.take = lambda event, now: None  # type: ignore[method-assign]
+        parts_of(node).journal.take = lambda event, now, cluster_ms: None  # type: ignore[method-assign]
     rising = count(1)
 
     def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:

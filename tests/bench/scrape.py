@@ -17,7 +17,7 @@ import anyio.to_thread
 
 from support.inside import engine_of
 from swim_anyio import open_node
-from swim_anyio.command.metrics import MetricsServer
+from swim_anyio.command.web.agent_pages import AgentPages
 from swim_core import Address, Config, Member, Node, ProtocolNode, State
 
 
@@ -41,7 +41,7 @@ def scrape(url: str) -> tuple[float, int]:
 async def main(count: int, scrapes: int, backend: str) -> None:
     """Print a row."""
     config = Config.lan(probe_interval=60.0, stall_tolerance=120.0, max_members=max(count + 1, 10_000))
-    async with MetricsServer("127.0.0.1", 0, backend) as server, open_node(("127.0.0.1", 0), config=config) as node:
+    async with AgentPages("127.0.0.1", 0, backend) as server, open_node(("127.0.0.1", 0), config=config) as node:
 
         def adopt(core: ProtocolNode, now: float) -> None:
             assert isinstance(core, Node)

@@ -12,7 +12,17 @@ from swim_core.keys import MAX_KEYS, SECRET_SIZE
 from swim_core.native.sealing.ring import key_id
 from swim_threads.key_file import KeyFile
 
-__all__ = ["make_file", "put_first", "run_add", "run_drop", "run_keygen", "run_list", "run_reader", "take_out"]
+__all__ = [
+    "make_file",
+    "put_first",
+    "run_add",
+    "run_drop",
+    "run_keygen",
+    "run_list",
+    "run_password",
+    "run_reader",
+    "take_out",
+]
 
 MODE = 0o600
 
@@ -103,6 +113,13 @@ def run_drop(file: str, identifier: str, cluster: str | None) -> int:
         raise KeyInvalid(f"{identifier} is the preferred key of {file}: put another one first (swim keys add {file})")
     take_out(file, list(held)[ids.index(identifier)])
     write(f"{file}: {identifier} is gone. Copy the file to every host; what that key sealed can no longer be opened.")
+    return 0
+
+
+def run_password(file: str, cluster: str | None) -> int:
+    """Print the password that goes with the preferred key. Raises as `KeyFile.read`."""
+    label = read_cluster(cluster)
+    write(next(iter(KeyFile(file).read())).password(label))
     return 0
 
 

@@ -21,6 +21,7 @@ def add_keys(app: typer.Typer) -> None:
     keys.command("list", short_help="Print the ids of the keys.")(list_keys)
     keys.command("add", short_help="Put a new key first.")(add)
     keys.command("drop", short_help="Take a key out.")(drop)
+    keys.command("password", short_help="Print the password of agents' pages.")(password)
     keys.command("reader", short_help="Print a key that can only ask members.")(reader)
     keys.command("status", short_help="Show which keys the members hold.")(status)
     app.add_typer(keys, name="keys", hidden=True)  # `keygen` tells of it: the help of all is to fit one screen
@@ -96,6 +97,13 @@ def status(
 
     use_key_file(key_file)
     return run_status(join, cluster)
+
+
+def password(file: File, cluster: Cluster = None) -> int:
+    """Print what to give a browser as the password of an agent's page (swim agent --http)."""
+    from .files import run_password
+
+    return run_password(file, cluster)
 
 
 def reader(file: File, cluster: Cluster = None) -> int:

@@ -23,7 +23,7 @@ from swim_core import BindError, SwimError
 pytestmark = pytest.mark.processes
 
 AGENT = ["agent", "--bind", "127.0.0.1:0"]
-METRICS = [*AGENT, "--metrics"]
+METRICS = [*AGENT, "--http"]
 FAILED, MISUSED = 1, 2
 posix = pytest.mark.skipif(sys.platform == "win32", reason="descriptors and shells of POSIX")
 
@@ -91,13 +91,13 @@ CASES: list[tuple[list[str], int, str]] = [
     ([*AGENT, "--log-format", "xml"], MISUSED, "--log-format"),
     ([*AGENT, "--lifeline", "7777"], MISUSED, "--lifeline: 7777 is not an open file descriptor"),
     # where to serve metrics
-    ([*METRICS, "9100"], MISUSED, "--metrics takes HOST:PORT or [IPv6]:PORT, not '9100'; port 0 means any free port"),
-    ([*METRICS, "127.0.0.1"], MISUSED, "--metrics takes HOST:PORT"),
-    ([*METRICS, "::1"], MISUSED, "--metrics takes HOST:PORT or [IPv6]:PORT, not '::1'"),
-    ([*METRICS, ":9100"], MISUSED, "--metrics: ':9100' is not an address"),
-    ([*METRICS, "127.0.0.1:http"], MISUSED, "--metrics: '127.0.0.1:http' is not an address"),
-    ([*METRICS, "198.51.100.1:0"], FAILED, "metrics: 198.51.100.1:0 is not an address of this host"),
-    ([*METRICS, "no-such-host.invalid:0"], FAILED, "metrics: 'no-such-host.invalid' does not resolve"),
+    ([*METRICS, "9100"], MISUSED, "--http takes HOST:PORT or [IPv6]:PORT, not '9100'; port 0 means any free port"),
+    ([*METRICS, "127.0.0.1"], MISUSED, "--http takes HOST:PORT"),
+    ([*METRICS, "::1"], MISUSED, "--http takes HOST:PORT or [IPv6]:PORT, not '::1'"),
+    ([*METRICS, ":9100"], MISUSED, "--http: ':9100' is not an address"),
+    ([*METRICS, "127.0.0.1:http"], MISUSED, "--http: '127.0.0.1:http' is not an address"),
+    ([*METRICS, "198.51.100.1:0"], FAILED, "http: 198.51.100.1:0 is not an address of this host"),
+    ([*METRICS, "no-such-host.invalid:0"], FAILED, "http: 'no-such-host.invalid' does not resolve"),
     # the demo
     (["demo", "-n", "2"], MISUSED, "'-n'"),
     (["demo", "-n", "21"], MISUSED, "'-n'"),
@@ -173,7 +173,7 @@ def test_a_port_in_use_may_be_a_members_to_join(
 def test_a_port_for_metrics_in_use(here: None, capfd: pytest.CaptureFixture[str]) -> None:
     with taken(socket.AF_INET, socket.SOCK_STREAM, "127.0.0.1") as port:
         status = run([*METRICS, f"127.0.0.1:{port}"])
-    assert f"metrics: 127.0.0.1:{port} is in use: choose another port" in complaint(*capfd.readouterr(), status)
+    assert f"http: 127.0.0.1:{port} is in use: choose another port" in complaint(*capfd.readouterr(), status)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_a_port_for_metrics_in_use(here: None, capfd: pytest.CaptureFixture[str]
         (errno.EACCES, "binding 127.0.0.1:80 is not permitted", ": use a port from 1024 up, or 0 for any free one"),
         (errno.EACCES, "binding 127.0.0.1:8080 is not permitted", ""),
         (errno.EADDRNOTAVAIL, "192.0.2.1:80 is not an address of this host", ""),
-        (errno.EACCES, "metrics: binding 127.0.0.1:80 is not permitted: ports below 1024 often need privileges", ""),
+        (errno.EACCES, "http: binding 127.0.0.1:80 is not permitted: ports below 1024 often need privileges", ""),
     ],
 )
 def test_advice_on_addresses(number: int, library: str, says: str) -> None:
@@ -215,7 +215,7 @@ def test_what_a_member_refuses_with_reaches_no_terminal_as_it_is(
         ('"$@" --version >/dev/full', "standard output: No space left on device"),
         ('"$@" agent --bind 127.0.0.1:0 --format json >/dev/full', "standard output: No space left on device"),
         ('ulimit -n 8; "$@" agent --bind 127.0.0.1:0', "Too many open files"),
-        ('ulimit -n 10; "$@" agent --bind 127.0.0.1:0 --metrics 127.0.0.1:0', "Too many open files"),
+        ('ulimit -n 10; "$@" agent --bind 127.0.0.1:0 --http 127.0.0.1:0', "Too many open files"),
     ],
 )
 def test_an_environment_that_does_not_allow_it(script: str, says: str) -> None:

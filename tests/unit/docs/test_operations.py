@@ -66,7 +66,7 @@ def test_swim_accepts_the_command(file: str) -> None:
     assert words[:2] == ["swim", "agent"]
     parse(words)
     assert words[words.index("--bind") + 1].endswith(":7946")
-    assert words[words.index("--metrics") + 1].endswith(":9464")
+    assert words[words.index("--http") + 1].endswith(":9464")
 
 
 def test_the_image_and_the_pods_run_the_same() -> None:
@@ -154,7 +154,7 @@ def test_the_ports_are_those_of_the_documentation() -> None:
     pods = {(port["protocol"].lower(), port["containerPort"]) for port in CONTAINER["ports"]}
     service = {(port["protocol"].lower(), port["port"]) for port in SERVICE["spec"]["ports"]}
     assert image == pods == service == PORTS
-    assert "--metrics 127.0.0.1:9464" in (DOCS / "monitoring.md").read_text()
+    assert "--http 127.0.0.1:9464" in (DOCS / "monitoring.md").read_text()
 
 
 def test_compose_starts_members_that_find_each_other_and_their_key() -> None:

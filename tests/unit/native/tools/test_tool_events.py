@@ -93,8 +93,8 @@ def test_a_full_past_takes_less_than_half_a_megabyte() -> None:
     tracemalloc.start()
     for number in range(2 * VERDICTS):
         one = Member(f"{number:064}", Address("10.0.0.1", number + 1), EPOCH + number)
-        journal.take(MemberDied(one, Evidence(Rule.GONE, f"{number:<64}", UNIX_MS + number)), float(number))
-        journal.take(MemberJoined(one), float(number))
+        journal.take(MemberDied(one, Evidence(Rule.GONE, f"{number:<64}", UNIX_MS + number)), float(number), UNIX_MS)
+        journal.take(MemberJoined(one), float(number), UNIX_MS)
     gc.collect()
     size, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()

@@ -1,6 +1,7 @@
-"""`swim agent --metrics`: the pages, and that no client of them can do harm."""
+"""`swim agent --http`: that it serves its pages, and that no client of them can do harm."""
 
 import contextlib
+import select
 import socket
 import urllib.error
 import urllib.request
@@ -17,16 +18,15 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from support.agents import PATIENCE, agents
-from swim_anyio import AsyncNode
-from swim_anyio import prometheus as collectors
-from swim_anyio.command import http
-from swim_anyio.command.metrics import MetricsServer
+from swim_anyio import AsyncNode, anywhere
+from swim_anyio.command.web import connections
+from swim_anyio.command.web.agent_pages import AgentPages
 from swim_core import Address, BindError, Member, State, Statistics
 
 pytestmark = pytest.mark.sockets
 
 both_backends = pytest.mark.parametrize("backend", ["asyncio", "trio"])
-GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n"
+GET = b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 
 class Node:
@@ -42,8 +42,8 @@ class Node:
 
 
 @asynccontextmanager
-async def serving(backend: str, node: Node | None = None, host: str = "127.0.0.1") -> AsyncIterator[MetricsServer]:
-    async with MetricsServer(host, 0, backend) as server:
+async def serving(backend: str, node: Node | None = None, host: str = "127.0.0.1") -> AsyncIterator[AgentPages]:
+    async with AgentPages(host, 0, backend) as server:
         server.observe(cast(AsyncNode, node or Node()))
         yield server
 
@@ -79,47 +79,47 @@ def read_all(client: socket.socket) -> bytes:
     return answer
 
 
-async def ask(server: MetricsServer, request: bytes) -> tuple[int, str, str]:
+async def ask(server: AgentPages, request: bytes) -> tuple[int, str, str]:
     """Status, head and body of the answer."""
     answer = await anyio.to_thread.run_sync(exchange, server.address, request)
     head, _, body = answer.decode().partition("\r\n\r\n")
     assert head.startswith("HTTP/1.1 ")
-    assert f"Content-Length: {len(body)}" in head or request.startswith(b"HEAD")
+    assert f"content-length: {len(body)}" in head or request.startswith(b"HEAD")
     return int(head.split()[1]), head, body
 
 
-async def get(server: MetricsServer, path: str, *headers: str) -> tuple[int, str, str]:
-    lines = [f"GET {path} HTTP/1.1", "Host: x", *headers, "", ""]
+async def get(server: AgentPages, path: str, *headers: str) -> tuple[int, str, str]:
+    lines = [f"GET {path} HTTP/1.1", "Host: x", "Connection: close", *headers, "", ""]
     return await ask(server, "\r\n".join(lines).encode())
 
 
 @served
-async def test_metrics_are_what_prometheus_reads(server: MetricsServer) -> None:
+async def test_metrics_are_what_prometheus_reads(server: AgentPages) -> None:
     status, head, body = await get(server, "/metrics")
     assert status == 200
-    assert "Content-Type: text/plain; version=0.0.4" in head
+    assert "content-type: text/plain; version=0.0.4" in head
     families = {family.name: family for family in text_string_to_metric_families(body)}
     assert families["swim_syncs"].samples[0].value == 7
     assert "process_cpu_seconds" in families
 
 
 @served
-async def test_openmetrics_for_who_asks(server: MetricsServer) -> None:
+async def test_openmetrics_for_who_asks(server: AgentPages) -> None:
     status, head, body = await get(server, "/metrics", "Accept: application/openmetrics-text; version=1.0.0")
     assert status == 200
-    assert "Content-Type: application/openmetrics-text" in head
+    assert "content-type: application/openmetrics-text" in head
     assert body.endswith("# EOF\n")
 
 
 @served
-async def test_what_is_no_version_gets_the_usual(server: MetricsServer) -> None:
+async def test_what_is_no_version_gets_the_usual(server: AgentPages) -> None:
     for version in ("x.y", "1..", "-1", "²"):
         status, _, _ = await get(server, "/metrics", f"Accept: application/openmetrics-text; version={version}")
         assert status == 200
 
 
 @served
-async def test_health(server: MetricsServer, node: Node) -> None:
+async def test_health(server: AgentPages, node: Node) -> None:
     assert (await get(server, "/healthz"))[::2] == (200, "ok\n")
     node.now = Statistics(deaf=True)  # for now it only waits
     assert (await get(server, "/healthz"))[0] == 200
@@ -127,7 +127,7 @@ async def test_health(server: MetricsServer, node: Node) -> None:
     assert (await get(server, "/healthz"))[::2] == (200, "ok: alone, none of its seeds has answered\n")
     node.now = Statistics(seeds=2, seeds_unanswered=2, members={State.ALIVE: 2})
     assert (await get(server, "/healthz"))[::2] == (200, "ok\n")
-    server._exposed = True
+    cast(Any, server._shown)._exposed = True
     assert (await get(server, "/healthz"))[2] == "ok: NOT SEALED, so whoever reaches this node can forge membership\n"
     node.now = Statistics(sealed=True)
     assert (await get(server, "/healthz"))[2] == "ok\n"
@@ -140,8 +140,8 @@ async def test_health(server: MetricsServer, node: Node) -> None:
 
 
 @served
-async def test_a_loop_that_does_not_answer_is_down(server: MetricsServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(collectors, "PATIENCE", 0.01)
+async def test_a_loop_that_does_not_answer_is_down(server: AgentPages, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(anywhere, "PATIENCE", 0.01)
     answer = exchange(server.address, GET)  # blocks this loop
     assert b" 503 " in answer
     assert b"\r\n\r\ndown: " in answer
@@ -151,7 +151,7 @@ async def test_a_loop_that_does_not_answer_is_down(server: MetricsServer, monkey
 @both_backends
 def test_before_there_is_a_node(backend: str) -> None:
     async def main() -> None:
-        async with MetricsServer("127.0.0.1", 0, backend) as server:
+        async with AgentPages("127.0.0.1", 0, backend) as server:
             for path in ("/healthz", "/metrics"):
                 status, _, body = await get(server, path)
                 assert (status, body.partition(":")[0]) == (503, "starting")
@@ -163,16 +163,14 @@ def test_before_there_is_a_node(backend: str) -> None:
     ("request_", "status"),
     [
         (b"HEAD /metrics HTTP/1.0\r\n\r\n", 200),
-        (b"GET /metrics?name=x HTTP/1.1\r\nHost: x\r\n\r\n", 200),
-        (b"GET http://x/metrics HTTP/1.1\r\nHost: x\r\n\r\n", 200),
-        (b"GET /metrics HTTP/1.1\n\n", 200),
-        (b"GET / HTTP/1.1\r\n\r\n", 404),
-        (b"GET /metrics/ HTTP/1.1\r\n\r\n", 404),
-        (b"GET * HTTP/1.1\r\n\r\n", 404),
-        (b"GET http://[x HTTP/1.1\r\n\r\n", 400),
-        (b"POST /metrics HTTP/1.1\r\nContent-Length: 3\r\n\r\nabc", 405),
-        (b"OPTIONS /nowhere HTTP/1.1\r\n\r\n", 404),
-        (b"GET /metrics HTTP/2.0\r\n\r\n", 400),
+        (b"GET /metrics?name=x HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 200),
+        (b"GET http://x/metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 200),
+        (b"GET /metrics HTTP/1.1\n\n", 400),
+        (b"GET /nowhere HTTP/1.0\r\n\r\n", 404),
+        (b"GET /metrics/ HTTP/1.0\r\n\r\n", 404),
+        (b"GET * HTTP/1.0\r\n\r\n", 404),
+        (b"POST /metrics HTTP/1.0\r\nContent-Length: 3\r\n\r\nabc", 405),
+        (b"OPTIONS /nowhere HTTP/1.0\r\n\r\n", 404),
         (b"GET /metrics\r\n\r\n", 400),
         (b"\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", 400),
@@ -187,29 +185,32 @@ def test_odd_requests(backend: str, request_: bytes, status: int) -> None:
         async with serving(backend) as server:
             found, head, body = await ask(server, request_)
             assert found == status
-            assert ("Allow: GET, HEAD" in head) is (status == 405)
-            assert (body == "") is request_.startswith(b"HEAD")
+            assert ("allow: GET, HEAD" in head) is (status == 405)
+            assert (body == "") is (request_.startswith(b"HEAD") or status in (400, 431))
             assert (await get(server, "/healthz"))[0] == 200
 
     anyio.run(main, backend=backend)
 
 
-@served
-async def test_slow_clients_hold_up_nobody_and_are_let_go(
-    server: MetricsServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with contextlib.ExitStack() as clients:
-        slow = [clients.enter_context(socket.create_connection(server.address, PATIENCE)) for _ in range(5)]
-        slow[0].sendall(b"GET /met")
-        assert (await get(server, "/healthz"))[0] == 200
-        monkeypatch.setattr(http, "PATIENCE", 0.01)
-        late = clients.enter_context(socket.create_connection(server.address, PATIENCE))
-        late.sendall(b"GET /met")
-        assert await anyio.to_thread.run_sync(read_all, late) == b""
+@both_backends
+def test_slow_clients_hold_up_nobody_and_are_let_go(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "PATIENCE", 0.2)
+
+    async def main() -> None:
+        async with serving(backend) as server:
+            with contextlib.ExitStack() as clients:
+                slow = [clients.enter_context(socket.create_connection(server.address, PATIENCE)) for _ in range(5)]
+                for client in slow[1:]:
+                    client.sendall(b"GET /met")
+                assert (await get(server, "/healthz"))[0] == 200
+                for client in slow:
+                    assert await anyio.to_thread.run_sync(read_all, client) == b""
+
+    anyio.run(main, backend=backend)
 
 
 @served
-async def test_who_hangs_up_does_no_harm(server: MetricsServer) -> None:
+async def test_who_hangs_up_does_no_harm(server: AgentPages) -> None:
     for request in (b"", b"GET", GET, GET * 50):
         client = socket.create_connection(server.address, PATIENCE)
         client.sendall(request)
@@ -219,12 +220,12 @@ async def test_who_hangs_up_does_no_harm(server: MetricsServer) -> None:
 
 
 @served
-async def test_of_more_connections_than_are_allowed_the_oldest_go(server: MetricsServer) -> None:
+async def test_of_more_connections_than_are_allowed_the_oldest_go(server: AgentPages) -> None:
     """Whoever holds them all must not have this process taken for a dead one."""
     with contextlib.ExitStack() as clients:
         held = [
             clients.enter_context(socket.create_connection(server.address, PATIENCE))
-            for _ in range(http.MAX_CONNECTIONS + 3)
+            for _ in range(connections.MAX_CONNECTIONS + 3)
         ]
         assert (await get(server, "/healthz"))[0] == 200
         for client in held[:3]:
@@ -235,9 +236,9 @@ async def test_of_more_connections_than_are_allowed_the_oldest_go(server: Metric
 
 @served
 async def test_a_flood_after_the_request_is_not_read_for_long(
-    server: MetricsServer, monkeypatch: pytest.MonkeyPatch
+    server: AgentPages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(http, "PATIENCE", 3_600.0)
+    monkeypatch.setattr(connections, "PATIENCE", 3_600.0)
 
     def flood() -> None:
         with socket.create_connection(server.address, timeout=PATIENCE) as client:
@@ -249,9 +250,37 @@ async def test_a_flood_after_the_request_is_not_read_for_long(
     await anyio.to_thread.run_sync(flood)
 
 
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux counts how long a client reads nothing")
+@both_backends
+def test_who_reads_no_answers_is_let_go(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "UNREAD", 0.1)
+
+    def ask_and_read_nothing(address: Address) -> None:
+        with socket.socket() as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1_024)
+            client.connect(address)
+            client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+            client.setblocking(False)
+            ended = select.poll()
+            ended.register(client, 0)
+            for _ in range(int(PATIENCE / 0.1)):
+                with contextlib.suppress(BlockingIOError):
+                    client.send(b"\r")  # or this side would not learn of it
+                if ended.poll(100):
+                    return
+        raise AssertionError("it is still connected")
+
+    async def main() -> None:
+        async with serving(backend) as server:
+            await anyio.to_thread.run_sync(ask_and_read_nothing, server.address)
+            assert (await get(server, "/healthz"))[0] == 200
+
+    anyio.run(main, backend=backend)
+
+
 @served
 async def test_a_page_that_can_not_be_made_is_a_failure_of_that_page_only(
-    server: MetricsServer, node: Node, monkeypatch: pytest.MonkeyPatch
+    server: AgentPages, node: Node, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(node, "statistics", lambda: 1 // 0)
     assert (await get(server, "/metrics"))[::2] == (500, "this page could not be made\n")
@@ -280,8 +309,8 @@ def test_ipv6(backend: str) -> None:
 @both_backends
 def test_an_address_that_can_not_be_had(backend: str, host: str, says: str) -> None:
     async def main() -> None:
-        with pytest.raises(BindError, match=f"metrics: .*{says}"):
-            async with MetricsServer(host, 0, backend):
+        with pytest.raises(BindError, match=f"http: .*{says}"):
+            async with AgentPages(host, 0, backend):
                 raise AssertionError("it is open")
 
     anyio.run(main, backend=backend)
@@ -289,15 +318,15 @@ def test_an_address_that_can_not_be_had(backend: str, host: str, says: str) -> N
 
 @both_backends
 def test_whatever_else_keeps_it_from_starting_is_raised(backend: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(**_: object) -> None:
+    def broken(*_: object) -> None:
         raise ZeroDivisionError("a bug")
 
     async def main() -> None:
         with pytest.raises(ZeroDivisionError, match="a bug"):
-            async with MetricsServer("127.0.0.1", 0, backend):
+            async with AgentPages("127.0.0.1", 0, backend):
                 raise AssertionError("it is open")
 
-    monkeypatch.setattr("anyio.create_tcp_listener", broken)
+    monkeypatch.setattr("swim_anyio.command.web.server.listening", broken)
     anyio.run(main, backend=backend)
 
 
@@ -305,10 +334,10 @@ def test_whatever_else_keeps_it_from_starting_is_raised(backend: str, monkeypatc
 def test_a_port_in_use_is_free_again_afterwards(backend: str) -> None:
     async def main() -> None:
         async with serving(backend) as server:
-            with pytest.raises(BindError, match=r"metrics: 127\.0\.0\.1:.* is in use"):
-                async with MetricsServer(*server.address, backend):
+            with pytest.raises(BindError, match=r"http: 127\.0\.0\.1:.* is in use"):
+                async with AgentPages(*server.address, backend):
                     raise AssertionError("it is open")
-        async with MetricsServer(*server.address, backend) as again:
+        async with AgentPages(*server.address, backend) as again:
             assert again.address == server.address
 
     anyio.run(main, backend=backend)
@@ -318,7 +347,7 @@ def test_a_port_in_use_is_free_again_afterwards(backend: str) -> None:
 @both_backends
 def test_an_agent_serves_its_metrics(backend: str) -> None:
     with agents() as start:
-        n1 = start("n1", "--backend", backend, "--metrics", "127.0.0.1:0")
+        n1 = start("n1", "--backend", backend, "--http", "127.0.0.1:0")
         n2 = start("n2", "--backend", backend, "--metrics", "127.0.0.1:0", join=n1)
         n1.wait_for("alive", member="n2")
         n2.wait_for("started")  # from then on it heeds signals

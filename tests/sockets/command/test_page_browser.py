@@ -1,0 +1,176 @@
+"""The page in a real browser: an incident among 200 members, seen from one side and from two."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from anyio.from_thread import start_blocking_portal
+
+from support.incident import Incident
+from support.waiting import wait_until
+from swim_anyio.asgi.pages import page_routes
+from swim_anyio.asgi.site import site
+from swim_anyio.command.web.server import WebServer
+
+selenium = pytest.importorskip("selenium.webdriver")
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.sockets,
+    pytest.mark.processes,
+    pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="needs chromium and chromedriver"),
+]
+
+
+class Page:
+    """The page in a browser."""
+
+    def __init__(self, browser: Any, url: str) -> None:
+        self._browser = browser
+        self._url = url
+
+    def open(self, fragment: str = "", *, width: int = 1_200, dark: bool = False) -> None:
+        size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600}
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        self._browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
+        self._browser.get("about:blank")
+        self._browser.get(self._url + fragment)
+
+    def ask(self, script: str) -> Any:
+        return self._browser.execute_script(f"return {script}")
+
+    def texts(self, selector: str) -> list[str]:
+        found: list[str] = self.ask(f"[...document.querySelectorAll({json.dumps(selector)})].map((e) => e.textContent)")
+        return found
+
+    def press(self, *keys: str) -> None:
+        selenium.ActionChains(self._browser).send_keys(*keys).perform()
+
+    @property
+    def complaints(self) -> list[str]:
+        """What the browser said: breaches of the policy, and errors."""
+        return [entry["message"] for entry in self._browser.get_log("browser")]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    options = selenium.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    started = selenium.Chrome(options=options, service=selenium.ChromeService(DRIVER))
+    yield started
+    started.quit()
+
+
+Open = Callable[[Incident], Page]
+
+
+@pytest.fixture
+def show(browser: Any) -> Iterator[Open]:
+    with start_blocking_portal() as portal:
+        served = []
+
+        def start(incident: Incident) -> Page:
+            server = WebServer(site(page_routes(lambda _: incident)), "127.0.0.1", 0, "asyncio")
+            running = portal.wrap_async_context_manager(server)
+            served.append(running)
+            return Page(browser, f"http://{running.__enter__().address}/")
+
+        yield start
+        browser.get("about:blank")
+        for running in served:
+            running.__exit__(None, None, None)
+
+
+def test_what_needs_a_look_comes_first(show: Open) -> None:
+    page = show(Incident())
+    page.open()
+    wait_until(lambda: len(page.texts("#members tr")) == 200)
+    assert page.texts("#members th.name button")[:3] == ["cache-9", "db-3", "web-17"]
+    assert page.texts(".counts li") == ["197 alive", "2 dead", "1 suspect"]
+    assert len(page.texts(".tile")) == 200
+    wait_until(lambda: "cache-9" in "".join(page.texts("#timeline li")))
+    assert any("200 members" in line for line in page.texts("#timeline summary"))
+    assert page.ask("document.title").startswith("2 dead")
+    assert page.complaints == []
+
+
+def test_a_partition_shows_as_two_sides_that_mirror_each_other(show: Open) -> None:
+    page = show(Incident(2))
+    page.open()
+    wait_until(lambda: page.texts(".group"))
+    heads = page.texts(".group h3")
+    assert any(head.startswith("AaliveBdead") for head in heads)
+    assert any(head.startswith("AdeadBalive") for head in heads)
+    assert "They differ on 198 members" in page.texts("#notices")[0]
+    wait_until(lambda: any("unknown to" in line for line in page.texts("#timeline li")))
+    assert page.complaints == []
+
+
+def test_by_keyboard(show: Open) -> None:
+    page = show(Incident())
+    page.open()
+    wait_until(lambda: len(page.texts("#members tr")) == 200)
+    page.press("/")
+    page.press("role=db")
+    wait_until(lambda: page.texts("#matching") == ["49 of 200 members"])
+    page.press(selenium.Keys.ESCAPE)
+    wait_until(lambda: len(page.texts("#members tr")) == 200)
+    page.press("j", "j", "j")
+    assert page.ask("document.activeElement.textContent") == "web-17"
+    page.press(selenium.Keys.ENTER)
+    wait_until(lambda: page.texts("#why-body .notes li"))
+    assert page.texts("#why-title") == ["web-17"]
+    assert len(page.texts("#why-body svg.lanes .observer")) == 4
+    assert page.ask("location.hash") == "#why/web-17"
+    page.press(selenium.Keys.ESCAPE)
+    wait_until(lambda: not page.ask("document.querySelector('dialog[open]')"))
+    page.press("r")
+    wait_until(lambda: page.texts("#rings-body svg.map .node"))
+    assert page.complaints == []
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("fragment", ["", "#why/web-17", "#rings"])
+def test_it_fits_a_phone(show: Open, fragment: str, dark: bool) -> None:
+    page = show(Incident(2))
+    page.open(fragment, width=390, dark=dark)
+    wait_until(lambda: page.texts("#members tr"))
+    wait_until(lambda: not fragment or page.texts("dialog[open] svg"))
+    assert page.ask("document.documentElement.scrollWidth") <= 390
+    ground = page.ask("getComputedStyle(document.body).backgroundColor")
+    assert (ground == "rgb(14, 20, 26)") is dark
+
+
+def test_nothing_that_others_say_becomes_markup(show: Open) -> None:
+    class Hostile(Incident):
+        def _names(self) -> list[str]:
+            return [*super()._names(), "<img src=x onerror=alert(1)>"]
+
+    page = show(Hostile())
+    page.open()
+    wait_until(lambda: len(page.texts("#members tr")) == 201)
+    assert "<img src=x onerror=alert(1)>" in page.texts("#members th.name button")
+    assert page.ask("document.images.length") == 0
+    assert page.complaints == []
+
+
+def test_two_hundred_members_are_drawn_at_once(show: Open) -> None:
+    """No timed test: what is drawn again is only what has changed."""
+    page = show(Incident())
+    page.open()
+    wait_until(lambda: len(page.texts("#members tr")) == 200)
+    page.ask("document.querySelectorAll('.tile').forEach((tile) => { tile.mine = true; })")
+    page.ask("document.dispatchEvent(new Event('visibilitychange'))")
+    wait_until(
+        lambda: (
+            page.ask("performance.getEntriesByType('resource').filter((e) => e.name.endsWith('/members')).length") > 1
+        )
+    )
+    assert page.ask("[...document.querySelectorAll('.tile')].every((tile) => tile.mine)")
