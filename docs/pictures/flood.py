@@ -1,4 +1,4 @@
-"""A broadcast as it floods: when it reached each of 32 members, and from whom first."""
+"""A broadcast as it floods: when it reached each of 72 members, and from whom first."""
 
 from swim_core.simulation import Simulation
 
@@ -7,9 +7,9 @@ from .svg import Drawing
 
 __all__ = ["arrivals", "draw"]
 
-MEMBERS = 32
+MEMBERS = 72  # with fewer, the origin tells all itself
 ORIGIN = "node-0"
-LEFT, TOP, ROW, WIDTH = 70.0, 30.0, 11.0, 620.0
+LEFT, TOP, ROW, WIDTH = 70.0, 30.0, 6.0, 620.0
 
 
 def arrivals() -> list[Datagram]:
@@ -35,7 +35,7 @@ def draw() -> str:
     places = {name: TOP + ROW * place for place, name in enumerate(reached)}
     end = max(datagram.time for datagram in all_of_them)
     bottom = max(places.values()) + 16
-    drawing = Drawing("A broadcast spreads: 32 members by the time at which it reached them", 720, bottom + 44)
+    drawing = Drawing("A broadcast spreads: 72 members by the time at which it reached them", 720, bottom + 44)
 
     def x(time: float) -> float:
         return LEFT + WIDTH * time / end

@@ -118,7 +118,7 @@ def test_the_picture_of_a_crash_shows_what_the_text_says(monkeypatch: pytest.Mon
 
 def test_the_picture_of_a_flood_shows_everybody(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT / "docs"))
-    assert len({datagram.destination for datagram in import_module("pictures.flood").arrivals()}) == 32
+    assert len({datagram.destination for datagram in import_module("pictures.flood").arrivals()}) == 72
 
 
 def test_failures_are_found_as_fast_as_the_text_says(monkeypatch: pytest.MonkeyPatch) -> None:
