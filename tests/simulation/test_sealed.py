@@ -24,7 +24,7 @@ from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.datagram import Codec, encode_item
 from swim_core.native.wire.hashing import Hashes
 from swim_core.native.wire.messages import Join, Message, Ping, SyncReq, WantClaim
-from swim_core.simulation import Simulation
+from swim_core.simulation import Process, Simulation
 
 HOUR = 3_600.0
 YEAR = 365.0 * 24 * HOUR
@@ -132,6 +132,19 @@ def test_what_was_sent_to_one_run_counts_at_no_other() -> None:
         assert simulation.agreed()
 
 
+def test_pings_played_to_another_member_draw_fifty_answers_a_second() -> None:
+    """They are sealed for nobody, so that a process that started again can say that it is another run."""
+    with Simulation(2, keys=KEY) as simulation:
+        pinging, pinged, target = simulation.form(3)
+        simulation.run_for(5.0)
+        codec, run, other = (parts_of(pinging.node).context.codec, *map(short_id_of, (pinging, pinged)))
+        pings = [codec.pack(0, run, Ping(n, other, 1), peer=short_id_of(target), now=pinging.clock) for n in range(300)]
+        outsider = Outsider(simulation)
+        outsider.send([(pinging.address, target.address, ping) for ping in pings], per_second=3_000.0)
+        assert outsider.events == []
+        assert 40 <= sum(source == target.address for source, _, _ in outsider.recorded) <= 60
+
+
 def test_a_newcomer_believes_no_recording() -> None:
     """Its first moments, while its seeds are cut off: the whole life of a cluster is played to it."""
     with Simulation(3, keys=KEY) as simulation:
@@ -161,6 +174,10 @@ def forged(simulation: Simulation, codec: Codec) -> list[Recorded]:
     made = [codec.pack(0, run, message) for message in messages]
     made.append(codec.pack(0, run, None, [encode_item(claim)]))
     return [(accuser.address, target.address, payload) for payload in made]
+
+
+def short_id_of(process: Process) -> int:
+    return parts_of(process.node).local.short_id
 
 
 def simulation_claim(process: object) -> Claim:

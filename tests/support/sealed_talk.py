@@ -32,7 +32,9 @@ class Talk:
         """A whole conversation, which begins at ``cursor``."""
         held = Keys(keys) if keys else None
         now = self.simulation.now
-        client = ToolClient(what, argument, destination=self.member.address, keys=held, now=now, random=Random(seed))
+        client = ToolClient(
+            what, argument, destination=self.member.address, keys=held, now=now, random=Random(100 * seed + what)
+        )
         if cursor:
             client._out.clear()
             client._prepare(cursor)

@@ -7,6 +7,7 @@ from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.wire.messages import Ack, AckElsewhere, ClaimOf, NotMe, Ping, UserMessage, WantClaim
+from swim_core.shared.rate_limit import RateLimit
 
 __all__ = ["Responder"]
 
@@ -23,6 +24,7 @@ class Responder:
         self._counters = context.counters
         self._emit = context.emit
         self._local = local
+        self._strays = RateLimit(context.config.max_corrections_per_second)  # a ping is not sealed for one member alone
 
     def pinged(self, ping: Ping, sender: Sender, now: float) -> None:
         """Take the cluster time from a member's ping and ack it, or say that another run is here."""
@@ -31,6 +33,8 @@ class Responder:
             self._counters.drop(DropReason.TIME_JUMP)
         if ping.target == self._outbox.sender:
             self._ack(ping, sender, now)
+        elif not self._strays.allow(now):
+            self._counters.drop(DropReason.RATE_LIMITED)
         elif not self._outbox.reply(NotMe(ping.seq, self._local.claim), sender, now):
             self._outbox.reply(NotMe(ping.seq), sender, now)
 

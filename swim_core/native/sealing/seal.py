@@ -50,6 +50,7 @@ MAX_COUNTER = 2**32 - 1
 NEARLY = 2**20  # counters before the end at which a node begins a new run, long before they run out
 FORMER = 60.0  # seconds for which datagrams sealed for a node's last short id are opened: they may be on their way
 NONCE = slice(12, 24)
+MAX_QUESTIONS = 1_024  # of tools, remembered: whoever recorded some would have them answered again and again
 _BOUND_SEAL = SEALED | BOUND
 _unpack, _pack, _pack_bound = HEADER.unpack_from, HEADER.pack, BOUND_HEADER.pack
 _ONE, _FIFTEEN = (
@@ -140,6 +141,7 @@ class Sealer:
         self._time = time
         self._counter = counter
         self._runs = self.runs.by_id
+        self._questions: dict[bytes, None] = {}  # nonces of the latest datagrams of tools, which have no run
         self._prefers = _end_of(ring)
         self._former = 0
         self._renamed = float("-inf")
@@ -215,11 +217,11 @@ class Sealer:
         if key.reader and sender:  # a reader can only ask questions, and is not a member
             return DropReason.UNOPENED
         run = self._runs.get(sender)
-        if run is not None and run.has_seen(counter):
+        header, bound, nonce = data[:HEADER_SIZE], flags & BOUND, data[NONCE]
+        if (run is not None and run.has_seen(counter)) or nonce in self._questions:
             return DropReason.REPLAYED
-        header, bound = data[:HEADER_SIZE], flags & BOUND
         try:
-            text = key.decrypt(data[NONCE], data[HEADER_SIZE:], header + self._own_bytes if bound else header)
+            text = key.decrypt(nonce, data[HEADER_SIZE:], header + self._own_bytes if bound else header)
         except key.invalid:
             former = self._open_former(key, data, now) if bound else None
             if former is None:
@@ -231,7 +233,15 @@ class Sealer:
             run.note(counter)
             if run.prefers != prefers or run.used is not key:
                 self.runs.prefers(run, key, prefers)
+        elif not sender:
+            self._asked(nonce)
         return Opened(sender, key, bound != 0, known, time_high << 32 | time_low, counter, prefers), text
+
+    def _asked(self, nonce: bytes) -> None:
+        """Note the nonce of a tool's datagram, which is random."""
+        self._questions[nonce] = None
+        if len(self._questions) > MAX_QUESTIONS:
+            del self._questions[next(iter(self._questions))]
 
     def _open_former(self, key: RingKey, data: bytes, now: float) -> bytes | None:
         """Open a datagram sealed for this node's last short id, if it had that a moment ago."""

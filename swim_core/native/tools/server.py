@@ -47,6 +47,7 @@ TELL_SIZE = 19  # bytes of a TELL but its body
 LIST_SIZE = 2  # bytes by which the header of a long list exceeds an empty one's
 MAX_POSITION = (1 << 64) - 1
 MAX_HOSTS = 4_096  # hosts remembered, so that none gets its next page too soon
+REMOTE_PAGES = 100  # a second for all other hosts together: each costs as much as ten pings
 REMOTE_SPEECH = 10  # orders a second for all other hosts together, so that forged sources can't cause floods
 MAX_DETAIL = 300  # bytes of a note's text, so that a note always fits
 MAX_COUNT = MAX_INCARNATION  # the most that a field of 32 bits holds
@@ -79,6 +80,7 @@ class ToolServer:
         self._journal = journal
         self._orders = orders
         self._last: dict[str, float] = {}
+        self._remote_pages = RateLimit(REMOTE_PAGES)
         self._remote_speech = RateLimit(REMOTE_SPEECH)
 
     def asked(self, ask: Ask, sender: Sender, now: float) -> None:
@@ -111,7 +113,7 @@ class ToolServer:
         self._last[source.host] = now
         if len(self._last) > MAX_HOSTS:
             del self._last[next(iter(self._last))]
-        if orders and not self._remote_speech.allow(now):
+        if not self._remote_pages.allow(now) or (orders and not self._remote_speech.allow(now)):
             return DropReason.RATE_LIMITED
         return None
 

@@ -44,6 +44,28 @@ def test_holders_elsewhere_give_ten_orders_a_second_together_and_those_here_any_
         assert talk.ask(What.BROADCAST, KEY, argument=b"x", source=HERE, seed=number).complete
 
 
+def test_a_question_that_was_recorded_is_answered_once_at_each_member() -> None:
+    """Its answer costs as much as ten pings, and sources can be forged."""
+    talk = Talk()
+    assert talk.ask(What.MEMBERS, KEY).complete
+    (question,) = talk.questions
+    assert all(talk.feed(question, Address(f"198.51.100.{number}", 5)) == [] for number in range(1, 200))
+    assert talk.dropped(DropReason.REPLAYED) == 199
+
+
+def test_all_other_hosts_together_get_a_hundred_pages_a_second() -> None:
+    talk = Talk()
+    answered = 0
+    for number in range(150):
+        host = Address(f"198.51.100.{number + 1}", 5)
+        client = ToolClient(What.MEMBERS, destination=host, keys=Keys([KEY]), now=0.0, random=Random(number))
+        question = client.poll_datagram()
+        assert question is not None
+        answered += len(talk.feed(question.payload, host))
+    assert (answered, talk.dropped(DropReason.RATE_LIMITED)) == (100, 50)
+    assert talk.ask(What.MEMBERS, KEY, source=HERE).complete
+
+
 @pytest.mark.parametrize(("policy", "answered"), [("holders", True), ("loopback", False), ("nobody", False)])
 def test_settings_say_whether_other_hosts_are_answered(policy: str, answered: bool) -> None:
     config = Config.lan(answer_tools=policy)  # type: ignore[arg-type]
