@@ -6,7 +6,7 @@ from contextlib import suppress
 
 __all__ = ["main"]
 
-EXTRAS = {"anyio", "prometheus_client", "rich", "trio", "typer"}  # what only the cli extra brings
+EXTRAS = {"anyio", "prometheus_client", "rich", "trio", "typer"}  # only the cli extra installs these
 
 
 def main() -> int:
@@ -27,7 +27,8 @@ def main() -> int:
 
 
 def _fill_standard_descriptors() -> None:
-    """Open what a crude supervisor closed: else the first sockets would get these numbers, and what others print."""
+    """Open standard streams that a crude supervisor closed. Otherwise sockets would get their numbers, and their
+    output."""
     for number in range(3):
         try:
             os.fstat(number)
@@ -36,8 +37,8 @@ def _fill_standard_descriptors() -> None:
 
 
 def _drop_unwritten() -> None:
-    """Forget what standard streams can't take: from Python 3.13 on they keep it, and the interpreter, which flushes
-    them at its end, would complain once more and end with a status of its own.
+    """Drop what standard streams can't take. Since Python 3.13 they keep it, and the interpreter, which flushes them at
+    its end, would complain once more and end with a status of its own.
     """
     for stream in (sys.stdout, sys.stderr):
         try:

@@ -33,11 +33,11 @@ class Connections:
 
     @property
     def connected(self) -> int:
-        """Connections kept that were greeted."""
+        """How many of the kept connections were greeted."""
         return self._tripwires.connected
 
     def fileno(self) -> int:
-        """What the loop is to watch."""
+        """The descriptor for the loop to watch."""
         return self._epoll.fileno()
 
     def readable(self, now: float) -> None:
@@ -51,7 +51,7 @@ class Connections:
         self._tripwires.turn(now)
 
     def take_wishes(self, now: float, *, rewire: bool) -> None:
-        """Note which connections the node wants tried, and with ``rewire`` which it wants kept."""
+        """Note which connections the node wants to try and, with ``rewire``, which it wants to keep."""
         while (address := self._core.poll_connect()) is not None:
             self._tripwires.test(address)
         if rewire:

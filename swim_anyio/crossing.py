@@ -1,4 +1,4 @@
-"""From any thread into an event loop, with a bound on the wait: a question is answered in the loop, or not at all."""
+"""From any thread into an event loop, with a bounded wait: a question is answered in the loop, or not at all."""
 
 from collections.abc import Callable
 from concurrent.futures import Future
@@ -29,7 +29,7 @@ class Crossing:
             timeout: seconds to wait for the loop. After that the question is withdrawn.
 
         Raises:
-            TimeoutError: if the loop did not come to it, or has ended.
+            TimeoutError: if the loop did not get to it, or has ended.
         """
         if self._loop.is_current():
             return question()

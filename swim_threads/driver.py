@@ -1,11 +1,11 @@
-"""A node for a loop of your own: its socket, clock and logs are looked after, and you say when.
+"""A node for a loop of your own: it looks after its socket, clock and logs, and you say when.
 
     with Driver("127.0.0.1:0", name="ann", on_event=print) as node:
         while not node.has_left:
             select.select([node], [], [], node.timeout())
             node.turn()
 
-No thread is started, and nothing waits. ``swim_threads.contrib`` has drivers for gevent and Twisted that stand on this.
+It starts no thread and never waits. ``swim_threads.contrib`` has drivers for gevent and Twisted that are built on this.
 """
 
 import os
@@ -33,7 +33,7 @@ __all__ = ["Driver", "TurnEngine"]
 
 T = TypeVar("T")
 
-ROUNDS = 12  # of 64 datagrams: more than a receive buffer holds by default, and a flood must not stop the clock
+ROUNDS = 12  # of 64 datagrams: more than a receive buffer holds by default, but a flood can't stop the clock
 
 
 def _nothing(*_: object) -> None:
@@ -44,7 +44,7 @@ class TurnEngine:
     """Runs a node whose turns its user gives it. Not thread-safe.
 
     Attributes:
-        event_buffer: what the configuration says.
+        event_buffer: how many events a subscription holds, as configured.
         events: those that no turn has handed out yet.
         promised: when the next turn was last said to be due; None before that, and for never.
         on_earlier: called when a verb makes it due before that.
@@ -59,7 +59,7 @@ class TurnEngine:
         self.promised: float | None = None
         self.on_earlier: Callable[[], object] = _nothing
         self._own = own
-        resolver = Resolver(sock.reachable_families, self.act, log.notice)  # of numeric seeds only
+        resolver = Resolver(sock.reachable_families, self.act, log.notice)  # looks nothing up
         self._pump = Pump(node, sock, resolver, log, on_event=self.events.append, own_address=own)
 
     def clock(self) -> float:

@@ -1,4 +1,4 @@
-"""Work for a thread that no signal handler interrupts, and threads that are known to have begun."""
+"""Work for a thread that no signal handler interrupts, and threads that are known to have started."""
 
 import threading
 from collections.abc import Callable

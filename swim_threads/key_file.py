@@ -1,7 +1,7 @@
 """The file with a node's keys: read at the start, checked every five seconds, and never written.
 
-Whoever rotates keys puts another file in its place, as editors, `swim keys` and Kubernetes do. It is looked at in a
-thread of its own, since a file system that hangs must not hold up the protocol.
+To rotate keys, put another file in its place, as editors, `swim keys` and Kubernetes do. A thread of its own checks the
+file, since a file system that hangs must not hold up the protocol.
 """
 
 import os
@@ -21,7 +21,7 @@ from .logs import HASTE, Log
 __all__ = ["KeyFile", "KeyWatch", "read_key_file"]
 
 LOOK_EVERY = 5.0  # seconds
-MAX_SIZE = 65_536  # bytes: room for eight keys and much to say about them
+MAX_SIZE = 65_536  # bytes: room for eight keys and long comments
 Deed = Callable[[ProtocolNode, float], None]
 
 
@@ -32,7 +32,7 @@ class KeyFile:
         self.path = path
         self._seen: object = None
         self.notice: str | None = None
-        """What its owner should know of its rights; None if they are fine."""
+        """What its owner should know about its permissions; None if they are fine."""
 
     def read(self) -> Keys:
         """Its keys.
@@ -59,7 +59,7 @@ class KeyFile:
         return Keys.parse(text, self.path)
 
     def changed(self) -> bool:
-        """Whether the file is another one than was read, as far as its time, inode and size tell."""
+        """Whether the file has changed since it was read, judging by its time, inode and size."""
         try:
             return _signature(os.stat(self.path)) != self._seen
         except OSError:
@@ -95,7 +95,7 @@ class RunsNode(Protocol):
 
 
 def read_key_file(file: KeyFile, log: Log) -> Keys:
-    """Its keys, for a node that starts; says if its rights are too wide. Raises as `KeyFile.read`."""
+    """The keys of the file, for a node that starts. Warns if its permissions are too wide. Raises as `KeyFile.read`."""
     keys = file.read()
     if file.notice is not None:
         log.say(WARNING, "%s", file.notice)
@@ -121,14 +121,14 @@ class KeyWatch:
         self._thread.begin()
 
     def stop(self) -> None:
-        """End the thread, and wait a moment for it: a hanging file system holds nobody up for longer."""
+        """End the thread, and wait for it, but only a moment, in case the file system hangs."""
         self._stopped = True
         self._asked.set()
         if self._thread is not threading.current_thread():
             self._thread.join(HASTE)
 
     def look_now(self) -> None:
-        """Read the file at once, and whether or not it seems to be another one. For any thread."""
+        """Read the file at once, whether or not it seems to have changed. For any thread."""
         self._asked.set()
 
     def _watch(self) -> None:

@@ -1,7 +1,7 @@
 """Log lines of nodes, written in a thread of their own, since filters and handlers belong to the application.
 
-Those may raise, wait for a server or a lock, or never return. The protocol goes on, and the lines wait: a bounded
-number of them, and lost ones are counted. A record has the time and the thread of the event that it reports.
+They may raise, wait for a server or a lock, or never return. Meanwhile the protocol continues, and the lines wait.
+Their number is bounded, and lost ones are counted. A record has the time and the thread of the event that it reports.
 """
 
 import atexit
@@ -22,15 +22,15 @@ __all__ = ["HASTE", "PATIENCE", "DirectWriter", "Log", "LogWriter", "Writer", "l
 MOST = 1_000  # lines that wait for a slow handler
 LINGER = 5.0  # seconds that the thread waits for another line
 PATIENCE, HASTE = 1.0, 0.04
-"""Seconds for which closing waits for the application's code, normally and after an exception, whose deadline must not
-be exceeded by more than 50 ms."""
+"""Seconds for which closing waits for the application's code: normally, and after an exception, which must get through
+within 50 ms."""
 TOPICS = ("events", "listeners", "multicast", "seeds", "settings", "sockets")
 
 _complaints = logging.NullHandler()
 
 
 class Line(NamedTuple):
-    """The parts of a record, from which it is made when the application's code may run."""
+    """The parts of a record. The record is made from them once the application's code may run."""
 
     logger: logging.Logger
     level: int
@@ -142,7 +142,7 @@ class LogWriter:
             return self._see_to_thread()
 
     def after_fork_in_child(self) -> None:
-        """The thread is the parent's, and the lock may never be released."""
+        """The thread runs in the parent, and the lock may never be released."""
         self.__init__()  # type: ignore[misc]
 
     def _loss(self, line: Line) -> Line:

@@ -1,8 +1,8 @@
-"""Looking names up: the system's resolver, which can't be interrupted, runs in a few threads that hold nobody up.
+"""Looks names up: the system's resolver, which can't be interrupted, runs in a few threads that hold nobody up.
 
 All nodes of a process share three daemon threads. They are started when there is something to look up and end when
 there isn't; the interpreter does not wait for them. A name that has been slow, or is already being looked up, never
-takes the last thread: whatever hangs, a name that has given no trouble gets its turn.
+takes the last thread. So a name that has given no trouble gets its turn, whatever hangs.
 """
 
 import contextlib
@@ -107,7 +107,7 @@ class LookUps:
                 raise OSError(errno.EAGAIN, "no thread could be started for the lookup")
 
     def cancel(self, look_up: LookUp) -> None:
-        """Cancel a look-up that has not begun; one that has goes on, and its outcome is reported."""
+        """Cancel a look-up that has not begun. One that has begun continues, and its outcome is reported."""
         with self._lock, contextlib.suppress(ValueError):
             self._waiting.remove(look_up)
 
@@ -157,7 +157,7 @@ class LookUps:
                 del self._slow[next(iter(self._slow))]
 
     def after_fork_in_child(self) -> None:
-        """The threads are the parent's, and the lock may never be released."""
+        """The threads run in the parent, and the lock may never be released."""
         self.__init__()  # type: ignore[misc]
 
 

@@ -1,4 +1,4 @@
-"""The nodes that are open in this process; those that are forgotten are closed at its end."""
+"""The nodes that are open in this process. Those that nobody closed are closed at its end."""
 
 import atexit
 import weakref
@@ -10,7 +10,7 @@ __all__ = ["add", "close_all", "discard"]
 
 
 class OpenNode(Protocol):
-    """What a node must offer here; a node that is forgotten is not kept alive."""
+    """What a node must offer here. Only weak references to nodes are kept."""
 
     def say_goodbye(self) -> None:
         """Begin to say goodbye, without waiting."""

@@ -1,4 +1,4 @@
-"""The address under which a node is known: chosen at the start, and looked after while the node runs.
+"""The address under which a node is known: chosen at the start, and checked while the node runs.
 
 A host may get its first address after its programs have started (boot, DHCP), or another one while they run (a new
 lease, another network, a resumed laptop). A socket bound to a wildcard hears what is sent there, but nobody would know.
@@ -29,11 +29,12 @@ from .sockets.udp import UdpSocket
 
 __all__ = ["LOOK_EVERY", "OwnAddress"]
 
-LOOK_EVERY = 2.0  # seconds, less than until others suspect a member; a look costs some ten microseconds
+LOOK_EVERY = 2.0  # seconds, less than until others suspect a member; a check costs some ten microseconds
 
 
 class OwnAddress:
-    """What others are told to reach one node at. Used as its engine uses the node: one call at a time.
+    """The address at which others are told to reach one node. An engine uses it as it uses the node: one call at a
+    time.
 
     Attributes:
         choice: as made at the start, with what to tell the operator.
@@ -42,7 +43,7 @@ class OwnAddress:
     """
 
     def __init__(self, sock: UdpSocket, advertise: Address | None, seeds: Sequence[Address]) -> None:
-        """Choose.
+        """Choose the address.
 
         Raises:
             ConfigError: if nobody could reach the node at ``advertise``.
@@ -62,7 +63,7 @@ class OwnAddress:
         return self.choice.address
 
     def heard(self, event: Event) -> None:
-        """Something that may have to do with a wrong address: look at once."""
+        """After an event that may be due to a wrong address, check at once."""
         if self.follows and isinstance(event, JoinAttempt | Isolated | SeenElsewhere):
             if isinstance(event, JoinAttempt):
                 self._asked = event.addresses
@@ -70,7 +71,7 @@ class OwnAddress:
             self.due = -inf
 
     def follow(self, node: ProtocolNode, now: float) -> Notice | None:
-        """Look whether this host still has the address, or a better one; if there is another one, tell the node.
+        """Check whether this host still has the address, or has a better one, and tell the node if it changes.
 
         Returns:
             What to log, if anything.
@@ -109,7 +110,7 @@ class OwnAddress:
             return None
         self.choice = choice
         self._socket.speak_from(choice.address.host)
-        if self._asked and len(node.members()) == 1:  # who never got an answer need not wait for the next attempt
+        if self._asked and len(node.members()) == 1:  # it need not wait for the next attempt
             node.join(self._asked, now=now)
         return Notice(INFO, "settings", f"moved from {before}: {choice.notice}", fields)
 

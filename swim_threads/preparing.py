@@ -1,4 +1,4 @@
-"""From arguments to sockets and a node, as every adapter goes about it once names are resolved."""
+"""What every adapter does to get from arguments to sockets and a node, once names are resolved."""
 
 import os
 import time
@@ -60,7 +60,7 @@ def open_sockets(
 
 @contextmanager
 def no_more_sockets(address: Address) -> Iterator[None]:
-    """Tell in this library's words that a node at ``address`` could not have what it needs beside its own sockets."""
+    """Turn an OSError into a BindError: a node at ``address`` could not get what it needs besides its own sockets."""
     try:
         yield
     except BindError:
@@ -70,9 +70,9 @@ def no_more_sockets(address: Address) -> Iterator[None]:
 
 
 def deciding_seeds(arguments: Arguments, sock: UdpSocket) -> tuple[tuple[str, int], ...]:
-    """The seeds of whose addresses the first that is `elsewhere` decides under which address the node is known.
+    """The seeds that decide under which address the node is known: the first of their addresses that is `elsewhere`.
 
-    None, where a wildcard is not bound, or what to advertise was said.
+    There are none unless a wildcard is bound and ``advertise`` was left open.
     """
     return arguments.join if arguments.advertise is None and is_wildcard(sock.address) else ()
 
@@ -80,7 +80,8 @@ def deciding_seeds(arguments: Arguments, sock: UdpSocket) -> tuple[tuple[str, in
 def elsewhere(name: str, addresses: Sequence[Address]) -> list[Address]:
     """The addresses of a seed without those that stand for the node's own host.
 
-    With one list of seeds for all hosts each finds its own name in it; what that resolves to tells no route to others.
+    Where all hosts have one list of seeds, each finds its own name in it, and what that resolves to leads to no other
+    host.
     """
     return [address for address in addresses if not names_itself(name, address)]
 
@@ -88,7 +89,7 @@ def elsewhere(name: str, addresses: Sequence[Address]) -> list[Address]:
 def advertised(
     arguments: Arguments, sock: UdpSocket, advertise: Address | None, seeds: Sequence[Address], *, log: Log
 ) -> OwnAddress:
-    """What to tell others; logs how it was chosen, and what listening beyond loopback means.
+    """The address to tell others. Logs how it was chosen, and what listening beyond loopback means.
 
     Raises:
         KeyMissing: if other hosts can reach the node, and it has no key.
@@ -96,7 +97,7 @@ def advertised(
     own = OwnAddress(sock, advertise, seeds)
     sealed = arguments.keys is not None or arguments.key_file is not None
     warnings = [check_exposure(sock.address, arguments.config, sealed=sealed, insecure=arguments.insecure)]
-    if own.choice.notice is not None:  # after the check: what is refused needs no advice about its address
+    if own.choice.notice is not None:  # after the check, since a node that is refused needs no advice about its address
         log.say(WARNING if own.choice.doubtful else INFO, "%s", own.choice.notice)
     if not sealed:  # with keys a cluster meets no other
         warnings.append(label_warning(sock.address, arguments.config))
@@ -128,7 +129,7 @@ def create_node(arguments: Arguments, address: Address, keys: Keys | None, *, no
 
 
 def held_keys(arguments: Arguments, *, log: Log) -> tuple[Keys | None, KeyFile | None]:
-    """The keys of a node, and the file that they stand in, if they stand in one.
+    """The keys of a node, and the file that holds them, if there is one.
 
     Raises:
         KeyInvalid: if the file can't be used.
@@ -140,7 +141,7 @@ def held_keys(arguments: Arguments, *, log: Log) -> tuple[Keys | None, KeyFile |
 
 
 def open_multicast(arguments: Arguments, sock: UdpSocket, address: Address, *, log: Log) -> MulticastSocket | None:
-    """The socket to discover others with, if the node is to and the host can."""
+    """The socket to discover others with, if that is wanted and the host supports it."""
     if arguments.discover is None:
         return None
     try:

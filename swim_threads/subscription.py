@@ -94,8 +94,8 @@ class Subscription:
         self._engine.changed.notify_all()
 
     def _pop_while_it_lasts(self) -> Event | None:
-        """The same for a thread that the interpreter waits for at its end. Not for the main thread: a signal handler
-        that raises in the middle of its own ``is_alive`` leaves it dead in name.
+        """As `_pop`, for a thread that the interpreter waits for at its end. Not for the main thread: a signal handler
+        that raises in the middle of its ``is_alive`` leaves it dead in name.
         """
         event = self._pop()
         if event is None and not threading.main_thread().is_alive():

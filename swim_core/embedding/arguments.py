@@ -1,4 +1,4 @@
-"""How `open_node` of every adapter reads its arguments and the environment; pure functions, so that all adapters
+"""How every adapter's `open_node` reads its arguments and the environment; pure functions, so that all adapters
 agree."""
 
 import re
@@ -46,7 +46,7 @@ VARIABLES = {
     ),
     *(f"SWIM_{name.upper()}" for name in Config.__struct_fields__),
 }
-"""The variables that are read."""
+"""The environment variables that are read."""
 
 
 class PathLike(Protocol):

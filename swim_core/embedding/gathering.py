@@ -1,6 +1,6 @@
-"""Waiting for enough members without missing the moment at which there were.
+"""Waits for enough members without missing the moment when there are.
 
-A thread that waits wakes up later than the node hears. Meanwhile a member may have come and gone, as a short job does.
+A waiting thread wakes up later than the node hears of a member. By then that member may be gone, as after a short job.
 """
 
 from collections.abc import Callable, Iterable
@@ -12,9 +12,9 @@ __all__ = ["Gathering"]
 
 
 class Gathering:
-    """The live members, followed event by event until there are enough; what follows then changes nothing.
+    """The live members, followed event by event until there are enough. Later events change nothing.
 
-    Subscribe first and make one after that: an event that the members already contain does no harm.
+    Subscribe first, then make one of these: it doesn't matter if an event is already reflected in the members.
 
     Args:
         count: how many are enough.

@@ -45,7 +45,7 @@ __all__ = ["DEBUG", "ERROR", "INFO", "WARNING", "Notice", "Notices"]
 
 DEBUG, INFO, WARNING, ERROR = 10, 20, 30, 40
 """The levels of the `logging` module."""
-AGAIN = 600.0  # seconds until there is another warning about seeds that still don't answer, so that a reader sees it
+AGAIN = 600.0  # seconds until it warns again about seeds that still don't answer
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -53,7 +53,7 @@ class Notice(msgspec.Struct, frozen=True):
 
     Attributes:
         level: `DEBUG`, `INFO`, `WARNING` or `ERROR`.
-        topic: "events" for what the application is told, too; "seeds", "settings" and "multicast" for what only the
+        topic: "events" for what the application is also told; "seeds", "settings" and "multicast" for what only the
             operator can put right.
         text: what happened, without this node's name.
         fields: what happened, for programs.
@@ -66,7 +66,7 @@ class Notice(msgspec.Struct, frozen=True):
 
 
 class Notices:
-    """Makes the notices of one node's events. It remembers about which seeds it has warned, and when."""
+    """Makes the notices for one node's events. It remembers which seeds it has warned about, and when."""
 
     def __init__(self) -> None:
         self._unanswered: frozenset[Address] = frozenset()
@@ -114,7 +114,7 @@ def _conflict(event: NameConflict) -> Notice:
 
 
 def _regained(_: NameRegained) -> Notice:
-    """The level is that of the event which it ends."""
+    """The level is that of the event that this one ends."""
     text = "the other process with the same name is gone: this node is a member again"
     return Notice(WARNING, "events", text, {"event": "regained"})
 
@@ -204,7 +204,7 @@ def _isolated(_: Isolated) -> Notice:
 
 
 def _reconnected(_: Reconnected) -> Notice:
-    """The level is that of the event which it ends."""
+    """The level is that of the event that this one ends."""
     return Notice(WARNING, "events", "other members are heard again", {"event": "reconnected"})
 
 

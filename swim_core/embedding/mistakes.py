@@ -7,12 +7,12 @@ from swim_core.errors import SwimError
 __all__ = ["is_mistake"]
 
 OURS = "swim_"  # the beginning of the names of the packages, whose code raises before it changes anything
-NEVER = (MemoryError, RecursionError)  # these come wherever there is no room left, even in the middle of a change
+NEVER = (MemoryError, RecursionError)  # raised wherever there is no memory left, even in the middle of a change
 
 
 def is_mistake(error: BaseException, node: object) -> bool:
-    """Whether a command of ``node`` raised it on purpose, or because of an argument that it can't use, so that nothing
-    has changed.
+    """Whether a command of ``node`` raised this error on purpose, or because of an argument that it can't use. Then
+    nothing has changed.
 
     Anything else has interrupted the node at some instruction: an exception from a signal handler or trace function, in
     a frame of its own, or one that Python raised in the node's.

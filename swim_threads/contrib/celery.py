@@ -1,4 +1,4 @@
-"""A Celery bootstep: each worker is a member, from when it is ready until it stops.
+"""A Celery bootstep: each worker is a member from the time when it is ready until it stops.
 
     app = Celery("shop")
     app.conf.swim = {"bind": "127.0.0.1:0", "join": "127.0.0.1:7946"}  # arguments of open_node; default: SWIM_*
@@ -35,14 +35,15 @@ class SwimStep(bootsteps.StartStopStep):
     requires = ("celery.worker.components:Pool",)
 
     def start(self, parent: Any) -> None:
-        """The pool is there: join."""
+        """Join, now that the pool exists."""
         _worker["worker"] = parent.hostname
         node()
 
     def stop(self, parent: Any) -> None:
-        """Leave, before the pool ends its tasks: whoever gives this worker work by the list of members stops."""
+        """Leave before the pool ends its tasks, so that those who choose workers from the list of members give it no
+        more."""
         node.close()
 
     def terminate(self, parent: Any) -> None:
-        """The same, when there is no time for tasks."""
+        """As `stop`, when there is no time to finish tasks."""
         node.close()

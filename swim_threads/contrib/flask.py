@@ -29,7 +29,7 @@ class Swim:
     """The extension. It may serve several applications, each of which has nodes of its own."""
 
     def __init__(self, app: Flask | None = None, **arguments: Any) -> None:
-        """Arguments are those of `open_node`; what is not given, ``app.config["SWIM_BIND"]`` and its like say.
+        """Take the arguments of `open_node`. ``app.config["SWIM_BIND"]`` and so on say those that are not given.
 
         Raises:
             ConfigError: if there is no such argument.

@@ -21,14 +21,14 @@ ARGUMENTS = (
     *("bind", "name", "join", "config", "advertise", "metadata", "cluster", "discover"),
     *("keys", "key_file", "insecure", "listeners"),
 )
-"""Those of `open_node`."""
+"""The arguments of `open_node`."""
 
 
 def checked(arguments: Mapping[str, Any], where: str) -> dict[str, Any]:
     """The arguments of `open_node`, as settings of a framework have them.
 
     Raises:
-        ConfigError: if it has no such argument, or they are no mapping; the message names ``where``.
+        ConfigError: if it has no such argument, or they aren't a mapping; the message names ``where``.
     """
     if not isinstance(arguments, Mapping):
         raise ConfigError(f"{where}: give a dict of arguments of open_node, not {arguments!r}")
@@ -76,7 +76,7 @@ class NodePerProcess:
             node.close()
 
     def after_fork_in_child(self) -> None:
-        """The node is the parent's, and the lock may never be released."""
+        """The node belongs to the parent, and the lock may never be released."""
         self._node = None
         self._lock = threading.Lock()
 

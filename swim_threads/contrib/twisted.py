@@ -1,4 +1,4 @@
-"""A node under Twisted, for reactors that watch descriptors: as all do but those of Windows' completion ports."""
+"""A node under Twisted, for reactors that watch descriptors: all but the one for Windows' completion ports."""
 
 from contextlib import suppress
 from typing import Any
@@ -64,5 +64,5 @@ class TwistedNode(Driver):
         self.close()
 
     def logPrefix(self) -> str:
-        """Of the lines that the reactor logs about this."""
+        """The prefix of lines that the reactor logs about this."""
         return "swim"

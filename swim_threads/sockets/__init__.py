@@ -1,4 +1,4 @@
-"""The sockets of every adapter: datagrams, multicast groups, tripwires, and waiting for all of them.
+"""The sockets of all adapters: datagrams, multicast groups, tripwires, and a poller for all of them.
 
 `transport` says what an engine asks of them; nothing here knows a node or a thread.
 """

@@ -7,7 +7,7 @@ __all__ = ["Alarms"]
 
 
 class Alarms:
-    """Calls what is due. Made for some tens of alarms: the next one is found by looking at all."""
+    """Calls what is due. Meant for some tens of alarms, since it looks at all of them to find the next one."""
 
     def __init__(self) -> None:
         self._alarms: dict[Hashable, tuple[float, Callable[[float], None]]] = {}
@@ -28,7 +28,7 @@ class Alarms:
         return key in self._alarms
 
     def run(self, now: float) -> None:
-        """Call what is due; what that sets is left for the next time."""
+        """Call what is due. Alarms that are set meanwhile wait for the next call."""
         due = [key for key, (at, _) in self._alarms.items() if at <= now]
         for key in due:
             alarm = self._alarms.pop(key, None)

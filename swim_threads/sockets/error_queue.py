@@ -21,7 +21,7 @@ OnRefused = Callable[[Address, bytes], None]
 """Called with the destination of a datagram that a port-unreachable quotes, and the beginning of it."""
 
 LINUX = sys.platform == "linux"
-# from <linux/in.h>, <linux/in6.h>, <linux/socket.h>: Python names not all of them before 3.14, nor elsewhere
+# from <linux/in.h>, <linux/in6.h>, <linux/socket.h>: Python does not name all of them before 3.14, nor elsewhere
 IP_RECVERR = 11
 IPV6_RECVERR = 25
 MSG_ERRQUEUE = 0x2000

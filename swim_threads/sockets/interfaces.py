@@ -11,7 +11,7 @@ from swim_core import BindError, ConfigError
 
 __all__ = ["LocalAddress", "likely_hosts", "local_addresses", "named_host"]
 
-# Bridges and ends of wires that container engines and hypervisors make: other hosts hardly ever reach what is there.
+# Bridges and virtual links of container engines and hypervisors: other hosts can hardly ever reach their addresses.
 INTERNAL = ("docker", "br-", "veth", "virbr", "vmnet", "vboxnet", "cni", "flannel", "cali", "lxc", "lxd", "podman")
 
 
@@ -33,7 +33,7 @@ class LocalAddress(msgspec.Struct, frozen=True):
 
 
 def local_addresses() -> tuple[LocalAddress, ...]:
-    """All of them, in the system's order; none if the system doesn't tell."""
+    """All addresses, in the system's order; none if the system doesn't tell."""
     try:
         return tuple(_listed())
     except OSError:
@@ -41,7 +41,7 @@ def local_addresses() -> tuple[LocalAddress, ...]:
 
 
 def likely_hosts() -> list[str]:
-    """Those that other hosts may know this one by, the likeliest first: on no internal bridge, and public ones."""
+    """The addresses by which other hosts may know this one, the likeliest first: public ones, on no internal bridge."""
     found = [
         local
         for local in local_addresses()
@@ -53,14 +53,15 @@ def likely_hosts() -> list[str]:
 def named_host(name: str) -> str | None:
     """The one address of this host that ``name`` means, if that is an interface or a network (``10.0.0.0/8``).
 
-    Of an interface its IPv4 address, if it has one, else the IPv6 one that others reach, else the link-local one.
+    Of an interface it is the IPv4 address, if there is one, else the IPv6 one that others reach, else the link-local
+    one.
 
     Returns:
         None if it is neither, but a host.
 
     Raises:
         BindError: if there is no such address.
-        ConfigError: if there are several, or the network is none.
+        ConfigError: if there are several, or it isn't a valid network.
     """
     if "/" in name:
         found = _in_network(name)

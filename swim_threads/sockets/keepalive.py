@@ -10,9 +10,9 @@ __all__ = ["ask_for_acks", "keep_alive", "keep_place", "last_ack"]
 # Seconds, and how often. A tripwire is idle all its life. Without these a middlebox would forget it; and if TCP no
 # longer gets to a host, the tripwire would go on making silences there count.
 IDLE, INTERVAL, COUNT = 30, 2, 5
-# At the end that accepts, where they only free the place of one that is gone: the other end asks anyway.
+# At the accepting end, where they only free the places of connections that are gone: the other end asks anyway.
 IDLE_THERE, INTERVAL_THERE, COUNT_THERE = 300, 15, 4
-# While a kernel is in question; as often as Linux allows, since it is not these that decide when the connection ends.
+# While a kernel is being tested: as often as Linux allows, since these don't decide when the connection ends.
 ASKED_IDLE, ASKED_INTERVAL, ASKED_COUNT = 1, 1, 127
 
 _LAST_ACK = Struct("=56xI")  # the head of Linux' struct tcp_info, up to tcpi_last_ack_recv
@@ -21,8 +21,8 @@ _LAST_ACK = Struct("=56xI")  # the head of Linux' struct tcp_info, up to tcpi_la
 def keep_alive(sock: socket.socket) -> None:
     """Have the kernel ask the other one now and then whether a connection stands, and end it 40 s after the last ack.
 
-    On Linux it is the time since the last ack that decides, and not how often was asked: where the other host is gone
-    a connection stands for ten seconds at least, though `ask_for_acks` asked meanwhile.
+    On Linux the time since the last ack decides, not the number of questions. After the other host is gone, a
+    connection lasts for at least ten more seconds, even if `ask_for_acks` asked meanwhile.
     """
     with suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
@@ -32,7 +32,7 @@ def keep_alive(sock: socket.socket) -> None:
 
 
 def keep_place(sock: socket.socket) -> None:
-    """Do so for a connection that somebody else made, more rarely."""
+    """As `keep_alive`, but more rarely, for a connection that another member made."""
     with suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         _set(sock, IDLE_THERE, INTERVAL_THERE, COUNT_THERE)

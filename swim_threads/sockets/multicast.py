@@ -1,4 +1,4 @@
-"""Discovery by multicast at the socket level: one socket that hears a group, and announcements sent to it.
+"""Multicast discovery at the socket level: one socket that hears a group, and announcements sent to the group.
 
 Both stay on the one network interface that owns the node's address. Several nodes of a host share the
 group's port, and hear each other too.
@@ -104,10 +104,11 @@ class MulticastSocket:
     def send(self, payload: bytes) -> str | None:
         """Send an announcement to the group, from the address that the node listens on. Never raises.
 
-        A socket for each: announcements are rare, and one that stayed open would collect what strangers send it.
+        Each announcement has a socket of its own. They are rare, and a socket that stayed open would collect what
+        strangers send to it.
 
         Returns:
-            What to warn of: the reason why the first one failed that did; otherwise None.
+            The reason, the first time that one fails; otherwise None.
         """
         try:
             with Socket(family_of(self.group.host), socket.SOCK_DGRAM) as sender:
@@ -135,7 +136,8 @@ class MulticastSocket:
         self._receiver.close()
 
     def _leave_by_interface(self, sender: socket.socket) -> None:
-        """Bind to the node's host, and see to it that other nodes of this host hear it, and routers obey `hops`."""
+        """Bind to the node's host, let other nodes of this host hear the announcements, and have routers obey
+        `hops`."""
         hops = self.settings.hops
         if sender.family == socket.AF_INET6:
             sender.bind((self._host, 0, 0, self._index))
@@ -167,7 +169,7 @@ def _interface_index(host: str) -> int:
     with (
         contextlib.suppress(OSError),
         open("/proc/net/if_inet6") as table,
-    ):  # by no pathlib: 3 ms to import
+    ):  # without pathlib, which takes 3 ms to import
         for line in table:
             address, index, *_ = line.split()
             if address == packed:

@@ -1,8 +1,9 @@
-"""Sockets that belong to this process alone: whatever way a child of it is made, it has none of them.
+"""Sockets that belong to this process alone: no child has them, however it is made.
 
-A copy in a child keeps the port of a parent that was killed, so that nothing tells its death, and nobody can bind it.
-What a child executes has none, since Python makes every descriptor close on that. A fork alone copies all, whenever
-another thread makes it: between the system call that makes a socket and the next line of Python, too.
+A copy in a child would keep the port of a parent that was killed. Then nothing would show the death, and nobody could
+bind the port. A program that a child executes has no copies, since Python closes all descriptors then. But a fork alone
+copies all of them, at any moment, since another thread may fork between the system call that makes a socket and the
+next line of Python.
 """
 
 import os
@@ -15,9 +16,10 @@ __all__ = ["Socket", "pair", "take_over"]
 
 _owned: "WeakSet[Socket]" = WeakSet()
 _changing = threading.RLock()
-"""Held while a descriptor is made or closed, a few microseconds, and over every fork: so that the child knows them all.
+"""Held while a descriptor is made or closed (a few microseconds) and during every fork, so that the child knows them
+all.
 
-It may be taken twice, for a signal handler that forks in the midst of it."""
+It can be taken twice, in case a signal handler forks while it is held."""
 
 
 class Socket(socket.socket):

@@ -1,4 +1,4 @@
-"""Waits for sockets, for a while, or for another thread."""
+"""Waits for sockets, a deadline or another thread."""
 
 import contextlib
 import select

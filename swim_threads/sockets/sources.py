@@ -1,8 +1,8 @@
 """The source addresses of a wildcard socket.
 
 The kernel would choose one by the route to each destination. On a host with several addresses, some members would then
-see another one than the advertised address, which they don't know, and some answers would not come from the address
-that was asked. Linux says to which address each datagram was sent, and lets a program choose the source of each.
+see an address that they don't know instead of the advertised one, and some answers would not come from the address that
+was asked. Linux says to which address each datagram was sent, and lets a program choose the source of each.
 """
 
 import errno
@@ -23,7 +23,7 @@ _V4 = struct.Struct("@I4s4s")  # in_pktinfo: interface, this host's address, des
 _V6 = struct.Struct("@16sI")  # in6_pktinfo: address, interface
 _ROOM = socket.CMSG_SPACE(max(_V4.size, _V6.size)) if hasattr(socket, "CMSG_SPACE") else 0
 _MAPPED = bytes(10) + b"\xff\xff"
-# The source is no longer an address of this host, or none that leads there: any source is better than none.
+# The source is no longer an address of this host, or can't reach the destination: any source is better than none.
 _NOT_FROM_THERE = {errno.EINVAL, errno.ENETUNREACH, errno.EADDRNOTAVAIL}
 
 Target = tuple[str, int] | tuple[str, int, int, int]
@@ -45,7 +45,7 @@ class Sources:
 
     @classmethod
     def of(cls, sock: socket.socket) -> "Sources | None":
-        """Those of a wildcard socket; None where the system doesn't tell."""
+        """The sources of a wildcard socket; None where the system doesn't tell."""
         if not LINUX:
             return None
         v6 = sock.family == socket.AF_INET6
@@ -58,22 +58,23 @@ class Sources:
         return cls(sock)
 
     def prefer(self, host: str | None) -> None:
-        """Send from ``host``, an address of this host, whatever is no answer; None leaves that to the kernel."""
+        """Send all but answers from ``host``, an address of this host; None leaves the choice to the kernel."""
         self._own_v6 = host is not None and ":" in host
         self._own = None if host is None else self._from(_packed(host, self._v6))
 
     def recvfrom(self, size: int) -> tuple[bytes, tuple[str, int]]:
-        """As the socket's own; until `answered` what goes back leaves from where this one was sent to."""
+        """As the socket's own. Until `answered`, what goes back leaves from the address that this datagram was sent
+        to."""
         data, self._asked, _, source = self._recvmsg(size, _ROOM)
         self._asker = source[:2]
         return data, source
 
     def answered(self) -> None:
-        """What was received is dealt with."""
+        """What was received has been dealt with."""
         self._asker = None
 
     def sendto(self, payload: bytes, target: Target) -> int:
-        """As the socket's own, from the right address where that can be."""
+        """As the socket's own, from the right address where possible."""
         source = self._answering() if target[:2] == self._asker else self._own_for(target[0])
         if source is not None:
             try:
@@ -88,7 +89,7 @@ class Sources:
         return self._own if v6 == self._own_v6 else None
 
     def _answering(self) -> Ancillary | None:
-        """What was said of the datagram that is answered, without its interface: routes decide on that."""
+        """Where the datagram that is answered was sent to, without its interface, which routes decide."""
         for level, kind, data in self._asked:
             if (level, kind) == (socket.IPPROTO_IP, IP_PKTINFO) and len(data) == _V4.size:
                 return self._from(_V4.unpack(data)[1])

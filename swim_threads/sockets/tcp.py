@@ -14,8 +14,8 @@ from .udp import UdpSocket
 
 __all__ = ["Dial", "TcpListener", "open_pair"]
 
-BACKLOG = 1_024  # connections the kernel accepts for a process that stalls: a full one would look like a dead host
-PORTS_TRIED = 8  # where the system chooses the port: each number may be taken for TCP by some other program
+BACKLOG = 1_024  # connections that the kernel accepts for a stalled process: a full backlog would look like a dead host
+PORTS_TRIED = 8  # times, where the system chooses the port: another program may have that number for TCP
 
 IP_BIND_ADDRESS_NO_PORT = 24  # from <linux/in.h>; for IPv6, too
 
@@ -48,7 +48,7 @@ class TcpListener:
             sock.setblocking(False)
             if sys.platform == "win32":  # where SO_REUSEADDR would let two processes listen at once
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-            else:  # connections of a process that has ended would hold up the next one
+            else:  # connections of a process that has ended would keep the next one from listening
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if beside.family == socket.AF_INET6:
                 sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, not beside.dual_stack)
@@ -67,7 +67,7 @@ class TcpListener:
         return self._beside.source
 
     def scope_of(self, host: str) -> int:
-        """As `UdpSocket.scope_of`: a wildcard is bound in no zone, but hears in which one a member is."""
+        """As `UdpSocket.scope_of`: a wildcard is bound in no zone, but hears in which zone a member is."""
         return self._beside.scope_of(host)
 
     def fileno(self) -> int:
@@ -78,7 +78,7 @@ class TcpListener:
         """The next connection and the host that it comes from; None if none waits.
 
         Raises:
-            OSError: if this process or the system has no room for one more, or anything else is amiss.
+            OSError: if this process or the system has no room for another one, or anything else is wrong.
         """
         while True:
             try:
@@ -96,7 +96,7 @@ class TcpListener:
 
 
 class Dial:
-    """One connection in the making, to learn what the kernel there says, or to keep."""
+    """One connection in the making: to learn what the kernel there says, or to keep."""
 
     def __init__(self, address: Address, scope_id: int, source: str | None = None) -> None:
         """Begin to connect, from ``source`` if it is an address of this host and of the right IP version.
@@ -156,8 +156,8 @@ def open_pair(host: str, port: int, *, tcp: bool) -> tuple[UdpSocket, TcpListene
     """Bind a UDP socket and, with ``tcp``, listen on TCP at the same address and number.
 
     Returns:
-        Both, and where the number can't be had for TCP no listener but the reason. If the system chooses the port,
-        some are tried.
+        Both sockets; or, where TCP can't have the number, no listener but the reason. If the system chooses the port,
+        several are tried.
 
     Raises:
         ConfigError, BindError: as `UdpSocket.open`.

@@ -1,4 +1,4 @@
-"""Behind which interface a link-local host is: its zone, as in ``fe80::1%eth0``, which addresses here don't have."""
+"""The zones of link-local hosts, as in ``fe80::1%eth0``: the interface to reach them by, which addresses here lack."""
 
 import contextlib
 import socket
