@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 import textwrap
@@ -226,6 +227,14 @@ def test_adapters_know_a_protocol_by_its_contract() -> None:
 def test_there_is_no_import_cycle() -> None:
     """Not by a local import, nor by one that only a type checker follows."""
     tuple(TopologicalSorter({module: resolved(path) - {module} for module, path in MODULES.items()}).static_order())
+
+
+def test_the_map_names_every_module_of_the_protocol_and_of_the_threads_adapter() -> None:
+    words = re.findall(r"`([^`\s]+)`", (ROOT / "docs" / "architecture.md").read_text())
+    named = {word.rstrip("/").rpartition("/")[2].rpartition(".")[2] for word in words}
+    folders = [ROOT / "swim_core" / "native", ROOT / "swim_core" / "shared", ROOT / "swim_threads"]
+    paths = [path for folder in folders for path in folder.rglob("*.py") if "contrib" not in path.parts]
+    assert {path.stem for path in paths} - {"__init__"} - named == set()
 
 
 FRAUGHT = [
