@@ -51,11 +51,6 @@ class Timeline:
         self._count += 1
         heappush(self._heap, (time if time > self.now else self.now, self._count + _LAST, call, arguments))
 
-    @property
-    def next_time(self) -> float | None:
-        """The time of the next thing; None if nothing is scheduled."""
-        return self._heap[0][0] if self._heap else None
-
     def step(self) -> bool:
         """Let the next thing happen; False if there was none."""
         if not self._heap:
