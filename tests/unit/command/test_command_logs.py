@@ -135,7 +135,6 @@ def test_what_cannot_be_formatted_is_told_in_the_log() -> None:
 def test_a_process_ends_though_nobody_reads_its_standard_error() -> None:
     script = """
 import logging
-from support.waiting import wait_until
 from swim_anyio.command.choices import Format, LogLevel
 from swim_anyio.command.logs import start_logging
 start_logging(LogLevel.DEBUG, Format.TEXT)
