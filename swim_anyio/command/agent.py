@@ -31,9 +31,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Settings", "run_agent"]
 
-OUTPUT_PATIENCE = 0.25  # seconds for the last line to be taken by a reader that is slow
-MANAGER_PATIENCE = 0.25  # the same for a service manager, which shall not delay the goodbye
-INTERRUPTED = 128 + signal.SIGINT  # the status that shells give to what Ctrl-C ended
+OUTPUT_PATIENCE = 0.25  # seconds for a slow reader to take the last line
+MANAGER_PATIENCE = 0.25  # seconds for a service manager, which must not delay the goodbye
+INTERRUPTED = 128 + signal.SIGINT  # the status that shells give a process that Ctrl-C ended
 
 
 @attrs.frozen(kw_only=True)
@@ -43,7 +43,7 @@ class Settings:
     Attributes:
         peers: a file that remembers members, if any.
         http: where to serve the pages, if anywhere.
-        on: for which events to run which command, if any.
+        on: the command to run for events, if any, and for which.
         backend: the event loop, in anyio's words.
         lifeline: the reading end of a pipe; when the writing end closes, the agent leaves. It is for parents that must
             not leave agents behind, however they die.
@@ -68,7 +68,7 @@ class Settings:
 
 
 class _Ending:
-    """Why the agent is to leave. Only the first reason counts."""
+    """Why the agent should leave. Only the first reason counts."""
 
     def __init__(self) -> None:
         self._said = anyio.Event()
@@ -108,7 +108,7 @@ async def run_agent(settings: Settings) -> int:
         keys=settings.keys,
         key_file=settings.key_file,
         insecure=settings.insecure,
-        driver=None if "SWIM_DRIVER" in os.environ else "loop",  # no strange code runs in this one: see architecture.md
+        driver=None if "SWIM_DRIVER" in os.environ else "loop",  # no foreign code here: see architecture.md
     )
     async with _pages(settings) as pages, opened as node:
         name = node.local.name
@@ -117,7 +117,7 @@ async def run_agent(settings: Settings) -> int:
         ignore_terminal_stops()
         async with anyio.create_task_group() as tasks:
             await tasks.start(watch_signals, ending.signalled, node._engine.reload_keys)
-            tasks.start_soon(tell, manager, READY)  # from here on signals are obeyed and the pages are served
+            tasks.start_soon(tell, manager, READY)  # from here on signals are obeyed, and the pages are served
             handlers = None
             if settings.on is not None:
                 from .handlers import Handlers
@@ -157,10 +157,11 @@ def _renderer(json: bool) -> text.Renderer:
 
 
 def _pages(settings: Settings) -> "AbstractAsyncContextManager[AgentPages | None]":
-    """They open before the node does, so that an address that can't be bound shows before others hear of the node."""
+    """They open before the node does, so that an address that can't be bound is reported before others hear of the
+    node."""
     if settings.http is None:
         return nullcontext()
-    from .web.agent_pages import AgentPages  # takes its time, and an extra
+    from .web.agent_pages import AgentPages  # takes a while to import, and needs an extra
 
     return AgentPages(
         *settings.http,
@@ -194,5 +195,5 @@ async def _watch_output(output: Output, ending: _Ending) -> None:
 
 
 async def _watch_lifeline(fd: int, ending: _Ending) -> None:
-    await anyio.wait_readable(fd)  # nobody writes to it, so this is its end
+    await anyio.wait_readable(fd)  # nobody writes to the pipe, so this is its end
     ending.say("lifeline closed")

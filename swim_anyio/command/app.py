@@ -20,13 +20,13 @@ __all__ = ["app"]
 GROUPS = (
     (("agent", "demo"), "Run one member; watch a small cluster at work."),
     (("members", "watch"), "List the members that a running member sees."),
-    (("why", "events"), "Explain a verdict; tell what happened."),
-    (("rtt", "reachability"), "Tell who is near whom, and who hears whom."),
-    (("info", "ping"), "Show how a member does; have it ping another one."),
-    (("broadcast", "send"), "Tell all members something, or one."),
+    (("why", "events"), "Explain a verdict; list what happened."),
+    (("rtt", "reachability"), "Show who is near whom, and who hears whom."),
+    (("info", "ping"), "Show how a member is doing; have it ping another."),
+    (("broadcast", "send"), "Send a message to all members, or to one."),
     (("join", "leave"), "Give a member more seeds; ask it to leave."),
-    (("remove",), "Remove a dead member for all."),
-    (("keygen", "keys"), "Make and look after the keys of a cluster."),
+    (("remove",), "Remove a dead member everywhere."),
+    (("keygen", "keys"), "Make and manage the keys of a cluster."),
     (("simulate", "plan"), "Try out, or calculate, a cluster of any size."),
 )
 """The commands in the order of the help."""
@@ -39,7 +39,7 @@ class _Terse(TyperGroup):
         return _hidden(super().get_help_option(ctx))
 
     def format_commands(self, ctx: Any, formatter: Any) -> None:
-        """Several commands in a line, by what they are for: a line for each would not fit."""
+        """Several commands on a line, by purpose, since a line for each would not fit."""
         with formatter.section("Commands"):
             formatter.write_dl([(", ".join(names), what) for names, what in GROUPS])
 
@@ -63,7 +63,7 @@ def swim(
     context: typer.Context,
     version: Annotated[bool, Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """SWIM group membership: see who is there, who is gone, and broadcast to all.
+    """SWIM group membership: see who is there and who is gone, and broadcast to all.
 
     \b
     Try:  swim demo; or  swim agent --name n1  and in another terminal

@@ -14,7 +14,7 @@ class Preset(StrEnum):
 
 
 class AnswerTools(StrEnum):
-    """Which tools a member answers, by where they ask from."""
+    """Which tools a member answers, depending on where they ask from."""
 
     HOLDERS = "holders"
     LOOPBACK = "loopback"

@@ -34,7 +34,7 @@ HELP = (
 )
 """The commands, and what they do."""
 USAGE = "write: broadcast TEXT, send NAME TEXT, members, leave, or help for all"
-MAX_LINE = 65_536  # bytes: above any payload, so that a stream without newlines can't fill the memory
+MAX_LINE = 65_536  # bytes: more than any payload, so that a stream without newlines can't fill the memory
 
 
 class CommandError(ValueError):
@@ -43,14 +43,14 @@ class CommandError(ValueError):
 
 @attrs.frozen
 class Broadcast:
-    """``broadcast TEXT``: tell every member."""
+    """``broadcast TEXT``: send a message to every member."""
 
     payload: bytes
 
 
 @attrs.frozen
 class Send:
-    """``send NAME TEXT``: tell one member. A name with spaces is written in double quotes, as in JSON."""
+    """``send NAME TEXT``: send a message to one member. Names with spaces need double quotes, as in JSON."""
 
     name: str
     payload: bytes
@@ -73,21 +73,21 @@ class Help:
 
 @attrs.frozen
 class Why:
-    """``why NAME``: tell what a member is seen as, and on what evidence. The name is written as for `Send`, or bare."""
+    """``why NAME``: explain how a member is seen, and on what evidence. The name is bare, or quoted as for `Send`."""
 
     name: str
 
 
 @attrs.frozen
 class Ping:
-    """``ping NAME``: ping a member. The name as for `Why`."""
+    """``ping NAME``: ping a member, with its name as for `Why`."""
 
     name: str
 
 
 @attrs.frozen
 class Metadata:
-    """``metadata KEY=VALUE ...``: change metadata; an empty value takes a key away. Quotes are those of a shell."""
+    """``metadata KEY=VALUE ...``: change metadata; an empty value removes a key. Quotes work as in a shell."""
 
     changes: dict[str, str]
 
@@ -128,7 +128,7 @@ def parse(line: bytes) -> Command | None:
 
 
 def _whole_name(rest: bytes) -> str:
-    """The name that is all of the rest, bare or in double quotes."""
+    """The name that makes up the rest of the line, bare or in double quotes."""
     text = rest.decode(errors="replace").strip()
     if not text.startswith('"'):
         return text

@@ -1,4 +1,4 @@
-"""Carries out what is typed into an agent, or written to it by a program."""
+"""Carries out what people type into an agent, or programs write to it."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class Console:
         node: of the agent.
         output: takes answers and errors.
         leave: called at `Leave`.
-        confirms: whether a broadcast is confirmed: to a person, who sees nothing else of it. For a program that writes
+        confirms: whether broadcasts are confirmed. People would see nothing else of them; for a program that writes
             many lines this would only cost time.
     """
 
@@ -31,7 +31,7 @@ class Console:
         self._confirms = confirms
 
     def obey_at_once(self, line: bytes) -> bool:
-        """Carry out a line in the thread that read it, if that needs no event loop; False if it is still to be done.
+        """Carry out a line in the thread that read it, if that needs no event loop; False if it remains to be done.
 
         A line that can't be carried out is also left to `obey`, which finds the same error and can report it.
         """

@@ -1,4 +1,4 @@
-"""The errors of a full disk, or of a file that may not grow."""
+"""The errors of a full disk, or of a file that must not grow."""
 
 import errno
 

@@ -57,7 +57,7 @@ def _run(arguments: list[str]) -> int:
     stdout = sys.stdout
     try:
         status = int(app(arguments, prog_name="swim", standalone_mode=False) or 0)
-        stdout.flush()  # else what can't be written is found out when nobody is left to say so
+        stdout.flush()  # otherwise write errors would show only when nobody is left to report them
     except BrokenPipeError:
         raise _ReaderGone from None
     except SystemExit:
@@ -68,7 +68,7 @@ def _run(arguments: list[str]) -> int:
 
 
 class _ReaderGone(Exception):
-    """The reader of standard output closed it."""
+    """The reader of standard output has closed it."""
 
 
 def _reason(error: Exception) -> str:
@@ -83,6 +83,6 @@ def _complain(message: str, status: int) -> int:
     line = " ".join(message.replace("Value error, ", "").split())  # typer's words for what an enumeration refuses
     line = printable(line)  # parts of it may come from the network
     if sys.stderr is not None:
-        with suppress(OSError):  # nobody hears it; the status remains
+        with suppress(OSError):  # nobody reads it; the status remains
             print(f"swim: {line}", file=sys.stderr, flush=True)
     return status

@@ -27,8 +27,8 @@ log = logging.getLogger("swim_anyio.handlers")
 
 EVENTS = frozenset(word for kind, word in KINDS.items() if kind not in SILENT)
 """The events that there are commands for."""
-AT_A_TIME = 4  # commands that run
-WAITING = 256  # events that wait for one to end; later ones are dropped, and counted in the log
+AT_A_TIME = 4  # commands that run at the same time
+WAITING = 256  # events that wait for a command to end; later ones are dropped, and counted in the log
 LONGEST = 60.0
 """Seconds after which a command is killed."""
 PARTS = ("event", "member", "address", "rule", "accuser")
@@ -36,7 +36,7 @@ PARTS = ("event", "member", "address", "rule", "accuser")
 
 @attrs.frozen
 class On:
-    """The option: for which events which command runs."""
+    """The option: which command runs for which events."""
 
     events: frozenset[str]
     command: tuple[str, ...]
@@ -91,7 +91,7 @@ class Handlers:
             pass
 
     async def serve(self) -> None:
-        """Run commands, `AT_A_TIME` at once, until cancelled. Those that run then go on."""
+        """Run commands, `AT_A_TIME` at once, until cancelled. Those that are running then continue."""
         with self._send, self._receive:
             await self._serve()
 
@@ -113,7 +113,7 @@ class Handlers:
             process = subprocess.Popen(
                 command,
                 stdin=subprocess.PIPE,
-                stdout=subprocess.DEVNULL,  # the agent's is for its records
+                stdout=subprocess.DEVNULL,  # the agent's own standard output is for its records
                 env={**os.environ, **variables(record, self._name)},
                 start_new_session=True,
             )

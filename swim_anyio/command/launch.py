@@ -105,7 +105,7 @@ def launch_agent(
 
 
 def _on(words: tuple[str, str]) -> "On | None":
-    from .handlers import read_on  # only where it is asked for: each agent starts the sooner
+    from .handlers import read_on  # imported only where needed, so that agents start sooner
 
     return read_on(words)
 

@@ -16,7 +16,7 @@ from .records import printable
 __all__ = ["BackgroundHandler", "JsonFormatter", "start_logging"]
 
 REPORTED = ("swim_anyio.events", "swim_threads.events")
-"""What the agent reports on standard output anyway, and need not say twice."""
+"""Loggers of what the agent reports on standard output anyway."""
 MOST = 1_000  # lines that wait for a slow reader of standard error
 PATIENCE = 0.25  # seconds that the end of the process waits for it
 
@@ -73,7 +73,7 @@ class BackgroundHandler(logging.Handler):
     def _line(self, record: logging.LogRecord) -> str:
         try:
             return self.format(record)
-        except Exception as error:  # told in the log itself: `handleError` would write here and now
+        except Exception as error:  # counted in the log itself, since `handleError` would write here and now
             return f"swim: WARNING: a record of {record.name} can't be formatted: {record.msg!a}: {error!a}"
 
     def _loss(self) -> logging.LogRecord:
@@ -94,7 +94,7 @@ class BackgroundHandler(logging.Handler):
     def _work(self) -> None:
         while True:
             line = self._lines.get()
-            with suppress(OSError, ValueError):  # nobody can be told that standard error is gone
+            with suppress(OSError, ValueError):  # nobody is left to tell that standard error is gone
                 if line is not None:
                     self._stream.write(line)
                     self._stream.flush()

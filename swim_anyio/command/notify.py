@@ -1,7 +1,7 @@
 """Tells the service manager when the agent is ready and when it leaves: systemd's protocol (sd_notify(3)).
 
-A manager that wants to know names a socket in the environment. What can't be told is logged and does no harm to the
-node; the manager then ends the agent when its patience is over, and says so.
+A manager that wants to know names a socket in the environment. If it can't be told, that is logged and doesn't harm the
+node. The manager then ends the agent after a time, and says so.
 """
 
 import logging
@@ -19,7 +19,7 @@ STOPPING = "STOPPING=1"
 
 
 def take_address() -> str | None:
-    """The manager's socket, out of the environment, so that no other process speaks in this one's place.
+    """The manager's socket. It is removed from the environment, so that no child speaks in this process's place.
 
     None if nobody wants to know.
     """

@@ -1,4 +1,4 @@
-"""Standard output of the agent: it writes whole lines, never blocks the node, and makes the agent leave when closed.
+"""The agent's standard output: it gets whole lines, never blocks the node, and makes the agent leave when closed.
 
 A reader that stops reading must not stop the node, or it would soon be declared dead. So nothing is written until the
 descriptor can take it; meanwhile the subscription drops the oldest events and says so. A full disk doesn't make the
@@ -45,11 +45,11 @@ class Output:
         self._fd = fd
         self._render = render
         self._lock = anyio.Lock(fast_acquire=True)  # only one task at a time may wait for the reader
-        self._unwritten = bytearray()  # the rest of what was cut short goes before the next line
+        self._unwritten = bytearray()  # the rest of a line that was cut short goes before the next line
         self._newest = 0  # bytes of what was added last, lines lost before it included
         self._begun = False
         self._lost = 0  # lines, since the last one that was written
-        self._telling = 0  # of these, those that what was added last tells of
+        self._telling = 0  # how many of these the last addition reports
         self._reason = ""  # for that
         self._poll = _poller(fd, getattr(select, "POLLOUT", 0))
         self._closed = anyio.Event()
@@ -100,7 +100,7 @@ class Output:
     def _write_some(self) -> None:
         try:
             written = os.write(self._fd, self._unwritten[:CHUNK])
-        except BlockingIOError:  # somebody else made it non-blocking, and it filled up since
+        except BlockingIOError:  # another process made it non-blocking, and it has filled up since
             return
         del self._unwritten[:written]
         self._begun = True

@@ -26,10 +26,10 @@ __all__ = ["Peers", "keep_peers"]
 log = logging.getLogger("swim_anyio.seeds")
 
 SPACING = 5.0  # seconds between two writings, at least
-SEEDS_FIRST = 2.0  # seconds in which seeds may find somebody; then peers need not be asked
-MAX_KEPT = 256  # members in the file, of a larger cluster some
-MAX_SIZE = 1 << 20  # bytes that are read of it
-MAX_ASKED = 64  # of them, some
+SEEDS_FIRST = 2.0  # seconds in which seeds may find a member, so that peers need not be asked
+MAX_KEPT = 256  # members in the file; a sample of a larger cluster
+MAX_SIZE = 1 << 20  # bytes of it that are read
+MAX_ASKED = 64  # lines that are asked, a sample
 
 
 class Peers:
@@ -41,7 +41,7 @@ class Peers:
         self._failed = False
 
     def read(self) -> list[Address]:
-        """Addresses to ask: a sample of the readable lines; none if there is not a file."""
+        """Addresses to ask: a sample of the readable lines; none if there is no file."""
         try:
             if not self._path.is_file():
                 if self._path.exists():

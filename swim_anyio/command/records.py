@@ -57,10 +57,10 @@ def to_json(record: Record) -> bytes:
 
 
 def printable(json: bytes) -> bytes:
-    """The same JSON with all that is not printable escaped, since it may contain text that others sent.
+    """As `to_json`, with everything unprintable escaped, since it may contain text that others sent.
 
-    JSON allows it raw: DEL and C1, which some terminals obey, and what turns the direction of writing around or can't
-    be seen.
+    JSON allows such characters raw: DEL and C1, which some terminals obey, and those that are invisible or reverse the
+    direction of writing.
     """
     if _PLAIN.fullmatch(json):
         return json
@@ -94,7 +94,7 @@ def stopped(name: str, reason: str, *, t: float) -> Record:
 
 
 def lines_lost(count: int, reason: str, *, t: float) -> Record:
-    """How many records before the next one could not be written, and why."""
+    """How many records could not be written before the next one, and why."""
     return {"t": t, "event": "lost", "count": count, "reason": reason}
 
 

@@ -64,7 +64,7 @@ def read_settings(
     multicast = None if discover is None else Multicast()
     config = _native(preset, _given(overrides))
     keys, file = read_keys(None, key_file, os.environ)
-    os.environ.pop("SWIM_KEY", None)  # what the agent starts, and whoever may look at its environment, needs no key
+    os.environ.pop("SWIM_KEY", None)  # child processes, and those who can read the environment, should not get the key
     return NodeSettings(bind, join or None, config, multicast, keys, file)
 
 
@@ -93,7 +93,7 @@ def _smudge(
 
     Multicast discovery is on unless a variable turns it off; ``discover`` turns it on regardless.
     """
-    from swim_core.smudge import SmudgeConfig  # only where it is spoken: each agent starts the sooner
+    from swim_core.smudge import SmudgeConfig  # imported only where it is spoken, so that agents start sooner
 
     heartbeat = None if probe_interval is None else round(probe_interval * 1000)
     overrides = {

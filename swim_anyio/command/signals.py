@@ -18,7 +18,7 @@ async def watch_signals(
 ) -> None:
     """Call ``end`` at the first signal. A further one ends the process at once.
 
-    SIGHUP ends nothing if ``reload`` says that it had something to reload; but where a terminal was closed it does.
+    SIGHUP ends nothing if ``reload`` says that it had something to reload, unless a terminal was closed.
     A signal that was ignored when the process started stays ignored (`nohup`, background jobs of scripts).
     """
     present = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
@@ -41,7 +41,7 @@ async def watch_signals(
 
 
 def _has_terminal() -> bool:
-    """Whether there is a terminal that controls this process; once that was closed there is none."""
+    """Whether a terminal controls this process. Once it was closed there is none."""
     try:
         os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
     except (OSError, AttributeError):  # Windows has neither

@@ -24,7 +24,7 @@ log = logging.getLogger("swim_anyio.input")
 
 CHUNK = 65_536
 BACKGROUND_WAIT = 1.0  # seconds between looks at a terminal that belongs to another job
-NONBLOCKING_WAIT = 0.1  # the same at a non-blocking input, where there is no way to wait for it
+NONBLOCKING_WAIT = 0.1  # seconds between reads of a non-blocking input, since there is no way to wait for it
 
 
 async def serve_lines(fd: int, handle: Callable[[bytes], Awaitable[None]], at_once: Callable[[bytes], bool]) -> None:
@@ -62,13 +62,13 @@ def _next(fd: int) -> bytes:
     while True:
         try:
             return os.read(fd, CHUNK)
-        except BlockingIOError:  # so whoever shares it has set it: that is a property of the open file, and theirs
+        except BlockingIOError:  # set by another process that shares it, whose business it is
             _wait_readable(fd)
         except OSError as error:
             if error.errno != errno.EIO or not os.isatty(fd):
                 log.warning("standard input can't be read, so commands are ignored: %s", error.strerror)
                 return b""
-            time.sleep(BACKGROUND_WAIT)  # a background job: what is typed is the shell's (see below)
+            time.sleep(BACKGROUND_WAIT)  # a background job: what is typed belongs to the shell (see below)
 
 
 def _wait_readable(fd: int) -> None:

@@ -1,8 +1,7 @@
 """Records in words, for people: one line for each event with the local time, what happened, and to whom.
 
-Names, metadata and payloads come from the network, so nothing in them may move a cursor or change a
-colour: whatever is not printable is written as an escape, and styles are applied to whole pieces, never
-found by parsing markup.
+Names, metadata and payloads come from the network, so nothing in them may move a cursor or change a colour. Unprintable
+characters are written as escapes, and styles are applied to whole pieces, never found by parsing markup.
 """
 
 import time
@@ -74,13 +73,13 @@ def plain(record: Record) -> bytes:
 
 
 def terminal_renderer(fd: int) -> Renderer:
-    """What renders for a terminal, with colours where the terminal and ``NO_COLOR`` allow."""
+    """A renderer for a terminal, with colours where the terminal and ``NO_COLOR`` allow."""
     from io import StringIO
 
     from rich.console import Console
     from rich.text import Text
 
-    with open(fd, "w", closefd=False) as terminal:  # only to be asked what it can show
+    with open(fd, "w", closefd=False) as terminal:  # opened only to ask what it can show
         system = Console(file=terminal).color_system
     if system is None:
         return plain

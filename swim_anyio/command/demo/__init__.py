@@ -1,4 +1,4 @@
-"""`swim demo`: a cluster of real processes on this machine, what happens to it, and how that is shown."""
+"""`swim demo`: a cluster of real processes on this machine, what happens to it, and views of it."""
 
 from .main import run_demo
 

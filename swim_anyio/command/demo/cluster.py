@@ -1,4 +1,4 @@
-"""The demo's agents: real processes, and what each has reported of the others so far.
+"""The demo's agents: real processes, and what each has reported about the others so far.
 
 One thread and one selector read them all while the story waits for a condition; nothing else runs.
 No agent outlives the demo, however the demo ends: each holds the reading end of a pipe whose writing end only
@@ -28,7 +28,7 @@ from ..keys.files import make_file
 __all__ = ["Agent", "AgentFailed", "Cluster"]
 
 AGENT = (sys.executable, "-P", "-m", "swim_anyio", "agent")  # -P: nothing in the working directory takes part
-REFRESH = 0.1  # seconds between looks at what no pipe announces: deadlines, signals, the screen
+REFRESH = 0.1  # seconds between checks of what no pipe announces: deadlines, signals, the screen
 FAREWELL = 2.0  # seconds that agents have to leave before they are killed
 BELIEFS = {"alive", "suspect", "dead", "left"}
 
@@ -72,7 +72,7 @@ class Agent:
         event, member = record["event"], record.get("member", "")
         if event == "started":
             self.address, self.status = record["address"], "running"
-        elif event in BELIEFS and self.up:  # all leave at the end: who saw whom go first says nothing
+        elif event in BELIEFS and self.up:  # all leave at the end, in no particular order
             self.beliefs[member] = event
         elif event == "forgotten":
             self.beliefs.pop(member, None)
@@ -89,7 +89,7 @@ class Agent:
     def command(self, line: str) -> None:
         """Write a line to its standard input."""
         assert self.process.stdin is not None
-        with suppress(OSError):  # it is gone: what waits for the effect will notice
+        with suppress(OSError):  # it is gone, as whatever waits for the effect will notice
             self.process.stdin.write(line.encode() + b"\n")
             self.process.stdin.flush()
 

@@ -1,4 +1,4 @@
-"""Three ways to show the demo: a live table on a terminal, otherwise plain lines, and JSON lines for programs."""
+"""Three ways to show the demo: a live table on terminals, plain lines elsewhere, and JSON lines for programs."""
 
 import json
 import sys

@@ -16,7 +16,7 @@ __all__ = ["Draw", "drawer"]
 Draw = Callable[[Setting, dict[Experiment, list[Run]]], None]
 ENDS = (Experiment.KILL, Experiment.HANG, Experiment.HOST_LOSS)
 FAR_APART = 20  # times: milliseconds, which a crash takes, can't be seen beside the seconds of a hang
-SIZES = (8, 16, 32, 64, 128)  # at which the load is measured, up to the setting's own
+SIZES = (8, 16, 32, 64, 128)  # cluster sizes at which the load is measured, up to the setting's own
 
 
 def drawer(path: Path) -> Draw:

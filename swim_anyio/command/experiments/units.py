@@ -42,7 +42,7 @@ def read_share(text: str) -> float:
 
 
 def say_duration(seconds: float | None) -> str:
-    """A duration for people, as exactly as they want to know it; "–" for none."""
+    """A duration for people, no more exact than they need; "–" for none."""
     if seconds is None:
         return "–"
     return f"{seconds:.2f} s" if seconds >= 0.1 else f"{1000 * seconds:.1f} ms"

@@ -36,7 +36,7 @@ def _id(key: Key, label: str) -> str:
 
 
 def make_file(file: str) -> Key:
-    """Make a file with a new key, for its owner alone; never in place of another.
+    """Make a file with a new key, which only its owner may read. It never replaces another file.
 
     Raises:
         KeyInvalid: if there is such a file.
@@ -67,7 +67,7 @@ def put_first(file: str) -> Key:
 
 
 def take_out(file: str, gone: Key) -> None:
-    """Take a key out of a file. Raises as `put_first`."""
+    """Remove a key from a file. Raises as `put_first`."""
     _replace(file, [line for line in (_without(line, gone) for line in _lines(file)) if line is not None])
 
 
@@ -135,7 +135,7 @@ def _lines(file: str) -> list[str]:
 
 
 def _without(line: str, gone: Key) -> str | None:
-    """The line without a key; None if nothing else stood there."""
+    """The line without a key; None if nothing else is on it."""
     texts, mark, comment = line.partition("#")
     parts = [part for part in texts.split(",") if part.strip()]
     left = [part for part in parts if Key.parse(part) != gone]
@@ -145,8 +145,8 @@ def _without(line: str, gone: Key) -> str | None:
 
 
 def _replace(file: str, lines: list[str]) -> None:
-    """Put other lines in the file's place; what is linked to is replaced, and not the link."""
-    Keys.parse("\n".join(lines), file)  # nothing is written that would not be read
+    """Replace the file by one with other lines. If it is a link, its target is replaced and not the link."""
+    Keys.parse("\n".join(lines), file)  # never write what could not be read
     path = Path(file).resolve()
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -154,7 +154,7 @@ def _replace(file: str, lines: list[str]) -> None:
             made.write("\n".join(lines) + "\n")
             made.flush()
             os.fsync(made.fileno())
-        with contextlib.suppress(OSError):  # of another owner's file the rights may not be copied
+        with contextlib.suppress(OSError):  # the permissions of another owner's file can't be copied
             os.chmod(beside, path.stat().st_mode & 0o777)
         os.replace(beside, path)
     except OSError:

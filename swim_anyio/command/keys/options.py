@@ -1,4 +1,4 @@
-"""The options of `swim keygen` and `swim keys`, built with typer. What they do is imported when it is done."""
+"""The options of `swim keygen` and `swim keys`, built with typer. Their code is imported when they run."""
 
 from typing import Annotated
 
@@ -20,11 +20,11 @@ def add_keys(app: typer.Typer) -> None:
     keys.callback()(look_after)
     keys.command("list", short_help="Print the ids of the keys.")(list_keys)
     keys.command("add", short_help="Put a new key first.")(add)
-    keys.command("drop", short_help="Take a key out.")(drop)
+    keys.command("drop", short_help="Remove a key.")(drop)
     keys.command("password", short_help="Print the password of agents' pages.")(password)
     keys.command("reader", short_help="Print a key that can only ask members.")(reader)
     keys.command("status", short_help="Show which keys the members hold.")(status)
-    app.add_typer(keys, name="keys", hidden=True)  # `keygen` tells of it: the help of all is to fit one screen
+    app.add_typer(keys, name="keys", hidden=True)  # the help of `keygen` mentions it
 
 
 def look_after() -> None:
@@ -74,7 +74,7 @@ def drop(
     identifier: Annotated[str, Argument(metavar="ID", show_default=False, help="Of the key, as `list` prints it.")],
     cluster: Cluster = None,
 ) -> int:
-    """Take a key out of a file: the last step of a rotation. What it sealed can no longer be opened."""
+    """Remove a key from a file: the last step of a rotation. What it sealed can no longer be opened."""
     from .files import run_drop
 
     return run_drop(file, identifier, cluster)
@@ -100,14 +100,14 @@ def status(
 
 
 def password(file: File, cluster: Cluster = None) -> int:
-    """Print what to give a browser as the password of an agent's page (swim agent --http)."""
+    """Print the password that a browser needs for an agent's pages (swim agent --http)."""
     from .files import run_password
 
     return run_password(file, cluster)
 
 
 def reader(file: File, cluster: Cluster = None) -> int:
-    """Print a key for those who may ask the members of one cluster, and do nothing else."""
+    """Print a key with which one can ask the members of one cluster, and do nothing else."""
     from .files import run_reader
 
     return run_reader(file, cluster)

@@ -1,4 +1,4 @@
-"""`swim keys status`: how far a rotation has come, asked of each member itself."""
+"""`swim keys status`: how far a rotation has got, as each member tells itself."""
 
 from collections import Counter
 from collections.abc import Mapping
@@ -35,7 +35,7 @@ async def _run(target: Target) -> int:
 
 
 async def ask_for_keys(target: Target, members: Mapping[str, Address]) -> dict[str, KeysPage | None]:
-    """What each member tells of its keys, by name; None of those that don't answer."""
+    """What each member says about its keys, by name; None for those that don't answer."""
     answers = await ask_each(target, members, What.KEYS)
     return {name: None if pages is None else cast(KeysPage, pages[-1]) for name, pages in answers.items()}
 

@@ -25,10 +25,10 @@ from swim_threads.sockets.udp import UdpSocket
 __all__ = ["PATIENCE", "NoAnswer", "Target", "ask", "ask_each", "read_cluster", "read_target"]
 
 DEFAULT = "127.0.0.1:7946"
-AT_A_TIME = 16  # members asked
+AT_A_TIME = 16  # members that are asked at the same time
 MAX_TRIED = 4  # addresses, which share the two seconds
 LONGEST = 300.0
-"""Seconds for a whole answer, even if no page of it is late, so that a hostile node can't go on for hours. It is
+"""Seconds for a whole answer, even if no page of it is late, so that a hostile node can't go on for hours. That is
 enough for the pages of 16,384 members on another continent, at some 0.3 s each."""
 
 
@@ -53,9 +53,9 @@ class Target(msgspec.Struct, frozen=True):
 
 
 def read_target(join: str | None, cluster: str | None) -> Target:
-    """Which member to ask, by the options, else ``SWIM_JOIN`` and ``SWIM_CLUSTER``, else 127.0.0.1:7946 and no label.
+    """Which member to ask: by the options, else ``SWIM_JOIN`` and ``SWIM_CLUSTER``, else 127.0.0.1:7946 and no label.
 
-    Keys are what ``SWIM_KEY_FILE`` or ``SWIM_KEY`` says; one of readers will do.
+    The keys come from ``SWIM_KEY_FILE`` or ``SWIM_KEY``; a reader's key will do.
 
     Raises:
         ConfigError: if an option or a variable is invalid; the message names it.
@@ -126,7 +126,7 @@ async def ask(target: Target, what: What, argument: bytes = b"", *, patience: fl
 async def ask_each(
     target: Target, members: Mapping[str, Address], what: What, argument: bytes = b"", *, patience: float | None = None
 ) -> dict[str, Sequence[Body] | None]:
-    """What each member answers, by name; None of those that don't. `AT_A_TIME` are asked at once."""
+    """What each member answers, by name; None for those that don't. `AT_A_TIME` are asked at once."""
     found: dict[str, Sequence[Body] | None] = dict.fromkeys(sorted(members))
     limit = anyio.CapacityLimiter(AT_A_TIME)
 
@@ -145,7 +145,7 @@ async def ask_each(
 async def _ask_at(
     address: Address, target: Target, what: What, argument: bytes, patience: float
 ) -> Sequence[Body] | str:
-    """The answer from one address, or why there is none."""
+    """The answer from one address, or the reason why there is none."""
     client = ToolClient(
         what,
         argument,

@@ -17,7 +17,7 @@ __all__ = ["run_broadcast"]
 
 
 def run_broadcast(join: str | None, cluster: str | None, text: str, *, json: bool) -> int:
-    """Let a running member broadcast a text.
+    """Have a running member broadcast a text.
 
     Raises:
         SwimError: if the member refuses; otherwise as `run_members`.

@@ -1,4 +1,4 @@
-"""What happened between two views of a member, in the form of the agent's reports."""
+"""What happened between two views of a member, as the agent reports it."""
 
 from collections.abc import Iterator
 

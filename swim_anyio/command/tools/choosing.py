@@ -16,7 +16,7 @@ WILD = set("*?[")
 
 
 class Choice(msgspec.Struct, frozen=True):
-    """What a member must be like: any of the states, any of the names, and all of the metadata; empty asks nothing.
+    """What a member must be like: one of the states, one of the names, and all of the metadata. Empty means any.
 
     Attributes:
         states: of which it has one.
@@ -30,7 +30,7 @@ class Choice(msgspec.Struct, frozen=True):
 
     @property
     def any(self) -> bool:
-        """Whether it leaves anybody out."""
+        """Whether it leaves any member out."""
         return bool(self.states or self.names or self.where)
 
     @property
@@ -69,7 +69,7 @@ def read_choice(states: Sequence[State], names: Sequence[str], where: Sequence[s
 
 
 def read_filter(text: str) -> Choice:
-    """The choice that somebody types into a running watch: words, each KEY=VALUE, a state, or a part or a pattern of a
+    """The choice that is typed into a running watch: words, each KEY=VALUE, a state, or a part or a pattern of a
     name."""
     states = {state.name.lower(): state for state in State}
     words = text.split()

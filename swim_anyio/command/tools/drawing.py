@@ -15,7 +15,7 @@ from .writing import write
 __all__ = ["members_table", "print_view"]
 
 RIGID = {"STATE": 7, "AGE": 5, "ROUND TRIP": 10}  # columns that are never cut, and their least widths
-WIDEST = {"NAME": 18, "ADDRESS": 21}  # in the live view, whose rows are lines; metadata takes what is left
+WIDEST = {"NAME": 18, "ADDRESS": 21}  # in the live view, where a row is one line; metadata gets what is left
 NUMBERS = ("AGE", "ROUND TRIP")
 
 

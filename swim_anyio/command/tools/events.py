@@ -25,17 +25,17 @@ __all__ = ["Event", "Timeline", "merged", "run_events", "tell_timeline", "timeli
 
 WHAT = 10  # columns
 INDENT = len("00:00:00.000  ") + WHAT + 1
-SAME = 10.0  # seconds between the verdicts of two members that found out for themselves
+SAME = 10.0  # seconds, at most, between verdicts of two members that found out for themselves
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One thing that happened, as all that remember it tell of it.
+    """One thing that happened, as all members that remember it tell it.
 
     Attributes:
         t: seconds since 1970: of the verdict, or when the first member learned it.
         what: a word, see `Happened`.
-        member: whom it happened to.
-        address: of that one; None for what a member says of itself.
+        member: the member that it happened to.
+        address: its address; None for what a member says about itself.
         rule: of the verdict.
         accuser: who gave it; "" for nobody.
         seen_by: who remembers it, by name.
@@ -53,7 +53,7 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Timeline(msgspec.Struct, frozen=True):
-    """What happened, oldest first, and whose word it is: ``answered`` and ``silent`` are names of live members."""
+    """What happened, oldest first, and who says so: ``answered`` and ``silent`` are names of live members."""
 
     teller: Teller
     events: list[Event]
@@ -76,7 +76,7 @@ def run_events(join: str | None, cluster: str | None, since: float | None, *, js
 
 
 async def ask_timeline(target: Target, age: int) -> Timeline:
-    """Ask one member who is there, and then each of those what happened in the last ``age`` ms.
+    """Ask one member for its view, and then each member in it what happened in the last ``age`` ms.
 
     Raises:
         NoAnswer: if the first one doesn't answer.
@@ -91,7 +91,7 @@ async def ask_timeline(target: Target, age: int) -> Timeline:
 
 
 def merged(view: View, answers: dict[str, Sequence[EventsPage] | None]) -> Timeline:
-    """The answers as one timeline, in which the same thing stands once."""
+    """The answers as one timeline, which lists each thing once."""
     offset = view.t - view.teller.time / 1e3  # from cluster time, which they agree on
     found: dict[object, list[Event]] = {}
     for observer, pages in answers.items():
@@ -108,13 +108,13 @@ def merged(view: View, answers: dict[str, Sequence[EventsPage] | None]) -> Timel
 
 
 def _merely_found(view: View, observer: str, happened: Happened) -> bool:
-    """Whether somebody "joined" only in the eyes of one that came later, and found it there."""
+    """Whether a member "joined" only in the eyes of one that came later and found it there."""
     seen = view.members.get(observer)
     return happened.what == "joined" and seen is not None and seen.member.epoch > happened.epoch
 
 
 def _completed(event: Event, there: dict[str, float]) -> Event:
-    """With who of those that were there, by the time at which they began, does not tell of a verdict."""
+    """Add the members that were there, by the time at which they began, and don't tell of a verdict."""
     if event.rule is None or event.rule is Rule.ISOLATED:
         return event
     missed_by = [
@@ -124,7 +124,7 @@ def _completed(event: Event, there: dict[str, float]) -> Event:
 
 
 def _add(found: dict[object, list[Event]], observer: str, happened: Happened, offset: float) -> None:
-    """Add what one member tells; ``offset`` takes its cluster times, in seconds, to those of this host."""
+    """Add what one member tells; ``offset`` (seconds) turns its cluster times into times of this host."""
     address = None if happened.address is None else unpack(happened.address)
     t = (happened.time or happened.at) / 1e3 + offset
     event = Event(t, happened.what, happened.member, address, happened.rule, happened.accuser, [observer], [])
@@ -140,7 +140,7 @@ def _add(found: dict[object, list[Event]], observer: str, happened: Happened, of
 
 
 def _both(known: Event, other: Event) -> Event:
-    """The same thing as two members tell of it. Of two verdicts it is the first one."""
+    """One thing from the words of two members. Of two verdicts it is the first one."""
     first, second = (known, other) if known.t <= other.t else (other, known)
     named = second if first.t == second.t and _is_number(first.accuser) else first
     seen_by = sorted({*known.seen_by, *other.seen_by}, key=natural)
@@ -148,7 +148,7 @@ def _both(known: Event, other: Event) -> Event:
 
 
 def _is_number(name: str) -> bool:
-    """Whether that is what stands for an accuser whose name an observer didn't know."""
+    """Whether this is the short id of an accuser whose name an observer didn't know."""
     return len(name) == 16 and all(digit in "0123456789abcdef" for digit in name)
 
 
@@ -156,7 +156,7 @@ def _is_number(name: str) -> bool:
 
 
 def timeline_record(timeline: Timeline) -> Record:
-    """For programs: ``events``, oldest first, each with ``t``, and who ``answered`` and who was ``silent``."""
+    """For programs: ``events``, oldest first, each with ``t``, and the names of who ``answered`` and was ``silent``."""
     return {
         "t": timeline.t,
         "event": "events",
@@ -178,7 +178,7 @@ def _event_record(event: Event) -> dict[str, Any]:
 
 
 def tell_timeline(timeline: Timeline, width: int | None = None) -> str:
-    """For people: a line for each event, a heading for each day, and at the end whose word it is. Lines longer than
+    """For people: a line for each event, a heading for each day, and at the end who says so. Lines longer than
     ``width`` are wrapped."""
     return "\n".join(wrapped(printable(line), width, INDENT) for line in _lines(timeline))
 
@@ -195,7 +195,7 @@ def _lines(timeline: Timeline) -> Iterator[str]:
 
 
 def _without_confirmed(events: Sequence[Event]) -> list[Event]:
-    """Without suspicions that a death of the same member follows, which says it all."""
+    """Leave out suspicions that a death of the same member follows, which says it all."""
     kept: list[Event] = []
     following: dict[str, str] = {}
     for event in reversed(events):
@@ -213,7 +213,7 @@ def _reason(event: Event) -> str:
 
 
 def _unknown_to(event: Event) -> str:
-    """The members that do not know of it: where a network was cut, the sides differ."""
+    """The members that don't know of it: where a network was cut, the sides differ."""
     if not event.missed_by:
         return ""
     return f" (unknown to {names_of(event.missed_by)})"

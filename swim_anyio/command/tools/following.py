@@ -1,4 +1,4 @@
-"""Follows what members see: asks one for its view again and again, and another one once that one is silent."""
+"""Follows what members see: asks one for its view repeatedly, and asks another one once that one is silent."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from .survey import EACH
 __all__ = ["Follower", "Shower"]
 
 PACE = 0.5  # seconds between two views, at least
-SHARE = 10  # the pause is at least so many times as long as the answer took: a large view must not keep the member busy
+SHARE = 10  # times as long as the answer took, at least: a large view must not keep the member busy
 
 
 class Shower(Protocol):
@@ -31,7 +31,7 @@ class Shower(Protocol):
 
 
 class Follower:
-    """Knows whom to ask.
+    """Knows which member to ask.
 
     Attributes:
         target: the member that is asked at the moment.
@@ -102,7 +102,7 @@ class Follower:
 
 
 def _batches(members: Sequence[tuple[str, Address]]) -> Iterator[dict[str, Address]]:
-    """As many at a time as are asked at once."""
+    """In portions of as many as are asked at once."""
     for start in range(0, len(members), AT_A_TIME):
         yield dict(members[start : start + AT_A_TIME])
 

@@ -44,13 +44,13 @@ def read_info(pages: Sequence[FiguresPage]) -> Info:
 
 
 def info_record(info: Info) -> Record:
-    """For programs: all ``statistics`` that the member tells."""
+    """For programs: all ``statistics`` that the member gives."""
     asked = asked_record(info.teller)
     return {"t": info.t, "event": "info", "asked": asked, "statistics": dict(info.figures)}
 
 
 def tell_info(info: Info) -> str:
-    """For people: a line for each thing that matters, and none for what did not happen."""
+    """For people: a line for each thing that matters, and no line for what did not happen."""
     head = f"{info.teller.name} at {unpack(info.teller.address)}"
     lines = [head, *(f"{label:<{LABEL}} {words}" for label, words in _lines(info) if words)]
     if standing := standing_words(info.teller):

@@ -17,7 +17,7 @@ __all__ = ["run_join"]
 
 
 def run_join(join: str | None, cluster: str | None, seeds: list[str], *, json: bool) -> int:
-    """Let a running member ask ``seeds``, too.
+    """Have a running member ask these seeds, too.
 
     Raises:
         SwimError: if the member refuses; otherwise as `run_members`.

@@ -17,7 +17,7 @@ from .writing import write
 
 __all__ = ["run_leave"]
 
-LOOK = 0.12  # seconds between two looks; a member answers another host ten times a second
+LOOK = 0.12  # seconds between two checks; a member answers another host ten times a second
 LONG_ENOUGH = 5.0  # seconds for a program to say goodbye, which itself takes 0.25
 
 
@@ -25,7 +25,7 @@ def run_leave(join: str | None, cluster: str | None, *, json: bool) -> int:
     """Ask a running member to leave; returns once it has.
 
     Raises:
-        SwimError: if it refuses, or goes on nevertheless; otherwise as `run_members`.
+        SwimError: if it refuses, or hasn't left in time; otherwise as `run_members`.
     """
     return anyio.run(partial(_run, read_target(join, cluster), json=json), backend="asyncio")
 
@@ -44,7 +44,7 @@ async def _run(target: Target, *, json: bool) -> int:
 
 
 async def _is_gone(target: Target, name: str) -> bool:
-    """Whether the member says so, or is no longer there to be asked."""
+    """Whether the member says that it has left, or no longer answers."""
     try:
         teller = (await ask(target, What.KEYS, patience=PATIENCE / 2))[-1].teller
     except NoAnswer:

@@ -52,7 +52,7 @@ def choose(states: list[MemberState] | None, names: list[str] | None, where: lis
 
 
 def complete_names(context: typer.Context, incomplete: str) -> list[str]:
-    """For the shell: the names of members that begin like this. Whoever can't be asked has none."""
+    """For the shell: the names of members that begin like this; none if the member can't be asked."""
     from .naming import names_like
 
     use_key_file(context.params.get("key_file"))
@@ -60,7 +60,7 @@ def complete_names(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def use_key_file(key_file: str | None) -> None:
-    """What the option says takes the place of the variables, for this command, which ends with its answer."""
+    """Let the option take the place of the variables, for this command, which ends with its answer."""
     if key_file is not None:
         os.environ.pop("SWIM_KEY", None)
         os.environ["SWIM_KEY_FILE"] = key_file
@@ -82,8 +82,8 @@ def members(
     Example:  swim members --where role=web --join 127.0.0.1:7946
     Columns:  age: time since the asked member learned this; round trip: of its
               latest answered ping ("-" if none was answered yet)
-    Where:    on the member's own host, unless it runs with --answer-tools
-              anyone
+    Where:    run this on the member's own host, unless the member runs with
+              --answer-tools anyone
     Status:   0 success, 1 no answer within two seconds, 2 bad options
     """
     from .members import run_members
@@ -98,7 +98,7 @@ def why(
         Argument(
             metavar="NAME",
             show_default=False,
-            help="The member in question [the one that died last].",
+            help="The member to explain [the one that died last].",
             autocompletion=complete_names,
         ),
     ] = None,
@@ -107,7 +107,7 @@ def why(
     key_file: KeyFile = None,
     format: Output = Format.TEXT,
 ) -> int:
-    """Explain why a member is seen as dead, suspect or alive: who says so, on what evidence.
+    """Explain why a member is seen as dead, suspect or alive: who says so, and on what evidence.
 
     \b
     Example:  swim why n2 --join 127.0.0.1:7946
@@ -131,13 +131,13 @@ def events(
     key_file: KeyFile = None,
     format: Output = Format.TEXT,
 ) -> int:
-    """Tell what happened in the cluster, from what its members remember, as one timeline.
+    """List what happened in the cluster, as one timeline, from what its members remember.
 
     \b
     Example:  swim events --since 10m --join 127.0.0.1:7946
     Asks:     the member at --join, and all that it sees; those on other hosts
               answer if you have a key, or with --answer-tools anyone
-    Holds:    of each member, the last 512 verdicts and 256 other changes
+    Holds:    the last 512 verdicts and 256 other changes of each member
     Status:   0 success, 1 no answer within two seconds, 2 bad options
     """
     from .events import run_events
@@ -147,7 +147,7 @@ def events(
 
 
 def info(join: Join = None, cluster: Cluster = None, key_file: KeyFile = None, format: Output = Format.TEXT) -> int:
-    """Print the statistics of a running member: how it does, and what it has sent and received.
+    """Print the statistics of a running member: how it is doing, and what it has sent and received.
 
     \b
     Example:  swim info --join 127.0.0.1:7946
@@ -160,7 +160,7 @@ def info(join: Join = None, cluster: Cluster = None, key_file: KeyFile = None, f
 
 
 def rtt(join: Join = None, cluster: Cluster = None, key_file: KeyFile = None, format: Output = Format.TEXT) -> int:
-    """Tell who is near whom, by the latest round trip that each member measured to each other.
+    """Show who is near whom, by the latest round trip from each member to each other one.
 
     \b
     Example:  swim rtt --join 127.0.0.1:7946
@@ -177,14 +177,14 @@ def rtt(join: Join = None, cluster: Cluster = None, key_file: KeyFile = None, fo
 def reachability(
     join: Join = None, cluster: Cluster = None, key_file: KeyFile = None, format: Output = Format.TEXT
 ) -> int:
-    """Tell which members don't hear each other: what is cut, and from which side.
+    """Show which members don't hear each other: which paths are cut, and in which direction.
 
     \b
     Example:  swim reachability --join 127.0.0.1:7946
     Asks:     the member at --join, and all that it sees; those on other hosts
               answer if you have a key, or with --answer-tools anyone
-    Status:   0 if none is known not to hear another, 1 if one is, or no answer
-              within two seconds, 2 bad options
+    Status:   0 if no member is known not to hear another, 1 if one is or there
+              is no answer within two seconds, 2 bad options
     """
     from .reachability import run_reachability
 
@@ -207,11 +207,11 @@ def watch(
     Example:  swim watch --join 127.0.0.1:7946
     Output:   a live table on a terminal, otherwise a line for each event;
               with --format json an object per line, as swim agent prints them
-    Keys:     ? lists them; / shows only some members, Enter tells why one is
-              seen as it is, q ends
+    Keys:     ? lists them; / shows only some members, Enter explains one, q
+              ends
     Later:    if the member stops answering, another one is asked
-    Status:   0 the key q, 130 Ctrl-C, 1 no answer within two seconds at the
-              start, 2 bad options
+    Status:   0 after the key q, 130 after Ctrl-C, 1 no answer within two
+              seconds at the start, 2 bad options
     """
     from .watch import run_watch
 

@@ -12,7 +12,7 @@ __all__ = ["add_orders"]
 
 Member = Annotated[
     str,
-    Argument(metavar="NAME", show_default=False, help="The member in question.", autocompletion=complete_names),
+    Argument(metavar="NAME", show_default=False, help="The other member.", autocompletion=complete_names),
 ]
 
 
@@ -22,7 +22,7 @@ def add_orders(app: typer.Typer) -> None:
     app.command("join", short_help="Give a running member more seeds.")(join_seeds)
     app.command(short_help="Have a member ping another one.")(ping)
     app.command(short_help="Have a member send another one a message.")(send)
-    app.command(short_help="Remove a dead member for all.")(remove)
+    app.command(short_help="Remove a dead member everywhere.")(remove)
     app.command(short_help="Ask a member to leave.")(leave)
 
 
@@ -81,8 +81,8 @@ def ping(
 
     \b
     Example:  swim ping n2 --join 127.0.0.1:7946
-    Status:   0 if all were answered, 1 if one was not, or if it is refused, or
-              no answer within two seconds, 2 bad options
+    Status:   0 if all pings were answered, 1 if one was not, the request was
+              refused or had no answer within two seconds, 2 bad options
     """
     from .ping import run_ping
 
@@ -98,7 +98,7 @@ def send(
     key_file: KeyFile = None,
     format: Output = Format.TEXT,
 ) -> int:
-    """Have a running member send another one a message, in that member's name. It may get lost.
+    """Have a running member send a message to another one, in its own name. It may get lost.
 
     \b
     Example:  swim send n2 "reload" --join 127.0.0.1:7946
@@ -114,11 +114,11 @@ def send(
 def remove(
     name: Member, join: Join = None, cluster: Cluster = None, key_file: KeyFile = None, format: Output = Format.TEXT
 ) -> int:
-    """Remove a dead member for all: they take it as having left, and nobody looks for it any longer.
+    """Remove a dead member everywhere: all see it as having left, and nobody looks for it any longer.
 
     \b
     Example:  swim remove n2 --join 127.0.0.1:7946
-    Refused:  for live members. One that lives after all comes back by itself
+    Refused:  for live members; one that is alive after all comes back by itself
     Status:   0 success, 1 refused or no answer within two seconds,
               2 bad options
     """
@@ -129,13 +129,13 @@ def remove(
 
 
 def leave(join: Join = None, cluster: Cluster = None, key_file: KeyFile = None, format: Output = Format.TEXT) -> int:
-    """Ask a running member to leave the cluster, and wait until it has. An agent ends.
+    """Ask a running member to leave the cluster, and wait until it has. An agent then ends.
 
     \b
     Example:  swim leave --join 127.0.0.1:7946
-    Programs: decide for themselves what they do when asked (LeaveOrdered)
-    Status:   0 it has left, 1 refused, not done within five seconds, or no
-              answer within two, 2 bad options
+    Programs: other than agents decide for themselves what to do (LeaveOrdered)
+    Status:   0 it has left, 1 it refused, had not left after five seconds, or
+              did not answer within two, 2 bad options
     """
     from .leave import run_leave
 

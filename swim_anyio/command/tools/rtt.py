@@ -1,4 +1,4 @@
-"""`swim rtt`: who is near whom, by the latest round trip that each member measured to each other one."""
+"""`swim rtt`: who is near whom, by the latest round trip from each member to each other one."""
 
 from collections.abc import Iterator
 from functools import partial

@@ -31,7 +31,7 @@ class Survey(msgspec.Struct, frozen=True):
 
 
 async def survey(target: Target) -> Survey:
-    """Ask one member who is there, and then each of those for its view.
+    """Ask one member for its view, and then each member in it for its own.
 
     Raises:
         NoAnswer: if the first one doesn't answer.
@@ -45,7 +45,7 @@ async def survey(target: Target) -> Survey:
 
 
 def survey_record(event: str, found: Survey, members: Sequence[Record]) -> Record:
-    """For programs: ``members``, and who was ``silent``."""
+    """For programs: ``members``, and the names of those that were ``silent``."""
     record: dict[str, Any] = {"t": found.first.t, "event": event, "asked": asked_record(found.first.teller)}
     return record | {"members": list(members), "silent": found.silent}
 
