@@ -1,4 +1,4 @@
-"""The seam between a node and an event loop: what a node needs of a loop.
+"""The seam between a node and an event loop: what a node needs from a loop.
 
 A driver owns no protocol and no socket. It says what time it is, calls when the socket is readable or the
 deadline has come, runs background work, and stops. Another kind (a simulated network) only has to keep the same
@@ -13,8 +13,8 @@ __all__ = ["Block", "Driver", "Loop", "Reactor", "ThreadsafeLoop"]
 
 
 class Reactor(Protocol):
-    """What a driver calls, always from its own loop. None of these raises, but what is no `Exception`, such as
-    KeyboardInterrupt: the node is broken then, and told of it."""
+    """What a driver calls, always from its own loop. None of these raises an `Exception`. After others, such as
+    KeyboardInterrupt, the node is broken, and has been told."""
 
     def fileno(self) -> int:
         """The socket to watch."""
@@ -55,7 +55,7 @@ class Loop(Protocol):
         """Whether the caller runs inside this very loop."""
 
     def block(self) -> Block:
-        """What surrounds the application's block, in the task that calls."""
+        """A scope around the application's block, in the calling task."""
 
     def post(self, callback: Callable[[], object]) -> None:
         """Have the loop call ``callback``, which must not raise, soon; for any thread. A loop that has ended won't."""
@@ -75,7 +75,7 @@ class ThreadsafeLoop(Loop, Protocol):
 
     @property
     def ended(self) -> bool:
-        """Whether the loop is known to run never again; for any thread."""
+        """Whether the loop is known never to run again; for any thread."""
 
 
 class Driver(Loop, Protocol):

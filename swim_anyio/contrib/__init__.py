@@ -1,1 +1,1 @@
-"""Nodes for frameworks: each module needs its framework, and nothing else here imports any."""
+"""Nodes for frameworks. Each module needs its framework; nothing else here imports one."""

@@ -9,7 +9,7 @@
 Each process of a server starts its own lifespan, after it was forked or started anew, so each is a member of its own.
 Processes on one host need ports of their own: bind port 0, and join a seed that is none of them.
 
-Endpoints that are no ``async def`` run in other threads: there the node's views can be read, and verbs raise
+Endpoints that aren't ``async def`` run in other threads. There the node's views can be read, and verbs raise
 `WrongThread`.
 """
 

@@ -3,7 +3,7 @@
     with simulated_network(seed=7) as net:
         net.run(main)
 
-Needs trio, whose ``MockClock`` makes time jump. The network itself is that of `swim_core.simulation`.
+This needs trio, whose ``MockClock`` makes time jump. The network itself is that of `swim_core.simulation`.
 """
 
 from swim_core.simulation import Link

@@ -17,7 +17,7 @@ from .sockets import SimulatedSocket
 
 __all__ = ["Host", "Hosts"]
 
-CLOCK_SKEW = 0.02  # seconds by which the wall clocks of hosts are off, at most, either way
+CLOCK_SKEW = 0.02  # seconds by which wall clocks of hosts are off, at most, either way
 FIRST_EPHEMERAL_PORT = 49_152
 HERE = "localhost"  # the host of programs that have not been placed on another one
 
@@ -26,10 +26,10 @@ class Host:
     """A machine of the network.
 
     Attributes:
-        name: by which it is known and resolved.
+        name: the name that resolves to it.
         ip: its address.
         clock_offset: seconds by which its wall clock is off.
-        sockets: of all nodes that were opened on it, ended ones too, in order.
+        sockets: those of all nodes that were opened on it, including ended ones, in order.
         programs: what `SimulatedNetwork.start` runs on it.
         lost: whether it has vanished; binding a socket there brings it back.
     """
@@ -47,13 +47,13 @@ class Host:
         return f"<Host {self.name} at {self.ip}>"
 
     def cancel_programs(self) -> None:
-        """End what runs on it."""
+        """End all programs on it."""
         programs, self.programs = self.programs, {}
         for scope in programs:
             scope.cancel()
 
     def free_port(self) -> int:
-        """One that was never given out before."""
+        """An address that was never given out before."""
         self._last_port += 1
         return self._last_port
 
@@ -62,7 +62,7 @@ _here: ContextVar[str] = ContextVar("swim_anyio.testing.host", default=HERE)
 
 
 class Hosts:
-    """All machines by name. One that is named for the first time comes into being, with an address of its own."""
+    """All machines by name. A machine is made when it is first named, with an address of its own."""
 
     def __init__(self, random: Random) -> None:
         self._random = random
@@ -77,12 +77,12 @@ class Hosts:
 
     @property
     def here(self) -> Host:
-        """The one that the calling task is on."""
+        """The machine that the calling task is on."""
         return self.named(_here.get())
 
     @contextmanager
     def at(self, host: Host) -> Iterator[None]:
-        """Put the calling task there for the length of the block, and all tasks that it starts meanwhile."""
+        """Put the calling task on that machine during the block, with all tasks that it starts meanwhile."""
         before = _here.get()
         _here.set(host.name)
         try:
@@ -91,7 +91,7 @@ class Hosts:
             _here.set(before)
 
     def named(self, name: str) -> Host:
-        """The one of that name."""
+        """The machine of that name."""
         host = self._hosts.get(name)
         if host is None:
             count = len(self._hosts)
@@ -99,7 +99,7 @@ class Hosts:
         return host
 
     def at_ip(self, ip: str) -> Host:
-        """The one that has this address.
+        """The machine with this address.
 
         Raises:
             LookupError: if there is none.
@@ -127,11 +127,11 @@ class Hosts:
         return Address(self._hosts[name].ip, port)
 
     def ask(self, look_up: LookUp) -> None:
-        """The same as a name server does it: the answer comes a little later."""
+        """Answer as a name server does: a little later."""
         trio.lowlevel.spawn_system_task(self._answer, look_up)
 
     def cancel(self, look_up: LookUp) -> None:
-        """What is asked is answered in any case."""
+        """Do nothing: the answer comes in any case."""
 
     async def _answer(self, look_up: LookUp) -> None:
         try:
@@ -141,7 +141,7 @@ class Hosts:
         look_up.done(outcome)
 
     def bind(self, network: Network, name: str, port: int) -> tuple[Host, SimulatedSocket]:
-        """Bind a socket as the calling task asks: where it is, or, if it is nowhere in particular, anywhere.
+        """Bind a socket for the calling task: on its machine, or on any if it is on none in particular.
 
         Raises:
             BindError: if the address is in use, or of another host.

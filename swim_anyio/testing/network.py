@@ -40,17 +40,17 @@ log = logging.getLogger("swim_anyio")
 T = TypeVar("T")
 
 Who = str | AddressLike | AsyncNode
-"""A host by name, or one node, by its address or itself."""
+"""A host by its name, or one node by its address or the node itself."""
 
 Nursery = trio.Nursery | TaskGroup
-"""What can start a task."""
+"""Anything that can start a task."""
 
 
 class SimulatedNetwork:
-    """A network that exists in trio's time only; `simulated_network` puts it in place of the real one.
+    """A network that exists in trio's time only. `simulated_network` puts it in place of the real one.
 
-    Hosts come into being when they are first named, by `host`, by `start` or as what a node binds to. Each has an
-    address of its own, and its name resolves to it. Where nothing is said a node is on ``localhost``.
+    A host is made when it is first named, by `host`, by `start` or as what a node binds to. It has an address of its
+    own, to which its name resolves. Nodes that were not placed anywhere are on ``localhost``.
 
     Attributes:
         seed: what everything random comes from, the entropy and wall clocks of nodes included.
@@ -84,12 +84,12 @@ class SimulatedNetwork:
 
     @staticmethod
     def clock() -> MockClock:
-        """A clock that jumps as soon as every task waits, for those who start trio themselves."""
+        """A clock that jumps as soon as every task waits, for programs that start trio themselves."""
         return MockClock(autojump_threshold=0.0)
 
     @contextmanager
     def host(self, name: str) -> Iterator[Host]:
-        """Put what the block opens, and the tasks that it starts, on the host of that name."""
+        """Put the nodes that the block opens, and the tasks that it starts, on the host of that name."""
         host = self._hosts.named(name)
         with self._hosts.at(host):
             yield host
@@ -114,8 +114,8 @@ class SimulatedNetwork:
     def kill(self, who: Who) -> None:
         """End processes as ``kill -9`` does: nobody is told, and the host refuses what is sent to them.
 
-        A host's programs (`start`) are cancelled; they can do nothing more to the network. For a node that the test
-        itself holds only the network has ended: it hears nobody, and nobody hears it.
+        A host's programs (`start`) are cancelled, and can't reach the network any longer. For a node that the test
+        itself holds, only the network ends: it hears nobody, and nobody hears it.
         """
         host = self._hosts[who] if isinstance(who, str) and who in self._hosts else None
         for sock in self._sockets(who) if host is None else host.sockets:
@@ -124,15 +124,16 @@ class SimulatedNetwork:
             host.cancel_programs()
 
     def lose_host(self, name: str) -> None:
-        """The same for a whole host, which is gone: silence where it was, until something is started there again."""
+        """Remove a whole host: nothing answers at its address until something is started there again."""
         self.kill(name)
         self._hosts[name].lost = True
         self._network.lose_host(self._hosts[name].ip)
 
     def stall(self, who: Who, seconds: float = math.inf) -> None:
-        """Let nodes stand still: they read nothing, no timer of theirs fires, and what they are told to send waits.
+        """Stall nodes: they read nothing, their timers don't fire, and what they are told to send waits.
 
-        The program around a node goes on, as it shares the event loop with the test. A longer stall wins.
+        The program around a node continues, since it shares the event loop with the test. The longer of two stalls
+        counts.
         """
         until = self._schedule.now + seconds
         for sock in self._sockets(who):
@@ -155,7 +156,7 @@ class SimulatedNetwork:
         self._changed()
 
     def cut(self, source: Who, destination: Who) -> None:
-        """Nothing more passes from one to the other; the way back is as before."""
+        """Let nothing pass from one to the other; the way back is unchanged."""
         for one in self._addresses(source):
             for other in self._addresses(destination):
                 self._network.cut(one, other)
@@ -173,7 +174,7 @@ class SimulatedNetwork:
         self._changed()
 
     def set_link(self, link: Link, source: Who | None = None, destination: Who | None = None) -> None:
-        """Let datagrams fare like this from now on: all, those from ``source``, those to ``destination``, or both."""
+        """Treat datagrams like this from now on: all, those from ``source``, those to ``destination``, or both."""
         if source is None and destination is None:
             self._network.link = link
             return
@@ -184,8 +185,8 @@ class SimulatedNetwork:
     async def reach(self, destination: Who) -> None:
         """Wait as a connection of the program's own would, from the host of the calling task to another.
 
-        There is a path when the host there is not lost, and neither a cut nor a partition lies between a node here and
-        one there, either way; until then this waits, and then takes the time of a round trip.
+        There is a path if the other host is not lost, and no cut or partition lies between a node here and one there,
+        in either direction. This waits until there is one, and then for a round trip.
 
         Raises:
             ConnectionRefusedError: if no node runs there.
@@ -207,10 +208,10 @@ class SimulatedNetwork:
         self._change.set()
         self._change = trio.Event()
 
-    # who is who
+    # which host and node is meant
 
     def _sockets(self, who: Who) -> list[SimulatedSocket]:
-        """The sockets of a host, those of dead processes too, or the one of a node."""
+        """The sockets of a host, including those of dead processes, or the socket of a node."""
         if isinstance(who, str) and who in self._hosts:
             found = self._hosts[who].sockets
         else:
@@ -233,11 +234,11 @@ class SimulatedNetwork:
 
     @property
     def hostname(self) -> str:
-        """Of the host that the calling task is on."""
+        """The wall clock of the host that the calling task is on."""
         return self._hosts.here.name
 
     def suffix(self) -> str:
-        """For the default name of a node."""
+        """The host's name, for the default name of a node."""
         return self._random.randbytes(4).hex()
 
     async def prepare(self, arguments: Arguments) -> tuple[Engine, Loop]:

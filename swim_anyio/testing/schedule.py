@@ -15,8 +15,8 @@ _LAST = 1 << 60  # as in `Timeline`: added to the number of what comes at the en
 class TrioSchedule:
     """A heap of things to happen, and one system task that sleeps until the next of them.
 
-    Under a `MockClock` that jumps, sleeping costs nothing. The task is started by the first thing to happen in a run
-    of trio, and ends with it; what was still to happen then never does.
+    Under a `MockClock` that jumps, sleeping costs nothing. The first thing that is scheduled in a run of trio starts
+    the task, which ends with the run. What was still to happen then never does.
     """
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class TrioSchedule:
         self._push(time, 0, call, arguments)
 
     def at_end_of(self, time: float, call: Callable[..., object], *arguments: Any) -> None:
-        """The same, after everything else of that instant."""
+        """As `at`, but after everything else of that instant."""
         self._push(time, _LAST, call, arguments)
 
     def _push(self, time: float, late: int, call: Callable[..., object], arguments: tuple[Any, ...]) -> None:

@@ -13,9 +13,9 @@ __all__ = ["deterministic_scheduling"]
 def deterministic_scheduling(seed: str) -> Iterator[None]:
     """Have trio run tasks that are ready at once in an order that is drawn from ``seed``.
 
-    trio shuffles them, so that nobody comes to depend on an order. It has no public switch; pytest-trio turns the same
-    two, for Hypothesis. Where a later trio has them no more nothing is lost but exact replays of programs in which
-    several tasks wake at once.
+    trio shuffles them, so that programs don't come to depend on an order. It has no public switch for this; pytest-trio
+    sets the same two for Hypothesis. If a later trio no longer has them, only exact replays of programs in which
+    several tasks wake at once are lost.
     """
     internals: Any = sys.modules.get("trio._core._run")
     random = getattr(internals, "_r", None)

@@ -21,7 +21,7 @@ OnRefused = Callable[[Address, bytes], None]
 
 
 class _Mailbox:
-    """What is bound on the network: keeps what arrives, as a kernel's buffer does."""
+    """The endpoint on the network. It keeps what arrives, as a kernel's buffer does."""
 
     def __init__(self) -> None:
         self.items: deque[tuple[bool, Address, bytes]] = deque()  # whether it is a refusal, from or about where, what
@@ -64,7 +64,7 @@ class SimulatedSocket:
         self._network = network
         self._closed = False
         self._mailbox = _Mailbox()
-        self._held: list[tuple[Address, bytes]] = []  # what the program sent while the process stalled
+        self._held: list[tuple[Address, bytes]] = []  # sent by the program while the process stalled
         self._change = trio.Event()
         self._mailbox.on_arrival = self._changed
         network.bind(address, self._mailbox)
@@ -72,10 +72,10 @@ class SimulatedSocket:
     # for the engine
 
     def note_zone(self, host: str) -> None:
-        """There are no zones."""
+        """Do nothing, since there are no zones."""
 
     def fileno(self) -> int:
-        """There is none."""
+        """None, since there is no trouble."""
         return -1
 
     def receive(self, on_datagram: OnDatagram, on_refused: OnRefused, limit: int = 64) -> bool:
@@ -108,7 +108,7 @@ class SimulatedSocket:
         return None
 
     def trouble(self) -> Notice | None:
-        """Nothing: the same."""
+        """None, for the same reason."""
         return None
 
     def close(self) -> None:
@@ -144,11 +144,11 @@ class SimulatedSocket:
             self._mailbox.items.clear()
 
     def stall(self, until: float) -> None:
-        """Let its process stand still."""
+        """Stall its process."""
         self.stalled_until = max(until, self.stalled_until or 0.0)
 
     def wake(self, *, at: float = math.inf) -> None:
-        """Let its process go on, unless the stall was made to last beyond ``at``."""
+        """Wake its process, unless the stall now lasts beyond ``at``."""
         if self.stalled_until is not None and self.stalled_until <= at:
             self.stalled_until = None
             held, self._held = self._held, []
@@ -167,7 +167,7 @@ class SimulatedSocket:
 
 
 class SimulatedDriver(TrioDriver):
-    """Drives a node whose socket is a simulated one: the same as over trio, but nothing is watched in the kernel."""
+    """Drives a node that has a simulated socket: as `TrioDriver`, but without watching anything in the kernel."""
 
     def __init__(self, sock: SimulatedSocket) -> None:
         super().__init__()

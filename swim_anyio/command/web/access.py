@@ -1,4 +1,4 @@
-"""Lets those see the pages who may ask as tools: with keys their holders, and without keys everybody on this host."""
+"""Shows the pages to those who may ask as tools: the holders of keys or, without keys, everybody on this host."""
 
 import ipaddress
 from base64 import b64decode
@@ -16,14 +16,14 @@ from swim_threads.key_file import KeyFile
 
 __all__ = ["Access", "passwords_of"]
 
-OPEN = frozenset({"/metrics", "/healthz"})  # say nothing about members; monitors hold no keys
+OPEN = frozenset({"/metrics", "/healthz"})  # these say nothing about members, and monitors hold no keys
 ASK = {"WWW-Authenticate": 'Basic realm="swim: any user name, and the password that swim keys password prints"'}
 
 Passwords = Callable[[], Collection[str]]
 
 
 class Access:
-    """Lets through to an application who may see it.
+    """Passes requests on to an application if their sender may see it.
 
     Args:
         app: the application.
@@ -113,7 +113,7 @@ def _from_here(scope: Scope) -> bool:
 
 
 def _named_here(host: str) -> bool:
-    """Whether a browser asks by a name that nobody else can give to this host: against DNS rebinding."""
+    """Whether a browser asks by a name that nobody else can give to this host, as a guard against DNS rebinding."""
     name = host.rpartition(":")[0] if host.rpartition(":")[2].isdigit() else host
     if name.lower() == "localhost" or not host:
         return True

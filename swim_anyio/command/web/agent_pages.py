@@ -16,7 +16,8 @@ __all__ = ["AgentPages"]
 
 
 class AgentPages(WebServer):
-    """Serves the pages of one node during an ``async with`` block; until `observe` is called, that it is starting.
+    """Serves the pages of one node during an ``async with`` block. Until `observe` is called, they say that it is
+    starting.
 
     Args:
         host: to listen on, as a name or a number.

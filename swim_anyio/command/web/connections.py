@@ -1,7 +1,7 @@
-"""Serves an ASGI application: hypercorn reads and writes HTTP, and here stands how many connections there may be.
+"""Serves an ASGI application: hypercorn reads and writes HTTP, and this module limits the connections.
 
-hypercorn's own loops take connections without limit, and wait without limit for clients that don't read. Whoever holds
-connections and says nothing must not keep a monitor out: it would consider this process dead.
+hypercorn's own loops take connections without limit, and wait without limit for clients that don't read. Clients that
+hold connections and say nothing must not keep a monitor out, or it would consider this process dead.
 """
 
 import logging

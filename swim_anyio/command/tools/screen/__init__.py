@@ -1,1 +1,1 @@
-"""`swim watch` on a terminal: what it shows, what keys change of that, and how it is drawn."""
+"""`swim watch` on a terminal: what it shows, what keys change, and how it is drawn."""

@@ -1,4 +1,4 @@
-"""The keys of a terminal, one by one, without waiting for a line; what the terminal was like before comes back."""
+"""The keys of a terminal, one by one, without waiting for a line. Afterwards the terminal is as it was."""
 
 import codecs
 import os
@@ -36,8 +36,8 @@ NAMES = {
 
 
 def keys_in(text: str) -> Iterator[str]:
-    """The keys of what a terminal sent: names such as "up" and "enter", and what is printable as it is. Others are
-    left out."""
+    """The keys in what a terminal sent: names such as "up" and "enter", and printable characters. Others are left
+    out."""
     for sequence in SEQUENCE.findall(text):
         key = NAMES.get(sequence, sequence)
         if (len(key) > 1 and key != sequence) or (key.isprintable() and len(key) == 1):
@@ -45,7 +45,7 @@ def keys_in(text: str) -> Iterator[str]:
 
 
 class Keyboard:
-    """Standard input, if that is a terminal in whose foreground this process is; use as a context manager.
+    """Standard input, if it is a terminal and this process is in its foreground. Use it as a context manager.
 
     Attributes:
         there: whether there are keys to read.
@@ -67,7 +67,7 @@ class Keyboard:
         self.end()
 
     def begin(self) -> None:
-        """Have keys come at once and unseen. Ctrl-C stays a signal; Ctrl-Z becomes a key, see `suspend`."""
+        """Get keys at once and without an echo. Ctrl-C stays a signal; Ctrl-Z becomes a key, see `suspend`."""
         if self.there:
             self._before = termios.tcgetattr(self._fd)
             tty.setcbreak(self._fd)
@@ -76,7 +76,7 @@ class Keyboard:
             termios.tcsetattr(self._fd, termios.TCSANOW, mode)
 
     def end(self) -> None:
-        """Make the terminal what it was."""
+        """Make the terminal as it was."""
         if self._before:
             with suppress(termios.error):  # it is closed
                 termios.tcsetattr(self._fd, termios.TCSADRAIN, self._before)

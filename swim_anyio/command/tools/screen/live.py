@@ -1,4 +1,4 @@
-"""`swim watch` on a terminal: a picture that is drawn anew for each view and each key."""
+"""`swim watch` on a terminal: a picture that is redrawn for each view and each key."""
 
 import os
 from collections.abc import Callable, Sequence
@@ -30,7 +30,7 @@ class LiveScreen:
     """Takes the whole terminal where there are keys, and otherwise as much as it needs; use as a context manager.
 
     Args:
-        follower: knows whom to ask why.
+        follower: knows which member to ask why.
         gone: whether members that are gone stay in view, however long that is.
     """
 
@@ -55,7 +55,7 @@ class LiveScreen:
             self._keyboard.end()
 
     def _new_live(self) -> Live:
-        """With keys on a screen of its own, which gives the terminal back as it was."""
+        """Where there are keys, use a screen of its own, which leaves the terminal as it was."""
         whole = self._keyboard.there
         return Live(console=self._console, auto_refresh=False, screen=whole, vertical_overflow="crop")
 

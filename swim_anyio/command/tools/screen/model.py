@@ -1,4 +1,4 @@
-"""What `swim watch` shows at the moment, and what keys change of that, without the terminal and the network."""
+"""What `swim watch` shows, and what keys change, without the terminal and the network."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ ORDERS: dict[str, Callable[[Seen], Any]] = {
     "age": lambda seen: seen.age,
     "round trip": lambda seen: inf if seen.round_trip is None else -seen.round_trip,
 }
-"""What `s` goes through. Those that are alike come by name."""
+"""The orders that `s` goes through. Members that are equal come by name."""
 HELP = """\
 up, down, j, k       choose a member
 page up, page down   further, in a long list
@@ -39,7 +39,7 @@ q, Ctrl-C            the end
 
 
 class Action(Enum):
-    """What a key asks of others than the model."""
+    """What a key asks of others, not of the model."""
 
     QUIT = auto()
     WHY = auto()
@@ -111,7 +111,7 @@ class Model:
         return rows
 
     def _mark(self, names: Sequence[str]) -> None:
-        """Keep the chosen member in view; but until somebody chooses one it is the first, since trouble comes first."""
+        """Keep the chosen member in view. Until one is chosen it is the first, since trouble comes first."""
         if not self._moved or self.chosen not in names:
             self.chosen = names[0 if not self._moved else min(self.top, len(names) - 1)] if names else ""
         place = names.index(self.chosen) if names else 0
@@ -180,7 +180,7 @@ class Model:
                 self._retype(typed + key)
 
     def _retype(self, text: str) -> None:
-        """What is typed counts at once."""
+        """Apply at once what is typed."""
         self.typed = text
         self._narrow(text)
 
@@ -190,7 +190,7 @@ class Model:
 
 
 def _moved(key: str, place: int, page: int, count: int) -> int:
-    """The place in a list to which a key leads."""
+    """The place in a list that a key leads to."""
     steps = {"up": -1, "k": -1, "down": 1, "j": 1, "page up": -page, "page down": page, " ": page}
     ends = {"home": 0, "g": 0, "end": count - 1, "G": count - 1}
     return max(0, min(count - 1, ends.get(key, place + steps.get(key, 0))))

@@ -20,7 +20,7 @@ KEYS = "q quit  ? help  / filter  s sort  Enter why"
 
 
 def picture(model: Model, size: ConsoleDimensions, *, keys: bool) -> RenderableType:
-    """The whole of it, for a terminal of that size; ``keys`` says whether there are any to be told of."""
+    """The whole picture, for a terminal of that size. ``keys`` says whether to mention any."""
     assert model.view is not None
     if model.page is Page.TEXT:
         return Group(*_text(model, size.height))
