@@ -107,7 +107,7 @@ class Key:
         return blake2b(data, digest_size=SECRET_SIZE, key=self._secret, person=b"swim seal 1").digest()
 
     def reader_of(self, label: str) -> "Key":
-        """The key for those who may ask the members of the cluster of that label, and nothing else."""
+        """A key with which one can ask the members of the cluster with that label, and do nothing else."""
         return Key(self.derive(Purpose.READERS, label), reader=True)
 
     def password(self, label: str) -> str:

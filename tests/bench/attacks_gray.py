@@ -24,7 +24,7 @@ def formed(seed: object, members: int, *, tripwires: bool = True, link: Link | N
 
 
 def suspicion(seeds: int) -> None:
-    """One member of 32 loses much of what it sends and is sent, 5 minutes: who is suspected, and by whom."""
+    """For 5 minutes one member of 32 loses much of what it sends and is sent: which are suspected, and by which?"""
     section("The lossy one's own suspicions of healthy members should be none; a hang is suspected at S/2 as ever")
     table(
         "loss|seed|of healthy ones, by the lossy one|of the lossy one|others|refutations|false deaths|hang suspected",

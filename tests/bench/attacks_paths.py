@@ -137,7 +137,7 @@ def _blocked(udp: bool, simulation: Simulation, subject: Process) -> Iterator[No
 
 @contextmanager
 def _stateful(timeout: float, simulation: Simulation, subject: Process) -> Iterator[None]:
-    """A firewall lets in only answers: what comes from whom the subject sent something within ``timeout``."""
+    """A firewall lets in only answers: datagrams from addresses that the subject sent to within ``timeout``."""
     sent: dict[Address, float] = {}
 
     def fate(source: Address, destination: Address, _data: bytes) -> float | None:

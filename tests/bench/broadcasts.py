@@ -75,7 +75,7 @@ def datagrams(members: Sequence[Process]) -> int:
 
 
 def blips(options: argparse.Namespace) -> None:
-    """One broadcast while somebody is cut off: who has it in the end?"""
+    """One broadcast while a member is cut off: which members have it in the end?"""
     section("One broadcast, 0.5 s after a cut began, of a member that is not cut off; read minutes later")
     table("members | cut off | for | runs | got | told | silent", _blips(options.seeds, origin=False))
     section("The same of a single member that is cut off itself: the others then")

@@ -62,7 +62,7 @@ def per(total: float, parts: float, digits: int = 1) -> str:
 def events(
     processes: Iterable[Process], *kinds: type[Event], name: str = "", since: float = 0.0
 ) -> list[tuple[str, float, Event]]:
-    """Who was told what when, of those kinds (or any), about the member called ``name`` or about anyone."""
+    """Which nodes were told events of those kinds (or any), and when, about the member ``name`` or about any."""
     return [
         (process.label, time, event)
         for process in processes

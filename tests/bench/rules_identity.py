@@ -275,7 +275,7 @@ def _leads(simulation: Simulation) -> list[float]:
 
 
 def _afterwards(simulation: Simulation, limit: float) -> tuple[float, float, float, float]:
-    """Who was accused though it runs, how much is probed, and how soon a silent crash is known."""
+    """Which running members were accused, how much is probed, and how soon a silent crash is known."""
     processes = simulation.running()
     before = messages(processes)
     simulation.run_for(60.0)

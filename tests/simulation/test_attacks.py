@@ -195,7 +195,7 @@ def unharmed() -> Life:
 @pytest.mark.parametrize("seal", [False, True], ids=["plain", "another key"])
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
 def test_without_a_key_nothing_comes_of_it(attack: Attack, seal: bool, unharmed: Life) -> None:
-    """Not a datagram more, nor a moment later; none to the attacker, nor to whom it named; no event but the notice."""
+    """Not one datagram more, and no delay; none to the attacker or to those that it named; no event but the notice."""
     life, forger = lived(attack, seal=seal)
     assert forger.bytes_said >= 46
     assert life == unharmed
@@ -241,7 +241,7 @@ def test_a_locked_name_is_none() -> None:
 
 
 def test_a_name_that_is_taken_by_one_datagram_is_regained_within_a_minute() -> None:
-    """It was, before: whoever is believed as a member can say that another began a new run elsewhere."""
+    """It once was possible: anyone believed to be a member can say that another began a new run elsewhere."""
     forger = attacked(take_a_name, 75.0)
     (conflict,) = [time for time, event in forger.members[SUBJECT].events if isinstance(event, NameConflict)]
     (regained,) = [time for time, event in forger.members[SUBJECT].events if isinstance(event, NameRegained)]
@@ -277,7 +277,7 @@ def test_a_forged_broadcast_is_told_but_the_last_number_silences_nobody() -> Non
 
 
 def test_a_recording_of_one_that_left_and_was_forgotten_brings_nobody_back() -> None:
-    """It joined at all others, and died at all: the one datagram is put to whom it names first."""
+    """It joined everywhere else, and died everywhere: the one datagram is first put to the member that it names."""
     simulation = formed(8)
     forger = Forger(simulation)
     leaver = forger.members[7]

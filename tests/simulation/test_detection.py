@@ -1,4 +1,4 @@
-"""Who has died is found in the time promised, and who has not is left alone."""
+"""Members that have died are found in the promised time, and others are left alone."""
 
 from random import Random
 from statistics import median

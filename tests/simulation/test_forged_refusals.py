@@ -1,4 +1,4 @@
-"""Somebody without a key who reads every path, and tells kernels that nobody listens: what they report has no seal."""
+"""An attacker without a key reads every path, and tells kernels that nobody listens: their reports have no seal."""
 
 from collections import Counter
 

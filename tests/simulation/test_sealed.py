@@ -1,4 +1,4 @@
-"""Clusters whose datagrams are sealed: all as before for members, and nothing for who has no key."""
+"""Clusters whose datagrams are sealed: unchanged for members, and closed to those without a key."""
 
 from collections import Counter
 

@@ -133,7 +133,7 @@ def restarted(simulation: Simulation, label: str, config: Config, keys: Keys | N
 
 @pytest.mark.parametrize("seed", range(2))
 def test_a_plain_cluster_becomes_sealed_in_two_passes_and_plain_again(seed: int) -> None:
-    """Restart by restart, in any order; who is not being restarted sees nothing but those who are."""
+    """Restart by restart, in any order. The other members see the restarts, and nothing else."""
     random, keys = Random(seed), Keys([OLD])
     with Simulation(seed) as simulation:
         labels = [process.label for process in simulation.form(6)]

@@ -44,7 +44,7 @@ class Log:
                     self.told.append((anyio.current_time(), name, event))
 
     def of(self, kind: type[Event], name: str = "") -> list[tuple[str, str]]:
-        """Who was told such an event, of whom."""
+        """Which nodes were told such an event, and about which member."""
         return [
             (teller, event.member.name)  # type: ignore[union-attr]
             for _, teller, event in self.told

@@ -12,7 +12,7 @@ CUT = 30.0  # seconds
 
 
 def died(process: Process, since: float, until: float = float("inf")) -> list[str]:
-    """Whom a process was told to be dead, save by its own isolation."""
+    """The members of whose deaths a process was told, except by its own isolation."""
     return [
         event.member.name
         for time, event in process.events

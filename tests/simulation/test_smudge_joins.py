@@ -23,7 +23,7 @@ Seeds = pytest.mark.parametrize(
 
 
 class Watched:
-    """A cluster that somebody joins every 20 s, broadcasts all the time, and whom each of them was offered to."""
+    """A cluster with a newcomer every 20 s and steady broadcasts, and the nodes to which each of these was offered."""
 
     def __init__(self, seed: int) -> None:
         self.random = Random(seed)
@@ -65,7 +65,7 @@ class Watched:
             self.offered.append((data[start:], destination))
 
     def spread(self) -> dict[bytes, float]:
-        """When the last of those to whom a broadcast was meant was told of it."""
+        """When the last node that a broadcast was meant for was told of it."""
         last = dict(self.sent)
         for process in self.simulation.processes.values():
             for time, event in process.events:

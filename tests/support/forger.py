@@ -1,4 +1,4 @@
-"""Who knows all about a simulated cluster but its key, sends from any address and hears what comes to its own."""
+"""An attacker who knows all about a simulated cluster but its key, sends from any address, and hears its own mail."""
 
 from collections import Counter
 from collections.abc import Iterable

@@ -187,7 +187,7 @@ class Hand:
         return self.feed_bytes(source.datagram(message, **parts), at or source.address)
 
     def exist(self, *claims: Claim) -> None:
-        """Who is claimed to live does."""
+        """Have members live as claimed."""
         for claim in claims:
             self._told_of[self.hashes.short_id(claim.name, claim.epoch)] = claim
 

@@ -155,7 +155,7 @@ class Incident:
 
 @cache
 def hash_of(text: str) -> int:
-    """The same in every process."""
+    """Equal in every process."""
     return zlib.crc32(text.encode()) % 9_973
 
 

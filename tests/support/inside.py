@@ -41,7 +41,7 @@ def parts_of(node: ProtocolNode) -> Parts:
 
 
 def smudge_parts_of(node: ProtocolNode) -> SmudgeParts:
-    """The same of a node that speaks Smudge's protocol."""
+    """The parts of a node that speaks Smudge's protocol."""
     assert isinstance(node, SmudgeNode)
     return node._parts
 

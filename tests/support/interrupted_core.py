@@ -133,7 +133,7 @@ async def in_a_thread(interrupts: Interrupts, count: int) -> None:
 
 
 async def in_the_loop(interrupts: Interrupts, count: int) -> None:
-    """Whoever is interrupted goes on as if nothing had been, or has failed and says so whatever it is asked."""
+    """An interrupted node goes on as if nothing had happened, or has failed and says so at every call."""
     failures = 0
     while len(interrupts.raised) < count:
         try:

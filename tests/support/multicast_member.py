@@ -1,4 +1,5 @@
-"""A member in a process, and perhaps a network namespace, of its own: prints whom it meets, ends with its input.
+"""A member in a process, and perhaps a network namespace, of its own: it prints the members that it meets, and ends
+with its input.
 
 Started with: threads|asyncio|trio PROTOCOL BIND NAME [SEED]; with a seed a native one does not discover anybody. Each
 line of input is answered with the number of announcements so far.
@@ -24,7 +25,7 @@ CONFIGS: dict[str, ProtocolConfig] = {
 
 
 def report(event: Event) -> None:
-    """Say who has joined, for the test to read."""
+    """Print which member has joined, for the test to read."""
     if isinstance(event, MemberJoined):
         print(json.dumps({"met": event.member.name, "at": str(event.member.address)}), flush=True)
 

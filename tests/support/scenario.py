@@ -23,7 +23,7 @@ def knew(
 
 
 def deaths(simulation: Simulation, since: float = 0.0) -> list[tuple[str, float, str]]:
-    """Who was told, when, that whom had died."""
+    """Which members were told of which deaths, and when."""
     return [
         (process.label, time, event.member.name)
         for process in simulation.processes.values()

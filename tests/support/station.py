@@ -108,7 +108,7 @@ def dial(to: Address, say: bytes = b"") -> Iterator[socket.socket]:
 
 
 def fill_backlog(stack: ExitStack, address: Address) -> None:
-    """Connect until the kernel there answers no more, though it lives."""
+    """Connect until the kernel there no longer answers, though it is alive."""
     for _ in range(100):
         sock = stack.enter_context(socket.socket())
         sock.settimeout(0.2)

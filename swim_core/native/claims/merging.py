@@ -212,8 +212,8 @@ class ClaimMerger:
         return claim.state is State.DEAD and claim.verdict is not None and claim.verdict.rule in SILENCES
 
     def hold_back(self, claim: Claim, now: float) -> None:
-        """The same for a new verdict. It is passed on meanwhile: no hop of a flood waits, and each that hears of it
-        asks for itself."""
+        """Put a new verdict to the member first. It is passed on meanwhile: no hop of a flood waits, and each that
+        hears of it asks for itself."""
         self._hold_back(claim, NEW_HOLD, now)
 
     def _hold_back(self, claim: Claim, least: float, now: float) -> None:

@@ -1,4 +1,4 @@
-"""Answers tools that are no members: who is there, why, what happened lately, "broadcast this for me", "join these".
+"""Answers tools that aren't members: who is there, why, what happened lately, "broadcast this for me", "join these".
 
 The effect of an ASK is bounded: it is answered on this host only unless `Config.answer_tools` says otherwise, no answer
 is longer than its question, other hosts get a page per 0.1 s, and an ASK never makes its sender a member, proves life,

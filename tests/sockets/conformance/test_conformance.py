@@ -1,4 +1,4 @@
-"""The same scenarios over every way to run a node: simulator, threads, asyncio, uvloop and trio, with both drivers, and
+"""The same scenarios with every way to run a node: simulator, threads, asyncio, uvloop and trio, with both drivers, and
 a loop of one's own."""
 
 import socket

@@ -59,7 +59,7 @@ NATIVE = (
     {"wire", "settings"},
     {"sealing"},
 )
-"""The same for the rooms of the native protocol."""
+"""The rooms of the native protocol, likewise."""
 DOORS = {
     "swim_threads.engine",
     "swim_threads.key_file",
@@ -162,7 +162,7 @@ def core_room(module: str) -> str:
 
 
 def native_room(module: str) -> str | None:
-    """The same within the native protocol; None outside it, and for its door."""
+    """The room of the native protocol that a module is in; None outside it, and for its door."""
     return module.split(".")[2] if module.startswith("swim_core.native.") else None
 
 

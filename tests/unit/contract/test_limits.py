@@ -48,7 +48,7 @@ TOP32, TOP64 = 2**32 - 1, 2**64 - 1
 
 
 def crowd(count: int, **limits: int) -> tuple[Hand, list[Peer]]:
-    """A node that knows that many others, none of whom answers unless told to."""
+    """A node that knows that many others, none of which answers unless told to."""
     others = peers(count)
     hand = Hand(knows=others, config=Config.lan(max_new_members_per_second=1_000_000).replace(**limits))  # type: ignore[arg-type]
     return hand, others

@@ -407,7 +407,8 @@ def test_7_after_a_restart_the_same_words_count_again_once_no_copies_can_arrive(
 
 
 def test_7_a_members_ping_is_answered_though_its_broadcast_is_too_long() -> None:
-    """Defect 5: the original drops it whole, and then suspects whom it did not answer. A stranger's is dropped."""
+    """Defect 5: the original drops it whole, and then suspects the node that it did not answer. A stranger's is
+    dropped."""
     hand = Hand(knows=2)
     long = BroadcastRecord(at(3), 1, bytes(257))
     sent = hand.feed(at(2), ping(9, record(ALIVE, 8, 3), broadcast=long))

@@ -80,7 +80,7 @@ def test_they_carry_the_highest_number_received_of_others() -> None:
 
 
 def test_a_number_is_told_on_only_by_who_has_the_broadcast() -> None:
-    """Whoever hears a number asks its teller: that one must have it."""
+    """A member that hears a number asks its teller, which must have the broadcast."""
     hand = settled()
     hand.feed(B, numbers=[Number(A.short_id, 2)])
     hand.run(0.2)
@@ -228,7 +228,7 @@ def test_what_a_ping_shows_is_asked_of_the_pinger_first_and_then_of_the_origin()
 
 
 def test_what_was_repaired_is_passed_on() -> None:
-    """Of many that were cut off, one that meets somebody who has it is enough."""
+    """If many were cut off, it is enough that one of them meets a member that has it."""
     hand = settled()
     hand.feed(B, numbers=[Number(A.short_id, 1)])
     hand.run(0.31)

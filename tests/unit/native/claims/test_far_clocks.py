@@ -1,4 +1,4 @@
-"""Sections 1 and 3: nobody moves a cluster so far ahead that a name has no epoch left."""
+"""Sections 1 and 3: nobody can move a cluster so far ahead that a name has no epoch left."""
 
 import pytest
 from msgspec.structs import replace

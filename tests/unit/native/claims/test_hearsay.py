@@ -33,7 +33,7 @@ NEW = peer(100)
 
 
 def doubting(members: Sequence[Peer] = (A, B, C), **settings: object) -> Hand:
-    """A node to which nobody of whom others tell answers by itself."""
+    """A node that gets no answers, unless a test gives them, from members that others tell of."""
     hand = Hand(knows=members, **settings)  # type: ignore[arg-type]
     hand.hearsay = False
     hand.run(2.0)

@@ -669,7 +669,7 @@ def test_of_many_one_question_is_enough_where_this_node_has_pinged_them_in_vain_
 
 
 def test_each_question_about_its_own_death_is_answered() -> None:
-    """Either may be lost, and whoever asks three times must hear it once."""
+    """Either may be lost, and a member that asks three times must hear it once."""
     hand = Hand(knows=[A, B, C])
     hand.answering = [A, B, C]
     suspicion, death = hand.own_claim(State.SUSPECT), hand.own_claim(State.DEAD)

@@ -1,4 +1,4 @@
-"""Section 2, rule by rule: who is heard, who is answered, who is corrected, and how much may be sent to strangers."""
+"""Section 2, rule by rule: which senders are heard, answered and corrected, and how much strangers may be sent."""
 
 from itertools import pairwise
 

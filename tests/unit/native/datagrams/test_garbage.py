@@ -252,7 +252,7 @@ def samples(hand: Hand) -> list[bytes]:
 
 
 def mutate(random: Random, data: bytes) -> bytes:
-    """The same datagram with something wrong with its body."""
+    """That datagram with something wrong in its body."""
     body = bytearray(data)
     for _ in range(random.choice((1, 1, 2, 5))):
         at = random.randrange(6, len(body)) if len(body) > 7 else 6

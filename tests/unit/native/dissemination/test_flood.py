@@ -1,4 +1,4 @@
-"""Section 5, rule by rule: who is told what is new, how often, and what rides along."""
+"""Section 5, rule by rule: which members are told news, how often, and what rides along."""
 
 from itertools import pairwise
 
@@ -131,7 +131,7 @@ def test_there_many_from_all_sides_go_to_all_by_their_origins_and_to_one_more_by
 
 
 def told(hand: Hand, number: int) -> list[Address]:
-    """Who was told that broadcast, this node's or that of the first other."""
+    """The members that were told a broadcast of this node or of the first other."""
     numbers = ((sent.to, {(item.origin, item.number) for item in sent.envelope.broadcasts}) for sent in pushes(hand))
     return [to for to, carried in numbers if carried & {("me", number), ("p1", number)}]
 

@@ -1,4 +1,4 @@
-"""Discovery by announcements (section 7): what is told to the group, whom it makes a node ask, and how often."""
+"""Discovery by announcements (section 7): what the group is told, which addresses a node then asks, and how often."""
 
 from collections.abc import Sequence
 from itertools import pairwise

@@ -72,7 +72,7 @@ def test_the_first_join_shows_name_and_settings_and_no_claim() -> None:
 
 
 def test_a_join_is_padded_for_the_longest_answer() -> None:
-    """A claim with full metadata must fit in no more bytes than were sent."""
+    """A claim with full metadata must fit into as many bytes as were sent."""
     hand = joining()
     largest = Claim("n" * 64, 2**64 - 1, bytes(16) + b"\1\1", 2**32 - 1, State.SUSPECT, bytes(512), None)
     answer = peer(1).datagram(JoinAck(2**32 - 1, bytes(16), 2**48 - 1, 2**32 - 1, 8, 2**32 - 1, largest))

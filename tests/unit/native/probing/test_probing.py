@@ -24,7 +24,7 @@ def phase(name: str) -> int:
 
 
 def pairs(round_: int, n: int) -> dict[int, int]:
-    """Whom each place meets, by going through all pairs: i + j = c modulo M, M the odd one of n - 1 and n."""
+    """The partner of each place, found by going through all pairs: i + j = c modulo M, M the odd one of n - 1 and n."""
     modulus = n if n % 2 else n - 1
     turn = math.floor((round_ * GOLDEN % 1.0) * modulus)
     met = {i: j for i in range(modulus) for j in range(modulus) if i != j and (i + j) % modulus == turn}

@@ -1,4 +1,4 @@
-"""What tells a copy of a sealed datagram, and which key is used for whom."""
+"""How copies of a sealed datagram are recognised, and which key is used for which member."""
 
 from hypothesis import given
 from hypothesis import strategies as st

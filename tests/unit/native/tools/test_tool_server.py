@@ -343,7 +343,7 @@ def test_what_is_no_list_of_addresses_is_refused(argument: bytes) -> None:
 @pytest.mark.parametrize("policy", ["holders", "loopback", "anyone", "nobody"])
 @pytest.mark.parametrize("what", [What.JOIN, What.BROADCAST])
 def test_what_changes_anything_is_for_this_host_alone(policy: AnswerTools, what: What) -> None:
-    """Whoever may read: one forged datagram would make a cluster flood, or a node ask any address."""
+    """Even those who may read: one forged datagram would make a cluster flood, or a node ask any address."""
     hand = Hand(knows=[A], config=Config.lan(answer_tools=policy))
     data = ask_bytes(hand, Ask(7, what, 0, pack_addresses([B.address])))
     for source in OTHER_HOSTS:

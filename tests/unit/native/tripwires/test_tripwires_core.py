@@ -1,4 +1,4 @@
-"""Tripwires as the core sees them: whom to wire, what a broken one sets going, what kernels' answers come to."""
+"""Tripwires as the core sees them: which to keep, what a broken one starts, and what kernels' answers lead to."""
 
 import attrs
 import pytest
@@ -113,7 +113,7 @@ def test_who_leaves_is_connected_to_nobody() -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "0.0.0.0", "::"])
 def test_nobody_elsewhere_has_a_node_connect_to_its_own_host(host: str) -> None:
-    """Whoever is a member can claim another one there, and ask for help against it."""
+    """Any member can claim that another one is there, and ask for help against it."""
     hand = Hand(knows=peers(2))
     hand.node.enable_tripwires(now=hand.now)
     claimed = Peer("claimed", Address(host, 6379))

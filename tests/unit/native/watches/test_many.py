@@ -20,7 +20,7 @@ SILENT = VoteKind.SILENT
 
 
 def crowd(count: int, heard: int, seconds: float = 20.0) -> tuple[Hand, list[Peer], list[Peer]]:
-    """A node among ``count`` others, all silent for so long but the first ``heard``, which ack pings and do no more."""
+    """A node among ``count`` others. The first ``heard`` only ack pings; the others have been silent for that long."""
     members = peers(count)
     hand = Hand(knows=members)
     hand.run(12.0)  # round trips are known
@@ -125,7 +125,7 @@ def test_who_is_under_watch_is_neither_asked_again_nor_polled() -> None:
 
 
 def test_when_the_nearest_are_all_under_watch_others_are_asked() -> None:
-    """Of 100 two live: each finds the other, wherever it stands on the rings of whom."""
+    """Two of 100 are alive. Each finds the other, wherever they stand on each other's rings."""
     hand, (heard,), silent = crowd(99, 1, seconds=45.0)
     about = {request.claim.name for request in asked(hand, heard)}
     assert len(about) > 0.9 * len(silent)

@@ -320,7 +320,7 @@ def test_answers_from_before_a_pause_confirm_nothing() -> None:
 
 
 def test_members_that_are_silent_themselves_do_not_count_for_the_quorum() -> None:
-    """u leaves out whom I have watched for S: of three, both others may be found dead without anybody's help."""
+    """u leaves out members that I have watched for S. Of three, both others may be found dead without help."""
     hand = Accuser(2, votes=False)
     hand.answering = []
     hand.accuse()

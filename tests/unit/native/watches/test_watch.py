@@ -201,7 +201,7 @@ def test_votes_of_those_not_asked_and_of_strangers_are_nothing() -> None:
 
 
 def helping(*, t: float = 1.0, in_touch: bool = False) -> Hand:
-    """A node that A has asked to watch B, who is silent; ``in_touch``: and to whom it has a tripwire."""
+    """A node that A has asked to watch B, which is silent; with ``in_touch`` it also has a tripwire to B."""
     hand = Hand(knows=[A, B, C], config=Config.lan(probe_interval=t, stall_tolerance=5 * t))
     hand.answering = [A, C]
     hand.run(0.7)
