@@ -30,7 +30,6 @@ _INTRODUCTIONS = (messages.Join, messages.JoinAck, messages.ClaimOf, messages.No
 # these answer a random number or a cookie of this node, so they are not recordings
 _ANSWERS = (messages.Ack, messages.AckElsewhere, messages.Join, messages.JoinAck, messages.ClaimOf, messages.NotMe)
 _ACKS = (messages.Ack, messages.AckElsewhere)
-LAST_WORD = 0.05  # seconds, at least, for an answer before this node counts as isolated
 Handler = Callable[[Any, Sender, float], object]
 
 

@@ -273,7 +273,7 @@ def held_back(seeds: int) -> None:
     )
 
 
-def _believe_at_once(self: ClaimMerger, claim: Claim, now: float) -> None:
+def _believe_at_once(self: ClaimMerger, claim: Claim, now: float, *, news: bool) -> None:
     self.believe(claim, now)
 
 
@@ -305,7 +305,7 @@ def _heals(seeds: int) -> Iterator[Sequence[object]]:
         "floods always merge, pages are held": [(swim_core.native.claims.merging, "FRESH", math.inf)],
         "pages are held if old, like floods": [(ClaimMerger, "receive", _page_like_a_flood)],
         "pages merge at once, old floods are held": [(ClaimMerger, "receive", _page_is_news)],
-        "held for 0.2 s": [(swim_core.native.claims.merging, "HOLD", 0.2)],
+        "held for 0.2 s": [(swim_core.native.claims.merging, "OLD_HOLD", 0.2)],
     }
     for members in (6, 16, 64, 128):
         for rule, changes in rules.items():

@@ -109,7 +109,7 @@ def part_and_heal(simulation: Simulation) -> None:
 
 def test_an_old_death_that_is_believed_at_once_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     part_and_heal(watched(OldDeathsHeldBack, 12))
-    monkeypatch.setattr(ClaimMerger, "_hold_back", lambda merger, claim, least, now: merger.believe(claim, now))
+    monkeypatch.setattr(ClaimMerger, "_hold_back", lambda merger, claim, now, *, news: merger.believe(claim, now))
     with pytest.raises(InvariantViolated, match="old news"):
         part_and_heal(watched(OldDeathsHeldBack, 12))
 

@@ -126,7 +126,7 @@ class ClaimMerger:
             and precedence(claim) > precedence(entry.claim)
         ):
             if self._is_paged(sender, teller) or self._is_old(claim, now) or self._is_contradicted(claim, entry, now):
-                self._hold_back(claim, OLD_HOLD, now)
+                self._hold_back(claim, now, news=False)
                 return False
             if self.doubts(claim):
                 self.hold_back(claim, now)
@@ -214,21 +214,22 @@ class ClaimMerger:
     def hold_back(self, claim: Claim, now: float) -> None:
         """Put a new verdict to the member first. It is passed on meanwhile: no hop of a flood waits, and each that
         hears of it asks for itself."""
-        self._hold_back(claim, NEW_HOLD, now)
+        self._hold_back(claim, now, news=True)
 
-    def _hold_back(self, claim: Claim, least: float, now: float) -> None:
-        """Ask the member before believing it dead: it may have refuted the news already."""
+    def _hold_back(self, claim: Claim, now: float, *, news: bool) -> None:
+        """Ask the member before believing it dead: it may have refuted the claim already. Unless it is ``news``, the
+        claim may be old or wrong, and the member has longer to answer."""
         if claim.name in self._held:  # one question at a time; a sync brings a later death again
             return
-        if least == NEW_HOLD:
+        if news:
             self._queue.claim(claim)
         entry = self._table.get(claim.name)
         self._next_held = max(now, self._next_held + self._spacing)
-        seen = least == NEW_HOLD and entry is not None and self._is_silent_here(entry, now)
+        seen = news and entry is not None and self._is_silent_here(entry, now)
         once = seen and not self._thrice.allow(now)
         asked = QUESTIONS - 1 if once else 0
         timer = self._timers.at(self._next_held, lambda at: self._put_to_member(claim.name, at, asked))
-        hold = max(least, 4 * self._rtt.p99 if least == OLD_HOLD else self._rtt.answer)
+        hold = max(NEW_HOLD, self._rtt.answer) if news else max(OLD_HOLD, 4 * self._rtt.p99)
         rest = min(self._rtt.answer or hold, hold / QUESTIONS)
         self._held[claim.name] = _Held(claim, (hold - rest) / (QUESTIONS - 1), rest, timer)
         if self._next_held <= now:
