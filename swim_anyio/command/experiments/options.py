@@ -7,7 +7,7 @@ import typer
 from typer import Argument, Option
 
 from ..choices import Format, Preset
-from .units import read_duration, read_share
+from .units import read_delay, read_duration, read_share
 
 __all__ = ["add_experiments"]
 
@@ -38,11 +38,11 @@ def simulate(
     members: Annotated[int, Option("-n", "--members", min=2, metavar="COUNT", help="How many members.")] = 32,
     loss: Loss = "0",  # type: ignore[assignment]  # typer parses defaults too
     delay: Annotated[
-        float, Option(parser=read_duration, metavar="TIME", show_default=False, help="Minimum one-way delay [0.3ms].")
+        float, Option(parser=read_delay, metavar="TIME", show_default=False, help="Minimum one-way delay [0.3ms].")
     ] = "0.3ms",  # type: ignore[assignment]
     jitter: Annotated[
         float,
-        Option(parser=read_duration, metavar="TIME", show_default=False, help="Mean of a random addition [0.1ms]."),
+        Option(parser=read_delay, metavar="TIME", show_default=False, help="Mean of a random addition [0.1ms]."),
     ] = "0.1ms",  # type: ignore[assignment]
     preset: Kind = None,
     probe_interval: Duration = None,
@@ -85,21 +85,26 @@ def plan(
     members: Annotated[int, Option("-n", "--members", metavar="COUNT", help="How many members.")] = 32,
     rtt: Annotated[
         float,
-        Option(
-            parser=read_duration, metavar="TIME", show_default=False, help="99 in 100 round trips are faster [1ms]."
-        ),
+        Option(parser=read_delay, metavar="TIME", show_default=False, help="99 in 100 round trips are faster [1ms]."),
     ] = "1ms",  # type: ignore[assignment]
     loss: Loss = "0",  # type: ignore[assignment]
     preset: Kind = None,
     probe_interval: Duration = None,
     stall_tolerance: Duration = None,
     overrides: Overrides = None,
+    against: Annotated[
+        list[str] | None,
+        Option(metavar="FIELD=VALUE", help="Compare with this, such as preset=wan; repeatable."),
+    ] = None,
     format: Output = Format.TEXT,
 ) -> int:
     """Calculate what to expect of a cluster, and warn about settings that don't suit it.
 
     \b
     Example:  swim plan --members 500 --rtt 40ms --loss 1%
+              swim plan --members 500 --against stall_tolerance=10
+    Numbers:  without a unit a round trip is of milliseconds, a loss of per
+              cent (below 1: a share), and a setting of seconds
     Status:   0 success, even with warnings; 2 bad options
     """
     from .planning import run_plan
@@ -112,5 +117,6 @@ def plan(
         probe_interval=probe_interval,
         stall_tolerance=stall_tolerance,
         overrides=overrides or [],
+        against=against or [],
         json=format is Format.JSON,
     )

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from swim_anyio.command.choices import Preset
 from swim_anyio.command.entry import run
 from swim_anyio.command.experiments.configs import read_config
-from swim_anyio.command.experiments.units import read_duration, read_share, say_duration, say_share
+from swim_anyio.command.experiments.units import read_delay, read_duration, read_share, say_duration, say_share
 from swim_core import Config, ConfigError
 
 
@@ -29,12 +29,21 @@ def test_what_is_no_duration(text: str) -> None:
         read_duration(text)
 
 
-@pytest.mark.parametrize(("text", "share"), [("1%", 0.01), ("0.01", 0.01), ("0", 0.0), ("99.9%", 0.999)])
+@pytest.mark.parametrize(
+    ("text", "share"), [("1%", 0.01), ("0.01", 0.01), ("0", 0.0), ("99.9%", 0.999), ("1", 0.01), ("25", 0.25)]
+)
 def test_shares(text: str, share: float) -> None:
     assert read_share(text) == pytest.approx(share)
 
 
-@pytest.mark.parametrize("text", ["", "%", "100%", "1", "-1%", "nan", "inf", "much"])
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("40", 0.04), ("0.3", 0.0003), ("40ms", 0.04), ("0.3s", 0.3), ("1m", 60.0)]
+)
+def test_delays_are_of_milliseconds_where_they_say_nothing_else(text: str, seconds: float) -> None:
+    assert read_delay(text) == pytest.approx(seconds)
+
+
+@pytest.mark.parametrize("text", ["", "%", "100%", "100", "-1%", "nan", "inf", "much"])
 def test_what_is_no_share(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="is not a share"):
         read_share(text)
@@ -42,7 +51,7 @@ def test_what_is_no_share(text: str) -> None:
 
 @given(st.text(max_size=12))
 def test_no_text_breaks_the_readers(text: str) -> None:
-    for read in (read_duration, read_share):
+    for read in (read_delay, read_duration, read_share):
         with suppress(typer.BadParameter):
             assert read(text) >= 0
 
@@ -105,6 +114,45 @@ def test_a_plan_for_people_and_for_programs(capfdbinary: pytest.CaptureFixture[b
     assert record["hung"]["median"] > 5.0
 
 
+def test_bare_numbers_have_the_unit_of_the_examples(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    said = []
+    for rtt, loss in (("40ms", "1%"), ("40", "1"), ("0.04s", "0.01")):
+        assert run(["plan", "-n", "500", "--rtt", rtt, "--loss", loss]) == 0
+        said.append(capfdbinary.readouterr().out.decode())
+    assert "round trips of up to 40.0 ms, 1% lost" in said[0]
+    assert said[0] == said[1] == said[2]
+
+
+@pytest.mark.parametrize(
+    ("options", "against", "differs"),
+    [
+        ([], ["stall_tolerance=10"], ["a process hangs after"]),
+        (["--stall-tolerance", "10"], ["stall_tolerance=5"], ["a process hangs after"]),
+        ([], ["rings=2"], ["update or broadcast reaches all after", "a process was killed after"]),
+        (["--loss", "5"], ["preset=wan", "rings=4"], ["each member sends, when nothing happens"]),
+        ([], ["rings=4"], []),
+    ],
+)
+def test_a_plan_compares_two_settings(
+    options: list[str], against: list[str], differs: list[str], capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    command = ["plan", "-n", "500", *options, *(word for one in against for word in ("--against", one))]
+    assert run(command) == 0
+    _, *lines = capfdbinary.readouterr().out.decode().splitlines()
+    assert all(len(line) <= 80 for line in lines)
+    name = " ".join(against)
+    for words in differs:
+        at = next(number for number, line in enumerate(lines) if line.endswith(words))
+        assert lines[at + 1].startswith("  as given ")
+        assert lines[at + 2].startswith(f"  {name} ")
+    if not differs:
+        assert lines[:2] == ["", "Nothing differs."]
+    assert [line for line in lines if line.endswith(":")] == ["as given:", f"{name}:"] * bool(differs)
+    assert run([*command, "--format", "json"]) == 0
+    record = json.loads(capfdbinary.readouterr().out)
+    assert (record["against"].items() <= record.items()) is not bool(differs)
+
+
 def test_an_experiment_for_people_and_for_programs(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
     command = ["simulate", "kill", "update", "-n", "6", "--runs", "2", "--set", "tripwires=false"]
     assert run(command) == 0
@@ -157,7 +205,9 @@ def test_a_picture_shows_what_was_tried_and_milliseconds_beside_seconds(
     [
         (["simulate", "explode"], "there is no experiment 'explode'"),
         (["simulate", "--plot", "picture.doc"], "should end in"),
-        (["simulate", "--loss", "2"], "is not a share"),
+        (["simulate", "--loss", "100"], "is not a share"),
+        (["plan", "--against", "rings=99"], "--against rings: "),
+        (["plan", "--against", "preset=moon"], "--against takes FIELD=VALUE, not 'preset=moon'"),
         (["simulate", "-n", "1"], "--members"),
         (["plan", "-n", "1"], "at least 2 members"),
         (["plan", "--rtt", "soon"], "is not a duration"),
