@@ -15,7 +15,7 @@ from ..records import Record
 from .asking import AT_A_TIME, NoAnswer, Target, ask, ask_each
 from .changes import changes
 from .reading import View, read_view
-from .survey import EACH
+from .survey import EACH, NEEDED
 
 __all__ = ["Follower", "Shower"]
 
@@ -51,23 +51,25 @@ class Follower:
             await anyio.sleep(max(PACE, SHARE * took))
             asked = time.monotonic()
             try:
-                latest, events = read_view(await ask(self.target, What.EVERYONE)), []
+                latest = read_view(await ask(self.target, What.EVERYONE))
             except NoAnswer as error:
-                events = self._unanswered()
-                found = await self._ask_another()
+                found = await self._without_answer(shower, str(error))
                 if found is None:
-                    await shower.show(None, events, str(error))
                     continue
                 latest = found
             took = time.monotonic() - asked
-            events += [*self._answered(latest), *changes(self.view, latest)]
+            events = [*self._answered(latest), *changes(self.view, latest)]
             self.view = latest
             await shower.show(latest, events)
 
-    def _unanswered(self) -> list[Record]:
-        events = [] if self._silent else [_said("unanswered", f"{self.view.teller.name} does not answer")]
-        self._silent = True
-        return events
+    async def _without_answer(self, shower: Shower, trouble: str) -> View | None:
+        """Say so, the first time, and look for another member to ask; returns its view."""
+        first, self._silent = not self._silent, True
+        await shower.show(None, [_said("unanswered", f"{self.view.teller.name} does not answer")] * first, trouble)
+        found = await self._ask_another()
+        if found is None and first and self._others():
+            await shower.show(None, [_said("unanswered", f"nor does any other member. {NEEDED}")], trouble)
+        return found
 
     def _answered(self, latest: View) -> list[Record]:
         if not self._silent:

@@ -292,12 +292,16 @@ def test_a_death_is_explained_and_watched() -> None:
 
 def test_watch_says_when_nobody_answers_and_goes_on() -> None:
     with agents() as start:
-        ann = start("ann")
+        ann = start("ann", settings=STEADY)
+        bob = start("bob", join=ann, settings=STEADY)
+        ann.wait_for("alive", member="bob")
         with process("watch", "--join", ann.address, "--format", "json") as watch:
             assert watch.stdout is not None
             watch.stdout.readline()
+            bob.process.kill()
             ann.process.kill()
-            next_event(watch, "unanswered")
+            assert next_event(watch, "unanswered")["reason"] == "ann does not answer"
+            assert next_event(watch, "unanswered")["reason"].startswith("nor does any other member. On other hosts ")
             again = start("ann", "--bind", ann.address)
             again.wait_for("started")
             next_event(watch, "answered")
