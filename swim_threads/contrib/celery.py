@@ -41,7 +41,7 @@ class SwimStep(bootsteps.StartStopStep):
 
     def stop(self, parent: Any) -> None:
         """Leave before the pool ends its tasks, so that those who choose workers from the list of members give it no
-        more."""
+        further ones."""
         node.close()
 
     def terminate(self, parent: Any) -> None:
