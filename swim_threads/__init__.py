@@ -3,12 +3,13 @@
 Start with `open_node`. Events, members, settings and errors, which are those of `swim_core`, can be imported from here.
 """
 
-import logging
+import sys
 
 from swim_core import vocabulary
 from swim_core.vocabulary import *  # noqa: F403
 
 from .listeners import Listener
+from .logs import logger_of
 from .node import ThreadNode
 from .open_nodes import close_all
 from .opening import open_node
@@ -17,7 +18,9 @@ from .subscription import Subscription
 __all__ = ["Listener", "Subscription", "ThreadNode", "close_all", "open_node"]
 __all__ += vocabulary.__all__
 
-logging.getLogger("swim_threads").addHandler(logging.NullHandler())
+if "logging" in sys.modules:  # else with the first line that is logged
+    logger_of("swim_threads", "")
+del logger_of
 
 
 def __getattr__(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from random import Random
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -15,11 +16,13 @@ from .datagrams.outbox import Outbox
 from .datagrams.path_sizes import PathSizes
 from .hub import Hub
 from .round_trips import RoundTrips
-from .sealing.seal import Sealer
 from .settings import Settings
 from .table.member_table import MemberTable
 from .wire.datagram import Codec
 from .wire.hashing import Hashes
+
+if TYPE_CHECKING:  # only with keys
+    from .sealing.seal import Sealer
 
 __all__ = ["NodeContext"]
 
@@ -32,7 +35,7 @@ class NodeContext(msgspec.Struct, frozen=True, kw_only=True):
     clock: ClusterClock
     hashes: Hashes
     codec: Codec
-    sealer: Sealer | None
+    sealer: "Sealer | None"
     """Seals and opens datagrams, as in the codec; None without keys."""
     table: MemberTable
     outbox: Outbox

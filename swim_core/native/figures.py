@@ -1,5 +1,7 @@
 """The statistics of a node, gathered from its parts."""
 
+from typing import TYPE_CHECKING
+
 from swim_core.shared.local_health import LocalHealth
 from swim_core.statistics import Statistics
 
@@ -7,13 +9,16 @@ from .claims.hearsay import Hearsay
 from .claims.local_member import LocalMember
 from .context import NodeContext
 from .datagrams.gossip_queue import GossipQueue
-from .datagrams.seal_check import unlike
 from .detection.tripwires import Tripwires
 from .detection.watches import Watches
 from .dissemination.broadcasts import Broadcasts
 from .joining.joiner import Joiner
+from .table.member_table import MemberTable
 
-__all__ = ["Figures"]
+if TYPE_CHECKING:  # only with keys
+    from .sealing.seal import Sealer
+
+__all__ = ["Figures", "unlike"]
 
 
 class Figures:
@@ -73,3 +78,11 @@ class Figures:
             rtt_p99=context.rtt.quantile(0.99),
             cluster_time=context.clock.read(health.seen),
         )
+
+
+def unlike(sealer: "Sealer", table: MemberTable) -> tuple[int, int]:
+    """How many live members were last heard in plain text, and how many prefer another key than this node."""
+    heard = (entry for entry in table.topology.others() if entry.live and entry.heard is not None)
+    runs = [sealer.runs.get(entry.short_id) for entry in heard]
+    plain = sum(run is None or not run.sealed for run in runs)
+    return plain, sum(run is not None and not sealer.agrees(run) for run in runs)

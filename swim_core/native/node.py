@@ -17,7 +17,6 @@ from swim_core.tripwire import TripwirePlan
 
 from .parts import NodeArguments
 from .router import Router
-from .sealing.ring import KeyRing
 from .settings import Settings
 from .table.formed_cluster import FormedCluster, TableSource
 from .wire.claim import Claim, pack_metadata
@@ -191,6 +190,8 @@ class Node:
                 'this node was made without keys and can\'t take any now: start it anew with keys, and plain="accept"'
                 " until all members have some"
             )
+        from .sealing.ring import KeyRing  # loaded already by a node that has keys, and by no other
+
         ring = KeyRing(keys, self._config.cluster)
         self._health.advance(now)
         held = tuple(f"{key.id:08x}" for key in ring.ordered)

@@ -34,7 +34,6 @@ from .datagrams.inbox import Inbox
 from .datagrams.outbox import Outbox
 from .datagrams.path_sizes import PathSizes
 from .datagrams.reminders import Reminders
-from .datagrams.seal_check import SealCheck, make_sealer
 from .detection.dead_prober import DeadProber
 from .detection.evidence_log import EvidenceLog
 from .detection.pings import Pings
@@ -101,7 +100,11 @@ class Parts:
         counters, timers = Counters(), Timers()
         hashes = Hashes(config.cluster, config.rings)
         clock = ClusterClock(start.unix_ms, now)
-        sealer = None if start.keys is None else make_sealer(start.keys, config, clock, start.entropy)
+        sealer = None
+        if start.keys is not None:
+            from .datagrams.seal_check import make_sealer  # what few nodes need, no other loads
+
+            sealer = make_sealer(start.keys, config, clock, start.entropy)
         codec = Codec(hashes.label, sealer)
         table = self.table = MemberTable(config, hashes)
         limits = Limits(config.probe_interval, config.pause_threshold, config.stall_tolerance)
@@ -162,6 +165,8 @@ class Parts:
         joiner = self.joiner = Joiner(context, local, claims, health, settings_check, encounters)
         seals = None
         if sealer is not None:
+            from .datagrams.seal_check import SealCheck
+
             seals = SealCheck(sealer, clock, table, joiner, tolerance=config.first_contact, events=self.events)
         self.inbox = Inbox(codec, table, counters, seals, largest=max(config.max_received, config.max_datagram))
         announcer = self.announcer = Announcer(context, local, self.inbox, joiner)

@@ -6,7 +6,6 @@ speed is lost.
 """
 
 import errno
-import logging
 import socket
 import struct
 import sys
@@ -31,7 +30,6 @@ _FROM_ICMP = {2, 3}  # its origin: ICMP, ICMPv6; a port-unreachable is the one t
 
 QUOTED = 256  # bytes of a refused datagram to read: enough to recognise it
 ERRORS_AT_ONCE = 256  # above what the default receive buffer holds of them, so that one go empties the queue
-logger = logging.getLogger("swim_threads.sockets")
 
 
 def keep_errors(sock: socket.socket, *, dual_stack: bool) -> None:
@@ -43,7 +41,10 @@ def keep_errors(sock: socket.socket, *, dual_stack: bool) -> None:
             if sock.family == socket.AF_INET or dual_stack:
                 sock.setsockopt(socket.IPPROTO_IP, IP_RECVERR, 1)
         except OSError as error:  # sandboxes and other systems that pass for Linux
-            logger.debug("no error queue, so that refusals are found later: %s", error.strerror or error)
+            import logging  # hardly ever needed
+
+            log = logging.getLogger("swim_threads.sockets")
+            log.debug("no error queue, so that refusals are found later: %s", error.strerror or error)
 
 
 def drain_errors(sock: socket.socket, on_refused: OnRefused) -> int:

@@ -6,14 +6,12 @@ was asked. Linux says to which address each datagram was sent, and lets a progra
 """
 
 import errno
-import logging
 import socket
 import struct
 import sys
 
 __all__ = ["Sources"]
 
-logger = logging.getLogger("swim_threads.sockets")
 
 LINUX = sys.platform == "linux"
 IP_PKTINFO = 8  # from <linux/in.h>, <linux/in6.h>: Python has no names for these before 3.14, nor elsewhere
@@ -53,7 +51,10 @@ class Sources:
         try:
             sock.setsockopt(level, option, 1)
         except OSError as error:  # sandboxes and other systems that pass for Linux
-            logger.debug("the kernel chooses where datagrams come from: %s", error.strerror or error)
+            import logging  # hardly ever needed
+
+            log = logging.getLogger("swim_threads.sockets")
+            log.debug("the kernel chooses where datagrams come from: %s", error.strerror or error)
             return None
         return cls(sock)
 

@@ -1,5 +1,7 @@
 """The first look at a datagram: is it one of this protocol, of this cluster, and from whom?"""
 
+from typing import TYPE_CHECKING
+
 from swim_core.address import Address, reachable
 from swim_core.counters import Counters, DropReason
 from swim_core.errors import ConfigError
@@ -7,8 +9,10 @@ from swim_core.native.table.member_table import MemberTable
 from swim_core.native.wire.datagram import Codec, Envelope
 from swim_core.native.wire.messages import Ask
 
-from .seal_check import SealCheck
 from .sender import Sender
+
+if TYPE_CHECKING:  # only with keys
+    from .seal_check import SealCheck
 
 __all__ = ["Inbox"]
 
@@ -17,7 +21,7 @@ class Inbox:
     """Opens datagrams; invalid ones are dropped whole and counted by cause."""
 
     def __init__(
-        self, codec: Codec, table: MemberTable, counters: Counters, seals: SealCheck | None = None, *, largest: int
+        self, codec: Codec, table: MemberTable, counters: Counters, seals: "SealCheck | None" = None, *, largest: int
     ) -> None:
         self._codec = codec
         self._table = table

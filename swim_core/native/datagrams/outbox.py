@@ -5,17 +5,17 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from itertools import accumulate
+from typing import TYPE_CHECKING
 
 from msgspec import Raw
 
 from swim_core.address import Address
 from swim_core.counters import Counters
 from swim_core.member import State
-from swim_core.native.sealing.ring import RingKey
 from swim_core.native.table.entry import Entry
 from swim_core.native.table.view_digest import STABLE, ViewDigest
 from swim_core.native.wire.datagram import MAX_FURTHER, NIL, Codec, Flags, encode_item
-from swim_core.native.wire.messages import Ack, Announce, Further, Join, JoinAck, Message, NotMe, Ping, Tell
+from swim_core.native.wire.messages import UNBOUND, Ack, Announce, Further, Join, JoinAck, Message, NotMe, Ping, Tell
 from swim_core.protocol import Datagram
 from swim_core.shared.local_health import LocalHealth
 from swim_core.shared.rate_limit import RateLimit
@@ -23,8 +23,10 @@ from swim_core.shared.rate_limit import RateLimit
 from .gossip_queue import GossipQueue, Piggyback
 from .path_sizes import SMALLER, PathSizes
 from .reminders import Reminders
-from .seal_check import UNBOUND
 from .sender import Sender
+
+if TYPE_CHECKING:  # only with keys
+    from swim_core.native.sealing.ring import RingKey
 
 __all__ = ["Outbox"]
 
@@ -94,7 +96,7 @@ class Outbox:
         limit: int | None = None,
         correction: bool = False,
         peer: int = 0,
-        key: RingKey | None = None,
+        key: "RingKey | None" = None,
     ) -> bytes | None:
         """Queue one datagram.
 

@@ -15,16 +15,14 @@ from swim_core.native.sealing.seal import Opened, Sealer
 from swim_core.native.settings import Settings
 from swim_core.native.table.member_table import MemberTable
 from swim_core.native.wire.datagram import Envelope, Flags
-from swim_core.native.wire.messages import Announce, Ask, Join, Ping, Tell
+from swim_core.native.wire.messages import UNBOUND, Ask, Ping
 
 from .sender import Sender
 from .unsealed import UnsealedNotices
 
-__all__ = ["UNBOUND", "SealCheck", "make_sealer", "unlike"]
+__all__ = ["SealCheck", "make_sealer"]
 
 SEALED_OVERHEAD = 180  # bytes besides a broadcast's payload, at most; `Settings` allows for 150 without a seal
-UNBOUND = frozenset((Ping, Join, Announce, Ask, Tell))
-"""Messages sealed for any run: the receiver's run is not known, or, with PING, the message names it."""
 
 
 def make_sealer(keys: Keys, config: Settings, clock: ClusterClock, entropy: bytes) -> Sealer:
@@ -50,14 +48,6 @@ def make_sealer(keys: Keys, config: Settings, clock: ClusterClock, entropy: byte
     most_runs = config.max_members + config.max_tombstones
     ring = KeyRing(keys, config.cluster)
     return Sealer(ring, clock, counter=counter, most_runs=most_runs, plain=config.plain == "accept")
-
-
-def unlike(sealer: Sealer, table: MemberTable) -> tuple[int, int]:
-    """How many live members were last heard in plain text, and how many prefer another key than this node."""
-    heard = (entry for entry in table.topology.others() if entry.live and entry.heard is not None)
-    runs = [sealer.runs.get(entry.short_id) for entry in heard]
-    plain = sum(run is None or not run.sealed for run in runs)
-    return plain, sum(run is not None and not sealer.agrees(run) for run in runs)
 
 
 class Asks(Protocol):

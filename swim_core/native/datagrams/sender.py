@@ -1,10 +1,14 @@
 """The sender of the datagram being handled, and what it is entitled to."""
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from swim_core.address import Address
-from swim_core.native.sealing.seal import Opened
 from swim_core.native.table.entry import Entry
+
+if TYPE_CHECKING:  # only with keys
+    from swim_core.native.sealing.seal import Opened
 
 __all__ = ["Sender"]
 
@@ -34,7 +38,7 @@ class Sender(msgspec.Struct):
     proven: Entry | None
     flags: int
     budget: int | None
-    seal: Opened | None = None
+    seal: "Opened | None" = None
     familiar: bool = True
     direct: bool = True
     size: int = 0

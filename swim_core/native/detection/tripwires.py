@@ -9,12 +9,11 @@ from swim_core.address import Address, is_loopback
 from swim_core.member import State
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.context import NodeContext
-from swim_core.native.sealing.tripwire_seal import KeysForTripwires
 from swim_core.native.table.entry import Change, Entry
 from swim_core.protocol import KernelEvidence
 from swim_core.shared.local_health import LocalHealth
 from swim_core.shared.timers import Timer
-from swim_core.tripwire import NO_TRIPWIRES, Tripwire, TripwirePlan, greeting_of, run_greeted
+from swim_core.tripwire import NO_TRIPWIRES, Tripwire, TripwirePlan, TripwireSeal, greeting_of, run_greeted
 
 from .evidence_log import EvidenceLog
 from .kernel_findings import EVIDENCE_LIFE, KernelFindings
@@ -64,7 +63,11 @@ class Tripwires:
         self._testing: set[int] = set()  # those of them whose tests are being repeated
         self._connects: dict[Address, None] = {}
         self._plan = NO_TRIPWIRES
-        self._seal = None if context.sealer is None else KeysForTripwires(context.sealer)
+        self._seal: TripwireSeal | None = None
+        if context.sealer is not None:
+            from swim_core.native.sealing.tripwire_seal import KeysForTripwires  # what few nodes need, none else loads
+
+            self._seal = KeysForTripwires(context.sealer)
         self._wired: tuple[int, int, bool] | None = (
             None  # the plan's topology version, own run, and whether it is enabled
         )

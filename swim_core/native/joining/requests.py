@@ -1,12 +1,12 @@
 """JOIN datagrams: what a seed is shown, how often, how large, and under which key."""
 
 from functools import partial
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.context import NodeContext
-from swim_core.native.sealing.ring import RingKey
 from swim_core.native.wire.datagram import encode_item
 from swim_core.native.wire.messages import Join
 from swim_core.shared.local_health import LocalHealth
@@ -14,6 +14,9 @@ from swim_core.shared.local_health import LocalHealth
 from .encounters import Encounters
 from .seed import Seed
 from .settings_check import SettingsCheck
+
+if TYPE_CHECKING:  # only with keys
+    from swim_core.native.sealing.ring import RingKey
 
 __all__ = ["PADDED", "TRIES", "Requests"]
 
@@ -117,7 +120,7 @@ class Requests:
         message = replace(message, padding=bytes(max(0, padding)))
         self._outbox.send(message, seed.address, now, key=self._key(seed.tries))
 
-    def _key(self, tries: int) -> RingKey | None:
+    def _key(self, tries: int) -> "RingKey | None":
         """The key to seal a try with: each in turn, since it isn't known which ones a seed holds."""
         if self._sealer is None:
             return None

@@ -21,30 +21,14 @@ import msgspec
 from swim_core.counters import DropReason
 
 from .aead import TAG_SIZE
+from .header import BOUND, HEADER, HEADER_SIZE, PREFERS, SEALED
 from .ring import SHORT, KeyRing, RingKey
 from .runs import Run, Runs
 
-__all__ = [
-    "BOUND",
-    "HEADER_SIZE",
-    "OPENS",
-    "OVERHEAD",
-    "SEALED",
-    "Opened",
-    "Seal",
-    "Sealer",
-    "with_sender",
-]
+__all__ = ["Opened", "Seal", "Sealer"]
 
 VERSION = 1
-SEALED, BOUND, OPENS = 1, 16, 32  # flags
-HEADER = Struct(">BBIQHII")
-HEADER_SIZE = HEADER.size  # 24
 BOUND_HEADER = Struct(">BBIQHIIQ")  # and the receiver's short id, which is not sent
-SENDER = slice(6, 14)  # where the sender's short id stands
-PREFERS = 2
-OVERHEAD = 27
-"""Bytes by which a sealed datagram exceeds a plain one, at most."""
 MIN_SIZE = HEADER_SIZE + PREFERS + 1 + TAG_SIZE
 MAX_COUNTER = 2**32 - 1
 NEARLY = 2**20  # counters before the end at which a node begins a new run, long before they run out
@@ -53,11 +37,6 @@ NONCE = slice(12, 24)
 MAX_QUESTIONS = 1_024  # of tools, remembered: whoever recorded some would have them answered again and again
 _BOUND_SEAL = SEALED | BOUND
 _unpack, _pack, _pack_bound = HEADER.unpack_from, HEADER.pack, BOUND_HEADER.pack
-_ONE, _FIFTEEN = (
-    0x91,
-    0x9F,
-)  # headers of arrays of one item and of fifteen; with one more item the header is no longer one byte
-_BEFORE_SENDER = {head: bytes((head + 1, 0xCF)) for head in range(_ONE, _FIFTEEN)}  # one item more, a number of 64 bits
 
 
 class Opened(msgspec.Struct, gc=False):
@@ -109,12 +88,6 @@ class Seal(Protocol):
 def _end_of(ring: KeyRing) -> bytes:
     """The end of the id of the key that the node prefers."""
     return (ring.preferred.id & SHORT).to_bytes(PREFERS, "big")
-
-
-def with_sender(text: bytes, data: bytes) -> bytes | None:
-    """The body of a datagram, from the text in its seal and its header; None if that can't be one."""
-    before = _BEFORE_SENDER.get(text[PREFERS])
-    return None if before is None else before + data[SENDER] + text[PREFERS + 1 :]
 
 
 class Sealer:

@@ -6,8 +6,9 @@ from random import Random
 from swim_core.counters import DropReason
 from swim_core.keys import Key, Keys, Purpose
 
+from .header import HEADER, HEADER_SIZE, PREFERS, SEALED
 from .ring import SHORT, RingKey
-from .seal import HEADER, HEADER_SIZE, MIN_SIZE, PREFERS, SEALED, VERSION, Opened
+from .seal import MIN_SIZE, VERSION, Opened
 
 __all__ = ["ToolSeal"]
 

@@ -16,10 +16,9 @@ from swim_core.counters import DropReason
 from swim_core.events import Observation, Past
 from swim_core.member import known
 from swim_core.native.context import NodeContext
-from swim_core.native.datagrams.seal_check import unlike
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.detection.evidence_log import EvidenceLog
-from swim_core.native.figures import Figures
+from swim_core.native.figures import Figures, unlike
 from swim_core.native.table.entry import Entry
 from swim_core.native.wire.answers import (
     EventsPage,

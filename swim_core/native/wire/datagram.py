@@ -10,7 +10,7 @@ left out if all are empty: a bare ping takes 42 bytes and its ack 32.
 from collections.abc import Callable, Sequence
 from functools import partial
 from struct import Struct
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta, Raw
@@ -18,8 +18,7 @@ from msgspec import Meta, Raw
 from swim_core.address import unpack
 from swim_core.counters import DropReason
 from swim_core.member import check_name
-from swim_core.native.sealing.ring import RingKey
-from swim_core.native.sealing.seal import BOUND, OPENS, OVERHEAD, SEALED, Opened, Seal, with_sender
+from swim_core.native.sealing.header import BOUND, OPENS, OVERHEAD, SEALED, with_sender
 
 from .claim import U64, Claim, check_claim
 from .growth import read_claims, read_further, read_message
@@ -41,6 +40,12 @@ from .messages import (
     Want,
 )
 from .trimming import cut_list, items_of
+
+if TYPE_CHECKING:  # only with keys
+    from swim_core.native.sealing.ring import RingKey
+
+if TYPE_CHECKING:  # only with keys
+    from swim_core.native.sealing.seal import Opened, Seal
 
 __all__ = ["Codec", "Envelope", "Flags", "encode_item"]
 
@@ -174,7 +179,7 @@ class Codec:
 
     __slots__ = ("bare", "label", "newer", "overhead", "quoted", "seal")
 
-    def __init__(self, label: int, seal: Seal | None = None) -> None:
+    def __init__(self, label: int, seal: "Seal | None" = None) -> None:
         self.label = label
         self.seal = seal
         self.bare = _HEADER_SIZE + ENVELOPE_SIZE + (0 if seal is None else OVERHEAD)
@@ -193,7 +198,7 @@ class Codec:
         further: Sequence[Raw] = (),
         *,
         peer: int = 0,
-        key: RingKey | None = None,
+        key: "RingKey | None" = None,
         bound: bool = False,
         now: float = 0.0,
     ) -> bytes:
@@ -253,7 +258,7 @@ class Codec:
 
         return pack
 
-    def open(self, data: bytes, now: float = 0.0) -> tuple[int, Envelope, Opened | None] | DropReason:
+    def open(self, data: bytes, now: float = 0.0) -> "tuple[int, Envelope, Opened | None] | DropReason":
         """The flags and the contents of a datagram, and what its seal said; or the reason why it isn't one of this
         cluster, or breaks a bound."""
         size = len(data)
@@ -273,7 +278,7 @@ class Codec:
         envelope = self._read(data[_HEADER_SIZE:])
         return DropReason.UNDECODABLE if envelope is None else (flags, envelope, None)
 
-    def _open_sealed(self, data: bytes, flags: int, now: float) -> tuple[int, Envelope, Opened | None] | DropReason:
+    def _open_sealed(self, data: bytes, flags: int, now: float) -> "tuple[int, Envelope, Opened | None] | DropReason":
         if self.seal is None:
             return DropReason.SEALED
         found = self.seal.open(data, flags, now)

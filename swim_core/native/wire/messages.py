@@ -16,6 +16,7 @@ from .claim import U32, U64, Claim, Millis
 from .queries import Ask, Tell
 
 __all__ = [
+    "UNBOUND",
     "Ack",
     "AckElsewhere",
     "Announce",
@@ -286,3 +287,6 @@ Message = (
     | Ask
     | Tell
 )
+
+UNBOUND = frozenset((Ping, Join, Announce, Ask, Tell))
+"""Messages sealed for any run: the receiver's run is not known, or, with PING, the message names it."""

@@ -54,6 +54,8 @@ OURS = {
     "swim_anyio.command",
     "swim_anyio.prometheus",
     "swim_anyio.testing",
+    "swim_core.native.datagrams.seal_check",
+    "swim_core.native.sealing.seal",
     "swim_core.native.tools.client",
     "swim_core.placement",
     "swim_core.planner",
@@ -65,7 +67,7 @@ OURS = {
 }
 LOOPS = {"anyio", "asyncio", "concurrent.futures", "ssl", "subprocess", "trio"}
 FOREIGN = {
-    "threads": {*LOOPS, "_hashlib", "attr", "attrs", "hashlib", "hmac", "swim_anyio"},
+    "threads": {*LOOPS, "_hashlib", "attr", "attrs", "hashlib", "hmac", "logging", "swim_anyio"},
     "asyncio": {"attr", "attrs", "swim_anyio.trio_driver", "trio"},
     "trio": {"asyncio", "swim_anyio.asyncio_driver"},
 }

@@ -16,8 +16,9 @@ from swim_core import SealingUnavailable
 from swim_core.counters import DropReason
 from swim_core.keys import Key, Keys
 from swim_core.native.sealing import aead
+from swim_core.native.sealing.header import OVERHEAD
 from swim_core.native.sealing.ring import KeyRing
-from swim_core.native.sealing.seal import OVERHEAD, Opened, Sealer
+from swim_core.native.sealing.seal import Opened, Sealer
 from swim_core.native.wire.datagram import Codec, Envelope, encode_item
 from swim_core.native.wire.messages import Ack, Message, Number, Ping
 
