@@ -57,6 +57,7 @@ DIRECT = 64  # up to so many, an originator tells all of a broadcast or the end 
 LIVELY, CROWDED = 10, 20
 CALM_AFTER = 1.0  # seconds after the last broadcast that was too many
 WARY = 30.0  # seconds after an unanswered probe in which no datagrams are saved: packets may be getting lost
+RELAY_AFTER = 0.005  # seconds until a broadcast is passed on whose origin tells all: their first copies come first
 REPEATS = (0.05, 0.2)  # seconds after which an originator tells again, so that no flood dies at its source
 # Every member tells of a death once more: while packets are lost, or many die, all K predecessors of a member may fail
 # it, and digests would take a second or two to show that.
@@ -88,7 +89,7 @@ class Gossip:
         self._accusations = RateLimit(ACCUSATIONS, ACCUSATIONS_AT_ONCE)
         self._audience = audience
         self._pushed = self._many = -inf
-        self._scheduled = False
+        self._scheduled = self._relays_scheduled = False
         self._verdict = False  # whether a verdict of this node is to be told to all
         self._few, self._some = RateLimit(LIVELY, LIVELY), RateLimit(CROWDED, CROWDED)
         self._lively_until = self._crowded_until = -inf
@@ -151,9 +152,23 @@ class Gossip:
 
     def settle(self, now: float) -> None:
         """Push pending items, or plan to; called after every input that left something pending."""
-        if self._queue.any and not self._table.has_others:
-            self._queue.clear()  # there is nobody to tell, and a newcomer will ask for everything
         if not self._queue.any or self._scheduled:
+            return
+        if self._queue.relays_only and self._told_by_origins(now):
+            if not self._relays_scheduled:
+                self._relays_scheduled = True
+                self._timers.at(now + RELAY_AFTER, self._relay_later)
+            return
+        self._push_or_plan(now)
+
+    def _relay_later(self, now: float) -> None:
+        self._relays_scheduled = False
+        if self._queue.any and not self._scheduled:
+            self._push_or_plan(now)
+
+    def _push_or_plan(self, now: float) -> None:
+        if not self._table.has_others:
+            self._queue.clear()  # there is nobody to tell, and a newcomer will ask for everything
             return
         if self._wait(now) <= 0:
             self._rate.allow(now)
@@ -173,7 +188,8 @@ class Gossip:
 
     def _push_later(self, now: float) -> None:
         self._scheduled = False
-        self.settle(now)
+        if self._queue.any:
+            self._push_or_plan(now)
 
     def _push(self, now: float) -> None:
         self._pushed = now

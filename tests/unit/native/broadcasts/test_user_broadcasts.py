@@ -489,10 +489,11 @@ def test_what_is_learned_in_later_syncs_is_missed_from_number_1() -> None:
 # ------------------------------------------------------------------ origins not known yet
 
 
-def test_an_item_of_an_unknown_origin_is_relayed_at_once_and_delivered_when_its_claim_arrives() -> None:
+def test_an_item_of_an_unknown_origin_is_relayed_and_delivered_when_its_claim_arrives() -> None:
     hand = settled()
     unknown = peer(9)
     hand.feed(A, broadcasts=[item(1, unknown, b"early")])
+    hand.run(0.006)
     assert ("p9", 1) in relayed(hand)
     assert not delivered(hand)
     hand.run(3.0)
