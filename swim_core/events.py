@@ -38,6 +38,7 @@ __all__ = [
     "Past",
     "PathNarrow",
     "Paused",
+    "PlainAccepted",
     "Reconnected",
     "SeenElsewhere",
     "SettingsDiffer",
@@ -443,6 +444,17 @@ class KeysRejected(Happening, frozen=True):
     reason: str
 
 
+class PlainAccepted(Happening, frozen=True):
+    """This node has keys and takes plain datagrams too (``plain="accept"``): raised every hour, since keys protect
+    nothing as long as that is so.
+
+    Attributes:
+        members: how many live members it last heard in plain text.
+    """
+
+    members: int
+
+
 class LeaveOrdered(Happening, frozen=True):
     """A tool asks this node to leave (`swim leave`). `swim agent` does; what other programs do is up to them.
 
@@ -486,6 +498,7 @@ KINDS: Mapping[type[Happening], str] = {
     Unsealed: "unsealed",
     KeysChanged: "keys",
     KeysRejected: "rejected",
+    PlainAccepted: "plain",
     LeaveOrdered: "ordered",
 }
 """The `Happening.kind` of each."""
@@ -516,6 +529,7 @@ Event = (
     | Unsealed
     | KeysChanged
     | KeysRejected
+    | PlainAccepted
     | LeaveOrdered
     | EventsLost
 )

@@ -21,6 +21,7 @@ from swim_core import (
     LeaveOrdered,
     Member,
     MemberPinged,
+    PlainAccepted,
     SettingsDiffer,
     Unsealed,
 )
@@ -68,7 +69,16 @@ def printable(json: bytes) -> bytes:
     return "".join(c if c.isprintable() or c == "\n" else dumps(c)[1:-1] for c in text).encode()
 
 
-SILENT = (JoinAttempt, MemberPinged, SettingsDiffer, Unsealed, KeysChanged, KeysRejected, LeaveOrdered)
+SILENT = (
+    JoinAttempt,
+    MemberPinged,
+    SettingsDiffer,
+    Unsealed,
+    KeysChanged,
+    KeysRejected,
+    PlainAccepted,
+    LeaveOrdered,
+)
 """Events that are meant for the adapter or its log."""
 
 

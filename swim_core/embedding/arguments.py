@@ -22,6 +22,7 @@ __all__ = [
     "check_listeners",
     "misspelt",
     "read_arguments",
+    "read_insecure",
     "read_keys",
     "read_seeds",
 ]
@@ -136,7 +137,7 @@ def read_arguments(
         discover=_discover(discover, config),
         keys=held,
         key_file=file,
-        insecure=_insecure(insecure, environ),
+        insecure=read_insecure(insecure, environ),
     )
 
 
@@ -149,7 +150,12 @@ def _path(path: str | PathLike | None) -> str | None:
     return text
 
 
-def _insecure(insecure: bool | None, environ: Mapping[str, str]) -> bool:
+def read_insecure(insecure: bool | None, environ: Mapping[str, str]) -> bool:
+    """Whether plain datagrams beyond loopback are wanted, by the argument, else by ``SWIM_INSECURE``.
+
+    Raises:
+        ConfigError: if it is neither true nor false.
+    """
     if insecure is None:
         return _switch("SWIM_INSECURE", environ)
     if not isinstance(insecure, bool):  # "false" would be true

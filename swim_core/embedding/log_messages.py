@@ -34,6 +34,7 @@ from swim_core.events import (
     NameRegained,
     PathNarrow,
     Paused,
+    PlainAccepted,
     Reconnected,
     SeenElsewhere,
     SettingsDiffer,
@@ -193,6 +194,14 @@ def _rejected(event: KeysRejected) -> Notice:
     return Notice(ERROR, "settings", text, {"event": "rejected", "reason": event.reason})
 
 
+def _plain(event: PlainAccepted) -> Notice:
+    still = (
+        f"{event.members} members still send some" if event.members else "no member sends any: start each without it"
+    )
+    text = f'datagrams that are not sealed are taken too (plain="accept"), so that keys protect nothing; {still}'
+    return Notice(WARNING, "settings", text, {"event": "plain", "members": event.members})
+
+
 def _ordered(event: LeaveOrdered) -> Notice:
     fields = {"event": "ordered", "address": str(event.address)}
     return Notice(INFO, "events", f"a tool at {event.address} asks this member to leave", fields)
@@ -235,5 +244,6 @@ _MAKERS: dict[type, Callable[[Any], Notice]] = {
     Unsealed: _unsealed,
     KeysChanged: _keys,
     KeysRejected: _rejected,
+    PlainAccepted: _plain,
     LeaveOrdered: _ordered,
 }

@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from swim_core.events import PlainAccepted
 from swim_core.shared.local_health import LocalHealth
 from swim_core.statistics import Statistics
 
@@ -18,7 +19,9 @@ from .table.member_table import MemberTable
 if TYPE_CHECKING:  # only with keys
     from .sealing.seal import Sealer
 
-__all__ = ["Figures", "unlike"]
+__all__ = ["Figures", "remind_of_plain", "unlike"]
+
+REMIND = 3_600.0  # seconds between two reminders that plain datagrams are taken
 
 
 class Figures:
@@ -86,3 +89,13 @@ def unlike(sealer: "Sealer", table: MemberTable) -> tuple[int, int]:
     runs = [sealer.runs.get(entry.short_id) for entry in heard]
     plain = sum(run is None or not run.sealed for run in runs)
     return plain, sum(run is not None and not sealer.agrees(run) for run in runs)
+
+
+def remind_of_plain(sealer: "Sealer", context: NodeContext, now: float) -> None:
+    """Tell the application every hour from now on that plain datagrams are taken too."""
+
+    def remind(at: float) -> None:
+        context.emit(PlainAccepted(unlike(sealer, context.table)[0]))
+        remind_of_plain(sealer, context, at)
+
+    context.timers.at(now + REMIND, remind)

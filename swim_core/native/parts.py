@@ -47,7 +47,7 @@ from .dissemination.broadcasts import Broadcasts
 from .dissemination.gossip import Gossip
 from .dissemination.sync import Sync
 from .farewell import Farewell
-from .figures import Figures
+from .figures import Figures, remind_of_plain
 from .hub import Hub
 from .joining.admission import Admission
 from .joining.announcer import Announcer
@@ -168,6 +168,8 @@ class Parts:
             from .datagrams.seal_check import SealCheck
 
             seals = SealCheck(sealer, clock, table, joiner, tolerance=config.first_contact, events=self.events)
+            if sealer.plain:
+                remind_of_plain(sealer, context, now)
         self.inbox = Inbox(codec, table, counters, seals, largest=max(config.max_received, config.max_datagram))
         announcer = self.announcer = Announcer(context, local, self.inbox, joiner)
 

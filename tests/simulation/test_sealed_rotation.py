@@ -17,6 +17,7 @@ from swim_core import (
     KeysChanged,
     MemberDied,
     MemberSuspected,
+    PlainAccepted,
 )
 from swim_core.simulation import Link, Process, Simulation
 
@@ -147,6 +148,22 @@ def test_a_plain_cluster_becomes_sealed_in_two_passes_and_plain_again(seed: int)
             assert all(one.sealed is (held is not None) for one in statistics)
         assert seen(simulation, MemberSuspected) == []
         assert seen(simulation, MemberDied) == []
+
+
+def test_while_plain_is_accepted_every_hour_tells_how_many_members_still_speak_it() -> None:
+    with Simulation(4, config=ACCEPT) as simulation:
+        simulation.add("plain", config=Config.lan())
+        simulation.add("sealed", join=["plain"], keys=Keys([OLD]))
+        simulation.run_for(3_590.0)
+        assert seen(simulation, PlainAccepted) == []
+        simulation.run_for(20.0)
+        assert [(process.label, process.told(PlainAccepted)) for process in simulation.running()] == [
+            ("plain", []),
+            ("sealed", [PlainAccepted(1)]),
+        ]
+        simulation.leave("plain")
+        simulation.run_for(3_600.0)
+        assert simulation.process("sealed").told(PlainAccepted)[1:] == [PlainAccepted(0)]
 
 
 def test_while_plain_is_accepted_members_that_can_seal_do() -> None:

@@ -31,6 +31,7 @@ from swim_threads import (
     NameRegained,
     PathNarrow,
     Paused,
+    PlainAccepted,
     Reconnected,
     SeenElsewhere,
     SettingsDiffer,
@@ -55,8 +56,10 @@ def told(event: Event) -> str:
             return "who and where this node is"
         case Isolated() | Reconnected() | Paused() | JoinAttempt() | PathNarrow():
             return "how this node reaches others"
-        case SettingsDiffer() | ClocksDiffer() | ClustersMet() | Unsealed() | KeysChanged() | KeysRejected():
+        case SettingsDiffer() | ClocksDiffer() | ClustersMet() | Unsealed():
             return "what members do not agree on"
+        case KeysChanged() | KeysRejected() | PlainAccepted():
+            return "with which keys this node speaks"
         case LeaveOrdered():
             return "what this node is to do"
         case BroadcastsLost() | EventsLost():

@@ -39,6 +39,7 @@ from swim_core import (
     Origin,
     PathNarrow,
     Paused,
+    PlainAccepted,
     Reconnected,
     Rule,
     SeenElsewhere,
@@ -152,6 +153,7 @@ CASES: list[tuple[Event, dict[str, object] | None, str]] = [
     (Unsealed(Address("10.0.0.1", 7946), DropReason.NOT_SEALED, "", 1), None, ""),
     (KeysChanged("a6215e9a", ("a6215e9a",)), None, ""),
     (KeysRejected("no key in it"), None, ""),
+    (PlainAccepted(2), None, ""),
     (LeaveOrdered(Address("10.0.0.1", 7946)), None, ""),
 ]
 

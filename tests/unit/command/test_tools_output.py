@@ -9,19 +9,22 @@ from msgspec.structs import replace
 from support.accuser import Accuser
 from support.hand import Hand, Peer, peer, peers
 from support.tool_client import told
-from swim_anyio.command.tools import asking
-from swim_anyio.command.tools.asking import NoAnswer, read_target
+from swim_anyio.command.tools import asking, members
+from swim_anyio.command.tools.asking import NoAnswer, Target, read_target
 from swim_anyio.command.tools.changes import changes
+from swim_anyio.command.tools.choosing import Choice
 from swim_anyio.command.tools.members import footer
 from swim_anyio.command.tools.naming import likely
 from swim_anyio.command.tools.reading import HEADER, View, read_reasons, read_view
 from swim_anyio.command.tools.why import reasons_record, tell_reasons, unknown
 from swim_anyio.command.tools.writing import ago, clock_time, columns, span
-from swim_core import Address, Config, ConfigError, KernelEvidence, Rule, State
-from swim_core.native.wire.answers import Standing
+from swim_core import Address, Config, ConfigError, KernelEvidence, Key, Keys, Rule, State
+from swim_core.address import pack
+from swim_core.native.wire.answers import MembersPage, Standing
 from swim_core.native.wire.queries import What
 
 A, B, C = peers(3)
+KEYS = Keys([Key(bytes(range(32)))])
 
 
 def view(hand: Hand) -> View:
@@ -102,6 +105,41 @@ def test_the_footer_counts_and_warns() -> None:
     assert footer(view(hand)) == ["me sees 2 live members, 1 gone."]
     hand.node.leave(now=hand.now)
     assert footer(view(hand))[-1] == "Note: me has left the cluster, so this is getting out of date."
+
+
+@pytest.mark.parametrize(
+    ("host", "keys", "insecure", "noted"),
+    [
+        ("10.0.0.1", None, False, True),
+        ("127.0.0.1", None, False, False),
+        ("10.0.0.1", KEYS, False, False),
+        ("10.0.0.1", None, True, False),
+    ],
+    ids=["plain", "loopback", "sealed", "as wanted"],
+)
+def test_a_view_that_came_unsealed_from_where_others_reach_it_has_a_note(
+    host: str,
+    keys: Keys | None,
+    insecure: bool,
+    noted: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    if insecure:
+        monkeypatch.setenv("SWIM_INSECURE", "1")
+    (page,) = cast("list[MembersPage]", told(Hand(knows=[A]), What.MEMBERS))
+    page = replace(page, teller=replace(page.teller, address=pack(Address(host, 7946))))
+
+    async def ask(target: Target, what: What, argument: bytes = b"") -> list[MembersPage]:
+        return [page]
+
+    monkeypatch.setattr(members, "ask", ask)
+    monkeypatch.setattr(members, "read_target", lambda join, cluster: Target((), "", "", keys))
+    for json in (False, True):
+        members.run_members(None, None, Choice(), gone=False, json=json)
+    printed = capfd.readouterr().out
+    assert ("Note: the answer of me is not sealed" in printed) is noted
+    assert ('"sealed":true' in printed, '"sealed":false' in printed) == (keys is not None, keys is None)
 
 
 # ------------------------------------------------------------------ timelines

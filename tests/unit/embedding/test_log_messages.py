@@ -39,6 +39,7 @@ from swim_core import (
     Origin,
     PathNarrow,
     Paused,
+    PlainAccepted,
     Reconnected,
     Rule,
     SeenElsewhere,
@@ -114,6 +115,18 @@ EXPECTED: list[tuple[Event, int, str]] = [
         KeysChanged("a6215e9a", ("a6215e9a", "01020304")),
         INFO,
         "seals with key a6215e9a from now on, and opens 01020304 too",
+    ),
+    (
+        PlainAccepted(2),
+        WARNING,
+        'datagrams that are not sealed are taken too (plain="accept"), so that keys protect nothing; 2 members still'
+        " send some",
+    ),
+    (
+        PlainAccepted(0),
+        WARNING,
+        'datagrams that are not sealed are taken too (plain="accept"), so that keys protect nothing; no member sends'
+        " any: start each without it",
     ),
     (
         Unsealed(SEED, DropReason.NOT_SEALED, "", 1),
