@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
-import attrs
+import msgspec
 
 from swim_core import Keys, LeaveOrdered, Multicast, NodeCrashed, ProtocolConfig
 
@@ -36,8 +36,7 @@ MANAGER_PATIENCE = 0.25  # seconds for a service manager, which must not delay t
 INTERRUPTED = 128 + signal.SIGINT  # the status that shells give a process that Ctrl-C ended
 
 
-@attrs.frozen(kw_only=True)
-class Settings:
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of an agent from the command line; None leaves one to `open_node`.
 
     Attributes:

@@ -4,7 +4,7 @@ import json
 import shlex
 from typing import TypeAlias
 
-import attrs
+import msgspec
 
 __all__ = [
     "HELP",
@@ -41,52 +41,44 @@ class CommandError(ValueError):
     """A line that is not a command; the message says what commands look like."""
 
 
-@attrs.frozen
-class Broadcast:
+class Broadcast(msgspec.Struct, frozen=True):
     """``broadcast TEXT``: send a message to every member."""
 
     payload: bytes
 
 
-@attrs.frozen
-class Send:
+class Send(msgspec.Struct, frozen=True):
     """``send NAME TEXT``: send a message to one member. Names with spaces need double quotes, as in JSON."""
 
     name: str
     payload: bytes
 
 
-@attrs.frozen
-class Members:
+class Members(msgspec.Struct, frozen=True):
     """``members``: list the live members."""
 
 
-@attrs.frozen
-class Leave:
+class Leave(msgspec.Struct, frozen=True):
     """``leave``: say goodbye and end."""
 
 
-@attrs.frozen
-class Help:
+class Help(msgspec.Struct, frozen=True):
     """``help`` or ``?``: list the commands."""
 
 
-@attrs.frozen
-class Why:
+class Why(msgspec.Struct, frozen=True):
     """``why NAME``: explain how a member is seen, and on what evidence. The name is bare, or quoted as for `Send`."""
 
     name: str
 
 
-@attrs.frozen
-class Ping:
+class Ping(msgspec.Struct, frozen=True):
     """``ping NAME``: ping a member, with its name as for `Why`."""
 
     name: str
 
 
-@attrs.frozen
-class Metadata:
+class Metadata(msgspec.Struct, frozen=True):
     """``metadata KEY=VALUE ...``: change metadata; an empty value removes a key. Quotes work as in a shell."""
 
     changes: dict[str, str]

@@ -14,7 +14,7 @@ from contextlib import suppress
 
 import anyio
 import anyio.to_thread
-import attrs
+import msgspec
 
 from swim_core import ConfigError
 from swim_core.events import KINDS
@@ -34,8 +34,7 @@ LONGEST = 60.0
 PARTS = ("event", "member", "address", "rule", "accuser")
 
 
-@attrs.frozen
-class On:
+class On(msgspec.Struct, frozen=True):
     """The option: which command runs for which events."""
 
     events: frozenset[str]

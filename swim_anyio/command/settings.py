@@ -3,7 +3,7 @@
 import os
 from typing import Any
 
-import attrs
+import msgspec
 
 from swim_core import Config, ConfigError, Keys, Multicast, ProtocolConfig
 from swim_core.embedding.arguments import read_keys
@@ -13,8 +13,7 @@ from .choices import AnswerTools, Discovery, Preset, Protocol
 __all__ = ["NodeSettings", "read_settings"]
 
 
-@attrs.frozen
-class NodeSettings:
+class NodeSettings(msgspec.Struct, frozen=True):
     """Arguments of `open_node`; None leaves one to its default."""
 
     bind: str | None

@@ -79,6 +79,11 @@ def loaded_by(program: str) -> set[str]:
     return set(done.stdout.split())
 
 
+def test_an_agent_loads_neither_typer_nor_attrs() -> None:
+    program = "import sys; from swim_anyio.command import agent, entry, launch, logs; print(*sys.modules)"
+    assert not loaded_by(program) & {"attr", "attrs", "prometheus_client", "rich", "trio", "typer"}
+
+
 @pytest.mark.parametrize("adapter", PROGRAMS)
 def test_a_plain_node_loads_nothing_that_it_does_not_use(adapter: str) -> None:
     loaded = loaded_by(PROGRAMS[adapter])
