@@ -11,17 +11,20 @@
 """
 
 from .application import Application, Program, SimulatedNode
+from .bounds import Bounds
 from .chaos import Chaos, Report
 from .cluster import Cluster
 from .harm import Act, Acts, Harm
-from .invariants import Bounds, InvariantViolated, watch_all
+from .invariants import watch_all
 from .link import Link
-from .network import Network, Traffic
+from .network import Network
 from .observer import Observer
 from .process import Process, SimulationError, Stop
 from .scenarios import SCENARIOS, Scenario
 from .simulation import Simulation
 from .timeline import Timeline
+from .traffic import Traffic
+from .violation import InvariantViolated
 
 __all__ = [
     "SCENARIOS",

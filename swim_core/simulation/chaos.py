@@ -8,9 +8,10 @@ import attrs
 from swim_core.keys import SECRET_SIZE, Key, Keys
 from swim_core.protocol import ProtocolConfig
 
+from .bounds import Bounds
 from .cluster_times import TimeHeld
 from .harm import Acts, Harm
-from .invariants import Bounds, watch_all, watch_deliveries, watch_nodes
+from .invariants import watch_all, watch_deliveries, watch_nodes
 from .scenarios import SCENARIOS, Scenario
 from .simulation import Simulation
 

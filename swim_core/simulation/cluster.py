@@ -11,6 +11,7 @@ from swim_core.member import Member
 from swim_core.native.config import Config
 from swim_core.protocol import AddressLike, ProtocolConfig
 
+from .agreement import agree
 from .application import Program
 from .formed import CanAdopt, formed_by, without_collections
 from .link import Link
@@ -20,7 +21,7 @@ from .process import Hooks, Process, SimulationError, Stop
 from .tripwires import Wires
 from .virtual_time import VirtualTime
 
-__all__ = ["Cluster", "Label", "identity"]
+__all__ = ["Cluster", "Label"]
 
 START_MS = 1_700_000_000_000  # the wall clock at virtual time 0
 PORT = 7946
@@ -118,17 +119,7 @@ class Cluster(VirtualTime):
 
     def agreed(self) -> bool:
         """Whether every running node sees exactly the running ones as live, each as it describes itself."""
-        running = [process for process in self.running() if not process.leaving]
-        views = [process.node.members() for process in running]
-        if any(len(view) != len(running) for view in views):
-            return False  # seen at a glance while a large cluster still learns
-        truth = sorted(identity(process.node.local) for process in running)
-        shared = None  # as nodes that started formed have it
-        for view in views:
-            if view is not shared and sorted(map(identity, view)) != truth:
-                return False
-            shared = view
-        return True
+        return agree([process for process in self.running() if not process.leaving])
 
     def watch(self, *observers: Observer) -> None:
         """Call the hooks of ``observers`` from now on, and first those for processes that are already running."""
@@ -309,8 +300,3 @@ class Cluster(VirtualTime):
     def _on_left(self, process: Process) -> None:
         self.network.close(process.address)
         self._ended(process, Stop.LEFT)
-
-
-def identity(member: Member) -> tuple[str, int, int]:
-    """What two views must agree on about a live member: name, epoch, incarnation."""
-    return (member.name, member.epoch, member.incarnation)

@@ -8,6 +8,7 @@ from swim_core.errors import SwimError
 
 from .liar import Liar
 from .link import Link
+from .network_harm import NetworkHarm
 from .process import Process
 from .simulation import Simulation
 
@@ -22,15 +23,13 @@ DUPLICATE = "'s namesake"  # in the label of a process that has another's name
 LIES_AT_ONCE = 8
 
 
-class Harm:
+class Harm(NetworkHarm):
     """Does random acts of harm to a simulation, each counted in its `faults`.
 
     It keeps within the bounds in which the protocol's promises hold: acts that end single processes leave two thirds
     of all running, and a stall lasts at most ``longest_stall`` seconds.
 
     Attributes:
-        simulation: the simulation that is harmed.
-        random: the source of everything random.
         longest_stall: seconds.
     """
 
@@ -43,11 +42,9 @@ class Harm:
             longest_stall: seconds.
             seed: of the acts; the simulation's by default.
         """
-        self.simulation = simulation
+        super().__init__(simulation, Random(f"{simulation.seed if seed is None else seed}/harm"))
         self._acts = acts
         self.longest_stall = longest_stall
-        self.random: Random = Random(f"{simulation.seed if seed is None else seed}/harm")
-        self._link = simulation.network.link
         self._most = 2 * len(simulation.processes)
         self._joined = 0
         self._slow: list[Process] = []
@@ -91,10 +88,6 @@ class Harm:
         enough = (len(running) - 1) * 3 >= 2 * len(self.simulation.processes)
         process = self.random.choice(running) if enough else None
         return None if self._liar is not None and process is self._liar[0] else process
-
-    def some(self, processes: Sequence[Process], most: int) -> list[Process]:
-        """At most ``most`` of them, in random order."""
-        return self.random.sample(processes, min(len(processes), most))
 
     # single processes
 
@@ -253,60 +246,6 @@ class Harm:
         refusals = self.random.random() < 0.5
         for process in self.some(awake, max(1, 3 * len(awake) // 10)):
             simulation.crash(process, refusals=refusals)
-
-    # the network
-
-    def partition(self) -> None:
-        """Cut up to half of the running ones off from the others."""
-        running = self.simulation.running()
-        self.simulation.partition(self.random.sample(running, self.random.randint(1, max(1, len(running) // 2))))
-
-    def heal(self) -> None:
-        """End the partition and all cuts."""
-        if not self.simulation.network.whole:
-            self.simulation.faults["heal"] += 1
-            self.simulation.heal()
-
-    def cut(self) -> None:
-        """Let nothing pass from one to another any longer."""
-        if len(running := self.simulation.running()) >= 2:
-            self.simulation.cut(*self.random.sample(running, 2))
-
-    def deafen(self) -> None:
-        """Cut all paths to one process, or all paths from it."""
-        running = self.simulation.running()
-        one, to_it = self.random.choice(running), self.random.random() < 0.5
-        for other in running:
-            if other is not one:
-                ends = (other, one) if to_it else (one, other)
-                self.simulation.network.cut(*(process.address for process in ends))
-        self.simulation.faults["deafened" if to_it else "muted"] += 1
-        self.simulation.network_changed()
-
-    def mend(self) -> None:
-        """Undo the oldest cut."""
-        for source, destination in self.simulation.network.cuts[:1]:
-            self.simulation.faults["mend"] += 1
-            self.simulation.network.mend(source, destination)
-            self.simulation.network_changed()
-
-    def change_weather(self) -> None:
-        """Let all links lose, repeat and reorder more, or less, than before."""
-        link = Link(
-            jitter=self.random.choice((0.0001, 0.002)),
-            loss=self.random.choice((0.0, 0.01, 0.05, 0.09)),
-            duplication=self.random.choice((0.0, 0.02, 0.2)),
-            reordering=self.random.choice((0.0, 0.05)),
-        )
-        for kind in ("loss", "duplication", "reordering"):
-            self.simulation.faults[kind] += getattr(link, kind) > 0
-        self.simulation.set_link(link)
-
-    def lose_a_fifth(self) -> None:
-        """Let every link lose one datagram in five."""
-        if not self.simulation.network.link.loss:
-            self.simulation.faults["loss fifth"] += 1
-            self.simulation.set_link(self._link.with_loss(0.2))
 
     # what applications do meanwhile
 

@@ -15,8 +15,9 @@ from swim_core.digests import blake2b
 
 from .link import Link
 from .timeline import Schedule, Timeline
+from .traffic import Traffic
 
-__all__ = ["Endpoint", "Network", "Tap", "Traffic"]
+__all__ = ["Endpoint", "Network", "Tap"]
 
 ICMP_BURST = 6  # measured on Linux: port-unreachables to one host, 6 at once, then 1 per second
 ICMP_PER_SECOND = 1.0
@@ -38,21 +39,6 @@ class Endpoint(Protocol):
 
     def refused(self, destination: Address, quoted: bytes) -> None:
         """The kernel at ``destination`` said that nobody listens there, quoting what was sent."""
-
-
-@attrs.define
-class Traffic:
-    """Counters of datagrams. ``sent`` = delivered + lost + blocked + refused + vanished - duplicated + in flight."""
-
-    sent: int = 0
-    delivered: int = 0
-    lost: int = 0
-    blocked: int = 0
-    duplicated: int = 0
-    reordered: int = 0
-    refused: int = 0
-    vanished: int = 0
-    """Arrived where no process is, and was not refused: the host is gone, silent, or at its limit."""
 
 
 @attrs.define

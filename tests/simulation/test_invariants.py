@@ -25,19 +25,20 @@ from swim_core import (
     Statistics,
 )
 from swim_core.simulation import Link, Process, Simulation
+from swim_core.simulation.bounds import Bounds
 from swim_core.simulation.cluster import START_MS
-from swim_core.simulation.deliveries import DeliveredOnce, DeliveredToAll, NoneGivenUp, NothingMissedUnsaid
+from swim_core.simulation.deliveries import DeliveredOnce, DeliveredToAll
 from swim_core.simulation.invariants import (
-    Bounds,
     DeathsKnown,
     IncarnationsOwned,
-    InvariantViolated,
     NoFalseDeath,
     QueuesBounded,
     ViewsAgree,
     watch_all,
 )
+from swim_core.simulation.losses_told import NoneGivenUp, NothingMissedUnsaid
 from swim_core.simulation.obstruction import Obstructions
+from swim_core.simulation.violation import InvariantViolated
 
 BOUNDS = Bounds(stall_tolerance=5.0, after_obstruction=3.0, death_known=8.0, pending=100)
 
