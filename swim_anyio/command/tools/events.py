@@ -114,13 +114,13 @@ def _merely_found(view: View, observer: str, happened: Happened) -> bool:
 
 
 def _completed(event: Event, there: dict[str, float]) -> Event:
-    """Add the members that were there, by the time at which they began, and don't tell of a verdict."""
-    if event.rule is None or event.rule is Rule.ISOLATED:
-        return event
-    missed_by = [
-        name for name, began in there.items() if began < event.t and name not in event.seen_by and name != event.member
-    ]
-    return msgspec.structs.replace(event, missed_by=missed_by)
+    """Put those that saw it in order, and add the members that were there, by the time at which they began, and don't
+    tell of a verdict."""
+    seen_by = {*event.seen_by}
+    missed_by: list[str] = []
+    if event.rule is not None and event.rule is not Rule.ISOLATED:
+        missed_by = [n for n, began in there.items() if began < event.t and n not in seen_by and n != event.member]
+    return msgspec.structs.replace(event, seen_by=sorted(seen_by, key=natural), missed_by=missed_by)
 
 
 def _add(found: dict[object, list[Event]], observer: str, happened: Happened, offset: float) -> None:
@@ -143,8 +143,7 @@ def _both(known: Event, other: Event) -> Event:
     """One thing from the words of two members. Of two verdicts it is the first one."""
     first, second = (known, other) if known.t <= other.t else (other, known)
     named = second if first.t == second.t and _is_number(first.accuser) else first
-    seen_by = sorted({*known.seen_by, *other.seen_by}, key=natural)
-    return msgspec.structs.replace(first, accuser=named.accuser, seen_by=seen_by)
+    return msgspec.structs.replace(first, accuser=named.accuser, seen_by=[*known.seen_by, *other.seen_by])
 
 
 def _is_number(name: str) -> bool:
