@@ -63,7 +63,7 @@ def swim(
     context: typer.Context,
     version: Annotated[bool, Option("--version", help="Print the version.")] = False,
 ) -> None:
-    """SWIM group membership: see who is there and who is gone, and broadcast to all.
+    """SWIM group membership: see who is there and who is gone, and tell all.
 
     \b
     Try:  swim demo; or  swim agent --name n1  and in another terminal

@@ -1,4 +1,5 @@
-"""`swim keys status` against running nodes, from the beginning of a rotation to its end."""
+"""`swim keys status` against running nodes, from the beginning of a rotation to its end; and what each kind of key can
+have done."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -9,7 +10,8 @@ import pytest
 from support.waiting import HERE, SOON
 from support.worlds import QUICK
 from swim_anyio.command.entry import run
-from swim_core import Key, Keys
+from swim_anyio.command.tools import leave
+from swim_core import Key, Keys, LeaveOrdered, MessageReceived
 from swim_core.native.sealing.ring import key_id
 from swim_threads import ThreadNode, open_node
 
@@ -61,6 +63,41 @@ def test_the_file_of_the_option_takes_the_place_of_variables(
     for name in ("SWIM_KEY", "SWIM_KEY_FILE"):
         monkeypatch.setenv(name, NEW.reveal())  # whatever they say; and they are put back
     assert run([*command, "--join", str(pair[0].local.address), "--key-file", str(file)]) == 0
+
+
+def test_a_readers_key_asks_and_orders_nothing(
+    pair: tuple[ThreadNode, ThreadNode], monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    ann, bob = pair
+    join = ["--join", str(ann.local.address)]
+    monkeypatch.setenv("SWIM_KEY", OLD.reader_of("").reveal())
+    for question in (["members"], ["why", "bob"], ["events"], ["rtt"], ["reachability"], ["info"]):
+        assert run([*question, *join]) == 0
+    capfd.readouterr()
+    orders = (
+        ["broadcast", "x"],
+        ["join", "127.0.0.1:9"],
+        ["ping", "bob"],
+        ["send", "bob", "x"],
+        ["remove", "bob"],
+        ["leave"],
+    )
+    for order in orders:
+        assert run([*order, *join]) == 1
+        assert "a reader's key can only ask" in capfd.readouterr().err
+    monkeypatch.setenv("SWIM_KEY", OLD.reveal())
+    monkeypatch.setattr(leave, "LONG_ENOUGH", 0.2)
+    with bob.subscribe() as messages:
+        assert run(["send", "bob", "x", *join]) == 0
+        assert run(["ping", "bob", *join]) == 0
+        while not isinstance(event := messages.get(SOON), MessageReceived):
+            pass
+    assert event.payload == b"x"
+    bob.close()
+    with ann.subscribe(current=True) as events:
+        assert run(["leave", *join]) == 1  # this program doesn't
+        while not isinstance(events.get(SOON), LeaveOrdered):
+            pass
 
 
 def test_who_does_not_answer_is_told(pair: tuple[ThreadNode, ThreadNode], status: Status) -> None:
