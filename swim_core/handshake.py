@@ -74,6 +74,7 @@ class Incoming:
     Attributes:
         done: whether the other side has greeted well.
         wanted: bytes that are still to come, as far as is known.
+        key_id: of the key with which the other side greets; None for a plain greeting, or none yet.
     """
 
     def __init__(self, plan: TripwirePlan, random: bytes) -> None:
@@ -83,6 +84,7 @@ class Incoming:
         self._heard = b""
         self.done = False
         self.wanted = _HEAD
+        self.key_id: int | None = None
 
     def take(self, data: bytes) -> bytes:
         """What to say in return; nothing while there is more to come.
@@ -120,7 +122,7 @@ class Incoming:
             self.done = True
             return self._plan.greeting
         assert self._plan.seal is not None
-        key_id = _HELLO.unpack(self._heard)[2]
+        key_id = self.key_id = _HELLO.unpack(self._heard)[2]
         secret = self._plan.seal.key_of(key_id)
         own = run_greeted(self._plan.greeting)
         if secret is None or own is None:

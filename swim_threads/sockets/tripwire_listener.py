@@ -135,10 +135,27 @@ class TripwireListener:
                 return
             sock, host = accepted[0], _counted(accepted[1])
             full = len(self._connections) >= MAX_CONNECTIONS or self._per_host[host] >= MAX_PER_HOST
-            if not self._hosts.allow(host, now) or full:
+            if not self._hosts.allow(host, now) or (full and not self._make_room(host)):
                 sock.close()
             else:
                 self._add(_Connection(sock, host), now)
+
+    def _make_room(self, host: str) -> bool:
+        """Let go of a connection that was greeted with a key which has been dropped since: whoever still has that key
+        could hold a place for ever."""
+        crowded = self._per_host[host] >= MAX_PER_HOST
+        for connection in self._connections.values():
+            if (connection.host == host or not crowded) and self._is_outdated(connection):
+                with suppress(OSError):
+                    connection.sock.send(BYE)
+                self._drop(connection)
+                return True
+        return False
+
+    def _is_outdated(self, connection: _Connection) -> bool:
+        seal, handshake = self.tripwire_plan.seal, connection.handshake
+        key_id = None if handshake is None else handshake.key_id
+        return connection.greeted and seal is not None and key_id is not None and seal.key_of(key_id) is None
 
     def _rest(self, until: float) -> None:
         """Leave connections in the kernel's queue for a while; a listener still watched would be ready all the time."""

@@ -10,9 +10,15 @@ import pytest
 
 from support.waiting import SOON, wait_until
 from support.worlds import ThreadsWorld
-from swim_core import Address, Key, Keys, MemberDied
-from swim_core.native.sealing.ring import key_id
-from swim_core.tripwire import greeting_of
+from swim_core import Address, Key, Keys, Member, MemberDied
+from swim_core.handshake import RANDOM_SIZE, Outgoing
+from swim_core.native.cluster_clock import ClusterClock
+from swim_core.native.sealing.ring import KeyRing, key_id
+from swim_core.native.sealing.seal import Sealer
+from swim_core.native.sealing.tripwire_seal import KeysForTripwires
+from swim_core.native.wire.hashing import Hashes
+from swim_core.tripwire import Tripwire, TripwirePlan, greeting_of
+from swim_threads.sockets import tripwire_listener
 
 pytestmark = [
     pytest.mark.sockets,
@@ -85,3 +91,31 @@ def test_256_strangers_take_no_place_and_hide_no_crash(said: Callable[[int], byt
         while not isinstance(event := events.get(SOON), MemberDied):
             pass
         assert event.member.name == "bob"
+
+
+def test_who_greeted_with_a_key_that_was_dropped_keeps_no_place_from_members(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tripwire_listener, "MAX_PER_HOST", 3)
+    old, new = (Key(bytes(range(number, number + 32))) for number in (0, 50))
+    with ThreadsWorld() as world, ExitStack() as stack:
+        ann = world.open("ann", keys=Keys([new, old]))
+        for number in range(3):
+            stack.enter_context(greeted(ann.local, Keys([old]), 1_000 + number))
+        ann.set_keys(Keys([new]))
+        bob = world.open("bob", join=[ann], keys=Keys([new]))
+        wait_until(lambda: bob.statistics().tripwires == 1)
+
+
+def greeted(member: Member, keys: Keys, run: int) -> socket.socket:
+    """A connection that greeted a member as that run."""
+    sealer = Sealer(KeyRing(keys, ""), ClusterClock(0, 0.0), counter=1, most_runs=1)
+    hashes = Hashes("", 4)
+    plan = TripwirePlan(greeting_of(hashes.label, run), (), KeysForTripwires(sealer))
+    peer = greeting_of(hashes.label, hashes.short_id(member.name, member.epoch))
+    handshake = Outgoing(plan, Tripwire(member.address, peer), bytes(RANDOM_SIZE))
+    sock = socket.create_connection(member.address, SOON)
+    sock.sendall(handshake.opening)
+    heard = b""
+    while (proof := handshake.take(heard)) is None:
+        heard += sock.recv(handshake.size - len(heard))
+    sock.sendall(proof)
+    return sock
