@@ -35,12 +35,11 @@ def islands(seed: int) -> Simulation:
     return simulation
 
 
-@pytest.mark.parametrize("seed", range(3))
 @pytest.mark.parametrize("sides", [ISLANDS[:1], ISLANDS], ids=["one side", "both sides"])
 @pytest.mark.parametrize("wait", [5.0, 900.0])
-def test_the_removed_come_back_when_they_are_heard(sides: tuple[list[str], ...], wait: float, seed: int) -> None:
+def test_the_removed_come_back_when_they_are_heard(sides: tuple[list[str], ...], wait: float) -> None:
     """Also after `forget_left_after`, when nobody remembers them: then seeds bring them together."""
-    simulation = islands(seed)
+    simulation = islands(3)
     for side in sides:
         for name in ISLANDS[1] if side is ISLANDS[0] else ISLANDS[0]:
             remove(simulation, side[0], name)

@@ -311,9 +311,9 @@ def test_watch_says_when_nobody_answers_and_goes_on() -> None:
 
 def test_watch_asks_another_member_when_the_one_that_it_asked_is_gone() -> None:
     with agents() as start:
-        ann = start("ann")
+        ann = start("ann", settings=STEADY)
         for name in ("bob", "eve"):
-            start(name, join=ann)
+            start(name, join=ann, settings=STEADY)
             ann.wait_for("alive", member=name)
         with process("watch", "--join", ann.address, "--format", "json") as watch:
             assert watch.stdout is not None

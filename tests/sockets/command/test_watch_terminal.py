@@ -135,8 +135,8 @@ def test_without_keys_it_takes_no_more_of_the_terminal_than_it_needs(pair: tuple
 
 def test_it_goes_on_with_another_member_and_knows_what_the_dead_one_was() -> None:
     with agents() as start:
-        ann = start("ann", "--metadata", "role=first")
-        bob = start("bob", join=ann)
+        ann = start("ann", "--metadata", "role=first", settings=STEADY)
+        bob = start("bob", join=ann, settings=STEADY)
         bob.wait_for("alive", member="ann")
         ann.wait_for("alive", member="bob")
         terminal = watch(ann)
