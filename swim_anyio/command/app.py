@@ -20,7 +20,7 @@ __all__ = ["app"]
 GROUPS = (
     (("agent", "demo"), "Run one member; watch a small cluster at work."),
     (("members", "watch"), "List the members that a running member sees."),
-    (("why", "events"), "Explain a verdict; list what happened."),
+    (("why", "events", "page"), "Explain a verdict; list, or show, what happened."),
     (("rtt", "reachability"), "Show who is near whom, and who hears whom."),
     (("info", "ping"), "Show how a member is doing; have it ping another."),
     (("broadcast", "send"), "Send a message to all members, or to one."),

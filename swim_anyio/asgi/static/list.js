@@ -2,7 +2,7 @@
 
 import { $, ago, count, h, natural, replace, span } from "./dom.js";
 import { byTrouble, fits } from "./merge.js";
-import { LIVE, because } from "./words.js";
+import { LIVE, badges, because } from "./words.js";
 
 const COLUMNS = [
   ["state", "State", byTrouble],
@@ -41,8 +41,7 @@ function line(member, views, passed) {
   const doubts = row.unanswered > 1 ? h("span", { class: "doubt" }, `${row.unanswered} pings unanswered`) : "";
   const metadata = Object.entries(row.metadata ?? {}).sort(([one], [other]) => natural(one, other));
   return h("tr", { "data-name": member.name, class: member.differs ? "differs" : null },
-    h("td", { class: "state" }, member.states.map((state, at) => state && h("span", { class: `seen ${state}` },
-      views.length > 1 ? h("b", { class: "letter" }, views[at].letter) : "", state))),
+    h("td", { class: "state" }, badges(member.states, views)),
     h("th", { scope: "row", class: "name" }, h("button", { type: "button", "data-why": member.name }, member.name),
       why && !LIVE.has(row.state) || row.state === "suspect" ? h("small", {}, why) : "", doubts),
     h("td", { class: "age" }, ago(row.age + passed)),

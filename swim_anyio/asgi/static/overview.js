@@ -2,7 +2,7 @@
 
 import { $, count, h, replace } from "./dom.js";
 import { groups } from "./merge.js";
-import { STANDINGS, STATES } from "./words.js";
+import { STANDINGS, STATES, badges } from "./words.js";
 
 const WORDS = { alive: "alive", suspect: "suspect", dead: "dead", left: "left", unknown: "not known" };
 
@@ -28,10 +28,8 @@ function card(view, at, many, members) {
 
 function tiles(group, views) {
   const [first] = group;
-  const head = views.map((view, at) => first.states[at] && h("span", { class: `seen ${first.states[at]}` },
-    views.length > 1 ? h("b", { class: "letter" }, view.letter) : "", WORDS[first.states[at]]));
   return h("section", { class: first.differs ? "group differs" : "group" },
-    h("h3", {}, head.filter(Boolean), h("small", {}, count(group.length, "member"))),
+    h("h3", {}, badges(first.states, views), h("small", {}, count(group.length, "member"))),
     h("div", { class: "tiles" }, group.map((member) => h("button", {
       type: "button", class: "tile", "data-why": member.name, title: `${member.name}: ${member.states.filter(Boolean).map((state) => WORDS[state]).join(" / ")}`,
       "aria-label": member.name, tabindex: "-1",

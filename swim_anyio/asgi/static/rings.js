@@ -2,7 +2,6 @@
 
 import { $, h, natural, replace, s } from "./dom.js";
 
-const SIZE = 640, RADIUS = 236, MIDDLE = SIZE / 2;
 const LABELLED = 40; // so many names fit around the circle
 
 let rings = [], laid = 0, chosen = null, states = new Map();
@@ -32,6 +31,8 @@ function draw() {
     replace($("rings-body"), h("p", { class: "empty" }, "This protocol has no rings."));
     return;
   }
+  const narrow = innerWidth < 640; // drawn anew, since letters would get too small
+  const SIZE = narrow ? 330 : 640, RADIUS = narrow ? 100 : 236, MIDDLE = SIZE / 2, BESIDE = narrow ? 20 : 70;
   const order = rings[laid];
   const place = new Map(order.map((name, at) => [name, (at / order.length) * 2 * Math.PI - Math.PI / 2]));
   const x = (name, radius = RADIUS) => MIDDLE + radius * Math.cos(place.get(name));
@@ -44,7 +45,7 @@ function draw() {
   });
   const dots = order.map((name) => s("g", { class: `node ${states.get(name) ?? "alive"}${name === chosen ? " chosen" : ""}`, "data-ring": name },
     s("title", {}, name), s("circle", { cx: x(name), cy: y(name), r: name === chosen ? dot + 3 : dot })));
-  const named = order.length <= LABELLED ? order : [chosen, ...targets];
+  const named = order.length <= (narrow ? LABELLED / 2 : LABELLED) ? order : [chosen, ...targets];
   const labels = named.map((name) => {
     const left = Math.cos(place.get(name)) < -0.05, centre = Math.abs(Math.cos(place.get(name))) <= 0.05;
     return s("text", { x: x(name, RADIUS + 16), y: y(name, RADIUS + 16) + 4, "text-anchor": centre ? "middle" : left ? "end" : "start", class: name === chosen ? "chosen" : null }, name);
@@ -54,7 +55,7 @@ function draw() {
     h("div", { class: "bar" }, rings.map((_, number) => h("button", { type: "button", id: `ring-${number}`, "aria-pressed": String(number === laid), onclick: () => { laid = number; draw(); } }, `Ring ${number + 1}`)),
       h("label", {}, "from ", h("select", { id: "ring-from", onchange: (event) => { chosen = event.target.value; draw(); } },
         [...order].sort(natural).map((name) => h("option", { selected: name === chosen }, name))))),
-    s("svg", { class: "map", viewBox: `-70 0 ${SIZE + 140} ${SIZE}`, role: "img", "aria-label": `Ring ${laid + 1}; ${chosen} passes news on to ${targets.join(", ")}`, onclick: (event) => {
+    s("svg", { class: "map", viewBox: `${-BESIDE} 0 ${SIZE + 2 * BESIDE} ${SIZE}`, role: "img", "aria-label": `Ring ${laid + 1}; ${chosen} passes news on to ${targets.join(", ")}`, onclick: (event) => {
       const name = event.target.closest("[data-ring]")?.dataset.ring;
       if (name) { chosen = name; draw(); }
     } }, s("circle", { class: "ring", cx: MIDDLE, cy: MIDDLE, r: RADIUS }), ...chords, ...dots, ...labels),

@@ -1,6 +1,6 @@
 // What happened, newest first; many of a kind at once are one line that opens.
 
-import { $, clock, count, day, h, names, replace, s } from "./dom.js";
+import { $, clock, count, day, h, names, natural, replace, s } from "./dom.js";
 import { TONES, because } from "./words.js";
 
 const TOGETHER = 3; // seconds between two events of one kind that are told together
@@ -69,7 +69,7 @@ const missed = (event) => (event.missed_by?.length ? h("span", { class: "doubt" 
 function several(burst) {
   const [event] = burst;
   const key = `${event.event} ${burst.at(-1).t}`;
-  const who = [...new Set(burst.map(({ member }) => member))];
+  const who = [...new Set(burst.map(({ member }) => member))].sort(natural);
   return h("li", {}, h("details", { "data-key": key, open: opened.has(key) },
     h("summary", {}, time(burst.at(-1)), badge(event), h("div", {}, h("b", {}, count(who.length, "member")),
       h("small", {}, names(who)), because(event.rule) ? h("small", {}, because(event.rule)) : "", missed(event))),

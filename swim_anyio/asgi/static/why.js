@@ -76,7 +76,7 @@ function lanes(seen, at, member) {
   const observers = [...new Set(seen.map(({ observer }) => observer))];
   const from = seen[0].t;
   const until = Math.max(...seen.map(({ t, last }) => last ?? t), at ?? from);
-  const long = Math.max(until - from, 0.05);
+  const long = Math.max(until - from, 0.002);
   const x = (t) => LEFT + 14 + ((t - from) / long) * (WIDTH - LEFT - RIGHT - 28);
   const bottom = TOP + observers.length * LANE;
   const parts = [];
@@ -86,26 +86,24 @@ function lanes(seen, at, member) {
       s("text", { x: 0, y: y + 4, class: "observer" }, observer.length > NAME ? `${observer.slice(0, NAME - 1)}…` : observer, s("title", {}, observer)));
   }
   for (const tick of ticks(long, narrow ? 4 : 6)) {
-    parts.push(s("path", { class: "grid", d: `M${x(from + tick)} ${TOP}V${bottom}` }), s("text", { x: x(from + tick), y: bottom + 15, class: "tick" }, `${+tick.toFixed(3)} s`));
+    parts.push(s("path", { class: "grid", d: `M${x(from + tick)} ${TOP}V${bottom}` }), s("text", { x: x(from + tick), y: bottom + 15, class: "tick" }, long < 1 ? `${+(tick * 1e3).toFixed(1)} ms` : `${+tick.toFixed(2)} s`));
   }
   if (at !== null && at >= from) parts.push(s("path", { class: `verdict ${member.state}`, d: `M${x(at)} ${TOP - 6}V${bottom}` }, s("title", {}, `the verdict, at ${precise(at)}`)));
-  const taken = new Map(); // of each lane, what is drawn where: marks that would overlap are stacked
+  const taken = new Map(); // of each lane, up to where it is drawn: marks that would overlap are moved apart
   seen.forEach((note, index) => {
     const lane = observers.indexOf(note.observer);
-    const places = taken.get(lane) ?? taken.set(lane, []).get(lane);
-    const px = x(note.t);
-    const level = places.filter((place) => Math.abs(place - px) < 17).length;
-    places.push(px);
-    const y = TOP + lane * LANE + LANE / 2 + (level % 2 ? 1 : -1) * Math.ceil(level / 2) * 9;
+    const px = Math.max(x(note.t), (taken.get(lane) ?? 0) + 17);
+    taken.set(lane, px);
+    const y = TOP + lane * LANE + LANE / 2;
     const title = s("title", {}, `${note.what}${note.detail ? `: ${note.detail}` : ""}`);
-    if (note.last) parts.push(s("path", { class: `during ${tone(note.what)}`, d: `M${px} ${y}H${x(note.last)}` }));
+    if (note.last) parts.push(s("path", { class: `during ${tone(note.what)}`, d: `M${px} ${y}H${Math.max(px, x(note.last))}` }));
     parts.push(s("g", { class: `mark ${tone(note.what)}` }, title, s("circle", { cx: px, cy: y, r: 8 }), s("text", { x: px, y: y + 3.5 }, String(index + 1))));
   });
   return s("svg", { class: "lanes", viewBox: `0 0 ${WIDTH} ${bottom + 22}`, role: "img", "aria-label": `What ${observers.length} members saw of ${member.name}, in ${long.toFixed(1)} s; the list below says the same` }, ...parts);
 }
 
 function ticks(long, most) {
-  const step = [0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600].find((size) => long / size <= most) ?? 3600;
+  const step = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 60, 120, 300, 600].find((size) => long / size <= most) ?? 3600;
   return Array.from({ length: Math.floor(long / step) + 1 }, (_, number) => number * step);
 }
 

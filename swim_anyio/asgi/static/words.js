@@ -1,5 +1,7 @@
 // What states, rules and standings are called, for people.
 
+import { h } from "./dom.js";
+
 export const STATES = ["suspect", "dead", "left", "alive", "unknown"]; // what needs a look comes first
 export const LIVE = new Set(["alive", "suspect"]);
 
@@ -21,6 +23,14 @@ export const STANDINGS = {
   unanswered: "is alone: none of its seeds has answered",
   left: "has left the cluster, so this is getting out of date",
 };
+
+// States of one member in several views, each with the letter of its view, unless all say the same.
+export function badges(states, views) {
+  const told = states.flatMap((state, at) => (state ? [[state, views[at].letter]] : []));
+  const same = told.every(([state]) => state === told[0][0]);
+  return (same ? told.slice(0, 1) : told).map(([state, letter]) =>
+    h("span", { class: `seen ${state}` }, same ? "" : h("b", { class: "letter" }, letter), state === "unknown" ? "not known" : state));
+}
 
 // The colour of an event.
 export const TONES = {

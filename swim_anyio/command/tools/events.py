@@ -21,7 +21,7 @@ from .reading import View, asked_record, natural, read_view
 from .survey import EACH, names_of, silence_words
 from .writing import clock_time, for_people, wrapped, write
 
-__all__ = ["Event", "Timeline", "merged", "run_events", "tell_timeline", "timeline_record"]
+__all__ = ["Event", "Timeline", "event_record", "merged", "run_events", "tell_timeline", "timeline_record"]
 
 WHAT = 10  # columns
 INDENT = len("00:00:00.000  ") + WHAT + 1
@@ -162,11 +162,11 @@ def timeline_record(timeline: Timeline) -> Record:
         "asked": asked_record(timeline.teller),
         "answered": timeline.answered,
         "silent": timeline.silent,
-        "events": [_event_record(event) for event in timeline.events],
+        "events": [event_record(event) for event in timeline.events],
     }
 
 
-def _event_record(event: Event) -> dict[str, Any]:
+def event_record(event: Event) -> dict[str, Any]:
     record: dict[str, Any] = {"t": event.t, "event": event.what, "member": event.member}
     if event.address is not None:
         record["address"] = str(event.address)

@@ -40,6 +40,7 @@ def add_tools(app: typer.Typer) -> None:
     app.command(short_help="Tell which members don't hear each other.")(reachability)
     app.command(short_help="Print the statistics of a running member.")(info)
     app.command(short_help="Watch members and events live.")(watch)
+    app.command(short_help="Serve a page of what members see.")(page)
 
 
 def choose(states: list[MemberState] | None, names: list[str] | None, where: list[str] | None) -> "Choice":
@@ -217,3 +218,25 @@ def watch(
 
     use_key_file(key_file)
     return run_watch(join, cluster, choose(state, name, where), json=format is Format.JSON)
+
+
+def page(
+    ask: Annotated[
+        list[str] | None, Option(metavar="HOST:PORT", help="A member to ask [SWIM_JOIN, 127.0.0.1:7946]; repeatable.")
+    ] = None,
+    http: Annotated[str, Option(metavar="HOST:PORT", help="Serve it here.")] = "127.0.0.1:9465",
+    cluster: Cluster = None,
+    key_file: KeyFile = None,
+) -> int:
+    """Serve a page of what members see, of several side by side, with where they differ.
+
+    \b
+    Example:  swim page --ask 10.0.0.1:7946 --ask 10.0.0.2:7946
+    Prints:   where a browser finds it, and the password for it if you ask with
+              a key; without one, it answers this host only
+    Status:   130 Ctrl-C, 1 if the address can't be bound, 2 bad options
+    """
+    from .page import run_page
+
+    use_key_file(key_file)
+    return run_page(ask or [], cluster, http)

@@ -17,7 +17,7 @@ from swim_threads.key_file import KeyFile
 __all__ = ["Access", "passwords_of"]
 
 OPEN = frozenset({"/metrics", "/healthz"})  # these say nothing about members, and monitors hold no keys
-ASK = {"WWW-Authenticate": 'Basic realm="swim: any user name, and the password that swim keys password prints"'}
+HINT = "the password that `swim keys password` prints"
 
 Passwords = Callable[[], Collection[str]]
 
@@ -30,6 +30,7 @@ class Access:
         passwords: one of these must be presented (Basic, with any user name, or Bearer); None without keys.
         policy: `Config.answer_tools`: "holders", "loopback", "anyone" or "nobody".
         open_paths: what everybody may see.
+        hint: which password is wanted.
     """
 
     def __init__(
@@ -39,11 +40,13 @@ class Access:
         passwords: Passwords | None,
         policy: str = "holders",
         open_paths: frozenset[str] = OPEN,
+        hint: str = HINT,
     ) -> None:
         self._app = app
         self._passwords = passwords
         self._policy = policy
         self._open = open_paths
+        self._hint = hint
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -59,7 +62,8 @@ class Access:
         if self._passwords is not None:
             if _presented(headers.get("authorization", ""), self._passwords()):
                 return None
-            return PlainTextResponse("this page needs the password that `swim keys password` prints\n", 401, ASK)
+            ask = {"WWW-Authenticate": f'Basic realm="swim: any user name, and {self._hint}"'}
+            return PlainTextResponse(f"this page needs {self._hint}\n", 401, ask)
         if self._policy == "anyone":
             return None
         if not here:

@@ -1,14 +1,19 @@
 """`swim agent --http`: that it serves its pages, and that no client of them can do harm."""
 
 import contextlib
+import json
 import select
+import signal
 import socket
+import subprocess
+import sys
 import urllib.error
 import urllib.request
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from http import HTTPStatus
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -352,10 +357,47 @@ def test_an_agent_serves_its_metrics(backend: str) -> None:
         n1.wait_for("alive", member="n2")
         n2.wait_for("started")  # from then on it heeds signals
         page = partial(read_page, str(n1.wait_for("started")["metrics"]))
+        listed = json.loads(swim("members", "--join", str(n1.wait_for("started")["address"]), "--format", "json"))
+        shown = json.loads(page("/members"))
+        assert shown["asked"].keys() == listed["asked"].keys()
+        assert [row.keys() for row in shown["members"]] == [row.keys() for row in listed["members"]]
         assert 'swim_members{node="n1",state="alive"} 2.0' in page("/metrics")
         assert page("/healthz") == "ok\n"
         assert n2.end(15) == 0
         assert n1.end(15) == 0
+
+
+@pytest.mark.processes
+def test_a_page_of_agents_side_by_side(tmp_path: Path) -> None:
+    key = tmp_path / "swim.key"
+    swim("keygen", str(key))
+    with agents() as start:
+        n1 = start("n1", "--key-file", str(key))
+        start("n2", "--key-file", str(key), join=n1)
+        n1.wait_for("alive", member="n2")
+        ask = str(n1.wait_for("started")["address"])
+        command = [sys.executable, "-m", "swim_anyio", "page", "--ask", ask, "--ask", "127.0.0.1:1"]
+        command += ["--http", "127.0.0.1:0", "--key-file", str(key)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as page:
+            assert page.stdout is not None
+            url, password = page.stdout.readline().rstrip(")\n").split("  (password: ")
+            with pytest.raises(urllib.error.HTTPError, match="401"):
+                urllib.request.urlopen(f"{url}members", timeout=PATIENCE)
+            request = urllib.request.Request(f"{url}members", headers={"Authorization": f"Bearer {password}"})
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
+                first, second = json.load(answer)["views"]
+            assert [row["name"] for row in first["members"]] == ["n1", "n2"]
+            assert second["error"].startswith("nothing listens at 127.0.0.1:1")
+            listed = json.loads(swim("members", "--join", ask, "--key-file", str(key), "--format", "json"))
+            assert [row.keys() for row in first["members"]] == [row.keys() for row in listed["members"]]
+            page.send_signal(signal.SIGINT)
+            assert page.wait(PATIENCE) == 128 + signal.SIGINT
+
+
+def swim(*arguments: str) -> str:
+    """What a command prints."""
+    command = [sys.executable, "-m", "swim_anyio", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=True, timeout=PATIENCE).stdout
 
 
 def read_page(address: str, path: str) -> str:
