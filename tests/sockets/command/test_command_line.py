@@ -72,7 +72,7 @@ printf '%s\n' "${COMPREPLY[@]}"
     ("words", "completed"),
     [
         (["ag"], {"agent"}),
-        (["agent", "--me"], {"--metadata", "--metrics"}),
+        (["agent", "--pr"], {"--preset", "--probe-interval", "--protocol"}),
         (["agent", "--backend", ""], {"asyncio", "trio"}),
     ],
 )
