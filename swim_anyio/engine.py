@@ -6,25 +6,27 @@ from functools import partial
 from math import inf
 from typing import TypeVar
 
-from swim_core import Address, Event, JoinAttempt, KernelEvidence, NodeCrashed, NotRunning, ProtocolNode
-from swim_core.embedding.log_messages import ERROR, WARNING, Notice, Notices
+from swim_core import Address, Event, NodeCrashed, NotRunning, ProtocolNode
+from swim_core.embedding.log_messages import ERROR
 from swim_core.embedding.mistakes import is_mistake
 from swim_threads.key_file import KeyFile, KeyWatch
 from swim_threads.logs import Log
 from swim_threads.lookups import look_ups
 from swim_threads.preparing import OwnAddress
+from swim_threads.pump import Pump
 from swim_threads.resolver import BACKOFF_MAX, Deed, LookUpService, Resolver, Seed
 from swim_threads.sockets.tcp import TcpListener
 from swim_threads.sockets.transport import DatagramSocket, GroupSocket
 
 from .base import BaseEngine, finish
-from .connections import Connections
+from .epoll_watcher import EpollWatcher
 from .loops import Driver
 
 __all__ = ["Engine"]
 
 T = TypeVar("T")
 
+ROUND = 64  # datagrams that are read in one go
 DRAINS_BEFORE_TICK = 16  # of 64 datagrams each: more than a default receive buffer holds, yet a flood can't stop time
 
 
@@ -35,7 +37,7 @@ class Engine(BaseEngine):
     thread that could do the work: what such an exception leaves half done breaks the node, and that is told.
     """
 
-    _connections: Connections | None = None
+    _watcher: EpollWatcher | None = None  # a fork in the midst of `__init__` disowns it, too
 
     def __init__(
         self,
@@ -52,28 +54,43 @@ class Engine(BaseEngine):
         log: Log,
     ) -> None:
         super().__init__(core, driver, lock=nullcontext(), clock=driver.clock, event_buffer=event_buffer, log=log)
-        self._notices = Notices()
         self._socket = socket
         self._multicast = multicast
-        self._group = None if multicast is None else multicast.group
         self._driver = driver
-        self._own_address = own_address if own_address is not None and own_address.follows else None
-        if listener is not None:
-            self._connections = Connections(core, listener, self._on_connection, now=self.clock())
-        self._deadline: float | None = None
-        self._key_watch: KeyWatch | None = None
+        self._own_address = own_address
         self._resolver = Resolver(
             socket.reachable_families, self._act_later, log.notice, backoff_max=backoff_max, service=look_up_service
         )
+        self._pump = Pump(
+            core,
+            socket,
+            self._resolver,
+            log,
+            clock=self.clock,
+            on_event=self._hand_out,
+            own_address=own_address,
+            multicast=multicast,
+        )
+        if listener is not None:
+            self._watcher = EpollWatcher()
+            self._pump.lay_tripwires(listener, self._watcher)
+        self._deadline: float | None = None
+        self._key_watch: KeyWatch | None = None
 
     def start(self) -> None:
         self._driver.start(self)
         if self._multicast is not None:
-            self._driver.watch(self._multicast.fileno(), self._group_readable)
+            self._watch_besides(self._multicast.fileno())
             self.core.discover(self._multicast.settings, now=self.clock())
-        if self._connections is not None:
-            self._driver.watch(self._connections.fileno(), self._connections_ready)
+        if (watcher := self._watcher) is not None:
+            self._driver.watch(watcher.fileno(), lambda: self._take(partial(self._serve_connections, watcher)))
         self.settle()
+
+    def _watch_besides(self, fd: int) -> None:
+        self._driver.watch(fd, lambda: self._take(lambda: self._pump.receive([fd], ROUND)))
+
+    def _serve_connections(self, watcher: EpollWatcher) -> None:
+        self._pump.receive(watcher.ready(), ROUND)
 
     def act(self, deed: Callable[[ProtocolNode, float], T]) -> T:
         self.check_running()
@@ -92,23 +109,13 @@ class Engine(BaseEngine):
 
     def join(self, seeds: Iterable[Seed]) -> None:
         seeds = tuple(seeds)
-
-        def join(core: ProtocolNode, now: float) -> None:
-            self._resolver.replace(seeds, core, now)
-            for host, _ in seeds:
-                self._socket.note_zone(host)
-
-        self.act(join)
+        self.act(lambda core, now: self._pump.join(seeds, now))
 
     def remember(self, addresses: Sequence[Address]) -> None:
-        self.act(lambda core, now: self._resolver.remember(addresses, core, now))
+        self.act(lambda core, now: self._pump.remember(addresses, now))
 
     def leave(self) -> None:
-        def leave(core: ProtocolNode, now: float) -> None:
-            self._resolver.stop()
-            core.leave(now=now)
-
-        self.act(leave)
+        self.act(lambda core, now: self._pump.leave(now))
 
     def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
         self._driver.spawn(work)
@@ -130,7 +137,7 @@ class Engine(BaseEngine):
                 raise
 
     def _settle(self) -> None:
-        self._drain()
+        self._pump.settle()
         deadline = self._next_deadline()
         if deadline != self._deadline:
             self._deadline = deadline
@@ -142,8 +149,8 @@ class Engine(BaseEngine):
         if self._closed:
             return
         try:
-            self.core.leave(now=self.clock())
-            self._drain()
+            self._pump.leave(self.clock())
+            self._pump.settle()
         except Exception as error:
             self.log.say(ERROR, "the node could not say goodbye", error=error)
         finally:
@@ -155,8 +162,8 @@ class Engine(BaseEngine):
 
     def disown(self) -> None:
         super().disown()
-        if self._connections is not None:
-            self._connections.disown()
+        if self._watcher is not None:
+            self._watcher.close()
 
     # What the driver calls
 
@@ -166,7 +173,7 @@ class Engine(BaseEngine):
 
     def readable(self) -> bool:
         """Take what has arrived, answer, move the deadline."""
-        self._take(self._receive)
+        self._take(self._pump.receive_datagrams)
         return not self._closed and self._socket.saw_errors
 
     def expired(self) -> None:
@@ -188,103 +195,22 @@ class Engine(BaseEngine):
     def _tick(self) -> None:
         deadline, self._deadline = self._deadline, None
         for _ in range(DRAINS_BEFORE_TICK):
-            if not self._receive():
+            if not self._pump.receive_datagrams():
                 break
-        now = self.clock()  # a loop may round, and call a little early
-        self.core.feed_tick(now=now if deadline is None else max(deadline, now))
-        self._count_losses()
-        while (trouble := self._socket.trouble()) is not None:
-            self.log.notice(trouble)
-        if self._own_address is not None and now >= self._own_address.due:
-            self._look_after(self._own_address, now)
-        self._resolver.turn(self.core, now)
-        if self._connections is not None:
-            self._connections.readable(now)
-            self._connections.take_wishes(now, rewire=True)  # the node's own run changes without an event
-            self._connections.turn(now)
-
-    def _receive(self) -> bool:
-        return self._socket.receive(self._on_datagram, self._on_refused)
-
-    def _on_datagram(self, data: bytes, source: Address) -> None:
-        self.core.feed_datagram(data, source, now=self.clock())
-        self._drain()
-
-    def _on_refused(self, destination: Address, quoted: bytes) -> None:
-        self.core.feed_evidence(KernelEvidence.REFUSED_UDP, destination, quoted, now=self.clock())
-
-    def _group_readable(self) -> None:
-        if self._multicast is not None:
-            multicast = self._multicast
-            self._take(lambda: multicast.receive(self._on_announcement))
-
-    def _on_announcement(self, data: bytes, source: Address) -> None:
-        self.core.feed_announcement(data, source, now=self.clock())
-        self._drain()
-
-    def _connections_ready(self) -> None:
-        if self._connections is not None:
-            connections = self._connections
-            self._take(lambda: connections.readable(self.clock()))
-
-    def _on_connection(self, kind: KernelEvidence, address: Address, greeting: bytes) -> None:
-        self.core.feed_evidence(kind, address, greeting, now=self.clock())
-        self._drain()
+        if self._watcher is not None:
+            self._serve_connections(self._watcher)
+        self._pump.tick(-inf if deadline is None else deadline)
 
     def _next_deadline(self) -> float | None:
-        deadline = self.core.poll_deadline()
-        others = self._resolver.deadline
+        deadline = self._pump.deadline()
         if self._own_address is not None:
-            others = min(others, self._own_address.due)
-        if self._connections is not None:
-            others = min(others, self._connections.deadline)
-        if others == inf:
-            return deadline
-        return others if deadline is None else min(deadline, others)
-
-    def _drain(self) -> None:
-        core, send = self.core, self._socket.send
-        while (datagram := core.poll_datagram()) is not None:
-            if datagram.destination == self._group:
-                self._announce(datagram.payload)
-            else:
-                send(datagram.payload, datagram.destination, self._on_refused)
-        if self._socket.unsent:
-            self._count_losses()
-        news = False
-        while (event := core.poll_event()) is not None:
-            news = True
-            self._hand_out(event)
-        if self._connections is not None:
-            self._connections.take_wishes(self.clock(), rewire=news)
-
-    def _count_losses(self) -> None:
-        if (losses := self._socket.losses()) is not None:
-            self.core.feed_losses(losses)
-
-    def _announce(self, payload: bytes) -> None:
-        trouble = self._multicast.send(payload) if self._multicast is not None else None
-        if trouble is not None:
-            self.log.notice(Notice(WARNING, "multicast", trouble))
-
-    def _look_after(self, own_address: OwnAddress, now: float) -> None:
-        notice = own_address.follow(self.core, now)
-        if notice is not None:
-            self.log.notice(notice)
-            if self._multicast is not None:
-                self._multicast.move(own_address.address.host)
+            deadline = min(deadline, self._own_address.due)
+        return None if deadline == inf else deadline
 
     def _hand_out(self, event: Event) -> None:
         self._keep(event)
-        if self._own_address is not None:
-            self._own_address.heard(event)
         for subscription in self._subscriptions:
             subscription.wake()
-        notice = self._notices.of(event)
-        if notice is not None:
-            self.log.notice(notice)
-        if isinstance(event, JoinAttempt):
-            self._resolver.refresh(self.clock())
 
     def watch_keys(self, file: KeyFile) -> None:
         self._key_watch = KeyWatch(file, self)
@@ -296,7 +222,7 @@ class Engine(BaseEngine):
 
     def tell_soon(self, event: Event) -> None:
         """Tell subscribers an event that the node itself did not raise; from any thread, no effect once it ended."""
-        self.act_soon(lambda core, now: self._hand_out(event))
+        self.act_soon(lambda core, now: self._pump.publish(event))
 
     def act_soon(self, deed: Deed) -> None:
         """Have the node told something, for any thread; nothing comes of it once the node has ended."""
@@ -317,14 +243,10 @@ class Engine(BaseEngine):
     def _release(self) -> None:
         if self._key_watch is not None:
             self._key_watch.stop()
-        self._resolver.stop()
-        self._socket.close()
-        if self._multicast is not None:
-            self._multicast.close()
-        if (
-            self._connections is not None
-        ):  # a member whose connection closes without an announcement takes this for a crash
-            self._connections.close(announce=self.failure is None)
+        self._pump.stop_look_ups()
+        self._pump.close(announce=self.failure is None)
+        if self._watcher is not None:
+            self._watcher.close()
 
 
 def _nothing() -> None:

@@ -32,9 +32,9 @@ from swim_threads.sockets.udp import UdpSocket
 
 from . import simulation_hook
 from .base import BaseEngine
-from .connections import Connections
 from .drivers import current_driver
 from .engine import Engine
+from .epoll_watcher import EpollWatcher
 from .listeners import Call
 from .lookups import look_up
 from .loops import Loop
@@ -189,7 +189,7 @@ async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[Bas
         loop = current_driver()
         within = driver == "loop" or (driver is None and not loop.real_time)
         log = Log("swim_anyio", arguments.name, log_writer if loop.real_time else DirectWriter())
-        speaks_tcp = not within or (loop.real_time and Connections.available)  # kernels don't keep virtual time
+        speaks_tcp = not within or (loop.real_time and EpollWatcher.available)  # kernels don't keep virtual time
         tripwires = arguments.config.tripwires and speaks_tcp
         sock, listener = open_sockets(arguments, await _bindable(loop, *arguments.bind), tripwires=tripwires, log=log)
         undo.callback(sock.close)

@@ -60,7 +60,7 @@ class TurnEngine:
         self.on_earlier: Callable[[], object] = _nothing
         self._own = own
         resolver = Resolver(sock.reachable_families, self.act, log.notice)  # looks nothing up
-        self._pump = Pump(node, sock, resolver, log, on_event=self.events.append, own_address=own)
+        self._pump = Pump(node, sock, resolver, log, clock=clock, on_event=self.events.append, own_address=own)
 
     def clock(self) -> float:
         """Seconds on the node's clock."""

@@ -64,7 +64,9 @@ class Engine(ProtocolThread):
         log = log or Log("swim_threads", node.local.name)
         poller = Poller(sock.fileno()) if multicast is None else Poller(sock.fileno(), multicast.fileno())
         resolver = Resolver(sock.reachable_families, self.act, log.notice, backoff_max=backoff_max)
-        pump = Pump(node, sock, resolver, log, on_event=on_event, own_address=own_address, multicast=multicast)
+        pump = Pump(
+            node, sock, resolver, log, clock=clock, on_event=on_event, own_address=own_address, multicast=multicast
+        )
         if listener is not None:
             pump.lay_tripwires(listener, poller)
         follows = own_address is not None and own_address.follows

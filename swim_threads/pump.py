@@ -4,20 +4,19 @@ There is no thread, no lock and no waiting here. An engine says when, and lets o
 """
 
 from collections.abc import Callable, Sequence
+from math import inf
 
 from swim_core import Address, Event, JoinAttempt, KernelEvidence, ProtocolNode
 from swim_core.embedding.event_queue import EventQueue
 from swim_core.embedding.log_messages import WARNING, Notice, Notices
 
-from .clock import clock
 from .logs import Log
 from .own_address import OwnAddress
 from .resolver import Resolver, Seed
-from .sockets.multicast import MulticastSocket
 from .sockets.tcp import TcpListener
+from .sockets.transport import DatagramSocket, GroupSocket
 from .sockets.tripwire_listener import Watcher
 from .sockets.tripwires import Tripwires
-from .sockets.udp import UdpSocket
 
 __all__ = ["Pump"]
 
@@ -35,20 +34,22 @@ class Pump:
     def __init__(
         self,
         node: ProtocolNode,
-        sock: UdpSocket,
+        sock: DatagramSocket,
         resolver: Resolver,
         log: Log,
         *,
+        clock: Callable[[], float],
         on_event: Callable[[Event], object],
         own_address: OwnAddress | None = None,
-        multicast: MulticastSocket | None = None,
+        multicast: GroupSocket | None = None,
     ) -> None:
-        """Take over the sockets. ``on_event`` is called with each event, before the queues get it; ``own_address`` is
-        watched if it may change."""
+        """Take over the sockets. ``clock`` is the node's, in seconds. ``on_event`` is called with each event, before
+        the queues get it; ``own_address`` is watched if it may change."""
         self.node = node
         self.socket = sock
         self.news = self.spread = False
         self._log = log
+        self._clock = clock
         self._on_event = on_event
         self._own_address = own_address if own_address is not None and own_address.follows else None
         self._multicast = multicast
@@ -64,7 +65,7 @@ class Pump:
 
     def lay_tripwires(self, listener: TcpListener, watcher: Watcher) -> None:
         """Take over ``listener``, and have the node use connections, which ``watcher`` watches."""
-        self.node.enable_tripwires(now=clock())
+        self.node.enable_tripwires(now=self._clock())
         self._tripwires = Tripwires(listener, watcher, self.node.tripwire_plan, self._connection_says)
 
     def join(self, seeds: Sequence[Seed], now: float) -> None:
@@ -103,27 +104,27 @@ class Pump:
             self._multicast.receive(self._feed_announcement, limit)
         if self._tripwires is not None:
             for fd in ready:
-                self._tripwires.ready(fd, clock())
-            self._tripwires.ask(clock())
+                self._tripwires.ready(fd, self._clock())
+            self._tripwires.ask(self._clock())
 
     def receive_datagrams(self) -> bool:
         """Take a round of datagrams; True if more may be waiting."""
         return self.socket.receive(self._feed, self._refused)
 
     def _feed(self, data: bytes, source: Address) -> None:
-        self.node.feed_datagram(data, source, now=clock())
+        self.node.feed_datagram(data, source, now=self._clock())
         self.settle()
 
     def _feed_announcement(self, data: bytes, source: Address) -> None:
-        self.node.feed_announcement(data, source, now=clock())
+        self.node.feed_announcement(data, source, now=self._clock())
         self.settle()
 
     def _refused(self, destination: Address, quoted: bytes) -> None:
-        self.node.feed_evidence(KernelEvidence.REFUSED_UDP, destination, quoted, now=clock())
+        self.node.feed_evidence(KernelEvidence.REFUSED_UDP, destination, quoted, now=self._clock())
         self.settle()
 
     def _connection_says(self, kind: KernelEvidence, address: Address, greeting: bytes) -> None:
-        self.node.feed_evidence(kind, address, greeting, now=clock())
+        self.node.feed_evidence(kind, address, greeting, now=self._clock())
         self.settle()
 
     # what is due
@@ -134,9 +135,12 @@ class Pump:
         own = self._resolver.deadline if deadline is None else min(deadline, self._resolver.deadline)
         return own if self._tripwires is None else min(own, self._tripwires.deadline)
 
-    def tick(self) -> None:
-        """Let time pass for the node, once everything that has arrived was taken, and do what else is due."""
-        deadline, now = self.node.poll_deadline(), clock()
+    def tick(self, at: float = -inf) -> None:
+        """Let time pass for the node, once everything that has arrived was taken, and do what else is due.
+
+        A loop that promised to call at a certain time, and may round it, passes that time as ``at``.
+        """
+        deadline, now = self.node.poll_deadline(), max(self._clock(), at)
         if deadline is not None and now >= deadline:
             self.node.feed_tick(now=now)
             self.settle()
@@ -195,7 +199,7 @@ class Pump:
             while (address := node.poll_connect()) is not None:
                 self._tripwires.test(address)
             if news:
-                self._tripwires.rewire(node.tripwire_plan, clock())
+                self._tripwires.rewire(node.tripwire_plan, self._clock())
         if self._leaving and node.has_left:
             self.news = True
 
@@ -211,7 +215,7 @@ class Pump:
             self._own_address.heard(event)
         self._on_event(event)
         if isinstance(event, JoinAttempt):
-            self._resolver.refresh(clock())
+            self._resolver.refresh(self._clock())
         for queue in self._queues:
             queue.push(event)
         notice = self._notices.of(event)

@@ -14,10 +14,10 @@ from support.loops import on_every_loop
 from support.tripwired import RARE, connected
 from support.waiting import HERE, SOON, until, wait_until
 from swim_anyio import AsyncNode, open_node
-from swim_anyio.connections import Connections
+from swim_anyio.epoll_watcher import EpollWatcher
 from swim_core import Event, MemberDied, MemberLeft, Rule
 
-pytestmark = pytest.mark.skipif(not Connections.available, reason="nodes within a loop have tripwires on Linux only")
+pytestmark = pytest.mark.skipif(not EpollWatcher.available, reason="nodes within a loop have tripwires on Linux only")
 
 
 @pytest.fixture(autouse=True)

@@ -67,11 +67,13 @@ DOORS = {
     "swim_threads.lookups",
     "swim_threads.preparing",
     "swim_threads.prometheus",
+    "swim_threads.pump",
     "swim_threads.resolver",
     "swim_threads.sockets",
 }
-"""What the anyio adapter uses of the threads adapter: the thread that runs a node, its sockets, the way from arguments
-to both, what keeps names resolved and the threads that do, what writes the log, and what becomes of statistics."""
+"""What the anyio adapter uses of the threads adapter: the thread that runs a node, its sockets, what passes between a
+node and these, the way from arguments to both, what keeps names resolved and the threads that do, what writes the log,
+and what becomes of statistics."""
 FACE = {"contrib", "driver", "listeners", "node", "opening", "open_nodes", "subscription"}
 """What only programs without an event loop use of it."""
 UNSEEN_BY_ADAPTERS = {"swim_core.native", "swim_core.smudge", "swim_core.simulation"}
