@@ -136,14 +136,18 @@ class Summary:
         )
 
 
-def conduct(experiment: Experiment, setting: Setting, seed: int) -> Run:
-    """Run it once; equal seeds give equal runs."""
+def conduct(
+    experiment: Experiment, setting: Setting, seed: int, *, watch: Callable[[Simulation], None] | None = None
+) -> Run:
+    """Run it once; equal seeds give equal runs. ``watch`` is called before it begins, to observe the simulation."""
     name = f"{experiment.value}/{setting.members}/{setting.link}/{seed}"
     tripwires = setting.config.tripwires
     with Simulation(name, config=setting.config, link=setting.link, tripwires=tripwires) as simulation:
         members = simulation.start_formed(setting.members)
         moment = seed * GOLDEN % ROUNDS * setting.config.probe_interval  # whoever the subject is to meet next, and when
         simulation.run_for(setting.warm_up + moment)
+        if watch is not None:
+            watch(simulation)
         return _EXPERIMENTS[experiment](Trial(simulation, members, setting))
 
 

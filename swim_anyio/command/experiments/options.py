@@ -51,11 +51,11 @@ def simulate(
     runs: Annotated[int, Option(min=1, metavar="COUNT", help="Runs of each experiment.")] = 10,
     seed: Annotated[int, Option(metavar="NUMBER", help="Seed of the first run.")] = 0,
     plot: Annotated[Path | None, Option(metavar="FILE", help="Also draw a picture (.svg, .png, .pdf).")] = None,
+    html: Annotated[Path | None, Option(metavar="FILE", help="Also write a page that replays a run.")] = None,
     format: Output = Format.TEXT,
 ) -> int:
-    """Try out a cluster in the simulator: one failure or update, many times over.
-
-    \b
+    """\b
+    Try out a cluster in the simulator: one failure or update, many times over.
     Example:  swim simulate kill hang -n 128 --loss 5% --plot detection.svg
     kill      a process is killed    update  a member changes its metadata
     hang      a process hangs        stall   one in 8 stalls for as long as it may
@@ -77,6 +77,7 @@ def simulate(
         runs=runs,
         seed=seed,
         plot=plot,
+        html=html,
         json=format is Format.JSON,
     )
 

@@ -44,6 +44,7 @@ def run_simulate(
     runs: int,
     seed: int,
     plot: Path | None,
+    html: Path | None,
     json: bool,
 ) -> int:
     """Run the experiments and print the results. Ctrl-C prints the results so far.
@@ -56,6 +57,8 @@ def run_simulate(
     config = read_config(preset, probe_interval, stall_tolerance, overrides)
     setting = Setting(members=members, config=config, link=Link(delay=delay, jitter=jitter, loss=loss))
     draw = _drawer(plot)
+    if html is not None:
+        _show(html, wanted[0], setting, seed)
     results: Results = {}
     interrupted = False
     try:
@@ -73,6 +76,14 @@ def run_simulate(
     if draw is not None and results:
         draw(setting, results)
     return 130 if interrupted else 0
+
+
+def _show(html: Path, experiment: Experiment, setting: Setting, seed: int) -> None:
+    """Write a page of the first run. It is one more, so that the others take no longer."""
+    from .replay import record_run
+
+    _, page = record_run(experiment, setting, seed)
+    html.write_bytes(page)
 
 
 def _experiments(names: Sequence[str]) -> list[Experiment]:

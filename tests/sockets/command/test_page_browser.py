@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +13,9 @@ from support.incident import Incident
 from support.waiting import wait_until
 from swim_anyio.asgi.pages import page_routes
 from swim_anyio.asgi.site import site
+from swim_anyio.command.experiments.replay import record_run
 from swim_anyio.command.web.server import WebServer
+from swim_core.simulation.study import Experiment, Setting
 
 selenium = pytest.importorskip("selenium.webdriver")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -174,3 +177,18 @@ def test_two_hundred_members_are_drawn_at_once(show: Open) -> None:
         )
     )
     assert page.ask("[...document.querySelectorAll('.tile')].every((tile) => tile.mine)")
+
+
+def test_a_run_of_the_simulator_is_looked_at(browser: Any, tmp_path: Path) -> None:
+    file = tmp_path / "kill.html"
+    file.write_bytes(record_run(Experiment.KILL, Setting(members=16), 0)[1])
+    page = Page(browser, file.as_uri())
+    page.open()
+    assert page.texts("#ring .tally") == ["15 alive"]
+    page.press(*[selenium.Keys.ARROW_RIGHT] * 20)
+    assert page.texts("#ring .tally") == ["15 dead"]
+    page.press(*[selenium.Keys.ARROW_LEFT] * 20)
+    assert page.texts("#ring .tally") == ["15 alive"]
+    page.open(width=390, dark=True)
+    assert page.ask("document.documentElement.scrollWidth") <= 390
+    assert page.complaints == []
