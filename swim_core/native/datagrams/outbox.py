@@ -192,6 +192,7 @@ class Outbox:
         if self.muted:
             return
         pack: Callable[[int], bytes] | None = None
+        count, queue = self._counters.sent[type(None)].add, self.queue.append
         for to in targets:
             if to.claim.state is not State.ALIVE:
                 self.send(None, to, now, riding=riding)
@@ -201,8 +202,8 @@ class Outbox:
                 pack = self._codec.pack_for_each(self._flags(now), self.sender, *lists, now=now)
                 self.spoken = True
             data = pack(to.short_id)
-            self._counters.sent[type(None)].add(len(data))
-            self.queue.append(_datagram((data, to.address)))
+            count(len(data))
+            queue(_datagram((data, to.address)))
 
     def reply(
         self,

@@ -8,7 +8,6 @@ left out if all are empty: a bare ping takes 42 bytes and its ack 32.
 """
 
 from collections.abc import Callable, Sequence
-from functools import partial
 from struct import Struct
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -244,17 +243,17 @@ class Codec:
 
         Without a message; otherwise as `pack`, and bound to that run.
         """
-        lists = claims, numbers, broadcasts
-        plain = partial(self.pack, flags, sender, None, *lists)
         seal = self.seal
         if seal is None:
-            data = plain()
-            return lambda peer: data
-        text = _encode((None, *lists))
+            data = self.pack(flags, sender, None, claims, numbers, broadcasts)
+            return lambda _: data
+        text = _encode((None, claims, numbers, broadcasts))
 
         def pack(peer: int) -> bytes:
             key = seal.key_for(peer, None)
-            return plain(peer=peer) if key is None else seal.seal(flags, sender, text, key, peer, now)
+            if key is None:
+                return self.pack(flags, sender, None, claims, numbers, broadcasts, peer=peer)
+            return seal.seal(flags, sender, text, key, peer, now)
 
         return pack
 
