@@ -142,7 +142,7 @@ class TripwireListener:
 
     def _make_room(self, host: str) -> bool:
         """Let go of a connection that was greeted with a key which has been dropped since: whoever still has that key
-        could hold a place for ever."""
+        could hold a place indefinitely."""
         crowded = self._per_host[host] >= MAX_PER_HOST
         for connection in self._connections.values():
             if (connection.host == host or not crowded) and self._is_outdated(connection):
