@@ -53,6 +53,14 @@ def datagram(message: Message | None = PING, *, bound: bool = True, **fields: An
     return sealed(be=SENDER, **fields).pack(2, SENDER, message, peer=RECEIVER, bound=bound)
 
 
+def test_the_cipher_is_that_of_the_rfc() -> None:
+    """The second vector of RFC 8452, appendix C.2."""
+    key, nonce = b"\1" + bytes(31), b"\3" + bytes(11)
+    cipher, _ = aead.make_aead(key)
+    sealed_text = cipher.encrypt(nonce, b"\1" + bytes(7), b"")
+    assert sealed_text.hex() == "c2ef328e5c71c83b843122130f7364b761e0b97427e3df28"
+
+
 def test_datagrams_are_what_the_format_says() -> None:
     codec = sealed(be=SENDER)
     assert codec.pack(2, SENDER, PING, peer=RECEIVER).hex() == VECTORS[PING]
