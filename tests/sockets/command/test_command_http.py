@@ -364,7 +364,9 @@ def test_an_agent_serves_its_metrics(backend: str) -> None:
         assert 'swim_members{node="n1",state="alive"} 2.0' in page("/metrics")
         assert page("/healthz") == "ok\n"
         assert n2.end(15) == 0
-        assert n1.end(15) == 0
+        with urllib.request.urlopen(f"http://{n1.wait_for('started')['metrics']}/events", timeout=PATIENCE) as stream:
+            assert stream.readline().startswith(b"retry:")
+            assert n1.end(15) == 0  # whoever follows the events holds up no goodbye
 
 
 @pytest.mark.processes
