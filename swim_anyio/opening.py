@@ -6,14 +6,14 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager
 from functools import partial
 from types import TracebackType
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import anyio
 import anyio.lowlevel
 
 from swim_core import Address, BindError, ConfigError, Keys, Multicast, NodeCrashed, ProtocolConfig
 from swim_core.embedding.arguments import Arguments, HostPort, check_listeners, read_arguments
-from swim_threads import engine as threads
+from swim_threads.clock import clock
 from swim_threads.logs import HASTE, PATIENCE, DirectWriter, Log, log_writer
 from swim_threads.lookups import numeric
 from swim_threads.preparing import (
@@ -33,13 +33,15 @@ from swim_threads.sockets.udp import UdpSocket
 from . import simulation_hook
 from .base import BaseEngine
 from .drivers import current_driver
-from .engine import Engine
 from .epoll_watcher import EpollWatcher
 from .listeners import Call
 from .lookups import look_up
 from .loops import Loop
 from .node import AsyncNode
-from .threaded import ThreadedEngine
+
+if TYPE_CHECKING:
+    from .engine import Engine
+    from .threaded import ThreadedEngine
 
 __all__ = ["DriverName", "open_node"]
 
@@ -198,11 +200,11 @@ async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[Bas
         seeds = await _first_seed(loop, arguments, sock)
         own = advertised(arguments, sock, await _advertise(loop, arguments, sock), seeds, log=log)
         keys, key_file = held_keys(arguments, log=log)
-        core = create_node(arguments, own.address, keys, now=loop.clock() if within else threads.clock())
+        core = create_node(arguments, own.address, keys, now=loop.clock() if within else clock())
         multicast = open_multicast(arguments, sock, own.address, log=log)
         if multicast is not None:
             undo.callback(multicast.close)
-        make = Engine if within else ThreadedEngine
+        make = _engine(within=within)
         with no_more_sockets(sock.address):
             engine = make(
                 core,
@@ -219,6 +221,17 @@ async def _prepare(arguments: Arguments, driver: DriverName | None) -> tuple[Bas
             engine.watch_keys(key_file)
         undo.pop_all()
     return engine, loop
+
+
+def _engine(*, within: bool) -> "type[Engine | ThreadedEngine]":
+    """The engine that runs a node within the loop, or the one in a thread; a process rarely needs both."""
+    if within:
+        from .engine import Engine
+
+        return Engine
+    from .threaded import ThreadedEngine
+
+    return ThreadedEngine
 
 
 def _driver_name(driver: DriverName | None) -> DriverName | None:

@@ -68,7 +68,7 @@ OURS = {
 LOOPS = {"anyio", "asyncio", "concurrent.futures", "ssl", "subprocess", "trio"}
 FOREIGN = {
     "threads": {*LOOPS, "_hashlib", "attr", "attrs", "hashlib", "hmac", "logging", "swim_anyio"},
-    "asyncio": {"attr", "attrs", "swim_anyio.trio_driver", "trio"},
+    "asyncio": {"attr", "attrs", "swim_anyio.trio_driver", "swim_threads.node", "trio"},
     "trio": {"asyncio", "swim_anyio.asyncio_driver"},
 }
 """What the adapter itself does without. asyncio and trio load OpenSSL, and trio is written with attrs."""

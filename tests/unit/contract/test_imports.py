@@ -61,6 +61,7 @@ NATIVE = (
 )
 """The rooms of the native protocol, likewise."""
 DOORS = {
+    "swim_threads.clock",
     "swim_threads.engine",
     "swim_threads.key_file",
     "swim_threads.logs",
