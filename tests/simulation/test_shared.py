@@ -17,7 +17,8 @@ from swim_core.native.table.member_table import MemberTable
 from swim_core.native.table.ring import Ring
 from swim_core.native.wire.claim import Claim, Verdict
 from swim_core.native.wire.hashing import Hashes
-from swim_core.simulation import SCENARIOS, Harm, Simulation, cluster
+from swim_core.simulation import SCENARIOS, Harm, Simulation
+from swim_core.simulation import formed as formed_clusters
 from swim_core.simulation.copies import Copies, SharedIndex
 from swim_core.simulation.shared import SharedCluster
 from swim_core.simulation.shared_ring import SharedRing
@@ -215,7 +216,7 @@ def test_tables_that_hold_the_same_have_the_same_view() -> None:
 def lived(seed: int, acts: str, monkeypatch: pytest.MonkeyPatch, *, share: bool) -> list[Any]:
     """All that came of a run full of harm: every arrival, every event, and what all know in the end."""
     if not share:
-        monkeypatch.setattr(cluster, "SharedCluster", lambda formed: formed)
+        monkeypatch.setattr(formed_clusters, "SharedCluster", lambda formed: formed)
     with Simulation(seed, tripwires=True) as simulation:
         simulation.start_formed(40)
         harm = Harm(simulation, SCENARIOS[acts].acts, longest_stall=4.0)

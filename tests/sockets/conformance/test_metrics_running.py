@@ -55,7 +55,7 @@ async def test_in_the_loop_and_from_another_thread() -> None:
 
 @on_every_loop
 async def test_while_the_loop_is_blocked_nothing_is_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prometheus, "PATIENCE", 0.01)
+    monkeypatch.setattr("swim_anyio.anywhere.PATIENCE", 0.01)
     registry = CollectorRegistry()
     async with swim_anyio.open_node(HERE, name="ann") as node:
         registry.register(prometheus.NodeCollector(node))
