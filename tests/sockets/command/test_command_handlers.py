@@ -65,14 +65,10 @@ def run(on: On, records: Sequence[dict[str, object]]) -> None:
 
     async def main() -> None:
         handling = Handlers(on, "ann")
-        async with anyio.create_task_group() as tasks:
-            for record in records:
-                handling.take(record)
-            tasks.start_soon(handling.serve)
-            limiter = anyio.to_thread.current_default_thread_limiter()
-            while handling._receive.statistics().current_buffer_used or limiter.borrowed_tokens:
-                await anyio.sleep(0.005)
-            tasks.cancel_scope.cancel()
+        for record in records:
+            handling.take(record)
+        handling._send.close()  # nothing else comes, so that it ends once all was done
+        await handling.serve()
 
     anyio.run(main)
 
