@@ -232,6 +232,7 @@ def become(name: str) -> None:
     system = PLATFORMS[name]
     with _import_time(system):
         import swim_threads.driver
+        import swim_threads.opening
         import swim_threads.sockets.multicast  # noqa: F401
     fakes = {
         "sys": _Module(sys, platform=system.platform),
