@@ -57,7 +57,7 @@ DIRECT = 64  # up to so many, an originator tells all of a broadcast or the end 
 LIVELY, CROWDED = 10, 20
 CALM_AFTER = 1.0  # seconds after the last broadcast that was too many
 WARY = 30.0  # seconds after an unanswered probe in which no datagrams are saved: packets may be getting lost
-RELAY_AFTER = 0.005  # seconds until a broadcast is passed on whose origin tells all: their first copies come first
+RELAY_AFTER = 0.005  # seconds until that is passed on of which an originator tells all: the first copies come first
 REPEATS = (0.05, 0.2)  # seconds after which an originator tells again, so that no flood dies at its source
 # Every member tells of a death once more: while packets are lost, or many die, all K predecessors of a member may fail
 # it, and digests would take a second or two to show that.
@@ -108,8 +108,10 @@ class Gossip:
         return self._queue.busy
 
     def tell_claim(self, claim: Claim, now: float, *, originator: bool = False) -> None:
-        """Tell a claim. An originator tells it again unless it is outdated by then; so does every member with a death,
-        and only then if the originator has told all."""
+        """Tell a claim, again if it is not outdated by then: an originator twice, every member a death once.
+
+        A death of which the originator has told all is not urgent here.
+        """
         if claim.state in (State.SUSPECT, State.DEAD) and not self._accusations.allow(now):
             self._many = now
         told = _is_end(claim) and self._is_small(DIRECT, now) and not self._rarely(now)
@@ -117,7 +119,7 @@ class Gossip:
             self._queue.claim(claim)
         self._verdict = self._verdict or (originator and told)
         if originator or claim.state is State.DEAD:
-            delays = REPEATS if originator else DEATH_REPEATS
+            delays = REPEATS if originator else (RELAY_AFTER, *DEATH_REPEATS) if told else DEATH_REPEATS
             self._repeat(now, lambda: self._tell_if_current(claim), delays)
 
     def _tell_if_current(self, claim: Claim) -> None:
