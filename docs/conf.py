@@ -23,6 +23,7 @@ extensions = [
 exclude_patterns = ["_build", "_ext", "pictures", "examples"]
 
 nitpicky = True  # a name in a docstring that is nothing's name is an error
+nitpick_ignore_regex = [("py:class", r"\d+\.\d+")]  # the bounds in annotations, which are no names
 default_role = "py:obj"
 add_module_names = False
 toc_object_entries_show_parents = "hide"

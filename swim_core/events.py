@@ -456,7 +456,7 @@ class PlainAccepted(Happening, frozen=True):
 
 
 class LeaveOrdered(Happening, frozen=True):
-    """A tool asks this node to leave (`swim leave`). `swim agent` does; what other programs do is up to them.
+    """A tool asks this node to leave (``swim leave``). ``swim agent`` does; what other programs do is up to them.
 
     Attributes:
         address: of the tool, which holds a member's key or runs on this host.

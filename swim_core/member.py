@@ -68,7 +68,7 @@ class Rule(Word):
     ISOLATED = 6
     """This node heard nobody for three times the stall tolerance. It doesn't tell others."""
     REMOVED = 7
-    """Somebody removed it after it had died (`swim remove`), so that nobody looks for it any longer."""
+    """Somebody removed it after it had died (``swim remove``), so that nobody looks for it any longer."""
 
     @classmethod
     def _missing_(cls, value: object) -> "Rule | None":

@@ -194,7 +194,7 @@ class ProtocolNode(Protocol):
     def force_leave(self, name: str, *, now: float) -> None:
         """Have all members take a dead one as having left (`Rule.REMOVED`), so that none looks for it any longer.
 
-        No event tells of it where the member was dead already; `explain` and `swim events` do. It is forgotten as one
+        No event tells of it where the member was dead already; `explain` and ``swim events`` do. It is forgotten as one
         that said goodbye, after ``forget_left_after``. If it is alive after all, it refutes that as soon as it hears of
         it, and is back. `remove` forgets a member on this node only.
 

@@ -10,8 +10,10 @@ from importlib import import_module
 from typing import Any
 
 import attrs
+import msgspec
 from sphinx.application import Sphinx
 
+from swim_core.native.config import Config
 from swim_core.native.settings import FIELDS
 
 from .markdown import MarkdownDirective, table
@@ -55,6 +57,8 @@ def _fields(cls: Any) -> dict[str, tuple[float, float, str] | None]:
             field.name: tuple(map(field.metadata.get, keys)) if "low" in field.metadata else None
             for field in attrs.fields(cls)
         }
+    if cls is not Config:
+        return {field.name: None for field in msgspec.structs.fields(cls)}
     bounds = {name: field.bounds for name, field in FIELDS.items()}
     return {name: (it.low, it.high, it.unit) if it is not None else None for name, it in bounds.items()}
 

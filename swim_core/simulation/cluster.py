@@ -33,7 +33,7 @@ Label = str | Process
 class Cluster(VirtualTime):
     """Any number of nodes, of any protocol, on one simulated network.
 
-    Time is virtual: `run_for` and similar methods jump from one event to the next. Everything random comes from
+    Time is virtual: ``run_for`` and similar methods jump from one event to the next. Everything random comes from
     ``seed``, so a run is a function of the seed and of the calls made; `digest` shows whether two runs were the same.
 
     Attributes:
