@@ -29,7 +29,7 @@ from .pump import Pump
 from .resolver import Resolver, Seed
 from .sockets.udp import UdpSocket
 
-__all__ = ["Driver", "TurnEngine"]
+__all__ = ["Driver"]
 
 T = TypeVar("T")
 
