@@ -64,6 +64,7 @@ def test_chaos_in_clusters_of_other_sizes(members: int) -> None:
     Chaos(seed=members, members=members).run()
 
 
+@pytest.mark.slow
 def test_few_of_many_find_out() -> None:
     """Beyond what one watch asks for help, where the rest was long known and loud."""
     Chaos(seed=1, members=40, seconds=3.0, scenario=SCENARIOS["few"]).run()

@@ -237,7 +237,7 @@ def lived(seed: int, acts: str, monkeypatch: pytest.MonkeyPatch, *, share: bool)
         "partition",
         "move",
         pytest.param("duplicate-name", marks=pytest.mark.slow),
-        "hostile",
+        pytest.param("hostile", marks=pytest.mark.slow),
     ],
 )
 def test_a_run_is_what_it_would_be_without_sharing(acts: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -260,6 +260,7 @@ def taken(members: int) -> int:
         tracemalloc.stop()
 
 
+@pytest.mark.slow
 def test_memory_grows_with_the_members_and_not_with_their_square() -> None:
     taken(8)
     assert taken(400) < 6 * taken(100)

@@ -24,6 +24,7 @@ from .cluster import Agent, AgentFailed, Cluster
 __all__ = ["Outcome", "Teller", "run_story"]
 
 START_DEADLINE = 15.0  # seconds for a step that starts agents: twenty interpreters on two busy processors need a while
+RESTART_DEADLINE = START_DEADLINE
 DEADLINE = 8.0  # for steps that take milliseconds to two seconds on an idle machine
 WHOLE = 50.0  # for everything: less than a minute, including the end of the agents
 ROTATION = 12.0  # for each pass of a rotation: files are looked at every five seconds
@@ -178,7 +179,7 @@ class _Story:
         self._announce(f"{agent.name} is killed (SIGKILL)")
         began = self._killed = time.time()
         self._cluster.kill(agent)
-        return self._spread(f"{agent.name} was killed", "noticed", "dead", agent, began)
+        return self._spread(f"{agent.name} was killed", "noticed", "dead", agent, began, DEADLINE)
 
     def leave(self) -> Result:
         agent = self._agent("n2" if self._count == 3 else "n4")
@@ -186,7 +187,7 @@ class _Story:
         agent.status = "leaving"
         began = time.time()
         agent.command("leave")
-        ok, text, facts = self._spread(f"{agent.name} left", "noticed", "left", agent, began)
+        ok, text, facts = self._spread(f"{agent.name} left", "noticed", "left", agent, began, DEADLINE)
         ended = self.until(lambda: agent.process.poll() is not None, DEADLINE)
         agent.status = "left" if ended else "leaving"
         status = agent.process.poll()
@@ -201,7 +202,7 @@ class _Story:
         self._announce("n3 is restarted at the same address")
         began = self._restarted = time.time()
         agent = self._cluster.start("n3", bind=address, join=self._agent("n1").address)
-        ok, text, facts = self._spread("n3 is back", "see it alive", "alive", agent, began, within=START_DEADLINE)
+        ok, text, facts = self._spread("n3 is back", "see it alive", "alive", agent, began, RESTART_DEADLINE)
         agreed = self.until(self._all_agree, DEADLINE)
         return ok and agreed, text if agreed else f"{text}; it doesn't see all", facts
 
@@ -256,10 +257,8 @@ class _Story:
         facts = {"heard": len(delays), "of": len(others), "delays": delays, "heard_twice": doubled}
         return len(delays) == len(others) and not doubled, words, facts
 
-    def _spread(
-        self, what: str, verb: str, event: str, agent: Agent, began: float, *, within: float = DEADLINE
-    ) -> Result:
-        """Wait until every other agent has reported ``event`` of ``agent``."""
+    def _spread(self, what: str, verb: str, event: str, agent: Agent, began: float, within: float) -> Result:
+        """Wait until every other agent has reported ``event`` of ``agent``, ``within`` so many seconds."""
         others = self._cluster.up(agent)
 
         def said(other: Agent) -> list[dict[str, Any]]:

@@ -205,7 +205,7 @@ class Told:
 
 
 def tell(program: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, Outcome]:
-    for constant, seconds in {"DEADLINE": 0.3, "STALL": 0.1}.items():
+    for constant, seconds in {"DEADLINE": 0.3, "RESTART_DEADLINE": 0.3, "STALL": 0.1}.items():
         monkeypatch.setattr(story, constant, seconds)
     told = Told()
     with Cluster(lambda: None, program=(sys.executable, "-c", program)) as cluster:

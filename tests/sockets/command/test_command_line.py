@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 import typer.main
+from typer.testing import CliRunner
 
 from support.agents import PATIENCE, SWIM, environment
 from swim_anyio.command.app import GROUPS, app
@@ -46,8 +47,8 @@ SUBCOMMANDS = sorted(cast(Any, typer.main.get_command(app)).commands)
 
 @pytest.mark.parametrize("command", [[], *([name] for name in SUBCOMMANDS)])
 def test_help_fits_a_screen_and_shows_how(command: list[str]) -> None:
-    result = swim(*command, "--help")
-    assert (result.returncode, result.stderr) == (0, "")
+    result = CliRunner().invoke(app, [*command, "--help"], prog_name="swim", env=environment(COLUMNS="80"))
+    assert (result.exit_code, result.stderr) == (0, "")
     lines = result.stdout.splitlines()
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 80
@@ -55,8 +56,11 @@ def test_help_fits_a_screen_and_shows_how(command: list[str]) -> None:
     assert example
 
 
-def test_nothing_at_all_is_help() -> None:
-    assert swim().stdout == swim("--help").stdout
+def test_nothing_at_all_is_help_as_a_process_prints_it() -> None:
+    result = swim("--help")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert len(result.stdout.splitlines()) <= 24
+    assert swim().stdout == result.stdout
 
 
 COMPLETE = r"""

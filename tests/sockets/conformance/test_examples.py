@@ -320,6 +320,8 @@ def test_the_tutorial_grows_by_steps_that_do_what_the_page_says(start: Start) ->
     ann, bob = pair(1)
     for each in (ann, bob):
         each.wait_for("members: ann, bob")
+    for each in (ann, bob):
+        each.say("")
         each.end(None)
 
     ann, bob = pair(2)

@@ -22,7 +22,7 @@ THREADS = 8
 
 @pytest.mark.parametrize("name", REAL)
 def test_a_hammered_node_does_what_it_is_asked(name: str) -> None:
-    hammered(name, rounds=20)
+    hammered(name, rounds=10)
 
 
 @pytest.mark.slow

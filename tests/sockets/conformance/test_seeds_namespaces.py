@@ -128,6 +128,7 @@ def balance(host: Host, to: str) -> None:
 
 
 @pytest.mark.skipif(shutil.which("nft") is None, reason="needs the command nft")
+@pytest.mark.slow
 def test_a_virtual_address_that_leads_back_to_the_asker_is_asked_again(new_host: Callable[[], Host]) -> None:
     a, b = new_host(), new_host()
     connected([a, b])

@@ -9,7 +9,6 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from sphinx.util.inventory import InventoryFile
 
 from support.paths import ROOT
 from swim_core import vocabulary
@@ -35,6 +34,7 @@ PICTURES = {"probe_round": "concepts", "watch": "concepts", "flood": "concepts",
 @pytest.fixture(scope="session")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The documentation, built as a reader would, but with warnings as errors."""
+    pytest.importorskip("sphinx")
     out = tmp_path_factory.mktemp("docs")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-b", "html", "docs", str(out)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=280)
@@ -49,6 +49,8 @@ def test_it_builds_without_a_warning(built: Path) -> None:
 
 @pytest.mark.slow
 def test_every_public_name_stands_in_the_reference(built: Path) -> None:
+    from sphinx.util.inventory import InventoryFile
+
     inventory = InventoryFile.loads((built / "objects.inv").read_bytes(), uri="").data
     documented = {name for kind, names in inventory.items() if kind.startswith("py:") for name in names}
     names = [f"{module}.{name}" for module, name in NAMES if (module, name) not in TWICE]

@@ -17,6 +17,7 @@ from swim_core import ProtocolNode
 from swim_core.placement import Placement
 from swim_threads import ThreadNode
 
+FRAMEWORKS = ("celery", "django", "fastapi", "flask", "gevent", "twisted")  # of the extra `slow`
 LANGUAGES = {"python", "sh", "text", "go"}
 ATTRIBUTE = re.compile(r"\b(node|[A-Z]\w+)\.([a-zA-Z_]\w*)")
 PYTHON = [block for block in blocks() if block.language == "python"]
@@ -30,6 +31,9 @@ def where(block: Block) -> str:
 @pytest.mark.sockets
 @pytest.mark.parametrize("block", PYTHON, ids=where)
 def test_a_program_runs_without_a_warning(block: Block, tmp_path: Path) -> None:
+    for framework in FRAMEWORKS:
+        if re.search(rf"^(import|from) {framework}\b", block.code, re.MULTILINE):
+            pytest.importorskip(framework)
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", block.program()],
         stdin=subprocess.DEVNULL,
