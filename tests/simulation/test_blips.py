@@ -193,7 +193,7 @@ def test_a_stalled_member_is_told_of_what_it_can_get_no_more() -> None:
         assert received(stalled) + lost(stalled) == 4_000
 
 
-@pytest.mark.parametrize("quiet", [0.0, 90.0])
+@pytest.mark.parametrize("quiet", [0.0, pytest.param(90.0, marks=pytest.mark.slow)])
 def test_whoever_was_parted_is_told_of_what_it_can_get_no_more(quiet: float) -> None:
     """Also if the origin has long been quiet, so that no new broadcast shows it."""
     with formed(f"parted/{quiet}", 12, tripwires=False) as simulation:
@@ -222,7 +222,9 @@ def test_what_is_kept_comes_within_5_s_of_contact_however_large() -> None:
         simulation.run_until(lambda: received(everybody[-1]) == 1_000, limit=SOON)
 
 
-@pytest.mark.parametrize("settings", [{"forget_after": 1.0}, {"max_tombstones": 16}])
+@pytest.mark.parametrize(
+    "settings", [{"forget_after": 1.0}, pytest.param({"max_tombstones": 16}, marks=pytest.mark.slow)]
+)
 def test_nothing_is_delivered_twice_though_members_were_forgotten(settings: dict[str, float]) -> None:
     with formed(repr(settings), 40, tripwires=False, **settings) as simulation:
         everybody = members(simulation)

@@ -48,7 +48,11 @@ PROOF = {
 """What must have been counted, over a few seeds, for a scenario to have happened."""
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS)
+OFTEN = ("mixed", "churn", "partition", "few", "firewall", "blip", "pauses")
+"""The scenarios that the fast tests play; before anything lands, nine seeds of each one are swept."""
+
+
+@pytest.mark.parametrize("scenario", [pytest.param(s, marks=[pytest.mark.slow] * (s not in OFTEN)) for s in SCENARIOS])
 def test_after_chaos_comes_calm(scenario: str) -> None:
     """One run or two: as many as show that the scenario happens. Sweeps over many seeds are the command's."""
     faults: Counter[str] = Counter()

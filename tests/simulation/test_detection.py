@@ -20,7 +20,7 @@ def formed(seed: int, members: int, link: Link | None = None) -> Simulation:
     return simulation
 
 
-@pytest.mark.parametrize("members", [16, 128])
+@pytest.mark.parametrize("members", [16, pytest.param(128, marks=pytest.mark.slow)])
 def test_a_crash_is_known_to_all_in_about_one_interval(members: int) -> None:
     last = []
     for seed in SEEDS:
@@ -52,7 +52,7 @@ def test_one_that_crashes_before_others_than_its_seed_have_met_it_is_found(after
         assert not any(simulation.process(other).told(MemberJoined, "new") for other in others)
 
 
-@pytest.mark.parametrize("members", [2, 3, 4, 16, 128])
+@pytest.mark.parametrize("members", [2, 3, 4, 16, pytest.param(128, marks=pytest.mark.slow)])
 def test_without_refusals_a_crash_is_known_when_the_stall_tolerance_is_over(members: int) -> None:
     last = []
     for seed in SEEDS:

@@ -233,7 +233,7 @@ def lived(seed: int, acts: str, monkeypatch: pytest.MonkeyPatch, *, share: bool)
     "acts",
     [
         pytest.param("mixed", marks=pytest.mark.slow),
-        "churn",
+        pytest.param("churn", marks=pytest.mark.slow),
         "partition",
         "move",
         pytest.param("duplicate-name", marks=pytest.mark.slow),

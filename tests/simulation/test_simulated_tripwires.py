@@ -39,7 +39,10 @@ def wires(simulation: Simulation) -> dict[str, set[str]]:
 # ------------------------------------------------------------------ what is gained
 
 
-@pytest.mark.parametrize(("members", "most"), [(2, 0.01), (3, 0.01), (16, 0.01), (128, 0.015)])
+KILLS = [(2, 0.01), (3, 0.01), (16, 0.01), pytest.param(128, 0.015, marks=pytest.mark.slow)]
+
+
+@pytest.mark.parametrize(("members", "most"), KILLS)
 def test_a_kill_is_known_to_all_after_the_teardown_and_a_few_hops(members: int, most: float) -> None:
     for seed in few(members):
         with formed(seed, members) as simulation:
@@ -73,7 +76,7 @@ def test_far_apart_it_takes_some_round_trips() -> None:
         assert knew(simulation, MemberDied, "node-1", simulation.now, limit=5.0)[-1] < 0.6
 
 
-@pytest.mark.parametrize("members", [2, 3, 4, 16, 128])
+@pytest.mark.parametrize("members", [2, 3, 4, 16, pytest.param(128, marks=pytest.mark.slow)])
 def test_a_lost_host_is_known_when_s_host_is_over(members: int) -> None:
     last = []
     for seed in few(members):

@@ -12,7 +12,7 @@ from swim_core.simulation import Process, Simulation
 SIZES = [
     pytest.param(3, range(6), id="3"),
     pytest.param(10, range(2), id="10"),
-    pytest.param(30, range(1), id="30"),
+    pytest.param(30, range(1), id="30", marks=pytest.mark.slow),
     pytest.param(3, range(6, 60), id="3, more seeds", marks=pytest.mark.slow),
     pytest.param(10, range(2, 30), id="10, more seeds", marks=pytest.mark.slow),
     pytest.param(30, range(1, 8), id="30, more seeds", marks=pytest.mark.slow),

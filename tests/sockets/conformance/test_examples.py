@@ -115,11 +115,11 @@ NEEDS = {
 
 @pytest.fixture(autouse=True)
 def has_what_the_example_needs(request: pytest.FixtureRequest) -> None:
-    """Skip an example whose library is not installed."""
+    """Skip an example whose library is not installed: that of a row, or the one in the name of the test."""
     arguments = request.node.callspec.params.values() if hasattr(request.node, "callspec") else ()
-    for name in arguments:
-        if isinstance(name, str) and name in NEEDS:
-            pytest.importorskip(NEEDS[name])
+    for name, library in NEEDS.items():
+        if name in arguments or library in request.node.name.split("_"):
+            pytest.importorskip(library)
 
 
 @pytest.mark.parametrize("name", IN_USE)
