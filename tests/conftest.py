@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import zlib
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -29,6 +30,12 @@ SIGNALS = ("SIGHUP", "SIGQUIT", "SIGTERM", "SIGTSTP", "SIGTTIN", "SIGTTOU")
 def pytest_xdist_auto_num_workers() -> int:
     """How many processes share the tests: many tests wait for sockets and processes, so there are two to a core."""
     return 2 * len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 4
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where processes share the tests, mix modules that wait for sockets with those that compute."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: zlib.crc32(item.path.name.encode()))
 
 
 @pytest.fixture(autouse=True, scope="session")
