@@ -63,7 +63,7 @@ def test_after_chaos_comes_calm(scenario: str) -> None:
     pytest.fail(f"{scenario} never happened: {faults}")
 
 
-@pytest.mark.parametrize("members", [2, 3, 24])
+@pytest.mark.parametrize("members", [2, 3, pytest.param(24, marks=pytest.mark.slow)])
 def test_chaos_in_clusters_of_other_sizes(members: int) -> None:
     Chaos(seed=members, members=members).run()
 
