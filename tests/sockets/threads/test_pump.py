@@ -1,0 +1,69 @@
+"""What a pump passes on between a node and its sockets that no engine's pace shows."""
+
+import select
+import socket
+import time
+from collections.abc import Callable
+
+import pytest
+
+from support.fake_node import FakeNode
+from support.station import LABEL, station
+from support.waiting import SOON
+from swim_core import Address, AddressLike, KernelEvidence, TripwirePlan
+from swim_core.tripwire import greeting_of
+from swim_threads.logs import Log
+from swim_threads.pump import Pump
+from swim_threads.resolver import Resolver
+from swim_threads.sockets.poller import Poller
+from swim_threads.sockets.tcp import open_pair
+
+pytestmark = pytest.mark.sockets
+
+CONNECTED, LOST = KernelEvidence.CONNECTED, KernelEvidence.CONNECTION_LOST
+
+
+class Suspicious(FakeNode):
+    """Wants ``suspect``'s kernel asked once a tripwire is lost."""
+
+    suspect: Address
+
+    def feed_evidence(self, kind: KernelEvidence, destination: AddressLike, quoted: bytes = b"", *, now: float) -> None:
+        super().feed_evidence(kind, destination, quoted, now=now)
+        if kind is LOST:
+            self.connects.append(self.suspect)
+
+
+def test_the_kernel_behind_a_broken_tripwire_is_asked_before_the_next_tick() -> None:
+    """The core would probe that member at once, and its verdict must not wait until all that arrived was read."""
+    clock = [100.0]
+    sock, listener, reason = open_pair("127.0.0.1", 0, tcp=True)
+    assert listener is not None, reason
+    node = Suspicious("ann", sock.address, 0.0, {})
+    resolver = Resolver(sock.reachable_families, lambda deed: None, lambda notice: None)
+    pump = Pump(node, sock, resolver, Log("swim_threads", "ann"), clock=lambda: clock[0], on_event=lambda event: None)
+    poller = Poller()
+    pump.lay_tripwires(listener, poller)
+
+    def until(condition: Callable[[], object], *, then: Callable[[], object] = lambda: None) -> None:
+        end = time.monotonic() + SOON
+        while not condition():
+            assert time.monotonic() < end
+            pump.receive(poller.wait(0.01), 10)
+            then()
+
+    try:
+        with station(2) as there, socket.create_server(("127.0.0.1", 0)) as suspect:
+            node.suspect = Address(*suspect.getsockname())
+            node.tripwire_plan = TripwirePlan(greeting_of(LABEL, 1), (there.tripwire,))
+            pump.tick()
+            clock[0] += 2.0  # a rewiring takes its time
+            pump.tick()
+            until(lambda: node.connections, then=there.spin)
+            there.tripwires.close(announce=False)
+            until(lambda: len(node.connections) > 1)
+            assert [kind for kind, _, _ in node.connections[:2]] == [CONNECTED, LOST]
+            assert select.select([suspect], [], [], SOON)[0], "nobody asked"
+    finally:
+        pump.close(announce=True)
+        poller.close()
