@@ -3,47 +3,29 @@
     version (1 byte) | flags (1) | label hash (4, big-endian) | [sender, message | nil, claims, numbers, broadcasts]
 
 In a sealed datagram the sender is in a longer header, and the array without it is encrypted
-(`swim_core.native.sealing.seal`). The types have the bounds, so decoding checks them. The three lists at the end are
-left out if all are empty: a bare ping takes 42 bytes and its ack 32.
+(`swim_core.native.sealing.seal`). The types have the bounds, so decoding checks them; `checks` does the rest. The three
+lists at the end are left out if all are empty: a bare ping takes 42 bytes and its ack 32.
 """
 
 from collections.abc import Callable, Sequence
 from struct import Struct
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import msgspec
 from msgspec import Meta, Raw
 
-from swim_core.address import unpack
 from swim_core.counters import DropReason
 from swim_core.member import check_name
 from swim_core.native.sealing.header import BOUND, OPENS, OVERHEAD, SEALED, with_sender
 
+from .checks import CHECKS
 from .claim import U64, Claim, check_claim
 from .growth import read_claims, read_further, read_message
-from .messages import (
-    MAX_DATAGRAM,
-    AckElsewhere,
-    Broadcast,
-    ClaimOf,
-    Further,
-    Join,
-    JoinAck,
-    Message,
-    NotMe,
-    Number,
-    PageEntry,
-    PingReq,
-    SyncPage,
-    SyncPush,
-    Want,
-)
+from .messages import MAX_DATAGRAM, Broadcast, Further, Message, Number, PageEntry, PingReq
 from .trimming import cut_list, items_of
 
 if TYPE_CHECKING:  # only with keys
     from swim_core.native.sealing.ring import RingKey
-
-if TYPE_CHECKING:  # only with keys
     from swim_core.native.sealing.seal import Opened, Seal
 
 __all__ = ["Codec", "Envelope", "Flags", "encode_item"]
@@ -109,55 +91,6 @@ def _read_newer(body: bytes) -> Envelope:
 def encode_item(item: Message | Claim | Number | Broadcast | PageEntry) -> Raw:
     """One part of a datagram, encoded once and counted before it is packed."""
     return Raw(_encode(item))
-
-
-def _check_join(join: Join) -> None:
-    check_name(join.name)
-    if join.claim is not None:
-        check_claim(join.claim)
-
-
-def _check_seen(ack: JoinAck | AckElsewhere) -> None:
-    if ack.seen:
-        unpack(ack.seen)
-
-
-def _check_join_ack(ack: JoinAck) -> None:
-    _check_seen(ack)
-    for claim in (ack.held, ack.own):
-        if claim is not None:
-            check_claim(claim)
-
-
-def _check_not_me(answer: NotMe) -> None:
-    if answer.claim is not None:
-        check_claim(answer.claim)
-
-
-def _check_ranges(want: Want) -> None:
-    end = 0
-    for first, last in want.ranges:  # ascending and separate, so that nothing is asked for twice
-        if not end < first <= last:
-            raise ValueError("ranges out of order")
-        end = last
-
-
-def _check_entries(page: SyncPage | SyncPush) -> None:
-    for entry in page.entries:
-        check_claim(entry.claim)
-
-
-_CHECKS: dict[type, Callable[[Any], None]] = {
-    PingReq: lambda request: check_claim(request.claim),
-    Join: _check_join,
-    JoinAck: _check_join_ack,
-    AckElsewhere: _check_seen,
-    ClaimOf: lambda answer: check_claim(answer.claim),
-    NotMe: _check_not_me,
-    Want: _check_ranges,
-    SyncPage: _check_entries,
-    SyncPush: _check_entries,
-}
 
 
 class Codec:
@@ -296,7 +229,7 @@ class Codec:
                 check_claim(claim)
             for broadcast in envelope.broadcasts:
                 check_name(broadcast.origin)
-            check = _CHECKS.get(type(envelope.message))
+            check = CHECKS.get(type(envelope.message))
             if check is not None:
                 check(envelope.message)
             for message in envelope.further:
