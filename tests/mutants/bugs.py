@@ -90,8 +90,8 @@ BUGS = (
     Bug(
         7,
         "a sync does not push back",
-        DISSEMINATION + "sync.py",
-        "        self._push(chunks(entries, size - self._overhead - PAGE_OVERHEAD), exchange.peer, now)",
+        DISSEMINATION + "sync_push.py",
+        "        self._push(chunks(entries, size - self._overhead - PAGE_OVERHEAD), peer, now)",
         "        pass",
         SPREADING,
     ),

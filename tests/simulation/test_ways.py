@@ -18,7 +18,7 @@ from swim_core.native.detection.prober import Prober
 from swim_core.native.detection.tripwires import Tripwires
 from swim_core.native.detection.watch import Watch
 from swim_core.native.dissemination.gossip import Gossip
-from swim_core.native.dissemination.sync import Sync
+from swim_core.native.dissemination.sync_push import PushBack
 from swim_core.native.table.entry import Entry
 from swim_core.native.table.view_digest import ViewDigest
 from swim_core.simulation import SCENARIOS, Chaos, InvariantViolated, Observer, Simulation
@@ -202,7 +202,7 @@ def grow_apart(simulation: Simulation) -> None:
 def test_a_sync_that_leaves_one_side_behind_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     for seed in range(1, 4):
         grow_apart(watched(SyncsLevel, 20, seed=seed))
-    monkeypatch.setattr(Sync, "_push", nothing)
+    monkeypatch.setattr(PushBack, "_push", nothing)
     monkeypatch.setattr(Hearsay, "showed_up", lambda *_: True)  # or the one left behind learns of others by their pings
 
     def sweep() -> None:

@@ -5,18 +5,13 @@ asker then pushes back the claims of which it holds a higher one. The cursor is 
 answerer keeps no state, and a newcomer may ask another member for each page.
 """
 
-from collections.abc import Iterator
-from itertools import chain, islice
-
 import msgspec
-from msgspec import Raw
 
 from swim_core.counters import DropReason
 from swim_core.events import PathNarrow
 from swim_core.native.claims.hearsay import Hearsay
 from swim_core.native.claims.merging import ClaimMerger
 from swim_core.native.context import NodeContext
-from swim_core.native.datagrams.outbox import chunks
 from swim_core.native.datagrams.path_sizes import SURE
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.table.entry import Entry
@@ -27,7 +22,8 @@ from swim_core.native.wire.messages import MAX_BUCKETS, Number, PageEntry, SyncP
 from swim_core.shared.timers import Timer
 
 from .broadcasts import Broadcasts
-from .sync_pages import PADDING, PAGE_OVERHEAD, Pages
+from .sync_pages import PADDING, Pages
+from .sync_push import PushBack, Shown
 
 __all__ = ["Sync"]
 
@@ -37,8 +33,6 @@ LATEST = 60.0
 PER_BUCKET = 16
 TRIES = 3  # at least, or as many as there are sizes to try
 ONE_BUCKET = 64  # up to so many members one bucket is enough
-PUSHED_AT_ONCE = 8  # datagrams
-PUSH_GAP = 0.02  # seconds until the next few
 REQUEST_OVERHEAD, DIGEST = 40, 9  # bytes of a request besides its digests, and of each digest
 
 
@@ -46,11 +40,6 @@ def bucket_count(members: int, size: int) -> int:
     """The number of buckets for which an asker with so many claims sends digests, in so many bytes."""
     fitting = (size - REQUEST_OVERHEAD) // DIGEST
     return 1 if members <= ONE_BUCKET else min(MAX_BUCKETS, -(-members // PER_BUCKET), max(1, fitting))
-
-
-def _higher(entry: Entry, shown: tuple[int, int, bytes, int] | None) -> bool:
-    """Whether the other side lacks this claim and would take it: it drops the end of a member that it doesn't know."""
-    return entry.live if shown is None else precedence(entry.claim) > shown
 
 
 class _Exchange(msgspec.Struct):
@@ -63,7 +52,7 @@ class _Exchange(msgspec.Struct):
     rung: int
     size: int
     tries: int = 0
-    shown: dict[str, tuple[int, int, bytes, int]] = msgspec.field(default_factory=dict)
+    shown: dict[str, Shown] = msgspec.field(default_factory=dict)
     pages: int = 0
     differing: int = 0
     changed: bool = False
@@ -71,7 +60,7 @@ class _Exchange(msgspec.Struct):
 
 
 class Sync:
-    """Decides when to sync, asks and pushes.
+    """Decides when to sync, asks, and takes what comes back.
 
     Attributes:
         pages: answers other members' requests.
@@ -100,8 +89,8 @@ class Sync:
         self._urgent = float("-inf")
         self._patience = LATER
         self._patience_digest = 0
-        self._pushed: list[Raw] = []
         self.pages = Pages(context, broadcasts)
+        self._push = PushBack(context, self.pages)
         self.first_done = False
         """Whether this node has once completed a sync with another member, or held the same view: from then on it
         misses no broadcast."""
@@ -217,7 +206,8 @@ class Sync:
             return  # the page said that this node is dead, so it has begun to ask another member
         exchange.pages += 1
         if page.cursor is None:
-            self._push_back(exchange, now)
+            count = len(exchange.buckets)
+            exchange.changed |= self._push.send(exchange.differing, count, exchange.shown, exchange.peer, now)
             self._finish(exchange, now)
         elif exchange.pages < self._max_pages:
             self._ask_on(exchange, page.cursor, now)
@@ -260,29 +250,6 @@ class Sync:
         else:
             self._patience = min(2 * self._patience, LATEST)
         self._patience_digest = self._view_digest.value
-
-    def _push_back(self, exchange: _Exchange, now: float) -> None:
-        count = len(exchange.buckets)
-        entries: list[Raw] = []
-        for index in range(count):
-            if exchange.differing >> index & 1:
-                entries += [
-                    self.pages.encode(entry)
-                    for entry in self._view_digest.entries(index, count)
-                    if _higher(entry, exchange.shown.get(entry.name))
-                ]
-        if entries != self._pushed:
-            exchange.changed, self._pushed = True, entries
-        size = self._paths.size(exchange.peer.address)
-        self._push(chunks(entries, size - self._overhead - PAGE_OVERHEAD), exchange.peer, now)
-
-    def _push(self, portions: Iterator[list[Raw]], peer: Entry, now: float) -> None:
-        """Push a few portions, and the others a little later: the peer's socket has to hold them."""
-        for portion in islice(portions, PUSHED_AT_ONCE):
-            self._outbox.send(SyncPush(portion), peer, now)  # type: ignore[arg-type]
-        following = next(portions, None)
-        if following is not None and peer.live:
-            self._timers.at(now + PUSH_GAP, lambda at: self._push(chain([following], portions), peer, at))
 
     def pushed(self, push: SyncPush, sender: Sender, now: float) -> None:
         """Take the higher claims that the other side of a sync pushes back."""
