@@ -12,7 +12,8 @@ from swim_core.native.wire.messages import Ping, SyncPage, SyncReq
 
 from .cluster import Cluster
 from .deliveries import holds_live
-from .judgement import OldDeathsHeldBack, VerdictsGrounded
+from .judgement import VerdictsGrounded
+from .old_deaths import OldDeathsHeldBack
 from .process import Process, Stop
 from .violation import require
 from .wiretap import Wiretap

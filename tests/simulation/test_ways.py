@@ -24,7 +24,8 @@ from swim_core.native.table.view_digest import ViewDigest
 from swim_core.simulation import SCENARIOS, Chaos, InvariantViolated, Observer, Simulation
 from swim_core.simulation.cluster import Cluster
 from swim_core.simulation.firewalls import reject
-from swim_core.simulation.judgement import OldDeathsHeldBack, VerdictsGrounded
+from swim_core.simulation.judgement import VerdictsGrounded
+from swim_core.simulation.old_deaths import OldDeathsHeldBack
 from swim_core.simulation.ways import FloodsOnRings, ProbedInTime, SyncsLevel
 
 Plant = Callable[[pytest.MonkeyPatch], None]
