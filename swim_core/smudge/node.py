@@ -1,33 +1,31 @@
 """The Smudge node: the public face of its parts."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from math import isfinite
 from random import Random
-from typing import NoReturn
 
 from swim_core.address import Address, reachable
 from swim_core.counters import DropReason
 from swim_core.discovery import Multicast
-from swim_core.errors import ConfigError, NotRunning, NotSupported, Overloaded, PayloadTooLarge, UnknownMember
+from swim_core.errors import ConfigError, NotRunning, Overloaded, PayloadTooLarge, UnknownMember
 from swim_core.events import Event, Evidence, Past
-from swim_core.keys import Keys
 from swim_core.member import Contact, Member, State
 from swim_core.plain_data import octets
 from swim_core.protocol import Datagram, KernelEvidence, Losses
 from swim_core.shared.journal import Journal
 from swim_core.statistics import Statistics
-from swim_core.tripwire import NO_TRIPWIRES, TripwirePlan
 
 from .codec import BroadcastRecord, verb_of
 from .parts import Parts
 from .peers import STATUSES, Peer, usable
 from .receiver import may_broadcast
 from .settings import SmudgeSettings
+from .unsupported import Unsupported
 
 __all__ = ["SmudgeNode"]
 
 
-class SmudgeNode:
+class SmudgeNode(Unsupported):
     """One member of a cluster that speaks Smudge's protocol; see `swim_core.ProtocolNode` for the interface.
 
     Every member's name is the ``host:port`` of its address. Members have epoch 0, incarnation 0 and no metadata. The
@@ -137,9 +135,6 @@ class SmudgeNode:
         self._check_running()
         self._parts.announce_to(multicast, self._advance(now))
 
-    def enable_tripwires(self, *, now: float) -> None:
-        """Has no effect, since this protocol has no tripwires."""
-
     def broadcast(self, payload: bytes, *, now: float) -> int:
         """Tell every member; see `ProtocolNode.broadcast`.
 
@@ -167,30 +162,6 @@ class SmudgeNode:
         self._parts.push.broadcast(record, (self._local,), now)
         return self._index
 
-    def send(self, to: str | Member, payload: bytes, *, now: float) -> NoReturn:
-        """Not supported by this protocol.
-
-        Raises:
-            NotSupported: always.
-        """
-        raise NotSupported("Smudge's protocol has no messages to single members: broadcast, or use the native protocol")
-
-    def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> NoReturn:
-        """Not supported by this protocol.
-
-        Raises:
-            NotSupported: always.
-        """
-        raise NotSupported("Smudge's protocol carries no metadata: use the native protocol")
-
-    def update_address(self, address: Address | tuple[str, int], *, now: float) -> NoReturn:
-        """Not supported by this protocol, in which the address is the name.
-
-        Raises:
-            NotSupported: always.
-        """
-        raise NotSupported("Smudge's members are their addresses: one that moves is another member; open a new node")
-
     def leave(self, *, now: float) -> None:
         """Fall silent: this protocol has no goodbye, so the others find out by themselves."""
         self._advance(now)
@@ -211,10 +182,6 @@ class SmudgeNode:
         self._parts.detector.forget(peer)
         self._statuses.remove(peer)
 
-    def force_leave(self, name: str, *, now: float) -> NoReturn:
-        """Not supported by this protocol; see `ProtocolNode.force_leave`."""
-        raise NotSupported("Smudge's members don't leave, they die: remove() forgets one on this node only")
-
     def set_state(self, name: str, state: State, *, now: float) -> None:
         """Set a member's state and tell the others; see `ProtocolNode.set_state`."""
         self._check_running()
@@ -223,19 +190,11 @@ class SmudgeNode:
         peer = self._named(name)
         self._statuses.set(peer, STATUSES[state], self._parts.heartbeat.value, self._local, self._advance(now))
 
-    def set_keys(self, keys: Keys, *, now: float) -> NoReturn:
-        """Not supported by this protocol; see `ProtocolNode.set_keys`."""
-        raise NotSupported("Smudge's protocol can't be sealed: it takes no keys")
-
     # ------------------------------------------------------------------ outputs
 
     def poll_datagram(self) -> Datagram | None:
         """The next datagram to send, or None."""
         return self._outbox.poll()
-
-    def poll_connect(self) -> Address | None:
-        """Always None, since this protocol has no tripwires."""
-        return None
 
     def poll_event(self) -> Event | None:
         """The next event, or None."""
@@ -255,11 +214,6 @@ class SmudgeNode:
     def local(self) -> Member:
         """This node itself; always ALIVE, whatever others claim."""
         return Member(str(self._local), self._local)
-
-    @property
-    def tripwire_plan(self) -> TripwirePlan:
-        """An empty plan, since this protocol has no tripwires."""
-        return NO_TRIPWIRES
 
     @property
     def has_left(self) -> bool:
@@ -296,10 +250,6 @@ class SmudgeNode:
     def history(self, *, since: int = 0) -> tuple[Past, ...]:
         """What happened to members lately; see `ProtocolNode.history`."""
         return tuple(self._journal.since(since))
-
-    def rings(self) -> tuple[tuple[str, ...], ...]:
-        """None: news rides along with pings; see `ProtocolNode.rings`."""
-        return ()
 
     def statistics(self) -> Statistics:
         """A snapshot of counters and sizes; ``cluster_time`` is the wall clock."""
