@@ -12,7 +12,8 @@ import anyio
 import anyio.lowlevel
 
 from swim_core import Address, BindError, ConfigError, Keys, Multicast, NodeCrashed, ProtocolConfig
-from swim_core.embedding.arguments import Arguments, HostPort, check_listeners, read_arguments
+from swim_core.embedding.arguments import Arguments, check_listeners, read_arguments
+from swim_core.embedding.host_port import HostPort
 from swim_threads.clock import clock
 from swim_threads.logs import HASTE, PATIENCE, DirectWriter, Log, log_writer
 from swim_threads.lookups import numeric

@@ -17,7 +17,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from swim_core import Address, ConfigError, Event, Keys, NotRunning, ProtocolConfig, ProtocolNode
-from swim_core.embedding.arguments import Arguments, HostPort, read_arguments
+from swim_core.embedding.arguments import Arguments, read_arguments
+from swim_core.embedding.host_port import HostPort
 from swim_core.embedding.node_face import NodeFace
 from swim_core.listeners import check_listener
 

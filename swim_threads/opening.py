@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 
 from swim_core import Address, BindError, ConfigError, Event, Keys, Multicast, ProtocolConfig
-from swim_core.embedding.arguments import Arguments, HostPort, check_listeners, read_arguments
+from swim_core.embedding.arguments import Arguments, check_listeners, read_arguments
+from swim_core.embedding.host_port import HostPort
 
 from .clock import clock
 from .logs import Log

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from swim_core import Address, ConfigError
 from swim_core.address import DEFAULT_PORT, is_loopback
-from swim_core.embedding.arguments import HostPort, read_seeds
+from swim_core.embedding.host_port import HostPort, read_seeds
 from swim_threads.lookups import numeric, resolve_within
 from swim_threads.preparing import FIRST_LOOK_UP
 from swim_threads.sockets.routes import is_local, route_source

@@ -1,14 +1,11 @@
 """How every adapter's `open_node` reads its arguments and the environment; pure functions, so that all adapters
 agree."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from ipaddress import ip_network
 from typing import Protocol, TypeVar
 
 import msgspec
 
-from swim_core.address import split_host_port
 from swim_core.discovery import Multicast
 from swim_core.errors import ConfigError
 from swim_core.keys import Keys
@@ -16,23 +13,12 @@ from swim_core.member import MAX_NAME, check_name
 from swim_core.native.config import SWITCH, Config
 from swim_core.protocol import ProtocolConfig
 
-__all__ = [
-    "Arguments",
-    "HostPort",
-    "check_listeners",
-    "misspelt",
-    "read_arguments",
-    "read_insecure",
-    "read_keys",
-    "read_seeds",
-]
+from .host_port import HostPort, read_host_port, read_listen, read_seeds
+
+__all__ = ["Arguments", "check_listeners", "misspelt", "read_arguments", "read_insecure", "read_keys"]
 
 T = TypeVar("T")
 
-HostPort = str | tuple[str, int]
-"""``"host:port"`` (``"[v6]:port"``; without a port 7946) or a pair; the host may be a name."""
-
-NETWORK = re.compile(r"(?:\[([^][/]+/[0-9]+)\]|([^][/]+/[0-9]+))(:.*)?")
 DEFAULT_BIND = "127.0.0.1"
 VARIABLES = {
     *(
@@ -128,11 +114,11 @@ def read_arguments(
     config = _config(config, cluster, environ)
     held, file = read_keys(keys, _path(key_file), environ if isinstance(config, Config) else {})
     return Arguments(
-        bind=_listen("bind", bind) if bind is not None else config.listen or _bind_from(environ),
+        bind=read_listen("bind", bind) if bind is not None else config.listen or _bind_from(environ),
         name=_name(name, environ) or _default_name(hostname, suffix),
         join=read_seeds("join", join) if join is not None else config.seeds or _seeds_from(environ),
         config=config,
-        advertise=None if advertise is None else _host_port("advertise", advertise, default_port=0),
+        advertise=None if advertise is None else read_host_port("advertise", advertise, default_port=0),
         metadata=metadata,
         discover=_discover(discover, config),
         keys=held,
@@ -190,60 +176,12 @@ def read_keys(
     return Keys.parse(texts, "SWIM_KEY") if texts else None, file or None
 
 
-def _host_port(source: str, value: HostPort, **default: int) -> tuple[str, int]:
-    """``value`` as a pair; errors name ``source``."""
-    try:
-        if isinstance(value, str):
-            return split_host_port(value, **default)
-        host, port = value
-        if not isinstance(host, str) or isinstance(port, bool) or not isinstance(port, int):
-            raise TypeError
-        if not host or not 0 <= port <= 65_535:
-            raise ConfigError(f"{value!r} is not an address: give a host and a port from 0 to 65535")
-    except ConfigError as error:
-        raise ConfigError(f"{source}: {error}") from None
-    except (TypeError, ValueError):
-        raise ConfigError(f'{source}: give "HOST:PORT" or (host, port), not {value!r}') from None
-    return host, port
-
-
-def _listen(source: str, value: HostPort) -> tuple[str, int]:
-    """Where to listen: as `_host_port`, and the host may be a network (``10.0.0.0/8:7946``, ``[fd00::/8]:7946``)."""
-    if not isinstance(value, str) or "/" not in value:
-        return _host_port(source, value)
-    found = NETWORK.fullmatch(value.strip())
-    try:
-        network = ip_network(found[1] or found[2] if found else value, strict=False)
-    except ValueError as error:
-        raise ConfigError(f"{source}: {error}") from None
-    return str(network), _host_port(source, f"network{(found and found[3]) or ''}")[1]
-
-
 def _seeds_from(environ: Mapping[str, str]) -> tuple[tuple[str, int], ...]:
     return read_seeds("SWIM_JOIN", environ.get("SWIM_JOIN", ""))
 
 
 def _bind_from(environ: Mapping[str, str]) -> tuple[str, int]:
-    return _listen("SWIM_BIND", environ.get("SWIM_BIND") or DEFAULT_BIND)
-
-
-def read_seeds(source: str, values: HostPort | Iterable[HostPort]) -> tuple[tuple[str, int], ...]:
-    """Seeds as pairs, each once, from one or several pairs or "host:port", also in one comma-separated string.
-
-    Raises:
-        ConfigError: if one can't be used; the message names ``source``.
-    """
-    if isinstance(values, tuple) and len(values) == 2 and isinstance(values[1], int):
-        values = [values]
-    elif not isinstance(values, Iterable):
-        raise ConfigError(f'{source}: give "HOST:PORT", (host, port), or a list of these, not {values!r}')
-    elif isinstance(values, str):
-        values = [part for part in values.split(",") if part.strip()]
-    seeds = [_host_port(source, value) for value in values]
-    for host, port in seeds:
-        if not port:
-            raise ConfigError(f"{source}: a seed can't have port 0: {host}:0")
-    return tuple(dict.fromkeys(seeds))
+    return read_listen("SWIM_BIND", environ.get("SWIM_BIND") or DEFAULT_BIND)
 
 
 def misspelt(environ: Mapping[str, str]) -> Iterator[str]:

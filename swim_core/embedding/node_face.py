@@ -14,7 +14,7 @@ from swim_core.member import Contact, Member, State
 from swim_core.protocol import ProtocolNode
 from swim_core.statistics import Statistics
 
-from .arguments import HostPort, read_seeds
+from .host_port import HostPort, read_seeds
 
 __all__ = ["NodeEngine", "NodeFace"]
 

@@ -21,8 +21,8 @@ from swim_core import (
     NotRunning,
     Statistics,
 )
-from swim_core.embedding.arguments import HostPort
 from swim_core.embedding.event_queue import EventQueue
+from swim_core.embedding.host_port import HostPort
 from swim_threads.driver import Driver
 
 __all__ = ["DrivenNode"]

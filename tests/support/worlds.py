@@ -30,8 +30,8 @@ from swim_core import (
     NotRunning,
     Statistics,
 )
-from swim_core.embedding.arguments import HostPort
 from swim_core.embedding.event_queue import EventQueue
+from swim_core.embedding.host_port import HostPort
 from swim_core.simulation import Process, Simulation
 
 __all__ = ["WORLDS", "DriverWorld", "LoopNode", "Node", "Subscription", "World", "close_all"]

@@ -12,7 +12,8 @@ import msgspec
 
 from swim_core import Address, Config, ConfigError, Keys, SwimError
 from swim_core.address import canonical, is_loopback
-from swim_core.embedding.arguments import read_keys, read_seeds
+from swim_core.embedding.arguments import read_keys
+from swim_core.embedding.host_port import read_seeds
 from swim_core.native.sealing.ring import key_id
 from swim_core.native.tools.client import PATIENCE, Failure, ToolClient
 from swim_core.native.wire.answers import Body

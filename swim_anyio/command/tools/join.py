@@ -5,7 +5,7 @@ from typing import cast
 
 from swim_anyio.command.records import to_json
 from swim_core import Address, SwimError
-from swim_core.embedding.arguments import read_seeds
+from swim_core.embedding.host_port import read_seeds
 from swim_core.native.wire.answers import Joined
 from swim_core.native.wire.queries import What, pack_addresses
 

@@ -12,7 +12,7 @@ import pytest
 from support.inside import socket_of
 from support.waiting import HERE, wait_until
 from swim_core import BindError, Config, ConfigError, Event, MemberDied, MemberJoined, MemberLeft, NotRunning, Rule
-from swim_core.embedding.arguments import HostPort
+from swim_core.embedding.host_port import HostPort
 from swim_threads.driver import Driver
 
 pytestmark = pytest.mark.sockets
