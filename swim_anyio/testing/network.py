@@ -1,7 +1,6 @@
 """Machines, names and faults of a simulated network, for programs that use `open_node`."""
 
 import errno
-import logging
 import math
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -14,28 +13,19 @@ from anyio.abc import TaskGroup
 from trio.testing import MockClock
 
 from swim_anyio import simulation_hook
-from swim_anyio.loops import Loop
-from swim_core import Address, ConfigError
+from swim_core import Address
 from swim_core.address import split_host_port
-from swim_core.embedding.advertising import advertised_address
-from swim_core.embedding.arguments import Arguments
 from swim_core.protocol import AddressLike
 from swim_core.simulation import Link, Network, Traffic
-from swim_threads.logs import DirectWriter, Log
-from swim_threads.preparing import held_keys
 
-from ..engine import Engine
 from ..node import AsyncNode
 from .hosts import Host, Hosts
+from .opening import SimulatedMachine
 from .schedule import TrioSchedule
 from .scheduling import deterministic_scheduling
-from .sockets import SimulatedDriver, SimulatedSocket
+from .sockets import SimulatedSocket
 
 __all__ = ["Host", "Nursery", "SimulatedNetwork", "Who", "simulated_network"]
-
-START_MS = 1_700_000_000_000  # the wall clock at time 0
-
-log = logging.getLogger("swim_anyio")
 
 T = TypeVar("T")
 
@@ -63,8 +53,8 @@ class SimulatedNetwork:
         self._random = Random(f"{seed}/hosts")
         self._hosts = Hosts(self._random)
         self._by_address: dict[Address, SimulatedSocket] = {}  # as advertised; the latest of each
-        self._opened = 0
         self._change = trio.Event()
+        self._machine = SimulatedMachine(seed, self._network, self._hosts, self._random, self._opened)
 
     @property
     def traffic(self) -> Traffic:
@@ -230,69 +220,9 @@ class SimulatedNetwork:
     def _addresses(self, *who: Who) -> list[Address]:
         return list(dict.fromkeys(sock.address for each in who for sock in self._sockets(each)))
 
-    # what `open_node` asks
-
-    @property
-    def hostname(self) -> str:
-        """The wall clock of the host that the calling task is on."""
-        return self._hosts.here.name
-
-    def suffix(self) -> str:
-        """The host's name, for the default name of a node."""
-        return self._random.randbytes(4).hex()
-
-    async def prepare(self, arguments: Arguments) -> tuple[Engine, Loop]:
-        """Bind a node's socket here, and make the node.
-
-        Raises:
-            RuntimeError: outside of trio.
-        """
-        try:
-            trio.lowlevel.current_task()
-        except RuntimeError:
-            why = "a simulated network is there under trio only: asyncio has no clock that jumps"
-            raise RuntimeError(why) from None
-        host, sock = self._hosts.bind(self._network, *arguments.bind)
-        try:
-            address = self._advertised(arguments, sock.address)
-            driver = SimulatedDriver(sock)
-            self._opened += 1
-            core = arguments.config.create_node(
-                arguments.name,
-                address,
-                now=driver.clock(),
-                entropy=Random(f"{self.seed}/{arguments.name}/{self._opened}").randbytes(32),
-                unix_ms=START_MS + int((driver.clock() + host.clock_offset) * 1000),
-                metadata=arguments.metadata,
-                keys=held_keys(arguments, log=Log("swim_anyio", arguments.name, DirectWriter()))[0],
-            )
-        except BaseException:
-            sock.close()
-            raise
-        if arguments.discover is not None:
-            log.warning("%s: no discovery by multicast: a simulated network has none", arguments.name)
+    def _opened(self, address: Address, sock: SimulatedSocket) -> None:
         self._by_address[address] = sock
         self._changed()
-        buffer, backoff_max = arguments.config.event_buffer, arguments.config.join_backoff_max
-        engine = Engine(
-            core,
-            sock,
-            driver,
-            event_buffer=buffer,
-            backoff_max=backoff_max,
-            look_up_service=self._hosts,
-            log=Log("swim_anyio", arguments.name, DirectWriter()),
-        )
-        return engine, driver
-
-    def _advertised(self, arguments: Arguments, bound: Address) -> Address:
-        advertise = None
-        if arguments.advertise is not None:
-            try:
-                advertise = self._hosts.resolve(*arguments.advertise)
-            except socket.gaierror as error:
-                raise ConfigError(f"advertise: {error.strerror}") from error
-        return advertised_address(bound, advertise, (), dual_stack=False, route_source=lambda _: None).address
 
 
 @contextmanager
@@ -310,7 +240,7 @@ def simulated_network(seed: object = 0, *, link: Link | None = None) -> Iterator
         RuntimeError: inside another such block.
     """
     network = SimulatedNetwork(seed, link=link)
-    simulation_hook.replace(network)
+    simulation_hook.replace(network._machine)
     try:
         with deterministic_scheduling(f"{seed}/scheduling"):
             yield network
