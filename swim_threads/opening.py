@@ -102,6 +102,10 @@ def open_node(
         hostname=socket.gethostname(),
         suffix=os.urandom(4).hex(),
     )
+    return _open(arguments, listeners)
+
+
+def _open(arguments: Arguments, listeners: Sequence[Callable[[Event], object]]) -> ThreadNode:
     log = Log("swim_threads", arguments.name)
     with ExitStack() as undo:
         bind = _bind_address(*arguments.bind)

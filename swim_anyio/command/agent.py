@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import msgspec
+from anyio.abc import TaskGroup
 
 from swim_core import Keys, LeaveOrdered, Multicast, NodeCrashed, ProtocolConfig
 
@@ -96,19 +97,7 @@ async def run_agent(settings: Settings) -> int:
     ending = _Ending()
     manager = take_address()
     output = Output(sys.stdout.fileno(), _renderer(settings.json))
-    opened = open_node(
-        settings.bind,
-        name=settings.name,
-        join=settings.join,
-        config=settings.config,
-        advertise=settings.advertise,
-        metadata=settings.metadata or None,
-        discover=settings.discover,
-        keys=settings.keys,
-        key_file=settings.key_file,
-        insecure=settings.insecure,
-        driver=None if "SWIM_DRIVER" in os.environ else "loop",  # no foreign code here: see architecture.md
-    )
+    opened = _node(settings)
     async with _pages(settings) as pages, opened as node:
         name = node.local.name
         if pages is not None:
@@ -117,24 +106,7 @@ async def run_agent(settings: Settings) -> int:
         async with anyio.create_task_group() as tasks:
             await tasks.start(watch_signals, ending.signalled, node._engine.reload_keys)
             tasks.start_soon(tell, manager, READY)  # from here on signals are obeyed, and the pages are served
-            handlers = None
-            if settings.on is not None:
-                from .handlers import Handlers
-
-                handlers = Handlers(settings.on, name)
-                tasks.start_soon(handlers.serve)
-            tasks.start_soon(_report, node, output, pages, handlers, ending)
-            tasks.start_soon(_watch_output, output, ending)
-            if sys.stdin is not None:
-                console = Console(node, output, lambda: ending.say("leave"), confirms=sys.stdin.isatty())
-                tasks.start_soon(serve_lines, sys.stdin.fileno(), console.obey, console.obey_at_once)
-            if settings.peers is not None:
-                from .peers import keep_peers
-
-                seeds = bool(settings.join or settings.config.seeds or os.environ.get("SWIM_JOIN"))
-                tasks.start_soon(partial(keep_peers, node, settings.peers, seeds=seeds))
-            if settings.lifeline is not None:
-                tasks.start_soon(_watch_lifeline, settings.lifeline, ending)
+            _start_tasks(tasks, settings, node, output, pages, ending)
             await ending.wait()
             tasks.cancel_scope.cancel()
         with anyio.move_on_after(MANAGER_PATIENCE):
@@ -147,6 +119,51 @@ async def run_agent(settings: Settings) -> int:
         logging.shutdown()
         os._exit(ending.status)  # asyncio would wait for a file system that hangs, which nothing can cancel
     return ending.status
+
+
+def _node(settings: Settings) -> AbstractAsyncContextManager[AsyncNode]:
+    return open_node(
+        settings.bind,
+        name=settings.name,
+        join=settings.join,
+        config=settings.config,
+        advertise=settings.advertise,
+        metadata=settings.metadata or None,
+        discover=settings.discover,
+        keys=settings.keys,
+        key_file=settings.key_file,
+        insecure=settings.insecure,
+        driver=None if "SWIM_DRIVER" in os.environ else "loop",  # no foreign code here: see architecture.md
+    )
+
+
+def _start_tasks(
+    tasks: TaskGroup,
+    settings: Settings,
+    node: AsyncNode,
+    output: Output,
+    pages: "AgentPages | None",
+    ending: _Ending,
+) -> None:
+    """Start all that the agent does beside its node: it prints events, obeys commands, and notices its end."""
+    handlers = None
+    if settings.on is not None:
+        from .handlers import Handlers
+
+        handlers = Handlers(settings.on, node.local.name)
+        tasks.start_soon(handlers.serve)
+    tasks.start_soon(_report, node, output, pages, handlers, ending)
+    tasks.start_soon(_watch_output, output, ending)
+    if sys.stdin is not None:
+        console = Console(node, output, lambda: ending.say("leave"), confirms=sys.stdin.isatty())
+        tasks.start_soon(serve_lines, sys.stdin.fileno(), console.obey, console.obey_at_once)
+    if settings.peers is not None:
+        from .peers import keep_peers
+
+        seeds = bool(settings.join or settings.config.seeds or os.environ.get("SWIM_JOIN"))
+        tasks.start_soon(partial(keep_peers, node, settings.peers, seeds=seeds))
+    if settings.lifeline is not None:
+        tasks.start_soon(_watch_lifeline, settings.lifeline, ending)
 
 
 def _renderer(json: bool) -> text.Renderer:

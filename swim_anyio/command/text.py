@@ -99,12 +99,13 @@ def printable_lines(lines: Iterable[str]) -> str:
 
 
 def _words(record: Mapping[str, Any]) -> list[str]:
-    event, member, address = record["event"], record.get("member"), record.get("address")
-    match event:
-        case "started":
-            pages = f", pages at http://{record['metrics']}/" if "metrics" in record else ""
-            sealed = {True: ", sealed", False: ", NOT SEALED", None: ""}[record.get("sealed")]
-            return [f"{member} at {address}{pages}{sealed}"]
+    """The lines for a record: what happened to a member, to this one or its cluster, or what a command asked for."""
+    return _of_a_member(record) or _of_this_member(record) or _answer(record) or [str(record.get("reason", ""))]
+
+
+def _of_a_member(record: Mapping[str, Any]) -> list[str]:
+    member, address = record.get("member"), record.get("address")
+    match record["event"]:
         case "forgotten":
             return [f"{member} at {address}"]
         case "alive" | "updated":
@@ -113,15 +114,26 @@ def _words(record: Mapping[str, Any]) -> list[str]:
             return [f"{member}{_reason(record)}"]
         case "broadcast" | "message":
             return [f"{member}: {record['data'] if 'data' in record else record['data_base64'] + ' (base64)'}"]
+        case "lost" if member is not None:
+            return [f"{record['count']} broadcasts from {member}, which no member has any longer"]
+        case _:
+            return []
+
+
+def _of_this_member(record: Mapping[str, Any]) -> list[str]:
+    member, address = record.get("member"), record.get("address")
+    match record["event"]:
+        case "started":
+            pages = f", pages at http://{record['metrics']}/" if "metrics" in record else ""
+            sealed = {True: ", sealed", False: ", NOT SEALED", None: ""}[record.get("sealed")]
+            return [f"{member} at {address}{pages}{sealed}"]
         case "conflict":
             return [f"another process at {address} is named {member} too: this one stays silent until that one is gone"]
         case "regained":
             return [f"the other process named {member} is gone: this one is a member again"]
         case "clocks":
             days, which = abs(record["seconds"]) / 86_400, "ahead" if record["seconds"] > 0 else "behind"
-            return [
-                f"the cluster at {record['address']} is {days:.1f} days {which}: set the clocks and restart its members"
-            ]
+            return [f"the cluster at {address} is {days:.1f} days {which}: set the clocks and restart its members"]
         case "met":
             return [
                 f"two separate clusters have met and become one: {record['members']} members here,"
@@ -129,26 +141,29 @@ def _words(record: Mapping[str, Any]) -> list[str]:
                 " (--cluster)"
             ]
         case "elsewhere":
-            return [
-                f"{record['by']} sees this member at {record['seen']}, not at {record['claimed']} as it tells others"
-                " (--advertise)"
-            ]
+            claimed = f"not at {record['claimed']} as it tells others (--advertise)"
+            return [f"{record['by']} sees this member at {record['seen']}, {claimed}"]
         case "narrow":
-            return [
-                f"datagrams of more than {record['size']} bytes don't get through to {record['address']} (max_datagram)"
-            ]
+            return [f"datagrams of more than {record['size']} bytes don't get through to {address} (max_datagram)"]
         case "isolated":
             return ["nobody was heard for the stall tolerance: this member is probably cut off"]
         case "reconnected":
             return ["other members are heard again"]
         case "paused":
             return [f"this process did not run for {record['seconds']:.1f} s: others may have declared it dead"]
-        case "lost" if member is not None:
-            return [f"{record['count']} broadcasts from {member}, which no member has any longer"]
         case "lost" if "reason" in record:
             return [f"{record['count']} lines that could not be written to standard output ({record['reason']})"]
         case "lost":
             return [f"{record['count']} events that came faster than they were read"]
+        case "stopped":
+            return [f"{member} ({record['reason']})"]
+        case _:
+            return []
+
+
+def _answer(record: Mapping[str, Any]) -> list[str]:
+    member, address = record.get("member"), record.get("address")
+    match record["event"]:
         case "members":
             rows = record["members"]
             return [f"{len(rows)} live", *(f"{m['name']} at {m['address']}, {m['state']}{_labels(m)}" for m in rows)]
@@ -163,10 +178,8 @@ def _words(record: Mapping[str, Any]) -> list[str]:
             return ["", *(f"{command:<25} {what}" for command, what in record["commands"].items())]
         case "why":
             return [f"{member} at {address} is {record['state']}{_reason(record)}", *map(_seen, record["observations"])]
-        case "stopped":
-            return [f"{member} ({record['reason']})"]
         case _:
-            return [str(record.get("reason", ""))]
+            return []
 
 
 def _labels(row: Mapping[str, Any]) -> str:

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from math import isfinite
 from random import Random
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -65,6 +66,9 @@ from .wire.datagram import Codec
 from .wire.hashing import Hashes
 from .wire.messages import MAX_DATAGRAM
 
+if TYPE_CHECKING:  # only with keys
+    from .datagrams.seal_check import SealCheck
+
 __all__ = ["NodeArguments", "Parts"]
 
 
@@ -97,6 +101,56 @@ class Parts:
     def __init__(self, hub: Hub, start: NodeArguments) -> None:
         config, now = start.config, start.now
         self.events: deque[Event] = deque()
+        context = self.context = self._make_context(hub, start)
+        health, queue = self.health, self.queue
+        local = self.local = LocalMember(
+            context, start.name, start.address, unix_ms=start.unix_ms, metadata=start.metadata, now=now
+        )
+
+        corrections = self.corrections = Corrections(context)
+        hearsay = self.hearsay = Hearsay(context, local)
+        claims = self.claims = ClaimMerger(context, local, corrections, hearsay, queue)
+        self.strangers = Strangers(context, claims, corrections)
+        journal = self.journal = Journal(start.name)
+        self.damping = FlapDamping(context)
+        self.dispute = NameDispute(context, local)
+
+        under_watch = UnderWatch()
+        gossip = self.gossip = Gossip(context, queue, under_watch)
+        broadcasts = self.broadcasts = Broadcasts(context, local, gossip, self.reminders)
+        self.sync = Sync(context, claims, hearsay, broadcasts)
+
+        log = self.evidence_log = EvidenceLog(context.table)
+        pings = self.pings = Pings(context, health)
+        prober = self.prober = Prober(context, pings, health, now)
+        self.search = Search(context, pings)
+        self.dead_prober = DeadProber(context, local, pings)
+        self.responder = Responder(context, local)
+        tripwires = self.tripwires = Tripwires(context, local, health, log, prober)
+        watches = self.watches = Watches(
+            context, local, corrections, hearsay, self.strangers, pings, health, log, tripwires, under_watch, prober
+        )
+
+        secret = derived(start.entropy, b"cookie")
+        settings_check = SettingsCheck(context)
+        encounters = self.encounters = Encounters(context, local, now)
+        self.admission = Admission(context, local, claims, secret, settings_check, encounters)
+        joiner = self.joiner = Joiner(context, local, claims, health, settings_check, encounters)
+        seals = self._make_seal_check(now)
+        largest = max(config.max_received, config.max_datagram)
+        self.inbox = Inbox(context.codec, context.table, context.counters, seals, largest=largest)
+        announcer = self.announcer = Announcer(context, local, self.inbox, joiner)
+
+        verbs = self.verbs = Verbs(context, local, health, pings, prober)
+        figures = self.figures = Figures(context, local, health, queue, hearsay, broadcasts, tripwires, watches, joiner)
+        self.farewell = Farewell(context, local, hearsay, gossip, prober, watches, joiner, announcer)
+        introduction = Introduction(context, local, health, joiner)
+        orders = Orders(context, introduction, local, broadcasts, joiner, verbs, secret)
+        self.tool_server = ToolServer(context, introduction, figures, log, journal, orders)
+
+    def _make_context(self, hub: Hub, start: NodeArguments) -> NodeContext:
+        """What all other parts stand on; the table and what fills datagrams belong to it."""
+        config, now = start.config, start.now
         counters, timers = Counters(), Timers()
         hashes = Hashes(config.cluster, config.rings)
         clock = ClusterClock(start.unix_ms, now)
@@ -110,10 +164,10 @@ class Parts:
         limits = Limits(config.probe_interval, config.pause_threshold, config.stall_tolerance)
         health = self.health = LocalHealth(limits, counters, now, timers, on_pause=hub.paused)
         queue = self.queue = GossipQueue(MAX_DATAGRAM - codec.overhead)
-        reminders = Reminders(config, clock)
+        reminders = self.reminders = Reminders(config, clock)
         paths = PathSizes(config.max_datagram)
         self.outbox = Outbox(codec, paths, queue, reminders, counters, table.view_digest, health)
-        context = self.context = NodeContext(
+        return NodeContext(
             config=config,
             timers=timers,
             clock=clock,
@@ -130,52 +184,16 @@ class Parts:
             emit=self.events.append,
             hub=hub,
         )
-        local = self.local = LocalMember(
-            context, start.name, start.address, unix_ms=start.unix_ms, metadata=start.metadata, now=now
-        )
 
-        corrections = self.corrections = Corrections(context)
-        hearsay = self.hearsay = Hearsay(context, local)
-        claims = self.claims = ClaimMerger(context, local, corrections, hearsay, queue)
-        self.strangers = Strangers(context, claims, corrections)
-        journal = self.journal = Journal(start.name)
-        self.damping = FlapDamping(context)
-        self.dispute = NameDispute(context, local)
+    def _make_seal_check(self, now: float) -> "SealCheck | None":
+        context = self.context
+        sealer = context.sealer
+        if sealer is None:
+            return None
+        from .datagrams.seal_check import SealCheck
 
-        under_watch = UnderWatch()
-        gossip = self.gossip = Gossip(context, queue, under_watch)
-        broadcasts = self.broadcasts = Broadcasts(context, local, gossip, reminders)
-        self.sync = Sync(context, claims, hearsay, broadcasts)
-
-        log = self.evidence_log = EvidenceLog(table)
-        pings = self.pings = Pings(context, health)
-        prober = self.prober = Prober(context, pings, health, now)
-        self.search = Search(context, pings)
-        self.dead_prober = DeadProber(context, local, pings)
-        self.responder = Responder(context, local)
-        tripwires = self.tripwires = Tripwires(context, local, health, log, prober)
-        watches = self.watches = Watches(
-            context, local, corrections, hearsay, self.strangers, pings, health, log, tripwires, under_watch, prober
-        )
-
-        secret = derived(start.entropy, b"cookie")
-        settings_check = SettingsCheck(context)
-        encounters = self.encounters = Encounters(context, local, now)
-        self.admission = Admission(context, local, claims, secret, settings_check, encounters)
-        joiner = self.joiner = Joiner(context, local, claims, health, settings_check, encounters)
-        seals = None
-        if sealer is not None:
-            from .datagrams.seal_check import SealCheck
-
-            seals = SealCheck(sealer, clock, table, joiner, tolerance=config.first_contact, events=self.events)
-            if sealer.plain:
-                remind_of_plain(sealer, context, now)
-        self.inbox = Inbox(codec, table, counters, seals, largest=max(config.max_received, config.max_datagram))
-        announcer = self.announcer = Announcer(context, local, self.inbox, joiner)
-
-        verbs = self.verbs = Verbs(context, local, health, pings, prober)
-        figures = self.figures = Figures(context, local, health, queue, hearsay, broadcasts, tripwires, watches, joiner)
-        self.farewell = Farewell(context, local, hearsay, gossip, prober, watches, joiner, announcer)
-        introduction = Introduction(context, local, health, joiner)
-        orders = Orders(context, introduction, local, broadcasts, joiner, verbs, secret)
-        self.tool_server = ToolServer(context, introduction, figures, log, journal, orders)
+        tolerance = context.config.first_contact
+        seals = SealCheck(sealer, context.clock, context.table, self.joiner, tolerance=tolerance, events=self.events)
+        if sealer.plain:
+            remind_of_plain(sealer, context, now)
+        return seals

@@ -188,15 +188,8 @@ class Cluster(VirtualTime):
             self.wall_offsets[label] = random.uniform(-self._clock_skew, self._clock_skew)
         offset = random.uniform(0.0, 100_000.0)
         unix_ms = START_MS + int((self.now + self.wall_offsets[label]) * 1000)
-        node = config.create_node(
-            name,
-            bound,
-            now=self.now + offset,
-            entropy=random.randbytes(32),
-            unix_ms=unix_ms,
-            metadata=metadata,
-            keys=keys,
-        )
+        now, entropy = self.now + offset, random.randbytes(32)
+        node = config.create_node(name, bound, now=now, entropy=entropy, unix_ms=unix_ms, metadata=metadata, keys=keys)
         seeds = tuple(self._address(seed) for seed in join)
         process = Process(
             label,
@@ -211,12 +204,15 @@ class Cluster(VirtualTime):
             on_left=self._on_left,
         )
         process.keys = keys
-        self.network.bind(bound, process)
-        self.processes[label] = process
+        self._started(process)
+        return process
+
+    def _started(self, process: Process) -> None:
+        self.network.bind(process.address, process)
+        self.processes[process.label] = process
         self._by_name.setdefault(process.name, {})[process] = None  # Smudge names its nodes itself
         for hook in self._hooks.on_start:
             hook(process)
-        return process
 
     def _run_program(self, process: Process, program: Program | None) -> None:
         if program is not None:
@@ -235,6 +231,7 @@ class Cluster(VirtualTime):
         self.run_until(self.agreed, limit, every=0.05)
         return processes
 
+    @without_collections()
     def start_formed(self, count: int) -> list[Process]:
         """Start ``count`` processes that have long known each other, without a datagram.
 
@@ -244,10 +241,6 @@ class Cluster(VirtualTime):
         Raises:
             SimulationError: if the protocol's nodes have no such methods.
         """
-        with without_collections():
-            return self._start_formed(count)
-
-    def _start_formed(self, count: int) -> list[Process]:
         processes = [self._start(name, name, None, (), self.config, None, self.keys) for name in self._names(count)]
         if not processes:
             return processes
