@@ -39,6 +39,15 @@ class RoundTrips(Samples):
         count = len(self._sorted)
         return 2 * self._sorted[count // 2] if count >= ENOUGH else 0.0
 
+    def answer_of(self, last: float | None) -> float:
+        """Seconds within which a member answers whose last round trip that was; the probe timeout if nothing is known,
+        and at most that.
+
+        Twice its last or the median one, whichever is longer: one that was short by chance must not count for all.
+        """
+        timeout = self.probe_timeout
+        return min(max(2 * (last or 0.0), self.answer) or timeout, timeout)
+
     @property
     def probe_timeout(self) -> float:
         """Seconds to wait for an ack: 3 x p99, but between 0.2 and 0.5 T; 0.5 T before there are 8 samples."""

@@ -5,6 +5,7 @@ silence must be depends on round trips and on how many others are silent here, s
 These are looked up once for each look at a watch, as its `Schedule`, which then decides everything.
 """
 
+from math import inf
 from typing import NamedTuple
 
 from swim_core.member import Rule, State
@@ -14,6 +15,7 @@ from swim_core.native.wire.claim import Claim, Verdict
 from swim_core.shared.local_health import LocalHealth
 
 from .evidence_log import EvidenceLog
+from .kernel_findings import APART
 from .under_watch import UnderWatch
 from .watch import Watch
 
@@ -35,6 +37,8 @@ class Schedule(NamedTuple):
         host_tolerance: S_host, raised likewise; S if that is off.
         last_word: how long the member has to answer the ping that goes with a poll: when a network has just healed,
             votes from this node's side arrive sooner than the member's ack.
+        answer_due: the moment by which a living member would have answered; in the past without keys, where refusals
+            are believed at once.
         suspect_in: until the silence is old enough to suspect the member.
         dead_in: until it is old enough for a verdict, whatever kernels say.
         poll_in: until it is old enough for a verdict by the member's silence, or by that of the kernel there.
@@ -46,6 +50,7 @@ class Schedule(NamedTuple):
     tolerance: float
     host_tolerance: float
     last_word: float
+    answer_due: float
     suspect_in: float
     dead_in: float
     poll_in: float
@@ -84,7 +89,20 @@ class Judge:
         if silence is not None:
             started_later = max(2 * rtt.p99, POLL_LATER)  # helpers began their connections a round trip later
             poll_in = min(dead_in, max(host + margin - age, host + started_later - silence))
-        return Schedule(now, awake, age, tolerance, host, rtt.answer, tolerance / 2 - age, dead_in, poll_in)
+        suspect_in, answer_due = tolerance / 2 - age, self._answer_due(watch)
+        return Schedule(now, awake, age, tolerance, host, rtt.answer, answer_due, suspect_in, dead_in, poll_in)
+
+    def _answer_due(self, watch: Watch) -> float:
+        """When a member that lives would have answered; the first of its pings if nothing speaks against refusals, the
+        last one if they were false before, since the first may have been lost.
+
+        Whoever reads the path can forge what kernels say, sooner than the member answers, but can't keep it from
+        answering. A process that ended is judged hardly later, since a helper's vote takes a round trip, too.
+        """
+        if watch.asked is None:
+            return -inf
+        wait = min(self._rtt.answer_of(watch.entry.round_trip), APART * self._config.reping_interval)
+        return (max(watch.asked, watch.pinged) if watch.findings.doubted else watch.asked) + wait
 
     def _brake(self) -> int:
         live = self._table.live_count
@@ -109,7 +127,8 @@ class Judge:
     def _rule(self, watch: Watch, schedule: Schedule) -> Rule | None:
         """The first rule that holds; see `watch`."""
         now, quorum = schedule.now, self._quorum(watch, schedule.awake)
-        if watch.gone(quorum, self._config, now, schedule.awake):
+        answerable = now >= schedule.answer_due or watch.findings.replaced is not None  # another run's answer is sealed
+        if answerable and watch.gone(quorum, self._config, now, schedule.awake):
             return Rule.GONE
         if not watch.tried:
             return None

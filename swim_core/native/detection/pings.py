@@ -1,5 +1,7 @@
 """Pings under way: which ack answers which ping, how long that took, and which refusal quotes a ping."""
 
+from math import inf
+
 import msgspec
 
 from swim_core.address import Address
@@ -109,6 +111,16 @@ class Pings:
                 sent.refused = True
                 return sent.short_id
         return None
+
+    def unanswered_since(self, to: Entry, now: float) -> float:
+        """When the first ping was sent of those to that run since it was last heard; ``now`` if none was."""
+        since, heard = now, -inf if to.heard is None else to.heard
+        for sent in reversed(self._sent.values()):
+            if sent.at < heard:
+                break
+            if sent.short_id == to.short_id:
+                since = sent.at
+        return since
 
     def drop(self) -> None:
         """Forget all pings: this node paused, and they would measure the pause."""

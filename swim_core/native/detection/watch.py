@@ -16,7 +16,8 @@ or because a silent kernel answers. A sign of life ends a watch in any stage, at
 
 These rules decide (`Judge`); S is the stall tolerance, m some round trips, q = min(2, members who could say):
 
-    GONE        refused here and at min(1, q) helpers, however young: kernels say that nobody is there
+    GONE        refused here and at min(1, q) helpers, however young: kernels say that nobody is there. With keys, only
+                when the member would have answered (`Judge`)
     SILENT      older than S + m, and q helpers answered a poll with a silence of their own of S
     HOST_GONE   the same with the host tolerance, where connections to it are not answered either
     SUSPICION   older than S / 2, and min(1, q) helpers confirm S / 4: others are told, and it may refute
@@ -113,6 +114,8 @@ class Watch(msgspec.Struct):
         since: when the first unanswered ping was sent (t0), on the clock that counts time awake.
         pings: how many were sent in this watch.
         stage: how far it has come.
+        asked: with keys, when the first ping was sent of those that the member had not answered when the watch began;
+            until it has had the time of an answer, refusals are no verdict (`Judge`).
         judged: whether a verdict was given at this incarnation, which is put to the member before it is believed.
         accusers: short ids of the members that this node helps, and when they last asked.
         helpers: the helpers asked so far, by name (a helper that restarts remains one), in the order of rank.
@@ -135,6 +138,7 @@ class Watch(msgspec.Struct):
     since: float
     pings: int = 0
     stage: Stage = Stage.HELPING
+    asked: float | None = None
     judged: bool = False
     accusers: dict[int, float] = msgspec.field(default_factory=dict)
     helpers: dict[str, AskedHelper] = msgspec.field(default_factory=dict)

@@ -59,6 +59,7 @@ class Watches:
         prober: Prober,
     ) -> None:
         self._config = context.config
+        self._sealed = context.sealer is not None
         self._timers = context.timers
         self._table = context.table
         self._local = local
@@ -118,6 +119,8 @@ class Watches:
         watch = Watch(entry, short_id, entry.claim.incarnation, since)
         watch.findings.contact = self._tripwires.has_greeted(short_id)
         watch.findings.doubted = self._false_refusals.times(short_id, now) > 0
+        if self._sealed:
+            watch.asked = self._pings.unanswered_since(entry, now)
         self._tripwires.inform(watch.findings, short_id)
         if entry.address == self._local.address:
             watch.findings.replaced = now  # this node has the socket there, so the other one must have lost it
@@ -294,4 +297,7 @@ class Watches:
         ]
         if watch.timer is not None:
             watch.timer.cancel()
-        watch.timer = self._timers.at(max(min(times), schedule.now + TICK), lambda at: self._run(watch, at))
+        due = max(min(times), schedule.now + TICK)
+        if watch.accusing and schedule.now < schedule.answer_due < due:
+            due = schedule.answer_due
+        watch.timer = self._timers.at(due, lambda at: self._run(watch, at))
