@@ -2,7 +2,7 @@
 
 import pytest
 
-from support.inside import parts_of
+from support.inside import take_epoch
 from support.scenario import deaths, knew
 from swim_core import (
     BroadcastReceived,
@@ -238,7 +238,7 @@ def test_clones_that_come_by_one_epoch_do_not_flap() -> None:
         simulation.form(6)
         original = simulation.process("node-1")
         clone = simulation.add("node-1", label="clone")
-        parts_of(clone.node).local._put(original.node.local.epoch, 0, clone.clock)
+        take_epoch(clone.node, original.node.local.epoch, clone.clock)
         clone.do(lambda node, now: node.join([simulation.process("node-0").address], now=now))
         simulation.run_for(20.0)
         events = [event for process in simulation.running() for event in process.told(MemberUpdated, "node-1")]

@@ -4,14 +4,17 @@ A test that can see what it checks on the face of a node (its views, events, sta
 """
 
 import threading
+from socket import socket
 from typing import overload
 
-from swim_anyio import AsyncNode
+from swim_anyio import AsyncNode, Subscription
 from swim_anyio.base import BaseEngine
+from swim_anyio.command.handlers import Handlers
 from swim_anyio.engine import Engine as LoopEngine
 from swim_anyio.threaded import ThreadedEngine
 from swim_core import Node, ProtocolNode
 from swim_core.native.parts import Parts
+from swim_core.native.tools.client import ToolClient
 from swim_core.smudge import SmudgeNode
 from swim_core.smudge.parts import Parts as SmudgeParts
 from swim_threads import ThreadNode
@@ -21,15 +24,27 @@ from swim_threads.sockets.tripwires import Tripwires
 from swim_threads.sockets.udp import UdpSocket
 
 __all__ = [
+    "accepted_sockets",
+    "awaits_an_event",
+    "calls_of_loop",
+    "cursor_of",
+    "end_abruptly",
     "engine_of",
+    "feed_no_more",
     "group_descriptor",
+    "kept_sockets",
+    "nonce_of",
     "parts_of",
+    "prefer_source",
     "protocol_thread",
+    "rewind",
     "sleeps_until",
     "smudge_parts_of",
     "socket_of",
+    "take_epoch",
     "thread_engine_of",
     "tripwires_of",
+    "waits_left",
     "wake",
 ]
 
@@ -104,3 +119,76 @@ def sleeps_until(node: ThreadNode) -> float:
 def wake(node: ThreadNode) -> None:
     """Wake the protocol thread, as if something had arrived that is not there any more."""
     node._engine._poller.wake()
+
+
+def waits_left(node: ThreadNode) -> int:
+    """How many threads wait for the node's state to change, as far as it knows."""
+    return len(node._engine.changed._bells)
+
+
+def end_abruptly(node: AsyncNode) -> None:
+    """End a node without a goodbye, as if its process had been killed."""
+    engine_of(node)._end()
+
+
+def calls_of_loop(node: AsyncNode) -> list[object]:
+    """What a node's thread has its loop do from now on, one entry each time."""
+    engine, calls = engine_of(node), []
+    assert isinstance(engine, ThreadedEngine)
+    post = engine._post
+
+    def counted(callback: object) -> None:
+        calls.append(callback)
+        post(engine._catch_up)
+
+    engine._post = counted
+    return calls
+
+
+def awaits_an_event(events: Subscription) -> bool:
+    """Whether a task waits for the next event."""
+    return events._arrival is not None
+
+
+def feed_no_more(handlers: Handlers) -> None:
+    """Have ``serve`` return once all records that were taken are done with."""
+    handlers._send.close()
+
+
+def kept_sockets(tripwires: Tripwires) -> list[socket]:
+    """Those of the connections that a node keeps."""
+    return [wire.dial.sock for wire in tripwires._wires.values()]
+
+
+def accepted_sockets(tripwires: Tripwires) -> list[socket]:
+    """Those of the connections that others keep to a node."""
+    return [connection.sock for connection in tripwires.inbound._connections.values()]
+
+
+def prefer_source(sock: UdpSocket, host: str) -> None:
+    """Send from ``host`` from now on, whether or not the machine has that address."""
+    assert sock._sources is not None
+    sock._sources.prefer(host)
+
+
+def take_epoch(node: ProtocolNode, epoch: int, now: float) -> None:
+    """Give a node the epoch of another process, as a clone of a running machine has it."""
+    parts_of(node).local._put(epoch, 0, now)
+
+
+def nonce_of(client: ToolClient) -> int:
+    """The nonce of the question under way, which its next datagram states; here before that is drawn."""
+    return client._nonce
+
+
+def cursor_of(client: ToolClient) -> int:
+    """Where the page begins for which a tool asked last; for an order that is its cookie."""
+    return client._cursor
+
+
+def rewind(client: ToolClient, cursor: int, now: float) -> None:
+    """Have a tool that has sent nothing yet ask for the page that begins at ``cursor``."""
+    client._out.clear()
+    client._prepare(cursor)
+    client._next = now
+    client.feed_tick(now=now)

@@ -2,6 +2,7 @@
 
 from random import Random
 
+from support.inside import rewind
 from swim_core import Address, BroadcastReceived, Config, DropReason, Key, Keys, Node
 from swim_core.native.tools.client import ToolClient
 from swim_core.native.wire.queries import What
@@ -36,10 +37,7 @@ class Talk:
             what, argument, destination=self.member.address, keys=held, now=now, random=Random(100 * seed + what)
         )
         if cursor:
-            client._out.clear()
-            client._prepare(cursor)
-            client._next = now
-            client.feed_tick(now=now)
+            rewind(client, cursor, now)
         while not client.done:
             while (question := client.poll_datagram()) is not None:
                 self.questions.append(question.payload)

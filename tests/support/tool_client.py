@@ -42,11 +42,6 @@ def client(hand: Hand, what: What, argument: bytes = b"", *, seed: int = 1, clus
     )
 
 
-def nonce_of(client: ToolClient) -> int:
-    """The nonce of the question under way, which its next datagram states; here before that is drawn."""
-    return client._nonce
-
-
 def converse(
     hand: Hand,
     asking: ToolClient,

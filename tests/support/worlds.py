@@ -16,6 +16,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 import swim_anyio
 import swim_threads
 from support.driven import DrivenNode
+from support.inside import end_abruptly
 from support.waiting import HERE, SOON
 from swim_core import (
     Address,
@@ -252,7 +253,7 @@ class LoopNode:
 
     def kill(self) -> None:
         if not self._closed:
-            self.call(self.node._engine._end)
+            self.call(end_abruptly, self.node)
             self.close()
 
 

@@ -23,7 +23,7 @@ from swim_threads.lookups import resolve_within
 from swim_threads.sockets.routes import family_of, route_source
 from swim_threads.sockets.udp import UdpSocket
 
-__all__ = ["PATIENCE", "NoAnswer", "Target", "ask", "ask_each", "read_cluster", "read_target"]
+__all__ = ["PATIENCE", "NoAnswer", "Target", "ask", "ask_each", "read_cluster", "read_target", "source_for"]
 
 DEFAULT = "127.0.0.1:7946"
 AT_A_TIME = 16  # members that are asked at the same time
@@ -157,7 +157,7 @@ async def _ask_at(
         random=SystemRandom(),
         patience=patience,
     )
-    sock = UdpSocket.open(_source(address, target.zone), 0)
+    sock = UdpSocket.open(source_for(address, target.zone), 0)
     try:
         while not client.done:
             if not _send(sock, client):
@@ -168,7 +168,7 @@ async def _ask_at(
     return client.pages if client.complete else _explain(client.failure, address, target, patience)
 
 
-def _source(address: Address, zone: str) -> str:
+def source_for(address: Address, zone: str) -> str:
     """The host to ask from. It is loopback if the address is this host's own: the member then knows that the question
     comes from its own host, even if it listens at no other address."""
     wildcard, loopback = ("::", "::1") if ":" in address.host else ("0.0.0.0", "127.0.0.1")

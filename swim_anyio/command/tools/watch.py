@@ -18,12 +18,12 @@ from .following import Follower, Shower
 from .reading import View, asked_record, read_view
 from .writing import for_people
 
-__all__ = ["run_watch"]
+__all__ = ["Chosen", "run_watch"]
 
 SIGNALLED = 128  # and the number of the signal: the status that shells give
 
 
-class _Chosen:
+class Chosen:
     """Shows what is chosen of views and events."""
 
     def __init__(self, choice: Choice, shower: Shower) -> None:
@@ -81,11 +81,11 @@ async def _run(target: Target, choice: Choice, *, json: bool) -> int:
 
                 with LiveScreen(follower, gone=choice.gone) as live:
                     tasks.start_soon(live.serve_keys, ending.say)
-                    await follower.follow(_Chosen(choice, live))
+                    await follower.follow(Chosen(choice, live))
             else:
                 lines = _Lines(json)
                 tasks.start_soon(_watch_output, lines.output, ending)
-                await follower.follow(_Chosen(choice, lines))
+                await follower.follow(Chosen(choice, lines))
         except OSError as error:  # here, or it would come out of the group as another type
             ending.say(failure=error)
     if ending.failure is not None:

@@ -13,7 +13,7 @@ from anyio.lowlevel import checkpoint
 from trio.testing import MockClock
 
 from support.fake_node import GOODBYE, FakeConfig
-from support.inside import engine_of, protocol_thread, thread_engine_of
+from support.inside import awaits_an_event, calls_of_loop, engine_of, protocol_thread, thread_engine_of
 from support.loops import LOOPS, run_clean
 from support.plain_peer import peer
 from support.waiting import HERE, until
@@ -25,25 +25,6 @@ from swim_core import ConfigError, JoinAttempt, NotRunning, PayloadTooLarge, Rec
 
 pytestmark = pytest.mark.sockets
 every_loop = pytest.mark.parametrize("loop", list(LOOPS))
-
-
-def threaded(node: AsyncNode) -> ThreadedEngine:
-    engine = engine_of(node)
-    assert isinstance(engine, ThreadedEngine)
-    return engine
-
-
-def count_calls(node: AsyncNode) -> list[object]:
-    """What the node has its loop do from now on, one entry each time."""
-    engine, calls = threaded(node), []
-    post = engine._post
-
-    def counted(callback: object) -> None:
-        calls.append(callback)
-        post(engine._catch_up)
-
-    engine._post = counted
-    return calls
 
 
 def elsewhere(node: AsyncNode, config: FakeConfig, *events: object) -> None:
@@ -64,7 +45,7 @@ def test_the_loop_is_not_woken_for_what_nobody_waits_for(loop: str) -> None:
         with peer() as (_, sock):
             async with open_node(HERE, config=config) as node:
                 events = node.subscribe()
-                calls = count_calls(node)
+                calls = calls_of_loop(node)
                 sock.sendto(b"ping", node.local.address)
                 await until(lambda: config.node.datagrams)
                 elsewhere(node, config, Reconnected(), JoinAttempt(()))  # there are no names to look up
@@ -88,8 +69,8 @@ def test_the_loop_is_woken_once_for_all_that_came_meanwhile(loop: str) -> None:
         async with open_node(HERE, config=config) as node, anyio.create_task_group() as tasks:
             with node.subscribe() as events:
                 tasks.start_soon(read)
-                await until(lambda: events._arrival is not None)
-                calls = count_calls(node)
+                await until(lambda: awaits_an_event(events))
+                calls = calls_of_loop(node)
                 for _ in range(3):  # the loop stands still meanwhile
                     elsewhere(node, config, Reconnected(), Reconnected())
                 assert len(calls) == 1
@@ -104,7 +85,7 @@ def test_the_agent_does_at_once_what_needs_no_loop(loop: str) -> None:
     async def main() -> None:
         config = FakeConfig()
         async with open_node(HERE, config=config) as node:
-            calls = count_calls(node)
+            calls = calls_of_loop(node)
             done: dict[bytes, bool] = {}
             lines = [b"broadcast x", b"broadcast too much", b"members", b"leave", b"", b"nonsense"]
 

@@ -5,7 +5,7 @@ import trio
 from trio.testing import MockClock
 
 from support.fake_node import FakeConfig
-from support.inside import engine_of
+from support.inside import end_abruptly
 from support.waiting import HERE
 from swim_anyio import open_node
 from swim_core import Config, MemberDied
@@ -43,7 +43,7 @@ def test_a_cluster_lives_for_ten_minutes_and_notices_a_death() -> None:
 
                 with a.subscribe() as events:
                     died = trio.current_time()
-                    engine_of(c)._end()  # as if its process was killed
+                    end_abruptly(c)  # as if its process was killed
                     async for event in events:
                         if isinstance(event, MemberDied):
                             assert event.member.name == "c"

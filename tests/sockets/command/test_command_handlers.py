@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from support.agents import PATIENCE, agents
+from support.inside import feed_no_more
 from support.waiting import wait_until
 from swim_anyio.command import handlers
 from swim_anyio.command.handlers import EVENTS, Handlers, On, read_on
@@ -67,7 +68,7 @@ def run(on: On, records: Sequence[dict[str, object]]) -> None:
         handling = Handlers(on, "ann")
         for record in records:
             handling.take(record)
-        handling._send.close()  # nothing else comes, so that it ends once all was done
+        feed_no_more(handling)
         await handling.serve()
 
     anyio.run(main)

@@ -8,12 +8,15 @@ from contextlib import ExitStack
 
 import pytest
 
+from support.inside import accepted_sockets, kept_sockets
 from support.station import LABEL, Station, dial, fill_backlog, run_until, station
 from swim_core import Address, KernelEvidence, Tripwire, TripwirePlan
 from swim_core.tripwire import greeting_of
 from swim_threads.sockets import keepalive, tcp, tripwire_listener, tripwires
+from swim_threads.sockets.alarms import Alarms
 from swim_threads.sockets.owned import Socket
 from swim_threads.sockets.tcp import Dial, TcpListener, open_pair
+from swim_threads.sockets.tripwire_listener import TripwireListener
 from swim_threads.sockets.udp import UdpSocket
 
 pytestmark = pytest.mark.sockets
@@ -230,35 +233,35 @@ def test_a_kernel_that_acks_on_a_tripwire_lives_though_the_backlog_of_its_proces
         here, stalled = stack.enter_context(station(1)), stack.enter_context(station(2))
         here.wire(stalled.tripwire)
         run_until(lambda: here.said, here, stalled)
-        (wire,) = here.tripwires._wires.values()
+        (wire,) = kept_sockets(here.tripwires)
         fill_backlog(stack, stalled.address)
         run_until(lambda: acked(wire) > 0.2, here)
         here.tripwires.test(stalled.address)
         run_until(lambda: acked(wire) < 0.2, here)  # within a second after which the connection counts as idle
         here.pass_time(tripwires.TEST_TIMEOUT)
         assert here.said[1:] == [(REACHABLE, stalled.address, b"")]
-        assert wire.dial.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == keepalive.IDLE
-        assert wire.dial.sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == keepalive.COUNT
+        assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == keepalive.IDLE
+        assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPCNT) == keepalive.COUNT
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="as it is said there")
 def test_a_tripwire_ends_40_s_after_the_last_ack_and_the_end_that_accepted_it_asks_rarely() -> None:
-    """However often was asked: that of a lost host must stand while it is judged."""
+    """However often the kernel was asked: the tripwire of a lost host must stand while that host is judged."""
     with station(1) as here, station(2) as there:
         here.wire(there.tripwire)
         run_until(lambda: here.said, here, there)
-        (wire,) = here.tripwires._wires.values()
-        (accepted,) = there.tripwires.inbound._connections.values()
+        (wire,) = kept_sockets(here.tripwires)
+        (accepted,) = accepted_sockets(there.tripwires)
         of_wire, of_accepted = (
             [sock.getsockopt(socket.IPPROTO_TCP, option) for option in (socket.TCP_KEEPIDLE, socket.TCP_USER_TIMEOUT)]
-            for sock in (wire.dial.sock, accepted.sock)
+            for sock in (wire, accepted)
         )
         assert of_wire == [30, 40_000]
         assert of_accepted == [300, 0]
 
 
-def acked(wire: tripwires._Wire) -> float:
-    age = keepalive.last_ack(wire.dial.sock)
+def acked(wire: socket.socket) -> float:
+    age = keepalive.last_ack(wire)
     assert age is not None
     return age
 
@@ -439,16 +442,16 @@ class Waiting:
 
     def __init__(self, stack: ExitStack, real: TcpListener) -> None:
         self._stack, self._real = stack, real
-        self._waiting: list[tuple[socket.socket, str]] = []
+        self.left: list[tuple[socket.socket, str]] = []
 
     def come(self, host: str) -> socket.socket:
         ours, theirs = socket.socketpair()
         ours.setblocking(False)
-        self._waiting.append((ours, host))
+        self.left.append((ours, host))
         return self._stack.enter_context(theirs)
 
     def accept(self) -> tuple[socket.socket, str] | None:
-        return self._waiting.pop(0) if self._waiting else None
+        return self.left.pop(0) if self.left else None
 
     def fileno(self) -> int:
         return self._real.fileno()
@@ -471,12 +474,13 @@ def test_the_addresses_that_one_host_may_take_count_as_one(hosts: list[str], one
     """Of IPv6 a host has a network of 64 bits: counted one by one, its flood would have had no end."""
     with ExitStack() as stack:
         here = stack.enter_context(station(1))
-        inbound = here.tripwires.inbound
         waiting = Waiting(stack, here.listener)
-        inbound._listener = waiting  # type: ignore[assignment]
+        plan = TripwirePlan(here.greeting, ())
+        inbound = TripwireListener(waiting, here.poller, Alarms(), plan)  # type: ignore[arg-type]
+        stack.callback(inbound.close, announce=False)
         for host in hosts:
             waiting.come(host)
-        while waiting._waiting:
+        while waiting.left:
             inbound.ready(here.listener.fileno(), here.now)
         late = waiting.come(hosts[-1])
         inbound.ready(here.listener.fileno(), here.now)

@@ -11,6 +11,7 @@ from contextlib import closing
 
 import pytest
 
+from support.inside import prefer_source
 from support.waiting import SOON
 from swim_core import Address, BindError, ConfigError, Losses
 from swim_threads.sockets import udp, zones
@@ -400,8 +401,7 @@ def test_destinations_of_the_other_ip_version_are_reached_as_the_kernel_likes() 
 @needs_pktinfo
 def test_a_source_that_is_gone_costs_no_datagram() -> None:
     with closing(Ear("0.0.0.0")) as one, closing(Ear("127.0.0.1")) as two:
-        assert one.socket._sources is not None
-        one.socket._sources.prefer("192.0.2.1")  # an address of the host until a moment ago
+        prefer_source(one.socket, "192.0.2.1")  # an address of the host until a moment ago
         assert one.send(b"hello", two.socket.address)
         two.receive_until(lambda: bool(two.datagrams))
         assert two.datagrams == [(b"hello", Address("127.0.0.1", one.socket.address.port))]

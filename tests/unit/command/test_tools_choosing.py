@@ -10,7 +10,7 @@ from swim_anyio.command.records import Record
 from swim_anyio.command.tools.changes import changes
 from swim_anyio.command.tools.choosing import Choice, read_choice
 from swim_anyio.command.tools.reading import View, read_view
-from swim_anyio.command.tools.watch import _Chosen
+from swim_anyio.command.tools.watch import Chosen
 from swim_core import Address, ConfigError, State
 from swim_core.native.wire.claim import pack_metadata
 from swim_core.native.wire.queries import What
@@ -88,7 +88,7 @@ class _Shown:
 )
 async def test_events_of_those_that_fit_before_or_after(choice: Choice, events: list[str]) -> None:
     hand, shown = hand_with_all(), _Shown()
-    chosen, before = _Chosen(choice, shown), view(hand)
+    chosen, before = Chosen(choice, shown), view(hand)
     await chosen.show(before, [])
     for peer in (WEB, CACHE):
         hand.feed(A, claims=[peer.claim(State.DEAD, time=hand.cluster_time)])

@@ -368,4 +368,4 @@ def test_this_hosts_own_addresses_are_asked_from_loopback(
 ) -> None:
     """A member that listens at one of them alone answers loopback, and takes its own address for a stranger's."""
     monkeypatch.setattr(asking, "route_source", lambda destination, family: route)
-    assert asking._source(Address(address, 7946), zone) == source
+    assert asking.source_for(Address(address, 7946), zone) == source

@@ -11,6 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
+from support.inside import engine_of
 from swim_anyio import AsyncNode, asgi, open_node
 from swim_anyio.asgi import pages
 from swim_anyio.contrib.starlette import lifespan
@@ -200,7 +201,7 @@ async def test_once_the_node_has_ended_the_pages_say_so(
         nursery.start_soon(stream.run)
         await trio.sleep(1)
         await ann.leave()
-        ann._engine.close()
+        engine_of(ann).close()
     for path in ("/members", "/why/bob", "/info", "/rings", "/healthz"):
         assert (await http.get(path)).status_code == 503
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
+from support.inside import cursor_of
 from support.sealed_talk import HERE, HOST, KEY, OTHER, READER, Talk
 from swim_core import (
     Address,
@@ -137,7 +138,7 @@ def test_a_recorded_removal_does_not_remove_one_that_came_back_and_died_again() 
 def test_the_cookie_of_an_order_serves_no_other(what: What) -> None:
     """Nor the same one from another place."""
     talk = Ordered()
-    cookie = talk.ask(what, KEY, argument=ORDERS[what])._cursor
+    cookie = cursor_of(talk.ask(what, KEY, argument=ORDERS[what]))
     assert cookie > 0
     done = talk.effects()
     for other, argument in ORDERS.items():
@@ -151,7 +152,7 @@ def test_the_cookie_of_an_order_serves_no_other(what: What) -> None:
 @pytest.mark.parametrize(("what", "argument"), [(What.BROADCAST, b"another"), (What.PING, b"node-1")])
 def test_nor_another_argument_nor_another_order_with_the_same_one(what: What, argument: bytes) -> None:
     talk = Ordered()
-    cookie = talk.ask(What.BROADCAST, KEY, argument=b"node-1")._cursor
+    cookie = cursor_of(talk.ask(What.BROADCAST, KEY, argument=b"node-1"))
     talk.ask(what, KEY, argument=argument, cursor=cookie, seed=2)
     assert talk.effects() == talk.expected(What.BROADCAST)
 

@@ -7,7 +7,8 @@ import pytest
 
 from support.datagrams import opened, pack_datagram
 from support.hand import Hand, peers
-from support.tool_client import HERE, LABEL, LOCAL, REMOTE, TELLER, client, converse, nonce_of, page
+from support.inside import nonce_of
+from support.tool_client import HERE, LABEL, LOCAL, REMOTE, TELLER, client, converse, page
 from swim_core import Address, Config, State
 from swim_core.native.tools.client import FIRST_RETRY, MAX_PAGES, PATIENCE, Failure, ToolClient
 from swim_core.native.wire.answers import MembersPage, Row, Spoken, Standing, Teller

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from support.datagrams import opened
 from support.hand import Hand, peers
-from support.inside import parts_of
-from support.tool_client import HERE, LOCAL, REMOTE, TELLER, ask_bytes, client, converse, nonce_of, page
+from support.inside import nonce_of, parts_of
+from support.tool_client import HERE, LOCAL, REMOTE, TELLER, ask_bytes, client, converse, page
 from swim_core import Config
 from swim_core.native.tools.client import ToolClient
 from swim_core.native.wire.answers import MembersPage
