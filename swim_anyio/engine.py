@@ -230,7 +230,7 @@ class Engine(BaseEngine):
             self._act_later(deed)
 
     def _act_later(self, deed: Deed) -> None:
-        """For any thread."""
+        """Do it in the loop, now or soon; for any thread."""
         if self._driver.is_current():
             self._do(deed)
         else:

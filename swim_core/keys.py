@@ -26,7 +26,7 @@ PASSWORD_SIZE = 24  # bytes, which base64 needs no padding for
 ENCODED = 48  # characters of secret and check
 BARE = (43, 44)  # characters of base64 of 32 bytes, without padding and with it
 MEMBER, READER, PASSWORD = "swim1_", "swimr1_", "swimp1_"
-FEW = 8  # different bytes: of 32 random ones never so few; a placeholder is
+FEW = 8  # different bytes, at least: 32 random ones never have fewer, and a placeholder does
 
 
 class Purpose(IntEnum):
@@ -66,7 +66,7 @@ class Key:
 
         Args:
             text: of a member's or a reader's key.
-            where: it stands, for the error: "line 2 of swim.key".
+            where: where it stands, for the error: "line 2 of swim.key".
 
         Raises:
             KeyInvalid: if it is none; what it says stands in no error.

@@ -16,7 +16,7 @@ __all__ = ["Plan", "Span", "plan"]
 
 PING, ACK = 42, 32  # bytes of UDP payload of a bare ping and its ack (docs/protocol.md, section 2)
 BYTES_PER_MEMBER = 800  # of memory, as tests/bench/bench_core.py counts them
-EVERYBODY = 12  # others up to which news go to all at once
+EVERYBODY = 12  # others up to which news goes to all at once
 TEARDOWN = 0.002  # seconds in which a kernel closes the connections of a small process that died
 TOLERABLE_MISS = 1e-4
 

@@ -85,7 +85,7 @@ class RunsNode(Protocol):
 
     @property
     def running(self) -> bool:
-        """Whether it still does."""
+        """Whether it still runs the node."""
 
     def act_soon(self, deed: Deed) -> None:
         """Have the node changed, from any thread; without effect once the node has ended."""

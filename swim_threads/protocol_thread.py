@@ -277,7 +277,7 @@ class ProtocolThread:
 
 
 _threads: "WeakSet[ProtocolThread]" = WeakSet()
-"""Those of all nodes, ended ones included: in the child of a fork their locks may be held, too."""
+"""The threads of all nodes, ended ones included: in the child of a fork their locks may be held, too."""
 
 
 def _after_fork_in_child() -> None:

@@ -28,10 +28,10 @@ Seed: TypeAlias = tuple[str, int]
 Deed: TypeAlias = Callable[[ProtocolNode, float], object]
 
 FIRST_BACKOFF = 1.0  # seconds until a name that doesn't resolve is tried again, doubled each time
-BACKOFF_MAX = 60.0  # that of a protocol which says nothing of it
+BACKOFF_MAX = 60.0  # seconds, for a protocol that names none
 FRESH = 0.5  # seconds, less than between two attempts at a seed: a join must not cause the look-up that caused it
 KEPT = 600.0  # seconds for which an address is asked after a look-up dropped it
-MAX_KEPT = 64  # of those, for each name: a server may answer with others each time
+MAX_KEPT = 64  # such addresses of each name: a server may answer with different ones each time
 MANY = 64  # members, beyond which each looks names up less often, as it asks seeds less often
 
 
@@ -125,7 +125,7 @@ class Resolver:
         self._tell_changes(node, now)
 
     def refresh(self, now: float) -> None:
-        """The seeds are about to be asked: look up anew the names that were not looked up just now."""
+        """Look names up again, except those just looked up, because the seeds are about to be asked."""
         for name in self._names.values():
             if name.look_up is None and not name.failures and now - name.resolved_at > FRESH:
                 name.due = min(name.due, now)
@@ -179,7 +179,7 @@ class Resolver:
             name.look_up = None
 
     def _done(self, name: _Name, look_up: LookUp, outcome: Outcome) -> None:
-        """In the thread that looked it up."""
+        """Pass the outcome on; called in the thread that looked the name up."""
         with contextlib.suppress(NotRunning, NodeCrashed):
             self._act(partial(self._answered, name, look_up, outcome))
 

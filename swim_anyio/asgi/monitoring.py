@@ -23,7 +23,7 @@ STARTING = "starting: there is no node yet"
 
 
 class Monitored:
-    """A node with all that shows it: made in its loop, and used in any.
+    """A node with everything that shows it: made in its loop, and used in any.
 
     Attributes:
         node: the node.

@@ -14,7 +14,7 @@ from .source import Record, UnknownName
 
 __all__ = ["NodeSource", "unmet"]
 
-AT_ONCE = 128  # members that one look at the node is about, so that no view of thousands holds it up for more than a ms
+AT_ONCE = 128  # members looked up in one go, so that a view of thousands holds the node up for a ms at most
 PACE = 0.25  # seconds between two looks at what has happened: soon enough for people, and some 0.02 % of a core
 DIGITS = 18  # of a number that a browser may name
 LIVE = (State.ALIVE, State.SUSPECT)

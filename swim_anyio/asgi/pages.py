@@ -17,7 +17,7 @@ from .source import Record, Source, UnknownName
 
 __all__ = ["MAX_STREAMS", "page_routes"]
 
-MAX_STREAMS = 16  # of events at once, more than people look on; each costs a look at the node four times a second
+MAX_STREAMS = 16  # streams of events at once, more than people look at; each looks at the node four times a second
 HEARTBEAT = 15.0  # seconds of silence after which a stream says something, so that proxies keep it open
 RETRY = 2_000  # ms after which a browser that lost a stream asks again
 STARTING = "starting: there is no node yet"
@@ -29,7 +29,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def page_routes(find: Find) -> list[Route]:
-    """The routes; ``find`` says whence their contents, None for nowhere yet."""
+    """The routes; ``find`` gives the source of what they show, None if there is none yet."""
     streams: set[object] = set()
 
     def answering(ask: Callable[[Source, Request], Awaitable[Record]]) -> Callable[[Request], Awaitable[Response]]:

@@ -34,7 +34,7 @@ HEADERS = {
 
 
 def site(routes: Sequence[Route]) -> Starlette:
-    """The application that these routes are."""
+    """The application with these routes."""
     paths = " or ".join(route.path for route in routes if "{" not in route.path)
 
     async def not_found(request: Request, error: Exception) -> Response:

@@ -53,7 +53,7 @@ class Host:
             scope.cancel()
 
     def free_port(self) -> int:
-        """An address that was never given out before."""
+        """A port that was never given out before."""
         self._last_port += 1
         return self._last_port
 

@@ -42,7 +42,7 @@ class Field(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, name: str, hint: Any) -> "Field":
-        """The field that a class declares so."""
+        """The field of that name, as its type hint declares it."""
         if hint in (str, bool):
             return cls(name, hint)
         if metadata := getattr(hint, "__metadata__", ()):

@@ -75,7 +75,7 @@ class Harm(NetworkHarm):
         for process in simulation.running():
             simulation.resume(process)
 
-    # whom
+    # choosing processes
 
     def awake(self) -> list[Process]:
         """Those that run and do not stall, leave or lie."""

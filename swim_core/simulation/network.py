@@ -171,7 +171,7 @@ class Network:
         group_of = self._group_of
         return (source, destination) in self._cuts or group_of.get(source, 0) != group_of.get(destination, 0)
 
-    # what is no datagram
+    # packets other than datagrams
 
     def transit(self, source: Address, destination: Address) -> float | None:
         """How long one packet of another protocol would take, in seconds; None if it would not arrive. Not counted."""

@@ -1,4 +1,4 @@
-"""Checks that nobody believes a death that is old news, or that it doubts, before the member has been asked."""
+"""Checks that no node believes in a death that is old news, or contradicts what it heard, before asking the member."""
 
 from math import inf
 

@@ -29,7 +29,7 @@ class Swim:
     """The extension. It may serve several applications, each of which has nodes of its own."""
 
     def __init__(self, app: Flask | None = None, **arguments: Any) -> None:
-        """Take the arguments of `open_node`. ``app.config["SWIM_BIND"]`` and so on say those that are not given.
+        """Take the arguments of `open_node`. ``app.config["SWIM_BIND"]`` and so on provide those that are not given.
 
         Raises:
             ConfigError: if there is no such argument.

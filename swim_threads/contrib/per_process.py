@@ -76,7 +76,7 @@ class NodePerProcess:
             node.close()
 
     def after_fork_in_child(self) -> None:
-        """The node belongs to the parent, and the lock may never be released."""
+        """Forget the node, which is the parent's, and the lock, which may never be released."""
         self._node = None
         self._lock = threading.Lock()
 

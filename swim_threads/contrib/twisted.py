@@ -46,7 +46,7 @@ class TwistedNode(Driver):
             self._schedule()
 
     def doRead(self) -> None:
-        """Something has arrived, or time has passed."""
+        """Take a turn, because something has arrived or time has passed."""
         with self._log.failuresHandled("on_event raised an exception"):
             self.turn()
         self._schedule()
@@ -60,7 +60,7 @@ class TwistedNode(Driver):
             self._call = self._reactor.callLater(seconds, self.doRead)
 
     def connectionLost(self, reason: object) -> None:
-        """The reactor has ended."""
+        """Close the node, because the reactor has ended."""
         self.close()
 
     def logPrefix(self) -> str:

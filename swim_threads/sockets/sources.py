@@ -71,7 +71,7 @@ class Sources:
         return data, source
 
     def answered(self) -> None:
-        """What was received has been dealt with."""
+        """Note that the datagram received last has been dealt with."""
         self._asker = None
 
     def sendto(self, payload: bytes, target: Target) -> int:

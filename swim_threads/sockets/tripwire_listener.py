@@ -89,7 +89,7 @@ class TripwireListener:
         self._ungreeted: dict[int, _Connection] = {}  # those that have not greeted, the oldest first
         self._per_host: Counter[str] = Counter()
         self.tripwire_plan = plan
-        """What stands there is what it greets with."""
+        """Has the greeting and the keys with which it answers."""
         watcher.watch(self._fd)
 
     def __len__(self) -> int:

@@ -228,7 +228,7 @@ class Tripwires:
         if wire.greeted_at == inf:
             self._take_greeting(wire, wire.handshake, data, now)
         else:
-            self._fail(wire, now, lost=not data)  # announced, or no manner of ours
+            self._fail(wire, now, lost=not data)  # announced, or something that no member says
 
     def _greet(self, wire: _Wire, now: float) -> None:
         wire.handshake = Outgoing(self._plan, wire.tripwire, urandom(RANDOM_SIZE))

@@ -31,7 +31,7 @@ class Troubles:
         return self._notices.popleft() if self._notices else None
 
     def unsent(self, destination: Address, number: int) -> None:
-        """Nothing gets to ``destination`` because of the error with that number."""
+        """Note that nothing gets to ``destination``, because of the error with that number."""
         if destination in self._out_of_reach or len(self._out_of_reach) == MOST:
             return
         self._out_of_reach.add(destination)
@@ -48,7 +48,7 @@ class Troubles:
         self._notices.append(Notice(WARNING, "settings", reason, {"event": "unsendable"}))
 
     def overflowed(self, count: int) -> None:
-        """More came than was read, and ``count`` datagrams were lost."""
+        """Note that ``count`` datagrams were lost because they came faster than they were read."""
         if self._overflowed:
             return
         self._overflowed = True

@@ -30,7 +30,7 @@ OnDatagram = Callable[[bytes, Address], None]
 MAX_DATAGRAM = 65_536  # more than UDP carries; 256 KiB, which asyncio asks for, costs six times the time
 SEND_ATTEMPTS = 3  # each failure may be another datagram's error, in which case this one was not sent
 _CLOSED = {errno.EBADF, errno.ENOTSOCK}
-_NO_ROOM = {errno.ENOBUFS, errno.ENOMEM}  # for a datagram, just now
+_NO_ROOM = {errno.ENOBUFS, errno.ENOMEM}  # the system has no room for a datagram at the moment
 _OF_THIS_ONE = {errno.EPERM, *_NO_ROOM}  # errors that no ICMP message causes, so they are not an earlier datagram's
 _address = partial(tuple.__new__, Address)  # from a pair, in one step less than by name
 

@@ -1,4 +1,4 @@
-"""What the protocol bears, attacked in the simulator: the tables of docs/attacks.md, and some of docs/protocol.md.
+"""What the protocol withstands, attacked in the simulator: the tables of docs/attacks.md, and some of docs/protocol.md.
 
     python tests/bench/attacks.py suspicion overload     # two of them
     python tests/bench/attacks.py all --seeds 3

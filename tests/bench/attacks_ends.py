@@ -1,4 +1,4 @@
-"""The part of `attacks.py` about many that end at once, or are parted from the rest."""
+"""The part of `attacks.py` about many members that end at once, or are cut off from the rest."""
 
 import math
 from collections import Counter, deque
@@ -17,7 +17,7 @@ OTHERS = ("message", "join", "join_ack", "sync_req", "sync_page", "sync_push")  
 
 
 class Meter:
-    """The most datagrams that any of some processes sent in a second, those of applications, joins and syncs apart."""
+    """The most datagrams that any process sent in a second, except those of applications, joins and syncs."""
 
     def __init__(self, processes: Iterable[Process]) -> None:
         self.worst = 0
@@ -25,18 +25,18 @@ class Meter:
         self._first = {process: window[0] for process, window in self._sent.items()}
 
     def look(self) -> None:
-        """To be called every `STEP` seconds."""
+        """Count anew; call this every `STEP` seconds."""
         for process, window in self._sent.items():
             window.append(sent(process))
             self.worst = max(self.worst, window[-1] - window[0])
 
     def mean(self, seconds: float) -> float:
-        """Datagrams a second of the process that sent most, so far."""
+        """Datagrams a second, on average so far, of the process that sent most."""
         return max(window[-1] - self._first[process] for process, window in self._sent.items()) / seconds
 
 
 def sent(process: Process) -> int:
-    """Datagrams that a node has sent, those of applications, joins and syncs apart."""
+    """Datagrams that a node has sent, except those of applications, joins and syncs."""
     statistics = process.node.statistics()
     return statistics.datagrams_sent - sum(statistics.messages_sent.get(kind, 0) for kind in OTHERS)
 
@@ -50,7 +50,7 @@ def formed(seed: object, members: int, loss: float = 0.0) -> Simulation:
 
 
 def held(processes: Iterable[Process], names: set[str]) -> int:
-    """How many of those names the one that holds most of them still holds live."""
+    """How many of those names are still live in the view in which most of them are."""
     return max(sum(member.name in names for member in process.node.members()) for process in processes)
 
 
@@ -62,7 +62,7 @@ COST = "all known after|held then|worst second|mean/s|watches|isolated|false dea
 
 
 def survivors(seeds: int, sizes: Sequence[int] = ()) -> None:
-    """Few survivors of many, killed or with their hosts: when all know all, and what it costs."""
+    """Most members end at once, killed or with their hosts: when the few survivors know it all, and what it costs."""
     section("Within 30 s if killed, 60 s if hosts were lost, at no second over 200 datagrams a node")
     table(f"members|survivors|how|seed|{COST}", _survivors(seeds, sizes))
 
@@ -110,7 +110,7 @@ def _ends(members: int, keep: int, how: str, seed: int, loss: float = 0.0, limit
 
 
 def mass(seeds: int) -> None:
-    """A share of all ends at once."""
+    """A share of all members ends at once."""
     section("Seconds until all survivors know all; nobody declared dead falsely")
     table(f"members|ended|how|loss|seed|{COST}", _mass(seeds))
 
@@ -132,7 +132,7 @@ CUT = 60.0
 
 
 def partitions(seeds: int) -> None:
-    """A cluster of 100 parted for a minute, 1 % loss: what each side holds of the others, and how it heals."""
+    """A cluster of 100 is cut in two for a minute, at 1 % loss: how each side sees the other, and how it heals."""
     section("Each side should hold nobody of the others, at no second over 200 datagrams a node")
     table("parts|seed|held|worst second|mean/s|agreed after|deaths told after|bytes/s a node", _partitions(seeds))
 

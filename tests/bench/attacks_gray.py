@@ -24,7 +24,7 @@ def formed(seed: object, members: int, *, tripwires: bool = True, link: Link | N
 
 
 def suspicion(seeds: int) -> None:
-    """For 5 minutes one member of 32 loses much of what it sends and is sent: which are suspected, and by which?"""
+    """For 5 minutes, one of 32 members loses much of what it sends and is sent: who is suspected, and by whom?"""
     section("The lossy one's own suspicions of healthy members should be none; a hang is suspected at S/2 as ever")
     table(
         "loss|seed|of healthy ones, by the lossy one|of the lossy one|others|refutations|false deaths|hang suspected",
@@ -63,7 +63,7 @@ def _suspicion(loss: float, seed: int) -> tuple[object, ...]:
 
 
 def _accusations(processes: Sequence[Process]) -> set[tuple[str, int, str]]:
-    """Suspect, incarnation and accuser of each suspicion that anybody was told."""
+    """Suspect, incarnation and accuser of each suspicion that any node told of."""
     return {
         (event.member.name, event.member.incarnation, event.evidence.accuser if event.evidence else "")
         for process in processes
@@ -77,7 +77,7 @@ LEGS = (("slow", 20.0), ("0 to 10 s after", 10.0), ("10 to 60 s after", 50.0), (
 
 
 def overload(seeds: int) -> None:
-    """One member takes 400 ms a datagram for 20 s, then as little as before: is it itself again?"""
+    """One member takes 400 ms for each datagram for 20 s, then as little as before: does it recover?"""
     section("It should be itself again 10 s after: nothing waiting, nothing dropped, nobody watched")
     table("members|usual ms|seed|when|it sends/s|others send/s|waiting|dropped/s|watches", _overloads(seeds))
 

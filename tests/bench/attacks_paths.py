@@ -1,4 +1,4 @@
-"""The part of `attacks.py` about gray failures: paths and processes that work in part, each for a minute."""
+"""The part of `attacks.py` about gray failures: paths and processes that work only partly, each for a minute."""
 
 import math
 from collections import Counter
@@ -23,7 +23,7 @@ Setup = Callable[[Simulation, Process], AbstractContextManager[object]]
 
 
 def gray(seeds: int) -> None:
-    """One of 32, or all, are reached in part only, or work in part only, for a minute each."""
+    """For a minute each, one of 32 members, or all of them, can be reached only partly, or work only partly."""
     section("Nobody that runs should die, but where paths of all helpers are dead too, and who can't be reached by UDP")
     table("what|seed|died|told|suspicions told|about|subject sends/s|others|worst second|agreed after", _rows(seeds))
 
@@ -75,7 +75,7 @@ def _told(processes: Sequence[Process], kind: type[MemberDied | MemberSuspected]
 
 @contextmanager
 def _one_way(count: int, out: bool, simulation: Simulation, subject: Process) -> Iterator[None]:
-    """So many others don't hear the subject, or it doesn't hear them."""
+    """So many others don't hear the subject, or the subject doesn't hear them."""
     for other in [process for process in simulation.running() if process is not subject][:count]:
         simulation.cut(*((subject, other) if out else (other, subject)))
     yield
@@ -83,7 +83,7 @@ def _one_way(count: int, out: bool, simulation: Simulation, subject: Process) ->
 
 @contextmanager
 def _link(link: Link, simulation: Simulation, subject: Process) -> Iterator[None]:
-    """All that the subject sends and is sent goes by that link."""
+    """Whatever the subject sends or is sent goes over that link."""
     ends = ((subject.address, None), (None, subject.address))
     for source, destination in ends:
         simulation.network.set_link(source, destination, link)
@@ -113,7 +113,7 @@ def _flows(share: float, simulation: Simulation, subject: Process) -> Iterator[N
 
 @contextmanager
 def _bloat(longest: float, rise: float, simulation: Simulation, subject: Process) -> Iterator[None]:
-    """The subject's uplink comes to buffer for so long."""
+    """The subject's uplink begins to buffer datagrams for so long."""
     began = simulation.now
 
     def wait(source: Address, _to: Address, _data: bytes) -> float:
@@ -126,7 +126,7 @@ def _bloat(longest: float, rise: float, simulation: Simulation, subject: Process
 
 @contextmanager
 def _blocked(udp: bool, simulation: Simulation, subject: Process) -> Iterator[None]:
-    """One of both protocols passes to and from the subject, the other doesn't."""
+    """Only UDP, or only TCP, passes to and from the subject."""
     if udp:
         with hindered(simulation, lambda *ends: None if subject.address in ends else 0.0):
             yield
@@ -167,7 +167,7 @@ def _slow(service: float, simulation: Simulation, subject: Process) -> Iterator[
 def _stalls(
     count: int, seconds: float, every: float, loss: float, simulation: Simulation, _: Process
 ) -> Iterator[None]:
-    """So many stall at once, again and again."""
+    """So many members stall at once, again and again."""
     simulation.set_link(Link(loss=loss))
     for number in range(int(SECONDS / every)):
         for process in simulation.running()[:count]:

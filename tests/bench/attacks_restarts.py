@@ -1,4 +1,4 @@
-"""The part of `attacks.py` about many that start anew, and partitions that come and go."""
+"""The part of `attacks.py` about many members that restart, and partitions that come and go."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -18,7 +18,7 @@ LIMIT = 120.0
 
 
 def restarts(seeds: int) -> None:
-    """A hundred members start anew, one by one or at once, at their addresses or others, by clocks that err."""
+    """A hundred members restart, one by one or at once, at their old addresses or others, with clocks that are off."""
     section("All should agree within some seconds, and nobody meet its own past or be found dead while it runs")
     table("what|seed|agreed after|name conflicts|told dead, but by restart", _restarts(seeds))
 
@@ -54,7 +54,7 @@ def _seeds(simulation: Simulation, besides: Process) -> list[Process]:
 
 
 def _rolling(every: float, move: bool, clocks: float) -> Callable[[Simulation, Random], None]:
-    """One after the other, with clocks that are set by up to so many seconds."""
+    """One after the other, with clocks that are off by up to so many seconds."""
 
     def storm(simulation: Simulation, random: Random) -> None:
         for process in list(simulation.running()):
@@ -108,7 +108,7 @@ STORMS: dict[str, Callable[[Simulation, Random], None]] = {
 
 
 def flapping(seeds: int) -> None:
-    """Sixty members are parted into halves and joined again, every 10 or 6 s, for two minutes."""
+    """Sixty members are cut into halves and joined again, every 10 or 6 s, for two minutes."""
     section("All should agree at once each time; each flap of more than S costs each member a death and a recovery")
     table("every|seed|agreed after, at most|recoveries told|told dead after the last heal|sent/s, each", _flaps(seeds))
 

@@ -38,7 +38,7 @@ def cold(step: Step) -> Callable[[], tuple[tuple[Any, ...], dict[str, Any]]]:
 
 
 def calls(step: Step, rounds: int = 50) -> tuple[Counter[str], int]:
-    """How often a step calls which Python functions of the core, in all rounds, and C functions."""
+    """How often a step calls each Python function of the core, in all rounds, and C functions."""
     functions: Counter[str] = Counter()
     built_in = 0
 
@@ -58,7 +58,7 @@ def calls(step: Step, rounds: int = 50) -> tuple[Counter[str], int]:
 
 
 def test_nothing(benchmark: Any) -> None:
-    """What measuring takes by itself, to be taken off the others."""
+    """What measuring takes by itself; subtract it from the others."""
     nothing = Step(lambda: ((), {}), lambda: None)
     benchmark.pedantic(nothing.call, setup=cold(nothing), rounds=ROUNDS)
 

@@ -88,7 +88,7 @@ class Step(NamedTuple):
 
 
 def ping_step(node: Node) -> Step:
-    """The ping of another member comes, a little later each time; the ack goes out."""
+    """A ping of another member arrives, a little later each time; the ack goes out."""
     target = parts_of(node).local.short_id
     clock = count(1)
 
@@ -101,7 +101,7 @@ def ping_step(node: Node) -> Step:
 
 
 def ack_step(node: Node) -> Step:
-    """The node's own ping went out, its ack comes: of both, only the ack is timed."""
+    """The node's own ping goes out and is acked; only the ack is timed."""
     digest = parts_of(node).table.view_digest.value
     clock = count(1)
 
@@ -137,7 +137,7 @@ def turn_step(node: Node) -> Step:
 
 
 def meet_step(node: Node) -> Step:
-    """The ping of the one that is awaited comes: the ack goes out, the next turn is planned."""
+    """The ping of the partner in this round arrives: the ack goes out, and the next turn is planned."""
     prober, target = parts_of(node).prober, parts_of(node).local.short_id
 
     def setup() -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -233,7 +233,7 @@ def test_merging_10_000_claims(benchmark: Any) -> None:
 
 
 def test_memory_of_10_000_members() -> None:
-    """Prints MB over an empty node, as the allocator counts them, for claims that came in datagrams."""
+    """Prints how many MB more than an empty node it takes, by the allocator; the claims came in datagrams."""
     encoded = [bytes(encode_item(claim(number))) for number in range(1, 10_001)]
     read = msgspec.msgpack.Decoder(Claim).decode
     node = node_knowing(0)
@@ -250,7 +250,7 @@ def test_memory_of_10_000_members() -> None:
 
 @pytest.mark.parametrize("kept", [True, False], ids=["journal", "no journal"])
 def test_a_death_and_a_recovery(benchmark: Any, kept: bool) -> None:
-    """Another member tells of the one, its own datagram of the other; the difference is what `swim events` costs."""
+    """Another member tells of the death, the member itself that it lives. The two ids differ by what history costs."""
     node = node_knowing(MEMBERS)
     if not kept:
         parts_of(node).journal.take = lambda event, now, cluster_ms: None  # type: ignore[method-assign]

@@ -89,8 +89,8 @@ def delivered_once(simulation: Simulation, honest: list[Process]) -> None:
 
 
 def times_agree(simulation: Simulation, honest: list[Process]) -> None:
-    """Cluster times come within 50 ms of each other. A liar can push one that was pushed by an hour no faster than time
-    passes, and the others can follow it no faster either: as long as it went on, so long that may take.
+    """Cluster times come within 50 ms of each other. Once a liar has pushed one by an hour, it can push it no faster
+    than time passes, and the others can follow no faster either: that may take as long as the lies went on.
     """
 
     def agree() -> bool:

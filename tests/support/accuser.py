@@ -30,9 +30,9 @@ def rings_of(member: Peer) -> tuple[int, ...]:
 class Accuser(Hand):
     """A node with ``others`` live members, of which one, `subject`, has fallen silent.
 
-    The rest answer pings. Those in `voting` vote as watchers do: when asked, when polled, and every 0.5 s; each
-    states the time since it was asked as its silence, and those in `stated` what stands there (seconds). Their kernels
-    say `kernel`; silent ones are stated to have been so for as long, or for `kernel_age`.
+    The rest answer pings. Those in `voting` vote as watchers do: when asked, when polled, and every 0.5 s. Each states
+    the time since it was asked as its silence; those in `stated` state so many seconds instead. Their kernels say
+    `kernel`, and silent kernels have been silent for as long, or for `kernel_age`.
     """
 
     def __init__(self, others: int = 6, *, config: Config | None = None, votes: bool = True) -> None:

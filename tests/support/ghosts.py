@@ -27,7 +27,7 @@ class Toll:
         known: seconds until each survivor knew of the lost member.
         first: datagrams that a member sent in the worst second of the first two.
         worst: the same of those after.
-        to_third: bytes to that third host that was sent most.
+        to_third: bytes to the third host to which most was sent.
         believed: members that anybody lists, the lost one's survivors left out.
         false_deaths: of members that live.
     """

@@ -181,7 +181,7 @@ class Hand:
     def feed(
         self, source: Peer, message: Message | None = None, *, at: Address | None = None, **parts: Any
     ) -> list[Sent]:
-        """A datagram of a peer arrives, from its address or ``at``; returns what the node sent at once."""
+        """Feed a datagram of a peer, from its address or ``at``; returns what the node sent at once."""
         entries = message.entries if isinstance(message, SyncPage | SyncPush) else ()
         self.exist(*parts.get("claims", ()), *(entry.claim for entry in entries))
         return self.feed_bytes(source.datagram(message, **parts), at or source.address)
@@ -192,7 +192,7 @@ class Hand:
             self._told_of[self.hashes.short_id(claim.name, claim.epoch)] = claim
 
     def introduce(self, newcomer: Peer, *, members: int = 1) -> None:
-        """A stranger joins, in both steps, out of a cluster of so many ``members``; whoever is known can bring
+        """Have a stranger join, in both steps, from a cluster of so many ``members``. Anybody who is known can bring
         the claims of others."""
         interval, stall = round(self.config.probe_interval * 1000), round(self.config.stall_tolerance * 1000)
         join = Join(1, newcomer.name, interval, self.config.rings, stall, 1200, padding=bytes(700), members=members)
@@ -200,7 +200,7 @@ class Hand:
         self.feed(newcomer, replace(join, cookie=replies[0].cookie, claim=newcomer.claim()))
 
     def come_by(self, seed: Peer) -> SyncReq:
-        """The node asks a seed, which lets it in; returns what it asks then."""
+        """Have the node ask a seed, which lets it in; returns the sync that it then asks for."""
         self.node.join([seed.address], now=self.now)
         self.collect()
         for cookie in (b"cookie", None):
@@ -219,12 +219,12 @@ class Hand:
         return self.collect()
 
     def greet(self, who: Peer) -> None:
-        """A tripwire of the node is greeted by a peer."""
+        """Have a peer greet a tripwire of the node."""
         self.node.enable_tripwires(now=self.now)
         self.evidence(KernelEvidence.CONNECTED, who.address, self.greeting(who))
 
     def lose(self, who: Peer) -> list[Sent]:
-        """That tripwire breaks."""
+        """Break that tripwire."""
         return self.evidence(KernelEvidence.CONNECTION_LOST, who.address, self.greeting(who))
 
     def greeting(self, who: Peer) -> bytes:
@@ -232,7 +232,7 @@ class Hand:
         return greeting_of(self.hashes.label, who.short_id)
 
     def connects(self) -> list[Address]:
-        """Where connections are to be tried, since the last call."""
+        """The addresses to which the node has wanted connections since the last call."""
         return list(iter(self.node.poll_connect, None))
 
     def run(self, seconds: float, *, watch: Callable[[], object] | None = None) -> bool:

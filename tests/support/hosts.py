@@ -57,14 +57,14 @@ class Running:
         self._reader.start()
 
     def wait_for(self, wanted: Callable[[dict[str, Any]], object]) -> None:
-        """Until it has printed such a line."""
+        """Wait until it has printed such a line."""
         with self._news:
             met = self._news.wait_for(lambda: any(map(wanted, self.lines)), PATIENCE)
         if not met:
             pytest.fail(f"not printed within {PATIENCE:.0f} s: see what all processes said below")
 
     def wait_for_error(self, words: str) -> None:
-        """Until it has written a line with these words to standard error; what it wrote so far is gone then."""
+        """Wait until it has written a line with these words to standard error. What it wrote so far is gone then."""
         assert self._process.stderr is not None
         for line in self._process.stderr:
             if words in line:
@@ -72,7 +72,7 @@ class Running:
         pytest.fail(f"ended without {words!r}")
 
     def ask_until(self, wanted: Callable[[dict[str, Any]], object]) -> None:
-        """Ask until it answers so."""
+        """Ask it again and again until it answers as ``wanted``."""
         end = time.monotonic() + PATIENCE
         while not wanted(self._ask()):
             assert time.monotonic() < end, self.lines

@@ -127,7 +127,7 @@ class Member:
         self.process.stdout.close()
 
     def command(self, line: str) -> None:
-        """Write it a line; nobody cares if it is dead."""
+        """Write it a line, which may be lost if it is dead."""
         assert self.process.stdin is not None
         with suppress(OSError):
             self.process.stdin.write(line.encode() + b"\n")
@@ -141,12 +141,12 @@ class Member:
         beside.replace(self.key_file)
 
     def memory(self) -> float:
-        """MB that it holds."""
+        """The memory that it takes, in MB."""
         pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
         return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def calm(self, begin: float, end: float) -> bool:
-        """Whether nothing happened to it between."""
+        """Whether nothing happened to it in that time."""
         return self.started < begin and all(b > end or e + AFTER < begin for b, e in self.trouble)
 
 

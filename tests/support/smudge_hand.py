@@ -75,7 +75,7 @@ class Hand:
     # in
 
     def feed(self, source: Address, message: Message, *, ephemeral: int = 40_000) -> list[Sent]:
-        """A message arrives; returns what was sent at once."""
+        """Feed a message; returns what was sent at once."""
         return self.feed_bytes(encode(message, ipv6=self.ipv6), Address(source.host, ephemeral))
 
     def feed_bytes(self, data: bytes, source: Address) -> list[Sent]:
@@ -83,7 +83,7 @@ class Hand:
         return self.drain()
 
     def tell(self, source: Address, *records: MemberRecord, code: int = 0) -> list[Sent]:
-        """Gossip arrives, in an ACK that answers nothing."""
+        """Feed gossip, in an ACK that answers nothing."""
         return self.feed(source, Message(Verb.ACK, PORT, code, records))
 
     def run(self, seconds: float) -> list[Sent]:

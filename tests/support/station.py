@@ -49,7 +49,7 @@ class Station:
         return len(self.tripwires.inbound)
 
     def wire(self, *peers: Tripwire) -> None:
-        """Let these be the ones to be connected to, after the wait that this takes."""
+        """Have the station connect to these and no others, and wait for as long as that takes."""
         self.tripwires.rewire(TripwirePlan(self.greeting, peers), self.now)
         self.pass_time(1.01)
 
@@ -63,12 +63,12 @@ class Station:
         return ready
 
     def settle(self) -> None:
-        """Until nothing more is ready."""
+        """Spin until nothing more is ready."""
         while self.spin(0.02):
             pass
 
     def pass_time(self, seconds: float) -> None:
-        """By the clock of the station; all that is ready comes first, as in the engine."""
+        """Move the clock of the station; whatever is ready comes first, as in the engine."""
         self.settle()
         self.now += seconds
         self.tripwires.turn(self.now)

@@ -114,8 +114,8 @@ def _merely_found(view: View, observer: str, happened: Happened) -> bool:
 
 
 def _completed(event: Event, there: dict[str, float]) -> Event:
-    """Put those that saw it in order, and add the members that were there, by the time at which they began, and don't
-    tell of a verdict."""
+    """Sort the members that saw it; for a verdict, add those that ran at that time, by when they began, and don't tell
+    of it."""
     seen_by = {*event.seen_by}
     missed_by: list[str] = []
     if event.rule is not None and event.rule is not Rule.ISOLATED:

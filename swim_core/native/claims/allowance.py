@@ -69,7 +69,7 @@ class Allowance(msgspec.Struct, eq=False):
 
 
 class Allowances:
-    """Those of all tellers and hosts."""
+    """The allowances of all tellers and hosts."""
 
     def __init__(self, context: NodeContext) -> None:
         self._most = context.config.max_members
@@ -78,19 +78,19 @@ class Allowances:
         self._hosts: dict[bytes, Allowance] = {}
 
     def teller(self, name: str, now: float) -> Allowance:
-        """That of a member."""
+        """The allowance of the teller of that name."""
         allowance = self._tellers.get(name)
         if allowance is None:
             allowance = self._tellers[name] = Allowance.of(CREDIT, CREDIT_PER_SECOND, now)
         return allowance
 
     def tellers(self, rumour: Rumour) -> list[Allowance]:
-        """Those of the members that tell it, as far as they are remembered."""
+        """The allowances of the members that tell it, as far as they are remembered."""
         return [self._tellers[name] for name in rumour.tellers if name in self._tellers]
 
     def host(self, rumour: Rumour, now: float) -> Allowance:
-        """That of the host where a run is said to be: of its IPv4 address, or of its IPv6 network of 64 bits, where a
-        host can take any address."""
+        """The allowance of the host where a run is said to be. It goes by the IPv4 address, or by the IPv6 network of
+        64 bits, in which a host can take any address."""
         address = rumour.claim.address
         host = address[:-2] if len(address) == 6 else address[:8]
         allowance = self._hosts.get(host)
@@ -102,7 +102,7 @@ class Allowances:
         return allowance
 
     def forget(self, name: str) -> Allowance | None:
-        """Drop that of a forgotten member, which is returned."""
+        """Drop the allowance of a forgotten member, and return it."""
         allowance = self._tellers.pop(name, None)
         if allowance is not None and allowance.timer is not None:
             allowance.timer.cancel()

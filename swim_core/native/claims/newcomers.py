@@ -9,7 +9,7 @@ QUIET = 0.2  # seconds without another one
 
 
 class Newcomers:
-    """Counts the members that are met, and reports when many were and no further ones come.
+    """Counts the members that are met, and reports it when there were many and no more of them come.
 
     While rings change, some floods miss somebody. Digests would show that only at the next meeting at which both sides
     have been stable for a while.
@@ -22,7 +22,7 @@ class Newcomers:
         self._last = 0.0
 
     def met(self, now: float) -> None:
-        """Another one was."""
+        """Count one more."""
         if not self._met:
             self._timers.at(now + QUIET, self._look)
         self._met += 1

@@ -65,16 +65,16 @@ class GossipQueue:
 
     @property
     def has_relayed(self) -> bool:
-        """Whether broadcasts of others are."""
+        """Whether broadcasts of others are among them."""
         return bool(self._relayed)
 
     @property
     def relays_only(self) -> bool:
-        """Whether there is nothing else."""
+        """Whether broadcasts of others are all there is."""
         return not self._claims and not self._own
 
     def fits(self, room: int) -> bool:
-        """Whether all of it does in so many bytes."""
+        """Whether all items together fit into so many bytes."""
         sizes = accumulate(len(item) for kind in (self._claims, self._own, self._relayed) for item in kind.values())
         return not any(size > room for size in sizes)
 
@@ -90,7 +90,7 @@ class GossipQueue:
 
     @property
     def has_broadcasts(self) -> bool:
-        """Whether any of them is of an application."""
+        """Whether there are broadcasts, of this node or of others."""
         return bool(self._own or self._relayed)
 
     def clear(self) -> None:
@@ -109,11 +109,11 @@ class GossipQueue:
         return self._take(room, self._everything)
 
     def take_but_relayed(self, room: int) -> Piggyback:
-        """As `take`, of claims and broadcasts of this node."""
+        """As `take`, but only claims and this node's own broadcasts."""
         return self._take(room, lambda: _turns(self._claims, self._own))
 
     def take_relayed(self, room: int, fit: Callable[[int], bool]) -> Piggyback:
-        """As `take`, of broadcasts of others whose origins, by short id, are ``fit``."""
+        """As `take`, but only broadcasts of others whose origin, by short id, is ``fit``."""
         return self._take(room, lambda: [_Turn(self._relayed, [key for key in self._relayed if fit(key[0])])])
 
     def _everything(self) -> "list[_Turn]":

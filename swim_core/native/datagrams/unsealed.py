@@ -30,7 +30,7 @@ class UnsealedNotices:
         self._noted: dict[tuple[str, int], _Noted] = {}
 
     def note(self, reason: DropReason, data: bytes, source: Address | tuple[str, int], now: float) -> None:
-        """A datagram from there was dropped."""
+        """Take note of a dropped datagram from ``source``."""
         if reason not in _TOLD:
             return
         noted = self._noted.get(source)

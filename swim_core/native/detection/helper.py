@@ -113,7 +113,7 @@ class Helper:
         return watch
 
     def _look_into(self, claim: Claim, accuser: Entry, now: float) -> None:
-        """One that was never met here, and has ended: it came and went, or had gone before this node came."""
+        """Look into a run that was never met here: it came and went, or was gone before this node came."""
         rumour = self._hearsay.asked_about(claim, accuser, now, again=APART * self._config.reping_interval)
         if rumour is not None:
             rumoured = self._rumours.pop(rumour.short_id, None)
@@ -126,7 +126,7 @@ class Helper:
         self._vote_on_rumour(rumour, accuser, 0, now)
 
     def rumour_refused(self, rumour: Rumour, now: float) -> None:
-        """Nobody listens where it is said to be: say so to those who asked, if that is sure."""
+        """Tell those who asked that nobody listens at its address, if that is certain."""
         rumoured = self._rumours.get(rumour.short_id)
         if rumoured is None or rumoured.rumour is not rumour or self._kernel(rumour) is KernelVerdict.NONE:
             return
@@ -136,7 +136,7 @@ class Helper:
                 self._vote_on_rumour(rumour, accuser, 0, now)
 
     def _kernel(self, rumour: Rumour) -> KernelVerdict:
-        """What kernels say of it, as `KernelFindings` has it: one refusal may be a firewall's."""
+        """What kernels say of it, judged as in `KernelFindings`: a single refusal may come from a firewall."""
         gone = rumour.replaced or rumour.refused_twice(APART * self._config.reping_interval)
         return KernelVerdict.REFUSED if gone else KernelVerdict.NONE
 

@@ -224,7 +224,7 @@ class Watches:
         return True
 
     def rumour_refused(self, rumour: Rumour, now: float) -> None:
-        """Nobody listens where one is said to be that others told of, and that may be accused by them."""
+        """Nobody listens at the address of a run that others told of. They may accuse it, and then want to know."""
         self._helper.rumour_refused(rumour, now)
 
     def _replaced(self, watch: Watch, entry: Entry, now: float) -> None:

@@ -204,7 +204,7 @@ class Broadcasts:
             self._reminders.note(self._run, self._number, now)
 
     def forget(self, entry: Entry, now: float) -> None:
-        """A member was forgotten."""
+        """Note that a member was forgotten."""
         self._streams.forget(entry, now)
 
     # ------------------------------------------------------------------ registers and repair

@@ -41,7 +41,7 @@ from swim_core.shared.rate_limit import RateLimit
 __all__ = ["Audience", "Gossip"]
 
 GAP = 0.02  # seconds between two pushes in the long run
-CREDIT = 4  # pushes that may follow each other at once, so that news that come together needn't wait at every hop
+CREDIT = 4  # pushes that may follow each other at once, so that news that comes together needn't wait at every hop
 # While many members end at once, claims come one by one from all sides, which made 300 datagrams a second. So claims
 # without broadcasts then wait a little longer, and go together.
 RARE_GAP, RARE_BURST = 0.2, 2  # seconds between two pushes, and datagrams to each target in one

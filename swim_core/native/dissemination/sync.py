@@ -98,14 +98,15 @@ class Sync:
 
     @property
     def newcomer(self) -> bool:
-        """Whether this node came to a cluster and was not told of it yet: what was broadcast before it does not miss.
+        """Whether this node came to an existing cluster and has not been told of it yet: what was broadcast before it
+        came is not missing.
 
-        One that others came to, and that came to nobody, was there before them.
+        A node to which others came, and which came to nobody, was there first.
         """
         return self._came and not self.first_done
 
     def came(self) -> None:
-        """This node met a cluster that was there before it."""
+        """Note that this node met a cluster that was there before it."""
         self._came = True
 
     # ------------------------------------------------------------------ when

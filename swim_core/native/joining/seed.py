@@ -79,7 +79,7 @@ class SeedList:
 
     @property
     def addresses(self) -> tuple[Address, ...]:
-        """Those of the seeds."""
+        """The addresses of the seeds."""
         return tuple(self._seeds)
 
     @property
@@ -88,7 +88,7 @@ class SeedList:
         return bool(self._announced)
 
     def all(self) -> Sequence[Seed]:
-        """The announced ones, too."""
+        """The seeds and the announced addresses."""
         return [*self._seeds.values(), *self._announced.values()]
 
     def at(self, address: Address) -> Seed | None:
@@ -100,7 +100,7 @@ class SeedList:
         return address in self._announced
 
     def replace(self, addresses: Sequence[Address], now: float) -> None:
-        """Have these seeds, and those that tools added, in place of the others."""
+        """Keep these seeds and those that tools added, and drop all others."""
         old = self._seeds
         self._seeds = {a: old.get(a) or Seed(a, FIRST_BACKOFF, now) for a in (*addresses, *self._added)}
         for seed in old.values():
@@ -108,7 +108,7 @@ class SeedList:
                 seed.drop()
 
     def add(self, addresses: Sequence[Address], now: float) -> bool:
-        """Have these seeds, too, which `replace` will keep; returns whether any of them is new.
+        """Add seeds that `replace` will keep; returns whether any of them is new.
 
         Raises:
             Overloaded: if there would be more added seeds than are allowed.
@@ -123,7 +123,7 @@ class SeedList:
         return new
 
     def announce(self, seed: Seed) -> None:
-        """Have an announced address, in place of what was known of it, and of the oldest if there are too many."""
+        """Add an announced address, in place of what was known of it. If there are too many, the oldest goes."""
         before = self._announced.pop(seed.address, None)
         if before is not None:
             before.drop()
@@ -132,7 +132,7 @@ class SeedList:
             self._announced.pop(next(iter(self._announced))).drop()
 
     def clear(self) -> None:
-        """Drop all."""
+        """Drop all of them."""
         for seed in self.all():
             seed.drop()
         self._seeds.clear()

@@ -61,7 +61,7 @@ class Rumour(msgspec.Struct, eq=False):
 
     @classmethod
     def of(cls, claim: Claim, short_id: int) -> "Rumour":
-        """What was heard first."""
+        """A rumour with the claim that was heard first."""
         return cls(claim, short_id, unpack(claim.address))
 
     @property

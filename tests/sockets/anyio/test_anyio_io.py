@@ -167,7 +167,7 @@ async def test_refusals_are_reported_and_nothing_goes_deaf() -> None:
 @pytest.mark.sockets
 @pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
 def test_an_error_that_another_callback_has_drained_leaves_the_node_hearing(loop: str) -> None:
-    """libuv stops to watch a socket that had an error, also if the error is gone by the time it calls."""
+    """libuv stops watching a socket that had an error, even if the error is gone by the time it calls."""
     config = FakeConfig()
 
     async def main() -> None:

@@ -66,7 +66,7 @@ def held() -> int:
 
 
 class Flood:
-    """Strangers that send what is no datagram, what is none of a member, and what claims members; and that connect."""
+    """Strangers that connect, and send garbage, datagrams that are no member's, and claims about members."""
 
     def __init__(self, world: World, target: Node, witness: Node) -> None:
         self._world, self._target, self._witness = world, target, witness

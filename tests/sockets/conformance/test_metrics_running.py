@@ -21,7 +21,7 @@ pytestmark = pytest.mark.sockets
 
 
 def value(text: str, start: str) -> float:
-    """Of the one sample that begins so."""
+    """The value of the one sample that begins like this."""
     (line,) = [line for line in text.splitlines() if line.startswith(start)]
     return float(line.rpartition(" ")[2])
 

@@ -113,7 +113,7 @@ def test_many_changes_within_a_second_cause_one_rewiring() -> None:
 
 
 def test_a_connection_that_stood_for_long_is_made_again_soon() -> None:
-    """A middlebox that forgets idle connections costs one test each time, not ever later ones."""
+    """A middlebox that forgets idle connections costs one test each time, and the next attempts come no later."""
     with station(1) as here:
         there = Station(2)
         here.wire(there.tripwire)
@@ -315,7 +315,7 @@ def test_no_more_descriptors_is_no_evidence(monkeypatch: pytest.MonkeyPatch) -> 
 def test_what_an_error_says_of_the_kernel_there(
     number: int, meaning: KernelEvidence, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No route, or no leave, is trouble of this host."""
+    """No route, or no permission, is this host's own trouble."""
     monkeypatch.setattr(socket.socket, "connect_ex", lambda sock, target: number)
     attempt = Dial(Address("127.0.0.1", 9), 0)
     assert attempt.outcome() is meaning
@@ -471,7 +471,7 @@ class Waiting:
     ids=["one network of IPv6", "many networks", "many hosts of IPv4", "one host"],
 )
 def test_the_addresses_that_one_host_may_take_count_as_one(hosts: list[str], one: bool) -> None:
-    """Of IPv6 a host has a network of 64 bits: counted one by one, its flood would have had no end."""
+    """With IPv6 a host may take any address of a network of 64 bits: counted one by one, its flood would never end."""
     with ExitStack() as stack:
         here = stack.enter_context(station(1))
         waiting = Waiting(stack, here.listener)

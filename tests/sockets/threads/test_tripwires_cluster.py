@@ -135,7 +135,7 @@ def test_a_killed_process_is_known_by_its_connections(start: Callable[..., Threa
 def test_a_stalled_process_whose_backlog_somebody_fills_is_not_taken_for_a_lost_host(
     start: Callable[..., ThreadNode],
 ) -> None:
-    """Its kernel accepts no connection any more, but acks on those that stand."""
+    """Its kernel accepts no further connection, but acks on those that stand."""
     a = start("a", config=PATIENT)
     b = start("b", a, config=PATIENT)
     with victim(a, config=PATIENT, backlog=2) as process, ExitStack() as stack:

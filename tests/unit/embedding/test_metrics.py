@@ -117,7 +117,7 @@ def metrics_of(name: str, value: object) -> Mapping[str, Mapping[frozenset[tuple
 
 
 def test_the_busy_node_has_something_to_show() -> None:
-    """Else the test above would compare zeros."""
+    """Otherwise the test above would compare zeros."""
     statistics = busy().node.statistics()
     for name in ("datagrams_received", "bytes_sent", "messages_sent", "message_bytes_received", "dropped", "members"):
         assert getattr(statistics, name), name

@@ -100,7 +100,7 @@ def test_a_number_costs_no_datagram_of_its_own() -> None:
 
 
 def test_own_numbers_are_not_told_while_own_broadcasts_still_wait() -> None:
-    """What has not left would seem to be lost, and from a long queue it would be more than a window."""
+    """What has not left yet would seem lost, and a long queue holds more of that than a window."""
     hand = settled(config=Config.lan(max_broadcast=600))
     for _ in range(200):
         hand.node.broadcast(bytes(500), now=hand.now)
@@ -341,7 +341,7 @@ def test_the_first_of_a_cluster_misses_what_it_did_not_get_though_nobody_told_it
 
 
 def test_a_newcomer_that_a_member_of_its_cluster_joins_misses_nothing_that_was_said_before() -> None:
-    """As discovery has it: the newcomer announces itself, and a member asks it. That one syncs with it, not it."""
+    """As with discovery: the newcomer announces itself, and a member asks it. Then the member syncs with it."""
     hand = Hand()
     hand.introduce(B, members=40)
     hand.answering = [A, B]

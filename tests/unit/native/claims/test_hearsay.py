@@ -246,7 +246,7 @@ def test_nobody_is_examined_at_this_nodes_own_address() -> None:
 
 
 def test_a_helper_says_that_one_it_does_not_know_does_not_answer() -> None:
-    """Where most members are newcomers, nobody else could confirm that one is gone which ended before they came."""
+    """Where most members are newcomers, nobody else could confirm the end of one that ended before they came."""
     hand = doubting()
     hand.answering = [A, B, C]
     hand.feed(A, PingReq(1, NEW.claim()))
@@ -477,7 +477,7 @@ def test_numbers_of_a_claim_that_is_kept_aside_are_nobodys() -> None:
 
 
 def test_one_that_did_not_answer_is_asked_anew_when_it_pings_itself() -> None:
-    """A cut has healed, say. Its own ping pays for that, which takes the place of the question who it is."""
+    """Say a cut has healed. Its own ping pays for this one, which takes the place of the question who it is."""
     hand = doubting()
     hand.feed(A, claims=[NEW.claim()])
     hand.run(3.0)

@@ -650,7 +650,7 @@ def test_a_new_silence_is_passed_on_at_once_and_believed_after_three_questions(r
 
 
 def test_of_many_one_question_is_enough_where_this_node_has_pinged_them_in_vain_for_s_itself() -> None:
-    """Of few survivors of many each hears of all deaths, and has seen them."""
+    """Where few members survive many, each hears of all the deaths, and has seen them itself."""
     others = peers(16)
     hand = Hand(knows=others, config=Config.lan(stall_tolerance=20.0))
     hand.answering = others[:2]

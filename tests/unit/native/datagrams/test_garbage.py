@@ -323,7 +323,7 @@ def test_random_bytes_are_dropped_and_change_nothing(body: bytes, with_header: b
 
 
 def test_forged_times_and_epochs_up_to_the_top_are_borne(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nobody gets a clock there, but they would be."""
+    """No liar gets a clock that far, but a node would bear it."""
     monkeypatch.setattr("swim_core.native.cluster_clock.AHEAD", TOP48)
     liar = peer(1)
     hand = Hand(knows=[liar])

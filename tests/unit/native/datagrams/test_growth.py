@@ -194,7 +194,7 @@ def test_pings_with_a_field_more_are_acked() -> None:
 
 
 def test_what_is_of_no_release_costs_little_to_tell_from_what_is_of_a_newer_one() -> None:
-    """Anybody sends such. To look up anew how messages are built, for each, cost nine good pings."""
+    """Anybody can send such. Looking up each time how messages are built cost as much as nine good pings."""
     hand = Hand(knows=[A, B])
     broken = datagram(A.short_id, [1, 5, "no short id", 7], [grown(B.claim())], [], [])
     hand.feed_bytes(broken, A.address)

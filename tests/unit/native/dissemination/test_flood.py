@@ -110,7 +110,7 @@ def test_there_all_are_told_what_others_broadcast_if_they_are_told_something_any
 
 
 def test_there_many_from_all_sides_go_to_all_by_their_origins_and_to_one_more_by_each() -> None:
-    """Told to all by each that broadcasts itself, each came nine times among ten members, and no member kept up."""
+    """When members that broadcast told all of every one, each came nine times among ten members, and none kept up."""
     hand, members = quiet(5)
     mine = HASHES.places(hand.me.name, hand.me.epoch)[0]
     places = {member: HASHES.places(member.name, member.epoch)[0] for member in members}

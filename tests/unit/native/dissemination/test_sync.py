@@ -204,7 +204,7 @@ def test_a_request_is_repeated_three_probe_timeouts_apart_smaller_from_the_third
 
 
 def swallowed(hand: Hand, times: int) -> SyncReq:
-    """Leave so many requests of a sync unanswered; the next one."""
+    """Leave so many requests of a sync unanswered; returns the next one."""
     first = hand.messages(SyncReq)[-1].id
     hand.until(lambda: sum(request.id == first for request in hand.messages(SyncReq)) > times, 5.0)
     return hand.messages(SyncReq)[-1]
@@ -301,7 +301,7 @@ def answer_last(hand: Hand, entries: list[PageEntry]) -> None:
 
 
 def test_the_end_of_members_that_the_other_does_not_show_is_not_pushed() -> None:
-    """It would drop it: the end of an unknown name."""
+    """The other side would drop it, as the end of an unknown name."""
     hand = Hand(knows=[A, B, C])
     hand.feed(A, claims=[C.claim(State.LEFT)])
     hand.run(10.0)
@@ -512,7 +512,7 @@ def looked_at(hand: Hand, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_a_request_whose_answer_would_hold_nothing_is_not_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
-    """165 bytes with 128 digests cost 70 times a ping, and drew nothing."""
+    """A request of 165 bytes with 128 digests cost as much as 70 pings, and got no answer."""
     hand = Hand(knows=peers(128))
     buckets = looked_at(hand, monkeypatch)
     sent = hand.feed(peer(500), SyncReq(1, [1] * 4, 0))

@@ -239,7 +239,7 @@ def test_a_newcomer_that_learns_in_the_second_step_of_a_later_run_comes_again_ab
 
 
 def test_one_that_takes_a_later_run_while_it_is_let_in_comes_again_with_that() -> None:
-    """Else the seed would hold the run that it was shown, and drop what the later one goes on to say."""
+    """Otherwise the seed would go on with the run that it was shown, and drop what the later one says."""
     hand = Hand(knows=[B])
     hand.node.join([A.address], now=hand.now)
     hand.collect()

@@ -244,7 +244,7 @@ def test_a_seed_that_has_not_seen_the_claim_is_told_nothing() -> None:
 
 
 def test_a_goodbye_that_overtakes_the_claim_lets_nobody_in() -> None:
-    """The seed never saw the claim, and of a name unknown to it a goodbye is no news."""
+    """The seed never saw the claim, and the goodbye of an unknown name is no news to it."""
     seed, newcomer = Hand("seed"), Hand("newcomer", address=C.address)
     newcomer.node.join([seed.me.address], now=newcomer.now)
     newcomer.collect()

@@ -61,7 +61,7 @@ def test_everybody_meets_everybody_and_as_often_pings_as_is_pinged(n: int) -> No
 
 
 def test_a_view_that_differs_by_one_member_shifts_partners_by_few_places() -> None:
-    """Those aside who are left over in one of the two views."""
+    """Except for those that are left over in one of the two views."""
     exceptions = 0
     for n in (100, 101):
         for round_ in ROUNDS:
@@ -79,7 +79,7 @@ def test_both_know_when_they_meet_and_it_is_in_the_first_quarter_of_a_round(a: i
 
 
 def test_the_pairs_of_a_round_meet_at_different_times() -> None:
-    """Or all members of a large cluster would send at once."""
+    """Otherwise all members of a large cluster would send at once."""
     order = sorted(phase(f"member-{number}") for number in range(200))
     for round_ in list(ROUNDS)[:20]:
         times = sorted({moment(order[a], order[b], round_, 1.0) for a, b in pairs(round_, 200).items()})
@@ -125,7 +125,7 @@ def test_a_member_pings_its_partner_when_they_meet_or_later_if_that_one_did_not(
 
 
 class Meeting:
-    """A node whose next meeting, with ``partner``, falls to the other to begin: at ``at`` of the local clock."""
+    """A node whose ``partner`` is to begin their next meeting, at ``at`` on the local clock."""
 
     def __init__(self) -> None:
         self.hand = hand = Hand(knows=[A, B, C])

@@ -202,7 +202,7 @@ def test_what_is_no_answer_to_the_question_is_ignored(data: bytes) -> None:
 
 
 def test_an_answer_longer_than_the_question_is_none() -> None:
-    """Else a hostile node could make a tool keep 64 kB a page."""
+    """Otherwise a hostile node could make a tool keep 64 kB a page."""
     who = asking()
     rows = [row(f"m{number}") for number in range(100)]
     who.feed_datagram(page(asked(who).nonce, body=MembersPage(TELLER, rows)), now=0.1)
