@@ -21,6 +21,8 @@ SHUNNED = {
     r"\bno more\b(?! than\b)(?=[.;:]|$)": "no longer",
     r"(^|[.;:] )Who (?!.*\?)": "a member that ..",
     r"^The same\.$": "say what it is",
+    r"^Else\b": "otherwise",
+    r"\b[Nn]ews (go|come|are|have)\b": "news is singular",
     r"\bsection \d+ of the specification\b": "name a page of docs/",
     r"\bdetection\.md\b": "there is no such page",
 }
@@ -66,7 +68,15 @@ def test_pages() -> None:
 
 
 def test_the_net_catches() -> None:
-    bad = ["Who waits pings itself.", "asked in vain", "seeds are asked for ever", "known here no more.", "The same."]
+    bad = [
+        "Who waits pings itself.",
+        "asked in vain",
+        "seeds are asked for ever",
+        "known here no more.",
+        "The same.",
+        "Else it waits.",
+        "News come.",
+    ]
     good = ["Who is here?", "no more than three", "The same as before.", "Whoever asks is told.", "forever"]
     assert len(shunned(iter(bad))) == len(bad)
     assert not shunned(iter(good))
