@@ -25,7 +25,7 @@ from .introduction import Introduction
 
 __all__ = ["ORDERS", "Orders"]
 
-ANSWERS = {
+ANSWERS: dict[What, type[Spoken] | type[Joined] | type[Done]] = {
     What.BROADCAST: Spoken,
     What.JOIN: Joined,
     What.PING: Done,

@@ -85,7 +85,7 @@ class Model:
         self.order = "state"
         self.typed: str | None = None
         self.filter = ""
-        self.chosen = ""
+        self.chosen: str = ""
         self.text: list[str] = []
         self.top = 0
         self.room = 10
