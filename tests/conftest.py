@@ -7,11 +7,12 @@ import signal
 import sys
 import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 
 import pytest
 from hypothesis import HealthCheck, settings
 
+from support import hidden
 from support.hosts import Host, new_hosts
 
 # hundreds of tests start processes: where bytecode may not be written, each one would compile everything again
@@ -36,6 +37,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Where processes share the tests, mix modules that wait for sockets with those that compute."""
     if hasattr(config, "workerinput"):
         items.sort(key=lambda item: zlib.crc32(item.path.name.encode()))
+
+
+hidden.watch()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """A test in which a key is put out fails, unless that is what it is about."""
+    report = yield
+    if report.when == "teardown":
+        hidden.look_through("printed or logged", *(text for _, text in report.sections))
+        if hidden.found and report.passed and item.get_closest_marker("shows_keys") is None:
+            report.outcome, report.longrepr = "failed", "a key is given away: " + "; ".join(hidden.found)
+        hidden.found.clear()
+    return report
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -17,6 +17,8 @@ from typing import Any
 
 import pytest
 
+from support.hidden import look_through
+
 __all__ = ["Host", "Running", "connected", "new_hosts"]
 
 PATIENCE = 30.0  # seconds: for the slowest machine; nothing waits so long on another
@@ -122,6 +124,7 @@ class Running:
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
+            look_through("a process on a host said", line)
             with self._news:
                 self.lines.append(json.loads(line))
                 self._news.notify_all()

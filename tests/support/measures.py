@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from enum import Enum
 from random import Random
 from types import FunctionType, MethodType
@@ -26,6 +26,26 @@ def _fields(thing: Any) -> list[tuple[str, Any]]:
     if isinstance(thing, msgspec.Struct):
         names += thing.__struct_fields__
     return [(name, getattr(thing, name)) for name in dict.fromkeys(names) if hasattr(thing, name)]
+
+
+def objects(whole: object) -> Iterator[object]:
+    """What a node, or a part, is made of, without containers and plain values."""
+    seen: set[int] = set()
+    stack = [whole]
+    while stack:
+        thing = stack.pop()
+        if isinstance(thing, MethodType):
+            thing = thing.__self__
+        if isinstance(thing, _LEAVES) or id(thing) in seen:
+            continue
+        seen.add(id(thing))
+        if isinstance(thing, dict):
+            stack += thing.values()
+        elif isinstance(thing, list | tuple | set | frozenset | deque):
+            stack += thing
+        elif type(thing).__module__.startswith("swim_core"):
+            yield thing
+            stack += [value for _, value in _fields(thing)]
 
 
 def sizes(whole: object) -> Counter[str]:

@@ -21,6 +21,7 @@ from typing import Any
 
 import attrs
 
+from support.hidden import look_through
 from support.hosts import Host, connected
 from swim_core import Key
 
@@ -113,6 +114,7 @@ class Member:
     def _read(self, process: "subprocess.Popen[bytes]") -> None:
         assert process.stdout is not None
         for line in process.stdout:
+            look_through("an agent said", line)
             self.said.append((time.monotonic(), json.loads(line)))
 
     def kill(self) -> None:

@@ -43,6 +43,7 @@ def test_a_key_is_made_once_for_its_owner_alone(swim: Swim) -> None:
     assert Path("swim.key").read_text() == before
 
 
+@pytest.mark.shows_keys
 def test_a_key_for_a_secret_store_is_printed(swim: Swim) -> None:
     first, second = swim("keygen", "-") + swim("keygen", "-")
     assert Key.parse(first) != Key.parse(second)
@@ -86,6 +87,7 @@ def test_what_is_linked_to_is_changed_and_the_link_stays(swim: Swim) -> None:
     assert len(ids()) == 2
 
 
+@pytest.mark.shows_keys
 def test_a_readers_key_is_for_one_label(swim: Swim) -> None:
     swim("keygen", "swim.key")
     (text,) = swim("keys", "reader", "swim.key", "--cluster", "prod")
