@@ -7,7 +7,7 @@ what pytest has captured of a test, and fails it.
 
 import re
 import subprocess
-from base64 import b64encode
+from base64 import b64encode, urlsafe_b64decode
 from collections.abc import Iterator
 from functools import wraps
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from support.outsider import KEY, OTHER_KEY
-from swim_core.keys import Purpose
+from swim_core.keys import SECRET_SIZE, Purpose
 
 __all__ = ["found", "given_away", "look_through", "watch"]
 
@@ -40,7 +40,7 @@ def _forms(secret: bytes) -> Iterator[str]:
 
 def _secrets() -> Iterator[bytes]:
     for key in (*KEY, *OTHER_KEY):
-        yield key._secret
+        yield urlsafe_b64decode(key.reveal().partition("_")[2])[:SECRET_SIZE]
         yield from (key.derive(purpose, label) for purpose in Purpose for label in LABELS)
 
 
