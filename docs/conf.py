@@ -19,6 +19,7 @@ extensions = [
     "_ext.settings",
     "_ext.commands",
     "_ext.pictures",
+    "_ext.tables",
 ]
 exclude_patterns = ["_build", "_ext", "pictures", "examples"]
 
@@ -41,7 +42,7 @@ myst_enable_extensions = ["deflist"]
 
 html_theme = "furo"
 html_static_path = ["_static"]
-html_css_files = ["wide.css"]
+html_css_files = ["wide.css", "tables.css"]
 html_title = f"swim-membership {release}"
 html_show_sphinx = False
 html_copy_source = False

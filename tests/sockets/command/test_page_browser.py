@@ -1,7 +1,5 @@
 """The page in a real browser: an incident among 200 members, seen from one side and from two."""
 
-import json
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import pytest
 from anyio.from_thread import start_blocking_portal
 
+from support.browser import NEEDS_BROWSER, Page, browsing
 from support.incident import Incident
 from support.waiting import wait_until
 from swim_anyio.asgi.pages import page_routes
@@ -18,57 +17,14 @@ from swim_anyio.command.web.server import WebServer
 from swim_core.simulation.study import Experiment, Setting
 
 selenium = pytest.importorskip("selenium.webdriver")
-CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.sockets,
-    pytest.mark.processes,
-    pytest.mark.skipif(CHROMIUM is None or DRIVER is None, reason="needs chromium and chromedriver"),
-]
-
-
-class Page:
-    """The page in a browser."""
-
-    def __init__(self, browser: Any, url: str) -> None:
-        self._browser = browser
-        self._url = url
-
-    def open(self, fragment: str = "", *, width: int = 1_200, dark: bool = False) -> None:
-        size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600}
-        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
-        self._browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        self._browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})
-        self._browser.get("about:blank")
-        self._browser.get(self._url + fragment)
-
-    def ask(self, script: str) -> Any:
-        return self._browser.execute_script(f"return {script}")
-
-    def texts(self, selector: str) -> list[str]:
-        found: list[str] = self.ask(f"[...document.querySelectorAll({json.dumps(selector)})].map((e) => e.textContent)")
-        return found
-
-    def press(self, *keys: str) -> None:
-        selenium.ActionChains(self._browser).send_keys(*keys).perform()
-
-    @property
-    def complaints(self) -> list[str]:
-        """What the browser said: breaches of the policy, and errors."""
-        return [entry["message"] for entry in self._browser.get_log("browser")]
+pytestmark = [pytest.mark.slow, pytest.mark.sockets, pytest.mark.processes, NEEDS_BROWSER]
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    options = selenium.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    started = selenium.Chrome(options=options, service=selenium.ChromeService(DRIVER))
-    yield started
-    started.quit()
+    with browsing() as started:
+        yield started
 
 
 Open = Callable[[Incident], Page]

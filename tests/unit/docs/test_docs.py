@@ -1,4 +1,4 @@
-"""The documentation builds without a warning, is complete, and is spelled as English is."""
+"""The documentation builds without a warning, is complete, fits a phone, and is spelled as English is."""
 
 import inspect
 import subprocess
@@ -10,6 +10,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from support.browser import NEEDS_BROWSER, Page, browsing
 from support.paths import ROOT
 from swim_core import vocabulary
 
@@ -56,6 +57,47 @@ def test_every_public_name_stands_in_the_reference(built: Path) -> None:
     names = [f"{module}.{name}" for module, name in NAMES if (module, name) not in TWICE]
     missing = [name for name in names if name not in documented]
     assert missing == [], "add them to a page under docs/reference, or to docs/events.md"
+
+
+SIDEWAYS = """(() => {
+    const wide = document.documentElement;
+    const boxes = [...document.querySelectorAll(".table-wrapper")];
+    return [
+        ...(wide.scrollWidth > innerWidth ? [`the page: ${wide.scrollWidth}`] : []),
+        ...boxes.filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.innerText.slice(0, 60)),
+    ];
+})()"""
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+@NEEDS_BROWSER
+@pytest.mark.parametrize("width", [390, 1_200])
+def test_no_page_and_no_table_scrolls_sideways(width: int, built: Path) -> None:
+    """Lines of code do, in their own boxes: they can't be broken."""
+    sideways = {}
+    with browsing() as browser:
+        for file in sorted(built.rglob("*.html")):
+            page = Page(browser, file.as_uri())
+            page.open(width=width)
+            sideways[str(file.relative_to(built))] = page.ask(SIDEWAYS)
+    assert {"index.html", "tutorial.html", "limits.html", "configuration.html", "reference/core.html"} <= set(sideways)
+    assert {name: found for name, found in sideways.items() if found} == {}
+
+
+@pytest.mark.slow
+@pytest.mark.processes
+@NEEDS_BROWSER
+def test_on_a_phone_a_wide_table_is_a_list_that_names_its_columns(built: Path) -> None:
+    with browsing() as browser:
+        page = Page(browser, (built / "configuration.html").as_uri())
+        for width, shown in ((390, "inline"), (1_200, "none")):
+            page.open(width=width)
+            assert page.ask("getComputedStyle(document.querySelector('.stacked .column')).display") == shown
+            head = page.ask("document.querySelector('table.stacked thead').checkVisibility()")
+            assert head == (shown == "none")
+        assert page.texts("table.stacked tr:nth-child(1) td:nth-child(2) .column")[0] == "default: "
+        assert page.complaints == []
 
 
 @pytest.mark.parametrize(("module", "name"), [name for name in NAMES if name not in TWICE])
