@@ -31,6 +31,7 @@ MAX_DATAGRAM = 65_536  # more than UDP carries; 256 KiB, which asyncio asks for,
 SEND_ATTEMPTS = 3  # each failure may be another datagram's error, in which case this one was not sent
 _CLOSED = {errno.EBADF, errno.ENOTSOCK}
 _NO_ROOM = {errno.ENOBUFS, errno.ENOMEM}  # the system has no room for a datagram at the moment
+_OF_ANOTHER = {errno.ECONNREFUSED, errno.ECONNRESET, errno.ENETRESET}  # refused earlier; the last two under Windows
 _OF_THIS_ONE = {errno.EPERM, *_NO_ROOM}  # errors that no ICMP message causes, so they are not an earlier datagram's
 _address = partial(tuple.__new__, Address)  # from a pair, in one step less than by name
 
@@ -187,7 +188,7 @@ class UdpSocket:
                 drain_errors(self._socket, on_refused)
                 if number in _OF_THIS_ONE:
                     break
-        if number not in _NO_ROOM:
+        if number not in _NO_ROOM and number not in _OF_ANOTHER:
             self._troubles.unsent(destination, number)
         return self._drop(payload, number)
 

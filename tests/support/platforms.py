@@ -4,23 +4,32 @@
 
 What is taken away, or raised, is what these say:
 
-- Windows, recvfrom: "WSAECONNRESET: on a UDP-datagram socket this error indicates a previous send operation resulted in
-  an ICMP Port Unreachable message", once for each such message (learn.microsoft.com, winsock2 recvfrom; its knowledge
-  base, 263823, has the ioctl SIO_UDP_CONNRESET that turns it off and that Python doesn't offer). WSAENETRESET there is
-  the same for a time to live that has run out.
-- Windows, connect: a non-blocking attempt under way is WSAEWOULDBLOCK, not EINPROGRESS.
-- Windows, select: a failed attempt is told in exceptfds only; no descriptors at all are WSAEINVAL. Python's select
-  raises ValueError for more than 512 (docs.python.org, select; FD_SETSIZE in its source).
+- Windows, "recvfrom function" and "sendto function" (learn.microsoft.com, winsock.h), Return value: WSAECONNRESET, on a
+  datagram socket "a previous send operation resulted in an ICMP Port Unreachable message"; either call may tell, and
+  tells of each once. recvfrom's WSAENETRESET is the same for a time to live that has run out. sendto: WSAEHOSTUNREACH,
+  WSAENETUNREACH, WSAENETDOWN and WSAENOBUFS for what can't leave at present.
+- Windows, "Winsock IOCTLs": SIO_UDP_CONNRESET "controls whether UDP PORT_UNREACHABLE messages are reported". Python's
+  `socket.ioctl` takes "only SIO_RCVALL, SIO_KEEPALIVE_VALS and SIO_LOOPBACK_FAST_PATH" (docs.python.org, socket), so
+  that only a program that calls WSAIoctl itself can turn it off (`report_refusals`).
+- Windows, "connect function", Return value: a non-blocking attempt under way is WSAEWOULDBLOCK, not EINPROGRESS.
+  Remarks: "success is reported in the writefds set and failure is reported in the exceptfds set".
+- Windows, "select function", Return value: no descriptors at all are WSAEINVAL. Python's raises ValueError for more
+  than 512 (docs.python.org, select; FD_SETSIZE in its source).
 - Python's documentation marks fork, register_at_fork, clock_gettime, sched_yield, poll, recvmsg and sendmsg as of Unix,
   epoll, CLOCK_BOOTTIME, MSG_ERRQUEUE and TCP_USER_TIMEOUT as of Linux, and SO_REUSEPORT as not of Windows.
-- Darwin, send(2): EMSGSIZE for a message over the limit of UDP (the sysctl net.inet.udp.maxdgram, 9,216 by default),
-  EHOSTUNREACH, ENETDOWN, ENETUNREACH and ENOBUFS for what can't leave at present. No datagram's refusal is ever told to
-  a socket that is not connected.
+- Darwin, send(2), DESCRIPTION: "If the message is too long to pass atomically through the underlying protocol, the
+  error EMSGSIZE is returned, and the message is not transmitted"; the limit is the sysctl net.inet.udp.maxdgram, 9,216
+  bytes in its source (bsd/netinet/udp_usrreq.c). "No indication of failure to deliver is implicit in a send": udp(4),
+  DIAGNOSTICS, knows no refusal for a socket that is not connected. ERRORS: EHOSTUNREACH, ENETDOWN, ENETUNREACH and
+  ENOBUFS.
+- Darwin, kqueue(2): `support.kqueue`. Event loops on it are Python's own (`selectors.KqueueSelector`), and trio's.
 """
 
 import errno
+import importlib
 import os
 import select
+import selectors
 import socket
 import sys
 import time
@@ -31,9 +40,13 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
-__all__ = ["FAILING", "PLATFORMS", "SEEN", "become"]
+from support import kqueue
+
+__all__ = ["FAILING", "PLATFORMS", "SEEN", "SIO_UDP_CONNRESET", "become", "report_refusals"]
 
 IP_RECVERR, IPV6_RECVERR, MSG_ERRQUEUE = 11, 25, 0x2000
+SIO_UDP_CONNRESET = 0x9800000C
+SIO_OF_PYTHON = {0x98000001, 0x98000004, 0x98000010}  # RCVALL, KEEPALIVE_VALS, LOOPBACK_FAST_PATH
 MAX_DATAGRAM = 9_216
 FD_SETSIZE = 512
 FAILING: dict[tuple[str, int], int] = {}
@@ -80,25 +93,32 @@ class WindowsSocket(Other):
 
     def __init__(self, *arguments: Any, **keywords: Any) -> None:
         super().__init__(*arguments, **keywords)
-        if self.type == socket.SOCK_DGRAM:  # what tells this fake of refusals
-            v6 = self.family == socket.AF_INET6
-            level, option = (socket.IPPROTO_IPV6, IPV6_RECVERR) if v6 else (socket.IPPROTO_IP, IP_RECVERR)
-            super(Other, self).setsockopt(level, option, 1)
+        if self.type == socket.SOCK_DGRAM and keywords.get("fileno") is None:
+            report_refusals(self, True)
+
+    def ioctl(self, control: int, option: Any) -> None:
+        if control not in SIO_OF_PYTHON:
+            raise ValueError(f"invalid ioctl command {control}")
 
     def setsockopt(self, level: int, option: int, *value: Any) -> None:
         if option != EXCLUSIVE:  # which Linux' sockets are anyway
             super().setsockopt(level, option, *value)
 
     def recvfrom(self, *arguments: Any) -> Any:
+        self._tell_of_refusal("recvfrom")
+        return self._unless_linux_tells(super().recvfrom, *arguments)
+
+    def sendto(self, *arguments: Any) -> int:
+        self._tell_of_refusal("sendto")
+        return int(self._unless_linux_tells(super().sendto, *arguments))
+
+    def _tell_of_refusal(self, call: str) -> None:
         try:
             super(Other, self).recvmsg(1, 256, MSG_ERRQUEUE)
         except BlockingIOError:
-            return self._unless_linux_tells(super().recvfrom, *arguments)
-        SEEN["reset"] += 1
+            return
+        SEEN[f"reset in {call}"] += 1
         raise ConnectionResetError(errno.ECONNRESET, "An existing connection was forcibly closed by the remote host")
-
-    def sendto(self, *arguments: Any) -> int:
-        return int(self._unless_linux_tells(super().sendto, *arguments))
 
     def _unless_linux_tells(self, call: Any, *arguments: Any) -> Any:
         """Linux also fails the next call once for what its error queue holds; Windows doesn't."""
@@ -139,6 +159,13 @@ class WindowsSocket(Other):
         raise AttributeError("sendmsg")
 
 
+def report_refusals(sock: socket.socket, reported: bool) -> None:
+    """SIO_UDP_CONNRESET, as a program may set it with WSAIoctl."""
+    v6 = sock.family == socket.AF_INET6
+    level, option = (socket.IPPROTO_IPV6, IPV6_RECVERR) if v6 else (socket.IPPROTO_IP, IP_RECVERR)
+    socket.socket.setsockopt(sock, level, option, reported)
+
+
 EXCLUSIVE = ~socket.SO_REUSEADDR
 
 
@@ -173,6 +200,7 @@ PLATFORMS = {
         missing={
             os: ("fork", "register_at_fork", "sched_yield"),
             time: ("CLOCK_BOOTTIME", "clock_gettime"),
+            select: ("epoll",),
             socket: ("MSG_ERRQUEUE", "SO_REUSEPORT", "TCP_USER_TIMEOUT", "TCP_INFO", "CMSG_SPACE"),
         },
     ),
@@ -218,6 +246,11 @@ def _import_time(system: Any) -> Iterator[None]:
 
 def become(name: str) -> None:
     """Import the library as if on that system. Once in a process, and before anything imports it."""
+    if name == "darwin":
+        kqueue.install()
+        importlib.reload(selectors)
+        with patch.object(sys, "platform", "darwin"):
+            import trio
     import asyncio  # noqa: F401  # what belongs to this system is imported on it
     import concurrent.futures  # noqa: F401
     import logging  # noqa: F401
@@ -231,6 +264,11 @@ def become(name: str) -> None:
     assert not any(module.partition(".")[0] in ("swim_threads", "swim_anyio") for module in sys.modules)
     system = PLATFORMS[name]
     with _import_time(system):
+        import swim_anyio.asyncio_driver
+        import swim_anyio.engine
+        import swim_anyio.opening
+        import swim_anyio.threaded
+        import swim_anyio.trio_driver  # noqa: F401
         import swim_threads.driver
         import swim_threads.opening
         import swim_threads.sockets.multicast  # noqa: F401
