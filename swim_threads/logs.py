@@ -241,7 +241,7 @@ class Log:
 
     def notice(self, notice: Notice) -> None:
         """Log what an operator wants to know about an event."""
-        self.say(notice.level, "%s", notice.text, topic=notice.topic, extra=notice.fields)
+        self.say(notice.level, "%s", notice.text, topic=notice.topic, extra=notice.fields, mistake=notice.mistake)
 
     def say(
         self,

@@ -58,12 +58,14 @@ class Notice(msgspec.Struct, frozen=True):
             operator can put right.
         text: what happened, without this node's name.
         fields: what happened, for programs.
+        mistake: whether people should see it even if logging is not set up: the program is not run as it must be.
     """
 
     level: int
     topic: Literal["events", "multicast", "seeds", "settings"]
     text: str
     fields: Mapping[str, object] = {}
+    mistake: bool = False
 
 
 class Notices:
@@ -110,8 +112,11 @@ def _of_member(level: int, event: str, words: str) -> Callable[[Any], Notice]:
 
 def _conflict(event: NameConflict) -> Notice:
     address = str(event.member.address)
-    text = f"another process at {address} has the same name: this node stays silent until that one is gone"
-    return Notice(WARNING, "events", text, {"event": "conflict", "address": address})
+    text = (
+        f"another process at {address} has the same name: this node stays silent until that one is gone (each process"
+        " needs a name of its own)"
+    )
+    return Notice(WARNING, "events", text, {"event": "conflict", "address": address}, mistake=True)
 
 
 def _regained(_: NameRegained) -> Notice:

@@ -13,7 +13,7 @@ from swim_core import Config
 
 __all__ = ["VARIABLES", "commands", "needs", "parse", "run"]
 
-OTHER_COMMANDS = {"docker", "export", "install", "kill", "kubectl", "ln", "mypy", "pkill", "systemctl"}
+OTHER_COMMANDS = {"docker", "export", "install", "kill", "kubectl", "ln", "mypy", "pkill", "systemctl", "uvicorn"}
 
 VARIABLES = {
     "SWIM_BIND",

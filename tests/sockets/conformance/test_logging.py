@@ -121,6 +121,28 @@ def test_so_is_a_misspelt_variable() -> None:
     assert run.stderr == "ann: nothing reads the variable SWIM_JION: is SWIM_JOIN meant?\n"
 
 
+TWINS = """
+import swim_threads
+
+with swim_threads.open_node("127.0.0.1:0", name="ann") as ann:
+    older = swim_threads.open_node("127.0.0.1:0", name="bob", join=ann.local.address)
+    with older, older.subscribe() as events:
+        ann.wait_for_members(2, 30)
+        with swim_threads.open_node("127.0.0.1:0", name="bob", join=ann.local.address) as newer:
+            while not isinstance(event := events.get(30), swim_threads.NameConflict):
+                pass
+            print(newer.local.address)
+"""
+
+
+@pytest.mark.processes
+def test_so_is_a_name_that_two_processes_have() -> None:
+    run = subprocess.run([sys.executable, "-c", TWINS], capture_output=True, text=True, check=True)
+    address = run.stdout.strip()
+    assert run.stderr.startswith(f"bob: another process at {address} has the same name: "), run.stderr
+    assert run.stderr.count("\n") == 1
+
+
 @pytest.mark.processes
 @pytest.mark.parametrize("threads", [True, False], ids=["threads", "anyio"])
 @pytest.mark.parametrize(

@@ -67,7 +67,8 @@ EXPECTED: list[tuple[Event, int, str]] = [
     (
         NameConflict(BOB),
         WARNING,
-        "another process at 10.0.0.2:7946 has the same name: this node stays silent until that one is gone",
+        "another process at 10.0.0.2:7946 has the same name: this node stays silent until that one is gone (each"
+        " process needs a name of its own)",
     ),
     (NameRegained(BOB), WARNING, "the other process with the same name is gone: this node is a member again"),
     (Isolated(), WARNING, "nobody was heard for the stall tolerance: this node is probably cut off"),
