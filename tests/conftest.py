@@ -17,6 +17,9 @@ from support.hosts import Host, new_hosts
 
 # hundreds of tests start processes: where bytecode may not be written, each one would compile everything again
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+# whoever runs the tests may have settings, or a key, for nodes of their own
+for name in [name for name in os.environ if name.startswith(("SWIM_", "SMUDGE_"))]:
+    del os.environ[name]
 # most tests at other addresses than loopback have no keys; those of the rule that they need some take it away
 os.environ["SWIM_INSECURE"] = "1"
 sys.dont_write_bytecode = False

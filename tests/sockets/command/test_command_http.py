@@ -384,8 +384,9 @@ def test_a_page_of_agents_side_by_side(tmp_path: Path) -> None:
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as page:
             assert page.stdout is not None
             url, password = page.stdout.readline().rstrip(")\n").split("  (password: ")
-            with pytest.raises(urllib.error.HTTPError, match="401"):
+            with pytest.raises(urllib.error.HTTPError, match="401") as refused:
                 urllib.request.urlopen(f"{url}members", timeout=PATIENCE)
+            refused.value.close()
             request = urllib.request.Request(f"{url}members", headers={"Authorization": f"Bearer {password}"})
             with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
                 first, second = json.load(answer)["views"]

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from support.hosts import Host, Running, connected
+from support.waiting import wait_until
 
 pytestmark = [pytest.mark.sockets, pytest.mark.processes]
 
@@ -32,11 +33,19 @@ def link_local(host: Host) -> str:
     host.ip("link", "set", "eth0", "down")
     host.execute("sysctl", "-qw", "net.ipv6.conf.eth0.accept_dad=0")
     host.ip("link", "set", "eth0", "up")
-    shown = host.finished("ip", "-j", "-6", "address", "show", "dev", "eth0", "scope", "link").stdout
-    found = [address["local"] for link in json.loads(shown or "[]") for address in link.get("addr_info", [])]
+    found: list[str] = []
+
+    def settled() -> bool:
+        """Nothing can be bound to an address that is still tentative."""
+        shown = host.finished("ip", "-j", "-6", "address", "show", "dev", "eth0", "scope", "link").stdout
+        addresses = [address for link in json.loads(shown or "[]") for address in link.get("addr_info", [])]
+        found[:] = [address["local"] for address in addresses if not address.get("tentative")]
+        return len(found) == len(addresses)
+
+    wait_until(settled)
     if not found:
         pytest.skip("no link-local addresses here")
-    return str(found[0])
+    return found[0]
 
 
 @DRIVERS
