@@ -68,6 +68,11 @@ def test_chaos_in_clusters_of_other_sizes(members: int) -> None:
     Chaos(seed=members, members=members).run()
 
 
+def test_a_broadcast_takes_its_ways_though_its_origin_alone_knows_of_losses() -> None:
+    """A probe of the origin's had failed, and it told the rings only, while the others relied on it to tell all."""
+    Chaos(seed=164, members=30, seconds=20.0, scenario=SCENARIOS["crowd"]).run()
+
+
 @pytest.mark.slow
 def test_few_of_many_find_out() -> None:
     """Beyond what one watch asks for help, where the rest was long known and loud."""

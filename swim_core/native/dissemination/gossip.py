@@ -114,10 +114,11 @@ class Gossip:
         """
         if claim.state in (State.SUSPECT, State.DEAD) and not self._accusations.allow(now):
             self._many = now
-        told = _is_end(claim) and self._is_small(DIRECT, now) and not self._rarely(now)
+        direct = _is_end(claim) and self._is_small(DIRECT) and not self._rarely(now)
+        told = direct and self._trusts(now)
         if originator or not told:
             self._queue.claim(claim)
-        self._verdict = self._verdict or (originator and told)
+        self._verdict = self._verdict or (originator and direct)
         if originator or claim.state is State.DEAD:
             delays = REPEATS if originator else (RELAY_AFTER, *DEATH_REPEATS) if told else DEATH_REPEATS
             self._repeat(now, lambda: self._tell_if_current(claim), delays)
@@ -135,7 +136,7 @@ class Gossip:
         self._queue.broadcast(origin, number, encoded, own=originator)
         self._count_broadcast(now)
         if originator:
-            delays = REPEATS[-1:] if self._tells_all(now) else REPEATS
+            delays = REPEATS[-1:] if self._tells_all(now) and self._trusts(now) else REPEATS
             self._repeat(now, lambda: self._queue.broadcast(origin, number, encoded, own=True), delays)
         return True
 
@@ -197,7 +198,7 @@ class Gossip:
         self._pushed = now
         burst = RARE_BURST if self._rarely(now) else BURST
         to_all, self._verdict = self._verdict or (self._queue.has_own and self._tells_all(now)), False
-        if self._audience.many or not self._is_small(DIRECT, now):
+        if self._audience.many or not self._is_small(DIRECT):
             self._tell(self._targets(), self._queue.take, burst, now)
             return
         targets = list(self._table.topology.others()) if to_all else self._targets()
@@ -229,20 +230,27 @@ class Gossip:
         """Note that a member did not answer: if it is alive, packets are being lost."""
         self._wary_until = now + WARY
 
-    def _is_small(self, most: int, now: float) -> bool:
-        """Whether there are so few others, and no packets are being lost as far as this node knows."""
-        return self._table.live_count - 1 <= most and now >= self._wary_until
+    def _is_small(self, most: int) -> bool:
+        """Whether there are so few others."""
+        return self._table.live_count - 1 <= most
+
+    def _trusts(self, now: float) -> bool:
+        """Whether what an originator tells all is taken to arrive: no packets are being lost as far as this node knows.
+
+        An originator tells all whatever it knows of that, since the others may not know it, and then wait for its copy.
+        """
+        return now >= self._wary_until
 
     def _tells_all(self, now: float) -> bool:
         """Whether the origin of a broadcast tells all of it, twice."""
-        return self._is_small(SMALL if now < self._crowded_until else DIRECT, now)
+        return self._is_small(SMALL if now < self._crowded_until else DIRECT)
 
     def _told_by_origins(self, now: float) -> bool:
         """Whether a broadcast of another is passed on to one member only, since its origin tells all.
 
         That is three datagrams a member; if all three are lost, a ping soon shows that one is missing.
         """
-        return self._is_small(SMALL if now < self._lively_until else DIRECT, now)
+        return self._trusts(now) and self._is_small(SMALL if now < self._lively_until else DIRECT)
 
     def _count_broadcast(self, now: float) -> None:
         if not self._few.allow(now):

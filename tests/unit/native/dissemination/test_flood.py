@@ -102,6 +102,19 @@ def test_there_nothing_is_saved_for_30_s_after_a_probe_failed() -> None:
         hand.run(15.0)
 
 
+def test_an_origin_tells_all_though_a_probe_failed() -> None:
+    """The others, whose probes are answered, wait for its copy and pass it on to one member only."""
+    hand, members = quiet(20)
+    hand.answering = []
+    hand.until(lambda: hand.node.statistics().probes_failed > 0, limit=5.0)
+    hand.answering = members
+    hand.run(1.0)
+    hand.clear()
+    hand.node.broadcast(b"x", now=hand.now)
+    hand.collect()
+    assert {sent.to for sent in pushes(hand)} == {member.address for member in members}
+
+
 def test_there_all_are_told_what_others_broadcast_if_they_are_told_something_anyway() -> None:
     hand, _ = quiet(5)
     hand.feed(A, claims=[B.claim(incarnation=1)], broadcasts=[Broadcast("p1", A.epoch, 1, b"x")])
