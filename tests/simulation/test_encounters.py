@@ -2,7 +2,8 @@
 
 import pytest
 
-from swim_core import ClocksDiffer, ClustersMet, Isolated, MemberDied
+from support.outsider import KEY
+from swim_core import ClocksDiffer, ClustersMet, Isolated, Keys, MemberDied
 from swim_core.simulation import Link, Process, Simulation
 
 DAY = 86_400.0
@@ -46,14 +47,20 @@ def test_members_that_start_or_come_back_are_no_cluster_that_is_met() -> None:
         assert not any(process.told(ClustersMet) for process in simulation.processes.values())
 
 
+@pytest.mark.parametrize("keys", [None, KEY], ids=["plain", "sealed"])
 @pytest.mark.parametrize("asks", ["behind", "ahead"])
-def test_clusters_whose_clocks_are_days_apart_stay_apart_and_both_say_so(asks: str) -> None:
-    with Simulation(3) as simulation:
+def test_clusters_whose_clocks_are_days_apart_stay_apart_and_say_so(asks: str, keys: Keys | None) -> None:
+    with Simulation(3, keys=keys) as simulation:
         behind, ahead = two_clusters(simulation, ahead=3 * DAY)
         one, other = (behind, ahead) if asks == "behind" else (ahead, behind)
         one[2].do(lambda node, now: node.join([other[0].address], now=now))
         simulation.run_for(60.0)
-        for process, sign in ((one[2], 1 if asks == "behind" else -1), (other[0], -1 if asks == "behind" else 1)):
+        sign = 1 if asks == "behind" else -1
+        sides = [(one[2], sign), (other[0], -sign)]
+        if keys is not None:  # a question may have been recorded, so that it says nothing of another cluster
+            assert not other[0].told(ClocksDiffer)
+            sides.pop()
+        for process, sign in sides:
             told = process.told(ClocksDiffer)
             assert told, process
             assert told[0].seconds == pytest.approx(sign * 3 * DAY, abs=60.0)
@@ -67,10 +74,13 @@ def test_clusters_whose_clocks_are_days_apart_stay_apart_and_both_say_so(asks: s
         simulation.run_until(simulation.agreed, 60.0)
 
 
+@pytest.mark.parametrize("keys", [None, KEY], ids=["plain", "sealed"])
 @pytest.mark.parametrize("seed", range(6))
-def test_members_restarted_together_with_wrong_clocks_list_nobody_who_does_not_list_them(seed: int) -> None:
+def test_members_restarted_together_with_wrong_clocks_list_nobody_who_does_not_list_them(
+    seed: int, keys: Keys | None
+) -> None:
     """One that has shown its claim to another that restarts can't take a cluster's time any more."""
-    with Simulation(seed) as simulation:
+    with Simulation(seed, keys=keys) as simulation:
         first = simulation.add("a")
         simulation.add("b", join=[first])
         simulation.wall_offsets.update(c=3 * DAY, d=3 * DAY)

@@ -98,7 +98,7 @@ def test_no_sealed_datagram_is_larger_than_a_plain_one_may_be() -> None:
         assert 950 < sizes[-1] <= 1_000
 
 
-@pytest.mark.parametrize("pause", [0.1, 29.0, 31.0, 600.0])
+@pytest.mark.parametrize("pause", [0.1, 1.0, 29.0, 31.0, 600.0])
 def test_recorded_traffic_that_is_played_again_changes_nothing(pause: float) -> None:
     with Simulation(1, keys=KEY) as simulation:
         outsider = Outsider(simulation)
@@ -256,6 +256,22 @@ def test_islands_whose_clocks_are_apart_become_one(off: float) -> None:
         simulation.run_for(30.0)
         assert simulation.agreed()
         assert not any(process.told(MemberSuspected) or process.told(MemberDied) for process in simulation.running())
+
+
+@pytest.mark.parametrize("seconds", [20.0, 60.0, 300.0])
+def test_a_member_that_was_stopped_comes_back(seconds: float) -> None:
+    """Others have let go of what they know of its run, and what waited for it is older than what is taken unasked."""
+    with Simulation(6, keys=KEY, tripwires=True) as simulation:
+        simulation.form(5)
+        simulation.run_for(5.0)
+        simulation.pause("node-2", seconds)
+        simulation.broadcast("node-1", b"meanwhile")
+        simulation.run_for(seconds)
+        simulation.run_until(simulation.agreed, 10.0)
+        simulation.broadcast("node-2", b"back")
+        simulation.run_for(2.0)
+        told = [event.payload for process in simulation.running() for event in process.told(BroadcastReceived)]
+        assert told.count(b"back") == told.count(b"meanwhile") == 4
 
 
 def test_a_member_begins_a_new_run_before_its_counters_end() -> None:

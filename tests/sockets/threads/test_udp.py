@@ -12,8 +12,10 @@ from contextlib import closing
 import pytest
 
 from support.inside import prefer_source
-from support.waiting import SOON
-from swim_core import Address, BindError, ConfigError, Losses
+from support.outsider import KEY
+from support.waiting import HERE, SOON, wait_until
+from swim_core import Address, BindError, ConfigError, Keys, Losses
+from swim_threads import open_node
 from swim_threads.sockets import udp, zones
 from swim_threads.sockets.routes import family_of, route_source
 from swim_threads.sockets.udp import UdpSocket
@@ -417,12 +419,8 @@ def test_only_an_address_of_this_host_is_spoken_from_and_only_by_a_wildcard() ->
         assert bound.source is None
 
 
-@needs_error_queue
-@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
-def test_options_that_a_system_refuses_are_done_without(
-    host: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    """As sandboxes do that pass for Linux: nothing is lost but speed, and the choice of a source."""
+def refuse_options(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that older kernels and sandboxes don't know."""
     real = socket.socket.setsockopt
     optional = {(socket.IPPROTO_IP, 11), (socket.IPPROTO_IPV6, 25), (socket.IPPROTO_IP, 8), (socket.IPPROTO_IPV6, 49)}
 
@@ -432,6 +430,29 @@ def test_options_that_a_system_refuses_are_done_without(
         real(sock, level, option, value)
 
     monkeypatch.setattr(socket.socket, "setsockopt", setsockopt)
+
+
+@needs_error_queue
+@pytest.mark.parametrize("keys", [None, KEY], ids=["plain", "sealed"])
+def test_nodes_meet_and_part_where_options_are_refused(keys: Keys | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    refuse_options(monkeypatch)
+    with (
+        open_node(HERE, name="ann", keys=keys) as ann,
+        open_node(HERE, name="bob", join=[ann.local.address], keys=keys) as bob,
+    ):
+        bob.wait_for_members(2, timeout=SOON)
+        bob.broadcast(b"news")
+        bob.leave()
+        wait_until(lambda: len(ann.members()) == 1)
+
+
+@needs_error_queue
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::"])
+def test_options_that_a_system_refuses_are_done_without(
+    host: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As sandboxes do that pass for Linux: nothing is lost but speed, and the choice of a source."""
+    refuse_options(monkeypatch)
     caplog.set_level(logging.DEBUG)
     with closing(Ear(host)) as one, closing(Ear("127.0.0.1")) as two:
         one.socket.speak_from(HOME)
