@@ -79,7 +79,7 @@ def watch() -> None:
 
     @wraps(begin)
     def popen(self: Any, args: Any, *others: Any, **options: Any) -> None:
-        look_through("arguments", *([args] if isinstance(args, str | bytes) else map(str, args)))
+        look_through("arguments", *(map(str, args) if isinstance(args, list | tuple) else [args]))
         begin(self, args, *others, **options)
 
     @wraps(talk)
