@@ -246,6 +246,8 @@ def _import_time(system: Any) -> Iterator[None]:
 
 def become(name: str) -> None:
     """Import the library as if on that system. Once in a process, and before anything imports it."""
+    import ctypes.util  # noqa: F401  # its part for macOS is missing in some distributions
+
     if name == "darwin":
         kqueue.install()
         importlib.reload(selectors)
