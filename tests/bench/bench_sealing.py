@@ -33,7 +33,7 @@ def node_with(keys: Keys | None) -> Node:
 
 
 def codec_of(keys: Keys | None) -> Codec:
-    """Of the member that sends."""
+    """The codec of the member that sends."""
     sealer = None
     if keys is not None:
         sealer = Sealer(KeyRing(keys, ""), ClusterClock(UNIX_MS, 0.0), counter=1, most_runs=10)

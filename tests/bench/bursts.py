@@ -29,7 +29,7 @@ PATIENCE = 15.0  # seconds in which the last ones must arrive
 
 
 def quantile(sorted_values: list[int], share: float) -> float:
-    """Milliseconds, of nanoseconds."""
+    """That quantile, in milliseconds; the values are nanoseconds, ascending."""
     return sorted_values[min(len(sorted_values) - 1, int(share * len(sorted_values)))] / 1e6 if sorted_values else 0.0
 
 

@@ -51,9 +51,9 @@ def least(seed: int, way: str, data: bytes, source: Address) -> float:
 
 
 class Honest:
-    """What datagrams cost that members send in a life with joins, broadcasts, a death and a goodbye, by their length.
+    """What it costs to take the datagrams that members really send, by length: joins, broadcasts, deaths, goodbyes.
 
-    The same life again and again, of each datagram the least, of each length the most.
+    The same life is lived several times. Of each datagram the least time counts, and of each length the most.
     """
 
     def __init__(self, keys: bool) -> None:
@@ -87,7 +87,7 @@ class Honest:
         return iter(told)
 
     def of(self, length: int) -> float:
-        """Of the dearest of at most that length; of the shortest, if none is."""
+        """The cost of the dearest datagram of at most that length; of the shortest one if all are longer."""
         found: float = self._dearest[max(0, bisect_right(self._sizes, length) - 1)]
         return found
 

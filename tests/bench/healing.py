@@ -28,7 +28,7 @@ FLAPS = 5
 
 @attrs.frozen
 class Run:
-    """What is varied."""
+    """What varies from run to run."""
 
     seed: int
     members: int

@@ -50,7 +50,7 @@ def _number(value: float, digits: int) -> str:
 
 
 def share(part: int, whole: int) -> str:
-    """How many of how many."""
+    """A share in words, such as "3 of 20"."""
     return f"{part} of {whole}"
 
 

@@ -19,7 +19,7 @@ from swim_core.placement import Placement, moved
 
 
 def best_of_three(action: Callable[[], object]) -> str:
-    """Its time in ms."""
+    """The shortest of three times that it takes, in ms."""
     times = []
     for _ in range(3):
         start = time.perf_counter()

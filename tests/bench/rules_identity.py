@@ -129,7 +129,7 @@ class _Twin:
 
 
 def _owner(processes: Sequence[Process], name: str) -> Address | None:
-    """The address that all of them hold live for a name; None while they differ."""
+    """The address at which all of them see a name alive; None while they differ."""
     held = [process.node.member(name) for process in processes]
     addresses = {member.address if member is not None and member.state.live else None for member in held}
     return addresses.pop() if len(addresses) == 1 else None

@@ -31,7 +31,7 @@ def members(count: int) -> list[Member]:
 
 
 def scrape(url: str) -> tuple[float, int]:
-    """Seconds and bytes."""
+    """Scrape once; returns the seconds and the bytes that it took."""
     start = time.perf_counter()
     with urllib.request.urlopen(url) as answer:
         size = len(answer.read())

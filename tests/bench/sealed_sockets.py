@@ -23,7 +23,7 @@ KEY = Key(bytes(range(32)))
 
 
 def last(listeners: list[AgentProcess], event: str, since: float, **facts: object) -> float:
-    """Milliseconds from then until the last one printed it; all on one clock."""
+    """Milliseconds from ``since`` until the last agent printed that event; all clocks are one."""
     return (max(float(agent.wait_for(event, **facts)["t"]) for agent in listeners) - since) * 1000
 
 
@@ -50,7 +50,7 @@ def once(members: int, key_file: str | None) -> dict[str, float]:
 
 
 def main() -> None:
-    """By turns, and what each took."""
+    """Measure plain and sealed clusters by turns, and print what each took."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--members", type=int, default=6)
     parser.add_argument("--runs", type=int, default=5)

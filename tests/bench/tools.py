@@ -79,7 +79,7 @@ async def repeated(
 
 
 async def nothing(target: Target) -> None:
-    """For comparison."""
+    """Ask nothing, for comparison."""
 
 
 async def measure(agent: AgentProcess, members: int, seconds: float) -> None:

@@ -157,7 +157,7 @@ class DrivenNode:
 
 
 class DrivenSubscription:
-    """Its events, kept as an adapter would."""
+    """The events of a node, kept as an adapter would keep them."""
 
     def __init__(self, node: DrivenNode, *, current: bool) -> None:
         self._node = node

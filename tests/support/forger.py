@@ -56,7 +56,7 @@ class Forger(Observer):
         self.heard.append(payload)
 
     def refused(self, destination: Address, quoted: bytes) -> None:
-        """Its kernel says what it likes."""
+        """Ignore what a kernel reports."""
 
     # ------------------------------------------------------------------ what it says
 
@@ -123,7 +123,7 @@ class Forger(Observer):
     def claim(
         self, process: Process, state: State = State.ALIVE, verdict: Verdict | None = None, **other: Any
     ) -> Claim:
-        """What is true of a member, but for what is said to be otherwise."""
+        """The true claim of a member, except for what is given."""
         local = process.node.local
         metadata = b"" if state.live else None
         claim = Claim(local.name, local.epoch, pack(local.address), local.incarnation, state, metadata, verdict)

@@ -155,7 +155,7 @@ class Incident:
 
 @cache
 def hash_of(text: str) -> int:
-    """Equal in every process."""
+    """A small hash of a text, equal in every process."""
     return zlib.crc32(text.encode()) % 9_973
 
 

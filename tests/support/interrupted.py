@@ -22,7 +22,7 @@ from support.waiting import HERE
 from swim_core import Isolated
 from swim_threads import Subscription, ThreadNode
 
-ROUNDS = 80  # of each use
+ROUNDS = 80  # of interruptions, one of each use
 PATIENCE = 20.0  # seconds; bounds what would otherwise hang
 
 

@@ -15,7 +15,7 @@ from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.hashing import Hashes
 
 _LEAVES = (str, bytes, int, float, complex, bool, type(None), type, Enum, Random, FunctionType, Config, Hashes)
-_ONE_EACH = (Claim, Member)  # a thing, not a place that could fill
+_ONE_EACH = (Claim, Member)  # things, and not places that could fill up
 
 
 def _fields(thing: Any) -> list[tuple[str, Any]]:

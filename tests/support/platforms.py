@@ -78,7 +78,7 @@ class Other(socket.socket):
 
 
 class DarwinSocket(Other):
-    """Of macOS."""
+    """A socket with the manners of macOS."""
 
     def sendto(self, *arguments: Any) -> int:
         if len(arguments[0]) > MAX_DATAGRAM:
@@ -87,7 +87,7 @@ class DarwinSocket(Other):
 
 
 class WindowsSocket(Other):
-    """Of Windows."""
+    """A socket with the manners of Windows."""
 
     _refused = 0
 

@@ -33,5 +33,5 @@ def deaths(simulation: Simulation, since: float = 0.0) -> list[tuple[str, float,
 
 
 def labels(processes: Iterable[Process]) -> list[str]:
-    """Their labels."""
+    """The labels of processes."""
     return [process.label for process in processes]

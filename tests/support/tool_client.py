@@ -31,7 +31,7 @@ def ask_bytes(hand: Hand, ask: Ask, *, size: int = 1_200, sender: int = 0, **lis
 
 
 def client(hand: Hand, what: What, argument: bytes = b"", *, seed: int = 1, cluster: str | None = None) -> ToolClient:
-    """One that asks the node of ``hand``, at an address of this host."""
+    """A tool that asks the node of ``hand``, at an address of this host."""
     return ToolClient(
         what,
         argument,
