@@ -48,7 +48,7 @@ SUBCOMMANDS = sorted(cast(Any, typer.main.get_command(app)).commands)
 @pytest.mark.parametrize("command", [[], *([name] for name in SUBCOMMANDS)])
 def test_help_fits_a_screen_and_shows_how(command: list[str]) -> None:
     result = CliRunner().invoke(app, [*command, "--help"], prog_name="swim", env=environment(COLUMNS="80"))
-    assert (result.exit_code, result.stderr) == (0, "")
+    assert (result.exit_code, result.output) == (0, result.stdout)  # no errors; click before 8.2 tells no two apart
     lines = result.stdout.splitlines()
     assert len(lines) <= 24
     assert max(map(len, lines)) <= 80
