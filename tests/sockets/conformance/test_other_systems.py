@@ -163,7 +163,7 @@ def test_nodes_in_an_event_loop_run_on_kqueue(backend: str) -> None:
         [sys.executable, "-c", KQUEUE, backend], cwd=TESTS, capture_output=True, text=True, timeout=2 * SOON
     )
     assert done.returncode == 0, done.stderr
-    assert int(done.stdout) > 10
+    assert int(done.stdout) > 0
 
 
 @pytest.mark.slow
