@@ -21,7 +21,16 @@ from .reading import View, asked_record, natural, read_view
 from .survey import EACH, names_of, silence_words
 from .writing import clock_time, for_people, wrapped, write
 
-__all__ = ["Event", "Timeline", "event_record", "merged", "run_events", "tell_timeline", "timeline_record"]
+__all__ = [
+    "Event",
+    "Timeline",
+    "ask_timeline",
+    "event_record",
+    "merged",
+    "run_events",
+    "tell_timeline",
+    "timeline_record",
+]
 
 WHAT = 10  # columns
 INDENT = len("00:00:00.000  ") + WHAT + 1
@@ -53,12 +62,14 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Timeline(msgspec.Struct, frozen=True):
-    """What happened, oldest first, and who says so: ``answered`` and ``silent`` are names of live members."""
+    """What happened, oldest first, and who says so: ``answered`` and ``silent`` are names of live members, and
+    ``addresses`` those of members that the asked one knows."""
 
     teller: Teller
     events: list[Event]
     answered: list[str]
     silent: list[str]
+    addresses: dict[str, Address]
     t: float
 
 
@@ -104,7 +115,9 @@ def merged(view: View, answers: dict[str, Sequence[EventsPage] | None]) -> Timel
     there = {name: began.get(name, view.t) for name in answered}
     told = (_completed(event, there) for events in found.values() for event in events)
     events = sorted(told, key=lambda event: (event.t, natural(event.member), event.what))
-    return Timeline(view.teller, events, answered, sorted(answers.keys() - answered, key=natural), view.t)
+    silent = sorted(answers.keys() - answered, key=natural)
+    addresses = {name: seen.member.address for name, seen in view.members.items()}
+    return Timeline(view.teller, events, answered, silent, addresses, view.t)
 
 
 def _merely_found(view: View, observer: str, happened: Happened) -> bool:

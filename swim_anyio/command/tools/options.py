@@ -113,7 +113,8 @@ def why(
     \b
     Example:  swim why n2 --join 127.0.0.1:7946
     Ask:      any member for the verdict, or the one that declared it for the
-              whole story (the answer says which one that is)
+              whole story (the answer says which one that is); without a name
+              all are asked
     Status:   0 success, 1 no answer within two seconds or no such member,
               2 bad options
     """

@@ -4,22 +4,27 @@ import os
 import re
 import shutil
 from collections.abc import Iterator, Sequence
+from functools import partial
 from shlex import quote
 from typing import cast
+
+import anyio
 
 from swim_anyio.command.records import Record, to_json
 from swim_anyio.command.text import printable, rule_words
 from swim_core import Rule, State, SwimError
 from swim_core.address import unpack
-from swim_core.native.wire.answers import EventsPage, Note
+from swim_core.native.wire.answers import Note
 from swim_core.native.wire.queries import What
 
-from .asking import ask_once
+from .asking import ask_once, read_target
+from .latest import ask_latest
 from .naming import likely
 from .reading import Reasons, Seen, asked_record, read_reasons, read_view, standing_words
+from .survey import silence_words
 from .writing import ago, clock_time, for_people, span, wrapped, write
 
-__all__ = ["last_death", "reasons_record", "run_why", "tell_reasons", "unknown"]
+__all__ = ["reasons_record", "run_why", "tell_reasons", "unknown"]
 
 SEEN_AS = {State.ALIVE: "alive", State.SUSPECT: "suspect", State.DEAD: "dead", State.LEFT: "having left"}
 SAID = {
@@ -36,29 +41,32 @@ def run_why(join: str | None, cluster: str | None, name: str | None, *, json: bo
     """Print why a member is believed alive, suspect, dead or gone; without a name, the one that died last.
 
     Raises:
-        SwimError: if the asked member doesn't know the name, or of no death; otherwise as `run_members`.
+        SwimError: if the asked member doesn't know the name, or nobody that answers of a death; otherwise as
+            `run_members`.
     """
     if name is None:
-        name = last_death(cast("Sequence[EventsPage]", ask_once(join, cluster, What.EVENTS)))
+        return _run_latest(join, cluster, json=json)
     reasons = read_reasons(ask_once(join, cluster, What.REASON, os.fsencode(name)))
     if reasons.seen is None:
         known = read_view(ask_once(join, cluster, What.EVERYONE)).members
         raise SwimError(unknown(reasons, name, likely(name, known)))
-    width = shutil.get_terminal_size().columns if for_people() else None
-    write(to_json(reasons_record(reasons)) if json else tell_reasons(reasons, width))
+    write(to_json(reasons_record(reasons)) if json else tell_reasons(reasons, _width()))
     return 0
 
 
-def last_death(pages: Sequence[EventsPage]) -> str:
-    """The name of the member that died last, as far as the asked one remembers.
+def _run_latest(join: str | None, cluster: str | None, *, json: bool) -> int:
+    reasons, silent = anyio.run(partial(ask_latest, read_target(join, cluster)), backend="asyncio")
+    if json:
+        write(to_json(reasons_record(reasons) | {"silent": silent}))
+        return 0
+    width = _width()
+    note = f"\n\n{wrapped(printable(silence_words(silent)), width, 0)}" if silent else ""
+    write(tell_reasons(reasons, width) + note)
+    return 0
 
-    Raises:
-        SwimError: if it remembers no death.
-    """
-    deaths = [happened for page in pages for happened in page.events if happened.what == "dead"]
-    if not deaths:
-        raise SwimError(f"{pages[-1].teller.name} remembers no death; give the name of a member")
-    return max(deaths, key=lambda happened: happened.time or happened.at).member
+
+def _width() -> int | None:
+    return shutil.get_terminal_size().columns if for_people() else None
 
 
 def reasons_record(reasons: Reasons) -> Record:

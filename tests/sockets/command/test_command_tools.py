@@ -258,7 +258,11 @@ def test_a_death_is_explained_and_watched() -> None:
             capture_output=True,
             check=True,
         )
-        assert json.loads(last.stdout)["member"]["name"] == "eve"
+        latest = json.loads(last.stdout)
+        assert (latest["member"]["name"], latest["silent"]) == ("eve", [])
+        assert "declared dead" in [
+            told["what"] for told in latest["observations"] if told["observer"] == latest["asked"]["name"]
+        ]
         past = subprocess.run(
             [*SWIM, "events", "--since", "10m", "--join", ann.address, "--format", "json"],
             env=environment(),

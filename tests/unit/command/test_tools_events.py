@@ -1,4 +1,4 @@
-"""The timeline of `swim events`: several memories of the same things, put together; and the last death."""
+"""The timeline of `swim events`: several memories of the same things, put together."""
 
 import json
 from typing import cast
@@ -12,8 +12,7 @@ from swim_anyio.command.records import to_json
 from swim_anyio.command.tools.events import Timeline, merged, tell_timeline, timeline_record
 from swim_anyio.command.tools.reading import read_view
 from swim_anyio.command.tools.survey import NEEDED
-from swim_anyio.command.tools.why import last_death
-from swim_core import Address, Rule, State, SwimError
+from swim_core import Address, Rule, State
 from swim_core.native.wire.answers import EventsPage
 from swim_core.native.wire.queries import What
 
@@ -156,17 +155,3 @@ def test_a_timeline_for_programs() -> None:
         "missed_by": [],
         "seen_by": ["me"],
     }
-
-
-def test_the_last_death_is_that_of_the_latest_verdict() -> None:
-    hand = Hand(knows=[A, B, C])
-    early = hand.cluster_time
-    hand.run(3.0)
-    hand.feed(A, claims=[C.claim(State.DEAD, by=A.short_id, time=hand.cluster_time)])
-    hand.feed(A, claims=[B.claim(State.DEAD, by=A.short_id, time=early)])
-    assert last_death(memory(hand)) == "p3"
-
-
-def test_without_a_death_a_name_is_needed() -> None:
-    with pytest.raises(SwimError, match="me remembers no death; give the name of a member"):
-        last_death(memory(Hand(knows=[A])))
