@@ -203,6 +203,7 @@ def pictures(into: Path) -> None:
         for experiment in (Experiment.KILL, Experiment.HANG, Experiment.HOST_LOSS, Experiment.UPDATE):
             progress(f"{path}: {experiment.value}")
             results[experiment] = [conduct(experiment, here, seed) for seed in range(20)]
+        results[Experiment.IDLE] = [conduct(Experiment.IDLE, here, 0)]  # whose panel takes runs of its own
         draw(here, results)
     progress("")
 

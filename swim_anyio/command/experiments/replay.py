@@ -10,9 +10,11 @@ from typing import Any
 import msgspec
 
 from swim_core import Address, Event, MemberDied, MemberLeft, MemberRecovered, MemberSuspected, MemberUpdated
-from swim_core.simulation import Link, Process, Simulation
+from swim_core.simulation import Process, Simulation
 from swim_core.simulation.observer import Observer
 from swim_core.simulation.study import Experiment, Run, Setting, conduct
+
+from .captions import say_delay
 
 __all__ = ["record_run"]
 
@@ -93,11 +95,6 @@ def record_run(experiment: Experiment, setting: Setting, seed: int) -> tuple[Run
         "left_out": recorder.left_out,
     }
     return run, _page(msgspec.json.encode(told).decode())
-
-
-def say_delay(link: Link) -> str:
-    """The time that a datagram takes, for people."""
-    return f"{link.delay * 1e3:g} ms" + (f" and some {link.jitter * 1e3:g} more" if link.jitter else "")
 
 
 def _page(data: str) -> bytes:

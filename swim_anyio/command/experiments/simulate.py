@@ -14,6 +14,7 @@ from swim_core.simulation.study import Experiment, Run, Setting, Summary, conduc
 from ..choices import Preset
 from ..records import Record, to_json
 from ..tools.writing import columns, write
+from .captions import say_setting
 from .configs import read_config
 from .units import say_duration, say_hops
 
@@ -122,14 +123,9 @@ def _hops(setting: Setting, seed: int) -> int:
 
 
 def _table(setting: Setting, rows: dict[Experiment, Summary], hops: int | None) -> str:
-    config, link = setting.config, setting.link
-    title = (
-        f"{setting.members} members, {link.loss:.0%} lost, {say_duration(link.delay)} one way;"
-        f" probe_interval {say_duration(config.probe_interval)}, stall_tolerance {say_duration(config.stall_tolerance)}"
-    )
     table = columns(HEADER, (_cells(experiment, row) for experiment, row in rows.items()))
     spread = f"\nan update takes {say_hops(hops)} to reach the last member\n" if hops is not None else ""
-    return f"{title}\n\n{table}\n{spread}{LEGEND}"
+    return f"{say_setting(setting)}\n\n{table}\n{spread}{LEGEND}"
 
 
 def _cells(experiment: Experiment, row: Summary) -> tuple[str, ...]:

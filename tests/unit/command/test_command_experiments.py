@@ -1,6 +1,7 @@
 """`swim simulate` and `swim plan`: what they take, what they print, what they draw."""
 
 import json
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from hypothesis import strategies as st
 from swim_anyio.command.choices import Preset
 from swim_anyio.command.entry import run
 from swim_anyio.command.experiments.configs import read_config
+from swim_anyio.command.experiments.plots import expected_times
 from swim_anyio.command.experiments.units import read_delay, read_duration, read_share, say_duration, say_share
 from swim_core import Config, ConfigError
+from swim_core.simulation.study import Setting, conduct
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,7 @@ def test_the_same_seed_gives_the_same_picture(tmp_path: Path, capfdbinary: pytes
         assert run(["simulate", "kill", "-n", "5", "--runs", "1", "--plot", str(path)]) == 0
     first, second = (path.read_text() for path in paths)
     assert first == second
-    assert "Ends known to all" in first  # text, to be searched and read aloud
+    assert "Until all members were told" in first  # text, to be searched and read aloud
 
 
 @pytest.mark.parametrize("kind", ["svg", "png"])
@@ -187,17 +190,42 @@ def test_a_picture(kind: str, tmp_path: Path, capfdbinary: pytest.CaptureFixture
 
 
 @pytest.mark.parametrize(
-    ("experiments", "ends", "spread", "powers"),
-    [(["kill", "hang"], True, False, True), (["hang"], True, False, False), (["update"], False, True, False)],
+    ("experiments", "runs", "shown", "missing"),
+    [
+        (
+            ["kill", "update"],
+            3,
+            ["a process is killed", "a member is updated", "3 runs"],
+            ["a process hangs", "Load of"],
+        ),
+        (["hang"], 1, ["a process hangs", "1 run"], ["1 runs", "never told"]),
+        (["stall"], 1, ["one in eight stalls", "1 run, nobody declared dead in error"], ["never told"]),
+        (["idle"], 1, ["Load of an idle member"], ["Until all members"]),
+    ],
 )
-def test_a_picture_shows_what_was_tried_and_milliseconds_beside_seconds(
-    experiments: list[str], ends: bool, spread: bool, powers: bool, tmp_path: Path, capfdbinary: object
+def test_a_picture_has_a_row_for_each_experiment_with_a_dot_for_each_run(
+    experiments: list[str], runs: int, shown: list[str], missing: list[str], tmp_path: Path, capfdbinary: object
 ) -> None:
     path = tmp_path / "picture.svg"
-    assert run(["simulate", *experiments, "-n", "5", "--runs", "1", "--plot", str(path)]) == 0
-    drawn = path.read_text("utf-8")  # each text is drawn below a comment that has it in letters
-    assert ("Ends known to all members" in drawn, "Spread of an update" in drawn) == (ends, spread)
-    assert ("10^{0}" in drawn) == powers
+    assert run(["simulate", *experiments, "-n", "5", "--runs", str(runs), "--plot", str(path)]) == 0
+    drawn = path.read_text("utf-8")
+    texts = re.findall(r">([^<>]+)</t(?:ext|span)>", drawn)
+    assert [word for word in shown if word not in texts] == []
+    assert not any(text.startswith(word) for text in texts for word in missing)
+    assert "5 members, 0% lost, 0.3 ms one way" in texts
+    assert "probe_interval 1.00 s, stall_tolerance 5.00 s, with tripwires" in texts
+    if experiments not in (["stall"], ["idle"]):
+        assert {"1 ms", "10 ms", "1 s", "10 s", "what swim plan expects"} <= {*texts}
+        dots = re.findall(r'<use [^>]*style="fill: #1f77b4; fill-opacity: 0.5"', drawn)
+        assert len(dots) == runs * len(experiments)
+
+
+@pytest.mark.parametrize("tripwires", [True, False])
+def test_the_band_in_a_picture_is_where_healthy_clusters_are(tripwires: bool) -> None:
+    setting = Setting(members=8, config=Config.lan(tripwires=tripwires))
+    for experiment, (start, end) in expected_times(setting).items():
+        times = [conduct(experiment, setting, seed).told[-1] for seed in range(3)]
+        assert start <= min(times) <= max(times) <= end, experiment
 
 
 @pytest.mark.parametrize(
