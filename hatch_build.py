@@ -1,7 +1,7 @@
 """What the build makes of the README: a package page has no files beside it, so links to files become addresses.
 
 Until the project has an address (``Source`` in ``[project.urls]``) they become the names of the files, which stand in
-the sdist.
+the sdist. Of a picture with a dark twin, which package pages don't know, the light one stays.
 """
 
 import re
@@ -13,6 +13,9 @@ from hatchling.metadata.plugin.interface import MetadataHookInterface
 LINK = re.compile(r"\[([^\]]+)\]\((?!https?://|#)([^)\s#]+)(#[^)\s]*)?\)")
 
 
+PICTURE = re.compile(r'<picture>.*?<img alt="([^"]*)" src="([^"]*)">\s*</picture>\n*', re.DOTALL)
+
+
 def for_a_page(readme: str, source: str | None, version: str) -> str:
     """The README with links that work anywhere: into the tree of a release at ``source``, or none."""
 
@@ -22,7 +25,10 @@ def for_a_page(readme: str, source: str | None, version: str) -> str:
             return f"[{text}]({source.rstrip('/')}/blob/v{version}/{path}{anchor})"
         return f"`{path}`" if text == path else f"{text} (`{path}`)"
 
-    return LINK.sub(link, readme)
+    def picture(found: re.Match[str]) -> str:
+        return "" if source is None else f"![{found[1]}]({source.rstrip('/')}/raw/v{version}/{found[2]})\n\n"
+
+    return LINK.sub(link, PICTURE.sub(picture, readme))
 
 
 class CustomMetadataHook(MetadataHookInterface):

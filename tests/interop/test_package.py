@@ -63,6 +63,11 @@ def test_the_readme_of_a_package_has_links_that_work_anywhere() -> None:
     spec.loader.exec_module(module)
     assert RELATIVE.search((ROOT / "README.md").read_text())  # as a forge shows it
     text = "[docs/a.md](docs/a.md) [how](docs/a.md#b) [site](https://example.org) [below](#c)"
+    shown = '<picture>\n  <source srcset="a-dark.png">\n  <img alt="A [b]." src="docs/a.png">\n</picture>\n\nThis.'
+    assert module.for_a_page(shown, None, "1.2") == "This."
+    raw = "https://example.org/x/raw/v1.2/docs/a.png"
+    assert module.for_a_page(shown, "https://example.org/x/", "1.2") == f"![A [b].]({raw})\n\nThis."
+    assert "<picture" not in module.for_a_page((ROOT / "README.md").read_text(), "https://example.org/x/", "1.2")
     assert module.for_a_page(text, None, "1.2") == (
         "`docs/a.md` how (`docs/a.md`) [site](https://example.org) [below](#c)"
     )

@@ -93,4 +93,5 @@ document.addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
-draw();
+addEventListener("hashchange", () => go(Number(location.hash.slice(1)) || 0)); // FILE#0.0042 begins at that second
+go(Number(location.hash.slice(1)) || 0);

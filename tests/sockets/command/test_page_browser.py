@@ -1,6 +1,7 @@
 """The page in a real browser: an incident among 200 members, seen from one side and from two."""
 
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from anyio.from_thread import start_blocking_portal
 
 from support.browser import NEEDS_BROWSER, Page, browsing
 from support.incident import Incident
+from support.paths import ROOT
 from support.waiting import wait_until
 from swim_anyio.asgi.pages import page_routes
 from swim_anyio.asgi.site import site
@@ -17,6 +19,7 @@ from swim_anyio.command.web.server import WebServer
 from swim_core.simulation.study import Experiment, Setting
 
 selenium = pytest.importorskip("selenium.webdriver")
+UNLIKE = 0.01  # of all pixels, at most; 0.2 ms earlier in that run 0.014 and more are
 
 pytestmark = [pytest.mark.slow, pytest.mark.sockets, pytest.mark.processes, NEEDS_BROWSER]
 
@@ -145,6 +148,20 @@ def test_a_run_of_the_simulator_is_looked_at(browser: Any, tmp_path: Path) -> No
     assert page.texts("#ring .tally") == ["15 dead"]
     page.press(*[selenium.Keys.ARROW_LEFT] * 20)
     assert page.texts("#ring .tally") == ["15 alive"]
+    page.open("#0.0035")
+    assert page.texts("#time") == ["3.5 ms"]
     page.open(width=390, dark=True)
     assert page.ask("document.documentElement.scrollWidth") <= 390
     assert page.complaints == []
+
+
+def test_the_picture_in_the_readme_is_what_the_page_looks_like(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where it isn't: python docs/pictures/replay.py."""
+    image, chops = pytest.importorskip("PIL.Image"), pytest.importorskip("PIL.ImageChops")
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    taken = import_module("pictures.replay").take(tmp_path)
+    assert [path.name for path in taken] == ["replay-dark.png", "replay-light.png"]
+    for path in taken:
+        pictures = [image.open(one).convert("L") for one in (path, ROOT / "docs" / "figures" / path.name)]
+        unlike = chops.difference(*pictures).point(lambda level: 255 * (level > 40))  # other fonts: a few edges
+        assert unlike.resize((1, 1), image.Resampling.BOX).getpixel((0, 0)) < 255 * UNLIKE
