@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from importlib.resources import files
 from typing import Any
 
 import anyio
@@ -177,6 +178,12 @@ async def test_streams_are_few(ann: AsyncNode, net: SimulatedNetwork, http: http
         await trio.sleep(0.1)
         assert late.status == 200
         nursery.cancel_scope.cancel()
+
+
+def test_all_that_the_page_loads_is_small() -> None:
+    served = [file.read_bytes() for file in (files("swim_anyio.asgi") / "static").iterdir()]
+    assert len(served) > 10
+    assert sum(map(len, served)) < 60_000
 
 
 @with_three
