@@ -74,4 +74,5 @@ class SixHosts:
         """Put all on one wire again."""
         for number in WEST:
             self.hosts[1].ip("link", "set", f"port{number - 1}", "master", "hub")
+            self.hosts[number].ip("neighbour", "flush", "dev", "eth0")  # where the operator was
         self.operator.ip("link", "delete", "eth1")

@@ -52,7 +52,7 @@ class AskedSource:
 
     async def why(self, name: str) -> Record:
         """What `swim why` prints, of each."""
-        found = await self._each(partial(ask, what=What.REASON, argument=os.fsencode(name)))
+        found, _ = await self._each(partial(ask, what=What.REASON, argument=os.fsencode(name)))
         answers: dict[str, Record | str] = {}
         for label, pages in found.items():
             if isinstance(pages, str):
@@ -67,7 +67,7 @@ class AskedSource:
 
     async def info(self) -> Record:
         """What `swim info` prints, of each."""
-        found = await self._each(partial(ask, what=What.FIGURES))
+        found, _ = await self._each(partial(ask, what=What.FIGURES))
         return _side_by_side(
             {
                 label: pages if isinstance(pages, str) else info_record(read_info(cast(Sequence[FiguresPage], pages)))
@@ -97,18 +97,18 @@ class AskedSource:
 
     # ------------------------------------------------------------------ asking
 
-    async def _ask_members(self) -> Record:
-        found = await self._each(partial(ask, what=What.EVERYONE))
+    async def _ask_members(self) -> tuple[Record, float]:
+        found, took = await self._each(partial(ask, what=What.EVERYONE))
         self._views = {label: read_view(pages) for label, pages in found.items() if not isinstance(pages, str)}
         if not self._views:
             raise NoAnswer("; ".join(str(reason) for reason in found.values()))
         told = {label: view_record(view) for label, view in self._views.items()}
-        return _side_by_side({label: told.get(label, str(pages)) for label, pages in found.items()})
+        return _side_by_side({label: told.get(label, str(pages)) for label, pages in found.items()}), took
 
-    async def _ask_events(self) -> None:
+    async def _ask_events(self) -> tuple[None, float]:
         await self._members.get()
         now = anyio.current_time()
-        found = await self._each(self._ask_past)
+        found, took = await self._each(self._ask_past)
         for label, pages in found.items():
             if isinstance(pages, str) or label not in self._views:
                 continue
@@ -118,6 +118,7 @@ class AskedSource:
             self._past[label] = older + [one for page in told for one in page.events if one.at >= since]
             self._asked_at[label] = now
         self._note()
+        return None, took
 
     async def _ask_past(self, target: Target) -> Sequence[Body]:
         label = next(label for label, other in self._targets.items() if other is target)
@@ -149,24 +150,28 @@ class AskedSource:
                 self._known[record["key"]] = record
                 self._log.append(record)
 
-    async def _each(self, question: Callable[[Target], Any]) -> dict[str, Sequence[Body] | str]:
-        """The answer of each, or why there is none."""
+    async def _each(self, question: Callable[[Target], Any]) -> tuple[dict[str, Sequence[Body] | str], float]:
+        """The answer of each, or why there is none, and how many seconds the slowest answer took."""
         found: dict[str, Sequence[Body] | str] = dict.fromkeys(self._targets, "")
+        asked, slowest = anyio.current_time(), 0.0
 
         async def put(label: str, target: Target) -> None:
+            nonlocal slowest
             try:
                 found[label] = await question(target)
+                slowest = max(slowest, anyio.current_time() - asked)
             except NoAnswer as error:
                 found[label] = str(error)
 
         async with anyio.create_task_group() as tasks:
             for label, target in self._targets.items():
                 tasks.start_soon(put, label, target)
-        return found
+        return found, slowest
 
 
 class _Paced:
-    """An answer that several share while it is fresh."""
+    """An answer that several share while it is fresh. The question returns with it how many seconds of a member it
+    took: to wait for one that is silent costs nobody anything, and holds up what the others say no longer than that."""
 
     def __init__(self, question: Callable[[], Any]) -> None:
         self._question = question
@@ -178,9 +183,8 @@ class _Paced:
         async with self._lock:
             asked = anyio.current_time()
             if asked >= self._due:
-                self._answer = await self._question()
-                took = anyio.current_time() - asked
-                self._due = asked + took + max(PACE, SHARE * took)
+                self._answer, took = await self._question()
+                self._due = anyio.current_time() + max(PACE, SHARE * took)
         return self._answer
 
 

@@ -69,9 +69,9 @@ class Shown:
         return done.stdout
 
     def states(self) -> list[dict[str, str]]:
-        """What each side says of each member."""
+        """What each side says of each member; nothing where it doesn't answer."""
         views = json.loads(self.run(FETCH, f"{self.url}members", self.password, "30"))["views"]
-        return [{row["name"]: row["state"] for row in view["members"]} for view in views]
+        return [{row["name"]: row["state"] for row in view.get("members", [])} for view in views]
 
     def deaths(self) -> list[dict[str, Any]]:
         """The deaths that the page has told of so far: those of all six, by each side of the other."""

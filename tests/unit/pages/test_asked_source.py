@@ -5,6 +5,7 @@ from typing import Any
 
 import anyio
 import pytest
+from trio.testing import MockClock
 
 from swim_anyio.asgi.source import UnknownName
 from swim_anyio.command.tools.asking import NoAnswer, Target
@@ -34,10 +35,12 @@ NAMES = {A: "a", B: "b", C: "c"}
 
 
 class Sides:
-    """Two members that hold each other to be dead, and a third of which one says so; ``silent`` don't answer."""
+    """Two members that hold each other to be dead, and a third of which one says so; ``silent`` don't answer.
+    ``takes`` has the seconds until an answer, or until it is clear that there is none."""
 
     def __init__(self) -> None:
         self.silent: set[Address] = set()
+        self.takes: dict[Address, float] = {}
         self.now = T0
         self.asked: list[tuple[What, str, int]] = []
         self.past = {A: [self.died(B, T0 - 3_000)], B: [self.died(A, T0 - 3_000), self.died(C, T0 - 2_900)]}
@@ -49,6 +52,7 @@ class Sides:
     async def ask(self, target: Target, what: What, argument: bytes = b"") -> Sequence[Body]:
         (at,) = target.addresses
         self.asked.append((what, NAMES[at], unpack_age(argument) if what is What.EVENTS else 0))
+        await anyio.sleep(self.takes.get(at, 0.0))
         if at in self.silent:
             raise NoAnswer(f"no answer from {at}")
         teller = Teller(NAMES[at], pack(at), self.now, 1, 1, Standing.FINE)
@@ -165,3 +169,23 @@ def test_however_many_look_on_members_are_asked_once(sides: Sides) -> None:
         assert len(sides.asked) == 2
 
     run(main)
+
+
+@pytest.mark.parametrize(("who", "again"), [("silent", 1.0), ("slow", 20.0)])
+def test_one_that_answers_late_is_spared_and_one_that_is_silent_holds_nobody_up(
+    who: str, again: float, sides: Sides
+) -> None:
+    sides.takes = {B: 2.0}
+    sides.silent = {B} if who == "silent" else set()
+
+    async def main() -> None:
+        source = source_of(A, B)
+        await source.members()
+        await anyio.sleep(again - 0.01)
+        await source.members()
+        assert len(sides.asked) == 2
+        await anyio.sleep(0.02)
+        await source.members()
+        assert len(sides.asked) == 4
+
+    anyio.run(main, backend="trio", backend_options={"clock": MockClock(autojump_threshold=0)})
