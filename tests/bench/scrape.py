@@ -9,8 +9,12 @@ on. A row states the median, the 99th percentile and the worst of the scrapes, e
 
 import argparse
 import statistics
+import sys
 import time
 import urllib.request
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import anyio
 import anyio.to_thread

@@ -1,12 +1,13 @@
-"""What `swim watch` and `swim events` cost the member that is asked, in a cluster of real nodes on this machine.
+"""What `swim watch`, `swim events` and the page cost the member that is asked, among real agents on this machine.
 
-    python tests/bench/tools.py                  # 200 members
+    python tests/bench/tools.py                  # 200 members, some 30 MB each
     python tests/bench/tools.py --members 50 --seconds 20
 
-The asked member is an agent, a process of its own; the others are nodes in the threads of another process. Some of them
-are killed first, so that there is a past. Prints how long a view and a timeline take, from the question to the last
-page, the processor time that each costs the agent, and which share of a core a watch takes there, beside none. A
-timeline asks all members, and those of one process share a core there: alone they would answer sooner.
+Each member is `swim agent`, a process of its own, in a network namespace made for the run (by `unshare`, part of
+util-linux; for others than root where the system lets them). All but the asked one yield to it (niceness 10). Where
+memory doesn't allow so many, there are fewer, and a line says so. Some die first, so that there is a past. Prints how
+long a view, a timeline and a refresh of the page take, from the question to the last byte, the processor time that each
+costs the asked agent, and which share of a core that is, beside what it takes anyway.
 """
 
 import argparse
@@ -15,89 +16,147 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Awaitable, Callable
+import urllib.request
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-import anyio
-from measuring import table
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from support.agents import AgentProcess, agents
+import anyio
+import anyio.to_thread
+from measuring import progress, table
+
+from support.agents import SWIM, AgentProcess, agents, environment
 from swim_anyio.command.tools.asking import Target, ask, read_target
 from swim_anyio.command.tools.events import ask_timeline
 from swim_anyio.command.tools.following import PACE
-from swim_core.native.wire.queries import EVER, What
+from swim_core.native.wire.queries import EVER, What, pack_age
 
-CROWD = """
-import sys
-from contextlib import ExitStack
-from swim_threads import Config, open_node
+INSIDE = "BENCH_INSIDE"  # a variable that is set within the namespace
+MEMORY = 34e6  # bytes of each agent, at most
+SPARED = 2e9  # bytes that are left to others
+AT_ONCE = 8  # agents that start at the same time
+DYING = 10
+PATIENCE = 120.0  # seconds until the asked member sees the latest ones
+CALM = 10.0  # seconds after the last one has joined or died
 
-count, seed = int(sys.argv[1]), sys.argv[2]
-with ExitStack() as stack:
-    nodes = [
-        stack.enter_context(open_node("127.0.0.1:0", name=f"node-{i}", join=seed, config=Config.lan(tripwires=False),
-                                      metadata={"role": "web"}))
-        for i in range(count)
-    ]
-    for node in nodes[:10]:
-        node.close()
-    print("ready", flush=True)
-    sys.stdin.read()
-"""
-TICK = 1 / os.sysconf("SC_CLK_TCK")
-SETTLING = 30.0  # seconds at most until the agent sees all
+Question = Callable[[], Awaitable[object]]
 
 
 def used(agent: AgentProcess) -> float:
     """Seconds of processor time of the agent's process so far."""
-    fields = Path(f"/proc/{agent.process.pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * TICK
+    tasks = Path(f"/proc/{agent.process.pid}/task").iterdir()
+    return sum(int((task / "schedstat").read_text().split()[0]) for task in tasks) / 1e9
 
 
-async def view(target: Target) -> None:
-    """What a watch asks each time."""
-    await ask(target, What.EVERYONE)
+def affordable() -> int:
+    """How many agents there is memory for."""
+    lines = Path("/proc/meminfo").read_text().splitlines()
+    available = next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable"))
+    return int((available * 1024 - SPARED) / MEMORY)
 
 
-async def timeline(target: Target) -> None:
-    """What `swim events` asks, of all members."""
-    await ask_timeline(target, EVER)
+@contextmanager
+def crowd(asked: AgentProcess, count: int) -> Iterator[list["subprocess.Popen[bytes]"]]:
+    """So many agents that the asked one sees, and some more that it saw die."""
+    target = read_target(asked.address, None)
+    running: list[subprocess.Popen[bytes]] = []
+
+    async def until(live: int) -> None:
+        with anyio.fail_after(PATIENCE):
+            while (await ask(target, What.KEYS))[-1].teller.live != live:
+                await anyio.sleep(0.1)
+
+    try:
+        for number in range(count + DYING):
+            command = [*SWIM, "agent", "--bind", "127.0.0.1:0", "--name", f"node-{number}", "--join", asked.address]
+            command += ["--format", "json", "--metadata", "role=web"]
+            away = subprocess.DEVNULL
+            running.append(
+                subprocess.Popen(["nice", *command], env=environment(), stdin=away, stdout=away, stderr=away)
+            )
+            if len(running) % AT_ONCE == 0 or len(running) == count + DYING:
+                progress(f"{len(running)} agents")
+                anyio.run(until, len(running) + 1, backend="asyncio")
+        for process in running[:DYING]:
+            process.kill()
+        anyio.run(until, count + 1, backend="asyncio")
+        progress("")
+        yield running[DYING:]
+    finally:
+        for process in running:
+            process.kill()
+        for process in running:
+            process.wait()
+
+
+def size_of(processes: list["subprocess.Popen[bytes]"]) -> float:
+    """Bytes of memory that each has to itself, or shares with the others, on average."""
+    sizes = []
+    for process in processes:
+        lines = Path(f"/proc/{process.pid}/smaps_rollup").read_text().splitlines()
+        sizes.append(next(1024 * int(line.split()[1]) for line in lines if line.startswith("Pss:")))
+    return statistics.fmean(sizes)
 
 
 async def repeated(
-    question: Callable[[Target], Awaitable[None]], target: Target, agent: AgentProcess, seconds: float, pace: float
-) -> tuple[list[float], float]:
-    """How long each answer took, and the processor time that the agent took meanwhile, in seconds per second."""
+    question: Question, agent: AgentProcess, seconds: float, pace: float
+) -> tuple[list[float], float, float]:
+    """How long each answer took, and the processor time that the agent took meanwhile, in all and per second."""
     took, began, before = [], time.monotonic(), used(agent)
     while time.monotonic() - began < seconds:
         asked = time.monotonic()
-        await question(target)
+        await question()
         took.append(time.monotonic() - asked)
         await anyio.sleep(pace)
-    return took, (used(agent) - before) / (time.monotonic() - began)
+    spent = used(agent) - before
+    return took, spent, spent / (time.monotonic() - began)
 
 
-async def nothing(target: Target) -> None:
+async def nothing() -> None:
     """Ask nothing, for comparison."""
 
 
-async def measure(agent: AgentProcess, members: int, seconds: float) -> None:
-    """Wait until the agent sees the others, and print a row for each question."""
+async def refresh(page: str) -> None:
+    """What the page asks for when something has happened, and every five seconds."""
+
+    def get() -> None:
+        with urllib.request.urlopen(f"http://{page}/members") as answer:
+            answer.read()
+
+    await anyio.to_thread.run_sync(get)
+
+
+async def of_one_side(target: Target) -> None:
+    """What `swim page` asks each of the members that it shows."""
+    await ask(target, What.EVERYONE)
+    await ask(target, What.EVENTS, pack_age(6_000))
+
+
+async def measure(agent: AgentProcess, page: str, seconds: float) -> None:
+    """A row for each question."""
     target = read_target(agent.address, None)
-    with anyio.fail_after(SETTLING):
-        while (await ask(target, What.KEYS))[-1].teller.live < members:
-            await anyio.sleep(0.2)
-    await anyio.sleep(5.0)
-    rows = []
-    idle = 0.0
-    for name, question, pace in (("nothing", nothing, PACE), ("a view", view, PACE), ("a timeline", timeline, 1.0)):
-        took, share = await repeated(question, target, agent, seconds, pace)
-        idle = idle or share
-        each = (share - idle) * seconds / len(took)
-        quickest, worst = (f"{1e3 * value:.0f} ms" for value in (statistics.median(took), max(took)))
-        rows.append((name, len(took), quickest, worst, f"{1e3 * each:.1f} ms", f"{share:.1%}"))
-    table("asked for|times|median|worst|processor time of the asked one, each|of a core", rows)
+    await ask_timeline(target, EVER)
+    await anyio.sleep(CALM)
+    questions: list[tuple[str, float, Question]] = [
+        ("nothing, with a stream of events open", PACE, nothing),
+        ("a view, as `swim watch` does", PACE, partial(ask, target, What.EVERYONE)),
+        ("a timeline of all, as `swim events` does", 1.0, partial(ask_timeline, target, EVER)),
+        ("view and news, as `swim page` does", 1.0, partial(of_one_side, target)),
+        ("the agent's page", 5.0, partial(refresh, page)),
+    ]
+    rows, idle = [], 0.0
+    with urllib.request.urlopen(f"http://{page}/events"):  # which stays open, and tells nothing while nothing happens
+        await refresh(page)  # which loads what is loaded once
+        for name, pace, question in questions:
+            took, spent, share = await repeated(question, agent, max(seconds, 4 * pace), pace)
+            idle = idle or share
+            each = (spent - idle * spent / share) / len(took)
+            median, worst = (f"{1e3 * value:.1f} ms" for value in (statistics.median(took), max(took)))
+            rows.append((name, f"{pace:g} s", len(took), median, worst, f"{1e3 * each:.1f} ms", f"{share:.2%}"))
+    table("asked for|every|times|median|worst|processor time of the asked one, each|of a core, in all", rows)
 
 
 def main() -> None:
@@ -106,18 +165,19 @@ def main() -> None:
     parser.add_argument("--members", type=int, default=200)
     parser.add_argument("--seconds", type=float, default=10.0)
     options = parser.parse_args()
+    if INSIDE not in os.environ:
+        apart = ["unshare", "--net", *(["--map-root-user"] if os.geteuid() else [])]
+        os.execvpe(apart[0], [*apart, sys.executable, *sys.argv], {**os.environ, INSIDE: "1"})
+    subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+    members = min(options.members, affordable() - DYING)
+    if members < options.members:
+        print(f"There is memory for {members} members.")
     with agents() as start:
-        agent = start("asked", "--no-tripwires", settings=[])
-        command = [sys.executable, "-c", CROWD, str(options.members - 1 + 10), agent.address]
-        crowd = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        assert crowd.stdin is not None
-        assert crowd.stdout is not None
-        crowd.stdout.readline()
-        try:
-            anyio.run(partial(measure, agent, options.members, options.seconds), backend="asyncio")
-        finally:
-            crowd.kill()
-            crowd.wait()
+        agent = start("asked", "--http", "127.0.0.1:0", settings=[])
+        page = str(agent.wait_for("started")["metrics"])
+        with crowd(agent, members - 1) as others:
+            print(f"{members} agents, {size_of(others) / 1e6:.0f} MB each, {os.cpu_count()} cores\n")
+            anyio.run(measure, agent, page, options.seconds, backend="asyncio")
 
 
 if __name__ == "__main__":

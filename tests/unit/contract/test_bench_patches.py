@@ -1,6 +1,7 @@
-"""The experiments of `tests/bench` replace parts of the protocol by name, to try rules: each name must exist."""
+"""The scripts of `tests/bench` can be started, and name parts of the protocol that exist, to try other rules."""
 
 import ast
+import re
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -39,3 +40,10 @@ def test_an_experiment_replaces_what_there_is(path: Path) -> None:
             assert hasattr(thing, name), f"{owner} has no {name}"
             checked += 1
     assert checked or path.stem == "rules_identity", "the patches are written in another way"
+
+
+def test_scripts_find_what_tests_share() -> None:
+    """However they are started: `python tests/bench/tools.py` has only its own folder on the path."""
+    sharing = [path for path in BENCH.glob("[!b]*.py") if re.search("^ *from support", path.read_text(), re.MULTILINE)]
+    assert len(sharing) > 3
+    assert [path.name for path in sharing if "sys.path" not in path.read_text()] == []
