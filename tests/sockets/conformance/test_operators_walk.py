@@ -10,6 +10,7 @@ import pytest
 
 from support.agents import SWIM
 from support.hosts import Host
+from support.page_of_both import page_of_both
 from support.six_hosts import EAST, EVERYBODY, WEST, SixHosts
 from support.terminals import Terminal
 
@@ -44,6 +45,8 @@ def test_afterwards_one_finds_out_what_happened_when_and_why(new_host: Callable[
     why = typed(cluster, "why")
     gone = typed(cluster, "members", "--gone")
     hear = typed(cluster, "reachability")
+    with page_of_both(cluster) as page:
+        shown = page.deaths()
     assert time.monotonic() - began < 60.0
 
     assert all(len(line) <= 80 for output in (events, why, gone, hear) for line in output)
@@ -58,3 +61,5 @@ def test_afterwards_one_finds_out_what_happened_when_and_why(new_host: Callable[
     assert re.match(r"n[46] sees n5 \(10\.77\.0\.5:7946\) as dead: process ended ", why[0])  # those that were there
     assert any(re.match(r"n5 .* dead .*role=db", line) for line in gone)
     assert hear[-1] == "4 of 4 members hear all others."
+    ended = {(death["member"], death["missed_by"][0]) for death in shown if death["rule"] == "gone"}
+    assert ended == {("n2", "n4"), ("n5", "n1")}  # each kill, and the side that had given it up already

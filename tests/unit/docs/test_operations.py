@@ -21,6 +21,7 @@ FILES = sorted(path for path in KIT.iterdir() if path.suffix != ".key")  # which
 PAGE = (KIT / "index.md").read_text()
 PORTS = {("udp", 7946), ("tcp", 7946), ("tcp", 9464)}
 COMPOSE = yaml.safe_load((KIT / "compose.yaml").read_text())
+COMPOSE_SCHEMA = Path("/usr/lib/python3/dist-packages/compose/config/compose_spec.json")
 SERVICE, STATEFUL_SET = yaml.safe_load_all((KIT / "kubernetes.yaml").read_text())
 POD = STATEFUL_SET["spec"]["template"]["spec"]
 [CONTAINER] = POD["containers"]
@@ -166,6 +167,14 @@ def test_compose_starts_members_that_find_each_other_and_their_key() -> None:
     assert COMPOSE["secrets"][secret]["file"] == "./swim.key"
     assert (KIT / member["build"]["context"]).resolve() == ROOT
     assert (ROOT / member["build"]["dockerfile"]).is_file()
+
+
+@pytest.mark.skipif(not COMPOSE_SCHEMA.exists(), reason="Debian's docker-compose is not installed")
+def test_the_compose_file_is_one_of_the_specification() -> None:
+    jsonschema = pytest.importorskip("jsonschema", reason="jsonschema is not installed")
+    newer = {"name"}  # which came after that release
+    written = {key: value for key, value in COMPOSE.items() if key not in newer}
+    jsonschema.Draft201909Validator(json.loads(COMPOSE_SCHEMA.read_text())).validate(written)
 
 
 def test_the_manifest_is_one_of_kubernetes() -> None:
