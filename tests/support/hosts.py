@@ -200,6 +200,8 @@ def connected(hosts: Sequence[Host], *, up: bool = True) -> None:
             hub.ip("link", "add", f"port{number}", "type", "veth", "peer", "name", "eth0", "netns", host.name)
     except OSError as error:
         pytest.skip(f"no virtual wires here: {error}")
+    # The wire is a device of the first host, which would answer ARP for that host with its own address.
+    hub.execute("sh", "-c", "echo 1 >/proc/sys/net/ipv4/conf/all/arp_ignore")
     hub.ip("link", "set", "hub", "up", "addrgenmode", "none")
     for number, host in enumerate(hosts):
         hub.ip("link", "set", f"port{number}", "master", "hub", "up", "addrgenmode", "none")
