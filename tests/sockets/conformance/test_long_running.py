@@ -55,7 +55,8 @@ def flooded(name: str, datagrams: int) -> None:
         finally:
             tracemalloc.stop()
             flood.close()
-        assert growth < 200_000, f"{growth} bytes more after {datagrams} datagrams"
+        # the broadcasts of the last minute are kept: how many these are depends on how busy the machine is
+        assert growth < 500_000, f"{growth} bytes more after {datagrams} datagrams"
         assert len(ann.members()) == 2
         assert ann.statistics().datagrams_unsent.keys() <= {"EAGAIN"}
 
