@@ -18,6 +18,7 @@ def watched(seed: int, members: int, link: Link | None = None) -> Simulation:
     return simulation
 
 
+@pytest.mark.slow
 def test_an_update_reaches_a_thousand_members_within_eight_hops() -> None:
     hop = 0.001
     with Simulation(1, link=Link.exact(hop)) as simulation:

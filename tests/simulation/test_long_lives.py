@@ -25,7 +25,9 @@ def held(node: ProtocolNode) -> int:
     return len(seen)
 
 
-@pytest.mark.parametrize("hours", [2, pytest.param(100, marks=[pytest.mark.slow, pytest.mark.timeout(3_600)])])
+@pytest.mark.slow
+@pytest.mark.timeout(3_600)
+@pytest.mark.parametrize("hours", [2, 100])
 def test_what_a_node_holds_does_not_grow_with_what_it_has_seen(hours: int) -> None:
     rounds = int(hours * 3_600 / ROUND)
     sizes = []

@@ -88,6 +88,7 @@ def test_a_network_that_heals_while_verdicts_are_made_leaves_nobody_dead_by_them
         assert not deaths(simulation, since=healed + 0.003)
 
 
+@pytest.mark.slow
 def test_three_parts_and_members_that_come_and_go_meanwhile() -> None:
     with Simulation(5) as simulation:
         processes = simulation.start_formed(18)

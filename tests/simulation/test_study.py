@@ -54,11 +54,15 @@ def test_members_that_are_never_told_are_counted() -> None:
     assert Summary.of([run]).missing == 4
 
 
+NETWORKS = [
+    pytest.param(LAN, Link(), 0.0017, id="lan"),
+    pytest.param(WAN, Link.wan(), 0.09, id="wan", marks=pytest.mark.slow),
+]
+
+
 @pytest.mark.parametrize("tripwires", [True, False], ids=["tripwires", "plain"])
 @pytest.mark.parametrize("members", [5, pytest.param(24, marks=pytest.mark.slow)])
-@pytest.mark.parametrize(
-    ("config", "link", "rtt"), [(LAN, Link(), 0.0017), (WAN, Link.wan(), 0.09)], ids=["lan", "wan"]
-)
+@pytest.mark.parametrize(("config", "link", "rtt"), NETWORKS)
 def test_the_planner_says_what_the_simulator_shows(
     config: Config, link: Link, rtt: float, members: int, tripwires: bool
 ) -> None:

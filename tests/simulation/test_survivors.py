@@ -22,11 +22,11 @@ def sent(simulation: Simulation) -> Counter[str]:
     return counted
 
 
-SLOW = [pytest.param(*row, marks=pytest.mark.slow) for row in ((40, 5), (100, 2))]
+SLOW = [pytest.param(*row, marks=pytest.mark.slow) for row in ((40, 2), (40, 5), (100, 2))]
 
 
 @pytest.mark.parametrize("how", ["killed", "hosts"])
-@pytest.mark.parametrize(("members", "left"), [(20, 2), (40, 2), *SLOW])
+@pytest.mark.parametrize(("members", "left"), [(20, 2), *SLOW])
 def test_few_survivors_of_many_know_it_within_half_a_minute(members: int, left: int, how: str) -> None:
     with Simulation(f"{members}/{left}/{how}", tripwires=True) as simulation:
         processes = simulation.start_formed(members)

@@ -67,6 +67,7 @@ def test_the_layout_byte_by_byte() -> None:
     assert body[24:].hex(" ") == "09 08 07 06 f0 de 44 33 22 11 02 00 68 69"
 
 
+@settings(max_examples=50)
 @given(BOTH)
 def test_a_message_survives_the_way_out_and_back(case: tuple[bool, Message]) -> None:
     ipv6, message = case
@@ -75,6 +76,7 @@ def test_a_message_survives_the_way_out_and_back(case: tuple[bool, Message]) -> 
     assert encode(decode(data, ipv6=ipv6), ipv6=ipv6) == data
 
 
+@settings(max_examples=50)
 @given(BOTH, st.text(max_size=60))
 def test_so_does_an_announcement(case: tuple[bool, Message], cluster: str) -> None:
     ipv6, message = case
@@ -97,6 +99,7 @@ def test_any_bytes_are_decoded_exactly_or_refused(data: bytes, ipv6: bool, check
         assert again == data
 
 
+@settings(max_examples=50)
 @given(BOTH, st.data())
 def test_one_flipped_bit_a_missing_end_or_more_bytes_are_refused(
     case: tuple[bool, Message], draw: st.DataObject
