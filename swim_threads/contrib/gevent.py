@@ -9,6 +9,7 @@ from gevent.event import Event as Flag
 
 from swim_core import Event, Member, NotRunning
 from swim_core.embedding.event_queue import EventQueue
+from swim_core.embedding.gathering import Gathering
 from swim_threads.driver import Driver
 
 __all__ = ["GeventNode"]
@@ -23,9 +24,8 @@ class GeventNode(Driver):
 
     def __init__(self, *arguments: Any, on_event: Callable[[Event], object] = repr, **keywords: Any) -> None:
         self._due, self._turned = Flag(), Flag()
-        super().__init__(
-            *arguments, on_event=lambda event: self._queue.push(event), on_earlier=self._due.set, **keywords
-        )
+        self._gatherings: list[Gathering] = []
+        super().__init__(*arguments, on_event=self._hear, on_earlier=self._due.set, **keywords)
         self._queue = EventQueue(self._engine.event_buffer)
         self._watcher = gevent.get_hub().loop.io(self.fileno(), 1)
         self._watcher.start(self._due.set)
@@ -40,11 +40,15 @@ class GeventNode(Driver):
 
     def wait_for_members(self, count: int, timeout: float | None = None) -> tuple[Member, ...]:
         """As `ThreadNode.wait_for_members`."""
-        with gevent.Timeout(timeout, TimeoutError(f"fewer than {count} members after {timeout} s")):
-            while len(members := self.members()) < count:
-                self._engine.check_open()
-                self._turned.wait()
-        return members
+        self._gatherings.append(gathering := Gathering(count, self.members))
+        try:
+            with gevent.Timeout(timeout, TimeoutError(f"fewer than {count} members after {timeout} s")):
+                while not gathering.enough:
+                    self._engine.check_open()
+                    self._turned.wait()
+        finally:
+            self._gatherings.remove(gathering)
+        return gathering.members
 
     def close(self) -> None:
         """Say goodbye once, if it wasn't said, and close the socket. A second call does nothing."""
@@ -60,6 +64,11 @@ class GeventNode(Driver):
                 self.turn()
             turned, self._turned = self._turned, Flag()
             turned.set()
+
+    def _hear(self, event: Event) -> None:
+        self._queue.push(event)
+        for gathering in self._gatherings:
+            gathering.take(event)
 
     def _tell(self, on_event: Callable[[Event], object]) -> None:
         while (event := self._queue.pop()) is not None or self.fileno() >= 0:
