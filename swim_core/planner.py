@@ -147,7 +147,7 @@ def _warnings(config: Config, members: int, rtt: float, loss: float) -> list[str
     if 3 * rtt > config.max_probe_timeout:
         found.append(
             f"round trips of {rtt:g} s are long for probe_interval = {config.probe_interval:g} s: answers would arrive"
-            f" too late and be asked for again; use at least {6 * rtt:.2g} s, or Config.wan()"
+            f" too late and be asked for again; use at least {6 * rtt:.2g} s, or the preset wan"
         )
     if members > config.max_members:
         found.append(f"max_members is {config.max_members}, and members beyond it are refused; raise it on all members")

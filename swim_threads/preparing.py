@@ -110,8 +110,8 @@ def advertised(
 
 
 PLAIN_TOO = (
-    'datagrams that are not sealed are taken too (plain="accept"): as long as that is so, keys protect nothing; when'
-    " members_plain is 0 on every member, start each without it"
+    'datagrams that are not sealed are taken too (plain="accept", --accept-plain): as long as that is so, keys protect'
+    " nothing; when members_plain is 0 on every member, start each without it"
 )
 
 

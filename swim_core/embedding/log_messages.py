@@ -170,7 +170,8 @@ def _clocks(event: ClocksDiffer) -> Notice:
 def _met(event: ClustersMet) -> Notice:
     text = (
         f"two separate clusters have met and become one: {event.members} members with {event.address}, and"
-        f" {event.their_members} with {event.their_address}; to keep them apart, give each a label (cluster=)"
+        f" {event.their_members} with {event.their_address}; to keep them apart, give each a label (cluster=,"
+        " --cluster)"
     )
     fields = {"event": "met", "address": str(event.their_address), "members": event.their_members}
     return Notice(WARNING, "settings", text, fields)
@@ -203,7 +204,10 @@ def _plain(event: PlainAccepted) -> Notice:
     still = (
         f"{event.members} members still send some" if event.members else "no member sends any: start each without it"
     )
-    text = f'datagrams that are not sealed are taken too (plain="accept"), so that keys protect nothing; {still}'
+    text = (
+        'datagrams that are not sealed are taken too (plain="accept", --accept-plain), so that keys protect nothing;'
+        f" {still}"
+    )
     return Notice(WARNING, "settings", text, {"event": "plain", "members": event.members})
 
 

@@ -43,10 +43,10 @@ class Verbs:
         if len(payload) > self._largest:
             raise PayloadTooLarge(f"a message of {len(payload)} bytes: at most {self._largest} (max_broadcast)")
         if not isinstance(to, str | Member):
-            raise UnknownMember(f"no live member {to!r}: give a name, or one of members()")
+            raise UnknownMember(f"no live member {to!r}: give a name or a Member")
         entry = self._table.get(to if isinstance(to, str) else to.name)
         if entry is None or not entry.live or (isinstance(to, Member) and to.epoch != entry.claim.epoch):
-            raise UnknownMember(f"no live member {to!r}: members() lists them")
+            raise UnknownMember(f"no live member {to!r}")
         now = self._health.advance(now)
         if entry.name == self._local.name:
             self._emit(MessageReceived(entry.origin, payload))
@@ -85,7 +85,9 @@ class Verbs:
 
     def _other(self, name: str) -> Entry:
         self._local.check_running()
+        if name == self._local.name:
+            raise UnknownMember(f"{name!r} is this node itself: give the name of another member")
         entry = self._table.get(name)
-        if entry is None or name == self._local.name:
-            raise UnknownMember(f"no other member {name!r}: members(gone=True) lists them")
+        if entry is None:
+            raise UnknownMember(f"no other member {name!r}, live or gone")
         return entry

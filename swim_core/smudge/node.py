@@ -270,5 +270,5 @@ class SmudgeNode(Unsupported):
     def _named(self, name: str) -> Peer:
         peer = self._peers.named(name)
         if peer is None:
-            raise UnknownMember(f"no other member {name!r}: members() lists those there are")
+            raise UnknownMember(f"no other member {name!r}, live or gone")
         return peer

@@ -113,7 +113,7 @@ def test_settings_that_suit_cause_no_warning() -> None:
 @pytest.mark.parametrize(
     ("config", "conditions", "said"),
     [
-        (LAN, {"rtt": 0.3}, "Config.wan()"),
+        (LAN, {"rtt": 0.3}, "or the preset wan"),
         (LAN, {"members": 20_000}, "max_members"),
         (LAN, {"members": 2_000}, "at least 2 s"),
         (LAN, {"loss": 0.15}, "rings = 5"),

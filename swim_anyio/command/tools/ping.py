@@ -48,12 +48,13 @@ async def _run(target: Target, name: str, count: int, *, json: bool) -> int:
 
 async def _ping(target: Target, name: str) -> Reasons:
     """Order one ping, and look until it is answered, or for `PATIENCE`."""
-    obeyed((await ask(target, What.PING, os.fsencode(name)))[-1])
+    done = (await ask(target, What.PING, os.fsencode(name)))[-1]
     deadline = time.monotonic() + PATIENCE
     while True:
         reasons = read_reasons(cast("list[ReasonPage]", await ask(target, What.REASON, os.fsencode(name))))
         if reasons.seen is None:
             raise SwimError(unknown(reasons, name))
+        obeyed(done)
         if not reasons.seen.row.unanswered or time.monotonic() > deadline:
             return reasons
         await anyio.sleep(LOOK)

@@ -190,9 +190,27 @@ def test_a_member_pings_and_sends_for_a_tool(pair: tuple[AgentProcess, AgentProc
     assert (record["member"], record["round_trip"] > 0) == ("bob", True)
     assert swim("send", "bob", "hello there", "--join", ann.address).returncode == 0
     bob.wait_for("message", member="ann", data="hello there")
-    assert "ann refuses: no live member" in complaint(swim("send", "\udcff", "x", "--join", ann.address), 1)
-    assert "ann refuses: no live member 'eve'" in complaint(swim("send", "eve", "x", "--join", ann.address), 1)
     assert "ann refuses: 'bob' is live" in complaint(swim("remove", "bob", "--join", ann.address), 1)
+
+
+@pytest.mark.parametrize("order", [("send", "NAME", "text"), ("remove", "NAME"), ("ping", "NAME")])
+def test_an_order_that_names_nobody_says_where_the_names_are(
+    order: tuple[str, ...], pair: tuple[AgentProcess, AgentProcess], swim: Swim
+) -> None:
+    ann, _ = pair
+    for name, written in (("eve", "'eve'"), ("\udcff", r"'\udcff'")):
+        complained = complaint(swim(*(name if word == "NAME" else word for word in order), "--join", ann.address), 1)
+        lists = f"swim members --gone --join {ann.address} lists all it knows"
+        assert complained == f"swim: ann knows no member named {written}; {lists}\n"
+
+
+@pytest.mark.parametrize("verb", ["remove", "ping"])
+def test_the_asked_member_itself_is_not_what_an_order_is_about(
+    verb: str, pair: tuple[AgentProcess, AgentProcess], swim: Swim
+) -> None:
+    ann, _ = pair
+    complained = complaint(swim(verb, "ann", "--join", ann.address), 1)
+    assert complained == "swim: ann refuses: 'ann' is this node itself: give the name of another member\n"
 
 
 def test_an_agent_leaves_when_a_tool_asks(swim: Swim) -> None:

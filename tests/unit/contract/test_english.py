@@ -6,7 +6,7 @@ The list grows when a reader stumbles; it can't tell good English, only what was
 import ast
 import re
 import tokenize
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -80,3 +80,57 @@ def test_the_net_catches() -> None:
     good = ["Who is here?", "no more than three", "The same as before.", "Whoever asks is told.", "forever"]
     assert len(shunned(iter(bad))) == len(bad)
     assert not shunned(iter(good))
+
+
+PYTHON = re.compile(r"\b\w+\((\)|\w+=)|\b[a-z_]{3,}=(?=[\s,;)\"A-Z]|$)|\bConfig\.\w")
+"""A call, a keyword argument, or a class of the library in a text."""
+FOR_PROGRAMS = (
+    "*/contrib/*",
+    "swim_anyio/testing/*",
+    "swim_anyio/pytest_plugin.py",
+    "swim_anyio/command/experiments/*",  # names of fields, as in ``--config FIELD=VALUE``
+    "swim_core/simulation/*",
+)
+"""Modules that no command uses, or where a field is what the command calls it, too."""
+NOT_TOLD = {
+    'Basic realm="swim: any user name, and "': "a header for browsers",
+    "config: give Config.lan() or another configuration, not ": "a command gives no other configuration",
+    "discover: pass Multicast(), not ": "a command gives nothing else",
+    "a payload is bytes, not str: encode the text, as by text.encode()": "a command sends bytes",
+    "the native protocol judges by evidence alone: a state can't be set (explain() says why it is)": "no command does",
+    'this node was made without keys and can\'t take any now: start it anew with keys, and plain="accept" until all'
+    " members have some": "an agent without keys reads none",
+    "Smudge's members don't leave, they die: remove() forgets one on this node only": "its members answer no tools",
+}
+"""Texts that name what only programs have, and why nobody who types a command reads them."""
+
+
+def texts(path: Path) -> Iterator[str]:
+    """The texts that a module may show somebody: all but docstrings, without what is filled in."""
+    tree = ast.parse(path.read_text())
+    others = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+    others |= {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            yield "".join(str(part.value) for part in node.values if isinstance(part, ast.Constant))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in others:
+            yield node.value
+
+
+def for_programs_only(texts: Iterable[str]) -> list[str]:
+    """Those that name something of Python and no option or variable beside it."""
+    return [text for text in texts if PYTHON.search(text) and not re.search(r"--[a-z]|SWIM_", text)]
+
+
+def test_whoever_types_a_command_reads_nothing_that_only_a_program_can_do() -> None:
+    paths = [path.relative_to(ROOT) for package in PACKAGES for path in files(f"{package}/**/*.py")]
+    told = [path for path in paths if not any(path.match(pattern) for pattern in FOR_PROGRAMS)]
+    found = [(str(path), text) for path in told for text in for_programs_only(texts(ROOT / path))]
+    assert not [(path, text) for path, text in found if text not in NOT_TOLD]
+    assert NOT_TOLD.keys() == {text for _, text in found}
+
+
+def test_the_net_for_commands_catches() -> None:
+    bad = ["members(gone=True) lists them", "members() lists them", "give a label (cluster=)", "or Config.wan()"]
+    assert for_programs_only(bad) == bad
+    assert not for_programs_only(["give a label (cluster=, --cluster)", "FIELD=VALUE", "a member (it left)", "a = b"])

@@ -83,7 +83,7 @@ EXPECTED: list[tuple[Event, int, str]] = [
         ClustersMet(Address("10.0.0.1", 1), 3, SEED, 4),
         WARNING,
         "two separate clusters have met and become one: 3 members with 10.0.0.1:1, and 4 with 10.0.0.9:7946; to keep"
-        " them apart, give each a label (cluster=)",
+        " them apart, give each a label (cluster=, --cluster)",
     ),
     (
         PathNarrow(SEED, 1000),
@@ -120,14 +120,14 @@ EXPECTED: list[tuple[Event, int, str]] = [
     (
         PlainAccepted(2),
         WARNING,
-        'datagrams that are not sealed are taken too (plain="accept"), so that keys protect nothing; 2 members still'
-        " send some",
+        'datagrams that are not sealed are taken too (plain="accept", --accept-plain), so that keys protect nothing;'
+        " 2 members still send some",
     ),
     (
         PlainAccepted(0),
         WARNING,
-        'datagrams that are not sealed are taken too (plain="accept"), so that keys protect nothing; no member sends'
-        " any: start each without it",
+        'datagrams that are not sealed are taken too (plain="accept", --accept-plain), so that keys protect nothing;'
+        " no member sends any: start each without it",
     ),
     (
         Unsealed(SEED, DropReason.NOT_SEALED, "", 1),

@@ -44,13 +44,13 @@ def test_a_message_is_sent_once_however_often_its_order_arrives() -> None:
     ("what", "argument", "refusal"),
     [
         (What.PING, b"nobody", "no other member 'nobody'"),
-        (What.PING, b"me", "no other member 'me'"),
+        (What.PING, b"me", "'me' is this node itself"),
         (What.SEND, pack_letter("nobody", b"x"), "no live member 'nobody'"),
         (What.SEND, pack_letter("p1", bytes(700)), "at most"),
         (What.SEND, b"\xc1", "that is no message"),
         (What.SEND, b"\x91" * 600, "that is no message"),
         (What.REMOVE, b"p1", "'p1' is live: only members that are dead are removed"),
-        (What.REMOVE, b"me", "no other member 'me'"),
+        (What.REMOVE, b"me", "'me' is this node itself"),
         (What.REMOVE, b"\xff", "no other member"),
     ],
 )
