@@ -36,9 +36,7 @@ from .watch import Stage, Watch
 __all__ = ["Watches"]
 
 SOON = 1.0  # seconds between two requests of an accuser that has more evidence than silence
-TICK = (
-    0.001  # seconds, at least, until the next look: otherwise rounding could make ticks follow each other without end
-)
+TICK = 0.001  # seconds, at least, until the next look: otherwise rounding could cause an endless run of ticks
 
 
 class Watches:
@@ -290,11 +288,9 @@ class Watches:
         """Look at the watch again when something is due, unless it is over."""
         if watch.over:
             return
-        times = [
-            watch.ping_at,
-            *(watch.repeats or ())[:1],
-            *(self._accuser.times(watch, schedule) if watch.accusing else ()),
-        ]
+        times = [watch.ping_at, *(watch.repeats or ())[:1]]
+        if watch.accusing:
+            times += self._accuser.times(watch, schedule)
         if watch.timer is not None:
             watch.timer.cancel()
         due = max(min(times), schedule.now + TICK)
