@@ -7,19 +7,17 @@ from collections.abc import Iterable, Mapping
 import attrs
 from msgspec.structs import replace
 
+from support.nothing_to_show import NothingToShow
 from swim_core import (
     Address,
     AddressLike,
-    Contact,
     Datagram,
     Event,
-    Evidence,
     KernelEvidence,
     Losses,
     Member,
     Multicast,
     NotRunning,
-    Past,
     State,
     Statistics,
 )
@@ -32,7 +30,7 @@ GOODBYE = b"goodbye"
 GOODBYE_TAKES = 0.01  # seconds until `has_left`
 
 
-class FakeNode:
+class FakeNode(NothingToShow):
     """Keeps the face of `ProtocolNode`. A ``Boom`` in ``raises`` is raised by the method of that name."""
 
     def __init__(self, name: str, address: AddressLike, now: float, metadata: Mapping[str, str]) -> None:
@@ -156,23 +154,8 @@ class FakeNode:
     def members(self, *, gone: bool = False) -> tuple[Member, ...]:
         return tuple(sorted([self.local, *self.others], key=lambda member: member.name))
 
-    def member(self, name: str) -> Member | None:
-        return next((member for member in self.members() if member.name == name), None)
-
     def statistics(self) -> Statistics:
         return Statistics(datagrams_received=len(self.datagrams))
-
-    def explain(self, name: str) -> Evidence | None:
-        return None
-
-    def contact(self, name: str, *, now: float) -> Contact | None:
-        return None
-
-    def history(self, *, since: int = 0) -> tuple[Past, ...]:
-        return ()
-
-    def rings(self) -> tuple[tuple[str, ...], ...]:
-        return ()
 
     def _maybe_raise(self, method: str) -> None:
         if method in self.raises:

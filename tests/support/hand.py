@@ -350,6 +350,11 @@ class Hand:
         return self.hashes.short_id(self.me.name, self.me.epoch)
 
     @property
+    def as_peer(self) -> Peer:
+        """The node itself, as others know it."""
+        return Peer(self.me.name, self.me.address, self.me.epoch)
+
+    @property
     def cluster_time(self) -> int:
         """Cluster time, ms, as of the last input."""
         return self.node.statistics().cluster_time

@@ -6,6 +6,8 @@ Hypothesis, with the numbers that are hardest to bear among the likely ones, so 
 datagrams that matter.
 """
 
+from typing import get_args
+
 from hypothesis import strategies as st
 
 from support.datagrams import pack_datagram
@@ -16,6 +18,8 @@ from swim_core.native.wire.datagram import NIL, encode_item
 from swim_core.native.wire.hashing import Hashes
 from swim_core.native.wire.messages import (
     Ack,
+    AckElsewhere,
+    Announce,
     Broadcast,
     ClaimOf,
     Join,
@@ -37,6 +41,7 @@ from swim_core.native.wire.messages import (
     Want,
     WantClaim,
 )
+from swim_core.native.wire.queries import Ask, Tell, What
 from swim_core.simulation import Process, Simulation
 
 TOP16, TOP32, TOP48, TOP64 = 2**16 - 1, 2**32 - 1, 2**48 - 1, 2**64 - 1
@@ -134,24 +139,29 @@ class Hostile:
         rings = st.integers(1, 255)
         starts = st.lists(u32, min_size=2, max_size=64, unique=True).map(sorted)
         ranges = starts.map(lambda ends: list(zip(ends[::2], ends[1::2], strict=False)))
-        return st.one_of(
-            st.none(),
-            st.builds(Ping, u32, ids, times, st.none() | u32),
-            st.builds(Ack, u32, u64),
-            st.builds(NotMe, u32, maybe),
-            st.builds(PingReq, u32, claims),
-            st.builds(Vote, ids, u32, u32, st.sampled_from(VoteKind), u32, st.sampled_from(KernelVerdict), u32),
-            st.builds(Poll, ids, u32, u32),
-            st.builds(Join, u32, names, u32, rings, u32, u32, cookies, maybe, fill),
-            st.builds(JoinAck, u32, cookies, times, u32, rings, u32, maybe, maybe),
-            st.builds(SyncReq, u32, st.lists(u64, min_size=1, max_size=128), u64, fill),
-            st.builds(SyncPage, u32, cursors, st.binary(max_size=16), entries),
-            st.builds(SyncPush, entries),
-            st.builds(WantClaim, ids, u32),
-            st.builds(ClaimOf, u32, claims),
-            st.builds(Want, ids, ranges, fill),
-            st.builds(UserMessage, small),
-        )
+        messages: dict[type[Message], st.SearchStrategy[Message]] = {
+            Ping: st.builds(Ping, u32, ids, times, st.none() | u32),
+            Ack: st.builds(Ack, u32, u64),
+            AckElsewhere: st.builds(AckElsewhere, u32, u64, self.sources.map(pack)),
+            NotMe: st.builds(NotMe, u32, maybe),
+            PingReq: st.builds(PingReq, u32, claims),
+            Vote: st.builds(Vote, ids, u32, u32, st.sampled_from(VoteKind), u32, st.sampled_from(KernelVerdict), u32),
+            Poll: st.builds(Poll, ids, u32, u32),
+            Join: st.builds(Join, u32, names, u32, rings, u32, u32, cookies, maybe, fill),
+            JoinAck: st.builds(JoinAck, u32, cookies, times, u32, rings, u32, maybe, maybe),
+            SyncReq: st.builds(SyncReq, u32, st.lists(u64, min_size=1, max_size=128), u64, fill),
+            SyncPage: st.builds(SyncPage, u32, cursors, st.binary(max_size=16), entries),
+            SyncPush: st.builds(SyncPush, entries),
+            WantClaim: st.builds(WantClaim, ids, u32),
+            ClaimOf: st.builds(ClaimOf, u32, claims),
+            Want: st.builds(Want, ids, ranges, fill),
+            UserMessage: st.builds(UserMessage, small),
+            Announce: st.builds(Announce, st.integers(1, TOP16), fill),
+            Ask: st.builds(Ask, u32, st.sampled_from(What), u64, small, fill),
+            Tell: st.builds(Tell, u32, cursors, small),
+        }
+        assert messages.keys() == set(get_args(Message)), "there is a kind of message that no member lies with"
+        return st.none() | st.one_of(*messages.values())
 
     def _datagrams(self) -> st.SearchStrategy[bytes]:
         def encoded(items: st.SearchStrategy[Message | Claim | Number | Broadcast]) -> st.SearchStrategy[list[bytes]]:

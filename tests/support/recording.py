@@ -3,18 +3,16 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from support.nothing_to_show import NothingToShow
 from swim_core import (
     Address,
     AddressLike,
-    Contact,
     Datagram,
     Event,
-    Evidence,
     KernelEvidence,
     Losses,
     Member,
     Multicast,
-    Past,
     State,
     Statistics,
     TripwirePlan,
@@ -23,7 +21,7 @@ from swim_core.keys import Keys
 from swim_core.tripwire import NO_TRIPWIRES
 
 
-class RecordingNode:
+class RecordingNode(NothingToShow):
     """Obeys `ProtocolNode`; ``calls`` holds (what, arguments, now), and tests fill ``out``, ``told``, ``deadline``."""
 
     def __init__(self, name: str, address: Address, unix_ms: int, entropy: bytes) -> None:
@@ -123,9 +121,6 @@ class RecordingNode:
     def enable_tripwires(self, *, now: float) -> None:
         self._called("tripwires", now)
 
-    def poll_connect(self) -> Address | None:
-        return None
-
     def poll_deadline(self) -> float | None:
         return self.deadline
 
@@ -144,23 +139,8 @@ class RecordingNode:
     def members(self, *, gone: bool = False) -> tuple[Member, ...]:
         return self.known or (self.itself,)
 
-    def member(self, name: str) -> Member | None:
-        return next((member for member in self.members() if member.name == name), None)
-
     def statistics(self) -> Statistics:
         return self.counters
-
-    def explain(self, name: str) -> Evidence | None:
-        return None
-
-    def contact(self, name: str, *, now: float) -> Contact | None:
-        return None
-
-    def history(self, *, since: int = 0) -> tuple[Past, ...]:
-        return ()
-
-    def rings(self) -> tuple[tuple[str, ...], ...]:
-        return ()
 
 
 class RecordingConfig:

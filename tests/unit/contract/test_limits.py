@@ -5,6 +5,7 @@ from functools import partial
 import pytest
 from msgspec.structs import replace
 
+from support.every_message import every_message
 from support.hand import UNIX_MS, Hand, Peer, Sent, peer, peers
 from support.measures import calls, sizes
 from swim_core import (
@@ -21,7 +22,6 @@ from swim_core.native.wire.datagram import Flags
 from swim_core.native.wire.messages import (
     Ack,
     Broadcast,
-    ClaimOf,
     Join,
     JoinAck,
     Message,
@@ -403,24 +403,14 @@ def known_to_strangers(hand: Hand) -> list[Message | None]:
         ]
     shapes += [
         None,
-        Ping(1, hand.short_id, UNIX_MS, 0),
         Ping(1, A.short_id, UNIX_MS),
         Ping(1, 5, 0),
-        Ack(1, 5),
         NotMe(1, A.claim()),
-        PingReq(1, A.claim()),
         PingReq(1, hand.own_claim()),
-        Vote(A.short_id, 0, 0, VoteKind.ALIVE, 0),
-        Poll(B.short_id, 0, 5),
         JoinAck(1, bytes(16), UNIX_MS, 1, 1, 1),
-        JoinAck(1, None, UNIX_MS, 1, 1, 1, A.claim(), B.claim()),
-        SyncPage(1, None, b"", [PageEntry(A.claim(), 9)]),
-        SyncPush([PageEntry(A.claim(), 9), PageEntry(peer(70).claim(), 9)]),
-        WantClaim(A.short_id, 1),
         WantClaim(hand.short_id, 1),
-        ClaimOf(1, peer(60).claim()),
     ]
-    return shapes
+    return [*shapes, *every_message(hand.as_peer, A, peer(60)), *every_message(hand.as_peer, B, peer(70))]
 
 
 def well_stocked() -> Hand:

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import asdict
 
+from support.every_message import every_message
 from support.hand import UNIX_MS, Hand, Peer, peer
 from swim_core import Address, Config, DropReason, KernelEvidence, Rule, State, Statistics
 from swim_core.address import pack
@@ -15,7 +16,6 @@ from swim_core.native.wire.claim import Claim, Verdict
 from swim_core.native.wire.datagram import Flags
 from swim_core.native.wire.hashing import Hashes
 from swim_core.native.wire.messages import (
-    Ack,
     Announce,
     Broadcast,
     ClaimOf,
@@ -27,7 +27,6 @@ from swim_core.native.wire.messages import (
     PageEntry,
     Ping,
     PingReq,
-    Poll,
     SyncPage,
     SyncPush,
     SyncReq,
@@ -37,6 +36,7 @@ from swim_core.native.wire.messages import (
     Want,
     WantClaim,
 )
+from swim_core.native.wire.queries import Ask, Tell, What
 
 TOP32, TOP48, TOP64 = 2**32 - 1, 2**48 - 1, 2**64 - 1
 FRIEND = peer(1)
@@ -182,7 +182,7 @@ def test_one_bad_part_drops_the_whole_datagram() -> None:
 
 def test_the_nodes_own_datagram_is_dropped() -> None:
     hand = settled()
-    me = Peer(hand.me.name, hand.me.address, hand.me.epoch)
+    me = hand.as_peer
     for message in (None, Ping(1, me.short_id, UNIX_MS), UserMessage(b"hi")):
         hand.feed(me, message)
         hand.feed(me, message, at=FRIEND.address)
@@ -195,22 +195,17 @@ def test_the_nodes_own_datagram_is_dropped() -> None:
 
 
 def samples(hand: Hand) -> list[bytes]:
-    """One valid datagram of every kind, some with the numbers that are hardest to bear."""
-    friend, other, stranger = FRIEND, peer(2), peer(9)
-    me = Peer(hand.me.name, hand.me.address, hand.me.epoch)
+    """Valid datagrams of every kind, some with the numbers that are hardest to bear."""
+    friend, other, stranger, me = FRIEND, peer(2), peer(9), hand.as_peer
     top = Claim("p2", TOP64, pack(Address("10.0.0.9", 9)), TOP32, State.SUSPECT, b"", Verdict(TOP64, Rule.GONE, TOP48))
     mine = [me.claim(State.SUSPECT), me.claim(State.DEAD, incarnation=TOP32), me.claim(State.LEFT, incarnation=3)]
     messages: list[Message | None] = [
         None,
-        Ping(1, me.short_id, UNIX_MS, 0),
+        *every_message(me, other, stranger),
         Ping(TOP32, TOP64, TOP48, TOP32),
-        Ack(1, 2),
-        PingReq(1, other.claim()),
         PingReq(1, me.claim(State.DEAD)),
         PingReq(1, top),
         Vote(other.short_id, 0, 0, VoteKind.SILENT, TOP32),
-        Poll(other.short_id, 0, 7),
-        Join(1, "p9", 1000, 4, 5000, 1200),
         Join(1, "p9", 0, 255, 0, 0, bytes(16), stranger.claim()),
         Join(TOP32, hand.me.name, 1000, 4, 5000, 1200, b"", me.claim()),
         JoinAck(1, bytes(16), UNIX_MS, 1000, 4, 5000, None),
@@ -218,20 +213,18 @@ def samples(hand: Hand) -> list[bytes]:
         SyncReq(1, [1], 0, bytes(900)),
         SyncReq(1, [0] * 128, TOP64, b""),
         SyncReq(1, [1] * 7, 2**63, b""),
-        SyncPage(1, None, b"\1", [PageEntry(stranger.claim(), 5)]),
         SyncPage(1, TOP64, b"\xff" * 16, [PageEntry(top, TOP32)]),
         SyncPush([PageEntry(stranger.claim(), 5), PageEntry(top, TOP32)]),
-        WantClaim(friend.short_id, 7),
         WantClaim(0, TOP32),
         Want(friend.short_id, [(1, TOP32)]),
         Want(0, [(number, number) for number in range(1, 33)]),
-        ClaimOf(7, stranger.claim()),
         ClaimOf(TOP32, top),
         NotMe(1),
         Announce(7946, bytes(500)),
         NotMe(TOP32, stranger.claim()),
-        UserMessage(b"hello"),
         UserMessage(bytes(5000)),
+        Ask(TOP32, What.LEAVE, TOP64, bytes(64), bytes(900)),
+        Tell(TOP32, TOP64, bytes(900)),
     ]
     rides = [
         {},
