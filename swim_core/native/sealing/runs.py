@@ -57,7 +57,8 @@ class Runs:
 
     Args:
         ring: the keys that can be used.
-        most: how many runs are kept; those not heard lately are dropped first, and are then unknown again.
+        most: how many runs are kept; those not heard lately are dropped first, and are then unknown again. From the
+            first one on that is dropped, nothing is taken of a new run that it sent before what is taken first.
 
     Attributes:
         by_id: all runs kept; looked up for each datagram.
@@ -66,6 +67,7 @@ class Runs:
     def __init__(self, ring: KeyRing, most: int) -> None:
         self._ring = ring
         self._most = most
+        self._dropped = False
         self.by_id: dict[int, Run] = {}
 
     def __len__(self) -> int:
@@ -81,7 +83,11 @@ class Runs:
         if run is None:
             run = self.by_id[short_id] = Run()
             self._bound()
-        run.note(counter)
+        if self._dropped and not run.sealed:  # its earlier datagrams may have been taken before it was dropped
+            run.highest = counter
+            run.seen = _MASK
+        else:
+            run.note(counter)
         self.prefers(run, key, prefers)
 
     def prefers(self, run: Run, key: RingKey, prefers: int) -> None:
@@ -115,3 +121,5 @@ class Runs:
             if run.recent:
                 run.recent = False
                 self.by_id[oldest] = run
+            else:
+                self._dropped = True

@@ -49,6 +49,26 @@ def test_a_run_that_was_not_heard_lately_is_let_go() -> None:
     assert sorted(runs.by_id) == [2, 4, 5]
 
 
+def test_one_that_was_let_go_and_comes_again_is_not_taken_at_its_earlier_counters() -> None:
+    """What was taken then is no longer known, so each of them may be a recording."""
+    ring = ring_of(OLD)
+    runs = Runs(ring, 2)
+    for short_id, counter in ((1, 5), (1, 6), (1, 9), (2, 5)):
+        runs.take(short_id, counter, ring.preferred, end(OLD))
+    run = runs.get(1)
+    assert run is not None
+    assert [counter for counter in range(5, 11) if not run.has_seen(counter)] == [7, 8, 10]
+    for short_id in (3, 4):
+        runs.take(short_id, 5, ring.preferred, end(OLD))
+    assert runs.get(1) is None
+    runs.take(1, 10, ring.preferred, end(OLD))
+    run = runs.get(1)
+    assert run is not None
+    assert [counter for counter in range(5, 13) if not run.has_seen(counter)] == [11, 12]
+    run.note(12)
+    assert [counter for counter in range(5, 14) if not run.has_seen(counter)] == [11, 13]
+
+
 def test_a_flood_of_new_runs_never_exceeds_the_bound() -> None:
     ring = ring_of(OLD)
     runs = Runs(ring, 10)
