@@ -4,6 +4,7 @@ The commit is named in `first_release.txt` (a tag may not travel with a clone). 
 """
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,21 +16,25 @@ import pytest
 
 from support.paths import ROOT
 from support.waiting import wait_until
+from swim_core import Key
 
 pytestmark = [pytest.mark.slow, pytest.mark.processes, pytest.mark.sockets, pytest.mark.timeout(600)]
 
 COMMIT = (Path(__file__).parent / "first_release.txt").read_text().split()[0]
 PROGRAM = """
-import json, sys
+import json, os, sys
 import swim_threads
 from swim_core import BroadcastReceived, Config, MemberDied, MemberJoined, MemberLeft
-config = Config.lan(probe_interval=0.25, stall_tolerance=3.0)
+config = Config.lan(probe_interval=0.25, stall_tolerance=3.0, **json.loads(os.environ["SETTINGS"]))
+def say(*what):
+    sys.stdout.write(json.dumps(what) + "\\n")  # at once: two threads say something
+    sys.stdout.flush()
 with swim_threads.open_node("127.0.0.1:0", name=sys.argv[1], join=sys.argv[2:], config=config) as node:
-    node.add_listener(lambda event: print(json.dumps([
+    node.add_listener(lambda event: say(
         type(event).__name__,
         getattr(getattr(event, "member", None) or getattr(event, "origin", None), "name", None),
-    ]), flush=True), current=True)
-    print(json.dumps(["Listening", str(node.local.address)]), flush=True)
+    ), current=True)
+    say("Listening", str(node.local.address))
     for line in sys.stdin:
         node.broadcast(line.strip().encode())
 """
@@ -81,11 +86,19 @@ class Member:
 
 
 @contextmanager
-def member(python: Path, name: str, folder: Path, *seeds: str) -> Iterator[Member]:
+def member(python: Path, name: str, folder: Path, *seeds: str, key: Key | None = None) -> Iterator[Member]:
+    """With a key it takes plain datagrams too; the first release knows neither."""
     said = folder / name
+    given = {} if key is None else {"SWIM_KEY": key.reveal()}
+    settings = json.dumps({} if key is None else {"plain": "accept"})
     with said.open("w") as output:
         process = subprocess.Popen(
-            [python, "-c", PROGRAM, name, *seeds], stdin=subprocess.PIPE, stdout=output, text=True, cwd=folder
+            [python, "-c", PROGRAM, name, *seeds],
+            stdin=subprocess.PIPE,
+            stdout=output,
+            text=True,
+            cwd=folder,
+            env={**os.environ, "SETTINGS": settings, **given},
         )
     with process:
         try:
@@ -94,13 +107,16 @@ def member(python: Path, name: str, folder: Path, *seeds: str) -> Iterator[Membe
             process.kill()
 
 
-def test_two_releases_in_one_cluster(first_release: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("key", [None, Key(bytes(range(32)))], ids=["plain", "keyed"])
+def test_two_releases_in_one_cluster(first_release: Path, tmp_path: Path, key: Key | None) -> None:
+    """Those of now have a key, too, and take plain datagrams: the first pass of going from plain to sealed."""
     now = Path(sys.executable)
     with ExitStack() as stack:
         members: dict[str, Member] = {}
         for number, python in enumerate([first_release, now, first_release, now, first_release, now]):
             seeds = [members["m0"].address] if members else []
-            members[f"m{number}"] = stack.enter_context(member(python, f"m{number}", tmp_path, *seeds))
+            given = key if python is now else None
+            members[f"m{number}"] = stack.enter_context(member(python, f"m{number}", tmp_path, *seeds, key=given))
         for name, one in members.items():
             for other in members:
                 if other != name:

@@ -7,15 +7,11 @@ import pytest
 from support.inside import parts_of
 from support.outsider import KEY, OTHER_KEY, Outsider, Recorded
 from swim_core import (
-    Address,
     BroadcastReceived,
     Config,
     DropReason,
     KernelEvidence,
-    MemberDied,
     MemberJoined,
-    MemberSuspected,
-    MemberUpdated,
     MessageReceived,
     Unsealed,
 )
@@ -113,6 +109,35 @@ def test_recorded_traffic_that_is_played_again_changes_nothing(pause: float) -> 
         assert outsider.events == []
         assert views == [process.node.members(gone=True) for process in simulation.running()]
         assert (dropped(simulation) - before)[DropReason.REPLAYED] > 0.6 * len(recorded)
+
+
+@pytest.mark.parametrize(("seconds", "crowded_out"), [(70.0, False), (125.0, True)])
+def test_recordings_of_members_that_were_forgotten_change_nothing(seconds: float, crowded_out: bool) -> None:
+    """The dead and those who left are forgotten after a minute here. What is known of runs is kept longer, unless
+    thousands of others come: then the age of a recording tells, and of a JOIN its cookie, good for two minutes.
+    """
+    with Simulation(1, keys=KEY, config=Config.lan(forget_after=60.0, forget_left_after=60.0)) as simulation:
+        outsider = Outsider(simulation)
+        live_a_little(simulation)
+        simulation.crash("node-3")
+        recorded = list(outsider.recorded)
+        simulation.run_for(seconds)
+        live = {short_id_of(process) for process in simulation.running()}
+        for process in simulation.running() if crowded_out else ():
+            sealer = parts_of(process.node).context.sealer
+            assert sealer is not None
+            for short_id in sealer.runs.by_id.keys() - live:
+                del sealer.runs.by_id[short_id]
+        simulation.run_for(5.0)
+        views = [process.node.members(gone=True) for process in simulation.running()]
+        assert "node-3" not in [member.name for member in views[0]]
+        outsider.events.clear()
+        before = dropped(simulation)
+        outsider.send(recorded)
+        simulation.run_for(2.0)
+        assert outsider.events == []
+        assert views == [process.node.members(gone=True) for process in simulation.running()]
+        assert sum((dropped(simulation) - before).values()) > 0.6 * len(recorded)
 
 
 def test_what_was_sent_to_one_run_counts_at_no_other() -> None:
@@ -229,65 +254,6 @@ def test_nodes_with_other_keys_or_labels_do_not_meet_and_say_why() -> None:
         assert {(notice.address, notice.reason) for notice in notices} == {
             (process.address, DropReason.UNKNOWN_KEY) for process in intruders
         }
-
-
-@pytest.mark.parametrize("off", [5 * YEAR, -5 * YEAR])
-def test_who_joins_may_have_any_wall_clock(off: float) -> None:
-    with Simulation(4, keys=KEY) as simulation:
-        simulation.form(4)
-        simulation.wall_offsets["late"] = off
-        simulation.add("late", join=["node-0"])
-        simulation.run_until(simulation.agreed, 5.0)
-
-
-@pytest.mark.parametrize("off", [25.0, 40.0, HOUR, 23 * HOUR])
-def test_islands_whose_clocks_are_apart_become_one(off: float) -> None:
-    with Simulation(3, keys=KEY) as simulation:
-        ours, theirs = ([f"{island}{number}" for number in range(4)] for island in "ab")
-        simulation.wall_offsets.update(dict.fromkeys(theirs, off))
-        for island in (ours, theirs):
-            for label in island:
-                simulation.add(label, join=island[:1] if label is not island[0] else [])
-                simulation.run_for(0.1)
-        simulation.run_for(12.0)
-        address: Address = simulation.process("a1").address
-        simulation.process("b2").do(lambda node, now: node.join([address], now=now))
-        simulation.run_until(simulation.agreed, 10.0)
-        simulation.run_for(30.0)
-        assert simulation.agreed()
-        assert not any(process.told(MemberSuspected) or process.told(MemberDied) for process in simulation.running())
-
-
-@pytest.mark.parametrize("seconds", [20.0, 60.0, 300.0])
-def test_a_member_that_was_stopped_comes_back(seconds: float) -> None:
-    """Others have let go of what they know of its run, and what waited for it is older than what is taken unasked."""
-    with Simulation(6, keys=KEY, tripwires=True) as simulation:
-        simulation.form(5)
-        simulation.run_for(5.0)
-        simulation.pause("node-2", seconds)
-        simulation.broadcast("node-1", b"meanwhile")
-        simulation.run_for(seconds)
-        simulation.run_until(simulation.agreed, 10.0)
-        simulation.broadcast("node-2", b"back")
-        simulation.run_for(2.0)
-        told = [event.payload for process in simulation.running() for event in process.told(BroadcastReceived)]
-        assert told.count(b"back") == told.count(b"meanwhile") == 4
-
-
-def test_a_member_begins_a_new_run_before_its_counters_end() -> None:
-    with Simulation(8, keys=KEY) as simulation:
-        simulation.form(4)
-        simulation.run_for(2.0)
-        process = simulation.process("node-1")
-        epoch = process.node.local.epoch
-        sealer = parts_of(process.node).context.sealer
-        assert sealer is not None
-        sealer.start_over(2**32 - 2**20)
-        simulation.run_for(5.0)
-        assert process.node.local.epoch == epoch + 2**16
-        assert simulation.agreed()
-        assert len(simulation.process("node-2").told(MemberUpdated, "node-1")) == 1
-        assert not any(process.told(MemberSuspected) or process.told(MemberDied) for process in simulation.running())
 
 
 def test_a_refusal_that_quotes_a_header_alone_is_forged() -> None:

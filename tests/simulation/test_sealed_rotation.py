@@ -1,5 +1,6 @@
 """Keys that are changed, and clusters that go from plain to sealed and back, while they run."""
 
+from collections import Counter
 from itertools import permutations
 from random import Random
 from typing import Any
@@ -17,6 +18,7 @@ from swim_core import (
     KeysChanged,
     MemberDied,
     MemberSuspected,
+    MessageReceived,
     PlainAccepted,
 )
 from swim_core.simulation import Link, Process, Simulation
@@ -164,6 +166,39 @@ def test_while_plain_is_accepted_every_hour_tells_how_many_members_still_speak_i
         simulation.leave("plain")
         simulation.run_for(3_600.0)
         assert simulation.process("sealed").told(PlainAccepted)[1:] == [PlainAccepted(0)]
+
+
+@pytest.mark.parametrize("plain", [1, 3, 5])
+def test_plain_members_live_among_keyed_ones_that_accept_it_as_among_plain_ones(plain: int) -> None:
+    """Whichever of them joins, broadcasts, is sent something, dies, starts again and leaves."""
+    told = []
+    for keyed in (None, Keys([OLD])):
+        with Simulation(7) as simulation:
+            outsider = Outsider(simulation)
+            for number in range(6):
+                keys, config = (None, Config.lan()) if number < plain else (keyed, ACCEPT if keyed else Config.lan())
+                seeds = [f"node-{number - 1}"] if number else []
+                simulation.add(f"node-{number}", join=seeds, keys=keys, config=config)
+                simulation.run_for(0.5)
+            simulation.run_until(simulation.agreed, 10.0)
+            for number in range(6):
+                simulation.broadcast(f"node-{number}", b"of %d" % number)
+                simulation.send(f"node-{number}", f"node-{5 - number}", b"to the one across")
+                simulation.run_for(1.0)
+            told.append(Counter(map(type, outsider.events)))
+            outsider.events.clear()
+            for number in (0, 5):
+                simulation.crash(f"node-{number}")
+                simulation.run_for(2.0)
+                simulation.restart(f"node-{number}", join=["node-2"])
+                simulation.run_until(simulation.agreed, 5.0)
+            for number in (4, 0):
+                simulation.leave(f"node-{number}")
+                simulation.run_for(3.0)
+            assert simulation.agreed()
+            told.append(Counter(type(event) for event in outsider.events if not isinstance(event, BroadcastReceived)))
+    assert told[:2] == told[2:]  # but what who comes back gets of what was said before
+    assert (told[0][BroadcastReceived], told[0][MessageReceived], told[1][MemberDied]) == (30, 6, 10)
 
 
 def test_while_plain_is_accepted_members_that_can_seal_do() -> None:
