@@ -157,13 +157,13 @@ class Hour:
 
     Args:
         new_host: makes namespaces.
-        folder: for keys and logs.
+        folder: for keys, logs and, in the end, `hour.json`: who was killed, troubled and said what, when.
         seconds: how long all of it takes.
         rotate: seconds from one rotation to the next.
     """
 
     def __init__(self, new_host: Callable[[], Host], folder: Path, *, seconds: float, rotate: float) -> None:
-        self.seconds, self.rotate, self.random = seconds, rotate, Random(1)
+        self.seconds, self.rotate, self.random, self._folder = seconds, rotate, Random(1), folder
         hosts = [new_host() for _ in range(MEMBERS + 1)]
         connected(hosts)
         self.hub = hosts[0]
@@ -286,6 +286,7 @@ class Hour:
         for member in self.members:
             member.command("members")
         time.sleep(3.0)
+        self._keep()
         got: defaultdict[str, dict[str, float]] = defaultdict(dict)
         names = {member.name for member in self.members}
         for observer in self.members:
@@ -305,6 +306,15 @@ class Hour:
         for member in self.members:
             if member.name in report.growth:
                 report.growth[member.name] = report.growth[member.name][0], member.memory()
+
+    def _keep(self) -> None:
+        """Write down all of it, so that a run that fails need not be run again to be understood."""
+        kept = {
+            "kills": [(at, member.name) for at, member in self._kills],
+            "trouble": {member.name: member.trouble for member in self.members},
+            "said": {member.name: list(member.said) for member in self.members},
+        }
+        (self._folder / "hour.json").write_text(json.dumps(kept))
 
     def _judge(
         self, observer: Member, at: float, record: dict[str, Any], names: set[str], got: dict[str, float]
