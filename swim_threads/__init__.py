@@ -29,7 +29,7 @@ _HOMES = {
     "open_node": "opening",
 }
 
-if "logging" in sys.modules:  # else with the first line that is logged
+if "logging" in sys.modules:  # otherwise with the first line that is logged
     logger_of("swim_threads", "")
 del logger_of
 

@@ -24,7 +24,7 @@ T = TypeVar("T")
 
 # A datagram usually comes alone, and asking for a second one that isn't there costs a fifth of the wake-up (an
 # exception on a cold path), so a burst is recognized only at its fifth datagram. But a flood must not stop the clock:
-# after so many rounds, everything is read that the default receive buffer held at the deadline.
+# after this many rounds, everything is read that the default receive buffer held at the deadline.
 SINGLES, MANY = 4, 64
 MAX_ROUNDS = 12
 

@@ -1,5 +1,5 @@
-"""What tests rely on, signals that act and patience on busy machines, and what those on sockets must hold to: nothing
-is left behind."""
+"""Sets up what tests rely on (signals that act, patience on busy machines), and checks that those on sockets leave
+nothing behind."""
 
 import gc
 import os
@@ -17,7 +17,7 @@ from support.hosts import Host, new_hosts
 
 # hundreds of tests start processes: where bytecode may not be written, each one would compile everything again
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-# whoever runs the tests may have settings, or a key, for nodes of their own
+# the person who runs the tests may have settings, or a key, for other nodes
 for name in [name for name in os.environ if name.startswith(("SWIM_", "SMUDGE_"))]:
     del os.environ[name]
 # most tests at other addresses than loopback have no keys; those of the rule that they need some take it away
@@ -47,7 +47,7 @@ hidden.watch()
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test in which a key is put out fails, unless that is what it is about."""
+    """Fail a test whose output shows a key, unless that is what it is about."""
     report = yield
     if report.when == "teardown":
         hidden.look_through("printed or logged", *(text for _, text in report.sections))
@@ -83,7 +83,7 @@ def collect_quickly() -> None:
 @pytest.fixture(autouse=True)
 def nothing_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
     """No thread of a node survives a test; a socket that does warns when collected, and warnings are errors."""
-    if "sockets" not in request.path.parts:  # to collect takes longer than most other tests do
+    if "sockets" not in request.path.parts:  # collecting takes longer than most tests do
         yield
         return
     before = set(threading.enumerate())

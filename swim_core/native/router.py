@@ -169,7 +169,7 @@ class Router:
             self._broadcasts.receive(broadcast, now, source=sender.short_id, newcomer=newcomer)
 
     def _is_held_dead(self, claims: Sequence[Claim]) -> bool:
-        """Whether the sender holds this node to be dead, and pings it now and then to see whether it lives."""
+        """Whether the sender considers this node dead, and pings it now and then to see whether it lives."""
         return any(claim.state is State.DEAD and claim.name == self._local.name for claim in claims)
 
     def _hear(self, sender: Sender, entry: Entry, now: float, *, accuses: bool = False) -> None:

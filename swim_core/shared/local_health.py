@@ -148,7 +148,7 @@ class LocalHealth:
         """
         unpaused, before = now - self._asleep, (self.isolated, self.alone)
         if self.isolated and unpaused - self._isolated_since >= 2 * self._limits.isolation:
-            self.alone = True  # even if it hears pings from members that hold it to be dead, while nobody hears it
+            self.alone = True  # even if it hears pings from members that consider it dead, while nobody hears it
         if not self.deaf:
             if live >= SEVERAL and unpaused - self._heard >= 2 * self._limits.interval:
                 self.deaf, self._deaf_since = True, unpaused

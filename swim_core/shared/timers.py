@@ -11,7 +11,7 @@ import msgspec
 
 __all__ = ["Timer", "Timers"]
 
-FEW = 64  # so many cancelled timers aren't worth a clean-up
+FEW = 64  # this many cancelled timers aren't worth a clean-up
 
 Action = Callable[[float], None]
 

@@ -27,7 +27,7 @@ BRAKE = 3  # the factor of S while most others are under watch
 CLEARLY = (
     2,
     16,
-)  # watches, or one in so many members, by which half of the others may be exceeded: some begin or end within a turn
+)  # watches, or one in this many members, by which half of the others may be exceeded: some begin or end within a turn
 ECHO = (
     300  # ms; an older verdict of a node's own comes back to it from others; a new one waits for its subject's answer
 )

@@ -228,7 +228,7 @@ class Process:
         return timer
 
     def _call(self, call: Callable[..., object], arguments: tuple[Any, ...]) -> None:
-        if self.running:  # else the application ended it in the timer before
+        if self.running:  # otherwise the application ended it in the timer before
             call(*arguments)
 
     def _tell(self) -> None:

@@ -136,7 +136,7 @@ def stall_observers(harm: Harm) -> None:
     simulation.run_for(16.0)
     for process in steady:
         require(
-            not holds_live(process, one), f"{one.label} ended long ago, and {process.label} still holds it for live"
+            not holds_live(process, one), f"{one.label} ended long ago, and {process.label} still considers it live"
         )
     simulation.restart(one, join=others[:3])
     simulation.run_for(SETTLED)
@@ -199,7 +199,7 @@ def end_the_hung(harm: Harm) -> None:
     simulation.run_for(2.9)
     for process in steady:
         require(
-            not holds_live(process, one), f"{one.label} was killed 2.9 s ago, and {process.label} holds it for live"
+            not holds_live(process, one), f"{one.label} was killed 2.9 s ago, and {process.label} considers it live"
         )
     simulation.run_for(harm.longest_stall)
     simulation.restart(one, join=steady)
@@ -218,7 +218,7 @@ def deafen(harm: Harm) -> None:
     simulation.network_changed()
     simulation.run_for(14.0)
     for other in others:
-        require(not holds_live(other, one), f"{one.label} hears nobody, and {other.label} still holds it for live")
+        require(not holds_live(other, one), f"{one.label} hears nobody, and {other.label} still considers it live")
     simulation.heal()
     simulation.run_for(SETTLED)
 

@@ -26,7 +26,7 @@ __all__ = ["Experiment", "Run", "Setting", "Summary", "Trial", "conduct"]
 GOLDEN = 0.6180339887498949
 ROUNDS = 8.0  # the event may fall on any of them
 TOLD_WITHIN = 60.0  # seconds at most, beyond what the settings make it take
-STALLED_SHARE = 8  # one of so many stalls
+STALLED_SHARE = 8  # one of this many stalls
 REPEATED = 0.3  # seconds in which the origin of an update repeats it, which is part of the cost
 
 

@@ -136,7 +136,7 @@ class FloodsOnRings(_Quiet):
     AMONG = 14  # members, at least
     WITHIN = 1.0  # seconds
     COPIES = 2.5  # of different senders at each member, on average: there are four rings
-    DIRECT = 64  # up to so many others, each hears it from its origin and from one other
+    DIRECT = 64  # up to this many others, each hears it from its origin and from one other
     DIRECT_COPIES = 1.8
     APART = 0.04  # seconds between two tellings
 

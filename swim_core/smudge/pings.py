@@ -92,7 +92,7 @@ class Pings:
         return code
 
     def greet(self, now: float) -> None:
-        """Ping k(n) nodes after they are heard again: they may hold this one to be dead."""
+        """Ping k(n) nodes after they are heard again: they may consider this one dead."""
         live = self._peers.live
         for address in self._random.sample(live, min(customary(len(self._peers)), len(live))):
             self.ping(address, now)

@@ -69,7 +69,7 @@ class Receiver:
     def receive(self, sender: Address, message: Message, now: float) -> None:
         """A datagram of a node, in the order that real nodes keep: its sender, its records, its broadcast, its verb."""
         known = self._peers.get(sender)
-        newcomer = known is None or not known.live  # one that restarted is still held to be dead
+        newcomer = known is None or not known.live  # one that restarted is still considered dead
         proven = (known is not None and known.proven) or self._pings.awaits(sender, message.code)
         if message.code:
             self._heartbeat.follow(message.code - 1, sender, proven=proven, now=now)
@@ -154,7 +154,7 @@ class Receiver:
         ):
             self._doubts.told(peer, record, now)
         elif record.status == Status.SUSPECTED and not peer.live and newer(record.heartbeat, peer.heartbeat):
-            self._pings.check(peer, now)  # somebody saw it alive since it was held to be dead
+            self._pings.check(peer, now)  # somebody has seen it alive since it was considered dead
 
     def _object(self, record: MemberRecord, sender: Address, now: float) -> None:
         """Answer a claim about this node itself with a code above the claim, which shows believers that this node is

@@ -54,7 +54,7 @@ def _seeds(simulation: Simulation, besides: Process) -> list[Process]:
 
 
 def _rolling(every: float, move: bool, clocks: float) -> Callable[[Simulation, Random], None]:
-    """One after the other, with clocks that are off by up to so many seconds."""
+    """One after the other, with clocks that are off by up to this many seconds."""
 
     def storm(simulation: Simulation, random: Random) -> None:
         for process in list(simulation.running()):
@@ -68,7 +68,7 @@ def _rolling(every: float, move: bool, clocks: float) -> Callable[[Simulation, R
 
 
 def _at_once(down: float, move: float, clocks: float) -> Callable[[Simulation, Random], None]:
-    """All at once, after so many seconds, a share of them at other addresses."""
+    """All at once, after this many seconds, a share of them at other addresses."""
 
     def storm(simulation: Simulation, random: Random) -> None:
         processes = list(simulation.running())

@@ -7,7 +7,7 @@ Two members on loopback in one process. Microseconds, median and 99th percentile
 them, as programs make them. `main` is the main thread, the one in which signal handlers run; `other` is any other one.
 `loop` stands for asyncio with the driver "loop", `asyncio` and `trio` for a protocol in a thread. With `busy`, another
 thread of the process computes all the time: who hands something to another thread waits for the interpreter, too.
-Compare rows of one run, or of runs that were made by turns.
+Compare rows of one run, or of alternating runs.
 """
 
 import argparse

@@ -40,7 +40,7 @@ class Run:
 
 
 def parts(names: Sequence[str], count: int, random: Random) -> list[list[str]]:
-    """The names, cut into so many parts of any size."""
+    """The names, cut into this many parts of any size."""
     shuffled = random.sample(names, len(names))
     cuts = sorted(random.sample(range(1, len(names)), count - 1))
     return [shuffled[start:end] for start, end in itertools.pairwise([0, *cuts, len(names)])]

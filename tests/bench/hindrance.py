@@ -32,7 +32,7 @@ _slow: dict[Process, Slow] = {}
 
 
 def slow(process: Process, service: float) -> Slow:
-    """Make a process take so many seconds for each datagram; its timers wait for the one in hand."""
+    """Make a process take this many seconds for each datagram; its timers wait for the one in hand."""
     _slow[process] = Slow(service)
     process.__class__ = _SlowProcess
     return _slow[process]

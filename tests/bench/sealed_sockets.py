@@ -1,4 +1,4 @@
-"""How soon news is known among processes, plain and sealed by turns: `python tests/bench/sealed_sockets.py`.
+"""How soon news is known among processes, plain and sealed in turn: `python tests/bench/sealed_sockets.py`.
 
 Agents on loopback with the lan preset. Each run: the median of thirty broadcasts until the last member has printed it,
 and how long after a `kill -9` the last one has printed that. The median of the sealed runs is to lie within the spread
@@ -50,7 +50,7 @@ def once(members: int, key_file: str | None) -> dict[str, float]:
 
 
 def main() -> None:
-    """Measure plain and sealed clusters by turns, and print what each took."""
+    """Measure plain and sealed clusters in turn, and print what each took."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--members", type=int, default=6)
     parser.add_argument("--runs", type=int, default=5)

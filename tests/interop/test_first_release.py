@@ -1,4 +1,4 @@
-"""A release that shipped and the present one in one cluster: what the first one can't know does no harm to either.
+"""The first release and the present one in one cluster: what the first one can't know harms neither.
 
 The commit is named in `first_release.txt` (a tag may not travel with a clone). Its wheel is built once a session.
 """
@@ -60,7 +60,7 @@ def first_release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 class Member:
-    """A process of one release that tells what it sees."""
+    """A process of one release that prints what it sees."""
 
     def __init__(self, process: "subprocess.Popen[str]", said: Path) -> None:
         self.process = process

@@ -1,4 +1,4 @@
-"""Each odd datagram that was tried on a real node meets the robust behaviour, at the stated receiver, one by one."""
+"""Each odd datagram that was tried on a real node is handled robustly by the receiver it names, one by one."""
 
 from typing import Any
 
@@ -60,7 +60,7 @@ class Receiver:
 
 
 def sender_of(case: dict[str, Any]) -> Any:
-    """Who sent it, by its own header."""
+    """The sender, according to its own header."""
     data = bytes.fromhex(case["hex"])
     start = 1 + data[0] if case["dst"].endswith(":9998") else 0
     return canonical(case["src_ip"], int.from_bytes(data[start + 5 : start + 7], "little"))
@@ -85,7 +85,7 @@ def test_a_case(case: dict[str, Any]) -> None:
 
 
 def accepted(case: dict[str, Any], detail: str, receiver: Receiver, sent: list[Any], events: list[Any]) -> None:
-    """The datagram is taken in, but for what is to be ignored."""
+    """The datagram is accepted, except for what is to be ignored."""
     sender = sender_of(case)
     held = receiver.node.member(str(sender))
     assert held is not None
@@ -118,7 +118,7 @@ def accepted(case: dict[str, Any], detail: str, receiver: Receiver, sent: list[A
 
 
 def still_works(receiver: Receiver) -> None:
-    """A ping is answered as ever."""
+    """A ping is still answered."""
     ping = Message(Verb.PING, receiver.known.port, 77)
     receiver.node.feed_datagram(encode(ping, ipv6=receiver.ipv6), receiver.known, now=2.0)
     sent = receiver.drain()

@@ -37,7 +37,7 @@ WORDS = {
     MemberDied: "DEAD",
     MemberForgotten: "removed",
 }
-Change = tuple[str, str, str]  # who saw it, of whom, what
+Change = tuple[str, str, str]  # observer, subject, event
 
 
 @attrs.define(eq=False)
@@ -70,7 +70,7 @@ def described(name: str) -> tuple[dict[str, list[tuple[float, float]]], list[tup
 
 
 class Replay:
-    """Feeds a transcript, and answers what our nodes ask of processes that ran."""
+    """Feeds a transcript, and answers what our nodes ask processes that ran."""
 
     def __init__(self, name: str) -> None:
         self.intervals, self.real = described(name)
@@ -100,7 +100,7 @@ class Replay:
                     yield host, run.node
 
     def play(self) -> None:
-        """Let everything happen in its order."""
+        """Let everything happen in order."""
         now = 0.0
         while self._queue and now <= self.end:
             ticks = [(deadline, host) for host, node in self._running(now) if (deadline := node.poll_deadline())]
@@ -174,7 +174,7 @@ def sequences(changes: list[tuple[float, Change]]) -> dict[tuple[str, str], list
 
 
 # The defects of the original that the transcripts show, and what real nodes saw because of them:
-# 10: a joiner pings before its socket is open, misses the answer, and holds the seed DEAD until the next one.
+# 10: a joiner pings before its socket is open, misses the answer, and considers the seed DEAD until the next one.
 # 17: two nodes know no suspicion; ours take that step.
 # 33: a node that one datagram lists twice is reported twice.
 FALSE_DEATH = (10, ["ALIVE", "DEAD", "ALIVE"], ["ALIVE"])
@@ -203,7 +203,7 @@ def test_statuses_agree_but_for_the_defects_stated(name: str) -> None:
 
 
 def test_a_death_is_seen_about_when_real_nodes_saw_it_and_a_restart_at_once() -> None:
-    """Defect 18: real nodes take as long to believe in a restarted node as it was dead."""
+    """Defect 18: real nodes take as long to accept a restarted node as it was dead."""
     replay = played("kill")
     for observer in ("10.77.0.1", "10.77.0.2"):
         key = (observer, "10.77.0.3", "DEAD")

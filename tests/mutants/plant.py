@@ -103,10 +103,10 @@ def _try(bug: Bug, way: str, trees: "SimpleQueue[Path]", options: argparse.Names
 
 
 def _by_tests(bug: Bug, tree: Path) -> str:
-    """Those concerned first, then all fast ones."""
+    """The bug's own tests first, then all fast ones."""
     for paths in (bug.tests, ALL_FAST):
         pytest = ["pytest", "-x", "-q", "-n0", "-p", "no:cacheprovider", *(f"tests/{path}" for path in paths)]
-        _, lines = _run(tree, pytest)  # none may have failed, and yet it took too long: the machine is busy, no more
+        _, lines = _run(tree, pytest)  # none may have failed, and yet it took too long: the machine is just busy
         failed = [line for line in lines if line.startswith(("FAILED", "ERROR"))]
         if failed:
             return failed[0].split(" - ")[0].removeprefix("FAILED tests/")

@@ -1,4 +1,4 @@
-"""Applications on simulated nodes: they are told events, act through the node, set timers, and share its fate."""
+"""Applications on simulated nodes: they get events, act through the node, set timers, and share its fate."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from swim_core.simulation import Harm, Link, SimulatedNode, Simulation, watch_al
 
 
 class Diary:
-    """Writes down what it is told, and when."""
+    """Records its events, and when they came."""
 
     def __init__(self, node: SimulatedNode) -> None:
         self.node = node
@@ -126,7 +126,7 @@ class TestTimers:
             diary = of(simulation, "node-1")
             diary.node.after(1.0, lambda: diary.ring(f"after {len(diary.told)}"))
             told = len(diary.told)
-            simulation.pause("node-1", 2.0)  # too short to be told of
+            simulation.pause("node-1", 2.0)  # too short to be reported
             simulation.run_for(0.5)
             simulation.broadcast("node-0", b"news")
             simulation.run_for(1.4)

@@ -115,7 +115,7 @@ def declare_dead(forger: Forger, *, times: int = 1) -> None:
 
 
 def broadcast(forger: Forger, *, number: int = 1) -> None:
-    """In the name of a member that the datagram is not from."""
+    """Broadcast in the name of a member that didn't send the datagram."""
     local = forger.members[SUBJECT].node.local
     news = Broadcast(local.name, local.epoch, number, b"forged")
     forger.say(forger.members[ACCUSER], forger.members[TARGET], broadcasts=[news])
@@ -133,7 +133,7 @@ def ask_in_others_names(forger: Forger) -> None:
 
 
 def speak_for_another(forger: Forger) -> None:
-    """A message, a time an hour ahead, and a hundred requests to look after somebody."""
+    """A message, a time an hour ahead, and a hundred requests to watch somebody."""
     accuser, target = forger.members[ACCUSER], forger.members[TARGET]
     forger.say(accuser, target, UserMessage(b"forged"))
     forger.say(accuser, target, Ping(1, forger.short_id(target), forger.time_of(target) + 3_600_000))
@@ -161,7 +161,7 @@ ATTACKS: dict[str, Attack] = {
 
 
 def lived(attack: Attack | None, *, seal: bool = False, keys: Keys | None = KEY) -> tuple[Life, Forger]:
-    """What a cluster sent and told in 20 s, on links that the attacker's datagrams don't make slower."""
+    """What a cluster sent, and its events, in 20 s on links that the attacker's datagrams don't slow down."""
     simulation = Simulation("sealed", tripwires=True, keys=keys, link=Link.exact(0.0005))
     simulation.start_formed(16)
     simulation.run_for(5.0)
@@ -195,7 +195,7 @@ def unharmed() -> Life:
 @pytest.mark.parametrize("seal", [False, True], ids=["plain", "another key"])
 @pytest.mark.parametrize("attack", ATTACKS.values(), ids=ATTACKS)
 def test_without_a_key_nothing_comes_of_it(attack: Attack, seal: bool, unharmed: Life) -> None:
-    """Not one datagram more, and no delay; none to the attacker or to those that it named; no event but the notice."""
+    """No datagram more, no delay, nothing to the attacker or to members that it named, and no event but one notice."""
     life, forger = lived(attack, seal=seal)
     assert forger.bytes_said >= 46
     assert life == unharmed
@@ -205,7 +205,7 @@ def test_without_a_key_nothing_comes_of_it(attack: Attack, seal: bool, unharmed:
 def test_without_keys_all_but_one_of_these_make_a_difference() -> None:
     quiet, _ = lived(None, keys=None)
     harmless = [name for name, attack in ATTACKS.items() if lived(attack, keys=None)[0] == quiet]
-    assert harmless == ["the last number"]  # it is not believed of others
+    assert harmless == ["the last number"]  # others' word for it isn't believed
 
 
 # ------------------------------------------------------------------ on a plain cluster
@@ -220,7 +220,7 @@ def attacked(attack: Attack, seconds: float = 20.0, members: int = 16) -> Forger
 
 
 def test_a_third_party_is_sent_less_than_a_datagram_a_second() -> None:
-    """20 invented there, by one that joined in good order: 525 bytes, and 412 kB before."""
+    """20 invented members there, by one that joined properly: 525 bytes now, 412 kB before."""
     forger = attacked(reflect, 60.0)
     assert len(forger.told(MemberJoined, "mallory")) >= 1
     assert 0 < forger.bytes_to()[VICTIM.host] <= 1_000 < forger.bytes_said
@@ -241,11 +241,11 @@ def test_a_locked_name_is_none() -> None:
 
 
 def test_a_name_that_is_taken_by_one_datagram_is_regained_within_a_minute() -> None:
-    """It once was possible: anyone believed to be a member can say that another began a new run elsewhere."""
+    """This was once possible: anybody believed to be a member can say that another one began a new run elsewhere."""
     forger = attacked(take_a_name, 75.0)
     (conflict,) = [time for time, event in forger.members[SUBJECT].events if isinstance(event, NameConflict)]
     (regained,) = [time for time, event in forger.members[SUBJECT].events if isinstance(event, NameRegained)]
-    assert conflict > forger.began + 10.0  # whoever is said to be there might be its own past: twice S
+    assert conflict > forger.began + 10.0  # the run that is said to be there might be its own past: twice S
     assert regained < forger.began + 62.0
     assert forger.simulation.agreed()
     assert forger.bytes_to()[NOWHERE.host] <= 20_000
@@ -263,7 +263,7 @@ def test_a_forged_death_is_told_to_no_application() -> None:
         forger = attacked(partial(declare_dead, times=times), 2.0)
         assert forger.told(MemberDied) == forger.told(MemberRecovered) == []
         assert forger.simulation.agreed()
-        assert len(forger.sent) <= most  # each is put to the member that it names
+        assert len(forger.sent) <= most  # each claim is put to the member that it names
 
 
 def test_a_forged_broadcast_is_told_but_the_last_number_silences_nobody() -> None:
@@ -304,7 +304,7 @@ def test_a_first_join_in_a_members_name_tells_neither_its_epoch_nor_its_address(
 
 
 def test_requests_in_anothers_name_are_answered_with_less_than_they_took() -> None:
-    """A hundred of 4.9 kB made 566 datagrams, 19.5 kB, more than half of it to the one that did not ask."""
+    """A hundred, 4.9 kB, caused 566 datagrams, 19.5 kB, more than half of it to one that didn't ask."""
     simulation = formed()
     quiet = Forger(simulation)
     simulation.run_for(20.0)

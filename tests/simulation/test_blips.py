@@ -1,4 +1,4 @@
-"""Broadcasts made while somebody is cut off, stalls, or is forgotten: got once or told lost, soon after contact."""
+"""Broadcasts while somebody is cut off, stalls, or is forgotten: received once or reported lost, soon after contact."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -131,7 +131,7 @@ def test_those_of_all_members_come_within_5_s_too() -> None:
 
 
 def test_a_rare_one_is_shown_also_while_others_broadcast_much() -> None:
-    """What waits to be pushed would fill every ping; and so many retain only the last second."""
+    """What waits to be pushed would fill every ping, and this many broadcasts leave room for the last second only."""
     with formed("busy", 7, tripwires=False) as simulation:
         rare, *busy, away = members(simulation)
         simulation.partition([away])
@@ -148,7 +148,7 @@ def test_a_rare_one_is_shown_also_while_others_broadcast_much() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_the_first_member_of_a_cluster_gets_them_too(seed: int) -> None:
-    """Nobody ever had to tell it of the others, so it has not synced before; then, too, it was there all the time."""
+    """Nobody ever had to tell it of the others, so it never synced; it was still there all the time."""
     with Simulation(seed) as simulation:
         first = simulation.add("first")
         others = [simulation.add(f"other-{number}", join=[first]) for number in range(4)]
@@ -195,7 +195,7 @@ def test_a_stalled_member_is_told_of_what_it_can_get_no_more() -> None:
 
 @pytest.mark.parametrize("quiet", [0.0, pytest.param(90.0, marks=pytest.mark.slow)])
 def test_whoever_was_parted_is_told_of_what_it_can_get_no_more(quiet: float) -> None:
-    """Also if the origin has long been quiet, so that no new broadcast shows it."""
+    """Even if the origin has long been quiet, so that no new broadcast shows the gap."""
     with formed(f"parted/{quiet}", 12, tripwires=False) as simulation:
         origin, *_ = everybody = members(simulation)
         away = everybody[8:]

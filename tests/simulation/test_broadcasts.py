@@ -1,4 +1,4 @@
-"""Broadcasts and updates reach all, once, quickly."""
+"""Broadcasts and updates reach everybody once, quickly."""
 
 import pytest
 

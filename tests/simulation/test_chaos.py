@@ -1,4 +1,4 @@
-"""Chaos under the eyes of every invariant, the same again from its seed, and a command to run it."""
+"""Chaos with all invariants checked, repeatable from its seed, and a command that runs it."""
 
 import os
 import re
@@ -54,7 +54,7 @@ OFTEN = ("mixed", "churn", "partition", "few", "firewall", "blip", "pauses")
 
 @pytest.mark.parametrize("scenario", [pytest.param(s, marks=[pytest.mark.slow] * (s not in OFTEN)) for s in SCENARIOS])
 def test_after_chaos_comes_calm(scenario: str) -> None:
-    """One run or two: as many as show that the scenario happens. Sweeps over many seeds are the command's."""
+    """One run or two, enough to show that the scenario happens. Sweeps over many seeds are the command's job."""
     faults: Counter[str] = Counter()
     for seed in (1, 2):
         faults += Chaos(seed=seed, scenario=SCENARIOS[scenario]).run().faults
@@ -69,7 +69,7 @@ def test_chaos_in_clusters_of_other_sizes(members: int) -> None:
 
 
 def test_a_broadcast_takes_its_ways_though_its_origin_alone_knows_of_losses() -> None:
-    """A probe of the origin's had failed, and it told the rings only, while the others relied on it to tell all."""
+    """A probe of the origin had failed, so it told only the rings, while the others relied on it to tell everybody."""
     Chaos(seed=164, members=30, seconds=20.0, scenario=SCENARIOS["crowd"]).run()
 
 
@@ -119,7 +119,7 @@ def test_a_run_does_not_depend_on_the_hash_seed() -> None:
 
 
 class Mutant:
-    """A config whose nodes treat what they deliver as told, and are otherwise in order."""
+    """A config whose nodes treat what they deliver as the test says, and otherwise work."""
 
     event_buffer = 16
 

@@ -1,4 +1,4 @@
-"""Members that have died are found in the promised time, and others are left alone."""
+"""Dead members are found within the promised time, and others are left alone."""
 
 from random import Random
 from statistics import median
@@ -13,7 +13,7 @@ SEEDS = range(1, 6)
 
 
 def formed(seed: int, members: int, link: Link | None = None) -> Simulation:
-    """A cluster that has run for a while: round trips are known, and a crash falls anywhere in an interval."""
+    """A cluster that has run for a while, so that round trips are known, and a crash falls anywhere in an interval."""
     simulation = Simulation(seed, link=link)
     simulation.start_formed(members)
     simulation.run_for(20.0 + 0.19 * seed)
@@ -34,7 +34,7 @@ def test_a_crash_is_known_to_all_in_about_one_interval(members: int) -> None:
 
 @pytest.mark.parametrize("after", [0.05, 0.3, 1.5])
 def test_one_that_crashes_before_others_than_its_seed_have_met_it_is_found(after: float) -> None:
-    """As a program does that fails at its start: the others, who confirm it, have it from hearsay."""
+    """Like a program that fails when it starts: the others, who confirm its death, know it from hearsay."""
     others = ("node-1", "node-2")
     with Simulation(1) as simulation:
         simulation.form(3)
@@ -61,7 +61,7 @@ def test_without_refusals_a_crash_is_known_when_the_stall_tolerance_is_over(memb
             times = knew(simulation, MemberDied, "node-1", simulation.now, limit=10.0)
             assert times[0] >= S
             last.append(times[-1])
-    assert median(last) < S + 0.3 + 0.5 * T + 0.25  # the median of five seeds scatters
+    assert median(last) < S + 0.3 + 0.5 * T + 0.25  # the median of only five seeds varies
     assert max(last) < S + 0.3 + T
 
 
@@ -86,7 +86,7 @@ def test_a_silent_member_is_suspected_at_half_the_tolerance() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_member_that_loses_most_datagrams_makes_nobody_else_suspected(seed: int) -> None:
-    """What it asks helpers reaches them late; their first votes, before any answer, confirm nothing."""
+    """Its requests reach the helpers late; their first votes, before any answer, confirm nothing."""
     with formed(seed, 16) as simulation:
         lossy = simulation.process("node-7")
         simulation.network.set_link(lossy.address, None, Link(loss=0.8))
@@ -207,7 +207,7 @@ def test_a_quiet_cluster_costs_one_small_datagram_a_member_and_interval() -> Non
 
 @pytest.mark.parametrize("seed", range(40))
 def test_one_of_two_that_dies_while_the_other_pauses_is_found(seed: int) -> None:
-    """Who paused twice begins no watch until an ack comes in time, or S has passed: perhaps nobody is left to ack."""
+    """After two pauses a node begins no watch until an ack is in time or S has passed: maybe nobody is left to ack."""
     quick = Config.local(probe_interval=0.1, stall_tolerance=0.5, verdict_margin=0.05)
     chance = Random(seed)
     with Simulation(seed) as simulation:

@@ -1,4 +1,4 @@
-"""Clusters and members that meet what they did not expect: other clocks, another cluster, a link that takes seconds."""
+"""Clusters and members that meet something unexpected: other clocks, another cluster, a link that takes seconds."""
 
 import pytest
 
@@ -10,7 +10,7 @@ DAY = 86_400.0
 
 
 def two_clusters(simulation: Simulation, *, ahead: float = 0.0) -> tuple[list[Process], list[Process]]:
-    """Members a to c and d to g, which know nothing of each other; the clocks of the latter may be ahead."""
+    """Two clusters, a to c and d to g, that know nothing of each other; the clocks of the second may be ahead."""
     first: list[Process] = []
     second: list[Process] = []
     for name in "abc":
@@ -57,7 +57,7 @@ def test_clusters_whose_clocks_are_days_apart_stay_apart_and_say_so(asks: str, k
         simulation.run_for(60.0)
         sign = 1 if asks == "behind" else -1
         sides = [(one[2], sign), (other[0], -sign)]
-        if keys is not None:  # a question may have been recorded, so that it says nothing of another cluster
+        if keys is not None:  # a question may be a recording, so it proves nothing about another cluster
             assert not other[0].told(ClocksDiffer)
             sides.pop()
         for process, sign in sides:
@@ -66,7 +66,7 @@ def test_clusters_whose_clocks_are_days_apart_stay_apart_and_say_so(asks: str, k
             assert told[0].seconds == pytest.approx(sign * 3 * DAY, abs=60.0)
         assert {len(process.node.members()) for process in behind} == {3}
         assert {len(process.node.members()) for process in ahead} == {4}
-        for process in ahead:  # the advice: set the clocks, and restart all of them at once
+        for process in ahead:  # as advised: set the clocks, and restart all of them at once
             simulation.wall_offsets[process.label] = 0.0
             simulation.crash(process)
         for process in ahead:
@@ -79,7 +79,7 @@ def test_clusters_whose_clocks_are_days_apart_stay_apart_and_say_so(asks: str, k
 def test_members_restarted_together_with_wrong_clocks_list_nobody_who_does_not_list_them(
     seed: int, keys: Keys | None
 ) -> None:
-    """One that has shown its claim to another that restarts can't take a cluster's time any more."""
+    """Once it has shown its claim to another node, which restarts, it can no longer take a cluster's time."""
     with Simulation(seed, keys=keys) as simulation:
         first = simulation.add("a")
         simulation.add("b", join=[first])
@@ -99,7 +99,7 @@ def test_members_restarted_together_with_wrong_clocks_list_nobody_who_does_not_l
 
 @pytest.mark.parametrize("seed", range(20))
 def test_one_that_starts_again_under_a_clock_far_ahead_comes_back(seed: int) -> None:
-    """Also where the old run is still pinged, and the new one has said that it is another, before a seed answers."""
+    """Even if the old run is still pinged, and the new one says that it is another one before a seed answers."""
     with Simulation(seed) as simulation:
         simulation.form(6)
         simulation.run_for(20.0)

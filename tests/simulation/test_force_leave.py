@@ -1,4 +1,4 @@
-"""`force_leave`: a dead member is gone for good for all, and one that lives after all is back once it is heard."""
+"""`force_leave`: a dead member is gone for everybody, and one that lives after all is back once it is heard."""
 
 import pytest
 
@@ -18,7 +18,7 @@ def remove(simulation: Simulation, by: str, name: str) -> None:
 
 
 def islands(seed: int) -> Simulation:
-    """Two halves of a cluster, each of which holds the other to be dead."""
+    """Two halves of a cluster, each of which considers the other dead."""
     simulation = Simulation(seed, config=Config.lan())
     simulation.form(6)
     simulation.run_for(5.0)
@@ -38,7 +38,7 @@ def islands(seed: int) -> Simulation:
 @pytest.mark.parametrize("sides", [ISLANDS[:1], ISLANDS], ids=["one side", "both sides"])
 @pytest.mark.parametrize("wait", [5.0, 900.0])
 def test_the_removed_come_back_when_they_are_heard(sides: tuple[list[str], ...], wait: float) -> None:
-    """Also after `forget_left_after`, when nobody remembers them: then seeds bring them together."""
+    """Even after `forget_left_after`, when nobody remembers them: then seeds bring them together."""
     simulation = islands(3)
     for side in sides:
         for name in ISLANDS[1] if side is ISLANDS[0] else ISLANDS[0]:

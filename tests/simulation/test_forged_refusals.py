@@ -1,4 +1,4 @@
-"""An attacker without a key reads every path, and tells kernels that nobody listens: their reports have no seal."""
+"""An attacker without a key reads every path and tells kernels that nobody listens: their reports have no seal."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A member tells of others that don't exist, in a burst or on and on: nobody believes it, and it hides nothing."""
+"""A member tells of others that don't exist, in a burst or constantly: nobody believes it, and it hides nothing."""
 
 import pytest
 

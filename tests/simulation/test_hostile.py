@@ -1,4 +1,4 @@
-"""A member of the cluster says anything that the format allows; the others bear it, and recover when it is gone."""
+"""A member of the cluster says anything that the format allows; the others cope, and recover when it is gone."""
 
 from collections import Counter
 
@@ -16,13 +16,13 @@ CHAOTIC = settings(
     deadline=None,
     max_examples=10,
     derandomize=True,
-    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink takes minutes: add it with a failure in hand
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # shrinking takes minutes: add it once there is a failure
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.large_base_example],
 )
 
 
 def befall(simulation: Simulation, honest: list[Process], data: st.DataObject) -> None:
-    """What happens to honest members too, one time in four: stalls, restarts, clocks set back, news of their own."""
+    """What also happens to honest members, one time in four: stalls, restarts, clocks set back, news of their own."""
     fault = data.draw(
         st.sampled_from((None,) * 15 + ("stall", "restart", "clock", "metadata", "partition")), label="fault"
     )
@@ -95,7 +95,7 @@ def times_agree(simulation: Simulation, honest: list[Process]) -> None:
 
     def agree() -> bool:
         for process in honest:
-            process.do(lambda node, now: node.feed_tick(now=now))  # statistics are of the last input
+            process.do(lambda node, now: node.feed_tick(now=now))  # statistics date from the last input
         times = [process.node.statistics().cluster_time for process in honest]
         return max(times) - min(times) <= 50
 

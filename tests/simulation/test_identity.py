@@ -141,7 +141,7 @@ def test_a_goodbye_that_is_echoed_does_not_bring_the_leaver_back() -> None:
         simulation.start_formed(8)
         simulation.run_for(5.0)
         leaver = simulation.process("node-1")
-        simulation.pause("node-2", 0.2)  # it echoes what it knew, while the leaver still answers
+        simulation.pause("node-2", 0.2)  # it repeats what it knew, while the leaving member still answers
         simulation.leave(leaver)
         simulation.run_for(30.0)
         assert leaver.node.local.incarnation == 0

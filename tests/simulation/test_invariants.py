@@ -1,4 +1,4 @@
-"""Each invariant is fed a planted bug, to see that it bites, and the same without the bug, to see that it doesn't."""
+"""Each invariant is tried with a planted bug, which it must find, and without, when it must find nothing."""
 
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -44,7 +44,7 @@ BOUNDS = Bounds(stall_tolerance=5.0, after_obstruction=3.0, death_known=8.0, pen
 
 
 class Stage:
-    """A simulation of five nodes that do nothing by themselves, so that a test can have them do wrong."""
+    """A simulation of five nodes that do nothing by themselves, so that a test can make them do wrong."""
 
     def __init__(self, size: int = 5) -> None:
         self.simulation = Simulation(1, config=RecordingConfig(), link=Link.exact(0.001))
@@ -60,13 +60,13 @@ class Stage:
         self.processes[number].do(lambda node, now: cast(RecordingNode, node).told.extend(events))
 
     def spread(self, *numbers: int) -> None:
-        """Have node 0 broadcast, and these nodes get it."""
+        """Have node 0 broadcast, and these nodes receive it."""
         self.simulation.broadcast("node-0", b"news")
         for number in numbers:
             self.tell(number, self.received(0, 1, b"news"))
 
     def died(self, number: int, accuser: int = 0, age: float = 0.0) -> MemberDied:
-        """By a verdict of so many seconds ago."""
+        """Dead by a verdict of this many seconds ago."""
         verdict = START_MS + round(1000 * (self.simulation.now - age))
         return MemberDied(
             replace(self.node(number).itself, state=State.DEAD),
@@ -78,7 +78,7 @@ class Stage:
         return BroadcastReceived(Origin(itself.name, itself.epoch, itself.address), number, payload)
 
     def forget(self, number: int, gone: Process) -> None:
-        """Have a node hold a process for live no longer."""
+        """Have a node no longer consider a process live."""
         node = self.node(number)
         node.known = tuple(member for member in node.known if member.name != gone.name)
 

@@ -1,4 +1,4 @@
-"""A node that lives long, among members that don't: what it holds does not grow with what it has seen."""
+"""A node that lives long among members that don't: what it holds doesn't grow with what it has seen."""
 
 import gc
 from types import BuiltinFunctionType, FunctionType, ModuleType

@@ -1,4 +1,4 @@
-"""The simulated network does to datagrams what it is told to, and the same again from the same seed."""
+"""The simulated network treats datagrams as configured, and repeatably from the same seed."""
 
 import os
 import subprocess
@@ -270,7 +270,7 @@ def test_durations_are_checked(field: str, value: float) -> None:
 
 
 def chatter(seed: int) -> str:
-    """The digest of a run in which everybody answers everybody over a bad network."""
+    """A digest of a run in which everybody answers everybody over a bad network."""
     network = Network(seed, link=Link(loss=0.1, duplication=0.1, reordering=0.1))
 
     class Chatterbox(Ear):

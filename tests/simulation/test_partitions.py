@@ -1,4 +1,4 @@
-"""Parts of a cluster that lost each other find each other again, and no live member is killed by the meeting."""
+"""Parts of a cluster that lost each other find each other again, and no live member is declared dead when they meet."""
 
 from itertools import pairwise
 
@@ -56,7 +56,7 @@ def test_a_partition_shorter_than_the_tolerance_kills_nobody(seed: int) -> None:
 def test_a_dead_member_is_tried_every_5_s_by_whose_turn_it_is_so_a_healed_partition_is_found_within_that(
     members: int,
 ) -> None:
-    """All deaths of a partition come at one moment: tried by all at once, the dead would then be left for long."""
+    """All deaths of a partition come at one moment; if all were tried at once, a long pause would follow."""
     with Simulation(members) as simulation:
         processes = simulation.start_formed(members)
         simulation.run_for(5.0)
@@ -76,7 +76,7 @@ def test_a_dead_member_is_tried_every_5_s_by_whose_turn_it_is_so_a_healed_partit
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_network_that_heals_while_verdicts_are_made_leaves_nobody_dead_by_them(seed: int) -> None:
-    """By votes from before that moment: so each accuser asks the member itself once more, three times."""
+    """Votes from before that moment might do so; hence each accuser asks the member itself once more, three times."""
     with Simulation(seed) as simulation:
         processes = simulation.start_formed(16)
         simulation.run_for(10.0)
@@ -124,7 +124,7 @@ def test_two_islands_with_different_seeds_merge() -> None:
 @pytest.mark.parametrize("dies", ["before", "during"])
 @pytest.mark.parametrize("members", [3, 6, 17])
 def test_a_partition_heals_though_the_only_seed_is_dead(members: int, dies: str, loss: float) -> None:
-    """Each side holds the other dead, and nobody is left who would let both in."""
+    """Each side considers the other dead, and nobody is left to let both in."""
     with Simulation(f"{members}/{dies}/{loss}", link=Link(loss=loss)) as simulation:
         seed = simulation.add("m0")
         for number in range(1, members):

@@ -263,7 +263,7 @@ def test_a_script_of_faults_runs_on_time() -> None:
 
 
 class Diary(Observer):
-    """Writes down every hook that it hears."""
+    """Records every hook that is called."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []

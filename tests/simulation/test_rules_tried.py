@@ -1,4 +1,4 @@
-"""What the experiments of docs/experiments.md showed, and must stay so."""
+"""What the experiments of docs/experiments.md showed must stay true."""
 
 from collections.abc import Iterator
 
@@ -60,11 +60,11 @@ def test_a_stranger_gets_no_more_bytes_than_it_sent() -> None:
         for message in questions(target, other):
             data = pack_datagram(HASHES.label, 0, UNKNOWN, encode_item(message))
             simulation.network.send(STRANGER, target.address, data)
-            simulation.run_for(1.0)  # the bound on questions to one address is over by then
+            simulation.run_for(1.0)  # the bound on questions to one address has expired by then
             assert listener.received <= len(data), message
             answered += listener.received > 0
             listener.received = 0
-        assert answered >= 10  # the bound is no silence
+        assert answered >= 10  # the bound doesn't mean silence
 
 
 def test_a_claim_that_a_stranger_sends_makes_nobody_send_to_the_address_in_it() -> None:
@@ -84,7 +84,7 @@ def test_a_claim_that_a_stranger_sends_makes_nobody_send_to_the_address_in_it() 
 
 @pytest.mark.parametrize("members", [4, 16])
 def test_a_node_that_hears_but_is_not_heard_does_not_flap(members: int) -> None:
-    """Members try the dead once in a while: with each such ping it used to be reconnected, and isolated again."""
+    """Members try the dead now and then, and each such ping used to reconnect the node, only to isolate it again."""
     with Simulation(members) as simulation:
         *others, mute = simulation.start_formed(members)
         simulation.run_for(5.0)

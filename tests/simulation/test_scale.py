@@ -1,4 +1,4 @@
-"""Large clusters: what costs nothing in small ones must not cost much in these."""
+"""Large clusters: what costs nothing in small ones must not cost much in large ones."""
 
 import pytest
 

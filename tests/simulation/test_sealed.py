@@ -68,14 +68,14 @@ def test_statistics_say_that_it_is_sealed() -> None:
         simulation.run_for(5.0)
         statistics = simulation.process("node-1").node.statistics()
         assert statistics.sealed
-        assert statistics.runs_known >= 3  # and what joiners were before they took the time of the cluster
+        assert statistics.runs_known >= 3  # and the runs of joiners before they took the cluster's time
         assert (statistics.members_plain, statistics.members_other_key) == (0, 0)
         assert statistics.key == {f"{key_id(key, ''):08x}": 1 for key in KEY}
         assert Simulation(5).add("plain").node.statistics().key == {}
 
 
 def test_no_sealed_datagram_is_larger_than_a_plain_one_may_be() -> None:
-    """Pages of syncs, floods that are full, joins and what is pushed."""
+    """Pages of syncs, full floods, joins and pushes."""
     config = Config.lan(max_datagram=1_000)
     with Simulation(6, keys=KEY, config=config) as simulation:
         outsider = Outsider(simulation)
@@ -158,7 +158,7 @@ def test_what_was_sent_to_one_run_counts_at_no_other() -> None:
 
 
 def test_pings_played_to_another_member_draw_fifty_answers_a_second() -> None:
-    """They are sealed for nobody, so that a process that started again can say that it is another run."""
+    """They are sealed for no particular run, so that a restarted process can say that it is another one."""
     with Simulation(2, keys=KEY) as simulation:
         pinging, pinged, target = simulation.form(3)
         simulation.run_for(5.0)
@@ -171,7 +171,7 @@ def test_pings_played_to_another_member_draw_fifty_answers_a_second() -> None:
 
 
 def test_a_newcomer_believes_no_recording() -> None:
-    """Its first moments, while its seeds are cut off: the whole life of a cluster is played to it."""
+    """In its first moments, while its seeds are cut off, the whole life of a cluster is replayed to it."""
     with Simulation(3, keys=KEY) as simulation:
         outsider = Outsider(simulation)
         live_a_little(simulation)

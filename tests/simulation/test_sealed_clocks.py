@@ -43,7 +43,7 @@ def test_islands_whose_clocks_are_apart_become_one(off: float) -> None:
 
 @pytest.mark.parametrize("seconds", [20.0, 60.0, 300.0])
 def test_a_member_that_was_stopped_comes_back(seconds: float) -> None:
-    """Others have let go of what they know of its run, and what waited for it is older than what is taken unasked."""
+    """Others have dropped what they knew of its run, and what waited for it is too old to be accepted unasked."""
     with Simulation(6, keys=KEY, tripwires=True) as simulation:
         simulation.form(5)
         simulation.run_for(5.0)

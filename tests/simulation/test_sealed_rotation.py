@@ -1,4 +1,4 @@
-"""Keys that are changed, and clusters that go from plain to sealed and back, while they run."""
+"""Keys that change, and clusters that go from plain to sealed and back, while members run."""
 
 from collections import Counter
 from itertools import permutations
@@ -53,7 +53,7 @@ def test_a_key_is_rotated_in_two_passes_in_any_order_and_nobody_notices(seed: in
                 simulation.restart("node-7")
                 simulation.run_for(5.0)
                 assert simulation.agreed()
-                assert other_key(simulation) > 7  # node-7 of all others, and these of node-7
+                assert other_key(simulation) > 7  # node-7 about all others, and these about node-7
                 simulation.set_keys("node-7", keys)
                 simulation.run_for(12.0)
                 assert other_key(simulation) == 0
@@ -125,7 +125,7 @@ def test_a_node_without_keys_takes_none_while_it_runs() -> None:
 
 
 def restarted(simulation: Simulation, label: str, config: Config, keys: Keys | None) -> Process:
-    """Start a process anew with other settings, as who edits a file and restarts a service."""
+    """Restart a process with other settings, as after editing a file."""
     old = simulation.process(label)
     simulation.leave(label)
     simulation.run_for(0.5)
@@ -136,7 +136,7 @@ def restarted(simulation: Simulation, label: str, config: Config, keys: Keys | N
 
 @pytest.mark.parametrize("seed", range(2))
 def test_a_plain_cluster_becomes_sealed_in_two_passes_and_plain_again(seed: int) -> None:
-    """Restart by restart, in any order. The other members see the restarts, and nothing else."""
+    """One restart after the other, in any order. The other members see the restarts and nothing else."""
     random, keys = Random(seed), Keys([OLD])
     with Simulation(seed) as simulation:
         labels = [process.label for process in simulation.form(6)]
@@ -144,7 +144,7 @@ def test_a_plain_cluster_becomes_sealed_in_two_passes_and_plain_again(seed: int)
             for label in random.sample(labels, len(labels)):
                 restarted(simulation, label, config, held)
                 assert simulation.agreed(), (label, config.plain)
-            simulation.run_for(12.0)  # until each has met each
+            simulation.run_for(12.0)  # until everybody has met everybody
             statistics = [process.node.statistics() for process in simulation.running()]
             assert sum(one.members_plain for one in statistics) == 0
             assert all(one.sealed is (held is not None) for one in statistics)

@@ -1,4 +1,4 @@
-"""Tables that share a formed cluster are what tables of their own would be, and take next to no memory."""
+"""Tables that share a formed cluster equal separate tables, and take next to no memory."""
 
 import tracemalloc
 from collections.abc import Callable
@@ -46,7 +46,7 @@ KEYS = st.one_of(st.integers(0, 6), st.sampled_from([2**63, TOP - 1, TOP]))
 
 
 def read(ring: Ring[Entry], key: int) -> list[Any]:
-    """All that a ring tells of itself and a position."""
+    """Everything that a ring says about itself and a position."""
     items = list(ring)
     steps = range(-len(items), 2 * len(items))
     return [
@@ -99,7 +99,7 @@ def test_a_ring_does_not_give_up_what_it_does_not_hold() -> None:
 
 
 def attempt(call: Callable[[], Any]) -> Any:
-    """What it returns, or the class of what it raises."""
+    """What a call returns, or the class of what it raises."""
     try:
         return call()
     except KeyError:
@@ -153,7 +153,7 @@ def named(entry: Entry | None) -> tuple[str, Claim, int, float] | None:
 
 
 def look(table: MemberTable) -> list[Any]:
-    """All that a table tells."""
+    """Everything that a table says."""
     hosts = [Address(f"10.0.0.{host}", 1) for host in range(9)]
     known = list(table.view_digest.everyone)
     return [
@@ -190,7 +190,7 @@ def test_a_table_is_what_it_would_be_without_sharing(
         now += after
         changes = [table.merge(claim, now) for table in (shared, plain)]
         assert isinstance(changes[0], type(changes[1]))
-        assert not watched or look(shared) == look(plain)  # to look is to have all entries copied
+        assert not watched or look(shared) == look(plain)  # looking copies all entries
         expired = [[named(one) for one in table.expire(now)] for table in (shared, plain)]
         assert expired[0] == expired[1]
     assert look(shared) == look(plain)

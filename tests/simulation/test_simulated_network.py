@@ -29,7 +29,7 @@ NAMES = ("ann", "bob", "eve")
 
 
 class Log:
-    """What a program was told, by node and time, over all its runs."""
+    """The events that a program got, by node and time, over all its runs."""
 
     def __init__(self) -> None:
         self.told: list[tuple[float, str, Event]] = []
@@ -44,7 +44,7 @@ class Log:
                     self.told.append((anyio.current_time(), name, event))
 
     def of(self, kind: type[Event], name: str = "") -> list[tuple[str, str]]:
-        """Which nodes were told such an event, and about which member."""
+        """Which nodes got an event of this kind, and about which member."""
         return [
             (teller, event.member.name)  # type: ignore[union-attr]
             for _, teller, event in self.told
@@ -82,7 +82,7 @@ def test_programs_meet_by_the_names_of_their_hosts() -> None:
 
 
 def test_programs_are_sealed_where_they_have_a_key_and_are_never_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A program that listens to the world needs no key here, since nobody else is there; with one it is as real."""
+    """A program that listens to the world needs no key here, since nobody else is there; it may have one, too."""
     monkeypatch.delenv("SWIM_INSECURE")
     for key in ("", Key(bytes(range(32))).reveal()):
         monkeypatch.setenv("SWIM_KEY", key)
@@ -326,7 +326,7 @@ def test_where_a_node_cannot_be_had() -> None:
                 await swim_anyio.open_node().__aenter__()
             with pytest.raises(ConfigError, match="nowhere is no host"):
                 await swim_anyio.open_node("a:1", advertise="nowhere").__aenter__()
-            async with swim_anyio.open_node("a:1"):  # what failed has left no socket behind
+            async with swim_anyio.open_node("a:1"):  # the failed program has left no socket behind
                 pass
 
     with simulated_network() as network:

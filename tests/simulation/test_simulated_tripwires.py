@@ -13,7 +13,7 @@ S_HOST = 3.0
 
 
 def few(members: int) -> range:
-    """Seeds: fewer where each takes long."""
+    """Seeds of the simulations, fewer where each takes long."""
     return SEEDS if members < 100 else SEEDS[:2]
 
 
@@ -201,7 +201,7 @@ def test_middleboxes_that_break_every_connection_kill_and_accuse_nobody() -> Non
 
 
 def test_where_only_datagrams_pass_a_silent_kernel_says_nothing() -> None:
-    """Or a stall would count as a lost host."""
+    """Otherwise a stall would count as a lost host."""
     with Simulation(1, tripwires=True) as simulation:
         assert simulation.wires is not None
         processes = simulation.start_formed(8)
@@ -220,7 +220,7 @@ def test_where_only_datagrams_pass_a_silent_kernel_says_nothing() -> None:
 def test_once_tcp_is_dark_for_40_s_stalls_are_survived_and_in_the_light_lost_hosts_are_found_as_before(
     members: int,
 ) -> None:
-    """A firewall that begins to drop TCP tells nobody; the kernels find out by asking each other."""
+    """A firewall that begins to drop TCP tells nobody, so kernels find out by asking each other."""
     with formed(4, members) as simulation:
         assert simulation.wires is not None
         one = simulation.process("node-1")
@@ -239,7 +239,7 @@ def test_once_tcp_is_dark_for_40_s_stalls_are_survived_and_in_the_light_lost_hos
 
 @pytest.mark.parametrize("members", [2, 3, 8, 32])
 def test_a_short_stall_in_the_dark_teaches_what_a_silent_kernel_is_worth_there(members: int) -> None:
-    """Though the tripwires still stand."""
+    """Even though the tripwires still stand."""
     with formed(5, members) as simulation:
         assert simulation.wires is not None
         one = simulation.process("node-1")

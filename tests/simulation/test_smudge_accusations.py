@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1_800)]
 
 
 def accusations(simulation: Simulation, since: float) -> dict[bool, Counter[int]]:
-    """How often real nodes ceased to hold a node for alive, and how often it was DEAD then; whether it is of ours."""
+    """How often real nodes no longer considered a node alive, how often it was DEAD then, and whether it is ours."""
     ours = {process.address for process in simulation.running() if process.config is CONFIG}
     counts: dict[bool, Counter[int]] = {True: Counter(), False: Counter()}
     for process in simulation.running():
@@ -35,7 +35,7 @@ def accusations(simulation: Simulation, since: float) -> dict[bool, Counter[int]
 
 
 def deadly_share(ours: int) -> dict[bool, float]:
-    """DEAD per accusation, of nodes of ours and of real ones, with so many of ours among ten."""
+    """DEAD per accusation, of our nodes and of real ones, with ``ours`` of ours among ten."""
     total: dict[bool, Counter[int]] = {True: Counter(), False: Counter()}
     kinds: list[ProtocolConfig] = [OriginalConfig()] * (10 - ours) + [CONFIG] * ours
     for seed in range(SEEDS):
@@ -49,7 +49,7 @@ def deadly_share(ours: int) -> dict[bool, float]:
 
 
 def test_one_of_ours_is_accused_to_death_no_more_often_than_a_real_node_among_its_like() -> None:
-    """It defends the nine others, as it checks what is claimed of them, and nobody defends it."""
+    """It defends the nine others by checking what is claimed of them, and nobody defends it."""
     alone, among = deadly_share(0), deadly_share(1)
     print(alone, among)
     assert among[True] < alone[False]

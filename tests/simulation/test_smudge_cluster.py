@@ -143,7 +143,7 @@ def test_a_cluster_that_was_cut_in_two_finds_itself_again() -> None:
 
 
 def test_the_model_of_the_original_behaves_as_measured() -> None:
-    """Ping and ACK an interval, a death within seconds, broadcasts delivered: otherwise it proves nothing."""
+    """A ping and an ACK per interval, a death within seconds, broadcasts delivered: otherwise it proves nothing."""
     with Simulation(1, config=OriginalConfig()) as simulation:
         for number in range(10):
             simulation.add(f"node-{number}", join=["node-0"] if number else [])

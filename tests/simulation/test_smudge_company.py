@@ -1,4 +1,4 @@
-"""Smudge nodes among real ones, and among peers that do half of their duty or harm."""
+"""Smudge nodes among real ones, and among peers that do half their duty, or harm."""
 
 import pytest
 
@@ -60,7 +60,7 @@ def test_a_kill_is_seen_and_a_restart_too(mix: str) -> None:
 
 @pytest.mark.parametrize("ours_asks", [True, False])
 def test_each_relays_for_the_other(ours_asks: bool) -> None:
-    """The way between two nodes is cut; all who could relay are of the other kind."""
+    """The path between two nodes is cut, and all that could relay are of the other kind."""
     asker, others = (CONFIG, OriginalConfig()) if ours_asks else (OriginalConfig(), CONFIG)
     with cluster(1, [asker, others, others, others]) as simulation:
         cut = simulation.now

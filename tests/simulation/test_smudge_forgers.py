@@ -13,7 +13,7 @@ from swim_core.smudge import encode
 STRANGER = Address("10.0.99.99", 9999)
 DEATH, REVIVAL = 7 * I, 3 * I  # as without a forger (test_smudge_cluster)
 REVIVAL_OF_REAL = 10.0  # as in test_smudge_company
-VICTIM = "node-1"  # what is forged of a third node is forged of this one
+VICTIM = "node-1"  # forgeries about a third node are about this one
 
 Forgeries = pytest.mark.parametrize("forgery", FORGERIES)
 Forgers = pytest.mark.parametrize("member", [False, True], ids=["a stranger", "a member"])
@@ -57,7 +57,7 @@ def test_among_our_own(forgery: str, member: bool) -> None:
 @Forgeries
 @pytest.mark.parametrize("ours", [1, pytest.param(3, marks=pytest.mark.slow)])
 def test_beside_real_nodes_which_learn_nothing_of_it(forgery: str, member: bool, ours: int) -> None:
-    """The forger speaks to nodes of ours alone: what it says must not get beyond them."""
+    """The forger talks only to our nodes, and what it says must not get beyond them."""
     kinds: list[ProtocolConfig] = [OriginalConfig()] * (5 - ours) + [OriginalConfig(kind=Front)] + [CONFIG] * ours
     with cluster(1, kinds) as simulation:
         forger = simulation.process(f"node-{5 - ours}").address if member else STRANGER

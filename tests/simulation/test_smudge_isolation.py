@@ -12,7 +12,7 @@ CUT = 30.0  # seconds
 
 
 def died(process: Process, since: float, until: float = float("inf")) -> list[str]:
-    """The members of whose deaths a process was told, except by its own isolation."""
+    """The members whose deaths a process was told of, except by its own isolation."""
     return [
         event.member.name
         for time, event in process.events
@@ -81,7 +81,7 @@ def test_a_node_that_hears_but_is_not_heard_accuses_nobody(seed: int) -> None:
 
 
 def test_among_real_nodes_too() -> None:
-    """They hear of no false deaths: nothing is told of them when the node is back."""
+    """They hear of no false deaths: none are reported when the node is back."""
     with cluster(1, [OriginalConfig()] * 5 + [SmudgeConfig(multicast_enabled=False)]) as simulation:
         loner, start = simulation.process("node-5"), simulation.now
         cut_off(simulation, "node-5", CUT)
@@ -116,7 +116,7 @@ def test_when_all_others_die_at_once_refusals_tell_and_silence_does_in_the_end()
 
 
 def test_half_of_a_cluster_cut_off_holds_the_other_half_dead() -> None:
-    """Each side hears its own: that is no isolation."""
+    """Each side hears its own members, so it isn't isolated."""
     with formed(10, 1) as simulation:
         start = simulation.now
         simulation.partition([f"node-{number}" for number in range(5)])

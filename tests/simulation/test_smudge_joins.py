@@ -1,4 +1,4 @@
-"""Broadcasts in clusters of both kinds into which nodes keep coming: each once, and none to who came too late."""
+"""Broadcasts in clusters of both kinds that nodes keep joining: each arrives once, and none at late joiners."""
 
 from random import Random
 
@@ -65,7 +65,7 @@ class Watched:
             self.offered.append((data[start:], destination))
 
     def spread(self) -> dict[bytes, float]:
-        """When the last node that a broadcast was meant for was told of it."""
+        """When the last node that a broadcast was meant for got it."""
         last = dict(self.sent)
         for process in self.simulation.processes.values():
             for time, event in process.events:

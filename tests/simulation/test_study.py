@@ -1,4 +1,4 @@
-"""Experiments: what they measure is what happened, and the formulas of the planner say what they show."""
+"""Experiments: they measure what happened, and the planner's formulas agree with them."""
 
 from typing import Any
 
@@ -39,7 +39,7 @@ def test_who_stalls_within_the_tolerance_is_not_declared_dead() -> None:
 
 
 def test_deaths_of_the_living_are_counted() -> None:
-    """One that is not the experiment's stalls for longer than is tolerated, and is taken for dead by four."""
+    """A member that isn't the experiment's stalls for longer than tolerated, and four take it for dead."""
     with Simulation(1) as simulation:
         trial = Trial(simulation, simulation.start_formed(5), Setting(members=5))
         simulation.pause(trial.others[0], 8.0)

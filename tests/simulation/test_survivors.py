@@ -13,7 +13,7 @@ MOST = 200  # datagrams a second and node
 
 
 def sent(simulation: Simulation) -> Counter[str]:
-    """Datagrams of each node so far, those of applications, joins and syncs apart."""
+    """Datagrams of each node so far, except those of applications, joins and syncs."""
     counted: Counter[str] = Counter()
     for process in simulation.running():
         statistics = process.node.statistics()

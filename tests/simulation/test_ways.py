@@ -1,4 +1,4 @@
-"""Each observer of the way is fed a planted bug, to see that it bites, and the same without, to see that it doesn't."""
+"""Each observer is tried with a planted bug, which it must find, and without, when it must find nothing."""
 
 from collections.abc import Callable
 from typing import Any
@@ -215,7 +215,7 @@ def test_a_sync_that_leaves_one_side_behind_is_found(monkeypatch: pytest.MonkeyP
 
 
 def test_who_was_asked_in_vain_during_a_cut_need_not_be_known_after_a_sync() -> None:
-    """What a sync tells again of one that is being asked already doesn't have it asked once more."""
+    """If a sync mentions a member again that is already being asked, it isn't asked once more."""
     simulation = watched(SyncsLevel, 5)
     simulation.run_for(4.0)
     address, cut_off = simulation.new_address(), simulation.process("node-3")
@@ -248,7 +248,7 @@ def test_a_page_that_lacks_a_member_is_found(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(
         ViewDigest, "entries", lambda digest, *arguments: [e for e in whole(digest, *arguments) if e.name != "node-7"]
     )
-    monkeypatch.setattr(Corrections, "ask_who", lambda *_: None)  # else it learns of node-7 by its ping
+    monkeypatch.setattr(Corrections, "ask_who", lambda *_: None)  # otherwise it learns of node-7 by its ping
     with pytest.raises(
         InvariantViolated, match=r"newcomer synced with node-\d+ 0.2 s ago, and does not know \['node-7'\]"
     ):

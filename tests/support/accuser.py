@@ -13,7 +13,7 @@ SILENT = VoteKind.SILENT
 
 
 def ranked(subject: Peer, members: Iterable[Peer]) -> list[Peer]:
-    """The members by their rank as helpers for a subject, first rank first."""
+    """The members in the order of their rank as helpers for a subject."""
     others = [member for member in members if member is not subject]
     place = HASHES.places(subject.name, subject.epoch)
     walks = [
@@ -31,7 +31,7 @@ class Accuser(Hand):
     """A node with ``others`` live members, of which one, `subject`, has fallen silent.
 
     The rest answer pings. Those in `voting` vote as watchers do: when asked, when polled, and every 0.5 s. Each states
-    the time since it was asked as its silence; those in `stated` state so many seconds instead. Their kernels say
+    the time since it was asked as its silence; those in `stated` state that many seconds instead. Their kernels say
     `kernel`, and silent kernels have been silent for as long, or for `kernel_age`.
     """
 
@@ -85,5 +85,5 @@ class Accuser(Hand):
             self.after(0.5, partial(self._vote_on, helper))
 
     def verdict(self) -> State | None:
-        """What is held of the subject."""
+        """The state in which the node sees the subject."""
         return self.state(self.subject)

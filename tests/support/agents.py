@@ -1,4 +1,4 @@
-"""Runs `swim agent` as a real process, hears what it prints, and leaves none behind."""
+"""Runs `swim agent` as real processes, reads what they print, and leaves none behind."""
 
 import json
 import os
@@ -67,7 +67,7 @@ class AgentProcess:
 
     @property
     def address(self) -> str:
-        """As bound; waits for it."""
+        """The address as bound; waits for it."""
         return str(self.wait_for("started")["address"])
 
     def listen(self) -> None:

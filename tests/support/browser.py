@@ -43,7 +43,7 @@ class Page:
         self._url = url
 
     def open(self, fragment: str = "", *, width: int = 1_200, dark: bool = False) -> None:
-        """Load it anew, as wide as that many pixels; less than 600 are a phone."""
+        """Reload it with this width in pixels; less than 600 is a phone."""
         size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600}
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self._browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
@@ -52,7 +52,7 @@ class Page:
         self._browser.get(self._url + fragment)
 
     def ask(self, script: str) -> Any:
-        """What a piece of JavaScript is in the page."""
+        """The value of a piece of JavaScript in the page."""
         return self._browser.execute_script(f"return {script}")
 
     def texts(self, selector: str) -> list[str]:
@@ -68,5 +68,5 @@ class Page:
 
     @property
     def complaints(self) -> list[str]:
-        """What the browser said: breaches of the policy, and errors."""
+        """What the browser reported: breaches of the policy, and errors."""
         return [entry["message"] for entry in self._browser.get_log("browser")]

@@ -35,7 +35,7 @@ def commands() -> set[str]:
 
 
 def parse(words: list[str]) -> None:
-    """Refuse what the `swim` command would, and programs that the documentation doesn't talk about."""
+    """Refuse what the `swim` command would refuse, and programs that the documentation doesn't mention."""
     if words[0] == "sudo":
         words = words[1:]
     if words[:3] == ["python", "-m", "swim_anyio"]:

@@ -1,4 +1,4 @@
-"""Native datagrams made by hand, and looked into."""
+"""Makes native datagrams by hand, and takes them apart."""
 
 from collections.abc import Sequence
 
@@ -25,7 +25,7 @@ def pack_datagram(
 
 
 def opened(data: bytes) -> Envelope:
-    """What stands in a datagram, whatever its cluster.
+    """The contents of a datagram, whatever its cluster.
 
     Raises:
         ValueError: if a node would drop it.

@@ -1,4 +1,4 @@
-"""Everything that stands in native datagrams, drawn at random within its bounds."""
+"""Everything that native datagrams contain, drawn at random within its bounds."""
 
 from typing import Any
 

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 class DrivenNode:
-    """What all adapters offer, made of a driver, a thread, a lock and a pair of sockets that wakes the thread."""
+    """What all adapters offer, built from a driver, a thread, a lock and a pair of sockets that wakes the thread."""
 
     def __init__(self, bind: HostPort | None, **arguments: Any) -> None:
         self.changed = threading.Condition(threading.RLock())

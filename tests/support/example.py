@@ -47,7 +47,7 @@ class Example:
             reader.start()
 
     def wait_for(self, pattern: str, *, after: int = 0) -> re.Match[str]:
-        """The first line that matches, once it was printed, on either output; ``after`` so many lines of the first."""
+        """The first line that matches, once it is printed, on either output; ``after`` that many lines of the first."""
         found: list[re.Match[str]] = []
 
         def printed() -> bool:
@@ -66,7 +66,7 @@ class Example:
         self.process.stdin.flush()
 
     def end(self, number: signal.Signals | None = signal.SIGINT) -> None:
-        """Press Ctrl-C, or send another signal or none, and see that it ends as it should: without a word."""
+        """Press Ctrl-C, or send another signal or none, and check that it ends as it should, without a word."""
         if number is not None:
             self.process.send_signal(number)
         assert self.process.wait(PATIENCE) == 0, self.errors

@@ -31,7 +31,7 @@ GOODBYE_TAKES = 0.01  # seconds until `has_left`
 
 
 class FakeNode(NothingToShow):
-    """Keeps the face of `ProtocolNode`. A ``Boom`` in ``raises`` is raised by the method of that name."""
+    """Has the interface of `ProtocolNode`. A ``Boom`` in ``raises`` is raised by the method of that name."""
 
     def __init__(self, name: str, address: AddressLike, now: float, metadata: Mapping[str, str]) -> None:
         self.local = Member(name, Address(*address), metadata=metadata)
@@ -164,7 +164,7 @@ class FakeNode(NothingToShow):
 
 @attrs.define
 class FakeConfig:
-    """Makes fake nodes and keeps them in ``nodes``; what is in ``raises`` each node is born with."""
+    """Makes fake nodes and keeps them in ``nodes``. Each node starts with the contents of ``raises``."""
 
     event_buffer: int = 8
     listen: tuple[str, int] | None = None
@@ -177,7 +177,7 @@ class FakeConfig:
 
     @property
     def node(self) -> FakeNode:
-        """The node that was made last."""
+        """The last node that was made."""
         return self.nodes[-1]
 
     def create_node(

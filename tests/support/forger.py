@@ -1,4 +1,4 @@
-"""An attacker who knows all about a simulated cluster but its key, sends from any address, and hears its own mail."""
+"""An attacker who knows everything about a simulated cluster but its key, and can send from any address."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -132,7 +132,7 @@ class Forger(Observer):
     # ------------------------------------------------------------------ what came of it
 
     def told(self, kind: type[Any], name: str | None = None) -> list[Any]:
-        """Events of one kind at the members since it began, about the member of that name if one is given."""
+        """Events of one kind that members raised since the start, about the member of that name if one is given."""
         return [
             event
             for process in self.members

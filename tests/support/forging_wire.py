@@ -42,7 +42,7 @@ def packet(source: bytes, destination: bytes, protocol: int, body: bytes) -> byt
 
 
 def refusal(quoted: bytes) -> bytes:
-    """That nobody listens where a packet of UDP was sent."""
+    """The ICMP message that nobody listens where a UDP packet was sent."""
     body = quoted[:528]
     unsummed = struct.pack(">BBHI", 3, 3, 0, 0) + body
     message = struct.pack(">BBHI", 3, 3, checksum(unsummed), 0) + body
@@ -50,7 +50,7 @@ def refusal(quoted: bytes) -> bytes:
 
 
 def reset(source: bytes, destination: bytes, ports: tuple[int, int], seq: int, ack: int | None) -> bytes:
-    """An end of a connection."""
+    """One end of a connection."""
     flags = RST if ack is None else RST | ACK
     segment = struct.pack(">HHIIBBHHH", *ports, seq % 2**32, (ack or 0) % 2**32, 5 << 4, flags, 0, 0, 0)
     pseudo = source + destination + struct.pack(">BBH", 0, socket.IPPROTO_TCP, len(segment))
@@ -80,7 +80,7 @@ class Wire:
         return wire
 
     def go_on(self) -> bool:
-        """Take what has come and hand on what is due; returns whether there may be more."""
+        """Take what has arrived and pass on what is due; returns whether there may be more."""
         wait = self._under_way[0][0] - time.monotonic() if self._under_way else 0.5
         ready = select.select([*self._sockets, sys.stdin], [], [], max(0.0, wait))[0]
         for port in self._sockets:
@@ -120,7 +120,7 @@ class Wire:
             self._see(frame[:14], frame[14:])
 
     def _see(self, ethernet: bytes, ip: bytes) -> None:
-        """Answer in the name of whom a packet is for."""
+        """Answer a packet in the name of its receiver."""
         ip, at = ip[: int.from_bytes(ip[2:4], "big")], 4 * (ip[0] & 15)
         ports = struct.unpack_from(">HH", ip, at)
         if MEMBERS not in ports:

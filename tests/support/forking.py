@@ -25,7 +25,7 @@ def sockets() -> set[str]:
     """The sockets of this process, by what the system calls them."""
     found = set()
     for entry in DESCRIPTORS.iterdir():
-        with suppress(OSError):  # the one that was opened to list them
+        with suppress(OSError):  # the descriptor that was opened to list them
             found.add(os.readlink(entry))
     return {name for name in found if name.startswith("socket:")}
 
@@ -37,7 +37,7 @@ def main(mode: str, name: str) -> None:
 
 
 def children(world: World) -> None:
-    """While two nodes are open that know each other, tripwires and all."""
+    """While two nodes are open that know each other and have tripwires."""
     before = sockets()
     nodes = world.open_cluster("ann", "bob")
     wait_until(lambda: all(node.statistics().tripwires for node in nodes))

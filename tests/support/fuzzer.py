@@ -23,7 +23,7 @@ AT_ONCE = 200  # datagrams between two moments of the cluster
 MOMENT = 0.02  # seconds
 WARM = 100  # datagrams of each kind
 STRANGER = Address("198.51.100.7", 4_000)
-# Bytes that MessagePack means something by: lengths, numbers near their ends, nil, lists of odd sizes.
+# Bytes with a meaning in MessagePack: lengths, numbers near their limits, nil, lists of odd sizes.
 ODD = bytes.fromhex("00017f808f909192959fa0bfc0c4c5c6cacbcccdcecfd9dadbdcdddedfff")
 
 
@@ -55,12 +55,12 @@ class Fuzzer:
 
     @property
     def node(self) -> Node:
-        """The member that is told."""
+        """The member that the datagrams go to."""
         assert isinstance(self.target.node, Node)
         return self.target.node
 
     def drawn(self) -> tuple[bytes, Address]:
-        """A datagram, and where it is said to come from."""
+        """A datagram, and where it claims to come from."""
         random, text = self.random, bytearray(self.random.choice(self._texts))
         for _ in range(random.choice((0, 1, 1, 1, 2, 4, 16))):
             self._damage(text)
@@ -100,7 +100,7 @@ class Fuzzer:
         return perf_counter() - began
 
     def go_on(self) -> None:
-        """A moment for the cluster, in which the member's answers leave, and others speak to it."""
+        """Let the cluster run for a moment, so that the member's answers leave, and others speak to it."""
         self.target.do(lambda node, now: None)
         if not self.random.randrange(20):
             self._live_on()
@@ -136,7 +136,7 @@ class Fuzzer:
         del text[9_000:]
 
     def _opened(self, payloads: list[bytes]) -> list[bytes]:
-        """The texts that members' seals hid."""
+        """The plain texts of what members sealed."""
         hashes = Hashes("", 4)
         runs = [
             hashes.short_id(process.node.local.name, process.node.local.epoch) for process in self.simulation.running()

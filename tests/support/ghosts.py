@@ -1,4 +1,4 @@
-"""A cluster in virtual time, one of whose members tells of others that don't exist; what that costs, and hides."""
+"""A simulated cluster, one member of which tells of others that don't exist; what that costs, and what it hides."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -67,7 +67,7 @@ class Ghosts:
             self._bytes[destination.host] += len(payload)
 
     def tell(self, count: int) -> None:
-        """Tell of so many more."""
+        """Tell of this many more."""
         liar = self.processes[1].node.local
         others = [process for process in self.simulation.running() if process is not self.processes[1]]
         for start in range(0, count, AT_ONCE):
@@ -85,7 +85,7 @@ class Ghosts:
         return Claim(f"ghost-{number}", epoch, pack(Address(host, port)), 0, State.ALIVE, b"")
 
     def run(self, *, at_once: int = 0, per_half_second: int = 0, lost_after: float, crash: bool = False) -> Toll:
-        """A minute of it, in which a member's host is lost, or its process killed."""
+        """Run it for a minute, in which a member's host is lost, or its process killed."""
         simulation, members = self.simulation, len(self.processes)
         victim = self.processes[0 if members == 3 else 6]
         address = {process.node.local.address.host for process in self.processes}

@@ -123,7 +123,7 @@ class Peer:
 
 
 def peer(number: int, name: str | None = None, **fields: Any) -> Peer:
-    """The peer of that number, 1 to 60,000; the number is in its name and its address."""
+    """The peer with that number, 1 to 60,000, which is in its name and its address."""
     return Peer(name or f"p{number}", Address(f"10.0.{number // 250}.{number % 250 + 2}", 7946), **fields)
 
 
@@ -161,7 +161,7 @@ class Hand:
         self.answering: list[Peer] = []
         self.hearsay = True
         self._views: dict[tuple[str, int, int], int] = {}
-        self._told_of: dict[int, Claim] = {}  # by short id, who is claimed to live
+        self._told_of: dict[int, Claim] = {}  # by short id, the peers that are claimed to live
         self.reaction: Callable[[Sent], object] | None = None
         self.sent: list[Sent] = []
         self.events: list[Event] = []
@@ -187,12 +187,12 @@ class Hand:
         return self.feed_bytes(source.datagram(message, **parts), at or source.address)
 
     def exist(self, *claims: Claim) -> None:
-        """Have members live as claimed."""
+        """Have the node see these members alive."""
         for claim in claims:
             self._told_of[self.hashes.short_id(claim.name, claim.epoch)] = claim
 
     def introduce(self, newcomer: Peer, *, members: int = 1) -> None:
-        """Have a stranger join, in both steps, from a cluster of so many ``members``. Anybody who is known can bring
+        """Have a stranger join, in both steps, from a cluster with ``members`` members. Anybody who is known can bring
         the claims of others."""
         interval, stall = round(self.config.probe_interval * 1000), round(self.config.stall_tolerance * 1000)
         join = Join(1, newcomer.name, interval, self.config.rings, stall, 1200, padding=bytes(700), members=members)
@@ -264,11 +264,11 @@ class Hand:
         return self.now - start
 
     def after(self, seconds: float, action: Callable[[], object]) -> None:
-        """Do something when so much more time has passed in `run`."""
+        """Do something once this much more time has passed in `run`."""
         heapq.heappush(self._due, (self.now + seconds, next(self._order), action))
 
     def sleep(self, seconds: float) -> None:
-        """The process stands still: what is due meanwhile is not done."""
+        """Pause the process: what is due meanwhile is not done."""
         self.now += seconds
 
     # ------------------------------------------------------------------ out
@@ -365,7 +365,7 @@ class Hand:
         for member in self.live():
             key = member.name, member.epoch, member.incarnation
             view = self._views.get(key)
-            if view is None:  # kept here: the cache of `Hashes` is too small for some thousand in turn
+            if view is None:  # kept here, since the cache of `Hashes` is too small for some thousand in turn
                 view = self._views[key] = self.hashes.view(*key)
             digest ^= view
         return digest

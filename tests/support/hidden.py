@@ -22,7 +22,7 @@ __all__ = ["found", "given_away", "look_through", "watch"]
 LABELS = ("", "prod")
 TEXT = re.compile(r"swim[rp]?1_[A-Za-z0-9_-]{30,}")
 found: list[str] = []
-"""What was given away since it was last cleared, and where."""
+"""What leaked since it was last cleared, and where."""
 
 
 def _forms(secret: bytes) -> Iterator[str]:
@@ -33,7 +33,7 @@ def _forms(secret: bytes) -> Iterator[str]:
     yield secret.decode("latin-1")
     for order in ("big", "little"):
         yield str(int.from_bytes(secret, order))
-    for before in range(3):  # as a part of something longer
+    for before in range(3):  # even within something longer
         text = b64encode(bytes(before) + secret).decode()[4 * (before > 0) : 42]
         yield from (text, text.replace("+", "-").replace("/", "_"))
 
@@ -48,7 +48,7 @@ FORMS = frozenset(form for secret in _secrets() for form in _forms(secret))
 
 
 def given_away(said: str | bytes | None) -> str | None:
-    """The text of a key, or the form of one, that stands there."""
+    """A key's text, or another form of a key, in this output."""
     if not said:
         return None
     texts = [said] if isinstance(said, str) else [said.decode(errors="replace"), said.decode("latin-1")]
@@ -61,14 +61,14 @@ def given_away(said: str | bytes | None) -> str | None:
 
 
 def look_through(where: str, *said: Any) -> None:
-    """Note what is given away there."""
+    """Note what leaks there."""
     for one in said:
         if isinstance(one, str | bytes) and (secret := given_away(one)) is not None:
             found.append(f"{where}: {secret!r}")
 
 
 def watch() -> None:
-    """Look through what is read of a test, and through the arguments and answers of processes, from now on."""
+    """From now on look through the output of tests, and through the arguments and answers of processes."""
     read, begin, talk = pytest.CaptureFixture.readouterr, subprocess.Popen.__init__, subprocess.Popen.communicate
 
     @wraps(read)

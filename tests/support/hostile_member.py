@@ -69,7 +69,7 @@ class Hostile:
         self.strategy = self._datagrams()
 
     def send(self, data: bytes, to: Address, source: Address) -> None:
-        """Put it on the network, whoever ``source`` is."""
+        """Put a datagram on the network, whatever ``source`` is."""
         self._network.send(source, to, data)
 
     def short_id(self, member: Member) -> int:
@@ -97,7 +97,7 @@ class Hostile:
         return Claim(name, epoch, pack(address), incarnation, state, b"" if state.live else None, verdict)
 
     def _about_members(self) -> st.SearchStrategy[Claim]:
-        """Claims about those who exist: higher, lower, elsewhere, of other runs."""
+        """Claims about members that exist: higher, lower, elsewhere, of other runs."""
 
         def epochs(member: Member) -> st.SearchStrategy[int]:
             steps = (0, 0, 0, 0, 1, -1, 2**16, 2**17, DAY << 16, (DAY - 5) << 16)
@@ -119,7 +119,7 @@ class Hostile:
         return st.sampled_from(self.members).flatmap(about)
 
     def _about_ghosts(self) -> st.SearchStrategy[Claim]:
-        """Claims about those who don't, a few names only: what a full table does is another test's matter."""
+        """Claims about members that don't, under a few names only, since full tables have a test of their own."""
         return st.builds(
             self._claim,
             st.sampled_from(("ghost-1", "ghost-2", "g")),

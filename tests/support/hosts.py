@@ -36,7 +36,7 @@ def ip(*arguments: str) -> None:
 
 
 def _environment() -> dict[str, str]:
-    """Without settings; keys are not asked for."""
+    """An environment without settings, in which no keys are needed."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SWIM_", "SMUDGE_"))}
     return {**kept, "SWIM_INSECURE": "1"}
 
@@ -74,18 +74,18 @@ class Running:
         pytest.fail(f"ended without {words!r}")
 
     def ask_until(self, wanted: Callable[[dict[str, Any]], object]) -> None:
-        """Ask it again and again until it answers as ``wanted``."""
+        """Ask again and again until the answer is as ``wanted``."""
         end = time.monotonic() + PATIENCE
         while not wanted(self._ask()):
             assert time.monotonic() < end, self.lines
             time.sleep(0.02)
 
     def kill(self) -> None:
-        """End it as a crash does."""
+        """End it as a crash would."""
         self._process.kill()
 
     def end(self) -> str:
-        """End it in peace; returns what it wrote to standard error."""
+        """End it cleanly; returns what it wrote to standard error."""
         assert self._process.stdin is not None
         assert self._process.stderr is not None
         self._write("leave\n")
@@ -94,7 +94,7 @@ class Running:
         return self._process.stderr.read()
 
     def close(self) -> None:
-        """Leave nothing behind but what it said, for the report of a test that failed."""
+        """End it and clean up, but show its output for the report of a failed test."""
         status = self._process.poll()
         self._process.kill()
         self._process.wait(PATIENCE)
@@ -165,7 +165,7 @@ class Host:
         return process
 
     def close(self) -> None:
-        """Leave nothing behind."""
+        """End what runs here, and remove the namespace."""
         for process in self._running:
             process.close()
         ip("netns", "del", self.name)
@@ -174,7 +174,7 @@ class Host:
 
 @contextmanager
 def new_hosts() -> Iterator[Callable[[], Host]]:
-    """Gives what makes hosts without any network; skips where that can't be."""
+    """Gives a function that makes hosts without any network; skips where that is impossible."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0 or shutil.which("ip") is None:
         pytest.skip("needs root and the command ip, to make network namespaces")
     with ExitStack() as stack:
@@ -192,7 +192,7 @@ def new_hosts() -> Iterator[Callable[[], Host]]:
 
 
 def connected(hosts: Sequence[Host], *, up: bool = True) -> None:
-    """Put hosts on one wire, which each calls eth0. They have no addresses yet, save on their loopback interfaces."""
+    """Put hosts on one wire, which each calls eth0. They have no addresses yet, except on their loopback interfaces."""
     hub = hosts[0]
     try:
         hub.ip("link", "add", "hub", "type", "bridge")

@@ -1,4 +1,4 @@
-"""A source of pages that makes up an incident: 200 members, some dead, and, asked at two, a partition."""
+"""A source of pages with an invented incident: 200 members, some dead, and, as seen from two, a partition."""
 
 import zlib
 from collections.abc import AsyncIterator

@@ -122,7 +122,7 @@ def wake(node: ThreadNode) -> None:
 
 
 def waits_left(node: ThreadNode) -> int:
-    """How many threads wait for the node's state to change, as far as it knows."""
+    """How many threads wait for the node's state to change, by its own count."""
     return len(node._engine.changed._bells)
 
 
@@ -132,7 +132,7 @@ def end_abruptly(node: AsyncNode) -> None:
 
 
 def calls_of_loop(node: AsyncNode) -> list[object]:
-    """What a node's thread has its loop do from now on, one entry each time."""
+    """A list that gets an entry each time a node's thread calls its loop from now on."""
     engine, calls = engine_of(node), []
     assert isinstance(engine, ThreadedEngine)
     post = engine._post
@@ -151,17 +151,17 @@ def awaits_an_event(events: Subscription) -> bool:
 
 
 def feed_no_more(handlers: Handlers) -> None:
-    """Have ``serve`` return once all records that were taken are done with."""
+    """Have ``serve`` return once all the records that were taken have been dealt with."""
     handlers._send.close()
 
 
 def kept_sockets(tripwires: Tripwires) -> list[socket]:
-    """Those of the connections that a node keeps."""
+    """The connections that a node keeps to others."""
     return [wire.dial.sock for wire in tripwires._wires.values()]
 
 
 def accepted_sockets(tripwires: Tripwires) -> list[socket]:
-    """Those of the connections that others keep to a node."""
+    """The connections that others keep to a node."""
     return [connection.sock for connection in tripwires.inbound._connections.values()]
 
 

@@ -42,7 +42,7 @@ class Interrupts:
             self.raised.append(error)
 
     def end_each(self, *uses: Callable[[], object]) -> None:
-        """Do so with all ``uses`` by turns."""
+        """Do this with all ``uses`` in turn."""
         for use in uses * ROUNDS:
             self.end(use)
 

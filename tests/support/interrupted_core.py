@@ -94,7 +94,7 @@ def threads(interrupts: Interrupts, count: int) -> None:
         wait_until(lambda: agree(nodes))
         first.broadcast(b"last")
         wait_until(lambda: heard.count(b"last") == 2)
-        assert waits_left(first) <= 1, "waits were left behind"  # one is that of the listeners
+        assert waits_left(first) <= 1, "waits were left behind"  # one of them calls the listeners
 
 
 @contextlib.asynccontextmanager

@@ -12,7 +12,7 @@ KIT = DOCS / "operations"
 
 
 def instruction(name: str) -> str:
-    """The last such line of the Dockerfile, without its name."""
+    """The last instruction of that name in the Dockerfile, without the name."""
     return _instructions(name)[-1]
 
 
@@ -23,7 +23,7 @@ def copied() -> list[str]:
 
 
 def copy_sources(target: Path) -> None:
-    """Put there what the image is built from, and nothing else."""
+    """Copy there what the image is built from, and nothing else."""
     for name in copied():
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, target / name)

@@ -20,7 +20,7 @@ ADD, DELETE, ENABLE, DISABLE, ONESHOT, CLEAR, ERROR, EOF = 1, 2, 4, 8, 0x10, 0x2
 NOTE_EXIT = 0x80000000
 
 USED: list[int] = []
-"""How many events each call of `Kqueue.control` told of."""
+"""How many events each call of `Kqueue.control` returned."""
 
 _epoll = select.epoll
 _TELLING = {READ: select.EPOLLIN, WRITE: select.EPOLLOUT}
@@ -86,7 +86,7 @@ class Kqueue:
                 self._epoll.modify(change.ident, mask)
             else:
                 self._epoll.unregister(change.ident)
-        except FileNotFoundError:  # a new one, or one of that number that was closed meanwhile
+        except FileNotFoundError:  # a new descriptor, or one with the number of a closed one
             if change.flags & DELETE:
                 raise
             self._added[change.ident] = {change.filter: change.flags}

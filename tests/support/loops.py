@@ -86,7 +86,7 @@ def on_every_loop(test: Callable[..., Awaitable[None]]) -> Callable[..., None]:
 
 @cache
 def _warm(loop: str) -> None:
-    """Let a loop open what it keeps for the life of the process (uvloop a pipe for signals)."""
+    """Let a loop open what it keeps for the life of the process (in uvloop a pipe for signals)."""
 
     async def nothing() -> None:
         await checkpoint()

@@ -15,7 +15,7 @@ from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.hashing import Hashes
 
 _LEAVES = (str, bytes, int, float, complex, bool, type(None), type, Enum, Random, FunctionType, Config, Hashes)
-_ONE_EACH = (Claim, Member)  # things, and not places that could fill up
+_ONE_EACH = (Claim, Member)  # values, not places that could fill up
 
 
 def _fields(thing: Any) -> list[tuple[str, Any]]:
@@ -29,7 +29,7 @@ def _fields(thing: Any) -> list[tuple[str, Any]]:
 
 
 def objects(whole: object) -> Iterator[object]:
-    """What a node, or a part, is made of, without containers and plain values."""
+    """The objects that make up a node or a part, without containers and plain values."""
     seen: set[int] = set()
     stack = [whole]
     while stack:

@@ -31,7 +31,7 @@ def report(event: Event) -> None:
 
 
 def answer(statistics: Statistics) -> None:
-    """Say how often this node has announced itself."""
+    """Print how often this node has announced itself."""
     print(json.dumps({"announced": statistics.messages_sent.get("announce", 0)}), flush=True)
 
 

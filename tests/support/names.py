@@ -1,4 +1,4 @@
-"""A name service of the tests' own, in place of the system's."""
+"""A name service for tests, in place of the system's."""
 
 import socket
 import threading
@@ -9,7 +9,7 @@ __all__ = ["Names"]
 
 
 class Names:
-    """A name service of the test's own. ``known`` maps names to hosts; every look-up is in ``asked``.
+    """A name service for a test. ``known`` maps names to hosts; every look-up is in ``asked``.
 
     While ``hold`` is there each waits for it.
     """

@@ -1,4 +1,4 @@
-"""Somebody on the path of a simulated cluster with everything but a key: hears all, and sends what it likes."""
+"""An attacker on the path of a simulated cluster, without a key: it hears everything, and sends what it likes."""
 
 from swim_core import Address, Event, Key, Keys, Unsealed
 from swim_core.simulation import Observer, Process, Simulation
@@ -11,7 +11,7 @@ Recorded = tuple[Address, Address, bytes]
 
 
 class Outsider(Observer):
-    """Records every datagram, and every event but the notice that something was not opened."""
+    """Records every datagram, and every event except the notice that something couldn't be opened."""
 
     def __init__(self, simulation: Simulation) -> None:
         self.recorded: list[Recorded] = []
@@ -27,7 +27,7 @@ class Outsider(Observer):
             self.events.append(event)
 
     def send(self, recorded: list[Recorded], *, per_second: float = 2_000.0) -> None:
-        """Let datagrams arrive from wherever it likes."""
+        """Let datagrams arrive from any address."""
         for source, destination, payload in recorded:
             self._simulation.network.send(source, destination, payload)
             self._simulation.run_for(1.0 / per_second)

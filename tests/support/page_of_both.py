@@ -50,7 +50,7 @@ with webdriver.Chrome(options=options, service=webdriver.ChromeService(driver)) 
 
 
 class Shown:
-    """The page, as it can be seen on the operator's host."""
+    """The page, as seen on the operator's host."""
 
     def __init__(self, cluster: SixHosts, url: str, password: str) -> None:
         self._cluster = cluster
@@ -68,7 +68,7 @@ class Shown:
         return done.stdout
 
     def states(self) -> list[dict[str, str]]:
-        """What each side says of each member; nothing where it doesn't answer."""
+        """What each side says about each member; nothing where it doesn't answer."""
         views = json.loads(self._run(FETCH, f"{self._url}members", self._password, "30"))["views"]
         return [{row["name"]: row["state"] for row in view.get("members", [])} for view in views]
 

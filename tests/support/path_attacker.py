@@ -50,7 +50,7 @@ def packet(source: str, destination: str, payload: bytes) -> bytes:
 
 
 class Attacker:
-    """Makes what it sends."""
+    """Makes the datagrams that it sends."""
 
     def __init__(self, hosts: list[str]) -> None:
         self.random = Random(7)
@@ -65,7 +65,7 @@ class Attacker:
         self.plain, self.other = Codec(self.hashes.label), Codec(self.hashes.label, sealer)
 
     def made(self) -> tuple[str, Heard] | None:
-        """What it says next, and what that is."""
+        """The next datagram, and what kind it is."""
         random, to = self.random, self.random.choice(self.hosts)
         if not self.recorded:
             return None
@@ -104,7 +104,7 @@ class Attacker:
         return self.plain.pack(2, 5, None, [encode_item(claim) for claim in claims])
 
     def connect(self) -> None:
-        """One connection with nonsense."""
+        """Open one connection and send nonsense."""
         with suppress(OSError), socket.create_connection((self.random.choice(self.hosts), PORT), 0.2) as sock:
             sock.sendall(self.random.choice((b"", b"SWIM\x02" + bytes(28), b"GET / HTTP/1.0\r\n\r\n")))
             self.counts["connections"] += 1
@@ -116,7 +116,7 @@ def _until_told(ended: threading.Event) -> None:
 
 
 def main() -> None:
-    """Hear, send, and report in the end."""
+    """Listen, send, and report at the end."""
     attacker, ended = Attacker(sys.argv[1:]), threading.Event()
     wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(3))
     out = socket.socket(socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)

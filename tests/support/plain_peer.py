@@ -14,7 +14,7 @@ __all__ = ["nobody", "peer", "provoke", "received"]
 
 @contextmanager
 def peer() -> Iterator[tuple[Address, socket.socket]]:
-    """A plain socket that other members' datagrams reach."""
+    """A plain socket that receives other members' datagrams."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(HERE)
         sock.setblocking(False)

@@ -50,12 +50,12 @@ SIO_OF_PYTHON = {0x98000001, 0x98000004, 0x98000010}  # RCVALL, KEEPALIVE_VALS, 
 MAX_DATAGRAM = 9_216
 FD_SETSIZE = 512
 FAILING: dict[tuple[str, int], int] = {}
-"""Destinations to which nothing can be sent, and the error; for tests to fill."""
+"""Destinations to which nothing can be sent, and the error; tests fill this."""
 CONNECTING: set[int] = set()
-"""Descriptors of attempts under Windows that `select` has not told of yet."""
+"""Descriptors of connection attempts under Windows that `select` has not reported yet."""
 
 SEEN: Counter[str] = Counter()
-"""What these systems did that Linux doesn't."""
+"""What these systems did that Linux doesn't do."""
 
 _real_poll, _real_select = select.poll, select.select
 
@@ -139,7 +139,7 @@ class WindowsSocket(Other):
 
     def getsockopt(self, *arguments: Any) -> Any:
         if arguments == (socket.SOL_SOCKET, socket.SO_ERROR):
-            if self.fileno() in CONNECTING:  # on loopback Linux would tell at once
+            if self.fileno() in CONNECTING:  # on loopback Linux would report it at once
                 return 0
             if self._refused:
                 return self._refused
@@ -218,7 +218,7 @@ PLATFORMS = {
 
 
 class _Module:
-    """A module of the standard library, as one of ours sees it: some names are other ones, some are missing."""
+    """A module of the standard library, as our modules see it: some names are replaced, some are missing."""
 
     def __init__(self, module: Any, missing: Iterable[str] = (), **others: Any) -> None:
         self._module, self._missing = module, frozenset(missing)
@@ -232,7 +232,7 @@ class _Module:
 
 @contextmanager
 def _import_time(system: Any) -> Iterator[None]:
-    """While modules are imported, their constants and base classes are made on that system."""
+    """While modules are imported, which makes their constants and base classes those of that system."""
     kept = {(module, name): getattr(module, name) for module, names in system.missing.items() for name in names}
     with patch.object(sys, "platform", system.platform), patch.object(socket, "socket", system.socket):
         for module, name in kept:

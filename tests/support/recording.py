@@ -22,7 +22,7 @@ from swim_core.tripwire import NO_TRIPWIRES
 
 
 class RecordingNode(NothingToShow):
-    """Obeys `ProtocolNode`; ``calls`` holds (what, arguments, now), and tests fill ``out``, ``told``, ``deadline``."""
+    """A `ProtocolNode`; ``calls`` holds (what, arguments, now), and tests fill ``out``, ``told``, ``deadline``."""
 
     def __init__(self, name: str, address: Address, unix_ms: int, entropy: bytes) -> None:
         self.calls: list[tuple[str, tuple[Any, ...], float]] = []

@@ -1,4 +1,4 @@
-"""What the scenarios share: measuring when something was known, and waiting for it."""
+"""What scenarios share: measuring when something became known, and waiting for it."""
 
 from collections.abc import Iterable
 
@@ -12,7 +12,7 @@ S = 5.0  # its stall tolerance
 def knew(
     simulation: Simulation, kind: type[Event], name: str, since: float, limit: float, *, besides: str = ""
 ) -> list[float]:
-    """How long after ``since`` each other running process was told that about ``name``; waits for the last of them."""
+    """How long after ``since`` each other running process got this event about ``name``; waits for the last one."""
     observers = [process for process in simulation.running() if process.name not in (name, besides)]
 
     def first(process: Process) -> float | None:

@@ -1,4 +1,4 @@
-"""Twelve sealed members on hosts of their own, in all kinds of trouble, beside an attacker with all but the key.
+"""Twelve sealed members on hosts of their own, in all kinds of trouble, with an attacker who lacks only the key.
 
 Hosts are network namespaces on one wire that loses some datagrams. Members are cut off, stopped, killed and started
 again under other wall clocks, and their key is rotated, while `path_attacker` sends a hundred datagrams a second.
@@ -75,7 +75,7 @@ class Report:
 
 
 class Member:
-    """One agent, in all its runs, and when it printed what."""
+    """One agent through all its runs, with what it printed and when."""
 
     def __init__(self, number: int, host: Host, folder: Path) -> None:
         self.name, self.host = f"m{number}", host
@@ -87,7 +87,7 @@ class Member:
         self.started = 0.0
 
     def start(self, seeds: list[str], off: float = 0.0) -> None:
-        """Start it, under a wall clock that is so many seconds off."""
+        """Start it under a wall clock that is this many seconds off."""
         joins = [word for seed in seeds if seed != self.address for word in ("--join", f"{seed}:7946")]
         agent = [
             "agent",
@@ -136,7 +136,7 @@ class Member:
             self.process.stdin.flush()
 
     def keys(self, *keys: Key) -> None:
-        """Put another key file in the place of the one that it has."""
+        """Replace its key file by another one."""
         beside = self.key_file.with_suffix(".new")
         beside.write_text("".join(f"{key.reveal()}\n" for key in keys))
         beside.chmod(0o600)
@@ -148,7 +148,7 @@ class Member:
         return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def calm(self, begin: float, end: float) -> bool:
-        """Whether nothing happened to it in that time."""
+        """Whether it was left alone in that time."""
         return self.started < begin and all(b > end or e + AFTER < begin for b, e in self.trouble)
 
 
@@ -244,7 +244,7 @@ class Hour:
         else:
             member.process.send_signal(signal.SIGSTOP)
             self._plans.append((now + lasts, lambda: member.process.send_signal(signal.SIGCONT)))
-        if kind not in ("hiccup", "blink"):  # these are nobody's death
+        if kind not in ("hiccup", "blink"):  # these are not deaths
             member.trouble.append((now, now + lasts))
 
     def _link(self, member: Member, state: str) -> None:
@@ -258,7 +258,7 @@ class Hour:
             member.command(f"broadcast {text}")
 
     def _rotations(self, first: float, key: Key) -> Iterator[None]:
-        """A step each time: the new key at one after the other, then away with the old one."""
+        """Take the next step: give each member the new key in turn, then remove the old one."""
         due = first
         while True:
             while time.monotonic() < due:

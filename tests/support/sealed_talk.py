@@ -1,4 +1,4 @@
-"""Tools that talk with a member of a sealed cluster, in virtual time."""
+"""Tools that talk to a member of a sealed cluster, in virtual time."""
 
 from random import Random
 
@@ -30,7 +30,7 @@ class Talk:
     def ask(
         self, what: What, *keys: Key, argument: bytes = b"", source: Address = HOST, seed: int = 1, cursor: int = 0
     ) -> ToolClient:
-        """A whole conversation, which begins at ``cursor``."""
+        """Have a whole conversation, beginning at ``cursor``."""
         held = Keys(keys) if keys else None
         now = self.simulation.now
         client = ToolClient(

@@ -44,7 +44,7 @@ class SixHosts:
         return host.run(*SWIM, "agent", *where, *options, *QUICK, *seeds)
 
     def wait(self, observers: tuple[int, ...], event: str, members: tuple[int, ...], *, times: int = 1) -> None:
-        """Until each observer has told of this about each other one of the members."""
+        """Wait until each observer has reported this about every other one of the members."""
         for observer in observers:
             told = self.agents[observer].lines
             for member in members:
@@ -59,7 +59,7 @@ class SixHosts:
                     )
 
     def part(self) -> None:
-        """Put the west on a wire of its own. The operator has an end of that, too."""
+        """Move the west onto a wire of its own, to which the operator is connected, too."""
         hub, operator = self.hosts[1], self.operator
         hub.ip("link", "add", "west", "type", "bridge")
         hub.ip("link", "set", "west", "up", "addrgenmode", "none")

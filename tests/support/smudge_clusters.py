@@ -15,7 +15,7 @@ CONFIG = SmudgeConfig(multicast_enabled=False)
 
 
 def formed(nodes: int, seed: int, loss: float = 0.0, rest: float = 8.0) -> Simulation:
-    """A cluster that has met; kills fall anywhere in an interval."""
+    """A cluster whose members have met, so that kills fall anywhere in an interval."""
     simulation = Simulation(seed, config=CONFIG, link=Link(loss=loss))
     simulation.watch(DeliveredOnce())
     simulation.form(nodes)

@@ -11,7 +11,7 @@ __all__ = ["FAR", "FORGERIES", "NEAR_TOP"]
 TOP = 2**32 - 1
 FAR = (TOP, TOP - 1, 2**31 + 7, 3 << 30)
 NEAR_TOP = 7 << 29
-"""What no own heartbeat comes near, whatever others say."""
+"""A heartbeat that no node's own comes near, whatever others say."""
 
 Forgery = Callable[[Address, Address, Address], Iterator[Message]]
 """From the forger's, the victim's and a third node's address to what the forger sends to the victim."""

@@ -28,7 +28,7 @@ E = TypeVar("E")
 
 
 def at(number: int) -> Address:
-    """The address of the peer of that number, from 2."""
+    """The address of the peer with that number, from 2 on."""
     return Address(f"10.0.0.{number}", PORT)
 
 

@@ -22,7 +22,7 @@ class AcksOnly(OriginalNode):
 
 
 class Front(AcksOnly):
-    """Answers, and accuses nobody: a member in whose name somebody else speaks."""
+    """Answers and accuses nobody: a member in whose name somebody else speaks."""
 
     def _accuse(self, target: Address, now: float) -> None:
         pass
@@ -37,7 +37,7 @@ class PingsOnly(OriginalNode):
 
 
 class RelaysNothing(OriginalNode):
-    """Does all but ping for others."""
+    """Does everything except ping for others."""
 
     def _receive(self, sender: Address, message: Message, now: float) -> None:
         if message.verb is not Verb.PINGREQ:

@@ -14,7 +14,7 @@ from swim_threads.sockets.tripwires import Tripwires
 __all__ = ["LABEL", "Station", "dial", "fill_backlog", "run_until", "station"]
 
 LABEL = 7
-PATIENCE = 10.0  # real seconds for what takes milliseconds
+PATIENCE = 10.0  # real seconds allowed for what takes milliseconds
 
 
 class Station:
@@ -41,7 +41,7 @@ class Station:
 
     @property
     def tripwire(self) -> Tripwire:
-        """What leads to this station."""
+        """The address and run of this station."""
         return Tripwire(self.address, self.greeting)
 
     @property
@@ -54,7 +54,7 @@ class Station:
         self.pass_time(1.01)
 
     def spin(self, seconds: float = 0.01) -> list[int]:
-        """Wait for sockets, and do what is due."""
+        """Wait for the sockets, and do what is due."""
         ready = self.poller.wait(seconds)
         self.wakes += bool(ready)
         for fd in ready:
@@ -81,7 +81,7 @@ class Station:
 
 @contextmanager
 def station(run: int = 1, **arguments: object) -> Iterator[Station]:
-    """A station, closed in the end."""
+    """A station that is closed at the end."""
     made = Station(run, **arguments)  # type: ignore[arg-type]
     try:
         yield made
@@ -100,7 +100,7 @@ def run_until(condition: Callable[[], object], *stations: Station) -> None:
 
 @contextmanager
 def dial(to: Address, say: bytes = b"") -> Iterator[socket.socket]:
-    """A connection of a stranger, that begins with ``say``."""
+    """A stranger's connection that begins with ``say``."""
     with socket.create_connection(to, timeout=PATIENCE) as sock:
         if say:
             sock.sendall(say)

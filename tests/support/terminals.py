@@ -59,7 +59,7 @@ class Terminal:
         os.write(self._fd, keys)
 
     def wait_for(self, text: bytes) -> None:
-        """Wait until it has written this since the last time."""
+        """Wait until it has written this since the last call."""
         with self._news:
             assert self._news.wait_for(lambda: text in self._new, PATIENCE), self._new
             self._new = self._new.partition(text)[2]

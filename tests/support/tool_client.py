@@ -19,7 +19,7 @@ REMOTE = Address("198.51.100.7", 40_001)
 
 
 def ask_bytes(hand: Hand, ask: Ask, *, size: int = 1_200, sender: int = 0, **lists: Any) -> bytes:
-    """A question as a datagram of exactly so many bytes, if it is not longer anyway."""
+    """A question as a datagram of exactly this many bytes, unless it is longer anyway."""
     encoded = {kind: [encode_item(item) for item in items] for kind, items in lists.items()}
 
     def packed(padding: int) -> bytes:

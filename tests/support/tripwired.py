@@ -10,5 +10,5 @@ RARE = Config.lan(probe_interval=60.0, stall_tolerance=120.0)
 
 
 def connected(node: ThreadNode) -> int:
-    """How many tripwires a node keeps, as it says itself."""
+    """How many tripwires a node keeps, according to its statistics."""
     return node.statistics().tripwires

@@ -1,4 +1,4 @@
-"""Waiting for conditions, and never for a time: a busy machine is slow, and nothing else."""
+"""Waits for conditions, never for a time, so that a busy machine only makes tests slower."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ __all__ = ["HERE", "SOON", "all_logged", "until", "wait_until"]
 
 HERE = ("127.0.0.1", 0)
 SOON = 40.0
-"""Seconds that bound what would otherwise hang; a tenth of a second is enough on a machine that does nothing else."""
+"""Seconds that bound what would otherwise hang; a tenth of a second is enough on an idle machine."""
 
 
 def wait_until(condition: Callable[[], object]) -> None:

@@ -49,7 +49,7 @@ class Subscription(Protocol):
 
 
 class Node(Protocol):
-    """What all adapters offer, and `kill`: the end of its process, without a goodbye."""
+    """What all adapters offer, and `kill`, which ends its process without a goodbye."""
 
     @property
     def local(self) -> Member: ...
@@ -180,7 +180,7 @@ class LoopNode:
         self._closed = False
 
     def call(self, function: Callable[..., Any], *arguments: Any, **keywords: Any) -> Any:
-        """Call it in the loop."""
+        """Make the call in the loop."""
         return self.portal.call(lambda: function(*arguments, **keywords))
 
     @property
@@ -379,7 +379,7 @@ class SimulatedNode:
 
 
 class SimulatedSubscription:
-    """The queue that an adapter would fill from what a simulated node tells."""
+    """The queue that an adapter would fill with a simulated node's events."""
 
     def __init__(self, simulation: Simulation, process: Process, current: list[Event]) -> None:
         self._simulation = simulation
@@ -426,7 +426,7 @@ WORLDS: dict[str, Callable[[], World]] = {
 
 
 def close_all(nodes: Iterable[Node]) -> None:
-    """As the adapter has it."""
+    """As in the adapter."""
     on_loops = [node for node in nodes if isinstance(node, LoopNode)]
     if on_loops:
         on_loops[0].portal.call(swim_anyio.leave_all, [node.node for node in on_loops])

@@ -258,7 +258,7 @@ class _Story:
         return len(delays) == len(others) and not doubled, words, facts
 
     def _spread(self, what: str, verb: str, event: str, agent: Agent, began: float, within: float) -> Result:
-        """Wait until every other agent has reported ``event`` of ``agent``, ``within`` so many seconds."""
+        """Wait until every other agent has reported ``event`` of ``agent``, ``within`` that many seconds."""
         others = self._cluster.up(agent)
 
         def said(other: Agent) -> list[dict[str, Any]]:

@@ -48,7 +48,7 @@ def run_reachability(join: str | None, cluster: str | None, *, json: bool) -> in
 
 
 def hearings(found: Survey) -> list[Hearing]:
-    """Of each member that answers, whom it hears among all that anybody in the survey holds to be live."""
+    """For each member that answers: whom it hears, of all that anybody in the survey considers live."""
     views = [view for view in found.views.values() if view is not None]
     live = sorted({seen.member.name for view in views for seen in view.live}, key=natural)
     return [_hearing(name, view, live) for name, view in found.views.items() if view is not None]

@@ -23,7 +23,7 @@ from ..tools.why import reasons_record
 __all__ = ["AskedSource"]
 
 PACE = 1.0  # seconds between two questions of a kind, at least
-SHARE = 10  # and at least so many times as long as the answer took, so that no page keeps a member busy
+SHARE = 10  # and at least this many times as long as the answer took, so that no page keeps a member busy
 OVERLAP = 5.0  # seconds of the past that are asked for again, since answers take their time
 
 

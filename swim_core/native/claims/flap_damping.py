@@ -23,7 +23,7 @@ from swim_core.shared.timers import Timer
 
 __all__ = ["FlapDamping"]
 
-RECOVERIES, WINDOW = 3, 60.0  # so many recoveries within so many seconds count as flapping
+RECOVERIES, WINDOW = 3, 60.0  # this many recoveries within this many seconds count as flapping
 FRESH_START = (MemberJoined, MemberLeft, MemberForgotten)  # another run, or a goodbye: the flapping is over
 
 

@@ -74,7 +74,7 @@ class GossipQueue:
         return not self._claims and not self._own
 
     def fits(self, room: int) -> bool:
-        """Whether all items together fit into so many bytes."""
+        """Whether all items together fit into this many bytes."""
         sizes = accumulate(len(item) for kind in (self._claims, self._own, self._relayed) for item in kind.values())
         return not any(size > room for size in sizes)
 
@@ -125,7 +125,7 @@ class GossipQueue:
         return riding
 
     def _choose(self, room: int, turns: "list[_Turn]", *, take: bool) -> Piggyback:
-        """The oldest of each kind by turns, so that none starves."""
+        """The oldest of each kind in turn, so that none starves."""
         riding = Piggyback()
         while turns:
             for turn in tuple(turns):

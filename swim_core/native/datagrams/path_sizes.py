@@ -48,7 +48,7 @@ class PathSizes:
         return next(rung for rung, size in enumerate(self.ladder) if size <= path.size)
 
     def stated(self, address: Address, size: int, now: float) -> None:
-        """Note that the other side asked in so many bytes; it gets no larger answer."""
+        """Note that the other side asked in this many bytes; it gets no larger answer."""
         if size < self.limit:
             self._keep(address, max(size, self.ladder[-1]), now)
         else:

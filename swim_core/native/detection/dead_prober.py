@@ -40,7 +40,7 @@ class DeadProber:
     dead member.
 
     The ping carries the accusation, for the member to refute if it is alive, and this node's own claim, since after a
-    partition each side holds the other to be dead. The ack brings what that member holds of this node; if that must be
+    partition each side considers the other dead. The ack brings what that member holds of this node; if that must be
     refuted, another ping carries the refutation at once. So both are live again after two round trips, and the rest
     follows by floods and a sync. This node sends at most one such ping per round.
     """

@@ -11,7 +11,7 @@ from .pings import Pings
 __all__ = ["Search"]
 
 PINGS = 16  # members asked per round, or more:
-ROUNDS = 16  # in so many rounds all are, as far as
+ROUNDS = 16  # in this many rounds all are, as far as
 MOST_PINGS = 64  # allow: few survivors of many must find each other before each is alone
 
 

@@ -49,8 +49,8 @@ RARE_FOR = 2.0  # seconds for which that holds after its last sign: the verdicts
 ACCUSATIONS, ACCUSATIONS_AT_ONCE = 4, 8  # a second; more are such a sign
 BURST = 4  # datagrams to each target in one push
 RELAYED = 12  # datagrams in one push to the one member that is told what a dozen have to say
-SMALL = 12  # up to so many others, all are told: rings would save nothing
-DIRECT = 64  # up to so many, an originator tells all of a broadcast or the end of a process, in one hop
+SMALL = 12  # up to this many others, all are told: rings would save nothing
+DIRECT = 64  # up to this many, an originator tells all of a broadcast or the end of a process, in one hop
 # Broadcasts a second, and at once, up to which that holds if there are more than SMALL: where many come from all sides,
 # rings save datagrams, since what comes together goes on together. Members stop relying on origins sooner than origins
 # stop telling all.

@@ -32,12 +32,12 @@ LATER = 3.0  # seconds since the last sync in any case; doubles while syncs chan
 LATEST = 60.0
 PER_BUCKET = 16
 TRIES = 3  # at least, or as many as there are sizes to try
-ONE_BUCKET = 64  # up to so many members one bucket is enough
+ONE_BUCKET = 64  # up to this many members one bucket is enough
 REQUEST_OVERHEAD, DIGEST = 40, 9  # bytes of a request besides its digests, and of each digest
 
 
 def bucket_count(members: int, size: int) -> int:
-    """The number of buckets for which an asker with so many claims sends digests, in so many bytes."""
+    """The number of buckets for which an asker with ``claims`` claims sends digests, in ``size`` bytes."""
     fitting = (size - REQUEST_OVERHEAD) // DIGEST
     return 1 if members <= ONE_BUCKET else min(MAX_BUCKETS, -(-members // PER_BUCKET), max(1, fitting))
 

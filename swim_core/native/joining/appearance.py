@@ -16,7 +16,7 @@ FORGOTTEN = 60.0  # seconds without such an ack after which the address is forgo
 class Appearance:
     """Gathers the addresses at which members see this node, and raises `SeenElsewhere` once for each that lasts.
 
-    A member that sends ACK_ELSEWHERE doesn't hold this node to be live at the ping's source. It is sent a JOIN: its
+    A member that sends ACK_ELSEWHERE doesn't consider this node live at the ping's source. It is sent a JOIN: its
     answer says what it holds of this node's name, and by it the member may let this node in.
     """
 
@@ -34,7 +34,7 @@ class Appearance:
         return self._told not in (None, self._local.address) and now - self._latest < FORGOTTEN
 
     def acked(self, seen: Address | None, by: Address, now: float) -> bool:
-        """Note an ack from a member that does not hold this node to be live at ``seen``, where its ping came from.
+        """Note an ack from a member that doesn't consider this node live at ``seen``, where its ping came from.
 
         Returns whether to ask that member what it holds of this node's name.
         """

@@ -33,7 +33,7 @@ VAIN = 2  # attempts after which a seed counts as unanswered: 3 s, so that membe
 class Joiner:
     """Asks seeds that are not addresses of live members, repeatedly and with backoff, so that islands merge.
 
-    While this node hears nobody, it asks all seeds: members that it holds to be live may have been restarted, and no
+    While this node hears nobody, it asks all seeds: members that it considers live may have been restarted, and no
     longer know this run.
     """
 
@@ -66,7 +66,7 @@ class Joiner:
         self._answering = False
 
     def acked_elsewhere(self, seen: Address | None, by: Address, now: float) -> None:
-        """Ask a member that acked a ping but doesn't hold this node to be live at the ping's source; see
+        """Ask a member that acked a ping but doesn't consider this node live at the ping's source; see
         `Appearance`."""
         if self._appearance.acked(seen, by, now) and not self._seeds.is_announced(by):
             self.ask_once(by, now, known=True)

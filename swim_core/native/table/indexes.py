@@ -131,7 +131,7 @@ class TableIndexes(msgspec.Struct, eq=False):
 
     @classmethod
     def empty(cls, rings: int) -> "TableIndexes":
-        """Indexes for a table that knows nobody yet, with so many flood rings."""
+        """Indexes for a table that knows nobody yet, with this many flood rings."""
         return cls(
             entries={},
             by_id={},

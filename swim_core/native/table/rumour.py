@@ -82,7 +82,7 @@ class Rumour(msgspec.Struct, eq=False):
         self.refused = now
 
     def refused_twice(self, apart: float) -> bool:
-        """Whether two refusals were so many seconds apart, or more: a firewall that is reloaded makes one burst."""
+        """Whether two refusals were this many seconds apart, or more: a firewall that is reloaded makes one burst."""
         return (
             self.first_refused is not None and self.refused is not None and self.refused - self.first_refused >= apart
         )

@@ -85,7 +85,7 @@ def _read_claim(data: bytes) -> Claim:
 
 @cache
 def _grown(fields: int) -> type[Claim]:
-    """The class of claims with so many new fields, which it encodes as they came."""
+    """The class of claims with this many new fields, which it encodes as they came."""
     more = [(f"new_{number}", Raw, Raw(NIL)) for number in range(fields)]
     made = msgspec.defstruct(
         "Claim", more, bases=(Claim,), frozen=True, array_like=True, gc=False, forbid_unknown_fields=True

@@ -1,4 +1,4 @@
-"""asyncio's own ways to cancel, to group tasks and to take them apart, around and inside a node's block."""
+"""asyncio's own ways to cancel and group tasks, around and inside a node's block."""
 
 # ruff: noqa: PT012 - what whole blocks raise is the subject here
 import asyncio
@@ -130,7 +130,7 @@ def test_a_cancellation_from_outside_outweighs_a_crash(loop: str, driver: str) -
 
 
 def test_entering_and_leaving_in_tasks_of_their_own(loop: str, driver: str) -> None:
-    """As the fixtures of pytest-asyncio and unittest's set-up do."""
+    """The fixtures of pytest-asyncio and unittest's set-up do this."""
     config = FakeConfig()
 
     async def in_a_task(step: Coroutine[Any, Any, object]) -> None:
@@ -154,7 +154,7 @@ def test_entering_and_leaving_in_tasks_of_their_own(loop: str, driver: str) -> N
 
 
 def test_leaving_in_another_task_while_the_first_goes_on(loop: str, driver: str) -> None:
-    """As frameworks with hooks at start and end may: what was entered in one of them is left in the other."""
+    """Frameworks with hooks at start and end may do this: what one hook enters the other one leaves."""
     config = FakeConfig()
 
     async def main() -> None:

@@ -105,7 +105,7 @@ async def test_the_child_of_a_fork_gives_up_its_copy() -> None:
 
 
 def _child(node: AsyncNode, fileno: int) -> int:
-    """What the child sees: 0 if all is as it should be."""
+    """What the child finds; 0 if everything is as it should be."""
     try:
         os.fstat(fileno)
         return 1
@@ -118,7 +118,7 @@ def _child(node: AsyncNode, fileno: int) -> int:
         except NotRunning as error:
             if "forked" not in str(error):
                 return 3
-    engine_of(node).close()  # as when the child's stack unwinds
+    engine_of(node).close()  # as happens when the child's stack unwinds
     return 0
 
 

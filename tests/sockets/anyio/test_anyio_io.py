@@ -50,7 +50,7 @@ async def test_a_burst_is_taken_whole_and_in_order() -> None:
 
 @on_every_loop
 async def test_what_has_arrived_is_taken_before_time_passes() -> None:
-    """A busy program must not count an answer as missing that lies in the kernel's buffer."""
+    """An answer in the kernel's buffer must not count as missing because the program is busy."""
     config = FakeConfig()
     with peer() as (_, sock):
         async with open_node(HERE, config=config) as node:
@@ -61,7 +61,7 @@ async def test_what_has_arrived_is_taken_before_time_passes() -> None:
                 schedule(config.node, here, 0.02)
                 await until(lambda: config.node.datagrams)
                 with engine_of(node).lock:  # so that a thread is held up, too
-                    held_up = not config.node.ticks  # else the machine was busy, and the deadline has passed already
+                    held_up = not config.node.ticks  # otherwise the deadline has passed: the machine was busy
                     config.node.ticks.clear()
                     if held_up:
                         config.node.order.clear()
@@ -111,7 +111,7 @@ async def test_a_deadline_moves_to_earlier_to_later_and_away() -> None:
 
 
 def none_since_the_last_datagram(node: FakeNode) -> bool:
-    """Whether no tick came after it: one that came before, since the machine was busy, was due."""
+    """Whether no tick came after it. One that came before was due, since the machine was busy."""
     *_, moved = node.datagrams[-1]
     return all(tick <= moved for tick in node.ticks)
 
@@ -223,7 +223,7 @@ async def test_closing_the_socket_under_a_node_is_a_failure_not_a_busy_loop() ->
 
 @pytest.mark.sockets
 def test_a_loop_without_add_reader() -> None:
-    """As Windows' Proactor, where anyio watches the socket from a thread of its own."""
+    """As on Windows' Proactor, where anyio watches the socket from a thread of its own."""
 
     class Proactor(asyncio.SelectorEventLoop):
         def add_reader(self, *_: object) -> None:

@@ -1,4 +1,4 @@
-"""How a node under `async with` begins and ends: whatever the block raises, nothing is wrapped and nothing is left."""
+"""How a node under `async with` begins and ends: nothing that the block raises is wrapped, nothing is left."""
 
 # ruff: noqa: PT012, SIM117 - what whole blocks raise is the subject here
 import signal
@@ -91,7 +91,7 @@ async def test_a_group_of_the_application_stays_the_group_it_is() -> None:
 
 @on_every_loop
 async def test_generator_exits_pass() -> None:
-    """These two mean something to the machinery of context managers themselves."""
+    """These two exceptions have a meaning for context managers themselves."""
     for error in (StopIteration("mine"), StopAsyncIteration("mine")):
         with pytest.raises(type(error)) as caught:
             async with open_node(HERE, config=FakeConfig()):
@@ -101,7 +101,7 @@ async def test_generator_exits_pass() -> None:
 
 @on_every_loop
 async def test_a_deadline_around_the_block_is_not_overrun_by_the_goodbye(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("support.fake_node.GOODBYE_TAKES", 1000.0)  # else a slow machine might come to its end
+    monkeypatch.setattr("support.fake_node.GOODBYE_TAKES", 1000.0)  # otherwise a slow machine might reach its end
     config = FakeConfig()
     with peer() as (address, _), anyio.move_on_after(0.05) as scope:
         async with open_node(HERE, config=config):
@@ -165,7 +165,7 @@ async def test_a_failing_node_cancels_the_block_and_is_the_cause_of_what_is_rais
     assert ended
     assert caught.value.__cause__ is bug
     assert "broken" in str(caught.value)
-    await checkpoint()  # the cancellation is spent
+    await checkpoint()  # the cancellation was used up
 
 
 @pytest.mark.parametrize("method", ["feed_tick", "poll_datagram", "poll_event", "poll_deadline"])

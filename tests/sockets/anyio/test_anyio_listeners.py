@@ -1,4 +1,4 @@
-"""Listeners of a node on an event loop: functions, async or not, from before the first event on."""
+"""Listeners of a node on an event loop: functions, async or not, that get every event from the first one on."""
 
 import logging
 
@@ -30,7 +30,7 @@ HELLO = BroadcastReceived(Origin("friend", 0, None), 1, b"hello")
 
 
 class Busy(FakeConfig):
-    """Makes a node that has news from its very start, which is told once it joins."""
+    """Makes a node that has an event from the very start, which it raises once it joins."""
 
     def create_node(self, *args: object, **keywords: object) -> FakeNode:
         node = super().create_node(*args, **keywords)  # type: ignore[arg-type]
@@ -41,7 +41,7 @@ class Busy(FakeConfig):
 
 def tell(node: AsyncNode, fake: FakeNode, *events: Event) -> None:
     fake.events.extend(events)
-    node.broadcast(b"")  # any intent hands out what is there
+    node.broadcast(b"")  # any command delivers what is waiting
 
 
 @on_every_loop

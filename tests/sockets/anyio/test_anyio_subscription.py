@@ -1,4 +1,4 @@
-"""Subscriptions of a node on an event loop: each its own bounded queue, from the call on."""
+"""Subscriptions of a node on an event loop: each is a bounded queue of its own, from the moment of the call."""
 
 import anyio
 import pytest
@@ -21,7 +21,7 @@ def tell(node: AsyncNode, fake: FakeNode, *names: str) -> None:
     for name in names:
         fake.others.append(member(name))
         fake.events.append(MemberJoined(member(name)))
-    node.broadcast(b"")  # any intent hands out what is there
+    node.broadcast(b"")  # any command delivers what is waiting
 
 
 def names(events: list[Event]) -> list[str]:
@@ -126,7 +126,7 @@ async def test_a_reader_gives_way_once_for_every_event() -> None:
                 order.append("event")
     between = "".join(what[0] for what in order).strip("o")
     assert between.count("e") == 6
-    assert 4 <= between.count("o") <= 6  # five rounds, in each of which trio chooses who is first
+    assert 4 <= between.count("o") <= 6  # five rounds, in each of which trio chooses which task is first
 
 
 @on_every_loop

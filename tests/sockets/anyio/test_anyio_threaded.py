@@ -28,7 +28,7 @@ every_loop = pytest.mark.parametrize("loop", list(LOOPS))
 
 
 def elsewhere(node: AsyncNode, config: FakeConfig, *events: object) -> None:
-    """Have the node tell of ``events`` from another thread than the loop's, as its own thread does."""
+    """Have the node raise ``events`` from a thread other than the loop's, as its own thread does."""
 
     def happen(*_: object) -> None:
         config.node.events.extend(events)  # type: ignore[arg-type]
@@ -71,7 +71,7 @@ def test_the_loop_is_woken_once_for_all_that_came_meanwhile(loop: str) -> None:
                 tasks.start_soon(read)
                 await until(lambda: awaits_an_event(events))
                 calls = calls_of_loop(node)
-                for _ in range(3):  # the loop stands still meanwhile
+                for _ in range(3):  # the loop is blocked meanwhile
                     elsewhere(node, config, Reconnected(), Reconnected())
                 assert len(calls) == 1
                 await until(lambda: len(seen) == 6)
@@ -146,7 +146,7 @@ def test_the_end_awaits_the_thread_even_if_cancelled_again(loop: str) -> None:
 
 
 def test_a_loop_that_is_gone_is_not_called() -> None:
-    """As after `loop.stop()`, where nobody has left the block."""
+    """As after `loop.stop()`, when nobody has left the block."""
     opened: list[tuple[open_node, AsyncNode]] = []
 
     async def main() -> None:

@@ -20,7 +20,7 @@ def agent(host: Host, name: str, *arguments: str, driver: str = "loop") -> Runni
 
 
 def alive(name: str, address: str) -> Callable[[dict[str, Any]], object]:
-    """A record that says so."""
+    """A record that says this."""
     return lambda line: (line["event"], line.get("member"), line.get("address")) == ("alive", name, f"{address}:7946")
 
 
@@ -120,7 +120,7 @@ def test_a_node_on_loopback_says_why_it_reaches_no_other_host(new_host: Callable
     words = ("--name", "a", "--bind", "127.0.0.1:7946", "--join", "10.77.0.1:7946")
     node = host.run("env", f"SWIM_DRIVER={driver}", *AGENT, *words)
     node.wait_for_error("bound to 127.0.0.1, a loopback address, which reaches its own host only; bind 10.77.0.2, or 0")
-    assert node.end().count("leaves this host") == 0  # it was said once
+    assert node.end().count("leaves this host") == 0  # it is logged once
 
 
 def test_an_agent_that_was_not_told_where_to_listen_binds_nothing_for_a_seed_elsewhere(
@@ -138,7 +138,7 @@ def test_an_agent_that_was_not_told_where_to_listen_binds_nothing_for_a_seed_els
 @pytest.mark.slow
 @DRIVERS
 def test_a_member_that_moved_is_still_discovered(new_host: Callable[[], Host], driver: str) -> None:
-    """It began on loopback, as there was no network, and meets a newcomer that knows nobody."""
+    """It began on loopback because there was no network, and meets a newcomer that knows nobody."""
     a, b = new_host(), new_host()
     connected([a, b])
     a.ip("address", "add", "10.77.0.1/24", "dev", "eth0")

@@ -33,7 +33,7 @@ BOB = Member("bob", Address("10.0.0.2", 7946))
 
 
 class Filter(logging.Filter):
-    """Raises at each record of ours, as one that looks for what only the application's own threads have."""
+    """Raises at each of our records, as a filter may that needs what only the application's threads have."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class Filter(logging.Filter):
 
 
 class Blocked(logging.Handler):
-    """Waits until it is let go, and keeps what it got then."""
+    """Blocks until it is released, and keeps what it got then."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -112,7 +112,7 @@ def test_threads_a_filter_that_raises_ends_nothing(error: BaseException, capsys:
             b.wait_for_members(2, SOON)
             wait_until(lambda: b.ping("a") is not None)  # one may be answered too late
         assert not alive("swim a")
-    assert "no tenant here" in capsys.readouterr().err  # as `logging` tells of what a handler raises
+    assert "no tenant here" in capsys.readouterr().err  # which is how `logging` reports what a handler raises
 
 
 @on_every_loop
@@ -143,7 +143,7 @@ def test_threads_a_handler_that_blocks_for_ever_holds_up_nothing() -> None:
         began = time.monotonic()
         for node in (a, b):
             node.close()
-        assert time.monotonic() - began < SOON / 2  # a second for the first of them, at most, and a goodbye
+        assert time.monotonic() - began < SOON / 2  # at most a second for the first of them, and a goodbye
         assert handler.records == []
 
 
@@ -274,7 +274,7 @@ async def test_loops_without_threads_a_name_is_looked_up_again() -> None:
                 await b.wait_for_members(2)
 
 
-# trace functions, as of debuggers and coverage, which Python lets into every thread
+# trace functions, as debuggers and coverage have, which Python runs in every thread
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Bursts of broadcasts, on every driver: each one that was accepted is delivered, or told as lost."""
+"""Bursts of broadcasts, on every driver: each one that was accepted is delivered or reported lost."""
 
 from collections.abc import Iterator
 

@@ -90,7 +90,7 @@ PROGRAMS = {
     "trio": ("import anyio", "anyio.run(main)", 'anyio.run(main, backend="trio")'),
     "the bare core": ("poll_datagram", "", ""),
 }
-"""How each is told from the others, and what is replaced in it."""
+"""How each is recognised, and what is replaced in it."""
 
 
 def program(kind: str) -> str:

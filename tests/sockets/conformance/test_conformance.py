@@ -56,7 +56,7 @@ def socket_world(request: pytest.FixtureRequest) -> Iterator[World]:
 
 @pytest.fixture(params=[pytest.param(name, marks=pytest.mark.sockets) for name in WORLDS if name != "simulation"])
 def real_world(request: pytest.FixtureRequest) -> Iterator[World]:
-    """Every adapter: for what has to do with names, too."""
+    """Every adapter, since this has to do with names too."""
     with WORLDS[request.param]() as world:
         yield world
 
@@ -291,13 +291,13 @@ def test_a_broadcast_says_whose_it_is(world: World) -> None:
     assert event == BroadcastReceived((a.local.name, a.local.epoch, a.local.address), number, b"\x00\xff")  # type: ignore[arg-type]
     with pytest.raises(PayloadTooLarge, match="256"):
         a.broadcast(b"x" * 257)
-    assert a.broadcast(b"") == number + 1  # the refused one took no number
+    assert a.broadcast(b"") == number + 1  # the refused broadcast used up no number
 
 
 def test_current_members_and_later_ones_without_gap_or_double(world: World) -> None:
     a = world.open("a")
     others = [world.open(f"n{number}", join=[a]) for number in range(3)]
-    a.wait_for_members(2, SOON)  # in the midst of the joining
+    a.wait_for_members(2, SOON)  # in the middle of joining
     events = a.subscribe(current=True)
     others += [world.open(f"n{number}", join=[a]) for number in range(3, 6)]
     a.wait_for_members(7, SOON)

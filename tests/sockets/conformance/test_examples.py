@@ -53,7 +53,7 @@ def taken_port() -> Iterator[int]:
 
 
 def load(name: str) -> Any:
-    """An example as a module."""
+    """Import an example as a module."""
     spec = importlib.util.spec_from_file_location(f"example_{name}", EXAMPLES[name])
     assert spec is not None
     assert spec.loader is not None
@@ -191,7 +191,7 @@ def test_the_trio_service_drains(start: Start) -> None:
 
 @asynccontextmanager
 async def served(app: Any) -> AsyncIterator[httpx.AsyncClient]:
-    """A client of an app whose lifespan is under way, which is an ASGI server's work."""
+    """A client of an app whose lifespan is running, as under an ASGI server."""
     async with app.router.lifespan_context(app) as state:
 
         async def with_state(scope: Any, receive: Any, send: Any) -> None:
@@ -311,7 +311,7 @@ def test_the_tutorial_grows_by_steps_that_do_what_the_page_says(start: Start) ->
     def run(step: int, name: str, seed: str | None = None) -> Example:
         command = [sys.executable, "-W", "error", str(TUTORIAL[f"step{step}"]), name]
         at = {"SWIM_BIND": "127.0.0.1:0", **({"SWIM_JOIN": seed} if seed else {})}
-        return start("", command=command, PYTHONUNBUFFERED="", **at)  # else lines of two threads run into each other
+        return start("", command=command, PYTHONUNBUFFERED="", **at)  # a buffer would mix the lines of two threads
 
     def pair(step: int) -> tuple[Example, Example]:
         first = run(step, "ann")
@@ -344,7 +344,7 @@ def test_the_tutorial_grows_by_steps_that_do_what_the_page_says(start: Start) ->
         for each in (ann, bob):
             each.wait_for("(ann|bob) is alive")
         for number in range(8):
-            ann.say(f"job {number}")  # to the survivor: what a killed process had queued is lost
+            ann.say(f"job {number}")  # to the survivor, since what a killed process had queued is lost
         wait_until(lambda ann=ann, bob=bob: done(ann, bob) == {f"job {number}" for number in range(8)})  # type: ignore[misc]
         assert sum(line.startswith("doing") for each in (ann, bob) for line in each.lines) == 8  # each by one of them
         if step == 5:
@@ -386,7 +386,7 @@ def test_the_cache_is_sharded(start: Start) -> None:
     keys = [f"key{number}" for number in range(30)]
     owners = {key: Placement(members("ann", "bob")).owner(key).name for key in keys}
     assert ask(at, *(f"SET {key} is {key}" for key in keys)) == ["OK"] * 30
-    for address in (at, bob_at):  # whoever is asked
+    for address in (at, bob_at):  # whichever node is asked
         assert ask(address, *(f"GET {key}" for key in keys)) == [f"VALUE is {key}" for key in keys]
         kept = ask(address, *(f"HERE GET {key}" for key in keys))
         assert [answer != "NONE" for answer in kept] == [owners[key] == owner_at(address, at) for key in keys]
@@ -442,7 +442,7 @@ def test_the_job_moves_when_its_node_dies(start: Start, tmp_path: Path) -> None:
 
 
 def tokens(lines: list[str]) -> list[int]:
-    """With which tokens pages were written."""
+    """The tokens with which pages were written."""
     return [int(match[1]) for line in lines if (match := re.search(r"wrote a page with token (\d+)", line))]
 
 

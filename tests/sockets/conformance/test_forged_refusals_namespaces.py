@@ -39,12 +39,12 @@ def wired(hosts: list[Host], hub: Host) -> list[str]:
 
 
 def told(member: Member, *kinds: str) -> list[str]:
-    """About whom it told what of these kinds."""
+    """Which members it reported, and with which of these kinds of events."""
     return [f"{record['event']} {record.get('member')}" for _, record in member.said if record["event"] in kinds]
 
 
 def lists(member: Member, others: list[Member]) -> bool:
-    """Whether it told of each other that it is there."""
+    """Whether it reported that each of the others is there."""
     return {f"alive {other.name}" for other in others if other is not member} <= set(told(member, "alive"))
 
 

@@ -35,7 +35,7 @@ def test_a_child_has_no_socket_of_a_node_that_another_thread_opens_or_closes(wor
 
 
 def forking(*arguments: str) -> None:
-    """Run the program of that name, and expect nothing but that it ends well."""
+    """Run the program of that name, which checks itself, and expect it to end with 0."""
     paths = os.pathsep.join([str(ROOT), str(Path(ROOT, "tests"))])
     done = subprocess.run(
         [sys.executable, "-m", "support.forking", *arguments],

@@ -113,7 +113,7 @@ async def members(node=Depends(the_node)):
 
 
 async def served(app: Any, *paths: str) -> list[Any]:
-    """What an app answers to requests, while its lifespan runs as under a server."""
+    """An app's answers to requests, while its lifespan runs as under a server."""
     import httpx
 
     async with app.router.lifespan_context(app) as state:
@@ -130,7 +130,7 @@ def test_from_nothing_to_members_in_an_endpoint_in_under_ten_lines() -> None:
     assert len(NINE_LINES.strip().splitlines()) < 10
     namespace: dict[str, Any] = {}
     exec(NINE_LINES, namespace)
-    for _ in range(2):  # as tests of an app do
+    for _ in range(2):  # as an app's own tests do
         ((member,),) = asyncio.run(served(namespace["app"], "/members"))
         assert member["state"] == "alive"
     assert not hasattr(namespace["app"].state, "swim_node")
@@ -181,7 +181,7 @@ def test_the_flask_extension_reads_the_configuration_of_its_app(seed: swim_threa
         app.config["SWIM_BIND"] = "127.0.0.1:0"
         swim.init_app(app)
         app.get("/names")(lambda: [member.name for member in swim.node.members()])
-    assert [member.name for member in seed.members()] == ["seed"]  # to make an app opens nothing
+    assert [member.name for member in seed.members()] == ["seed"]  # making an app opens nothing
     for app in apps:
         assert app.name in (app.test_client().get("/names").json or [])
     seed.wait_for_members(3, PATIENCE)
@@ -214,7 +214,7 @@ def test_gunicorn_preloads_and_each_worker_is_a_member(
     options = ("--bind", "127.0.0.1:0", "flask_app:app")
     server = start("flask_app", *options, command=command, **at(seed), HOME=str(tmp_path))
     page = server.wait_for(r"Listening at: (\S+)")[1]
-    wait_until(lambda: len(shops(seed)) == 2)  # the master is none, and no request was needed
+    wait_until(lambda: len(shops(seed)) == 2)  # the master isn't a member, and no request was needed
     before = {member.name for member in shops(seed)}
     wait_until(lambda: len(fetch(f"{page}/members")) == 3)
     server.process.send_signal(signal.SIGHUP)  # new workers, then the old ones end
@@ -270,7 +270,7 @@ def answers(url: str) -> bool:
 
 
 def end_group(server: Example) -> None:
-    """The reloader's parent ends, and takes its child along."""
+    """The reloader's parent ends, and takes its child with it."""
     server.process.send_signal(signal.SIGINT)
     server.process.wait(PATIENCE)
 

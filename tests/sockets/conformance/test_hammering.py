@@ -1,4 +1,4 @@
-"""Eight threads use all of a node's public face at once, beside a flood of garbage: no call fails but as documented."""
+"""Eight threads use a node's whole public face during a flood of garbage: calls fail only as documented."""
 
 import random
 import socket
@@ -49,7 +49,7 @@ def hammered(name: str, rounds: int, seconds: float = SOON) -> None:
 
 @contextmanager
 def flooded(node: Node) -> Iterator[None]:
-    """A stranger sends garbage to the node all the time."""
+    """A stranger keeps sending garbage to the node."""
     address, over, chance = node.local.address, threading.Event(), random.Random(1)
 
     def flood() -> None:
@@ -69,7 +69,7 @@ def flooded(node: Node) -> Iterator[None]:
 
 
 def hammer(node: Node, number: int, rounds: int, end: float) -> int:
-    """Make every call in an order of this thread's own, again and again; returns how many were made."""
+    """Make all calls in this thread's own order, again and again; returns how many were made."""
     chance, made = random.Random(number), 0
     for _ in range(rounds):
         calls = list(deeds(node, number))
@@ -114,6 +114,6 @@ def tell(node: Node, payload: bytes) -> None:
 
 
 def accept(call: Callable[[], object], documented: type[SwimError]) -> None:
-    """Make a call that may well be refused so."""
+    """Make a call that may well be refused with one of these errors."""
     with suppress(documented):
         call()

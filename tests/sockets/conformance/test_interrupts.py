@@ -45,7 +45,7 @@ def interrupted_at(place: int, use: Callable[[], object]) -> bool:
             raise KeyboardInterrupt
 
     before = sys.gettrace()
-    gc.disable()  # its callbacks, of Hypothesis for one, are functions that are entered, too
+    gc.disable()  # its callbacks (Hypothesis has one) are functions that are entered, too
     sys.settrace(interrupt)
     try:
         use()
@@ -74,7 +74,7 @@ def test_a_call_that_is_interrupted_anywhere_was_done_or_not_done() -> None:
             event = events.get(SOON)
             if isinstance(event, BroadcastReceived):
                 numbers.append(event.number)
-        assert sorted(numbers) == list(range(1, last + 2))  # none was half done: a number, and nothing told
+        assert sorted(numbers) == list(range(1, last + 2))  # none was half done, with a number taken and nothing sent
 
         place = 1
         while interrupted_at(place, lambda: a.update_metadata({"place": str(place)})):  # noqa: B023

@@ -1,4 +1,4 @@
-"""What both adapters log: under which names, how loud, and with which fields."""
+"""What both adapters log: under which names, at which levels, and with which fields."""
 
 import logging
 import os
@@ -79,7 +79,7 @@ def test_a_listener_that_raises_is_logged_by_name(caplog: pytest.LogCaptureFixtu
 @pytest.mark.processes
 @pytest.mark.parametrize("package", ["swim_threads", "swim_anyio"])
 def test_who_sets_up_no_logging_sees_nothing(package: str) -> None:
-    """Python would else print warnings to standard error."""
+    """Otherwise Python would print warnings to standard error."""
     code = f"""
 import logging, {package}
 for name in ("", ".events", ".seeds", ".settings", ".multicast", ".listeners", ".metrics"):

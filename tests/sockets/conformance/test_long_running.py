@@ -38,7 +38,7 @@ def test_a_node_flooded_for_minutes_grows_in_nothing(name: str) -> None:
 
 
 def flooded(name: str, datagrams: int) -> None:
-    """What is held after the whole flood is what was held after a third of it."""
+    """A node holds as much after the whole flood as after a third of it."""
     with WORLDS[name]() as world:
         ann, bob = world.open_cluster("ann", "bob")
         world.wait(lambda: ann.statistics().tripwires == bob.statistics().tripwires == 1)
@@ -49,7 +49,7 @@ def flooded(name: str, datagrams: int) -> None:
             flood.go_on(datagrams // 3)
             before, threads = held(), threading.active_count()
             flood.go_on(datagrams - datagrams // 3)
-            world.wait(lambda: descriptors() <= there)  # strangers are hung up on
+            world.wait(lambda: descriptors() <= there)  # connections of strangers are closed
             growth = held() - before
             assert threading.active_count() == threads
         finally:
@@ -83,7 +83,7 @@ class Flood:
         self._strangers = peers(2_000)
 
     def go_on(self, datagrams: int) -> None:
-        """Send so many, as fast as they are read, while the target is used."""
+        """Send this many, as fast as they are read, while the target is in use."""
         before = self._arrived()
         for number in range(0, datagrams, 100):
             for _ in range(100):

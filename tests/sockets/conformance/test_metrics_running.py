@@ -61,7 +61,7 @@ async def test_while_the_loop_is_blocked_nothing_is_made_up(monkeypatch: pytest.
         registry.register(prometheus.NodeCollector(node))
         with ThreadPoolExecutor(1) as elsewhere:
             text = elsewhere.submit(generate_latest, registry).result().decode()
-            own_thread = os.environ["SWIM_DRIVER"] == "thread"  # a node there can be asked all the same
+            own_thread = os.environ["SWIM_DRIVER"] == "thread"  # a node there can still be asked
             assert value(text, "swim_up") == (1 if own_thread else 0)
             assert ('swim_syncs_total{node="ann"}' in text) is own_thread
             again = elsewhere.submit(generate_latest, registry)

@@ -51,11 +51,11 @@ def test_afterwards_one_finds_out_what_happened_when_and_why(new_host: Callable[
 
     assert all(len(line) <= 80 for output in (events, why, gone, hear) for line in output)
     story = " ".join(" ".join(events).split())
-    for lost in WEST:  # what happened to the network: each side lost sight of the other
+    for lost in WEST:  # the network's part: each side lost sight of the other
         assert re.search(rf"dead n{lost}: [^()]*, says n[123] \(unknown to n[46]", story)
     for survivor in (1, 3):
         assert re.search(rf"dead n{survivor}: [^()]*, says n[456] \(unknown to n[13]", story)
-    for victim, witness in ((2, "n[13]"), (5, "n[46]")):  # what happened to processes
+    for victim, witness in ((2, "n[13]"), (5, "n[46]")):  # the processes' part
         assert re.search(rf"dead n{victim}: process ended without a goodbye, says {witness}", story)
     assert "as 4 of 4 live members remember them." in story
     assert re.match(r"n[46] sees n5 \(10\.77\.0\.5:7946\) as dead: process ended ", why[0])  # those that were there

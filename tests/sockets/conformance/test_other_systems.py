@@ -192,7 +192,7 @@ class Proactor(asyncio.SelectorEventLoop):
 
 @pytest.mark.parametrize("driver", ["thread", "loop"])
 def test_nodes_run_on_a_loop_that_watches_no_descriptors(driver: Literal["thread", "loop"]) -> None:
-    """The thread driver needs none; the loop driver has anyio watch in a thread of its own."""
+    """The thread driver needs none; with the loop driver anyio watches in a thread of its own."""
 
     async def main() -> None:
         async with (

@@ -1,4 +1,4 @@
-"""What a process and its host run out of, on every driver: nothing spins, nothing is lost in silence."""
+"""When a process or its host runs out of something, on every driver: nothing spins, and nothing is lost silently."""
 
 import errno
 import os
@@ -37,7 +37,7 @@ def core_of(node: Node) -> ProtocolNode:
 
 
 def hold(node: Node, deed: Callable[[], object]) -> None:
-    """Have the node do nothing else while ``deed`` goes on."""
+    """Keep the node from doing anything else while ``deed`` runs."""
     if isinstance(node, LoopNode):
         node.call(engine_of(node.node).look, lambda _: deed())
     else:
@@ -78,7 +78,7 @@ def test_what_comes_while_the_receive_buffer_is_full_is_counted_and_told(
 ) -> None:
     ann, bob = world.open_cluster("ann", "bob")
 
-    there = ann.local.address  # nobody can ask a node that is held
+    there = ann.local.address  # a node that is held up can't be asked
 
     def flood() -> None:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
@@ -98,7 +98,7 @@ def test_what_comes_while_the_receive_buffer_is_full_is_counted_and_told(
 
 @contextmanager
 def no_more_descriptors() -> Iterator[None]:
-    """This process may open none, as long as it closes none."""
+    """This process can't open another descriptor until it closes one."""
     lowest = os.dup(0)
     os.close(lowest)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
@@ -110,7 +110,7 @@ def no_more_descriptors() -> Iterator[None]:
 
 
 def test_without_descriptors_a_node_goes_on_and_does_not_spin(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A connection that can't be accepted stays in the queue, where it keeps the listener ready all the time."""
+    """A connection that can't be accepted stays in the queue and keeps the listener ready all the time."""
     refused: list[Socket] = []
 
     def accept(sock: Socket) -> tuple[Socket, Any]:
@@ -144,7 +144,7 @@ def test_a_node_that_finds_no_descriptors_is_not_opened_and_leaves_none(world: W
     before = set(os.listdir("/proc/self/fd"))
     spare = [os.dup(0) for _ in range(8)]
     try:
-        for _ in range(len(spare)):  # however far it gets
+        for _ in range(len(spare)):  # wherever it is interrupted
             with no_more_descriptors(), pytest.raises(BindError):
                 world.open("bob")
             os.close(spare.pop())

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.sockets
 
 
 def shown(thing: Any) -> Iterator[str | bytes]:
-    """All ways in which a program puts that out."""
+    """All the ways in which a program prints or writes it."""
     yield from (repr(thing), str(thing), f"{thing}", repr(vars(thing)) if hasattr(thing, "__dict__") else "")
     if hasattr(thing, "to_dict"):
         yield json.dumps(thing.to_dict())
@@ -102,7 +102,7 @@ def test_logs_metrics_errors_and_what_runs_a_node(caplog: pytest.LogCaptureFixtu
 
 
 def test_programs_show_no_key_by_their_arguments(tmp_path: Path) -> None:
-    """Nor does one that got it by its environment hand it on to what it starts."""
+    """A process that got the key from its environment doesn't pass it on to processes that it starts either."""
     (key,) = KEY
     script = tmp_path / "handler"
     script.write_text(f"#!/bin/sh\nenv > {tmp_path}/said.new\nmv {tmp_path}/said.new {tmp_path}/said\n")

@@ -28,7 +28,7 @@ def wait_alive(node: Running, name: str) -> None:
 
 
 def link_local(host: Host) -> str:
-    """Its address on eth0 once that is settled."""
+    """Its address on eth0, once it is no longer tentative."""
     host.ip("link", "set", "eth0", "addrgenmode", "eui64")
     host.ip("link", "set", "eth0", "down")
     host.execute("sysctl", "-qw", "net.ipv6.conf.eth0.accept_dad=0")
@@ -121,7 +121,7 @@ def test_a_name_server_that_says_nothing_delays_neither_start_nor_end_for_long(
     silent.run(sys.executable, "-c", SILENT).wait_for(lambda line: True)
     began = time.monotonic()
     done = a.finished(sys.executable, "-c", PROGRAMS[adapter])
-    assert float(done.stdout) < 10, done.stderr  # 2 s on a machine that has time; the resolver takes 40
+    assert float(done.stdout) < 10, done.stderr  # 2 s on an idle machine; the resolver takes 40
     assert time.monotonic() - began < 20
 
 
@@ -147,7 +147,7 @@ def test_a_virtual_address_that_leads_back_to_the_asker_is_asked_again(new_host:
         host.ip("address", "add", f"{address}/24", "dev", "eth0")
         host.ip("route", "add", "default", "dev", "eth0")
         balance(host, to=address)
-        for timeout in ("udp_timeout", "udp_timeout_stream"):  # a flow keeps its translation for so many seconds
+        for timeout in ("udp_timeout", "udp_timeout_stream"):  # a flow keeps its translation for this many seconds
             host.execute("sysctl", "-qw", f"net.netfilter.nf_conntrack_{timeout}=1")
         arguments = ["--bind", "0.0.0.0:7946", "--advertise", address, "--join", f"{VIRTUAL}:7946"]
         command = ["env", "SWIM_JOIN_BACKOFF_MAX=2", *AGENT, "--name", address, *QUICK, *arguments]

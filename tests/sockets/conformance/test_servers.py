@@ -1,4 +1,4 @@
-"""Servers with several workers, as they are run in production: each worker is a member of its own."""
+"""Servers with several workers, run as in production: each worker is a member of its own."""
 
 import json
 import os
@@ -112,7 +112,7 @@ def test_each_of_uwsgis_workers_is_a_member(start: Start, seed: swim_threads.Thr
         asked.append(fetch(f"http://{page}/members"))
         return len(workers(seed)) == 2
 
-    wait_until(ask)  # each with its first request
+    wait_until(ask)  # each once it had its first request
     # within a request a worker would end without Python's exit handlers
     wait_until(lambda: sum("GET /members" in line for line in server.errors) == len(asked))
     with seed.subscribe() as events:

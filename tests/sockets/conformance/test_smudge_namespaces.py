@@ -14,7 +14,7 @@ QUICK = ["SMUDGE_HEARTBEAT_MILLIS=200"]
 
 
 def test_nothing_but_variables_makes_a_cluster_of_two_hosts_with_one_warning_each(new_host: Callable[[], Host]) -> None:
-    """One is told its address, as the original should be; the other only its seed, which is enough there."""
+    """One is told its own address, as the original should be; the other only its seed, which is enough here."""
     a, b = new_host(), new_host()
     connected([a, b])
     a.ip("address", "add", "10.77.0.1/24", "dev", "eth0")

@@ -1,4 +1,4 @@
-"""Off loopback a node needs a key, or to be told to go without; three hosts with a key are a cluster in a minute."""
+"""Beyond loopback a node needs a key, or leave to go without; three hosts with a key form a cluster in a minute."""
 
 import logging
 import os
@@ -58,7 +58,7 @@ def test_with_a_key_or_when_told_to_it_does(world: World, monkeypatch: pytest.Mo
 
 
 def test_nothing_else_is_said_then(caplog: pytest.LogCaptureFixture) -> None:
-    """On a host without a network a warning about the address came before."""
+    """On a host without a network, a warning about the address used to come first."""
     with caplog.at_level(logging.INFO), pytest.raises(KeyMissing):
         open_node(("0.0.0.0", 0), config=QUICK)
     log_writer.flush(PATIENCE)

@@ -49,7 +49,7 @@ FEATURES = {
     "secrets",
     "typer",
 }
-"""Of a feature that this node doesn't use, or of none."""
+"""Modules of a feature that this node doesn't use, or of none."""
 OURS = {
     "swim_anyio.command",
     "swim_anyio.prometheus",
@@ -71,7 +71,7 @@ FOREIGN = {
     "asyncio": {"attr", "attrs", "swim_anyio.trio_driver", "swim_threads.node", "trio"},
     "trio": {"asyncio", "swim_anyio.asyncio_driver"},
 }
-"""What the adapter itself does without. asyncio and trio load OpenSSL, and trio is written with attrs."""
+"""Modules that the adapter itself does without. asyncio and trio load OpenSSL, and trio is written with attrs."""
 
 
 def loaded_by(program: str) -> set[str]:

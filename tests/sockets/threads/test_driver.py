@@ -37,7 +37,7 @@ def udp() -> Iterator[Callable[..., socket.socket]]:
 
 
 def turn_until(condition: Callable[[], object], *nodes: Driver) -> None:
-    """The loop: wait for sockets and clocks, give turns."""
+    """The loop: waits for sockets and clocks, and gives turns."""
 
     def turns() -> object:
         timeouts = [timeout for node in nodes if (timeout := node.timeout()) is not None]
@@ -94,7 +94,7 @@ def test_a_crash_is_found_by_what_the_kernel_says() -> None:
     with Driver(HERE, name="ann", config=QUICK, on_event=told.append) as ann:
         bob = Driver(HERE, name="bob", join=ann.local.address, config=QUICK)
         turn_until(lambda: len(ann.members()) == len(bob.members()) == 2, ann, bob)
-        socket_of(bob).close()  # as the end of its process would
+        socket_of(bob).close()  # as when its process ends
         turn_until(lambda: any(isinstance(event, MemberDied) for event in told), ann)
     (died,) = [event for event in told if isinstance(event, MemberDied)]
     assert died.evidence is not None
@@ -112,7 +112,7 @@ def test_who_waits_in_another_task_is_told_of_an_earlier_deadline() -> None:
         assert until is not None
         assert asleep is None or until < asleep
         node.timeout()
-        node.update_metadata({"k": "v"})  # which nobody needs to wake for
+        node.update_metadata({"k": "v"})  # nobody has to wake up for that
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def write(path: Path, *keys: Key, mode: int = 0o600) -> None:
-    """Put a file in the place of another, as whoever rotates keys does."""
+    """Replace a file by another, as one does to rotate keys."""
     beside = path.with_name("beside")
     beside.write_text("".join(f"{key.reveal()}\n" for key in keys))
     beside.chmod(mode)
@@ -167,7 +167,7 @@ def test_a_file_that_everybody_may_read_is_warned_of(path: Path, caplog: pytest.
 
 
 def test_a_link_to_another_file_counts_as_a_change(tmp_path: Path) -> None:
-    """As Kubernetes does it: the name stays, and where it leads to changes."""
+    """As Kubernetes does it: the name stays, and its target changes."""
     for name, key in (("first", OLD), ("second", NEW)):
         write(tmp_path / name, key)
     link = tmp_path / "swim.key"

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.sockets
 
 
 def group(**settings: float) -> Multicast:
-    """A group at a port that nobody else uses just now, so that runs side by side don't meet."""
+    """A group at a port that nobody else is using, so that concurrent runs don't meet."""
     with closing(socket.socket(socket.AF_INET, socket.SOCK_DGRAM)) as sock:
         sock.bind(("", 0))
         port = sock.getsockname()[1]
@@ -213,7 +213,7 @@ def test_where_the_group_can_not_be_had_one_warning_is_logged(world: World, capl
 def test_where_announcements_do_not_leave_one_warning_is_logged(
     world: World, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on a host without a multicast route, which a test of two namespaces has for real."""
+    """As on a host without a multicast route; a test with two namespaces has that for real."""
     monkeypatch.setattr("swim_threads.sockets.multicast._target", lambda group, index: ("255.255.255.255", group.port))
     monkeypatch.setattr("swim_threads.sockets.multicast._bindable", lambda group, index: tuple(group))
     a = world.open("a", discover=group(interval=0.1))

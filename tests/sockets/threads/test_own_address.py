@@ -32,14 +32,14 @@ SEED = Address("10.0.0.1", 7946)
 
 
 class Kernel:
-    """The addresses of a host, and the one that all routes lead from."""
+    """The addresses of a host, and the one that all routes start from."""
 
     def __init__(self) -> None:
         self.hosts: list[str] = []
         self.source: str | None = None
 
     def move(self, host: str | None, *, routed: bool = True) -> None:
-        """Have this address and no other."""
+        """Give the host this address and no other."""
         self.hosts = [] if host is None else [host]
         self.source = host if routed else None
 
@@ -150,7 +150,7 @@ def test_a_join_attempt_isolation_and_what_others_see_are_reasons_to_look_at_onc
 def test_without_a_descriptor_to_look_with_nothing_is_concluded(
     kernel: Kernel, sock: UdpSocket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Not even that the address is gone: a busy program would lose its members for a moment without descriptors."""
+    """Not even that the address is gone: a busy program that lacks descriptors for a moment would lose its members."""
     kernel.move("10.0.0.7")
     own = OwnAddress(sock, None, [SEED])
     node = node_of(own)

@@ -1,4 +1,4 @@
-"""The moments in which a socket of ours exists and no line of Python knows of it."""
+"""The moments when a socket of ours exists and no Python code knows of it yet."""
 
 import os
 import socket
@@ -62,7 +62,7 @@ def test_a_fork_waits_while_a_socket_is_made_or_closed(monkeypatch: pytest.Monke
         assert made
         assert not any(made)
         closed.clear()
-    assert not any(closed[1:])  # the first is the caller, which is none of ours
+    assert not any(closed[1:])  # the first is the caller's, which isn't ours
     assert another_thread_could_fork()
 
 

@@ -1,4 +1,4 @@
-"""What a pump passes on between a node and its sockets that no engine's pace shows."""
+"""What a pump passes on between a node and its sockets, where the pace of engines would hide it."""
 
 import select
 import socket
@@ -57,7 +57,7 @@ def test_the_kernel_behind_a_broken_tripwire_is_asked_before_the_next_tick() -> 
             node.suspect = Address(*suspect.getsockname())
             node.tripwire_plan = TripwirePlan(greeting_of(LABEL, 1), (there.tripwire,))
             pump.tick()
-            clock[0] += 2.0  # a rewiring takes its time
+            clock[0] += 2.0  # rewiring takes a while
             pump.tick()
             until(lambda: node.connections, then=there.spin)
             there.tripwires.close(announce=False)

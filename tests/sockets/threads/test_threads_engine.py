@@ -62,7 +62,7 @@ def opened(config: FakeConfig | None = None, **arguments: object) -> Iterator[tu
 
 @contextmanager
 def peer() -> Iterator[tuple[Address, socket.socket]]:
-    """A plain socket that other members' datagrams reach."""
+    """A plain socket that receives other members' datagrams."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         sock.bind(HERE)
         sock.settimeout(SOON)
@@ -70,7 +70,7 @@ def peer() -> Iterator[tuple[Address, socket.socket]]:
 
 
 def in_a_thread(use: Callable[[], object]) -> None:
-    """Call ``use`` where no signal handler runs: there a call does its work itself."""
+    """Call ``use`` in a thread without signal handlers, where a call does its work itself."""
     thread = threading.Thread(target=use)
     thread.start()
     thread.join(SOON)
@@ -97,7 +97,7 @@ def fall_due(node: ThreadNode, fake: FakeNode, delay: float) -> None:
 
 
 def until(node: ThreadNode, condition: Callable[[], bool]) -> None:
-    """Wait for a condition on the scripted node, looking at it after each of its wake-ups."""
+    """Wait for a condition on the scripted node, checked after each of its wake-ups."""
     engine = engine_of(node)
     deadline = clock() + SOON
     while True:
@@ -332,7 +332,7 @@ def test_waiting_for_members() -> None:
 def test_a_member_that_was_there_for_a_moment_only_was_there() -> None:
     with opened() as (node, _):
         timer = threading.Timer(0.01, happen, (node, MemberJoined(other()), MemberLeft(other(state=State.LEFT))))
-        timer.start()  # what the reader of a later moment would never see
+        timer.start()  # which a later look would never see
         assert [member.name for member in node.wait_for_members(2, timeout=SOON)] == sorted([node.local.name, "b"])
         timer.join()
 

@@ -1,4 +1,4 @@
-"""Listeners that are given to `open_node`: they are there before the node, so that they miss nothing."""
+"""Listeners that are given to `open_node`: they exist before the node does, so they miss nothing."""
 
 import threading
 
@@ -24,7 +24,7 @@ FRIEND = Member("friend", Address("127.0.0.1", 4711))
 
 
 class Busy(FakeConfig):
-    """Makes a node that has news from its very start, which is told once it joins."""
+    """Makes a node that has an event from the very start, which it raises once it joins."""
 
     def create_node(self, *args: object, **keywords: object) -> FakeNode:
         node = super().create_node(*args, **keywords)  # type: ignore[arg-type]
@@ -53,7 +53,7 @@ def test_nothing_is_left_where_one_is_refused_or_the_address_is_taken() -> None:
     before = set(threading.enumerate())
     with pytest.raises(ConfigError, match="listeners"):
         open_node(HERE, listeners=[7])  # type: ignore[list-item]
-    assert set(threading.enumerate()) <= before  # one that writes logs may end meanwhile
+    assert set(threading.enumerate()) <= before  # the thread that writes logs may end meanwhile
 
 
 @pytest.mark.sockets

@@ -1,4 +1,4 @@
-"""The threads in which names are looked up: at most three, none of them kept, and the last never for what is slow."""
+"""The threads that look names up: at most three, none of them kept, and the last one never for slow names."""
 
 import threading
 from collections.abc import Iterator
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.sockets
 
 
 class Gates(Names):
-    """Each look-up waits until its own gate is opened, if there is one."""
+    """Each look-up waits until its own gate, if it has one, is opened."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Gates]:
 
 
 class Asked:
-    """Asks, and keeps what came of it."""
+    """Looks a name up, and keeps the outcome."""
 
     def __init__(self) -> None:
         self.pool = LookUps()

@@ -1,4 +1,4 @@
-"""Seeds and addresses given by name: resolved aside, retried with backoff, resolved anew when seeds are asked again."""
+"""Seeds and addresses given by name: resolved in the background, with backoff, and anew when seeds are asked."""
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,14 +28,14 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Names:
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Retry at once, and count nothing as fresh."""
+    """Retry at once, and treat no answer as fresh."""
     monkeypatch.setattr(resolver_module, "FIRST_BACKOFF", 0.002)
     monkeypatch.setattr(resolver_module, "BACKOFF_MAX", 0.004)
     monkeypatch.setattr(resolver_module, "FRESH", -1.0)
 
 
 class JoiningNode(FakeNode):
-    """Tells when it was asked to join."""
+    """Records when it was asked to join."""
 
     joined = threading.Condition()
 

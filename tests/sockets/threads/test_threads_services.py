@@ -23,7 +23,7 @@ SERVICE = "_swim._udp.example"
 
 
 class Services:
-    """In place of dnspython."""
+    """Stands in for dnspython."""
 
     class DNSException(Exception):
         pass
@@ -83,7 +83,7 @@ def test_one_that_has_no_records_or_says_that_there_is_none_does_not_resolve(ser
 
 
 def test_without_dnspython_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded = {name for name in sys.modules if name.split(".")[0] == "dns"}  # by a test before
+    loaded = {name for name in sys.modules if name.split(".")[0] == "dns"}  # by an earlier test
     for name in loaded | {"dns", "dns.resolver"}:
         monkeypatch.setitem(sys.modules, name, None)
     config = FakeConfig()

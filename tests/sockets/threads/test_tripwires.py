@@ -1,4 +1,4 @@
-"""Tripwires on real sockets: greetings, endings announced or not, bounds on strangers, kernels that are asked."""
+"""Tripwires on real sockets: greetings, announced and sudden ends, bounds on strangers, tests of kernels."""
 
 import errno
 import os
@@ -158,7 +158,7 @@ def test_a_kernel_accepts_for_a_process_that_does_nothing_and_refuses_for_none()
 
 @pytest.fixture
 def attempts(monkeypatch: pytest.MonkeyPatch) -> list[Dial]:
-    """Connections tried from now on, none of which is ever answered."""
+    """The connections that are tried from now on; none is ever answered."""
     made: list[Dial] = []
 
     class Unanswered(Dial):
@@ -194,7 +194,7 @@ def test_no_answer_in_time_is_silence_however_often_it_is_asked_meanwhile(attemp
 def test_a_fresh_connection_is_tried_where_one_was_not_answered_at_once_and_any_of_them_tells(
     attempts: list[Dial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first SYN was lost, and would be sent again after a second only."""
+    """The first SYN was lost, and would be repeated only after a second."""
     with station(1) as here, station(2) as there:
         here.tripwires.test(there.address)
         here.tripwires.turn(here.now)
@@ -227,7 +227,7 @@ def test_fresh_connections_are_bounded_in_each_test_and_in_all(
 def test_a_kernel_that_acks_on_a_tripwire_lives_though_the_backlog_of_its_process_is_full(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Whoever fills it must not make a stalled process look like a lost host."""
+    """Somebody who fills the backlog must not make a stalled process look like a lost host."""
     monkeypatch.setattr(tcp, "BACKLOG", 2)
     with ExitStack() as stack:
         here, stalled = stack.enter_context(station(1)), stack.enter_context(station(2))
@@ -237,7 +237,7 @@ def test_a_kernel_that_acks_on_a_tripwire_lives_though_the_backlog_of_its_proces
         fill_backlog(stack, stalled.address)
         run_until(lambda: acked(wire) > 0.2, here)
         here.tripwires.test(stalled.address)
-        run_until(lambda: acked(wire) < 0.2, here)  # within a second after which the connection counts as idle
+        run_until(lambda: acked(wire) < 0.2, here)  # within a second, after which the connection counts as idle
         here.pass_time(tripwires.TEST_TIMEOUT)
         assert here.said[1:] == [(REACHABLE, stalled.address, b"")]
         assert wire.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == keepalive.IDLE
@@ -270,7 +270,7 @@ def acked(wire: socket.socket) -> float:
 def test_an_ack_from_before_or_none_to_be_had_leaves_it_at_silence(
     age: float | None, attempts: list[Dial], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A lost host; or a system other than Linux."""
+    """A lost host, or a system other than Linux."""
     with station(1) as here, station(2) as there, monkeypatch.context() as patch:
         patch.setattr(tripwires, "Dial", Dial)
         here.wire(there.tripwire)
@@ -438,7 +438,7 @@ def test_a_flood_of_one_host_is_closed_and_keeps_no_other_waiting() -> None:
 
 
 class Waiting:
-    """A listener at which connections wait, each from where the test says."""
+    """A listener with waiting connections, each from an address that the test chooses."""
 
     def __init__(self, stack: ExitStack, real: TcpListener) -> None:
         self._stack, self._real = stack, real

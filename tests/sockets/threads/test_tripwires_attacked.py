@@ -106,7 +106,7 @@ def test_who_greeted_with_a_key_that_was_dropped_keeps_no_place_from_members(mon
 
 
 def greeted(member: Member, keys: Keys, run: int) -> socket.socket:
-    """A connection that greeted a member as that run."""
+    """A connection that greeted a member in the name of that run."""
     sealer = Sealer(KeyRing(keys, ""), ClusterClock(0, 0.0), counter=1, most_runs=1)
     hashes = Hashes("", 4)
     plan = TripwirePlan(greeting_of(hashes.label, run), (), KeysForTripwires(sealer))

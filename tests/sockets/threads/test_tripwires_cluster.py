@@ -58,7 +58,7 @@ def wait_for(events: Subscription, kind: type[Event]) -> Event:
 
 
 def require_known_by_its_connection(events: Subscription, name: str) -> None:
-    """The next death is that one, by kernels' word, and some node lost its connection first."""
+    """Expect that death next, on the kernels' evidence, after some node lost its connection."""
     died = wait_for(events, MemberDied)
     assert isinstance(died, MemberDied)
     assert died.member.name == name
@@ -118,7 +118,7 @@ def victim(
 @pytest.mark.processes
 @pytest.mark.parametrize("offspring", ["none", "fork", "exec"])
 def test_a_killed_process_is_known_by_its_connections(start: Callable[..., ThreadNode], offspring: str) -> None:
-    """Also where a child lives on: a forked one closes its copies, one that was executed never had any."""
+    """Even if a child lives on: a forked one closes its copies, and an executed one never had any."""
     if offspring == "fork" and not hasattr(os, "fork"):
         pytest.skip("nothing forks here")
     a = start("a")
@@ -135,7 +135,7 @@ def test_a_killed_process_is_known_by_its_connections(start: Callable[..., Threa
 def test_a_stalled_process_whose_backlog_somebody_fills_is_not_taken_for_a_lost_host(
     start: Callable[..., ThreadNode],
 ) -> None:
-    """Its kernel accepts no further connection, but acks on those that stand."""
+    """Its kernel accepts no further connection, but still acks on existing ones."""
     a = start("a", config=PATIENT)
     b = start("b", a, config=PATIENT)
     with victim(a, config=PATIENT, backlog=2) as process, ExitStack() as stack:
@@ -159,7 +159,7 @@ def _saw(node: ThreadNode, name: str, what: str) -> bool:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_a_node_that_fails_is_known_by_its_connections(start: Callable[..., ThreadNode], host: str) -> None:
-    """Its process lives, yet it is gone: nothing is announced."""
+    """The process lives, but its node is gone without an announcement."""
     a = start("a", host=host)
     b, c = start("b", a, host=host), start("c", a, host=host)
     with a.subscribe() as events:
@@ -169,7 +169,7 @@ def test_a_node_that_fails_is_known_by_its_connections(start: Callable[..., Thre
 
 
 def test_a_node_that_takes_a_new_epoch_is_connected_to_as_that(start: Callable[..., ThreadNode]) -> None:
-    """Which it does without an event: here somebody claims a later run of it, at its own address."""
+    """That happens without an event: here somebody claims a later run of it, at its own address."""
     a = start("a")
     b = start("b", a)
     wait_until(lambda: connected(a) == connected(b) == 1)

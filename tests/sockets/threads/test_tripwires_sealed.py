@@ -1,4 +1,4 @@
-"""Tripwires of sealed nodes, on real sockets: they stand, tell of a crash, and admit nobody without a key."""
+"""Tripwires of sealed nodes, on real sockets: they stand, reveal a crash, and admit nobody without a key."""
 
 import contextlib
 import socket

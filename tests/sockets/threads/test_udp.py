@@ -1,4 +1,4 @@
-"""The socket's manners: datagrams both ways in every family, refusals told apart, errors that hurt nobody else."""
+"""The UDP socket: datagrams both ways in every family, refusals and their causes, errors that affect nobody else."""
 
 import errno
 import logging
@@ -118,7 +118,7 @@ def test_an_error_of_one_destination_costs_no_other_its_datagram(ear: Ear) -> No
 def test_an_error_queue_full_of_refusals_is_emptied_and_datagrams_come_through(ear: Ear) -> None:
     with closing(Ear("127.0.0.1")) as peer, socket.socket(fileno=os.dup(ear.socket.fileno())) as raw:
         dead = unused("127.0.0.1")
-        for _ in range(1_000):  # by hand: our own send would drain the queue as it goes
+        for _ in range(1_000):  # by hand, since our own send would drain the queue
             try:
                 raw.sendto(b"x", dead)
             except ConnectionRefusedError:
@@ -185,7 +185,7 @@ def test_what_the_network_does_not_take_is_dropped_without_raising(ear: Ear) -> 
 @pytest.mark.parametrize(
     ("number", "tries", "told"),
     [
-        (errno.ENETUNREACH, udp.SEND_ATTEMPTS, True),  # it may be of an earlier datagram, and this one was not tried
+        (errno.ENETUNREACH, udp.SEND_ATTEMPTS, True),  # perhaps an earlier datagram's error, and this one wasn't tried
         (errno.EHOSTUNREACH, udp.SEND_ATTEMPTS, True),
         (errno.ECONNRESET, udp.SEND_ATTEMPTS, False),  # Windows, of earlier ones: it says nothing of this destination
         (errno.EPERM, 1, True),
@@ -420,7 +420,7 @@ def test_only_an_address_of_this_host_is_spoken_from_and_only_by_a_wildcard() ->
 
 
 def refuse_options(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those that older kernels and sandboxes don't know."""
+    """Options that older kernels and sandboxes don't know."""
     real = socket.socket.setsockopt
     optional = {(socket.IPPROTO_IP, 11), (socket.IPPROTO_IPV6, 25), (socket.IPPROTO_IP, 8), (socket.IPPROTO_IPV6, 49)}
 
@@ -451,7 +451,7 @@ def test_nodes_meet_and_part_where_options_are_refused(keys: Keys | None, monkey
 def test_options_that_a_system_refuses_are_done_without(
     host: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As sandboxes do that pass for Linux: nothing is lost but speed, and the choice of a source."""
+    """As sandboxes do that pretend to be Linux: only speed and the choice of a source address are lost."""
     refuse_options(monkeypatch)
     caplog.set_level(logging.DEBUG)
     with closing(Ear(host)) as one, closing(Ear("127.0.0.1")) as two:

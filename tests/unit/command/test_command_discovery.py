@@ -35,6 +35,6 @@ def test_smudges_does_unless_a_variable_says_no_and_never_in_the_native_group(
 ) -> None:
     monkeypatch.setenv("SMUDGE_MULTICAST_ENABLED", variable)
     settings = read(Protocol.SMUDGE, discover)
-    assert settings.discover is None  # so that the configuration's own counts
+    assert settings.discover is None  # so that the configuration's own setting counts
     discovery = settings.config.discovery
     assert (discovery and discovery.ipv4) == group

@@ -85,7 +85,7 @@ def record_of(message: str) -> logging.LogRecord:
 
 
 def test_a_reader_who_stops_reading_holds_nobody_up_and_is_told_what_was_lost() -> None:
-    """The node shares a thread with those that log, and would be declared dead."""
+    """The node shares a thread with the code that logs, and would be declared dead."""
     before = set(threading.enumerate())
     reading, writing = os.pipe()
     with open(reading, encoding="utf-8") as reader, open(writing, "w", encoding="utf-8") as stream:

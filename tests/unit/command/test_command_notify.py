@@ -40,7 +40,7 @@ async def test_a_manager_with_a_full_queue_is_waited_for_while_others_run(manage
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(tell, address, READY)
         for _ in range(9):
-            await anyio.lowlevel.checkpoint()  # `tell` blocks nobody
+            await anyio.lowlevel.checkpoint()  # `tell` doesn't block
         assert [listening.recv(99) for _ in range(waiting)] == [b"x"] * waiting
     assert listening.recv(99) == b"READY=1"
 

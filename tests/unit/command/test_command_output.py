@@ -1,4 +1,4 @@
-"""The agent's output on a disk that is full: lines are dropped, told of later, and never torn."""
+"""The agent's output on a full disk: lines are dropped, reported later, and never cut."""
 
 import errno
 import json
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Disk:
-    """A file that takes only so many bytes more, and then fails as a full disk does, or in another way."""
+    """A file that takes only this many bytes more, and then fails as a full disk does, or in another way."""
 
     def __init__(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.path = path
@@ -97,7 +97,7 @@ async def test_room_for_the_rest_alone_loses_what_comes_with_it(disk: Disk) -> N
     await output.write(numbered(2))
     disk.room = 4
     await output.write(numbered(3))
-    disk.room = 10  # of the word of what was lost
+    disk.room = 10  # of the notice of what was lost
     await output.write(numbered(4))
     disk.room = 1_000_000
     await output.write(numbered(5))

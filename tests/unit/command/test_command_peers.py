@@ -1,4 +1,4 @@
-"""The file that remembers members, with anything in it, and whatever happens to the disk."""
+"""The file that remembers members, whatever is in it, and whatever happens to the disk."""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""The quick way to read an agent's options, kept like the full one."""
+"""The quick way to read an agent's options agrees with the full one."""
 
 import inspect
 
@@ -43,7 +43,7 @@ def test_what_is_read_is_what_typer_reads(arguments: list[str], monkeypatch: pyt
         return
     assert quick is not None
     app(arguments, standalone_mode=False)
-    for name in REPEATABLE:  # what is not given is an empty list to some versions of typer
+    for name in REPEATABLE:  # some versions of typer give an empty list for an option that is not given
         read[name] = read[name] or None
     assert read == defaults | quick
 

@@ -1,4 +1,4 @@
-"""What an agent says that was told a seed on another host, but not where to listen."""
+"""What an agent says if it is given a seed on another host, but not where to listen."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`swim simulate --html`: a run in one file, which lets nothing in but what it brings."""
+"""`swim simulate --html`: a run in one file, which loads nothing else."""
 
 import base64
 import hashlib
@@ -48,7 +48,7 @@ def test_the_policy_allows_what_the_file_brings_and_nothing_else() -> None:
 
 def test_it_shows_what_the_run_did() -> None:
     told, _ = record_run(Experiment.KILL, SETTING, 3)
-    assert told == conduct(Experiment.KILL, SETTING, 3)  # to look on changes nothing
+    assert told == conduct(Experiment.KILL, SETTING, 3)  # observing changes nothing
     run = run_in(page_of(Experiment.KILL))
     deaths = sorted(float(str(event[0])) for event in run["told"] if event[2] == "dead" and event[3] == "node-0")
     assert deaths == [round(time, 6) for time in told.told]

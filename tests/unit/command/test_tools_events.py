@@ -1,4 +1,4 @@
-"""The timeline of `swim events`: several memories of the same things, put together."""
+"""The timeline of `swim events`: what several members remember of the same things, put together."""
 
 import json
 from typing import cast
@@ -50,7 +50,7 @@ def test_what_several_remember_stands_there_once() -> None:
     ("apart", "rule", "count"), [(4.0, Rule.GONE, 1), (4.0, Rule.RESTARTED, 2), (60.0, Rule.GONE, 2)]
 )
 def test_like_verdicts_at_about_the_same_time_are_one_death(apart: float, rule: Rule, count: int) -> None:
-    """A partition and a crash within it are two."""
+    """A partition and a crash within it are two events."""
     here, there = Hand(knows=[A, B, C]), Hand(knows=[A, B, C])
     for hand, wait, accuser, reason in ((here, 2.0, C, rule), (there, 2.0 + apart, A, Rule.GONE)):
         hand.run(wait)

@@ -239,7 +239,7 @@ def test_a_story_is_for_programs_too() -> None:
     reasons = read_reasons(told(hand, What.REASON, b"p6"))
     record = cast(dict[str, Any], reasons_record(reasons))
     assert (record["member"]["rule"], record["accuser_address"]) == ("silent", str(hand.me.address))
-    assert record["at"] == pytest.approx(record["t"], abs=0.1)  # the member is asked for 50 ms after the verdict
+    assert record["at"] == pytest.approx(record["t"], abs=0.1)  # the member is still asked for 50 ms after the verdict
     votes = [o for o in record["observations"] if o["what"] == "vote silent"]
     assert all(vote["count"] > 1 and vote["last"] > vote["t"] for vote in votes)
     assert record["observations"][0].keys() == {"t", "observer", "what", "detail"}
@@ -366,6 +366,6 @@ def test_a_host_that_is_none(host: str) -> None:
 def test_this_hosts_own_addresses_are_asked_from_loopback(
     address: str, route: str | None, zone: str, source: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A member that listens at one of them alone answers loopback, and takes its own address for a stranger's."""
+    """A member that listens at only one of them answers loopback, and takes its own address for a stranger's."""
     monkeypatch.setattr(asking, "route_source", lambda destination, family: route)
     assert asking.source_for(Address(address, 7946), zone) == source

@@ -1,4 +1,4 @@
-"""`swim watch` on a terminal, without one: what keys do, and that the picture fits."""
+"""`swim watch` without a real terminal: what keys do, and that the picture fits."""
 
 from collections.abc import Iterable
 from io import StringIO

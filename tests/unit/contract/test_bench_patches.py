@@ -1,4 +1,4 @@
-"""The scripts of `tests/bench` can be started, and name parts of the protocol that exist, to try other rules."""
+"""The scripts of `tests/bench` can be started, and the parts of the protocol that they replace exist."""
 
 import ast
 import re
@@ -43,7 +43,7 @@ def test_an_experiment_replaces_what_there_is(path: Path) -> None:
 
 
 def test_scripts_find_what_tests_share() -> None:
-    """However they are started: `python tests/bench/tools.py` has only its own folder on the path."""
+    """However they are started: with `python tests/bench/tools.py` only their own folder is on the path."""
     sharing = [path for path in BENCH.glob("[!b]*.py") if re.search("^ *from support", path.read_text(), re.MULTILINE)]
     assert len(sharing) > 3
     assert [path.name for path in sharing if "sys.path" not in path.read_text()] == []

@@ -14,7 +14,7 @@ NUMBERS = {name: field.bounds for name, field in FIELDS.items() if field.bounds 
 WHOLE = [name for name in NUMBERS if FIELDS[name].kind is int]
 SECONDS = [name for name in NUMBERS if FIELDS[name].kind is float]
 ROOMY: dict[str, object] = {"max_datagram": 65_000, "probe_interval": 0.02, "stall_tolerance": 3_600, "max_helpers": 64}
-"""With these, every other field may take its whole range."""
+"""With these values every other field may take its whole range."""
 
 
 def make(**values: object) -> Config:

@@ -1,4 +1,4 @@
-"""Single members: pinging one, what there has been to do with it, forgetting one that is gone."""
+"""Verbs for single members: pinging one, its contacts with this node, forgetting one that is gone."""
 
 import pytest
 
@@ -26,7 +26,7 @@ def contact(hand: Hand, name: str) -> Contact:
 
 
 def pings(hand: Hand, to: Peer) -> list[Sent]:
-    """What the application's ping sends at once."""
+    """What a ping by the application sends at once."""
     hand.node.ping(to.name, now=hand.now)
     return [sent for sent in hand.collect() if isinstance(sent.message, Ping) and sent.to == to.address]
 
@@ -140,7 +140,7 @@ def test_the_dead_can_be_pinged_too() -> None:
     pings(hand, A)
     hand.run(2 * RTT)
     assert [type(event.round_trip) for event in hand.happened(MemberPinged)] == [float]
-    assert hand.happened(MemberRecovered) == []  # an ack revives nobody, only a higher claim does
+    assert hand.happened(MemberRecovered) == []  # only a higher claim revives a member, not an ack
 
 
 @pytest.mark.parametrize("name", ["me", "nobody"])

@@ -1,4 +1,4 @@
-"""The sans-I/O contract: the same calls give the same bytes, time may do what it likes, a raise changes nothing."""
+"""The sans-I/O contract: the same calls give the same bytes, any time will do, a call that raises changes nothing."""
 
 import hashlib
 import os
@@ -37,7 +37,7 @@ FRIENDS = peers(3)
 
 
 def fingerprint(hand: Hand) -> tuple[object, ...]:
-    """All that a node shows, outputs that wait included."""
+    """Everything that a node shows, including outputs that wait."""
     node = hand.node
     members = node.members(gone=True)
     return (
@@ -57,7 +57,7 @@ def fingerprint(hand: Hand) -> tuple[object, ...]:
 
 
 def life(seed: int = 1, start: float = 0.0) -> str:
-    """A hash of all that a node puts out in an eventful life."""
+    """A hash of everything that a node puts out in an eventful life."""
     hand = Hand(knows=FRIENDS, seed=seed, now=start, metadata={"b": "2", "a": "1"})
     trace = hashlib.sha256()
     hand.node.join([("10.9.9.9", 1), ("10.9.9.8", 1), ("10.9.9.7", 1), ("10.9.9.6", 1)], now=hand.now)
@@ -120,7 +120,7 @@ def test_a_simulated_cluster_replays() -> None:
 
 @pytest.mark.parametrize("start", [-1e6, -1.0, -0.25, 0.25, 1.0, 65_536.0])
 def test_any_start_of_the_clock_will_do(start: float) -> None:
-    """0.0 is a time and negative ones are: what is done does not depend on where the clock begins."""
+    """0.0 is a time, and so are negative numbers: nothing depends on where the clock begins."""
 
     def moves(start: float) -> list[Sent]:
         hand = Hand(knows=FRIENDS, now=start)
@@ -199,7 +199,7 @@ def test_no_jump_is_too_far(jump: float) -> None:
 
 
 def test_early_and_repeated_ticks_are_harmless() -> None:
-    """A node that is ticked all the time does what one does that is ticked at its deadlines only."""
+    """A node that is ticked all the time does the same as one that is ticked only at its deadlines."""
     calm, busy = Hand(knows=FRIENDS), Hand(knows=FRIENDS)
     for hand in (calm, busy):
         hand.answering = FRIENDS[:2]

@@ -1,4 +1,4 @@
-"""What looks for keys in the output of all tests finds them, in each form."""
+"""The search for keys in the output of all tests finds them in each form."""
 
 import logging
 import sys

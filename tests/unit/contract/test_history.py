@@ -1,4 +1,4 @@
-"""What a node remembers for those who come later, and how the rings stand along which news floods."""
+"""What a node remembers of the past, and the order of the rings along which news floods."""
 
 import pytest
 

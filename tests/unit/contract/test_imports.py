@@ -76,7 +76,7 @@ DOORS = {
 node and these, the way from arguments to both, what keeps names resolved and the threads that do, what writes the log,
 and what becomes of statistics."""
 FACE = {"contrib", "driver", "listeners", "node", "opening", "open_nodes", "subscription"}
-"""What only programs without an event loop use of it."""
+"""The parts that only programs without an event loop use."""
 UNSEEN_BY_ADAPTERS = {"swim_core.native", "swim_core.smudge", "swim_core.simulation"}
 """What adapters know by the contract only. Commands may know more: tools speak the native protocol, experiments
 simulate, and the agent reads the settings of both."""
@@ -228,7 +228,7 @@ def test_adapters_know_a_protocol_by_its_contract() -> None:
 
 
 def test_there_is_no_import_cycle() -> None:
-    """Not by a local import, nor by one that only a type checker follows."""
+    """Neither by a local import nor by one that only a type checker follows."""
     tuple(TopologicalSorter({module: resolved(path) - {module} for module, path in MODULES.items()}).static_order())
 
 

@@ -1,4 +1,4 @@
-"""What others can make a node do is bounded: what it holds, sends and works, by every limit of `Config` too."""
+"""What others can make a node hold, send and compute is bounded, also by every limit of `Config`."""
 
 from functools import partial
 
@@ -48,7 +48,7 @@ TOP32, TOP64 = 2**32 - 1, 2**64 - 1
 
 
 def crowd(count: int, **limits: int) -> tuple[Hand, list[Peer]]:
-    """A node that knows that many others, none of which answers unless told to."""
+    """A node that knows this many others, none of which answers unless told to."""
     others = peers(count)
     hand = Hand(knows=others, config=Config.lan(max_new_members_per_second=1_000_000).replace(**limits))  # type: ignore[arg-type]
     return hand, others
@@ -220,7 +220,7 @@ def accuse_the_node(hand: Hand, i: int) -> None:
 
 
 def page_for_ever(hand: Hand, i: int) -> None:
-    """A sync that ends in good order, so that the node is no newcomer, then one that never ends."""
+    """A sync that ends normally, so that the node is no newcomer, then one that never ends."""
     hand.answering = [B, C, D]
 
     def answer(sent: Sent) -> None:
@@ -309,7 +309,7 @@ GROWS_TO = {  # places that fill up to a bound of their own, in items
 
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_what_goes_on_for_long_fills_nothing(attack: object) -> None:
-    """After three times as long nothing holds much more than before, but up to the bounds of `GROWS_TO`."""
+    """After three times as long nothing holds much more than before, except up to the bounds in `GROWS_TO`."""
     assert callable(attack)
     hand = Hand(knows=[A, B, C, D])
     hand.run(0.6)
@@ -369,7 +369,7 @@ def test_cancelled_timers_do_not_pile_up() -> None:
 
 
 def test_what_is_kept_for_repair_is_counted_once() -> None:
-    """A broadcast whose origin never shows comes again when it is forgotten that it came."""
+    """A broadcast of an origin that never shows up is accepted again once its arrival is forgotten."""
     hand = Hand(knows=[A], config=Config.lan(max_retained_bytes=1_024))
     stray = Broadcast("nobody", 1, 1, bytes(250))
     for _ in range(20):
@@ -477,7 +477,7 @@ def test_a_stranger_with_a_cookie_brings_in_no_address_but_its_own() -> None:
 
 @pytest.mark.parametrize("at", [Address("198.51.100.1", 1), A.address])
 def test_a_strangers_news_are_not_news(at: Address) -> None:
-    """Not even from a member's address, or with a member's short id: both must fit."""
+    """Not even from a member's address, or with a member's short id, since both must fit."""
     hand = Hand(knows=[A, B])
     hand.feed(A, broadcasts=[Broadcast("p1", A.epoch, 1, b"")])
     hand.clear()
@@ -566,7 +566,7 @@ def worst(kind: str, hand: Hand, others: list[Peer]) -> tuple[bytes, Address]:
 
 
 def ticks(hand: Hand, seconds: float) -> int:
-    """The calls of the costliest tick in so much time."""
+    """The calls of the costliest tick in this much time."""
     end, most = hand.now + seconds, 0
     while (deadline := hand.node.poll_deadline()) is not None and deadline <= end:
         hand.now = max(hand.now, deadline)
@@ -577,7 +577,7 @@ def ticks(hand: Hand, seconds: float) -> int:
 
 @pytest.fixture(scope="module")
 def natural() -> int:
-    """The calls of the costliest tick in 3 s of a node that nobody attacks, nor answers."""
+    """The calls of the costliest tick in 3 s of a node that nobody attacks or answers."""
     return ticks(big_crowd()[0], 3.0)
 
 

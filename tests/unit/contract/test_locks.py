@@ -76,7 +76,7 @@ def test_what_this_python_makes_of_such_a_block_is_covered_to_its_last_jump() ->
             for instruction in bytecode:
                 line = instruction.positions.lineno if instruction.positions is not None else None
                 if line in lines and instruction.opname == "JUMP_BACKWARD":
-                    own = code.co_firstlineno in lines  # a function that is made there runs in a frame of its own
+                    own = code.co_firstlineno in lines  # a function defined there runs in a frame of its own
                     assert own or any(start <= instruction.offset < end for start, end in covered), (path, line)
                 checked += line in lines
     assert checked > 100

@@ -1,4 +1,4 @@
-"""How the parts of a native node hang together: every message has a handler, and parts call each other by name."""
+"""How the parts of a native node fit together: every message has a handler, and parts call each other by name."""
 
 import ast
 from typing import get_args
@@ -17,7 +17,7 @@ HANDED = {"NodeContext.emit", "LocalHealth.on_pause"}
 
 
 class Unknown(msgspec.Struct, tag=99):
-    """A message for which nobody has written a handler yet."""
+    """A message that has no handler yet."""
 
 
 def make() -> Node:

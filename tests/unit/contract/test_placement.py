@@ -43,7 +43,7 @@ keys = st.text(st.characters(exclude_categories=["Cs"])) | st.binary()
 
 
 def test_the_owner_is_the_one_that_the_documentation_says() -> None:
-    """Written once more from the words of the module, as another language would."""
+    """The module's description implemented once more, as in another language."""
 
     def score(name: str, key: str) -> bytes:
         data = name.encode()
@@ -194,7 +194,7 @@ def test_only_keys_of_the_member_that_came_or_went_move(
         owned = with_it.owner(key)
         if owned != newcomer:
             assert without.owner(key) == owned
-        elif without.members:  # it goes to who held the first replica
+        elif without.members:  # it goes to the member that held the first replica
             assert with_it.owners(key, 2)[1] == without.owner(key)
     texts = [key for key in some if isinstance(key, str)]
     leaving, coming = moved(with_it, without, texts), moved(without, with_it, texts)

@@ -1,4 +1,4 @@
-"""What applications are handed can be printed, turned into JSON, pickled, copied, and not be changed."""
+"""What applications get can be printed, turned into JSON, pickled and copied, but not changed."""
 
 import builtins
 import copy

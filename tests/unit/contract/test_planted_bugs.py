@@ -1,4 +1,4 @@
-"""The bugs that `tests/mutants/plant.py` plants quote the source, which moves on: each must still fit."""
+"""The bugs of `tests/mutants/plant.py` quote the source, which changes, so each must still fit."""
 
 import sys
 

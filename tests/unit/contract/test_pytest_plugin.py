@@ -1,4 +1,4 @@
-"""The plugin for pytest: fixtures of both simulations with one seed, told by a failure, brought back by an option."""
+"""The pytest plugin: fixtures of both simulations with one seed, which failures print and an option sets."""
 
 import re
 

@@ -139,7 +139,7 @@ def test_seeds_are_counted_and_those_that_do_not_answer() -> None:
 
 
 def test_a_seed_that_answers_from_an_address_of_which_no_member_is_known_has_answered() -> None:
-    """As behind a translator of addresses, where members never stand at the address that is asked."""
+    """As behind an address translator, where no member has the address that is asked."""
     hand = Hand()
     hand.node.join([A.address], now=hand.now)
     hand.run(10.0)
@@ -167,7 +167,7 @@ def test_round_trips_are_summed_up() -> None:
 
 
 def test_a_stall_is_seen_in_the_histogram_as_long_as_it_was() -> None:
-    """The estimate takes it for half a probe interval, lest it stretch deadlines."""
+    """The estimate counts it as half a probe interval, so that it doesn't stretch deadlines."""
     trips = RoundTrips(Config.lan())
     for seconds in (0.001, 0.002, 4.0):
         trips.add(seconds)

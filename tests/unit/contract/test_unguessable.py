@@ -1,4 +1,4 @@
-"""What an answer is told from a forgery by can't be foreseen from what was seen."""
+"""The numbers by which answers are told from forgeries can't be predicted from earlier ones."""
 
 import ast
 from collections import Counter
@@ -9,7 +9,7 @@ from support.paths import ROOT
 from swim_core.native.wire.messages import Ack, Ping, WantClaim
 from swim_core.shared.unguessable import Unguessable, derived
 
-WORDS = 624  # that make up the state of `random.Random`
+WORDS = 624  # numbers, which make up the state of `random.Random`
 
 
 def foreseen(words: list[int]) -> list[int]:
@@ -76,7 +76,7 @@ def test_a_seq_depends_on_all_of_the_entropy() -> None:
 
 
 def test_random_is_for_times_and_choices_only() -> None:
-    """Tools have the operating system's."""
+    """Tools take theirs from the operating system."""
     drawing = {
         path.stem
         for path in (ROOT / "swim_core" / "native").rglob("*.py")

@@ -1,4 +1,4 @@
-"""The documentation builds without a warning, is complete, fits a phone, and is spelled as English is."""
+"""The documentation builds without a warning, is complete, fits a phone, and has no misspelt words."""
 
 import inspect
 import subprocess

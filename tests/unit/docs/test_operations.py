@@ -1,4 +1,4 @@
-"""The files of docs/operations are what their readers take them for, and agree with the program and with each other."""
+"""The files of docs/operations are valid for the programs that read them, and agree with `swim` and each other."""
 
 import json
 import re
@@ -17,7 +17,7 @@ from support.paths import DOCS, ROOT
 from swim_core import Key
 from swim_threads.key_file import KeyFile
 
-FILES = sorted(path for path in KIT.iterdir() if path.suffix != ".key")  # which the page has people put there
+FILES = sorted(path for path in KIT.iterdir() if path.suffix != ".key")  # which the page tells people to put there
 PAGE = (KIT / "index.md").read_text()
 PORTS = {("udp", 7946), ("tcp", 7946), ("tcp", 9464)}
 COMPOSE = yaml.safe_load((KIT / "compose.yaml").read_text())
@@ -114,7 +114,7 @@ def test_the_files_that_grow_are_rotated_in_place() -> None:
     service = unit("swim-files.conf")["Service"]
     for output in ("StandardOutput", "StandardError"):
         how, path = service[output].split(":")
-        assert how == "append"  # what is cut short by copytruncate would else be filled up with zeros
+        assert how == "append"  # otherwise a file cut by copytruncate would be filled with zeros
         assert Path(path).match("/var/log/swim/*.log")
     assert "/var/log/swim/*.log {" in rotated
     assert "copytruncate" in rotated

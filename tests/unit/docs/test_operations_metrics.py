@@ -1,4 +1,4 @@
-"""The alerts and the dashboard of docs/operations name what nodes have, and fire when they should."""
+"""The alerts and the dashboard of docs/operations use metrics that nodes have, and fire when they should."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What the README tells people to type is what CI types; its snippets are run by test_snippets.py."""
+"""The README's commands are those that CI runs; its snippets are run by test_snippets.py."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""What the README and the documentation show works as shown."""
+"""The examples in the README and the documentation work as shown."""
 
 import os
 import re
@@ -82,7 +82,7 @@ def test_each_attribute_that_is_named_exists() -> None:
 
 
 def _inline(page: Path) -> list[str]:
-    """The code within sentences; of tables on what to write in place of others' names not the first column."""
+    """Code within sentences, except in the first column of tables that translate others' names."""
     text = re.sub("^```.*?^```$", "", page.read_text(), flags=re.MULTILINE | re.DOTALL)
     if page.name.startswith("coming-from-"):
         text = re.sub(r"^\| .*? \| ", "", text, flags=re.MULTILINE)
@@ -90,7 +90,7 @@ def _inline(page: Path) -> list[str]:
 
 
 def _has(owner: str, name: str) -> bool:
-    """`node` is whatever a reader may call so: it suffices that one of the classes has the name."""
+    """`node` may be an instance of several classes: it is enough that one of them has the name."""
     if owner == "node":
         return any(hasattr(kind, name) for kind in (ThreadNode, AsyncNode, ProtocolNode))
     kind = getattr(swim_core, owner, None) or (Placement if owner == "Placement" else None)

@@ -1,4 +1,4 @@
-"""What a node tells others to reach it at: what was asked for, a route, a guess, and what can't be."""
+"""The address that a node advertises: the one asked for, one from a route, a guess, and what is refused."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from swim_core.smudge import SmudgeConfig
 
 
 class Routes:
-    """A routing table of the test's own."""
+    """A routing table for the test."""
 
     def __init__(self, **by_destination: str) -> None:
         self.by_destination = by_destination

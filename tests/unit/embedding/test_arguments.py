@@ -215,7 +215,7 @@ def test_listeners_are_functions_in_a_list() -> None:
 
 
 def test_every_variable_that_the_code_names_is_known() -> None:
-    """And so is not taken for a misspelt one."""
+    """So it isn't taken for a misspelt one."""
     sources = [
         path for package in ("swim_core", "swim_threads", "swim_anyio") for path in (ROOT / package).rglob("*.py")
     ]

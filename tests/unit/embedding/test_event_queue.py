@@ -1,4 +1,4 @@
-"""The bounded queue behind a subscription: order, the oldest dropped, the loss told once and first."""
+"""The bounded queue behind a subscription: it keeps the order, drops the oldest, and first reports a loss, once."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The moment with enough members is not missed, however late the one who waits wakes up."""
+"""The moment with enough members is not missed, however late the waiting thread wakes up."""
 
 from swim_core import (
     Address,

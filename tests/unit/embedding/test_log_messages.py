@@ -1,4 +1,4 @@
-"""What operators read of events in logs, and how loud it is."""
+"""What operators read about events in logs, and at which level."""
 
 import logging
 from itertools import pairwise

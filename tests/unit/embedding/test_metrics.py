@@ -61,7 +61,7 @@ def busy() -> Hand:
 
 
 def test_a_death_learnt_from_others_increases_a_series_of_any_one_node() -> None:
-    """As Prometheus' `increase` has it: the series is there before the first death, and never falls."""
+    """As Prometheus' `increase` needs it: the series exists before the first death, and never falls."""
     hand = Hand(knows=[A, B, C])
     quiet = scrape(hand.node)["swim_deaths_total"]
     assert quiet == {of("me", rule=rule.name.lower()): 0 for rule in Rule}
@@ -69,7 +69,7 @@ def test_a_death_learnt_from_others_increases_a_series_of_any_one_node() -> None
     hand.feed(C, claims=[B.claim(State.DEAD, by=C.short_id, rule=Rule.GONE, time=hand.cluster_time)])  # the same again
     hand.feed(B, claims=[B.claim(incarnation=1)])
     hand.feed(A, claims=[B.claim(State.DEAD, by=C.short_id, rule=Rule.GONE, time=hand.cluster_time, incarnation=1)])
-    hand.feed(A, claims=[C.claim(State.LEFT)])  # a goodbye is no death
+    hand.feed(A, claims=[C.claim(State.LEFT)])  # a goodbye isn't a death
     after = scrape(hand.node)
     increase = {series: value - quiet[series] for series, value in after["swim_deaths_total"].items()}
     assert increase == {series: 2 * (series == of("me", rule="gone")) for series in quiet}
@@ -86,7 +86,7 @@ def test_every_statistic_is_a_metric_with_its_value(name: str) -> None:
 
 
 def metrics_of(name: str, value: object) -> Mapping[str, Mapping[frozenset[tuple[str, str]], float]]:
-    """What a statistic is to look like, written another way than the collector does it."""
+    """What a statistic should look like, computed in another way than the collector's."""
     label = {"dropped": "reason", "members": "state", "verdicts": "rule", "deaths": "rule"}.get(name, "message")
     kind = MEANINGS[name].kind
     metric = {

@@ -1,4 +1,4 @@
-"""Verbs and views stand once: each of the contract is on the face of every adapter's node, and none is written anew."""
+"""Verbs and views are written once: every adapter's node has all of the contract's, and rewrites none."""
 
 import pytest
 

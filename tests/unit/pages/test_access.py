@@ -1,4 +1,4 @@
-"""Who may see the pages of an agent: as for other tools, holders of a key, and without keys its own host."""
+"""An agent's pages are shown, as by other tools, to holders of a key, and without keys only on its own host."""
 
 from base64 import b64encode
 from pathlib import Path

@@ -100,7 +100,7 @@ async def test_monitors(ann: AsyncNode, net: SimulatedNetwork, http: httpx.Async
 
 
 class Stream:
-    """What a browser's `EventSource` does: asks for the events, and reads them until it hangs up."""
+    """Do what a browser's `EventSource` does: ask for the events, and read them until it hangs up."""
 
     def __init__(self, app: Any, last: str = "") -> None:
         self.events: list[dict[str, Any]] = []

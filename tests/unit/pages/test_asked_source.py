@@ -35,7 +35,7 @@ NAMES = {A: "a", B: "b", C: "c"}
 
 
 class Sides:
-    """Two members that hold each other to be dead, and a third of which one says so; ``silent`` don't answer.
+    """Two members that consider each other dead, and a third that one of them considers dead; ``silent`` don't answer.
     ``takes`` has the seconds until an answer, or until it is clear that there is none."""
 
     def __init__(self) -> None:
@@ -141,7 +141,7 @@ def test_each_side_knows_of_one_death_that_the_other_missed(sides: Sides, monkey
         told = {record["member"]: (record["seen_by"], record["missed_by"]) for _, record in first}
         assert told == {"a": (["b"], []), "b": (["a"], []), "c": (["b"], ["a"])}
         sides.now += 61_000
-        sides.past[B].append(sides.died(B, T0 + 60_000))  # after the network was mended it hears of its own death
+        sides.past[B].append(sides.died(B, T0 + 60_000))  # once the network works again it hears of its own death
         news = await next_news(events)
         assert "dead b 2" in {record["key"] for _, record in news}
         ages = [age for what, _, age in sides.asked if what is What.EVENTS]

@@ -1,4 +1,4 @@
-"""What makes a good foreign node among real ones, point by point, without the defects of the original."""
+"""What makes a good node among those of the original, point by point, without the original's defects."""
 
 from itertools import pairwise
 
@@ -211,7 +211,7 @@ def test_5_a_pair_takes_the_same_steps() -> None:
 
 
 def test_5_a_node_that_nobody_answers_accuses_nobody_and_says_so() -> None:
-    """Defect 29: a deaf node declares everyone dead. Not of two or three, which may well have died."""
+    """Defect 29: a deaf node declares everybody dead. That isn't so with two or three, which may well have died."""
     hand = Hand(knows=5)
     hand.answering.clear()
     hand.run(11.0)
@@ -287,7 +287,7 @@ def test_6_lists_are_of_customary_length_but_a_newcomer_is_told_of_everyone() ->
 
 
 def test_6_the_dead_are_not_brought_up_when_that_is_no_news() -> None:
-    """Defect 19: they would come back at those who have removed them."""
+    """Defect 19: they would come back at nodes that have removed them."""
     hand = Hand(knows=4)
     hand.answering -= {at(2)}
     hand.node.set_state("10.0.0.2:9999", State.DEAD, now=hand.now)
@@ -329,7 +329,7 @@ def test_7_it_is_delivered_once_and_relayed_not_back_to_those_who_have_it() -> N
 
 
 def test_7_who_comes_once_it_has_spread_is_offered_nothing_nor_who_comes_back_from_the_dead() -> None:
-    """Real nodes don't, either: who restarts at a command must not get it again."""
+    """Real nodes don't either: a node that restarts on a command must not get it again."""
     hand = Hand(knows=3)
     hand.answering.discard(at(4))
     hand.node.set_state(str(at(4)), State.DEAD, now=hand.now)
@@ -386,7 +386,7 @@ def test_7_a_real_node_that_restarted_counts_from_1_again() -> None:
 
 
 def test_7_one_index_with_two_payloads_is_two_broadcasts_however_soon() -> None:
-    """Defect 23: whoever restarts counts from 1 again, and takes up the cluster's codes before most could notice."""
+    """Defect 23: a restarted node counts from 1 again, and adopts the cluster's codes before most could notice."""
     hand = Hand(knows=3)
     old, new = BroadcastRecord(at(2), 1, b"old"), BroadcastRecord(at(2), 1, b"new")
     for source, record_ in ((2, old), (3, new), (4, old), (2, new), (3, old)):
@@ -602,7 +602,7 @@ def test_unknown_nodes_are_taken_in_alive_but_not_dead_and_not_without_limit() -
     hand.tell(at(2), record(DEAD, 8, 9), *[record(ALIVE, n, 9) for n in range(10, 20)])
     assert len(hand.node.members(gone=True)) == 5
     assert hand.node.statistics().dropped == {DropReason.UNKNOWN_GONE: 1, DropReason.MEMBERS_FULL: 7}
-    for number in range(60, 64):  # who shows itself takes the place of one that others only tell of
+    for number in range(60, 64):  # a node that shows itself takes the place of one that others only mention
         hand.feed(at(number), ping(1))
     assert [hand.state(number) for number in range(60, 64)] == [State.ALIVE] * 3 + [None]
     assert hand.state(2) is State.ALIVE

@@ -1,4 +1,4 @@
-"""Smudge's format: every field survives the way out and back, and nothing but an exact datagram is decoded."""
+"""Smudge's format: every field survives a round trip, and only exact datagrams are decoded."""
 
 from ipaddress import IPv4Address, IPv6Address
 from zlib import adler32

@@ -96,7 +96,7 @@ def test_an_empty_port_is_none() -> None:
 
 
 def test_bad_seeds_beside_good_ones_are_names_that_dont_resolve() -> None:
-    """The original logs them and goes on; here the adapter does, since the look-up fails."""
+    """The original logs them and goes on; here the adapter does so, since the look-up fails."""
     environ = {"SMUDGE_INITIAL_HOSTS": "10.0.0.1, host:x 10.0.0.2:99999,:9999"}
     seeds = SmudgeConfig.from_env(environ).seeds
     assert seeds == (("10.0.0.1", 9999), ("host:x", 9999), ("10.0.0.2:99999", 9999), (":9999", 9999))

@@ -1,4 +1,4 @@
-"""Heartbeats that others make up: they end neither detection nor revival, and take the counter nowhere near its top."""
+"""Invented heartbeats: they prevent neither detection nor revival, and move no counter near its top."""
 
 import pytest
 
@@ -101,7 +101,7 @@ def test_three_witnesses_move_it_to_the_least_of_them_and_not_beyond_where_a_nod
 
 
 def test_at_the_top_the_counter_begins_again_and_detection_goes_on() -> None:
-    """As a real node's does, save that 0 is left out: with it, news in passing would look like an answer."""
+    """As a real node's does, except that 0 is left out, since with it gossip would look like an answer."""
     hand = Hand(knows=5)
     counter = smudge_parts_of(hand.node).heartbeat
     for left in (2, 7, 12):
@@ -159,7 +159,7 @@ def test_a_relay_pings_with_no_code_that_would_drag_its_target_and_answers_with_
 
 
 def test_a_claim_too_far_ahead_is_not_believed_but_looked_into() -> None:
-    """Real nodes follow any forger: what they say of a death then is true all the same."""
+    """Real nodes follow any forger, but what they then say of a death is still true."""
     hand = Hand(knows=5)
     hand.answering.discard(at(4))
     sent = hand.tell(at(2), record(Status.DEAD, 4, TOP, at(2)))
@@ -174,7 +174,7 @@ def test_a_claim_too_far_ahead_is_not_believed_but_looked_into() -> None:
 
 
 def test_a_pings_own_answer_makes_its_records_count() -> None:
-    """A seed is no member yet when its first ACK comes, which tells of all the others."""
+    """A seed is not a member yet when its first ACK arrives, which names all the others."""
     hand = Hand()
     hand.node.join([at(2)], now=hand.now)
     (asked,) = [s for s in hand.drain() if s.verb is Verb.PING]

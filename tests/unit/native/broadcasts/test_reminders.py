@@ -1,4 +1,4 @@
-"""Section 6, rule by rule: pings and acks tell which broadcasts there are, so that a blip hides none."""
+"""Section 6, rule by rule: pings and acks name the latest broadcasts, so that none is missed during a blip."""
 
 import pytest
 
@@ -80,7 +80,7 @@ def test_they_carry_the_highest_number_received_of_others() -> None:
 
 
 def test_a_number_is_told_on_only_by_who_has_the_broadcast() -> None:
-    """A member that hears a number asks its teller, which must have the broadcast."""
+    """A member that hears a number asks whoever told it, which must therefore have the broadcast."""
     hand = settled()
     hand.feed(B, numbers=[Number(A.short_id, 2)])
     hand.run(0.2)
@@ -100,7 +100,7 @@ def test_a_number_costs_no_datagram_of_its_own() -> None:
 
 
 def test_own_numbers_are_not_told_while_own_broadcasts_still_wait() -> None:
-    """What has not left yet would seem lost, and a long queue holds more of that than a window."""
+    """Broadcasts that have not been sent yet would seem lost, and a long queue holds more of them than a window."""
     hand = settled(config=Config.lan(max_broadcast=600))
     for _ in range(200):
         hand.node.broadcast(bytes(500), now=hand.now)
@@ -112,7 +112,7 @@ def test_own_numbers_are_not_told_while_own_broadcasts_still_wait() -> None:
 
 
 def flooded(hand: Hand, count: int) -> None:
-    """So many broadcasts of C wait to be passed on."""
+    """Let this many broadcasts of C wait to be passed on."""
     for start in range(1, count + 1, 5):
         hand.feed(B, broadcasts=[Broadcast(C.name, C.epoch, start + i, bytes(200)) for i in range(5)])
 
@@ -145,7 +145,7 @@ def test_while_much_waits_an_answered_want_is_followed_after_03_s() -> None:
 
 
 def test_the_pings_of_a_watch_carry_numbers_but_no_broadcasts() -> None:
-    """They come often just where packets are lost, and are as small as any path lets pass."""
+    """Reminders come often where packets are lost, and are small enough for any path."""
     hand = settled()
     hand.answering = [B, C]
     hand.until(lambda: any(ping.accused is not None for ping in hand.messages(Ping, A)), limit=10.0)
@@ -228,7 +228,7 @@ def test_what_a_ping_shows_is_asked_of_the_pinger_first_and_then_of_the_origin()
 
 
 def test_what_was_repaired_is_passed_on() -> None:
-    """If many were cut off, it is enough that one of them meets a member that has it."""
+    """If many were cut off, it is enough that one of them meets a member that has the broadcast."""
     hand = settled()
     hand.feed(B, numbers=[Number(A.short_id, 1)])
     hand.run(0.31)
@@ -326,7 +326,7 @@ def test_what_a_newcomer_hears_of_before_its_first_sync_is_over_is_not_missed() 
 
 @pytest.mark.parametrize("later", [0.0, 5.0])
 def test_the_first_of_a_cluster_misses_what_it_did_not_get_though_nobody_told_it_of_the_cluster(later: float) -> None:
-    """It never had to sync, and when it does, what was said meanwhile was not said before its time."""
+    """It never had to sync; when it does, broadcasts sent meanwhile don't count as older than its membership."""
     hand = Hand()
     hand.introduce(B)
     hand.introduce(A)
@@ -341,7 +341,7 @@ def test_the_first_of_a_cluster_misses_what_it_did_not_get_though_nobody_told_it
 
 
 def test_a_newcomer_that_a_member_of_its_cluster_joins_misses_nothing_that_was_said_before() -> None:
-    """As with discovery: the newcomer announces itself, and a member asks it. Then the member syncs with it."""
+    """As with discovery: the newcomer announces itself, and a member asks it, then syncs with it."""
     hand = Hand()
     hand.introduce(B, members=40)
     hand.answering = [A, B]

@@ -125,7 +125,7 @@ def test_what_an_older_run_said_last_is_news_though_nothing_was_heard_of_that_ru
 
 
 def test_a_member_that_was_forgotten_and_comes_back_is_not_heard_twice() -> None:
-    """Others remember it, and have its broadcasts still; what it said meanwhile is new."""
+    """Others remember the member and still have its broadcasts; those that it sent meanwhile are new."""
     hand = settled(config=Config.lan(forget_after=5.0))
     hand.feed(A, broadcasts=[item(1), item(3)])
     hand.feed(B, claims=[A.claim(State.DEAD, time=hand.cluster_time)])
@@ -401,7 +401,7 @@ def test_retained_is_bounded_over_all_origins_oldest_out_first(config: Config) -
 
 
 def test_an_item_retained_again_counts_once_against_the_bound() -> None:
-    """Items of an origin that stays unknown may come again when they were given up."""
+    """Broadcasts of an origin that stays unknown may arrive again once they were given up."""
     hand = settled(config=Config.lan(max_retained_bytes=1024))
     for _ in range(12):
         hand.feed(A, broadcasts=[item(1, peer(9), bytes(100))])
@@ -600,7 +600,7 @@ def test_the_origin_itself_is_taken_at_its_word() -> None:
     hand.feed(A, broadcasts=[Broadcast(A.name, A.epoch, 5 * FAR, b"x")])
     assert delivered(hand) == [5 * FAR]
     hand.run(5.0)
-    assert not hand.happened(BroadcastsLost)  # it said all that before this node heard of it
+    assert not hand.happened(BroadcastsLost)  # all sent before this node heard of it
 
 
 def test_two_members_are_believed_where_one_is_not() -> None:

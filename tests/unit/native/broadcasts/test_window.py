@@ -1,4 +1,4 @@
-"""The window of a stream: each number is delivered, asked for, or told lost, and none both and neither."""
+"""The window of a stream: each number is delivered, asked for, or reported lost; none is both, and none is neither."""
 
 import pickle
 
@@ -31,9 +31,9 @@ steps = st.lists(
 @settings(deadline=None)
 @given(steps)
 def test_each_number_is_delivered_missing_or_lost(todo: list[tuple[str, int]]) -> None:
-    """Against a model that remembers everything; lost and delivered all the same counts as delivered late."""
+    """Compared with a model that remembers everything; one delivered after it was reported lost is late."""
     window, seen, known, told, late = Window(), set[int](), 0, 0, 0
-    given_up: set[int] = set()  # told lost
+    given_up: set[int] = set()  # reported lost
     for what, number in todo:
         if what == "receive" and window.fresh(number):
             assert number not in seen
@@ -119,7 +119,7 @@ def test_what_comes_before_it_is_told_lost_is_not() -> None:
 
 
 def test_losses_that_go_on_are_told_together() -> None:
-    """Not an event for each number that falls behind."""
+    """One event reports many numbers that fall behind, not one event each."""
     hand = settled()
     for number in range(2_000, 4_000, 2):
         hand.feed(B, broadcasts=[item(number)])

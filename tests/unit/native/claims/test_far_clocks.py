@@ -11,7 +11,7 @@ from swim_core.native.wire.messages import Join, JoinAck, NotMe, Ping
 
 A, B, C = peers(3)
 DAY = 86_400_000
-LATEST = RELEASED + AHEAD  # as the wall clock of tests is older
+LATEST = RELEASED + AHEAD  # because the wall clock of tests is older
 
 
 def test_three_witnesses_move_the_clock_by_ten_years_and_no_more() -> None:
@@ -63,7 +63,7 @@ def restarted_far_ahead() -> Hand:
 
 
 def test_one_that_starts_again_far_ahead_takes_the_time_of_its_cluster_though_somebody_saw_its_claim() -> None:
-    """Nobody there can accept that claim: it is too far ahead for all of them."""
+    """Nobody there can accept that claim, since it is too far ahead for all of them."""
     hand = restarted_far_ahead()
     hand.feed(B, JoinAck(hand.messages(Join, B)[-1].seq, b"cookie", UNIX_MS, 1000, 4, 5000, None, None))
     assert not hand.happened(ClocksDiffer)
@@ -76,7 +76,7 @@ def test_one_that_starts_again_far_ahead_takes_the_time_of_its_cluster_though_so
 
 
 def test_one_that_somebody_saw_lets_nobody_in_whose_clock_is_far_behind() -> None:
-    """Otherwise it would list a newcomer that doesn't list it: a newcomer refuses claims from too far ahead."""
+    """Otherwise it would list a newcomer that doesn't list it, since newcomers refuse claims from too far ahead."""
     hand = restarted_far_ahead()
     join = Join(1, "p3", 1000, 4, 5000, 1200, time=UNIX_MS, padding=bytes(700))
     (reply,) = [sent.message for sent in hand.feed(C, join) if isinstance(sent.message, JoinAck)]

@@ -1,4 +1,4 @@
-"""Applications hear less of members that flap, if they wish; their views stay true."""
+"""On request, applications get fewer events about members that flap; their views stay accurate."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""A table that is filled from a formed cluster is the same as one that was told of each member."""
+"""A table filled from a formed cluster equals one that heard of each member separately."""
 
 import pytest
 

@@ -33,7 +33,7 @@ NEW = peer(100)
 
 
 def doubting(members: Sequence[Peer] = (A, B, C), **settings: object) -> Hand:
-    """A node that gets no answers, unless a test gives them, from members that others tell of."""
+    """A node that gets no answers from members that others told it of, unless the test gives them."""
     hand = Hand(knows=members, **settings)  # type: ignore[arg-type]
     hand.hearsay = False
     hand.run(2.0)
@@ -46,7 +46,7 @@ def examined(hand: Hand, who: Peer = NEW) -> list[Ping]:
 
 
 def ghosts(count: int, first: int = 1_000) -> list[Peer]:
-    """Nobody; each at a host of its own."""
+    """Members that don't exist, each at a host of its own."""
     return [peer(first + number, name=f"ghost-{first + number}") for number in range(count)]
 
 
@@ -94,7 +94,7 @@ def test_what_a_sync_tells_is_hearsay_too_and_its_number_is_learned_with_it(how:
 
 
 def test_a_newcomer_misses_nothing_that_was_said_before_it_came_by_one_who_answers_later() -> None:
-    """The claim and a broadcast of a member come in the first sync, its ack after it."""
+    """A member's claim and broadcast arrive in the first sync, and its ack after that."""
     hand = Hand()
     hand.hearsay = False
     request = hand.come_by(B)
@@ -204,7 +204,7 @@ def test_one_that_does_not_answer_is_asked_three_times_rests_and_is_forgotten() 
     hand.feed(A, claims=[NEW.claim()])
     hand.feed(A, claims=[NEW.claim()])
     hand.run(0.5)
-    assert len(examined(hand)) == 4  # told of again, it is asked again, once
+    assert len(examined(hand)) == 4  # when it is mentioned again, it is asked once more
     hand.run(10.0)
     assert (hand.node.statistics().rumours, hand.dropped(DropReason.RUMOUR)) == (0, 1)
     hand.feed(A, claims=[NEW.claim()])
@@ -246,7 +246,7 @@ def test_nobody_is_examined_at_this_nodes_own_address() -> None:
 
 
 def test_a_helper_says_that_one_it_does_not_know_does_not_answer() -> None:
-    """Where most members are newcomers, nobody else could confirm the end of one that ended before they came."""
+    """Where most members are newcomers, nobody else could confirm that a member ended before they came."""
     hand = doubting()
     hand.answering = [A, B, C]
     hand.feed(A, PingReq(1, NEW.claim()))
@@ -273,7 +273,7 @@ def refuse(hand: Hand) -> None:
 
 
 def test_a_helper_says_that_nobody_listens_where_one_is_said_to_be_that_came_and_went() -> None:
-    """Only its seed had met it, and could not have declared it dead before S."""
+    """Only its seed had met it, and couldn't have declared it dead before S had passed."""
     hand = doubting()
     hand.answering = [A, B, C]
     hand.feed(A, claims=[NEW.claim()])
@@ -477,7 +477,7 @@ def test_numbers_of_a_claim_that_is_kept_aside_are_nobodys() -> None:
 
 
 def test_one_that_did_not_answer_is_asked_anew_when_it_pings_itself() -> None:
-    """Say a cut has healed. Its own ping pays for this one, which takes the place of the question who it is."""
+    """As after a partition: its own ping pays for this one, which takes the place of the question who it is."""
     hand = doubting()
     hand.feed(A, claims=[NEW.claim()])
     hand.run(3.0)

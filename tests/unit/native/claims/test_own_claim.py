@@ -32,7 +32,7 @@ A, B, C = peers(3)
 
 
 def floods(hand: Hand) -> set[tuple[int, State, int]]:
-    """What was told of the node itself: epoch, state, incarnation."""
+    """What the node said of itself: epoch, state, incarnation."""
     return {(claim.epoch, claim.state, claim.incarnation) for claim in hand.told("me")}
 
 
@@ -172,7 +172,7 @@ def test_a_fresh_death_is_merged_at_once_and_passed_on() -> None:
     hand.node.feed_tick(now=hand.now)
     old_death(hand, age=1_900)
     assert hand.state(B) is State.DEAD
-    hand.run(0.06)  # its accuser has told all, so that it is passed on in the repeat
+    hand.run(0.06)  # its accuser has told everybody, so it is passed on only when it is repeated
     assert {sent.to for sent in hand.sent if sent.claims} >= {A.address, C.address}
 
 
@@ -248,7 +248,7 @@ def test_old_suspicions_and_departures_are_believed_at_once() -> None:
 
 
 def test_a_member_is_asked_three_times_before_an_old_death_is_believed() -> None:
-    """One datagram lost must not kill it here."""
+    """The loss of one datagram must not make it dead here."""
     hand = Hand(knows=[A, B, C])
     hand.node.feed_tick(now=hand.now)
     old_death(hand)
@@ -289,7 +289,7 @@ def test_old_deaths_are_put_to_members_at_most_50_a_second() -> None:
 
 
 def test_its_own_old_run_at_a_greater_epoch_makes_it_take_the_epoch_beyond() -> None:
-    """A clock that stepped back locks nobody out."""
+    """A clock that was set back locks nobody out."""
     hand = Hand(knows=[A])
     ahead = hand.me.epoch + 5 * STEP + 77
     hand.feed(A, claims=[hand.own_claim(epoch=ahead, incarnation=3)])
@@ -331,7 +331,7 @@ def superseded() -> tuple[Hand, Peer]:
 
 
 def in_conflict() -> tuple[Hand, Peer]:
-    """The rival has answered: it lives."""
+    """The rival has answered, so it is alive."""
     hand, rival = superseded()
     asked = hand.messages(Join, rival)[-1]
     hand.feed(rival, JoinAck(asked.seq, b"c" * 16, hand.cluster_time, 1000, 4, 5000, rival.claim()))
@@ -370,7 +370,7 @@ def test_a_rival_that_nobody_finds_dead_is_a_conflict_after_twice_s_though_it_do
 
 
 def test_its_own_past_is_no_rival_once_others_find_it_dead() -> None:
-    """It moved, its clock is behind, and its seeds did not know the run before."""
+    """It moved, its clock is behind, and its seeds didn't know its previous run."""
     hand, past = superseded()
     hand.run(3.0)
     hand.feed(B, claims=[past.claim(State.DEAD, time=hand.cluster_time)])
@@ -439,7 +439,7 @@ def test_the_other_verbs_of_a_superseded_node_say_that_its_name_is_taken(verb: C
     hand, _ = superseded()
     with pytest.raises(NameTaken, match="another live process owns the name 'me'") as caught:
         verb(hand.node, hand.now)
-    assert not isinstance(caught.value, NotRunning)  # whoever handles that one would open another node of this name
+    assert not isinstance(caught.value, NotRunning)  # whoever handles that event would open another node of this name
 
 
 @pytest.mark.parametrize("state", [State.DEAD, State.LEFT])
@@ -650,7 +650,7 @@ def test_a_new_silence_is_passed_on_at_once_and_believed_after_three_questions(r
 
 
 def test_of_many_one_question_is_enough_where_this_node_has_pinged_them_in_vain_for_s_itself() -> None:
-    """Where few members survive many, each hears of all the deaths, and has seen them itself."""
+    """Where few of many members survive, each hears of all the deaths, having seen them itself."""
     others = peers(16)
     hand = Hand(knows=others, config=Config.lan(stall_tolerance=20.0))
     hand.answering = others[:2]
@@ -669,7 +669,7 @@ def test_of_many_one_question_is_enough_where_this_node_has_pinged_them_in_vain_
 
 
 def test_each_question_about_its_own_death_is_answered() -> None:
-    """Either may be lost, and a member that asks three times must hear it once."""
+    """Questions and answers may be lost, so a member that asks three times is answered three times."""
     hand = Hand(knows=[A, B, C])
     hand.answering = [A, B, C]
     suspicion, death = hand.own_claim(State.SUSPECT), hand.own_claim(State.DEAD)

@@ -1,4 +1,4 @@
-"""The table keeps sums, counts and orders as it changes: they are what going through all members would give."""
+"""The sums, counts and orders that the table keeps up to date equal those computed from all members."""
 
 from functools import reduce
 from operator import xor
@@ -45,7 +45,7 @@ def test_after_any_claims(told: list[Claim]) -> None:
     table.put(OWN, 0.0)
     for number, claim in enumerate(told):
         table.merge(claim, float(number))
-        table.members()  # else no view would ever be outdated
+        table.members()  # otherwise no view would ever be outdated
     live = [entry for entry in table.view_digest.everyone if entry.claim.state.live]
     assert table.live_count == len(table.topology.order) == len(live)
     assert table.members() == tuple(entry.member for entry in sorted(live, key=lambda entry: entry.name))

@@ -83,7 +83,7 @@ def test_a_stranger_is_told_who_is_here_if_that_is_no_longer_than_its_ping() -> 
 
 
 def test_an_accusation_is_answered_with_an_ack_only() -> None:
-    """Claims alone raise incarnations."""
+    """Only claims raise incarnations."""
     hand = Hand(knows=[A])
     (sent,) = hand.feed(A, Ping(1, hand.short_id, UNIX_MS, 0))
     assert isinstance(sent.message, Ack)
@@ -120,7 +120,7 @@ def test_an_unknown_sender_is_answered_and_asked_for_its_claim() -> None:
 
 
 def asked(hand: Hand, who: Peer) -> WantClaim:
-    """The question who a stranger is, caused by a datagram of it."""
+    """The question who a stranger is, caused by one of its datagrams."""
     hand.feed(who, UserMessage(bytes(100)))
     return hand.messages(WantClaim, who)[-1]
 
@@ -240,7 +240,7 @@ def test_a_deaf_ping_is_no_proof_of_life_but_is_answered() -> None:
 
 
 def test_states_fall_only_to_a_higher_claim() -> None:
-    """An ack is proof of life, and changes no state."""
+    """An ack proves that its sender lives, and changes no state."""
     hand = Hand(knows=[A, B])
     hand.feed(A, claims=[B.claim(State.SUSPECT, time=hand.cluster_time)])
     hand.run(3.0)
@@ -255,7 +255,7 @@ def test_states_fall_only_to_a_higher_claim() -> None:
 
 
 def wrong(hand: Hand) -> Claim:
-    """A belief that calls for a correction: an older run of the node."""
+    """A belief that needs correcting: an older run of the node."""
     return hand.own_claim(epoch=hand.me.epoch - 5)
 
 

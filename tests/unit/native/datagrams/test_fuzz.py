@@ -1,4 +1,4 @@
-"""Datagrams as members say them, damaged in any way: nothing raises, and nothing that is kept grows without end.
+"""Real datagrams, damaged in any way: nothing raises, and nothing that is kept grows without bound.
 
 What each costs is measured by `tests/bench/fuzz.py`, which runs a million.
 """

@@ -61,7 +61,7 @@ def state_of(hand: Hand) -> tuple[object, ...]:
 
 
 def expect_drop(hand: Hand, reason: DropReason, data: bytes, source: object = FRIEND.address) -> None:
-    """Feed it: it is dropped for this reason alone, and nothing else comes of it."""
+    """Feed a datagram and check that it is dropped for this reason, and that nothing else happens."""
     before, statistics = state_of(hand), hand.node.statistics()
     assert not hand.feed_bytes(data, source)  # type: ignore[arg-type]
     assert not hand.events
@@ -245,7 +245,7 @@ def samples(hand: Hand) -> list[bytes]:
 
 
 def mutate(random: Random, data: bytes) -> bytes:
-    """That datagram with something wrong in its body."""
+    """The datagram with something wrong in its body."""
     body = bytearray(data)
     for _ in range(random.choice((1, 1, 2, 5))):
         at = random.randrange(6, len(body)) if len(body) > 7 else 6
@@ -267,7 +267,7 @@ def mutate(random: Random, data: bytes) -> bytes:
 
 @pytest.mark.parametrize("seed", [0, 1, *(pytest.param(seed, marks=pytest.mark.slow) for seed in (2, 3))])
 def test_ten_thousand_mutated_datagrams_do_no_harm(seed: int) -> None:
-    """Each part of it from another seed, which the test's name shows."""
+    """Each quarter has another seed, which the test's name shows."""
     random = Random(seed)
     hand = Hand(knows=[FRIEND, peer(2), peer(3), peer(4)], seed=seed)
     valid = samples(hand)
@@ -316,7 +316,7 @@ def test_random_bytes_are_dropped_and_change_nothing(body: bytes, with_header: b
 
 
 def test_forged_times_and_epochs_up_to_the_top_are_borne(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No liar gets a clock that far, but a node would bear it."""
+    """No liar can move a clock that far, but a node would cope."""
     monkeypatch.setattr("swim_core.native.cluster_clock.AHEAD", TOP48)
     liar = peer(1)
     hand = Hand(knows=[liar])

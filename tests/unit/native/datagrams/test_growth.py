@@ -1,4 +1,4 @@
-"""Datagrams of a newer release: what is known of them is taken, claims are handed on as they came, the rest is left."""
+"""Datagrams of a newer release: known parts are used, claims are passed on unchanged, the rest is ignored."""
 
 from contextlib import suppress
 from typing import Any, get_args
@@ -38,7 +38,7 @@ from swim_core.native.wire.messages import (
 )
 
 A, B, NEW = peer(1), peer(2), peer(7)
-NEW_ACK = Ack(3, 4)  # no message that may follow another one
+NEW_ACK = Ack(3, 4)  # not a message that may follow another one
 more = st.lists(
     st.none() | st.integers(0, 2**63) | st.binary(max_size=9) | st.lists(st.integers(0, 9), max_size=3),
     min_size=1,
@@ -58,7 +58,7 @@ def body(data: bytes) -> list[Raw]:
 
 
 def datagram(*items: object) -> bytes:
-    """A body of any parts under this cluster's header."""
+    """A body of any parts, behind this cluster's header."""
     return pack_datagram(Hand().hashes.label, 0, 1)[:6] + encode(list(items))
 
 
@@ -194,7 +194,7 @@ def test_pings_with_a_field_more_are_acked() -> None:
 
 
 def test_what_is_of_no_release_costs_little_to_tell_from_what_is_of_a_newer_one() -> None:
-    """Anybody can send such. Looking up each time how messages are built cost as much as nine good pings."""
+    """Anybody can send these. Looking up how messages are built, each time, cost as much as nine good pings."""
     hand = Hand(knows=[A, B])
     broken = datagram(A.short_id, [1, 5, "no short id", 7], [grown(B.claim())], [], [])
     hand.feed_bytes(broken, A.address)

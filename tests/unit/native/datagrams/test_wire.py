@@ -280,7 +280,7 @@ def test_random_bodies_raise_nothing_but_what_is_stated(body: bytes) -> None:
 
 
 def test_hashes_are_the_same_everywhere() -> None:
-    """Fixed values: a change of any hash splits a cluster between versions."""
+    """Fixed values, since a change of any hash would split a cluster between versions."""
     run = ("cache-7", 111_411_200_000_012_345)
     phase = HASHES.phase("cache-7")
     places = HASHES.places(*run)

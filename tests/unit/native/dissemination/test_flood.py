@@ -13,7 +13,7 @@ A, B, C = peers(3)
 
 
 def pushes(hand: Hand) -> list[Sent]:
-    """Datagrams without a message: what is pushed."""
+    """Datagrams without a message, that is, pushes."""
     return [sent for sent in hand.sent if sent.message is None]
 
 
@@ -76,7 +76,7 @@ def test_there_each_passes_a_broadcast_on_to_one_that_is_not_its_origin(count: i
     origin = successors(hand, members)[0]
     hand.feed(A, broadcasts=[Broadcast(origin.name, origin.epoch, 1, b"x")])
     hand.run(0.004)
-    assert not pushes(hand)  # the first copies of its origin come first
+    assert not pushes(hand)  # the first copies are those of its origin
     hand.run(0.002)
     following = [member.address for member in members if member is not origin]
     assert len(pushes(hand)) == min(1, len(following))
@@ -84,7 +84,7 @@ def test_there_each_passes_a_broadcast_on_to_one_that_is_not_its_origin(count: i
 
 
 def test_there_nothing_is_saved_for_30_s_after_a_probe_failed() -> None:
-    """Packets may be getting lost, and three ways to each member are few."""
+    """Packets may be lost, and three paths to each member are few."""
     hand, members = quiet(6)
     hand.answering = members[1:]
     hand.until(lambda: hand.node.statistics().probes_failed > 0, limit=20.0)
@@ -103,7 +103,7 @@ def test_there_nothing_is_saved_for_30_s_after_a_probe_failed() -> None:
 
 
 def test_an_origin_tells_all_though_a_probe_failed() -> None:
-    """The others, whose probes are answered, wait for its copy and pass it on to one member only."""
+    """The others, whose probes are answered, wait for the accuser's copy and pass it on to one member only."""
     hand, members = quiet(20)
     hand.answering = []
     hand.until(lambda: hand.node.statistics().probes_failed > 0, limit=5.0)
@@ -123,7 +123,7 @@ def test_there_all_are_told_what_others_broadcast_if_they_are_told_something_any
 
 
 def test_there_many_from_all_sides_go_to_all_by_their_origins_and_to_one_more_by_each() -> None:
-    """When members that broadcast told all of every one, each came nine times among ten members, and none kept up."""
+    """When ten broadcasting members told everybody each time, each broadcast arrived nine times, and none kept up."""
     hand, members = quiet(5)
     mine = HASHES.places(hand.me.name, hand.me.epoch)[0]
     places = {member: HASHES.places(member.name, member.epoch)[0] for member in members}
@@ -133,7 +133,7 @@ def test_there_many_from_all_sides_go_to_all_by_their_origins_and_to_one_more_by
             hand.feed(origin, broadcasts=[Broadcast(origin.name, origin.epoch, number, bytes(200))])
         hand.node.broadcast(bytes(200), now=hand.now)
     hand.collect()
-    hand.run(0.19)  # before its own are told again
+    hand.run(0.19)  # before its own are repeated
     receivers: dict[tuple[str, int], list[Address]] = {}
     for sent in pushes(hand):
         for broadcast in sent.envelope.broadcasts:
@@ -141,14 +141,14 @@ def test_there_many_from_all_sides_go_to_all_by_their_origins_and_to_one_more_by
     assert len(receivers) == 60
     everybody = sorted(member.address for member in members)
     relayed = {key: told for key, told in receivers.items() if key[0] != "me" and sorted(told) != everybody}
-    assert len(relayed) > 40  # the first go along with what is told to all in any case
+    assert len(relayed) > 40  # the first ones ride along with what goes to everybody anyway
     for (name, _), told in relayed.items():
         assert told == [second.address if name == first.name else first.address]
     assert all(sorted(told) == everybody for key, told in receivers.items() if key[0] == "me")
 
 
 def told(hand: Hand, number: int) -> list[Address]:
-    """The members that were told a broadcast of this node or of the first other."""
+    """The members that were sent a broadcast of this node, or of the first other one."""
     numbers = ((sent.to, {(item.origin, item.number) for item in sent.envelope.broadcasts}) for sent in pushes(hand))
     return [to for to, carried in numbers if carried & {("me", number), ("p1", number)}]
 
@@ -251,7 +251,7 @@ def test_a_metadata_change_and_a_refutation_are_repeated_too() -> None:
 
 @pytest.mark.parametrize(("others", "first"), [(4, [0.005]), (64, [0.005]), (66, [0.0])])
 def test_a_death_is_told_again_by_all_who_hear_of_it_while_it_holds(others: int, first: list[float]) -> None:
-    """Up to 64 others have been told by the accuser, so that they pass it on a little later."""
+    """Up to 64 others have been told by the accuser, so they pass it on a little later."""
     for refuted in (False, True):
         hand, members = quiet(others)
         start = hand.now

@@ -33,13 +33,13 @@ def show(hand: Hand, digest: int, *, stable: bool = True, news: Claim | None = N
 
 
 def answer(hand: Hand, entries: Iterable[PageEntry]) -> None:
-    """Answer the sync that is asked for with a last page."""
+    """Answer the requested sync with a last page."""
     request = hand.messages(SyncReq)[-1]
     hand.feed(A, SyncPage(request.id, None, b"\1", list(entries)))
 
 
 def same(hand: Hand) -> list[PageEntry]:
-    """What the node holds itself."""
+    """The claims that the node holds."""
     known = [Peer(m.name, m.address, m.epoch, m.incarnation) for m in hand.node.members()]
     return [PageEntry(member.claim(), 0) for member in known]
 
@@ -148,7 +148,7 @@ def test_strangers_cause_no_sync() -> None:
 
 
 def through_a_sync(hand: Hand) -> None:
-    """Let the node have been through a sync: from then on it is no newcomer, and asks one member for all pages."""
+    """Have the node complete a sync: from then on it is no newcomer, and asks one member for all pages."""
     hand.clear()
     hand.feed(A, claims=[hand.own_claim(State.DEAD)])
     asked = next(sent for sent in hand.sent if isinstance(sent.message, SyncReq))
@@ -204,7 +204,7 @@ def test_a_request_is_repeated_three_probe_timeouts_apart_smaller_from_the_third
 
 
 def swallowed(hand: Hand, times: int) -> SyncReq:
-    """Leave so many requests of a sync unanswered; returns the next one."""
+    """Leave this many requests of a sync unanswered; returns the next one."""
     first = hand.messages(SyncReq)[-1].id
     hand.until(lambda: sum(request.id == first for request in hand.messages(SyncReq)) > times, 5.0)
     return hand.messages(SyncReq)[-1]
@@ -301,7 +301,7 @@ def answer_last(hand: Hand, entries: list[PageEntry]) -> None:
 
 
 def test_the_end_of_members_that_the_other_does_not_show_is_not_pushed() -> None:
-    """The other side would drop it, as the end of an unknown name."""
+    """The other side would drop it, since it is the end of an unknown name."""
     hand = Hand(knows=[A, B, C])
     hand.feed(A, claims=[C.claim(State.LEFT)])
     hand.run(10.0)
@@ -324,7 +324,7 @@ def test_a_pushed_claim_is_merged_and_flooded() -> None:
 
 
 def answers(hand: Hand, *, buckets: list[int], source: Peer, limit: int = 1200) -> list[Claim]:
-    """All claims of a sync with the node, page by page, as an asker gets them."""
+    """All claims that a member gets from the node in a sync, page by page."""
     cursor, found = 0, []
     for _ in range(5_000):
         request = SyncReq(7, buckets, cursor, b"")
@@ -418,7 +418,7 @@ def test_a_node_with_a_smaller_datagram_limit_can_page_claims_of_any_size() -> N
 
 
 def exchange(left: Hand, right: Hand, *, seconds: float) -> None:
-    """Two nodes that reach each other and nobody else."""
+    """Two nodes that can reach each other and nobody else."""
     hands = {left.me.address: left, right.me.address: right}
     end = left.now + seconds
     while left.now < end:
@@ -471,7 +471,7 @@ def test_two_nodes_with_different_views_agree_after_one_sync(context: int) -> No
 
 
 def test_precedence_decides_what_is_pushed_back_page_by_page() -> None:
-    """Over many pages too: nothing shown higher is pushed, everything lower or not shown is."""
+    """The same over many pages: whatever was shown lower or not at all is pushed, and nothing that was shown higher."""
     hand, members = clustered(120)
     through_a_sync(hand)
     hand.feed(members[0], claims=[hand.own_claim(State.DEAD)])

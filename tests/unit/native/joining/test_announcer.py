@@ -102,7 +102,7 @@ def test_a_node_that_left_announces_nothing_and_heeds_nobody() -> None:
 
 
 def test_an_announcement_does_not_count_as_showing_a_claim() -> None:
-    """A joiner whose clock is ahead takes a lower epoch only as long as it has said nothing of its own."""
+    """A joiner whose clock is ahead lowers its epoch only if it has not told anybody anything yet."""
     hand = discovering(unix_ms=UNIX_MS + 600_000)
     hand.node.join([STRANGER.address], now=hand.now)
     (join,) = [sent.message for sent in hand.collect() if isinstance(sent.message, Join)]
@@ -176,7 +176,7 @@ def test_a_live_member_is_not_asked() -> None:
 
 
 def test_a_live_member_is_known_by_its_run_wherever_its_announcement_comes_from() -> None:
-    """Another address of it, say, than the one it advertises."""
+    """For example at another address than the one that it advertises."""
     hand = discovering(knows=[STRANGER])
     hand.node.feed_announcement(announcement(STRANGER), ("10.8.8.8", EPHEMERAL), now=hand.now)
     hand.run(60)
@@ -268,7 +268,7 @@ def test_a_node_whose_name_another_process_owns_is_silent() -> None:
 
 
 def flood(hand: Hand, strangers: Sequence[Peer], seconds: int) -> list[Sent]:
-    """Announcements of strangers without end; returns the JOINs that they caused."""
+    """Feed many announcements of strangers; returns the JOINs that they caused."""
     hand.clear()
     for _ in range(seconds * 10):
         for stranger in strangers:

@@ -1,4 +1,4 @@
-"""How others see a node (section 7): what a seed or a member says of its address is told, once, and looked into."""
+"""How others see a node (section 7): what a seed or member says of its address is reported once, and checked."""
 
 from support.hand import Hand, Peer, peer
 from swim_core import Address, SeenElsewhere
@@ -15,7 +15,7 @@ def joins(hand: Hand) -> list[Join]:
 
 
 def refuse(hand: Hand, seed: Peer) -> None:
-    """The seed hands out a cookie, and does not let the node in by it."""
+    """The seed hands out a cookie, but doesn't let the node in with it."""
     hand.feed(seed, JoinAck(joins(hand)[-1].seq, b"cookie", UNIX_MS, 1000, 4, 5000, seen=pack(SEEN)))
     assert joins(hand)[-1].cookie == b"cookie"
     hand.feed(seed, JoinAck(joins(hand)[-1].seq, b"cookie", UNIX_MS, 1000, 4, 5000, seen=pack(SEEN)))
@@ -49,7 +49,7 @@ def test_a_node_that_is_let_in_is_fine() -> None:
 
 
 def ack_elsewhere(hand: Hand, seen: bytes) -> None:
-    """A acks each ping so for ten seconds."""
+    """For ten seconds A answers each ping with this ack."""
     acked: set[int] = set()
     for _ in range(100):
         for sent in hand.messages(Ping, A):

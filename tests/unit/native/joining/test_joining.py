@@ -165,7 +165,7 @@ def test_a_clock_that_ran_behind_keeps_its_epoch() -> None:
 
 @pytest.mark.parametrize("state", [State.ALIVE, State.DEAD, State.LEFT])
 def test_the_epoch_is_above_what_is_held_of_the_name(state: State) -> None:
-    """A clock that stepped back locks nobody out."""
+    """A clock that was set back locks nobody out."""
     hand = joining()
     held = Peer("me", hand.me.address, EPOCH + 1_000 * STEP)
     ack(hand, b"cookie", held=held.claim(state, incarnation=9))
@@ -210,7 +210,7 @@ def test_the_seed_answers_with_a_cookie_and_its_time() -> None:
 
 
 def test_what_is_held_of_the_name_is_told_to_who_brought_the_cookie_back() -> None:
-    """Its epoch is what claims that are forged in its name need."""
+    """Forged claims in its name would need its epoch."""
     hand = Hand(knows=[A, B])
     older = peer(2, epoch=EPOCH - STEP)
     (sent,) = ask(hand, older)
@@ -239,7 +239,7 @@ def test_a_newcomer_that_learns_in_the_second_step_of_a_later_run_comes_again_ab
 
 
 def test_one_that_takes_a_later_run_while_it_is_let_in_comes_again_with_that() -> None:
-    """Otherwise the seed would go on with the run that it was shown, and drop what the later one says."""
+    """Otherwise the seed would stay with the run that it was shown first, and drop what the later one says."""
     hand = Hand(knows=[B])
     hand.node.join([A.address], now=hand.now)
     hand.collect()
@@ -269,7 +269,7 @@ def test_a_superseded_node_asks_what_is_held_of_its_name_in_both_steps() -> None
         asked = next(each for each in (A, B) if hand.messages(Join, each))
     join = hand.messages(Join, asked)[-1]
     hand.feed(asked, JoinAck(join.seq, b"c", hand.cluster_time, 1000, 4, 5000, None))
-    assert hand.node.statistics().superseded  # nothing was said of the name yet
+    assert hand.node.statistics().superseded  # nothing has been said under the name yet
     join = hand.messages(Join, asked)[-1]
     assert (join.cookie, join.claim is not None) == (b"c", True)
     hand.feed(asked, JoinAck(join.seq, None, hand.cluster_time, 1000, 4, 5000, None, asked.claim()))
@@ -505,7 +505,7 @@ def test_the_own_address_is_not_asked_for_long() -> None:
 
 
 def lead_back(hand: Hand) -> None:
-    """Let what this node asks its seeds come to itself."""
+    """Deliver what this node asks its seeds to itself."""
     hand.collect()
     for sent in joins(hand):
         hand.feed_bytes(sent.payload, hand.me.address)
@@ -513,7 +513,7 @@ def lead_back(hand: Hand) -> None:
 
 
 def test_a_seed_that_leads_back_to_this_node_is_asked_again_at_the_usual_backoff() -> None:
-    """It may be a balancer's address, behind which others are, too."""
+    """It may be the address of a load balancer, behind which there are others, too."""
     hand = Hand()
     other = Address("192.168.0.1", 7946)
     hand.node.join([other], now=hand.now)
@@ -571,7 +571,7 @@ def test_two_lone_nodes_that_join_each_other_agree() -> None:
 
 
 def test_a_join_is_answered_though_its_claim_is_not_needed() -> None:
-    """A member that joins again, as one that lost its table, is let in."""
+    """A member that joins again, for example because it lost its table, is let in."""
     hand = Hand(knows=[A, B])
     cookie = cookie_for(hand, B)
     replies = [sent.message for sent in ask(hand, B, cookie) if isinstance(sent.message, JoinAck)]

@@ -129,7 +129,7 @@ def test_it_answers_an_accusation_with_left_at_a_higher_incarnation(state: State
 
 @pytest.mark.parametrize("state", [State.SUSPECT, State.DEAD])
 def test_an_accusation_at_its_own_incarnation_does_not_bring_it_back(state: State) -> None:
-    """LEFT is above both already."""
+    """LEFT outranks both anyway."""
     hand = departed()
     hand.feed(A, claims=[hand.own_claim(state, incarnation=0)])
     hand.run(1.0)
@@ -171,7 +171,7 @@ def test_views_go_on_after_leaving() -> None:
 
 
 def test_a_node_that_is_ticked_for_long_after_it_left_stays_itself() -> None:
-    """Others forget it; it must not."""
+    """Others forget that it left, but the node itself must not."""
     hand = Hand(knows=peers(3), config=Config.lan(forget_left_after=1.0))
     hand.node.leave(now=hand.now)
     hand.run(20.0)
@@ -182,7 +182,7 @@ def test_a_node_that_is_ticked_for_long_after_it_left_stays_itself() -> None:
 
 
 def carry(sender: Hand, receiver: Hand) -> None:
-    """What was sent arrives."""
+    """Everything that was sent arrives."""
     sent = list(sender.sent)
     sender.clear_sent()
     for datagram in sent:
@@ -191,7 +191,7 @@ def carry(sender: Hand, receiver: Hand) -> None:
 
 
 def entering() -> tuple[Hand, Hand]:
-    """A newcomer that has shown a seed its claim, and the seed, which has let it in; the answer is on its way."""
+    """A newcomer that has shown its claim to a seed, and that seed, whose answer is still on its way."""
     seed, newcomer = Hand("seed"), Hand("newcomer", address=C.address)
     newcomer.node.join([seed.me.address], now=newcomer.now)
     newcomer.collect()
@@ -244,7 +244,7 @@ def test_a_seed_that_has_not_seen_the_claim_is_told_nothing() -> None:
 
 
 def test_a_goodbye_that_overtakes_the_claim_lets_nobody_in() -> None:
-    """The seed never saw the claim, and the goodbye of an unknown name is no news to it."""
+    """The seed never saw the claim, so it ignores the goodbye of an unknown name."""
     seed, newcomer = Hand("seed"), Hand("newcomer", address=C.address)
     newcomer.node.join([seed.me.address], now=newcomer.now)
     newcomer.collect()

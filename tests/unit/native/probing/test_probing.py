@@ -61,7 +61,7 @@ def test_everybody_meets_everybody_and_as_often_pings_as_is_pinged(n: int) -> No
 
 
 def test_a_view_that_differs_by_one_member_shifts_partners_by_few_places() -> None:
-    """Except for those that are left over in one of the two views."""
+    """Members that are left over in one of the two views are excepted."""
     exceptions = 0
     for n in (100, 101):
         for round_ in ROUNDS:
@@ -87,7 +87,7 @@ def test_the_pairs_of_a_round_meet_at_different_times() -> None:
 
 
 def probes(hand: Hand) -> list[Sent]:
-    """The pings that take a turn, not those of a watch."""
+    """The pings of regular turns, without those of a watch."""
     return [sent for sent in hand.sent if isinstance(sent.message, Ping) and sent.message.accused is None]
 
 
@@ -112,7 +112,7 @@ def test_a_member_pings_its_partner_when_they_meet_or_later_if_that_one_did_not(
     order = sorted(names, key=phase)
     for me in names:
         pinged = turns(me, names, 20.0)
-        first, last = pinged[0][0] + 1, pinged[-1][0] - 1  # the first one was planned before all were known
+        first, last = pinged[0][0] + 1, pinged[-1][0] - 1  # the first one was planned before all members were known
         for round_ in range(first, last + 1):
             meets = meeting(order.index(me), round_, n)
             found = {target: late for at, target, late in pinged if at == round_}
@@ -202,7 +202,7 @@ def test_a_partner_that_dies_before_they_meet_is_not_pinged_in_its_turn() -> Non
 
 
 def test_who_is_pinged_pings_who_is_left_over_all_the_same() -> None:
-    """Of three one is left over in each round; nobody misses its ping, so it must be pinged."""
+    """Of three members one is left over in each round; nobody would miss its ping, so it must be pinged."""
     hand = Hand(knows=[A, B])
     hand.run(2.0)
     order = sorted((hand.me.name, A.name, B.name), key=phase)
@@ -225,7 +225,7 @@ def test_a_lone_node_probes_nobody() -> None:
 
 
 def test_probes_may_overlap() -> None:
-    """An outstanding probe holds nothing up."""
+    """A probe that is still unanswered holds nothing up."""
     hand = Hand(knows=[A, B, C], config=Config.lan(probe_interval=0.1, stall_tolerance=60))
     hand.answering = []
     for _ in range(10):
@@ -331,7 +331,7 @@ def test_cluster_time_never_feeds_an_age_inside_a_verdict() -> None:
 
 
 def timeout_with(rtt: float, samples: int, config: Config | None = None) -> float:
-    """How long a probe waits after so many round trips of that length."""
+    """How long a probe waits after this many round trips of that length."""
     hand = Hand(knows=[A], config=config)
     hand.answering = []
     acked = 0
@@ -365,7 +365,7 @@ def test_the_timeout_scales_with_the_interval() -> None:
 
 
 def answer_late(hand: Hand, late: float) -> None:
-    """Let the next probe of A be acked so many seconds after it was sent."""
+    """Have the next probe of A acked this many seconds after it was sent."""
     hand.answering = []
     hand.clear()
     hand.until(lambda: bool(probes(hand)), 3.0)
@@ -399,7 +399,7 @@ def test_pings_of_a_watch_are_no_samples() -> None:
     hand.run(20.0)
     hand.answering = []
     hand.clear()
-    hand.run(4.0)  # a member that stalls: it answers all that waits when it wakes
+    hand.run(4.0)  # a member that stalls answers all that has waited once it wakes
     pings = [sent.message for sent in hand.sent if isinstance(sent.message, Ping)]
     assert len([ping for ping in pings if ping.accused is not None]) > 4
     for ping in pings:
@@ -465,7 +465,7 @@ def test_a_dead_member_is_probed_after_2_and_4_s_and_then_in_turn_until_forgotte
 
 
 def test_a_probe_of_the_dead_brings_the_own_claim_and_again_once_it_was_refuted() -> None:
-    """Each side of a healed partition holds the other dead, and must hear that it lives."""
+    """After a partition each side considers the other dead, and must hear that it lives."""
     hand = Hand(knows=[A, B])
     hand.answering = [A]
     hand.feed(A, claims=[B.claim(State.DEAD, rule=Rule.GONE, time=hand.cluster_time)])
@@ -480,7 +480,7 @@ def test_a_probe_of_the_dead_brings_the_own_claim_and_again_once_it_was_refuted(
 
 
 def test_the_news_of_ones_death_may_overtake_the_ack_or_come_after_it() -> None:
-    """The member that is held dead sends both at once, and neither order may cost the next try."""
+    """The member that is considered dead sends both at once; in neither order may that cost the next try."""
     hand = Hand(knows=[A, B])
     hand.answering = [A]
     hand.feed(A, claims=[B.claim(State.DEAD, rule=Rule.GONE, time=hand.cluster_time)])

@@ -44,7 +44,7 @@ def test_a_run_that_was_not_heard_lately_is_let_go() -> None:
     for short_id in (1, 2, 3, 4):
         runs.take(short_id, 5, ring.preferred, end(OLD))
     assert sorted(runs.by_id) == [2, 3, 4]
-    runs.take(2, 6, ring.preferred, end(OLD))  # so there is one that was heard less lately
+    runs.take(2, 6, ring.preferred, end(OLD))  # so there is one that was heard from longer ago
     runs.take(5, 5, ring.preferred, end(OLD))
     assert sorted(runs.by_id) == [2, 4, 5]
 
@@ -101,5 +101,5 @@ def test_other_keys_count_at_once() -> None:
     assert used(runs) == ring_of(OLD).preferred.id
     runs.use(ring_of(NEW, OLD))
     assert used(runs) == ring_of(NEW).preferred.id
-    runs.use(ring_of(THIRD))  # neither what it prefers nor what it used: nothing better is known than one's own
+    runs.use(ring_of(THIRD))  # the keys that it used are gone, so the node's own one is the best guess
     assert used(runs) == ring_of(THIRD).preferred.id

@@ -1,4 +1,4 @@
-"""The seal of datagrams: its bytes, and that nothing but what a holder of the key sealed for this node is opened."""
+"""The seal of datagrams: its bytes, and that only what a key's holder sealed for this node is opened."""
 
 import random
 import sys
@@ -69,7 +69,7 @@ def test_datagrams_are_what_the_format_says() -> None:
 
 @pytest.mark.parametrize("message", VECTORS, ids=lambda message: type(message).__name__)
 def test_another_program_reads_them(message: Message) -> None:
-    """From the page of the protocol alone."""
+    """Written from the protocol's page alone."""
     data = bytes.fromhex(VECTORS[message])
     base = blake2b(b"\x01prod", digest_size=32, key=SECRET, person=b"swim seal 1").digest()
     assert blake2b(digest_size=4, key=base, person=b"swim key id").digest() == data[2:6]
@@ -139,7 +139,7 @@ def test_the_reason_tells_what_is_wrong() -> None:
 
 
 def take(codec: Codec, data: bytes) -> DropReason | None:
-    """Open a datagram and believe it, as one whose time is right is believed."""
+    """Open a datagram and accept it, as if its time were right."""
     found = codec.open(data)
     if isinstance(found, DropReason):
         return found

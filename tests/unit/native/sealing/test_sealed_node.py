@@ -1,4 +1,4 @@
-"""A node with keys driven by hand: settings that do not go with them, any bytes, and where no secret stands."""
+"""A node with keys, driven by hand: settings that don't go with keys, arbitrary bytes, and secrets that don't leak."""
 
 import re
 
@@ -59,7 +59,7 @@ OWN = Hashes("", 4).short_id("me", NODE.local.epoch)
 
 
 def feed(data: bytes) -> int:
-    """Returns how many bytes the node says in return."""
+    """Feed a datagram; returns how many bytes the node sends in return."""
     NODE.feed_datagram(data, FROM, now=1.0)
     said = 0
     while (datagram := NODE.poll_datagram()) is not None:

@@ -1,4 +1,4 @@
-"""What tools order of a node with keys: a member's key has it done, and no stranger, reader or recording does."""
+"""Orders of tools to a node with keys: it obeys holders of a member's key, and no stranger, reader or recording."""
 
 from collections.abc import Callable
 
@@ -30,12 +30,12 @@ ORDERS = {
     What.LEAVE: b"",
 }
 ANYWHERE = Config.lan(answer_tools="anyone")
-"""The setting under which most is answered."""
+"""The setting under which the most is answered."""
 order = pytest.mark.parametrize("what", ORDERS, ids=lambda what: what.name)
 
 
 class Ordered(Talk):
-    """A cluster of two and a dead one, and what came of orders."""
+    """Two members and a dead one, and the effects of orders."""
 
     def __init__(self, config: Config = ANYWHERE, *, plain: bool = False) -> None:
         super().__init__(config, members=3, plain=plain)
@@ -47,7 +47,7 @@ class Ordered(Talk):
         self.simulation.run_until(lambda: all(self.state(number) is State.DEAD for number in (0, 1)), limit=20.0)
 
     def state(self, number: int) -> State | None:
-        """What a member believes of node-2."""
+        """What a member believes about node-2."""
         member = self.of(number).node.member("node-2")
         return None if member is None else member.state
 
@@ -70,7 +70,7 @@ class Ordered(Talk):
         }
 
     def expected(self, *done: What) -> dict[What, int]:
-        """What `effects` is when these have been carried out once."""
+        """What `effects` is after each of these was carried out once."""
         return {what: int(what in done) for what in ORDERS}
 
 
@@ -136,7 +136,7 @@ def test_a_recorded_removal_does_not_remove_one_that_came_back_and_died_again() 
 
 @order
 def test_the_cookie_of_an_order_serves_no_other(what: What) -> None:
-    """Nor the same one from another place."""
+    """Neither does the same one from another address."""
     talk = Ordered()
     cookie = cursor_of(talk.ask(what, KEY, argument=ORDERS[what]))
     assert cookie > 0

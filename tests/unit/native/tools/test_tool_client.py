@@ -1,4 +1,4 @@
-"""The asking side: pages put together, losses made good, an end in any case."""
+"""The asking side: pages are put together, losses are made up for, and it always ends."""
 
 from random import Random
 from typing import Any
@@ -33,7 +33,7 @@ class Zeros(Random):
 
 
 def asked(who: ToolClient) -> Ask:
-    """The question that is to be sent now."""
+    """The question that is due now."""
     datagram = who.poll_datagram()
     assert datagram is not None
     message = opened(datagram.payload).message
@@ -46,7 +46,7 @@ def row(name: str) -> Row:
 
 
 def tick(who: ToolClient) -> float:
-    """Let it wait for as long as it wants to; returns the time."""
+    """Let it wait as long as it asks for; returns the time."""
     deadline = who.poll_deadline()
     assert deadline is not None
     who.feed_tick(now=deadline)
@@ -166,7 +166,7 @@ def test_a_large_view_of_another_host_comes_at_the_pace_it_allows() -> None:
     began = hand.now
     sent = converse(hand, who, source=REMOTE)
     assert who.complete
-    assert sent == len(who.pages)  # none came too early
+    assert sent == len(who.pages)  # none was sent too early
     assert hand.now - began == pytest.approx(0.11 * (sent - 1))
 
 

@@ -1,4 +1,4 @@
-"""The answering side: what a tool that is no member is told, and what it can't bring about."""
+"""The answering side: what a tool is told without being a member, and what it can't cause."""
 
 from functools import partial
 from typing import Any, cast
@@ -43,7 +43,7 @@ def rows(hand: Hand, what: What = What.MEMBERS, **options: Any) -> dict[str, Row
 
 
 def reason(hand: Hand, name: str, **options: Any) -> ReasonPage:
-    """The pages of a reason as one."""
+    """The pages of a reason, joined into one."""
     pages = cast(list[ReasonPage], told(hand, What.REASON, name.encode(), **options))
     return ReasonPage(pages[-1].teller, pages[-1].row, [note for page in pages for note in page.notes])
 
@@ -460,7 +460,7 @@ def test_a_question_too_short_for_any_answer_is_counted_and_not_answered() -> No
 
 
 def test_a_tool_is_no_member_whatever_it_says_of_itself() -> None:
-    """Not even in the name and from the address of one: an ASK proves no life and brings no news."""
+    """Not even under a member's name and from its address: an ASK proves nothing and brings no news."""
     hand = Hand(knows=[A, B], config=Config.lan(answer_tools="anyone"))
     stranger = peer(9)
     before = hand.node.contact("p1", now=hand.now)

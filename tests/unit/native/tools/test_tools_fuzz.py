@@ -1,4 +1,4 @@
-"""Both sides of ASK and TELL, fed whatever there is."""
+"""Both sides of ASK and TELL, fed arbitrary input."""
 
 from random import Random
 from typing import Any
@@ -89,7 +89,7 @@ def test_bytes_that_were_an_answer_never_raise(noise: bytes, at: int, what: What
     assert datagram is not None
     told = HAND.feed_bytes(datagram.payload, LOCAL)
     HAND.clear()
-    data = next(answer.payload for answer in told if answer.to == LOCAL)  # a broadcast goes to members besides
+    data = next(answer.payload for answer in told if answer.to == LOCAL)  # a broadcast also goes to members
     who.feed_datagram(data[:at] + noise + data[at + len(noise) :], now=0.0)
     who.feed_datagram(data[:at], now=0.0)
     if not who.done:

@@ -1,4 +1,4 @@
-"""Tools and a node with keys: which are answered, and that no recording makes a node speak."""
+"""Tools and a node with keys: which ones are answered, and that a recording gets no answer."""
 
 from random import Random
 
@@ -31,7 +31,7 @@ def test_nobody_else_is_answered_at_all(keys: tuple[Key, ...]) -> None:
 
 
 def test_holders_elsewhere_give_ten_orders_a_second_together_and_those_here_any_number() -> None:
-    """Each makes a flood, and an attacker who has recorded some can forge their sources."""
+    """Each causes a flood, and an attacker who has recorded some can forge their sources."""
     talk = Talk()
     hosts = [Address(f"198.51.100.{number + 1}", 5) for number in range(60)]
     for number, host in enumerate(hosts):

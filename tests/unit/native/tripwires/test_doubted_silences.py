@@ -1,4 +1,4 @@
-"""A kernel that said nothing while its process lived: its next silence means nothing until it answers."""
+"""If a kernel was silent while its process lived, its next silence counts for nothing until it answers again."""
 
 from collections.abc import Callable
 
@@ -17,7 +17,7 @@ TEST_TAKES = 1.5  # seconds after which an adapter says that a kernel is silent
 
 @pytest.fixture
 def hand() -> Hand:
-    """A node with a tripwire to its last peer, which falls silent; the first one accuses that."""
+    """A node with a tripwire to its last peer, which falls silent and is accused by the first one."""
     accuser, *rest, subject = peers(4)
     made = Hand(knows=[accuser, *rest, subject])
     made.answering = [accuser, *rest]
@@ -42,7 +42,7 @@ def answers(hand: Hand, subject: Peer) -> None:
 
 
 def refutes(hand: Hand, subject: Peer) -> None:
-    """It was declared dead, and says that it lives."""
+    """A member that was declared dead says that it lives."""
     die(hand, subject)
     hand.feed(subject, claims=[subject.claim(incarnation=1)])
     assert hand.happened(MemberRecovered)

@@ -1,4 +1,4 @@
-"""Greetings on tripwires: with keys each side proves to hold one, and no recording or reflection passes for that."""
+"""Greetings on tripwires: with keys each side proves that it holds one, which no recording or reflection can."""
 
 from hashlib import blake2b
 
@@ -31,7 +31,7 @@ def outgoing(*keys: Key, accept: bool = False, random: bytes = RANDOM_A, to: int
 
 
 def feed(incoming: Incoming, data: bytes) -> bytes:
-    """As a socket gives it: as much as is wanted at a time."""
+    """Data as from a socket: up to as much as is wanted at a time."""
     said = b""
     while data and not incoming.done:
         wanted = incoming.wanted
@@ -41,7 +41,7 @@ def feed(incoming: Incoming, data: bytes) -> bytes:
 
 
 def meet(out: Outgoing, incoming: Incoming) -> bool:
-    """Whether both find the other a member."""
+    """Whether each accepts the other as a member."""
     answer = out.take(feed(incoming, out.opening))
     assert answer is not None
     feed(incoming, answer)

@@ -113,7 +113,7 @@ def test_who_leaves_is_connected_to_nobody() -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "0.0.0.0", "::"])
 def test_nobody_elsewhere_has_a_node_connect_to_its_own_host(host: str) -> None:
-    """Any member can claim that another one is there, and ask for help against it."""
+    """Any member can claim that another one exists, and ask for help against it."""
     hand = Hand(knows=peers(2))
     hand.node.enable_tripwires(now=hand.now)
     claimed = Peer("claimed", Address(host, 6379))
@@ -260,7 +260,7 @@ def test_refusals_by_tcp_without_a_loss_and_a_loss_without_refusals_kill_nobody(
 
 
 def test_a_refused_connection_says_nothing_where_none_was_ever_greeted() -> None:
-    """Perhaps nobody listens there on TCP, or a firewall lets only datagrams pass."""
+    """Perhaps nobody listens on TCP there, or a firewall only lets datagrams through."""
     hand = Accuser(votes=False)
     hand.greet(hand.members[0])
     hand.evidence(REFUSED_TCP, hand.subject.address)
@@ -281,7 +281,7 @@ def test_what_was_greeted_is_forgotten_with_the_run() -> None:
 
 
 def test_a_run_that_was_declared_dead_by_mistake_is_still_one_that_greeted() -> None:
-    """It refutes within milliseconds, before the rewiring: its tripwire stands, and will not be greeted again."""
+    """It refutes within milliseconds, before the rewiring, so its tripwire stands and is not greeted again."""
     hand = wired()
     hand.feed(hand.members[0], claims=[hand.subject.claim(State.DEAD)])
     hand.feed(hand.members[0], claims=[hand.subject.claim(incarnation=1)])
@@ -307,7 +307,7 @@ def asked_at(hand: Accuser, helper: int = 0) -> list[float]:
 
 
 def test_an_accuser_with_strong_evidence_repeats_what_may_have_been_lost() -> None:
-    """Only the ping was refused: the SYN or its answer may be lost, and so may requests and votes."""
+    """Only the ping was refused. The SYN or its answer may be lost, and so may requests and votes."""
     hand = wired()
     hand.lose(hand.subject)
     hand.connects()
@@ -371,7 +371,7 @@ def test_a_refused_ping_causes_no_haste_where_a_refused_connection_would_say_not
 
 @pytest.mark.parametrize(("later", "in_touch", "hasty"), [(0.03, True, True), (2.0, True, False), (0.03, False, False)])
 def test_a_helper_that_is_soon_asked_again_votes_and_tests_again(later: float, in_touch: bool, hasty: bool) -> None:
-    """The accuser has more to go by than silence, and lacks the vote."""
+    """The accuser has more evidence than silence, and lacks only the vote."""
     accuser, subject, *rest = peers(4)
     hand = Hand(knows=[accuser, subject, *rest])
     hand.answering = [accuser, *rest]
@@ -387,7 +387,7 @@ def test_a_helper_that_is_soon_asked_again_votes_and_tests_again(later: float, i
 
 @pytest.mark.parametrize("reached", [-0.01, 0.01])
 def test_an_older_connection_of_a_helper_keeps_it_from_nothing(reached: float) -> None:
-    """It was accepted by a process that ended a moment later; only one since the accuser pressed tells anything."""
+    """The process that accepted it ended a moment later; only connections made since the accuser pressed count."""
     accuser, subject, *rest = peers(4)
     hand = Hand(knows=[accuser, subject, *rest])
     hand.answering = [accuser, *rest]
@@ -407,7 +407,7 @@ def test_an_older_connection_of_a_helper_keeps_it_from_nothing(reached: float) -
 
 
 def test_a_kernel_that_accepts_vetoes_until_it_refuses() -> None:
-    """A process half torn down may still accept."""
+    """A process that is being torn down may still accept."""
     hand = wired()
     hand.lose(hand.subject)
     refuse_udp(hand, hand.subject)
@@ -422,7 +422,7 @@ def test_a_kernel_that_accepts_vetoes_until_it_refuses() -> None:
 
 @pytest.mark.parametrize("contact", [True, False])
 def test_a_refused_connection_says_nothing_of_one_with_whom_there_was_no_contact(contact: bool) -> None:
-    """Nor does it by default: perhaps nobody ever listened there."""
+    """By default it doesn't either, since perhaps nobody ever listened there."""
     findings = KernelFindings(contact=True) if contact else KernelFindings()
     findings.refuse_udp(10.0)
     findings.refuse_tcp(10.0)
@@ -431,7 +431,7 @@ def test_a_refused_connection_says_nothing_of_one_with_whom_there_was_no_contact
 
 
 def test_an_accepted_connection_vetoes_for_4_s() -> None:
-    """Where no later connection has an outcome, as behind a firewall that has just gone up."""
+    """For example behind a firewall that has just gone up, so that no later connection has an outcome."""
     hand = wired()
     hand.accuse()
     hand.evidence(REACHABLE, hand.subject.address)
@@ -524,7 +524,7 @@ def break_and_answer(hand: Hand, subject: Peer) -> None:
 
 @pytest.mark.parametrize("again", [True, False])
 def test_a_silence_counts_only_while_the_tripwire_stands(again: bool) -> None:
-    """Its kernel would have acked there; without it a backlog that somebody has filled looks the same."""
+    """Its kernel would have acked on the tripwire. Without one, a backlog that somebody filled looks the same."""
     accuser, subject, *rest = peers(4)
     hand = Hand(knows=[accuser, subject, *rest])
     hand.answering = [accuser, *rest]
@@ -563,7 +563,7 @@ def test_a_helper_states_a_silence_from_when_the_connection_was_begun_if_it_was_
 def host_lost(
     others: int = 6, *, config: Config | None = None, helpers: KernelVerdict = KernelVerdict.SILENT
 ) -> Accuser:
-    """The kernel of the subject answers nobody; helpers vote as asked, each since it was asked."""
+    """The subject's kernel answers nobody; helpers vote as told, each counting from when it was asked."""
     hand = wired(others, config=config, votes=True)
     hand.kernel = helpers
     hand.accuse()

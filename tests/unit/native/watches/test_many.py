@@ -39,7 +39,7 @@ def pings_of_watches(hand: Hand) -> list[Sent]:
 
 
 def asked(hand: Hand, *helpers: Peer) -> list[PingReq]:
-    """All requests, those that follow other messages, too."""
+    """All requests, including those that follow other messages."""
     every = [m for sent in hand.to(*helpers) for m in (sent.message, *sent.envelope.further)]
     return [m for m in every if isinstance(m, PingReq)]
 
@@ -81,7 +81,7 @@ def test_all_messages_of_a_datagram_are_taken() -> None:
     hand.feed_bytes(_several(helper, other, vote), helper.address)
     assert not any(m.subject == subject.short_id for m in hand.messages(Poll))
     assert hand.node.explain(subject.name) is not None
-    assert watched(hand) == 1  # that one's is over, the other's has begun
+    assert watched(hand) == 1  # the first watch is over, the second has begun
     assert {v.subject for v in hand.messages(Vote, helper)} == {hand.helpers[1].short_id}
 
 
@@ -125,7 +125,7 @@ def test_who_is_under_watch_is_neither_asked_again_nor_polled() -> None:
 
 
 def test_when_the_nearest_are_all_under_watch_others_are_asked() -> None:
-    """Two of 100 are alive. Each finds the other, wherever they stand on each other's rings."""
+    """Two of 100 are alive, and find each other wherever they stand on the rings."""
     hand, (heard,), silent = crowd(99, 1, seconds=45.0)
     about = {request.claim.name for request in asked(hand, heard)}
     assert len(about) > 0.9 * len(silent)
@@ -146,7 +146,7 @@ def test_where_several_are_silent_a_helper_without_a_vote_is_examined(several: b
 
 
 def test_members_watched_for_others_do_not_count_for_the_quorum_either() -> None:
-    """Two of many live: when all others have been silent for S, at either, one vote is enough."""
+    """Two of many are alive: once both have heard nothing from the others for S, one vote is enough."""
     hand = Accuser(8, votes=False)
     hand.accuse()
     helper = hand.helpers[0]
@@ -241,7 +241,7 @@ def test_a_node_whose_acks_come_late_accuses_one_at_a_time_and_asks_no_more_help
 
 
 def test_a_node_that_is_behind_looks_no_more_often_for_helpers_that_say_nothing() -> None:
-    """It replaces none of them then, and must not wake each millisecond to find that again."""
+    """It replaces none of them then, and must not wake every millisecond to find that out again."""
     hand, members = behind()
     hand.run(1.9)
     steps: list[float] = []

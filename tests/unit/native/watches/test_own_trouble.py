@@ -27,7 +27,7 @@ def tick(hand: Hand) -> None:
 
 
 def pause(hand: Hand, seconds: float) -> None:
-    """The process stands still: its next tick comes that much too late."""
+    """Pause the process: its next tick comes this much too late."""
     deadline = hand.node.poll_deadline()
     assert deadline is not None
     hand.now = deadline + seconds
@@ -353,7 +353,7 @@ def answer(hand: Hand, member: Peer) -> None:
 
 
 def test_merely_hearing_a_member_ends_deafness_but_not_isolation() -> None:
-    """A node that nobody hears would else be reconnected with every ping that reaches it."""
+    """Otherwise a node that nobody hears would be reconnected by every ping that reaches it."""
     hand, members = isolated()
     hand.clear()
     for _ in range(5):

@@ -1,4 +1,4 @@
-"""The stages of a watch: which may follow which, and which a watch goes through."""
+"""The stages of a watch: which may follow which, and which ones it goes through."""
 
 from itertools import pairwise
 

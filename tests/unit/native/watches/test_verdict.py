@@ -1,4 +1,4 @@
-"""Section 4, rule by rule: what it takes to declare a member dead or suspect, and what does not suffice."""
+"""Section 4, rule by rule: what it takes to declare a member dead or suspect, and what is not enough."""
 
 from itertools import pairwise
 
@@ -88,7 +88,7 @@ def test_of_two_members_one_suspects_without_help() -> None:
 
 
 def test_the_suspicion_rides_on_the_pings_to_the_suspect() -> None:
-    """So that it can refute."""
+    """This lets it refute the claim."""
     hand = Accuser()
     t0 = hand.accuse()
     run_to(hand, t0 + S / 2 + 0.1)
@@ -154,7 +154,7 @@ LAST_QUESTIONS = 0.06  # seconds, and a little, that a verdict by silence waits 
 
 
 def confirmed(hand: Accuser, answers: int, *, silence: float = S, age: int = 0, **how: VoteKind) -> bool:
-    """Whether so many answers, to the poll sent ``age`` polls ago, bring the verdict."""
+    """Whether this many answers, to the poll sent ``age`` polls ago, bring the verdict."""
     t0 = hand.accuse()
     run_to(hand, t0 + S + 0.6)
     hand.until(lambda: len({sent.at for sent in polls(hand)}) > age, 5.0)
@@ -219,7 +219,7 @@ def test_a_paused_helpers_vote_counts_with_its_awake_silence_and_the_next_rank_i
 
 
 def test_a_stall_up_to_s_is_nobodys_death() -> None:
-    """The promise: whoever answers by S is not declared dead."""
+    """The promise: a member that answers within S is not declared dead."""
     hand = Accuser()
     t0 = hand.accuse()
     run_to(hand, t0 + S)
@@ -259,7 +259,7 @@ def last_questions(hand: Accuser) -> list[float]:
 
 
 def test_the_subject_has_two_round_trips_to_answer_the_ping_that_goes_with_the_poll() -> None:
-    """Votes of one side of a partition would else outrun the ack of a member that can be reached again."""
+    """Otherwise votes from one side of a partition would outrun the ack of a member that can be reached again."""
     hand = Accuser(20, votes=False)
     t0 = hand.accuse()
     hand.until(lambda: bool(polls(hand)), S + 2.0)
@@ -274,7 +274,7 @@ def test_the_subject_has_two_round_trips_to_answer_the_ping_that_goes_with_the_p
 
 
 def test_a_verdict_by_silence_is_passed_on_and_put_to_the_subject_three_times_before_it_is_believed() -> None:
-    """The votes may be from before the moment in which a network healed, and each datagram may be lost."""
+    """The votes may date from before the network healed, and each datagram may be lost."""
     hand = Accuser(20, votes=False)
     made = ask_in_vain(hand)
     assert any(claim.state is State.DEAD for sent in hand.to(*hand.helpers) for claim in sent.claims)
@@ -320,7 +320,7 @@ def test_answers_from_before_a_pause_confirm_nothing() -> None:
 
 
 def test_members_that_are_silent_themselves_do_not_count_for_the_quorum() -> None:
-    """u leaves out members that I have watched for S. Of three, both others may be found dead without help."""
+    """u leaves out members that this node has watched for S. Of three, both others may be found dead without help."""
     hand = Accuser(2, votes=False)
     hand.answering = []
     hand.accuse()
@@ -360,7 +360,7 @@ def _all_confirm(hand: Accuser, silent: list[Peer], silence: float) -> None:
 
 
 def test_of_three_members_none_is_braked() -> None:
-    """n > 3: in a small cluster more than half is soon reached."""
+    """n > 3, since in a small cluster more than half is soon reached."""
     hand = Accuser(2, votes=False)
     hand.answering = []
     t0 = hand.accuse()
@@ -369,7 +369,7 @@ def test_of_three_members_none_is_braked() -> None:
 
 
 def test_the_verdict_needs_no_deaths_beyond_what_is_known() -> None:
-    """A verdict is for the incarnation held: whoever raises it in time is not hit."""
+    """A verdict applies to one incarnation: a member that raises it in time escapes."""
     hand = Accuser()
     t0 = hand.accuse()
     run_to(hand, t0 + S)
@@ -389,7 +389,7 @@ def refuse(hand: Accuser) -> None:
 
 
 def refused_here(others: int = 6) -> Accuser:
-    """REFUSED by UDP and TCP here; the helpers have said nothing yet."""
+    """UDP and TCP are refused here; the helpers have said nothing yet."""
     hand = Accuser(others, votes=False)
     hand.greet(hand.subject)
     hand.accuse()
@@ -457,7 +457,7 @@ def test_two_refusals_by_udp_are_enough_where_they_are_08_of_the_re_ping_interva
 
 
 def _refuse_any(hand: Accuser) -> None:
-    """Refuse whichever ping to the subject has not been refused yet."""
+    """Refuse each ping to the subject that has not been refused yet."""
     for sent in hand.to(hand.subject):
         if isinstance(sent.message, Ping):
             hand.evidence(KernelEvidence.REFUSED_UDP, hand.subject.address, sent.payload)

@@ -1,4 +1,4 @@
-"""Section 4, rule by rule: how a watch begins and ends, who helps, what helpers say and when they stop."""
+"""Section 4, rule by rule: how a watch begins and ends, and who helps, what helpers say and when they stop."""
 
 from itertools import pairwise
 
@@ -98,7 +98,7 @@ def test_a_helper_without_a_vote_after_the_probe_timeout_and_02_s_is_replaced_by
 
 
 def test_a_helper_that_voted_and_then_says_nothing_more_is_replaced_too() -> None:
-    """It may stall, as all that were asked may: the next request that it does not answer shows it."""
+    """It may stall like all that were asked; its next unanswered request will show it."""
     hand = Accuser(12)
     hand.answering = hand.members
     hand.run(40.0)
@@ -127,7 +127,7 @@ def test_requests_are_repeated_every_2_s() -> None:
     hand = Accuser(8)
     hand.accuse()
     start = hand.now
-    hand.stated = {helper.name: 0.1 for helper in hand.helpers}  # lest a verdict ends it
+    hand.stated = {helper.name: 0.1 for helper in hand.helpers}  # so that no verdict ends it
     hand.run(7.0)
     for helper in hand.helpers[:3]:
         times = [sent.at - start for sent in hand.to(helper) if isinstance(sent.message, PingReq)]
@@ -201,7 +201,7 @@ def test_votes_of_those_not_asked_and_of_strangers_are_nothing() -> None:
 
 
 def helping(*, t: float = 1.0, in_touch: bool = False) -> Hand:
-    """A node that A has asked to watch B, which is silent; with ``in_touch`` it also has a tripwire to B."""
+    """A node that A has asked to watch B, which is silent; with ``in_touch`` the node also has a tripwire to B."""
     hand = Hand(knows=[A, B, C], config=Config.lan(probe_interval=t, stall_tolerance=5 * t))
     hand.answering = [A, C]
     hand.run(0.7)
@@ -266,7 +266,7 @@ def test_help_is_given_about_live_members_only() -> None:
     hand.feed(A, PingReq(1, hand.own_claim()))
     hand.feed(A, PingReq(1, A.claim()))
     assert hand.node.statistics().watches == 0
-    assert [ping.target for ping in hand.messages(Ping)] == [peer(9).short_id]  # hearsay: see whether it exists
+    assert [ping.target for ping in hand.messages(Ping)] == [peer(9).short_id]  # hearsay: check that it exists
 
 
 def test_a_helper_forgets_an_accuser_unheard_for_5_s_and_ends_the_watch_with_the_last() -> None:
@@ -335,7 +335,7 @@ def test_a_helper_votes_on_a_change_of_its_kernel_evidence() -> None:
 
 
 def test_a_helper_states_a_refusal_by_the_rule_for_gone() -> None:
-    """One refusal is none; with one by TCP within 2 s it is."""
+    """A refusal by UDP alone doesn't count; with one by TCP within 2 s it does."""
     hand = helping(in_touch=True)
     hand.evidence(KernelEvidence.REFUSED_UDP, B.address, accusations(hand.sent, B)[0].payload)
     hand.feed(A, Poll(B.short_id, 0, 1))
