@@ -1,6 +1,6 @@
 """What a SYNC_REQ that draws no answer costs beside a ping: `python tests/bench/sync_requests.py`, some seconds.
 
-A node of 128 members is told datagrams of each kind by turns, a thousand of each. What it takes to open one, which goes
+A node of 128 members is told datagrams of each kind in turn, a thousand of each. What it takes to open one, which goes
 by its length, is timed on a second node with the same datagrams, and taken off. The least of each counts, in
 microseconds. No answer is drawn by requests of strangers that have no room for one, and by those beyond 20 a second.
 docs/limits.md has the figures.
@@ -32,7 +32,7 @@ KINDS: dict[str, tuple[bool, Callable[[int, int], Message]]] = {
     "the same, 128 digests": (False, lambda n, _: SyncReq(n, [2**63] * 120, 0)),
     "the same, beyond 20 a second": (False, lambda n, _: SyncReq(n, [5], 0, bytes(1_100))),
 }
-"""Who sends it, and what."""
+"""Its sender, and what it says."""
 
 
 def told(codec: Codec, kind: str, number: int, target: int) -> tuple[bytes, Address]:
