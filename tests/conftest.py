@@ -12,8 +12,11 @@ from collections.abc import Callable, Generator, Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
+import swim_threads
 from support import hidden
+from support.example import CONFIG, Start, starting
 from support.hosts import Host, new_hosts
+from support.waiting import HERE
 
 # hundreds of tests start processes: where bytecode may not be written, each one would compile everything again
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -101,3 +104,17 @@ def new_host() -> Iterator[Callable[[], Host]]:
     """Makes hosts (network namespaces) without any network; skips where that can't be."""
     with new_hosts() as make:
         yield make
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts an example, or another command, and kills what a test leaves."""
+    with starting() as begin:
+        yield begin
+
+
+@pytest.fixture
+def seed() -> Iterator[swim_threads.ThreadNode]:
+    """A member in this process that others join."""
+    with swim_threads.open_node(HERE, name="seed", config=CONFIG) as node:
+        yield node

@@ -11,12 +11,15 @@ from contextlib import contextmanager
 
 from support.agents import environment
 from support.paths import DOCS
+from swim_core import Config
+from swim_threads import ThreadNode
 
-__all__ = ["EXAMPLES", "PATIENCE", "QUICK", "Example", "Start", "starting"]
+__all__ = ["CONFIG", "EXAMPLES", "PATIENCE", "QUICK", "Example", "Start", "joining", "starting"]
 
 PROGRAMS = [path for path in sorted((DOCS / "examples").glob("*.py")) if not path.stem.startswith("test_")]
 EXAMPLES = {path.stem: path for path in PROGRAMS}
 PATIENCE = 30.0  # seconds: for the slowest machine; nothing waits so long on another
+CONFIG = Config(probe_interval=0.2, stall_tolerance=2.0)  # of members in the process of the tests
 QUICK = {
     "SWIM_PROBE_INTERVAL": "0.2",
     "SWIM_STALL_TOLERANCE": "2",
@@ -94,6 +97,11 @@ class Example:
 
 
 Start = Callable[..., Example]
+
+
+def joining(seed: ThreadNode) -> dict[str, str]:
+    """The environment of a program whose processes join this member."""
+    return {"SWIM_BIND": "127.0.0.1:0", "SWIM_JOIN": str(seed.local.address)}
 
 
 @contextmanager

@@ -18,30 +18,14 @@ import httpx
 import pytest
 
 import swim_threads
-from support.example import EXAMPLES, PATIENCE, QUICK, Example, Start, starting
+from support.example import CONFIG, EXAMPLES, PATIENCE, QUICK, Example, Start
 from support.paths import DOCS
 from support.waiting import wait_until
-from swim_core import Address, BindError, BroadcastReceived, Config, Member, MemberDied, MemberJoined, MemberLeft
+from swim_core import Address, BindError, BroadcastReceived, Member, MemberDied, MemberJoined, MemberLeft
 from swim_core.placement import Placement
-
-CONFIG = Config(probe_interval=0.2, stall_tolerance=2.0)
 
 processes = pytest.mark.processes
 pytestmark = pytest.mark.sockets
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts an example with its arguments, and kills what a test leaves."""
-    with starting() as begin:
-        yield begin
-
-
-@pytest.fixture
-def seed() -> Iterator[swim_threads.ThreadNode]:
-    """A member in this process that others join."""
-    with swim_threads.open_node("127.0.0.1:0", name="seed", config=CONFIG) as node:
-        yield node
 
 
 @pytest.fixture

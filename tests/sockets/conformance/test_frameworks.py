@@ -9,43 +9,22 @@ import socket
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import swim_threads
-from support.example import EXAMPLES, PATIENCE, Example, Start, starting
+from support.example import CONFIG, EXAMPLES, PATIENCE, Example, Start, joining
 from support.paths import DOCS
 from support.waiting import HERE, wait_until
-from swim_core import BindError, Config, ConfigError, Member, MemberLeft
+from swim_core import BindError, ConfigError, Member, MemberLeft
 from swim_threads.contrib.per_process import NodePerProcess
 
-CONFIG = Config(probe_interval=0.2, stall_tolerance=2.0)
 FOLDER = str(DOCS / "examples")
 
 processes = pytest.mark.processes
 pytestmark = pytest.mark.sockets
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts an example, and kills what a test leaves."""
-    with starting() as begin:
-        yield begin
-
-
-@pytest.fixture
-def seed() -> Iterator[swim_threads.ThreadNode]:
-    """A member in this process that others join."""
-    with swim_threads.open_node(HERE, name="seed", config=CONFIG) as node:
-        yield node
-
-
-def at(seed: swim_threads.ThreadNode) -> dict[str, str]:
-    """The environment of a program whose processes join it."""
-    return {"SWIM_BIND": "127.0.0.1:0", "SWIM_JOIN": str(seed.local.address)}
 
 
 def fetch(url: str) -> Any:
@@ -212,7 +191,7 @@ def test_gunicorn_preloads_and_each_worker_is_a_member(
     pytest.importorskip("gunicorn")
     command = [sys.executable, "-m", "gunicorn", "--preload", "-c", str(EXAMPLES["flask_app"]), "--chdir", FOLDER]
     options = ("--bind", "127.0.0.1:0", "flask_app:app")
-    server = start("flask_app", *options, command=command, **at(seed), HOME=str(tmp_path))
+    server = start("flask_app", *options, command=command, **joining(seed), HOME=str(tmp_path))
     page = server.wait_for(r"Listening at: (\S+)")[1]
     wait_until(lambda: len(shops(seed)) == 2)  # the master isn't a member, and no request was needed
     before = {member.name for member in shops(seed)}
@@ -231,7 +210,7 @@ def test_without_hooks_a_worker_joins_with_its_first_request_and_says_goodbye(
     pytest.importorskip("flask")
     pytest.importorskip("gunicorn")
     command = [sys.executable, "-m", "gunicorn", "--preload", "--chdir", FOLDER, "--bind", "127.0.0.1:0"]
-    server = start("flask_app", "flask_app:app", command=command, **at(seed), HOME=str(tmp_path))
+    server = start("flask_app", "flask_app:app", command=command, **joining(seed), HOME=str(tmp_path))
     page = server.wait_for(r"Listening at: (\S+)")[1]
     server.wait_for("Booting worker")
     assert shops(seed) == []
@@ -249,7 +228,7 @@ def test_of_the_two_processes_of_flasks_reloader_one_is_a_member(
     pytest.importorskip("flask")
     (tmp_path / "shop.py").write_text((DOCS / "examples" / "flask_app.py").read_text())
     command = [sys.executable, "-m", "flask", "--app", str(tmp_path / "shop.py"), "run", "--debug", "--port", "0"]
-    server = start("flask_app", command=command, **at(seed))
+    server = start("flask_app", command=command, **joining(seed))
     page = server.wait_for(r"Running on (http://\S+)")[1]
     wait_until(lambda: len(fetch(f"{page}/members")) == 2)
     (first,) = shops(seed)
@@ -293,7 +272,7 @@ def test_of_djangos_processes_the_one_that_serves_is_a_member(
 ) -> None:
     pytest.importorskip("django")
     command = [sys.executable, str(EXAMPLES["django_app"]), "runserver", *options, f"127.0.0.1:{free_port}"]
-    server = start("django_app", command=command, **at(seed))
+    server = start("django_app", command=command, **joining(seed))
     wait_until(lambda: answers(f"http://127.0.0.1:{free_port}/members"))
     seed.wait_for_members(2, PATIENCE)
     (shop,) = shops(seed)
@@ -345,7 +324,7 @@ def test_a_celery_worker_is_a_member_until_it_stops(
     )
     flags = ("--without-gossip", "--without-mingle", "--without-heartbeat")
     command = [sys.executable, "-m", "celery", *options, *flags]
-    worker = start("celery_workers", command=command, **at(seed))
+    worker = start("celery_workers", command=command, **joining(seed))
     seed.wait_for_members(2, PATIENCE)
     (member,) = shops(seed)
     assert member.metadata["worker"] == "one@here"

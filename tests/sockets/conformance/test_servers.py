@@ -5,7 +5,6 @@ import os
 import signal
 import sys
 import urllib.request
-from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -13,37 +12,17 @@ from typing import Any
 import pytest
 
 import swim_threads
-from support.example import EXAMPLES, PATIENCE, Start, starting
+from support.example import EXAMPLES, PATIENCE, Start, joining
 from support.paths import DOCS
 from support.waiting import HERE, wait_until
-from swim_core import Config, Member, MemberLeft
+from swim_core import Member, MemberLeft
 
-CONFIG = Config(probe_interval=0.2, stall_tolerance=2.0)
 FOLDER = str(DOCS / "examples")
 UVICORN = [sys.executable, "-m", "uvicorn", "--app-dir", FOLDER, "--port", "0", "--workers", "2", "fastapi_app:app"]
 UWSGI = Path(sys.executable).parent / "uwsgi"
 
 pytestmark = [pytest.mark.slow, pytest.mark.sockets, pytest.mark.processes]
 needs_uvicorn = pytest.mark.skipif(find_spec("uvicorn") is None or find_spec("fastapi") is None, reason="needs uvicorn")
-
-
-@pytest.fixture
-def start() -> Iterator[Start]:
-    """Starts a server, and kills what a test leaves."""
-    with starting() as begin:
-        yield begin
-
-
-@pytest.fixture
-def seed() -> Iterator[swim_threads.ThreadNode]:
-    """A member in this process that the workers join."""
-    with swim_threads.open_node(HERE, name="seed", config=CONFIG) as node:
-        yield node
-
-
-def at(seed: swim_threads.ThreadNode) -> dict[str, str]:
-    """The environment of workers that join it."""
-    return {"SWIM_BIND": "127.0.0.1:0", "SWIM_JOIN": str(seed.local.address)}
 
 
 def workers(seed: swim_threads.ThreadNode) -> list[Member]:
@@ -57,7 +36,7 @@ def fetch(url: str, body: bytes | None = None) -> Any:
 
 @needs_uvicorn
 def test_each_of_uvicorns_workers_is_a_member_and_says_goodbye(start: Start, seed: swim_threads.ThreadNode) -> None:
-    server = start("fastapi_app", command=UVICORN, **at(seed))
+    server = start("fastapi_app", command=UVICORN, **joining(seed))
     page = server.wait_for(r"running on (http://\S+)")[1]
     wait_until(lambda: len(workers(seed)) == 2)
     wait_until(lambda: len(fetch(f"{page}/members")) == 3)
@@ -70,7 +49,7 @@ def test_each_of_uvicorns_workers_is_a_member_and_says_goodbye(start: Start, see
 def test_a_worker_of_uvicorn_that_is_killed_is_started_again_as_another_member(
     start: Start, seed: swim_threads.ThreadNode
 ) -> None:
-    server = start("fastapi_app", command=UVICORN, **at(seed))
+    server = start("fastapi_app", command=UVICORN, **joining(seed))
     pid = int(server.wait_for(r"Started server process \[(\d+)\]")[1])
     wait_until(lambda: len(workers(seed)) == 2)
     before = {member.name for member in workers(seed)}
@@ -83,7 +62,7 @@ def test_a_worker_of_uvicorn_that_is_killed_is_started_again_as_another_member(
 def test_a_name_for_all_workers_is_a_mistake_that_is_said_where_no_log_is_set_up(
     start: Start, seed: swim_threads.ThreadNode
 ) -> None:
-    server = start("fastapi_app", command=UVICORN, SWIM_NAME="shop", **at(seed))
+    server = start("fastapi_app", command=UVICORN, SWIM_NAME="shop", **joining(seed))
     server.wait_for("shop: another process at .* has the same name: .* needs a name of its own")
     assert [member.name for member in workers(seed)] == ["shop"]
     server.end(signal.SIGTERM)
@@ -93,7 +72,7 @@ def test_a_name_for_all_workers_is_a_mistake_that_is_said_where_no_log_is_set_up
 def test_a_port_for_all_workers_ends_the_server_with_the_reason(start: Start, seed: swim_threads.ThreadNode) -> None:
     with swim_threads.open_node(HERE) as other:
         address = str(other.local.address)
-    server = start("fastapi_app", command=UVICORN, **{**at(seed), "SWIM_BIND": address})
+    server = start("fastapi_app", command=UVICORN, **{**joining(seed), "SWIM_BIND": address})
     server.wait_for(f"{address} is in use: choose another port, or port 0")
     server.process.wait(PATIENCE)
     wait_until(lambda: workers(seed) == [])
@@ -103,7 +82,7 @@ def test_a_port_for_all_workers_ends_the_server_with_the_reason(start: Start, se
 def test_each_of_uwsgis_workers_is_a_member(start: Start, seed: swim_threads.ThreadNode) -> None:
     options = ["--master", "--enable-threads", "--processes", "2", "--die-on-term", "--need-app"]
     options += ["--http-socket", "127.0.0.1:0", "--chdir", FOLDER, "--wsgi-file", str(EXAMPLES["flask_app"])]
-    server = start("flask_app", command=[str(UWSGI), *options, "--callable", "app"], **at(seed))
+    server = start("flask_app", command=[str(UWSGI), *options, "--callable", "app"], **joining(seed))
     page = server.wait_for(r"bound to TCP address (127\S+)")[1]
     server.wait_for("spawned uWSGI worker 2")
     asked = []
