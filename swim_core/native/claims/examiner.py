@@ -234,9 +234,15 @@ class Examiner:
         if rumour is None or rumour.address != source:
             return False
         del self._asked[seq]
-        rumour.replaced = True
-        self._give_up(rumour, now)
+        self.replaced(rumour, now)
         return True
+
+    def replaced(self, rumour: Rumour, now: float) -> None:
+        """Ask it no further, since another run has its address."""
+        rumour.replaced = True
+        if rumour.stage is Stage.WAITING or rumour.stage is Stage.ASKED:
+            rumour.tries = TRIES
+            self.rest(rumour, now)
 
     def _give_up(self, rumour: Rumour, now: float) -> None:
         if rumour.stage is Stage.ASKED:

@@ -59,8 +59,7 @@ class Hearsay:
                 return None
             rumour = self._rumours[key] = Rumour.of(claim, key[0])
             if claim.address == self._local.claim.address:
-                rumour.replaced = True  # by this very node
-                self.examiner.rest(rumour, now)
+                self.examiner.replaced(rumour, now)  # by this very node
         elif precedence(claim) > precedence(rumour.claim):
             rumour.claim = claim
         if rumour.heard_from(teller.name):
@@ -76,10 +75,19 @@ class Hearsay:
     def asked_about(self, claim: Claim, accuser: Entry, now: float, *, again: float) -> Rumour | None:
         """Examine a member that is not live here because a live member asks about it, as if that one had told of it.
 
-        One that did not answer is asked anew if that was ``again`` seconds ago, or longer.
+        One that did not answer is asked anew if that was ``again`` seconds ago, or longer. One at whose address this
+        node hears a later run needn't be asked. A member that was cut off while all others were replaced asks about
+        each of them, and has credit for six.
         """
         self.take(claim, accuser, now, again=again)
-        return self._rumours.get((self._hashes.short_id(claim.name, claim.epoch), claim.address))
+        rumour = self._rumours.get((self._hashes.short_id(claim.name, claim.epoch), claim.address))
+        if rumour is not None and not rumour.replaced and self._is_followed(rumour):
+            self.examiner.replaced(rumour, now)
+        return rumour
+
+    def _is_followed(self, rumour: Rumour) -> bool:
+        entry = self._table.live_at(rumour.address)
+        return entry is not None and entry.heard is not None and entry.claim.epoch > rumour.claim.epoch
 
     def examines(self, sender: Sender) -> bool:
         """Whether others told of it, so that this node may have pinged it: then it may ask who pings it."""

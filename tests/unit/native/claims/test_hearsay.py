@@ -5,7 +5,7 @@ from functools import partial
 
 import pytest
 
-from support.hand import UNIX_MS, Hand, Peer, peer, peers
+from support.hand import EPOCH, UNIX_MS, Hand, Peer, peer, peers
 from swim_core import BroadcastsLost, DropReason, KernelEvidence, MemberJoined, MemberRecovered, State
 from swim_core.address import Address
 from swim_core.native.wire.messages import (
@@ -325,6 +325,26 @@ def test_a_helper_says_that_another_run_is_there(where: str) -> None:
     vote = hand.messages(Vote, A)[-1]
     assert (vote.nonce, vote.kernel) == (77, KernelVerdict.REFUSED)
     assert hand.state(subject) is None
+
+
+def test_a_helper_need_not_ask_where_it_hears_a_later_run_however_many_it_is_asked_about() -> None:
+    """One that was cut off while all others were replaced asks about each, and has credit for six."""
+    later = [Peer(f"new-{other.name}", other.address, epoch=EPOCH + 1) for other in peers(20)[3:]]
+    unheard = peer(60)
+    hand = doubting([A, B, C, *later, unheard])
+    hand.answering = [A, B, C, *later]
+    hand.run(30.0)
+    hand.clear()
+    for number, other in enumerate(later):
+        hand.feed(A, PingReq(number, Peer(f"old-{number}", other.address).claim()))
+        hand.run(0.1)  # within what a helper says at once
+    votes = {vote.subject: vote.kernel for vote in hand.messages(Vote, A)}
+    assert len(later) > 10
+    assert list(votes.values()) == [KernelVerdict.REFUSED] * len(later)
+
+    for at in (unheard.address, later[0].address):
+        hand.feed(A, PingReq(99, Peer("even later", at, epoch=EPOCH + 2).claim()))
+        assert hand.messages(Vote, A)[-1].kernel is KernelVerdict.NONE
 
 
 def test_nothing_is_said_of_one_that_nobody_told_of() -> None:
