@@ -8,6 +8,7 @@ import msgspec
 
 from swim_core.counters import Counters
 from swim_core.events import Event
+from swim_core.shared.rate_limit import RateLimit
 from swim_core.shared.timers import Timers
 from swim_core.shared.unguessable import Unguessable
 
@@ -49,3 +50,6 @@ class NodeContext(msgspec.Struct, frozen=True, kw_only=True):
     """Raises an event for the application."""
     hub: Hub
     """Takes the reports of the parts."""
+    trouble: RateLimit
+    """Datagrams about members that may be gone. Each part keeps to a rate of its own, and spends of this one as well;
+    what can wait is sent while some is left."""

@@ -18,6 +18,7 @@ from swim_core.events import Event
 from swim_core.keys import Keys
 from swim_core.shared.journal import Journal
 from swim_core.shared.local_health import Limits, LocalHealth
+from swim_core.shared.rate_limit import RateLimit
 from swim_core.shared.timers import Timers
 from swim_core.shared.unguessable import Unguessable, derived
 
@@ -70,6 +71,8 @@ if TYPE_CHECKING:  # only with keys
     from .datagrams.seal_check import SealCheck
 
 __all__ = ["NodeArguments", "Parts"]
+
+TROUBLE, TROUBLE_AT_ONCE = 130, 30  # datagrams a second about members that may be gone, from which on some wait
 
 
 class NodeArguments(msgspec.Struct, frozen=True):
@@ -183,6 +186,7 @@ class Parts:
             counters=counters,
             emit=self.events.append,
             hub=hub,
+            trouble=RateLimit(TROUBLE, TROUBLE_AT_ONCE),
         )
 
     def _make_seal_check(self, now: float) -> "SealCheck | None":

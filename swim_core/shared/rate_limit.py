@@ -24,6 +24,11 @@ class RateLimit:
         self._tokens -= count
         return True
 
+    def spend(self, now: float, count: int = 1) -> None:
+        """Count ``count`` more whether they are allowed or not. At most one burst is owed."""
+        self._refill(now)
+        self._tokens = max(self._tokens - count, -self._burst)
+
     def book(self, now: float) -> float:
         """Book the next one that is allowed, now or later; returns when that is. Call `give_back` if it isn't used."""
         self._refill(now)

@@ -1,12 +1,12 @@
 """Few survivors of many find out, send no storm while they do, and a node that was too slow for a while comes back."""
 
-from collections import Counter
+from collections import Counter, deque
 from random import Random
 
 import pytest
 
 from swim_core import Isolated, Reconnected
-from swim_core.simulation import Simulation
+from swim_core.simulation import Link, Simulation
 
 OTHERS = ("message", "join", "join_ack", "sync_req", "sync_page", "sync_push")  # of applications, joins and syncs
 MOST = 200  # datagrams a second and node
@@ -43,6 +43,24 @@ def test_few_survivors_of_many_know_it_within_half_a_minute(members: int, left: 
             now = sent(simulation)
             assert max((now - before).values()) <= MOST
             before = now
+
+
+@pytest.mark.parametrize(
+    "sizes", [(20, 20), *(pytest.param(sizes, marks=pytest.mark.slow) for sizes in ((50, 50), (34, 33, 33)))]
+)
+def test_parts_of_a_partition_know_it_within_half_a_minute(sizes: tuple[int, ...]) -> None:
+    with Simulation(str(sizes), link=Link(loss=0.01), tripwires=True) as simulation:
+        processes = list(simulation.start_formed(sum(sizes)))
+        simulation.run_for(10.0)
+        Random(1).shuffle(processes)
+        parts = [[processes.pop() for _ in range(size)] for size in sizes]
+        simulation.partition(*parts[:-1])
+        start, seconds = simulation.now, deque([sent(simulation)], maxlen=5)
+        while any(len(process.node.members()) > len(part) for part in parts for process in part):
+            assert simulation.now < start + 30.0
+            simulation.run_for(0.25)
+            seconds.append(sent(simulation))
+            assert max((seconds[-1] - seconds[0]).values()) <= MOST
 
 
 def test_a_lone_survivor_ends_isolated() -> None:

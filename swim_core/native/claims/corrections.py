@@ -28,6 +28,7 @@ class Corrections:
         rate = context.config.max_corrections_per_second
         self._rates = {member: RateLimit(rate) for member in (True, False)}  # strangers can't use up the members'
         self._outbox = context.outbox
+        self._trouble = context.trouble
         self._question = context.codec.bare + QUESTION
         self._counters = context.counters
         self._unguessable = context.unguessable
@@ -38,6 +39,7 @@ class Corrections:
         """Tell the sender this claim, if the bounds allow it; with ``each_time`` even if it was told something just
         now."""
         if not sender.flags & Flags.CORRECTION and self._allow(sender, now, each_time=each_time):
+            self._trouble.spend(now)
             riding = Piggyback([encode_item(claim)])
             self._outbox.reply(None, sender, now, riding=riding, correction=True)
 

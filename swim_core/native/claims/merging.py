@@ -57,6 +57,8 @@ SILENCES = (Rule.SILENT, Rule.HOST_GONE)
 
 class _Held(msgspec.Struct):
     claim: Claim
+    asked: bool  # whether its subject was asked
+    news: bool
     wait: float  # seconds between two questions
     rest: float  # seconds after the last: a round trip or two, since a network may have healed just now
     timer: Timer
@@ -83,6 +85,7 @@ class ClaimMerger:
         self._table = context.table
         self._local = local
         self._outbox = context.outbox
+        self._trouble = context.trouble
         self._corrections = corrections
         self._hearsay = hearsay
         self._rtt = context.rtt
@@ -231,7 +234,7 @@ class ClaimMerger:
         timer = self._timers.at(self._next_held, lambda at: self._put_to_member(claim.name, at, asked))
         hold = max(NEW_HOLD, self._rtt.answer) if news else max(OLD_HOLD, 4 * self._rtt.p99)
         rest = min(self._rtt.answer or hold, hold / QUESTIONS)
-        self._held[claim.name] = _Held(claim, (hold - rest) / (QUESTIONS - 1), rest, timer)
+        self._held[claim.name] = _Held(claim, False, news, (hold - rest) / (QUESTIONS - 1), rest, timer)
         if self._next_held <= now:
             timer.cancel()
             self._put_to_member(claim.name, now, asked)
@@ -247,7 +250,16 @@ class ClaimMerger:
             return
         held = self._held[name]
         entry = self._table.get(name)
-        if entry is not None:
+        if entry is not None and self._is_asked(held, now):
             self._outbox.send(None, entry, now, riding=Piggyback([encode_item(held.claim)]))
         wait = held.rest if asked == QUESTIONS - 1 else held.wait
         held.timer = self._timers.at(now + wait, lambda at: self._put_to_member(name, at, asked + 1))
+
+    def _is_asked(self, held: _Held, now: float) -> bool:
+        """Whether a question is sent: each subject is asked once at least, and about news again while little is
+        sent otherwise: deaths of many are rarely mistakes."""
+        if held.asked and held.news:
+            return self._trouble.allow(now)
+        held.asked = True
+        self._trouble.spend(now)
+        return True

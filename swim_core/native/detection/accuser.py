@@ -58,6 +58,7 @@ class Accuser:
         self._letters = letters
         self._prober = prober
         self._pings = pings
+        self._trouble = context.trouble
         self._examined = RateLimit(EXAMINED, EXAMINED // 3)
         self._spare: list[Entry] = []
         self._looked_up = -inf
@@ -153,9 +154,14 @@ class Accuser:
                 self._evidence_log.note(
                     watch.entry.name, "no vote", now, detail=f"of {', '.join(silent)}", repeats=True
                 )
-                if self._under_watch.several and self._under_watch.hears(helper.entry) and self._examined.allow(now):
-                    self._prober.probe(helper.entry, now)
+                if self._under_watch.several and self._under_watch.hears(helper.entry):
+                    self._examine(helper.entry, now)
                 self._ask_more(watch, 1, now)
+
+    def _examine(self, entry: Entry, now: float) -> None:
+        """Ping a helper that doesn't vote, which may be gone as well, unless there is much to send already."""
+        if self._trouble.allow(now) and self._examined.allow(now):
+            self._prober.probe(entry, now)
 
     def _is_behind(self, now: float) -> bool:
         """Whether votes of helpers may still wait to be read here."""

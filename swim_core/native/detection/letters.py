@@ -18,7 +18,7 @@ from .under_watch import UnderWatch
 __all__ = ["Letters"]
 
 PER_SECOND = 40  # datagrams a second in the long run: with pings, turns and floods a node stays below 200 in any second
-BURST = 25  # datagrams at once: enough for the few watches of normal times
+BURST = 20  # datagrams at once: enough for the few watches of normal times
 TICK = 0.001  # seconds: the least until the next look
 
 
@@ -42,6 +42,7 @@ class Letters:
         self._lately = context.config.stall_tolerance
         self._timers = context.timers
         self._outbox = context.outbox
+        self._trouble = context.trouble
         self._under_watch = under_watch
         self._rate = RateLimit(PER_SECOND, BURST)
         self._queues: tuple[dict[int, _Letter], dict[int, _Letter]] = {}, {}  # to members heard lately, and to others
@@ -51,6 +52,7 @@ class Letters:
     def send(self, message: Further, to: Entry, now: float) -> None:
         """Send a message to a member, now or soon."""
         if not self._scheduled and self._rate.allow(now):
+            self._trouble.spend(now)
             self._outbox.send(message, to, now)
             return
         heard, others = self._queues
@@ -88,6 +90,7 @@ class Letters:
         if letter.to.short_id != letter.short_id or not self._under_watch.hears(letter.to):
             return
         self._rate.allow(now)
+        self._trouble.spend(now)
         taken = self._outbox.send_several(list(letter.messages.values()), letter.to, now)
         if taken < len(letter.messages):
             letter.messages = dict(list(letter.messages.items())[taken:])

@@ -24,6 +24,7 @@ class SubjectPings:
     def __init__(self, context: NodeContext, pings: Pings) -> None:
         self._interval = context.config.reping_interval
         self._pings = pings
+        self._trouble = context.trouble
         self._first = RateLimit(FIRST_PINGS, AT_ONCE)
         self._in_all = RateLimit(PER_SECOND, AT_ONCE)
 
@@ -53,4 +54,5 @@ class SubjectPings:
         """Ping the member in any case."""
         watch.pings += 1
         watch.pinged = now
+        self._trouble.spend(now)
         self._pings.send(watch.entry, now, accused=watch.incarnation)

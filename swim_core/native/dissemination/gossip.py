@@ -49,8 +49,10 @@ RARE_FOR = 2.0  # seconds for which that holds after its last sign: the verdicts
 ACCUSATIONS, ACCUSATIONS_AT_ONCE = 4, 8  # a second; more are such a sign
 BURST = 4  # datagrams to each target in one push
 RELAYED = 12  # datagrams in one push to the one member that is told what a dozen have to say
+OWING = 0.05  # seconds until the budget for trouble has something left, from which on even few are told along the rings
 SMALL = 12  # up to this many others, all are told: rings would save nothing
 DIRECT = 64  # up to this many, an originator tells all of a broadcast or the end of a process, in one hop
+DIRECT_PER_SECOND, DIRECT_AT_ONCE = 30, 64  # datagrams about ends that their originator tells all: of more, rings tell
 # Broadcasts a second, and at once, up to which that holds if there are more than SMALL: where many come from all sides,
 # rings save datagrams, since what comes together goes on together. Members stop relying on origins sooner than origins
 # stop telling all.
@@ -83,9 +85,11 @@ class Gossip:
         self._timers = context.timers
         self._table = context.table
         self._outbox = context.outbox
+        self._trouble = context.trouble
         self._queue = queue
         self._counters = context.counters
         self._rate = RateLimit(1 / GAP, CREDIT)
+        self._direct = RateLimit(DIRECT_PER_SECOND, DIRECT_AT_ONCE)
         self._accusations = RateLimit(ACCUSATIONS, ACCUSATIONS_AT_ONCE)
         self._audience = audience
         self._pushed = self._many = -inf
@@ -115,6 +119,8 @@ class Gossip:
         if claim.state in (State.SUSPECT, State.DEAD) and not self._accusations.allow(now):
             self._many = now
         direct = _is_end(claim) and self._is_small(DIRECT) and not self._rarely(now)
+        if originator and direct:
+            direct = self._direct.allow(now, self._table.live_count - 1)
         told = direct and self._trusts(now)
         if originator or not told:
             self._queue.claim(claim)
@@ -199,9 +205,9 @@ class Gossip:
         burst = RARE_BURST if self._rarely(now) else BURST
         to_all, self._verdict = self._verdict or (self._queue.has_own and self._tells_all(now)), False
         if self._audience.many or not self._is_small(DIRECT):
-            self._tell(self._targets(), self._queue.take, burst, now)
+            self._tell(self._targets(now), self._queue.take, burst, now)
             return
-        targets = list(self._table.topology.others()) if to_all else self._targets()
+        targets = list(self._table.topology.others()) if to_all else self._targets(now)
         saves_relays = self._told_by_origins(now)
         if not self._queue.relays_only:
             rides_along = self._queue.fits(self._outbox.room(targets))  # then it costs no datagram to tell all of it
@@ -209,7 +215,7 @@ class Gossip:
         if saves_relays:
             self._relay(now)
         else:
-            self._tell(self._targets(), self._queue.take, burst, now)
+            self._tell(self._targets(now), self._queue.take, burst, now)
 
     def _relay(self, now: float) -> None:
         """Pass on what others broadcast, each to one member that is not its origin, which has told all itself."""
@@ -221,9 +227,11 @@ class Gossip:
             self._tell(second, lambda room: self._queue.take_relayed(room, lambda run: run == origin), RELAYED, now)
 
     def _tell(self, targets: Sequence[Entry], take: Callable[[int], Piggyback], burst: int, now: float) -> None:
-        room = self._outbox.room(targets)
+        room, news = self._outbox.room(targets), not self._queue.has_broadcasts
         while burst and self._queue.any and (riding := take(room)):
             burst -= 1
+            if news:
+                self._trouble.spend(now, len(targets))
             self._outbox.spread(riding, targets, now)
 
     def probe_failed(self, now: float) -> None:
@@ -258,13 +266,15 @@ class Gossip:
         if not self._some.allow(now):
             self._crowded_until = now + CALM_AFTER
 
-    def _targets(self) -> list[Entry]:
+    def _targets(self, now: float) -> list[Entry]:
         """The members that this node tells, looked up anew when members come or go. While many may be gone, those that
         are not."""
         topology = self._table.topology
         if self._audience.many:
             self._chosen_in = -1
             return topology.successors(self._audience.hears)
+        if self._trouble.wait(now) > OWING:  # then a dozen are too many, too
+            return topology.successors()
         if topology.version != self._chosen_in:
             self._chosen_in = topology.version
             few = self._table.live_count - 1 <= SMALL

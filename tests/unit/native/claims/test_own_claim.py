@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 
 from support.hand import EPOCH, UNIX_MS, Hand, Peer, peer, peers
+from support.inside import parts_of
 from swim_core import (
     Address,
     Config,
@@ -666,6 +667,24 @@ def test_of_many_one_question_is_enough_where_this_node_has_pinged_them_in_vain_
     ]
     assert asked[:5] == [3] * 5
     assert asked[-5:] == [1] * 5
+
+
+def test_of_a_new_death_one_question_is_enough_while_much_else_is_to_be_sent() -> None:
+    """Parted clusters would drown in them."""
+    others = peers(30)
+    hand = Hand(knows=others)
+    hand.run(2.0)
+    hand.answering = []
+    hand.clear()
+    new, old = others[1], others[2]
+    hand.feed(others[0], claims=[new.claim(State.DEAD, rule=Rule.SILENT, time=hand.cluster_time)])
+    hand.feed(others[0], claims=[old.claim(State.DEAD, rule=Rule.SILENT, time=UNIX_MS - 9_000)])
+    for _ in range(150):
+        parts_of(hand.node).context.trouble.spend(hand.now, 1_000)
+        hand.run(0.01)
+    assert hand.state(new) is State.DEAD
+    assert hand.state(old) is State.DEAD
+    assert [sum(sent.message is None for sent in hand.to(other)) for other in (new, old)] == [1, 3]
 
 
 def test_each_question_about_its_own_death_is_answered() -> None:

@@ -107,6 +107,33 @@ def test_a_place_in_line_that_is_not_used_is_given_back() -> None:
     assert rate.allow(0.31)
 
 
+def test_what_was_spent_beyond_the_rate_is_owed_up_to_one_burst() -> None:
+    rate = RateLimit(10, 5)
+    rate.spend(0.0, 4)
+    assert rate.allow(0.0)
+    assert not rate.allow(0.0)
+    rate.spend(0.0, 1_000)
+    assert not rate.allow(0.55)
+    assert rate.allow(0.61)
+
+
+@pytest.mark.parametrize("spent", [False, True])
+def test_a_helper_that_does_not_vote_is_pinged_unless_there_is_much_to_send_already(spent: bool) -> None:
+    members = peers(90)
+    hand = Hand(knows=members)
+    hand.run(12.0)
+    hand.answering = members[:20]
+    hand.clear()
+    trouble = parts_of(hand.node).context.trouble
+    for _ in range(80):
+        hand.run(0.1)
+        if spent:
+            trouble.spend(hand.now, 1_000)
+    assert watched(hand) >= SEVERAL
+    turns = len({sent.to for sent in hand.sent if isinstance(sent.message, Ping) and sent.message.accused is None})
+    assert (turns > 50) is not spent  # 63 and 40
+
+
 # ------------------------------------------------------------------ whom to ask
 
 
