@@ -50,6 +50,11 @@ class SubjectPings:
             self.send(watch, now)
         return allowed
 
+    def help_out(self, watch: Watch, now: float) -> None:
+        """Ping the member out of turn, since its accuser polled, unless there is much to send already."""
+        if self._trouble.wait(now) <= 0:
+            self.besides(watch, now)
+
     def send(self, watch: Watch, now: float) -> None:
         """Ping the member in any case."""
         watch.pings += 1

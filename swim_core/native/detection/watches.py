@@ -251,7 +251,7 @@ class Watches:
         """Answer an accuser's poll."""
         watch = self._helper.polled(poll, sender, now)
         if watch is not None and self._health.awake(now) - watch.since >= self._config.stall_tolerance:
-            self._subject_pings.besides(watch, now)  # this node's vote may settle the matter
+            self._subject_pings.help_out(watch, now)  # this node's vote may settle the matter
 
     def voted(self, vote: Vote, sender: Sender, now: float) -> None:
         """Take a helper's vote: the helper has heard the member, or its vote may be enough for a verdict."""
