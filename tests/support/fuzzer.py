@@ -4,7 +4,7 @@ The cluster lives on meanwhile: it joins, broadcasts, pings. Without a key what 
 and all; with one it is the text that a member's own seal then hides, in that member's name.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from random import Random
 from time import perf_counter
@@ -16,7 +16,10 @@ from swim_core.native.wire.hashing import Hashes
 from swim_core.simulation import Process, Simulation
 from swim_core.simulation.eavesdropper import Eavesdropper
 
-__all__ = ["AT_ONCE", "Fuzzer"]
+__all__ = ["AT_ONCE", "Fuzzer", "Measure", "seconds"]
+
+Measure = Callable[[Callable[[], object]], float]
+"""What it costs to do something."""
 
 MEMBERS = 16
 AT_ONCE = 200  # datagrams between two moments of the cluster
@@ -25,6 +28,13 @@ WARM = 100  # datagrams of each kind
 STRANGER = Address("198.51.100.7", 4_000)
 # Bytes with a meaning in MessagePack: lengths, numbers near their limits, nil, lists of odd sizes.
 ODD = bytes.fromhex("00017f808f909192959fa0bfc0c4c5c6cacbcccdcecfd9dadbdcdddedfff")
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """How long it takes to do something."""
+    began = perf_counter()
+    work()
+    return perf_counter() - began
 
 
 class Fuzzer:
@@ -92,12 +102,10 @@ class Fuzzer:
             process = self.random.choice(self.others)
             self.feed(self._sealed(process, cut) if self._inside else cut, process.address)
 
-    def feed(self, data: bytes, source: Address) -> float:
-        """Tell the member that; returns the seconds that it took. Whatever it raises comes out."""
+    def feed(self, data: bytes, source: Address, measure: Measure = seconds) -> float:
+        """Tell the member that; returns what it cost. Whatever it raises comes out."""
         now = self.target.clock
-        began = perf_counter()
-        self.node.feed_datagram(data, source, now=now)
-        return perf_counter() - began
+        return measure(lambda: self.node.feed_datagram(data, source, now=now))
 
     def go_on(self) -> None:
         """Let the cluster run for a moment, so that the member's answers leave, and others speak to it."""
