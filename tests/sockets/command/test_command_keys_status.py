@@ -10,7 +10,7 @@ import pytest
 from support.waiting import HERE, SOON
 from support.worlds import QUICK
 from swim_anyio.command.entry import run
-from swim_anyio.command.tools import leave
+from swim_anyio.command.tools import asking, leave
 from swim_core import Key, Keys, LeaveOrdered, MessageReceived
 from swim_core.native.sealing.ring import key_id
 from swim_threads import ThreadNode, open_node
@@ -98,6 +98,23 @@ def test_a_readers_key_asks_and_orders_nothing(
         assert run(["leave", *join]) == 1  # this program doesn't
         while not isinstance(events.get(SOON), LeaveOrdered):
             pass
+
+
+@pytest.mark.parametrize("command", [["members"], ["keys", "status"]])
+def test_who_asks_with_another_key_is_told_so_within_two_seconds(
+    pair: tuple[ThreadNode, ThreadNode],
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+    command: list[str],
+) -> None:
+    assert asking.PATIENCE <= 2.0
+    monkeypatch.setattr(asking, "PATIENCE", 0.5)
+    monkeypatch.setenv("SWIM_KEY", NEW.reveal())
+    address = pair[0].local.address
+    assert run([*command, "--join", str(address)]) == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    said = f"swim: no answer from {address} within 0.5 s, asked with no cluster label and key {key_id(NEW, ''):08x}: "
+    assert line.startswith(said + "it may hold other keys")
 
 
 def test_who_does_not_answer_is_told(pair: tuple[ThreadNode, ThreadNode], status: Status) -> None:
