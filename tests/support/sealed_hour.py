@@ -6,23 +6,21 @@ again under other wall clocks, and their key is rotated, while `path_attacker` s
 """
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import attrs
 
-from support.hidden import look_through
 from support.hosts import Host, connected
+from support.hour_member import AFTER, Member
 from swim_core import Key
 
 __all__ = ["Hour", "Report"]
@@ -34,15 +32,8 @@ add chain inet lossy in { type filter hook input priority 0; }
 add rule inet lossy in iifname eth0 numgen random mod 100 < 2 drop
 """
 """Two percent, on each host's way in: what is dropped on the way out, the sender is told."""
+PATIENCE = 120.0  # seconds for all to meet, on the busiest machine
 SETTLED = 20.0  # seconds before the first trouble, and after the last
-AFTER = 6.0  # seconds after a trouble for which what is said of its victim, or by it, is no fault
-SHIFTED = """
-import runpy, sys, time
-off, wall, ns = float(sys.argv.pop(1)), time.time, time.time_ns
-time.time, time.time_ns = lambda: wall() + off, lambda: ns() + int(off * 1e9)
-runpy.run_module("swim_anyio", run_name="__main__", alter_sys=True)
-"""
-"""Runs the command under another wall clock."""
 
 
 @attrs.define
@@ -56,6 +47,7 @@ class Report:
         known: how soon each that was killed was known to the last undisturbed one.
         missed: killed ones whom somebody undisturbed did not tell dead or replaced.
         apart: members that did not list all in the end.
+        ended: members that did not run in the end.
         growth: of the memory of each that ran throughout, from a third of the time on.
         did: how often what was done.
         attacker: what it sent.
@@ -67,89 +59,12 @@ class Report:
     known: list[float] = attrs.Factory(list)
     missed: list[str] = attrs.Factory(list)
     apart: list[str] = attrs.Factory(list)
+    ended: list[str] = attrs.Factory(list)
     growth: dict[str, tuple[float, float]] = attrs.Factory(dict)
     suspicions: int = 0
     broadcasts: int = 0
     did: Counter[str] = attrs.Factory(Counter)
     attacker: dict[str, int] = attrs.Factory(dict)
-
-
-class Member:
-    """One agent through all its runs, with what it printed and when."""
-
-    def __init__(self, number: int, host: Host, folder: Path) -> None:
-        self.name, self.host = f"m{number}", host
-        self.address = f"10.77.0.{number}"
-        self.said: list[tuple[float, dict[str, Any]]] = []
-        self.key_file = folder / f"{self.name}.key"
-        self.errors = (folder / f"{self.name}.err").open("ab")
-        self.trouble: list[tuple[float, float]] = []
-        self.started = 0.0
-
-    def start(self, seeds: list[str], off: float = 0.0) -> None:
-        """Start it under a wall clock that is this many seconds off."""
-        joins = [word for seed in seeds if seed != self.address for word in ("--join", f"{seed}:7946")]
-        agent = [
-            "agent",
-            "--format",
-            "json",
-            "--name",
-            self.name,
-            "--bind",
-            "0.0.0.0:7946",
-            "--advertise",
-            self.address,
-        ]
-        self.process = process = subprocess.Popen(
-            ["ip", "netns", "exec", self.host.name, sys.executable, "-c", SHIFTED, str(off), *agent, *joins],
-            env={**os.environ, "SWIM_KEY_FILE": str(self.key_file)},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-        )
-        self.started = time.monotonic()
-        self._reader = threading.Thread(target=self._read, args=(process,), daemon=True)
-        self._reader.start()
-
-    def _read(self, process: "subprocess.Popen[bytes]") -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            look_through("an agent said", line)
-            self.said.append((time.monotonic(), json.loads(line)))
-
-    def kill(self) -> None:
-        """End this run of it."""
-        self.process.kill()
-        self.process.wait()
-        self._reader.join()
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        with suppress(BrokenPipeError):
-            self.process.stdin.close()
-        self.process.stdout.close()
-
-    def command(self, line: str) -> None:
-        """Write it a line, which may be lost if it is dead."""
-        assert self.process.stdin is not None
-        with suppress(OSError):
-            self.process.stdin.write(line.encode() + b"\n")
-            self.process.stdin.flush()
-
-    def keys(self, *keys: Key) -> None:
-        """Replace its key file by another one."""
-        beside = self.key_file.with_suffix(".new")
-        beside.write_text("".join(f"{key.reveal()}\n" for key in keys))
-        beside.chmod(0o600)
-        beside.replace(self.key_file)
-
-    def memory(self) -> float:
-        """The memory that it takes, in MB."""
-        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-    def calm(self, begin: float, end: float) -> bool:
-        """Whether it was left alone in that time."""
-        return self.started < begin and all(b > end or e + AFTER < begin for b, e in self.trouble)
 
 
 class Hour:
@@ -204,7 +119,15 @@ class Hour:
 
     # ------------------------------------------------------------------ what happens
 
+    def _meet(self) -> None:
+        """Wait until each has seen all others: what is broadcast before, it never gets."""
+        end = time.monotonic() + PATIENCE
+        while any(len(member.seen) < MEMBERS - 1 for member in self.members):
+            assert time.monotonic() < end, {member.name: sorted(member.seen) for member in self.members}
+            time.sleep(0.2)
+
     def _live(self, key: Key) -> None:
+        self._meet()
         begin = time.monotonic()
         end, measured = begin + self.seconds, False
         rotation = self._rotations(begin + SETTLED, key)
@@ -287,6 +210,7 @@ class Hour:
             member.command("members")
         time.sleep(3.0)
         self._keep()
+        report.ended = [m.name for m in self.members if m.process.poll() is not None or m.started == inf]
         got: defaultdict[str, dict[str, float]] = defaultdict(dict)
         names = {member.name for member in self.members}
         for observer in self.members:

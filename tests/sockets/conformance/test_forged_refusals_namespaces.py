@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from support.hosts import Host
+from support.hour_member import Member
 from support.paths import TESTS
-from support.sealed_hour import Member
 from support.waiting import wait_until
 from swim_core import Key
 
