@@ -114,6 +114,8 @@ def test_three_hosts_are_a_sealed_cluster_after_keygen_a_copy_and_three_commands
     )
     for name in ("bob", "eve"):
         first.wait_for(lambda line, name=name: (line["event"], line.get("member")) == ("alive", name))  # type: ignore[misc]
+    second.wait_for(lambda line: (line["event"], line.get("member")) == ("alive", "eve"))  # as later ones don't get it
+    third.wait_for(lambda line: (line["event"], line.get("member")) == ("alive", "bob"))
     second.say("broadcast hello")
     third.wait_for(lambda line: line["event"] == "broadcast" and line["data"] == "hello")
     for agent in (first, second, third):
