@@ -23,6 +23,7 @@ class Search:
         self._topology = context.table.topology
         self._random = context.random
         self._pings = pings
+        self._trouble = context.trouble
         self._unasked: list[Entry] = []
 
     def on_round(self, seeds: Sequence[Address], now: float) -> None:
@@ -36,4 +37,5 @@ class Search:
         del self._unasked[-count:]
         known = (self._table.live_at(address) for address in seeds)
         for entry in chosen + [seed for seed in known if seed is not None and seed not in chosen]:
+            self._trouble.spend(now)
             self._pings.send(entry, now)

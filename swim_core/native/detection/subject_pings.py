@@ -16,6 +16,7 @@ FIRST_PINGS = (
     30  # of them: they take precedence, so that members that have long been silent don't keep the others waiting
 )
 AT_ONCE = 15
+SPARE = 0.5  # of the budget for trouble, that must be left for pings beyond that
 
 
 class SubjectPings:
@@ -32,7 +33,7 @@ class SubjectPings:
         """Ping the member, whose turn it is, or let it take a place in the line; returns whether it was pinged."""
         if watch.booked is None:
             line = self._in_all if watch.pings else self._first
-            watch.ping_at = line.book(now)
+            watch.ping_at = now if self._is_spare(line, now) else line.book(now)
             if watch.ping_at > now:
                 watch.booked = line
                 return False
@@ -42,6 +43,10 @@ class SubjectPings:
         watch.ping_at = now + self._interval
         self.send(watch, now)
         return True
+
+    def _is_spare(self, line: RateLimit, now: float) -> bool:
+        """Whether the line is long, and so little else is sent that it need not be waited in."""
+        return line.wait(now) > 0 and self._trouble.wait(now, SPARE) <= 0
 
     def besides(self, watch: Watch, now: float) -> bool:
         """Ping the member out of turn, if the budget allows it; returns whether it was pinged."""
