@@ -146,12 +146,13 @@ class LocalHealth:
 
         Returns whether this node has just become isolated or alone, so that the application must be told.
         """
-        unpaused, before = now - self._asleep, (self.isolated, self.alone)
-        if self.isolated and unpaused - self._isolated_since >= 2 * self._limits.isolation:
-            self.alone = True  # even if it hears pings from members that consider it dead, while nobody hears it
+        unpaused, news = now - self._asleep, False
+        if self.isolated and not self.alone and unpaused - self._isolated_since >= 2 * self._limits.isolation:
+            self.alone = news = True  # even if it hears pings from members that consider it dead, while nobody hears it
         if not self.deaf:
             if live >= SEVERAL and unpaused - self._heard >= 2 * self._limits.interval:
                 self.deaf, self._deaf_since = True, unpaused
         elif not self.isolated and unpaused - self._deaf_since >= self._limits.isolation:
-            self.isolated, self._isolated_since = True, unpaused
-        return (self.isolated, self.alone) != before
+            self.isolated = news = True
+            self._isolated_since = unpaused
+        return news

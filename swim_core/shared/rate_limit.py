@@ -13,7 +13,9 @@ class RateLimit:
         self._at = 0.0
 
     def _refill(self, now: float) -> None:
-        self._tokens = min(self._burst, self._tokens + max(0.0, now - self._at) * self._rate)
+        if now > self._at:
+            tokens = self._tokens + (now - self._at) * self._rate
+            self._tokens = tokens if tokens < self._burst else self._burst
         self._at = now
 
     def allow(self, now: float, count: int = 1) -> bool:
@@ -37,7 +39,7 @@ class RateLimit:
 
     def give_back(self) -> None:
         """Return one that was booked but isn't used."""
-        self._tokens += 1
+        self._tokens = min(self._burst, self._tokens + 1)
 
     def wait(self, now: float, share: float = 0.0) -> float:
         """Seconds until one more is allowed and the bucket holds ``share`` (0 to 1) of its capacity; 0 if that is

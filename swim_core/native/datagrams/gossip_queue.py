@@ -1,6 +1,6 @@
 """The items that wait to be told, and the choice of those that ride in a datagram's remaining room."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from itertools import accumulate
 from typing import Any
 
@@ -11,6 +11,9 @@ from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.datagram import encode_item
 
 __all__ = ["GossipQueue", "Piggyback"]
+
+_Kinds = tuple[dict[Any, Raw], ...]
+_Fit = Callable[[int], bool]
 
 BUSY = 256  # items waiting here, and so probably at others: what hasn't arrived is more likely late than lost
 
@@ -47,6 +50,7 @@ class GossipQueue:
         self._claims: dict[str, Raw] = {}
         self._own: dict[tuple[int, int], Raw] = {}  # broadcasts of this node, by origin and number
         self._relayed: dict[tuple[int, int], Raw] = {}  # and of others
+        self._kinds = (self._claims, self._own, self._relayed)
         self.any = False
         """Whether there are any items. A plain attribute, since every datagram in or out asks."""
 
@@ -102,31 +106,29 @@ class GossipQueue:
 
     def peek(self, room: int) -> Piggyback:
         """Items for ``room`` bytes, left in place."""
-        return self._choose(room, self._everything(), take=False)
+        return self._choose(room, self._kinds, take=False)
 
     def take(self, room: int) -> Piggyback:
         """Items for ``room`` bytes, taken out; one item that alone is larger comes alone."""
-        return self._take(room, self._everything)
+        return self._take(room, self._kinds)
 
     def take_but_relayed(self, room: int) -> Piggyback:
         """As `take`, but only claims and this node's own broadcasts."""
-        return self._take(room, lambda: _turns(self._claims, self._own))
+        return self._take(room, (self._claims, self._own))
 
-    def take_relayed(self, room: int, fit: Callable[[int], bool]) -> Piggyback:
+    def take_relayed(self, room: int, fit: _Fit) -> Piggyback:
         """As `take`, but only broadcasts of others whose origin, by short id, is ``fit``."""
-        return self._take(room, lambda: [_Turn(self._relayed, [key for key in self._relayed if fit(key[0])])])
+        return self._take(room, (self._relayed,), fit)
 
-    def _everything(self) -> "list[_Turn]":
-        return _turns(self._claims, self._own, self._relayed)
-
-    def _take(self, room: int, turns: "Callable[[], list[_Turn]]") -> Piggyback:
-        riding = self._choose(room, turns(), take=True) or self._choose(self._largest, turns(), take=True)
+    def _take(self, room: int, kinds: _Kinds, fit: _Fit | None = None) -> Piggyback:
+        riding = self._choose(room, kinds, fit, take=True) or self._choose(self._largest, kinds, fit, take=True)
         self.any = bool(self._claims or self._own or self._relayed)
         return riding
 
-    def _choose(self, room: int, turns: "list[_Turn]", *, take: bool) -> Piggyback:
+    def _choose(self, room: int, kinds: _Kinds, fit: _Fit | None = None, *, take: bool) -> Piggyback:
         """The oldest of each kind in turn, so that none starves."""
         riding = Piggyback()
+        turns = [_Turn(items, fit) for items in kinds if items]
         while turns:
             for turn in tuple(turns):
                 size = turn.next(room)
@@ -139,17 +141,13 @@ class GossipQueue:
         return riding
 
 
-def _turns(*kinds: dict[Any, Raw]) -> "list[_Turn]":
-    return [_Turn(items) for items in kinds if items]
-
-
 class _Turn:
-    """One kind of item, or those with ``keys``, in the order of arrival, from which items move into a datagram."""
+    """One kind of item, or those of ``fit`` origins, in the order of arrival, from which items move into a datagram."""
 
-    def __init__(self, items: dict[Any, Raw], keys: Iterable[Any] | None = None) -> None:
+    def __init__(self, items: dict[Any, Raw], fit: _Fit | None) -> None:
         self.items = items
         self.chosen: list[Raw] = []
-        self._queue = iter(items if keys is None else keys)
+        self._queue = iter(items if fit is None else [key for key in items if fit(key[0])])
         self._keys: list[Any] = []
 
     def next(self, room: int) -> int:

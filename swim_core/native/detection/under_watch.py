@@ -19,6 +19,9 @@ class UnderWatch:
     def __init__(self) -> None:
         self._watches: dict[int, Watch] = {}
         self._since: list[float] = []  # when each began, ascending
+        self.many = False
+        """Whether so many members are watched that each must get less attention. A plain attribute, since every push
+        asks."""
 
     def __len__(self) -> int:
         return len(self._watches)
@@ -36,22 +39,19 @@ class UnderWatch:
     def add(self, watch: Watch) -> None:
         """Add a watch."""
         self._watches[watch.short_id] = watch
+        self.many = len(self._watches) > MANY
         insort(self._since, watch.since)
 
     def remove(self, watch: Watch) -> None:
         """Remove a watch; harmless if it isn't there."""
         if self._watches.pop(watch.short_id, None) is not None:
+            self.many = len(self._watches) > MANY
             del self._since[bisect_left(self._since, watch.since)]
 
     @property
     def several(self) -> bool:
         """Whether so many members are watched that others may well be gone, too."""
         return len(self._watches) >= SEVERAL
-
-    @property
-    def many(self) -> bool:
-        """Whether so many members are watched that each must get less attention."""
-        return len(self._watches) > MANY
 
     @property
     def accusing(self) -> bool:

@@ -116,6 +116,9 @@ class Gossip:
 
         A death of which the originator has told all is not urgent here.
         """
+        if claim.state is State.ALIVE and not originator:
+            self._queue.claim(claim)
+            return
         if claim.state in (State.SUSPECT, State.DEAD) and not self._accusations.allow(now):
             self._many = now
         direct = _is_end(claim) and self._is_small(DIRECT) and not self._rarely(now)
@@ -258,7 +261,7 @@ class Gossip:
 
         That is three datagrams a member; if all three are lost, a ping soon shows that one is missing.
         """
-        return self._trusts(now) and self._is_small(SMALL if now < self._lively_until else DIRECT)
+        return self._is_small(SMALL if now < self._lively_until else DIRECT) and self._trusts(now)
 
     def _count_broadcast(self, now: float) -> None:
         if not self._few.allow(now):

@@ -64,17 +64,17 @@ class Entry(msgspec.Struct, eq=False, gc=False):
 
     def hold(self, claim: Claim, short_id: int, view: int, now: float) -> None:
         """Hold another claim about the same name."""
+        live = claim.state.live
         if short_id != self.short_id:  # another run: contact with it starts afresh
-            self.heard = self.round_trip = None
+            self.heard = self.round_trip = self.last_metadata = None
             self.unanswered = 0
-        if claim.state.live or short_id != self.short_id:
+        elif live:
             self.last_metadata = None
         elif self.live:
             self.last_metadata = self.claim.metadata
         if claim.address != self.claim.address:
             self.address = unpack(claim.address)
-        self.claim, self.short_id, self.view, self.since = claim, short_id, view, now
-        self.live = claim.state.live
+        self.claim, self.short_id, self.view, self.since, self.live = claim, short_id, view, now, live
         self._member = None
 
     def contact(self, now: float) -> Contact:
@@ -96,20 +96,18 @@ class Entry(msgspec.Struct, eq=False, gc=False):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """A claim that won: ``before`` is the one held until then (None: an unknown name), ``entry`` has the new one.
+    """A claim that won.
 
-    ``before_id`` is the short id of the run known until then, 0 for none.
+    Attributes:
+        claim: which.
+        entry: now has it.
+        before: the claim held until then; None if the name was unknown.
+        before_id: the short id of the run known until then, 0 for none.
+        new_run: whether the claim is about another run than `before`.
     """
 
+    claim: Claim
     entry: Entry
     before: Claim | None
     before_id: int
-
-    @property
-    def claim(self) -> Claim:
-        return self.entry.claim
-
-    @property
-    def new_run(self) -> bool:
-        """Whether the claim is about another run than the one held before."""
-        return self.before is None or self.before.epoch != self.entry.claim.epoch
+    new_run: bool

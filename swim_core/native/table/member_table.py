@@ -134,8 +134,7 @@ class MemberTable:
             self._link(entry)
         else:
             before, before_id = entry.claim, entry.short_id
-            in_place = (before.epoch, before.address, entry.live) == (claim.epoch, claim.address, claim.state.live)
-            if in_place and entry.live:
+            if same_run and entry.live and claim.state.live and claim.address == before.address:
                 self.view_digest.change(entry.phase, entry.view ^ view)
                 entry.hold(claim, short_id, view, now)
             else:
@@ -147,7 +146,7 @@ class MemberTable:
         self._view.changed(entry)
         if self.view_digest.value != digest:
             self.view_digest.since = now
-        return Change(entry, before, before_id)
+        return Change(claim, entry, before, before_id, not same_run)
 
     def hold_all(self, source: TableSource, now: float) -> None:
         """Hold all members of a formed cluster. This node's own claim must be among them, and the only one held so
