@@ -76,6 +76,7 @@ class ProtocolThread:
         self.changed = Condition(self.lock)
         self.forked = self.ended = self.done = False
         self.failure: BaseException | None = None
+        self._failure_told = False
         self.log = log
         self._pump = pump
         self._poller = poller
@@ -195,6 +196,7 @@ class ProtocolThread:
         with self.lock:
             if failure is not None:
                 self._fail(failure)
+            self._end()
             self._finish()
 
     def _serve(self) -> None:
@@ -253,12 +255,15 @@ class ProtocolThread:
 
     def _fail(self, error: BaseException) -> None:
         if not self.ended:
-            self.failure = error
-            self.log.say(ERROR, "the node failed", error=error)
+            self.failure, self.ended = error, True  # first: a thread that fails deep in its stack may be unable to call
         self._end()
 
     def _end(self) -> None:
+        """End the work. The thread does this once more, since another one that failed may not have got through."""
         self.ended = True
+        if self.failure is not None and not self._failure_told:
+            self.log.say(ERROR, "the node failed", error=self.failure)
+            self._failure_told = True
         self._pump.stop_look_ups()
         self._notify()
         self._poller.wake()

@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
+from itertools import count
 from types import FrameType
 from typing import Any
 
@@ -348,6 +350,48 @@ async def test_loops_a_trace_function_that_raises_is_a_failure_with_its_tracebac
         await run()
     assert isinstance(caught.value.__cause__, ZeroDivisionError)
     assert caught.value.__cause__.__traceback__ is not None
+
+
+# stacks
+
+
+def raised_with_room_for(calls: int, act: Callable[[], object]) -> BaseException | None:
+    """What ``act`` raises in a thread whose stack has room for about so many calls."""
+    raised: list[BaseException] = []
+
+    def descend(frames: int) -> object:
+        return descend(frames - 1) if frames > 0 else act()
+
+    def run() -> None:
+        try:
+            descend(sys.getrecursionlimit() - calls)
+        except BaseException as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(SOON)
+    return raised[0] if raised else None
+
+
+def test_threads_a_stack_that_is_used_up_within_a_call_changes_nothing_or_ends_the_node() -> None:
+    crashed = 0
+    for calls in count(1):
+        node = swim_threads.open_node(HERE, name="ann", config=QUICK)
+        events, engine = node.subscribe(), thread_engine_of(node)
+        raised = raised_with_room_for(calls, partial(node.broadcast, b"deep"))
+        if engine.failure is None:
+            assert node.broadcast(b"x") == (2 if raised is None else 1)
+            node.close()
+        else:
+            crashed += 1
+            with pytest.raises(NodeCrashed) as caught:
+                events.get(SOON)
+            assert isinstance(caught.value.__cause__, RecursionError)
+            wait_until(partial(getattr, engine, "done"))
+        if raised is None:
+            break
+    assert crashed > 3
 
 
 # what failed
