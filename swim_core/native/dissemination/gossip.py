@@ -276,7 +276,7 @@ class Gossip:
         if self._audience.many:
             self._chosen_in = -1
             return topology.successors(self._audience.hears)
-        if self._trouble.wait(now) > OWING:  # then a dozen are too many, too
+        if self._is_small(SMALL) and self._trouble.wait(now) > OWING:  # then a dozen are too many, too
             return topology.successors()
         if topology.version != self._chosen_in:
             self._chosen_in = topology.version
