@@ -131,7 +131,8 @@ class Engine(ProtocolThread):
             if isinstance(error, Exception):
                 self.check_usable()
             raise
-        self._tell_news()
+        if self._note_news():
+            self.changed.ring()
         return result
 
     def act_soon(self, deed: Callable[[ProtocolNode, float], None]) -> None:
