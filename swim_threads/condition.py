@@ -69,7 +69,7 @@ if sys.platform == "linux":
 
 def _new_bell() -> _Bell:
     if sys.platform == "linux":
-        with suppress(OSError):  # no more file descriptors
+        with suppress(OSError, AttributeError):  # no more file descriptors; no poll, which eventlet takes away
             return _EventBell()
     return _LockBell()
 
