@@ -99,6 +99,7 @@ class Gossip:
         self._lively_until = self._crowded_until = -inf
         self._wary_until = float("-inf")
         self._chosen: list[Entry] = []
+        self._all_chosen = False  # whether those are all others
         self._chosen_in = -1  # the version of the topology in which they were chosen
 
     @property
@@ -230,10 +231,10 @@ class Gossip:
             self._tell(second, lambda room: self._queue.take_relayed(room, lambda run: run == origin), RELAYED, now)
 
     def _tell(self, targets: Sequence[Entry], take: Callable[[int], Piggyback], burst: int, now: float) -> None:
-        room, news = self._outbox.room(targets), not self._queue.has_broadcasts
+        room = self._outbox.room(targets)
         while burst and self._queue.any and (riding := take(room)):
             burst -= 1
-            if news:
+            if not riding.broadcasts:
                 self._trouble.spend(now, len(targets))
             self._outbox.spread(riding, targets, now)
 
@@ -276,12 +277,12 @@ class Gossip:
         if self._audience.many:
             self._chosen_in = -1
             return topology.successors(self._audience.hears)
-        if self._is_small(SMALL) and self._trouble.wait(now) > OWING:  # then a dozen are too many, too
-            return topology.successors()
         if topology.version != self._chosen_in:
             self._chosen_in = topology.version
-            few = self._table.live_count - 1 <= SMALL
-            self._chosen = list(topology.others()) if few else topology.successors()
+            self._all_chosen = self._is_small(SMALL)
+            self._chosen = list(topology.others()) if self._all_chosen else topology.successors()
+        if self._all_chosen and self._trouble.wait(now) > OWING:  # then a dozen are too many, too
+            return topology.successors()
         return self._chosen
 
 
