@@ -2,6 +2,10 @@
 
 The types have the bounds, so decoding checks them. Struct tags are the numbers of the messages; ASK and TELL (12, 13)
 are in `queries`.
+
+A new message needs a handler in the `Router`, which says so. Depending on what it carries it also needs an entry in
+`checks` (names, addresses and claims in it), in `growth` (what may be appended to it later), in `Outbox` (whether it
+shows this node's claim) and among those that introduce or answer in the `Router`. docs/contributing.md has the recipe.
 """
 
 from enum import IntEnum
