@@ -1,8 +1,8 @@
 """The suspicion rule: when a watch is old enough for which rule, and which verdict follows.
 
 `Judge._rule` has the conditions, `schedule` the ages, and `Watch` counts who confirms; docs/protocol.md, section 4,
-says it in words, and `watch` has the theory. How long a silence must be depends on round trips and on how many others are
-silent here, since the trouble may be this node's own. These are looked up once for each look at a watch, as its
+says it in words, and `watch` has the theory. How long a silence must be depends on round trips and on how many others
+are silent here, since the trouble may be this node's own. These are looked up once for each look at a watch, as its
 `Schedule`, which then decides everything.
 """
 
