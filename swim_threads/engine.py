@@ -131,8 +131,7 @@ class Engine(ProtocolThread):
             if isinstance(error, Exception):
                 self.check_usable()
             raise
-        if self._note_news():
-            self.changed.ring()
+        self._tell_news()
         return result
 
     def act_soon(self, deed: Callable[[ProtocolNode, float], None]) -> None:

@@ -223,9 +223,7 @@ class ProtocolThread:
                 timeout = self._longest_sleep if due == inf else due - clock()
                 if self._longest_sleep is not None and timeout is not None and timeout > self._longest_sleep:
                     timeout = self._longest_sleep
-                news = self._note_news()
-            if news:
-                self.changed.ring()
+                self._tell_news()
             if pump.spread:
                 # The receivers of this flood, here and elsewhere, have more urgent work than this thread: next come
                 # only the copies that others send back. It lets the receivers go first, and finds these copies all at
@@ -242,14 +240,11 @@ class ProtocolThread:
         else:
             self._pump.tick()
 
-    def _note_news(self) -> bool:
-        """Whether there were events. Then wake the waiting threads with ``changed.ring()``, as the last thing."""
-        news, self._pump.news = self._pump.news, False
-        if news:
-            self.changed.note()
-            if self._on_change is not None:
-                self._on_change()
-        return news
+    def _tell_news(self) -> None:
+        """Wake the waiting threads. Do this last, since they need the lock that this thread still holds."""
+        if self._pump.news:
+            self._pump.news = False
+            self._notify()
 
     def _notify(self) -> None:
         self.changed.notify_all()

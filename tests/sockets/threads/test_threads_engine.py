@@ -219,7 +219,7 @@ def test_who_waits_for_news_is_woken_when_all_else_is_done(monkeypatch: pytest.M
 
     with opened() as (node, fake), peer() as (address, sock):
         engine, subscription = engine_of(node), node.subscribe()
-        monkeypatch.setattr(engine.changed, "ring", noted("woken", engine.changed.ring))
+        monkeypatch.setattr(engine.changed, "notify_all", noted("woken", engine.changed.notify_all))
         monkeypatch.setattr(fake, "poll_deadline", noted("planned", fake.poll_deadline))
         with engine.lock:
             fake.outbox.append(Datagram(b"relayed", address))
