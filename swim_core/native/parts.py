@@ -72,7 +72,7 @@ if TYPE_CHECKING:  # only with keys
 
 __all__ = ["NodeArguments", "Parts"]
 
-TROUBLE, TROUBLE_AT_ONCE = 130, 30  # datagrams a second about members that may be gone, from which on some wait
+TROUBLE, TROUBLE_AT_ONCE = 130, 30  # datagrams a second about members that may be gone; beyond it some are left out
 
 
 class NodeArguments(msgspec.Struct, frozen=True):

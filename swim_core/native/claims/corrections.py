@@ -39,7 +39,8 @@ class Corrections:
         """Tell the sender this claim, if the bounds allow it; with ``each_time`` even if it was told something just
         now."""
         if not sender.flags & Flags.CORRECTION and self._allow(sender, now, each_time=each_time):
-            self._trouble.spend(now)
+            if sender.member is not None:
+                self._trouble.spend(now)
             riding = Piggyback([encode_item(claim)])
             self._outbox.reply(None, sender, now, riding=riding, correction=True)
 

@@ -160,7 +160,7 @@ class Accuser:
 
     def _examine(self, entry: Entry, now: float) -> None:
         """Ping a helper that doesn't vote, which may be gone as well, unless there is much to send already."""
-        if self._trouble.allow(now) and self._examined.allow(now):
+        if self._examined.allow(now) and self._trouble.allow(now):
             self._prober.probe(entry, now)
 
     def _is_behind(self, now: float) -> bool:

@@ -49,6 +49,7 @@ RARE_FOR = 2.0  # seconds for which that holds after its last sign: the verdicts
 ACCUSATIONS, ACCUSATIONS_AT_ONCE = 4, 8  # a second; more are such a sign
 BURST = 4  # datagrams to each target in one push
 RELAYED = 12  # datagrams in one push to the one member that is told what a dozen have to say
+IN_THE_NEWS = 1.0  # seconds after an accusation or a death for which pushes are charged to the budget for trouble
 OWING = 0.05  # seconds until the budget for trouble has something left, from which on even few are told along the rings
 SMALL = 12  # up to this many others, all are told: rings would save nothing
 DIRECT = 64  # up to this many, an originator tells all of a broadcast or the end of a process, in one hop
@@ -92,7 +93,7 @@ class Gossip:
         self._direct = RateLimit(DIRECT_PER_SECOND, DIRECT_AT_ONCE)
         self._accusations = RateLimit(ACCUSATIONS, ACCUSATIONS_AT_ONCE)
         self._audience = audience
-        self._pushed = self._many = -inf
+        self._pushed = self._many = self._accused = -inf
         self._scheduled = self._relays_scheduled = False
         self._verdict = False  # whether a verdict of this node is to be told to all
         self._few, self._some = RateLimit(LIVELY, LIVELY), RateLimit(CROWDED, CROWDED)
@@ -120,8 +121,10 @@ class Gossip:
         if claim.state is State.ALIVE and not originator:
             self._queue.claim(claim)
             return
-        if claim.state in (State.SUSPECT, State.DEAD) and not self._accusations.allow(now):
-            self._many = now
+        if claim.state in (State.SUSPECT, State.DEAD):
+            self._accused = now
+            if not self._accusations.allow(now):
+                self._many = now
         direct = _is_end(claim) and self._is_small(DIRECT) and not self._rarely(now)
         if originator and direct:
             direct = self._direct.allow(now, self._table.live_count - 1)
@@ -234,7 +237,7 @@ class Gossip:
         room = self._outbox.room(targets)
         while burst and self._queue.any and (riding := take(room)):
             burst -= 1
-            if not riding.broadcasts:
+            if now - self._accused < IN_THE_NEWS and not riding.broadcasts:
                 self._trouble.spend(now, len(targets))
             self._outbox.spread(riding, targets, now)
 

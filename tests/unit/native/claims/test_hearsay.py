@@ -347,6 +347,18 @@ def test_a_helper_need_not_ask_where_it_hears_a_later_run_however_many_it_is_ask
         assert hand.messages(Vote, A)[-1].kernel is KernelVerdict.NONE
 
 
+def test_a_later_run_that_was_not_heard_proves_nothing() -> None:
+    later = Peer("later", NEW.address, epoch=EPOCH + 1)
+    hand = Hand(knows=[A, B, C, later])
+    hand.hearsay, hand.answering = False, [A, B, C]
+    hand.run(2.0)
+    hand.clear()
+    hand.feed(A, PingReq(1, NEW.claim()))
+    assert hand.state(later) is State.ALIVE
+    assert [vote.kernel for vote in hand.messages(Vote, A)] == [KernelVerdict.NONE]
+    assert examined(hand)
+
+
 def test_nothing_is_said_of_one_that_nobody_told_of() -> None:
     hand = doubting()
     hand.feed(A, Poll(NEW.short_id, 0, 77))
