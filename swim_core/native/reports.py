@@ -150,7 +150,8 @@ class Reports:
                 self._check_hearing(now)
             if self._health.deaf:
                 self._joiner.deafened(now)
-            self._renew(now)
+            if self.parts.context.sealer is not None:
+                self._renew(now)
         self._broadcasts.on_round(now)
         self.parts.encounters.on_round(now)
         for entry in self._table.expire(now):
