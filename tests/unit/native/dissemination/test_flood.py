@@ -5,7 +5,8 @@ from itertools import pairwise
 import pytest
 
 from support.hand import HASHES, UNIX_MS, Hand, Peer, Sent, peer, peers
-from swim_core import Address, Config, DropReason, State
+from support.inside import parts_of
+from swim_core import Address, Config, DropReason, Rule, State
 from swim_core.native.wire.claim import Claim
 from swim_core.native.wire.messages import Ack, Broadcast, Ping, UserMessage
 
@@ -432,3 +433,38 @@ def test_a_lone_node_keeps_nothing_to_tell() -> None:
     hand.run(0.1)
     assert not hand.sent
     assert hand.node.statistics().pending == 0
+
+
+# ---------------------------------------------------------------------- the budget for trouble
+
+
+def test_of_several_ends_its_originator_tells_all_of_the_first_only() -> None:
+    """Of 50 members of which 40 are killed at once, each would tell all of several: 270 datagrams in a second."""
+    others = peers(50)
+    hand = Hand(knows=others)
+    hand.run(2.0)
+    gossip = parts_of(hand.node).gossip
+    told = []
+    for dead in others[:3]:
+        hand.clear()
+        claim = dead.claim(State.DEAD, rule=Rule.GONE, time=hand.cluster_time)
+        gossip.tell_claim(claim, hand.now, originator=True)
+        gossip.settle(hand.now)
+        hand.collect()
+        told.append(len({sent.to for sent in hand.sent if claim in sent.claims}))
+    assert told == [50, 4, 4]
+
+
+@pytest.mark.parametrize("state", [State.ALIVE, State.DEAD])
+def test_what_is_told_costs_the_budget_for_trouble_something_if_it_is_an_accusation(state: State) -> None:
+    """An application whose members often change their metadata must not make verdicts on others hastier."""
+    others = peers(30)
+    hand = Hand(knows=others)
+    hand.run(2.0)
+    trouble = parts_of(hand.node).context.trouble
+    assert trouble.wait(hand.now, 1.0) == 0.0
+    claims = [other.claim(state, incarnation=1, time=hand.cluster_time) for other in others[10:20]]
+    for claim in claims:
+        hand.feed(others[0], claims=[claim])
+    assert any(claim in sent.claims for sent in hand.sent for claim in claims)
+    assert (trouble.wait(hand.now, 1.0) > 0.0) is (state is State.DEAD)
