@@ -20,8 +20,9 @@ many members end at once, claims are pushed rarely, since there are many and the
 to a dozen members a push goes to all. While many members are under watch, these are passed over, since they probably
 hear nothing.
 
-With up to 64 others a broadcast, and a death that kernels show, take one hop: their originator tells all. On a machine
-where all members share a few cores, what takes time is waking them and the copies that each must read.
+With up to 64 others a broadcast, and a death that kernels show, take one hop: their originator tells all. (Of several
+deaths at once only the first, since many originators would then send much.) On a machine where all members share a few
+cores, what takes time is waking them and the copies that each must read.
 """
 
 from collections.abc import Callable, Sequence
