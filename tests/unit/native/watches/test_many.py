@@ -94,7 +94,7 @@ def test_the_pings_of_all_watches_together_are_bounded_and_the_first_ones_wait_f
     hand, _, silent = crowd(150, 2, seconds=30.0)
     pings = pings_of_watches(hand)
     seconds = Counter(int(sent.at) for sent in pings)
-    assert max(seconds.values()) <= 100  # of 130 in all, half of what is left
+    assert 85 < max(seconds.values()) <= 100  # the line has 45 a second, and half of what is left of 130 goes beside
     assert {sent.to for sent in pings} == {member.address for member in silent}
 
 

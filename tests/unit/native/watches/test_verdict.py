@@ -6,6 +6,7 @@ import pytest
 
 from support.accuser import MARGIN, Accuser, S
 from support.hand import RTT, Hand, Peer, Sent, peers
+from support.inside import parts_of
 from swim_core import Config, KernelEvidence, MemberDied, MemberSuspected, Rule, State
 from swim_core.address import pack
 from swim_core.native.wire.claim import Claim
@@ -294,7 +295,9 @@ def test_who_answers_the_last_question_is_not_dead() -> None:
     assert not hand.happened(MemberDied)
 
 
-def test_a_helper_that_is_polled_pings_once_more_when_its_own_silence_is_long_enough() -> None:
+@pytest.mark.parametrize("busy", [False, True])
+def test_a_helper_that_is_polled_pings_once_more_when_its_own_silence_is_long_enough(busy: bool) -> None:
+    """And while it has little else to send about members that may be gone."""
     a, b, c = peers(3)
     hand = Hand(knows=[a, b, c])
     hand.answering = [a, c]
@@ -304,8 +307,11 @@ def test_a_helper_that_is_polled_pings_once_more_when_its_own_silence_is_long_en
             hand.feed(a, PingReq(7, b.claim()))
             hand.run(0.4)
         hand.clear()
+        if busy:
+            parts_of(hand.node).context.trouble.spend(hand.now, 1_000)
         hand.feed(a, Poll(b.short_id, 0, 5))
-        assert len([sent for sent in hand.to(b) if isinstance(sent.message, Ping)]) == pings
+        asked = [sent for sent in hand.to(b) if isinstance(sent.message, Ping)]
+        assert len(asked) == (0 if busy else pings)
 
 
 def test_answers_from_before_a_pause_confirm_nothing() -> None:
