@@ -37,7 +37,7 @@ class Member:
         self.key_file = folder / f"{self.name}.key"
         self.errors = (folder / f"{self.name}.err").open("ab")
         self.trouble: list[tuple[float, float]] = []
-        self.started = inf  # on a busy machine a process takes seconds until it says that it runs
+        self.runs: list[tuple[float, float]] = []  # from when it said that it runs until it was killed
 
     def start(self, seeds: list[str], off: float = 0.0) -> None:
         """Start it under a wall clock that is this many seconds off."""
@@ -60,7 +60,6 @@ class Member:
             stdout=subprocess.PIPE,
             stderr=self.errors,
         )
-        self.started = inf
         self._reader = threading.Thread(target=self._read, args=(process,), daemon=True)
         self._reader.start()
 
@@ -73,19 +72,27 @@ class Member:
     def take(self, record: dict[str, Any], at: float) -> None:
         """Note what it said."""
         self.said.append((at, record))
-        if record["event"] == "started":
-            self.started = at
+        if record["event"] == "started":  # on a busy machine this takes seconds
+            self.runs.append((at, inf))
 
     @property
     def seen(self) -> set[str]:
         """The names of the others that it ever said to be alive."""
         return {record["member"] for _, record in list(self.said) if record["event"] == "alive"}
 
+    @property
+    def running(self) -> bool:
+        """Whether it runs, and has said so."""
+        return self.process.poll() is None and bool(self.runs) and self.runs[-1][1] == inf
+
     def kill(self) -> None:
         """End this run of it."""
+        at = time.monotonic()
         self.process.kill()
         self.process.wait()
         self._reader.join()
+        if self.runs:
+            self.runs[-1] = self.runs[-1][0], min(at, self.runs[-1][1])
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         with suppress(BrokenPipeError):
@@ -112,5 +119,6 @@ class Member:
         return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def calm(self, begin: float, end: float) -> bool:
-        """Whether it ran before that time, and was left alone in it."""
-        return self.started < begin and all(b > end or e + AFTER < begin for b, e in self.trouble)
+        """Whether one run of it lasted all that time, and nothing was done to it."""
+        runs = any(first < begin and end < last for first, last in self.runs)
+        return runs and all(b > end or e + AFTER < begin for b, e in self.trouble)

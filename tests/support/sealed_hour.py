@@ -12,7 +12,6 @@ import sys
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
-from math import inf
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -210,7 +209,7 @@ class Hour:
             member.command("members")
         time.sleep(3.0)
         self._keep()
-        report.ended = [m.name for m in self.members if m.process.poll() is not None or m.started == inf]
+        report.ended = [m.name for m in self.members if not m.running]
         got: defaultdict[str, dict[str, float]] = defaultdict(dict)
         names = {member.name for member in self.members}
         for observer in self.members:

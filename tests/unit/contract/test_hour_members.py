@@ -1,5 +1,6 @@
 """When the sealed hour counts what a member says, and what it doesn't say."""
 
+from math import inf
 from pathlib import Path
 from typing import cast
 
@@ -37,3 +38,11 @@ def test_it_has_seen_whom_it_said_to_be_alive(member: Member) -> None:
     for record in ({"event": "alive", "member": "m2"}, {"event": "dead", "member": "m3"}):
         member.take(record, 1.0)
     assert member.seen == {"m2"}
+
+
+def test_each_of_its_runs_counts_but_not_the_time_between_them(member: Member) -> None:
+    member.runs = [(0.0, 30.0), (50.0, inf)]
+    assert member.calm(5.0, 29.0)
+    assert not member.calm(5.0, 55.0)
+    assert not member.calm(31.0, 49.0)
+    assert member.calm(51.0, 60.0)
