@@ -1,20 +1,18 @@
 """The other side of a join: cookies for joiners that ask, and a place in the table for those that bring one back."""
 
-from swim_core.address import Address, pack
+from swim_core.address import pack
 from swim_core.counters import DropReason
-from swim_core.digests import blake2b
 from swim_core.native.claims.local_member import LocalMember
 from swim_core.native.claims.merging import ClaimMerger
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.wire.messages import Join, JoinAck
 
+from .cookies import Cookies
 from .encounters import Encounters
 from .settings_check import SettingsCheck
 
 __all__ = ["Admission"]
-
-COOKIE_LIFE = 60.0  # seconds for which cookies are made with one key; the previous key stays valid for as long
 
 
 class Admission:
@@ -38,24 +36,21 @@ class Admission:
         self._encounters = encounters
         self._counters = context.counters
         self._hub = context.hub
-        self._secret = secret
+        self._cookies = Cookies(context, secret)
 
     def asked(self, join: Join, sender: Sender, now: float) -> bool:
         """Hand out a cookie, or check one and take the claim that comes with it. Returns whether the cookie was
         good."""
         self._local.spoken_to(sender.address)
-        period = int(now // COOKIE_LIFE)
         if join.cookie is None or join.claim is None:
             # A newcomer takes this node's time; a member of another cluster doesn't, nor does it come again. So that is
             # reported here, too. A recording says nothing about a cluster.
             if sender.familiar and join.members > 1:
                 self._encounters.same_time(join, sender.address, now)
-            self._reply(
-                join, sender, self._cookie(join.name, sender.address, period), now, self._encounters.formed(now)
-            )
+            cookie = self._cookies.make(join.name, sender.address, now)
+            self._reply(join, sender, cookie, now, self._encounters.formed(now))
             return False
-        good = (self._cookie(join.name, sender.address, p) for p in (period, period - 1))
-        if join.cookie not in good or join.claim.name != join.name:
+        if join.claim.name != join.name or not self._cookies.knows(join.cookie, join.name, sender.address, now):
             self._counters.drop(DropReason.BAD_COOKIE)
             return False
         if join.claim.address != pack(sender.address):
@@ -72,10 +67,6 @@ class Admission:
         self._claims.receive(join.claim, now)
         self._reply(join, sender, None, now, members)
         return True
-
-    def _cookie(self, name: str, address: Address, period: int) -> bytes:
-        data = period.to_bytes(8, "big", signed=True) + pack(address) + name.encode()
-        return blake2b(data, digest_size=16, key=self._secret, person=b"cookie").digest()
 
     def _reply(self, join: Join, sender: Sender, cookie: bytes | None, now: float, members: int = 1) -> None:
         entry = self._table.get(join.name)

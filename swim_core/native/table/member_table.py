@@ -30,6 +30,7 @@ class MemberTable:
         live_count: n: the number of live members, this node included. A plain attribute, since every datagram asks.
         topology: their positions in the probe order and on the rings.
         view_digest: the digest of the view.
+        crowded_out: how many members were forgotten before their time, since too many were gone.
     """
 
     def __init__(self, config: Settings, hashes: Hashes) -> None:
@@ -41,6 +42,7 @@ class MemberTable:
         self.growth = RateLimit(config.max_new_members_per_second)
         self.topology = Topology(hashes, config.rings)
         self.view_digest = ViewDigest()
+        self.crowded_out = 0
         self._keep_in(TableIndexes.empty(config.rings), -inf)
 
     def _keep_in(self, indexes: TableIndexes, now: float) -> None:
@@ -191,6 +193,7 @@ class MemberTable:
                 continue  # a node that has left remembers itself for as long as it is ticked
             if index < excess or expiry <= now:
                 expired.append(entry)
+                self.crowded_out += expiry > now
             else:
                 self._next_expiry = min(self._next_expiry, expiry)
         for entry in expired:

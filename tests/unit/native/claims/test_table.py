@@ -71,8 +71,11 @@ def test_who_is_gone_is_forgotten_in_time(told: list[tuple[Claim, float]]) -> No
         gone = list(table.gone())
         excess = max(0, len(gone) - CONFIG.max_tombstones)
         lifetimes = {State.DEAD: CONFIG.forget_after, State.LEFT: CONFIG.forget_left_after}
-        due = [e for n, e in enumerate(gone) if n < excess or now - e.since >= lifetimes[e.claim.state]]
+        old = [e for e in gone if now - e.since >= lifetimes[e.claim.state]]
+        due = [e for n, e in enumerate(gone) if n < excess or e in old]
+        crowded_out = table.crowded_out
         assert table.expire(now) == due
+        assert table.crowded_out - crowded_out == len(due) - len(old)
 
 
 def test_who_goes_later_is_forgotten_later() -> None:
