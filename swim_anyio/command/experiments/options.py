@@ -18,6 +18,20 @@ Output = Annotated[Format, Option(help="Output for people or programs.")]
 Loss = Annotated[
     float, Option(parser=read_share, metavar="SHARE", show_default=False, help="Share of datagrams lost, such as 1%.")
 ]
+Experiments = Annotated[
+    list[str] | None,
+    Argument(
+        metavar="EXPERIMENT",
+        hidden=True,  # the text above the options has them
+        autocompletion=lambda: ["kill", "hang", "hostloss", "update", "stall", "idle", "all"],
+    ),
+]
+Delay = Annotated[
+    float, Option(parser=read_delay, metavar="TIME", show_default=False, help="Minimum one-way delay [0.3ms].")
+]
+Jitter = Annotated[
+    float, Option(parser=read_delay, metavar="TIME", show_default=False, help="Mean of a random addition [0.1ms].")
+]
 
 
 def add_experiments(app: typer.Typer) -> None:
@@ -27,23 +41,11 @@ def add_experiments(app: typer.Typer) -> None:
 
 
 def simulate(
-    experiments: Annotated[
-        list[str] | None,
-        Argument(
-            metavar="EXPERIMENT",
-            hidden=True,  # the text above the options has them
-            autocompletion=lambda: ["kill", "hang", "hostloss", "update", "stall", "idle", "all"],
-        ),
-    ] = None,
+    experiments: Experiments = None,
     members: Annotated[int, Option("-n", "--members", min=2, metavar="COUNT", help="How many members.")] = 32,
     loss: Loss = "0",  # type: ignore[assignment]  # typer parses defaults too
-    delay: Annotated[
-        float, Option(parser=read_delay, metavar="TIME", show_default=False, help="Minimum one-way delay [0.3ms].")
-    ] = "0.3ms",  # type: ignore[assignment]
-    jitter: Annotated[
-        float,
-        Option(parser=read_delay, metavar="TIME", show_default=False, help="Mean of a random addition [0.1ms]."),
-    ] = "0.1ms",  # type: ignore[assignment]
+    delay: Delay = "0.3ms",  # type: ignore[assignment]
+    jitter: Jitter = "0.1ms",  # type: ignore[assignment]
     preset: Kind = None,
     probe_interval: Duration = None,
     stall_tolerance: Duration = None,
@@ -62,24 +64,16 @@ def simulate(
     hostloss  a host is lost         idle    nothing happens
     Status:   0 success, 2 bad options, 130 Ctrl-C (prints what is done so far)
     """
+    from swim_core.simulation import Link
+    from swim_core.simulation.study import Setting
+
+    from .configs import read_config
     from .simulate import run_simulate
 
-    return run_simulate(
-        experiments or [],
-        members=members,
-        loss=loss,
-        delay=delay,
-        jitter=jitter,
-        preset=preset,
-        probe_interval=probe_interval,
-        stall_tolerance=stall_tolerance,
-        overrides=overrides or [],
-        runs=runs,
-        seed=seed,
-        plot=plot,
-        html=html,
-        json=format is Format.JSON,
-    )
+    config = read_config(preset, probe_interval, stall_tolerance, overrides or [])
+    setting = Setting(members=members, config=config, link=Link(delay=delay, jitter=jitter, loss=loss))
+    json = format is Format.JSON
+    return run_simulate(experiments or [], setting, runs=runs, seed=seed, plot=plot, html=html, json=json)
 
 
 def plan(

@@ -11,11 +11,9 @@ from swim_core import ConfigError
 from swim_core.simulation import Link
 from swim_core.simulation.study import Experiment, Run, Setting, Summary, conduct
 
-from ..choices import Preset
 from ..records import Record, to_json
 from ..tools.writing import columns, write
 from .captions import say_setting
-from .configs import read_config
 from .units import say_duration, say_hops
 
 __all__ = ["run_simulate"]
@@ -33,30 +31,21 @@ Results = dict[Experiment, list[Run]]
 
 def run_simulate(
     experiments: Sequence[str],
+    setting: Setting,
     *,
-    members: int,
-    loss: float,
-    delay: float,
-    jitter: float,
-    preset: Preset | None,
-    probe_interval: float | None,
-    stall_tolerance: float | None,
-    overrides: list[str],
     runs: int,
     seed: int,
     plot: Path | None,
     html: Path | None,
     json: bool,
 ) -> int:
-    """Run the experiments and print the results. Ctrl-C prints the results so far.
+    """Run the experiments on ``setting`` and print the results. Ctrl-C prints the results so far.
 
     Raises:
-        ConfigError: if an option can't be used.
+        ConfigError: if there is no such experiment, or the picture can't be drawn.
         OSError: if standard output or the picture can't be written.
     """
     wanted = _experiments(experiments)
-    config = read_config(preset, probe_interval, stall_tolerance, overrides)
-    setting = Setting(members=members, config=config, link=Link(delay=delay, jitter=jitter, loss=loss))
     draw = _drawer(plot)
     if html is not None:
         _show(html, wanted[0], setting, seed)
