@@ -102,7 +102,7 @@ class Parts:
     """All components of one node. Only the hub makes them work together."""
 
     def __init__(self, hub: Hub, start: NodeArguments) -> None:
-        config, now = start.config, start.now
+        now = start.now
         self.events: deque[Event] = deque()
         context = self.context = self._make_context(hub, start)
         health, queue = self.health, self.queue
@@ -139,9 +139,7 @@ class Parts:
         encounters = self.encounters = Encounters(context, local, now)
         self.admission = Admission(context, local, claims, secret, settings_check, encounters)
         joiner = self.joiner = Joiner(context, local, claims, health, settings_check, encounters)
-        seals = self._make_seal_check(now)
-        largest = max(config.max_received, config.max_datagram)
-        self.inbox = Inbox(context.codec, context.table, context.counters, seals, largest=largest)
+        self.inbox = self._make_inbox(now)
         announcer = self.announcer = Announcer(context, local, self.inbox, joiner)
 
         verbs = self.verbs = Verbs(context, local, health, pings, prober)
@@ -188,6 +186,11 @@ class Parts:
             hub=hub,
             trouble=RateLimit(TROUBLE, TROUBLE_AT_ONCE),
         )
+
+    def _make_inbox(self, now: float) -> Inbox:
+        context, config = self.context, self.context.config
+        largest = max(config.max_received, config.max_datagram)
+        return Inbox(context.codec, context.table, context.counters, self._make_seal_check(now), largest=largest)
 
     def _make_seal_check(self, now: float) -> "SealCheck | None":
         context = self.context

@@ -102,9 +102,7 @@ class Outbox:
 
         Args:
             message: the message, or None.
-            to: a member or a bare address. A member is told what is claimed about it unless it is ALIVE. If it is live
-                and no ``riding`` is given, pending items ride along, and on pings and acks also the numbers of
-                broadcasts.
+            to: a member, which is told more in the remaining room (see `_fill`), or a bare address.
             now: seconds.
             riding: items to put in.
             limit: the most bytes that the datagram may have. Without it, items given in ``riding`` may exceed
@@ -122,31 +120,14 @@ class Outbox:
         if isinstance(to, Entry):
             peer = peer or to.short_id
             if self._gossip.any or self._reminders.any or to.claim.state is not State.ALIVE:
-                body = NIL if message is None else encode_item(message)  # once, since its size is needed
-                passing = self._paths.size(to.address) if self._paths else self._limit
-                most = passing if limit is None else min(limit, passing)
-                room = most - self._codec.overhead - len(body)
-                reminding = self._reminders.any and not riding and to.live and type(message) in _REMINDING
-                numbers = self._remind(to, room - max(0, most - SMALLER[-1]), now) if reminding else []
-                riding = self._piggyback(to, riding, room - sum(map(len, numbers)), now)
-                if numbers:
-                    riding = Piggyback(numbers=numbers) if riding is None else riding.with_numbers(numbers)
+                body, riding = self._fill(message, to, now, riding, limit)
             to = to.address
         flags = self._flags(now) | (Flags.CORRECTION if correction else 0)
         if self._sealed:
             items = riding or _NO_ITEMS
-            data = self._pack(
-                flags,
-                self.sender,
-                body,
-                items.claims,
-                items.numbers,
-                items.broadcasts,
-                peer=peer,
-                key=key,
-                bound=bool(peer) and type(message) not in UNBOUND,
-                now=now,
-            )
+            lists = items.claims, items.numbers, items.broadcasts
+            bound = bool(peer) and type(message) not in UNBOUND
+            data = self._pack(flags, self.sender, body, *lists, peer=peer, key=key, bound=bound, now=now)
         elif riding:
             data = self._pack(flags, self.sender, body, riding.claims, riding.numbers, riding.broadcasts)
         else:
@@ -168,17 +149,9 @@ class Outbox:
             self.send(messages[0], to, now)
         elif not self.muted:
             riding = self._piggyback(to, None, room - sum(map(len, encoded[:count])), now) or Piggyback()
-            lists = riding.claims, riding.numbers, riding.broadcasts
-            data = self._pack(
-                self._flags(now),
-                self.sender,
-                encoded[0],
-                *lists,
-                encoded[1:count],
-                peer=to.short_id,
-                bound=True,
-                now=now,
-            )
+            lists = riding.claims, riding.numbers, riding.broadcasts, encoded[1:count]
+            flags, peer = self._flags(now), to.short_id
+            data = self._pack(flags, self.sender, encoded[0], *lists, peer=peer, bound=True, now=now)
             self.spoken = True
             self._counters.sent[type(messages[0])].add(len(data))
             self.queue.append(_datagram((data, to.address)))
@@ -238,6 +211,35 @@ class Outbox:
         stable = Flags.STABLE if now - self._view_digest.since >= STABLE else 0
         return stable | Flags.DEAF if self._health.deaf else stable
 
+    def _fill(
+        self, message: Message | None, to: Entry, now: float, riding: Piggyback | None, limit: int | None
+    ) -> tuple[Raw, Piggyback | None]:
+        """The message, encoded, and what else ``to`` is told: what is claimed about it, unless it is ALIVE.
+
+        If it is live and no ``riding`` is given, pending items ride along, and on pings and acks also the numbers of
+        broadcasts, except for those that may still be on their way and would seem to be lost. Numbers take precedence
+        over pending items, which are pushed soon in any case, but not over what is claimed of the receiver. Every path
+        must let them pass: they ride for a minute, and a member whose pings are swallowed looks dead.
+        """
+        body = NIL if message is None else encode_item(message)  # once, since its size is needed
+        passing = self._paths.size(to.address) if self._paths else self._limit
+        most = passing if limit is None else min(limit, passing)
+        room = most - self._codec.overhead - len(body)
+        if not (self._reminders.any and not riding and to.live and type(message) in _REMINDING):
+            return body, self._piggyback(to, riding, room, now)
+        gossip = self._gossip
+        accusation = 0 if to.claim.state is State.ALIVE else len(encode_item(to.claim))
+        numbers = self._reminders.choose(
+            room - accusation - max(0, most - SMALLER[-1]),
+            now,
+            age=SLOW if gossip.busy else 0.0,
+            besides=self.sender if gossip.has_own else None,
+        )
+        riding = self._piggyback(to, riding, room - sum(map(len, numbers)), now)
+        if numbers:
+            riding = Piggyback(numbers=numbers) if riding is None else riding.with_numbers(numbers)
+        return body, riding
+
     def _piggyback(self, to: Entry, riding: Piggyback | None, room: int, now: float) -> Piggyback | None:
         if riding is None and to.live and self._gossip.any and self._rides.allow(now):
             riding = self._gossip.peek(room)
@@ -250,19 +252,6 @@ class Outbox:
             ):  # the items are shared with other targets
                 riding = Piggyback([accusation, *riding.claims], riding.numbers, riding.broadcasts)
         return riding
-
-    def _remind(self, to: Entry, room: int, now: float) -> list[Raw]:
-        """Add the numbers of broadcasts, except for those that may still be on their way and would seem to be lost.
-
-        They take precedence over pending items, which are pushed soon in any case, but not over what is claimed of the
-        receiver. Every path must let them pass: they ride for a minute, and a member whose pings are swallowed looks
-        dead.
-        """
-        gossip = self._gossip
-        if to.claim.state is not State.ALIVE:
-            room -= len(encode_item(to.claim))
-        besides = self.sender if gossip.has_own else None
-        return self._reminders.choose(room, now, age=SLOW if gossip.busy else 0.0, besides=besides)
 
 
 def _may_show_claim(message: Message | None) -> bool:
