@@ -6,7 +6,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -15,7 +14,7 @@ import anyio
 import msgspec
 from anyio.abc import TaskGroup
 
-from swim_core import Keys, LeaveOrdered, Multicast, NodeCrashed, ProtocolConfig
+from swim_core import LeaveOrdered, NodeCrashed
 
 from ..node import AsyncNode
 from ..opening import open_node
@@ -23,6 +22,7 @@ from . import records, text
 from .console import Console
 from .notify import READY, STOPPING, take_address, tell
 from .output import Output
+from .settings import NodeSettings
 from .signals import watch_signals
 from .stdin import ignore_terminal_stops, serve_lines
 
@@ -30,40 +30,33 @@ if TYPE_CHECKING:
     from .handlers import Handlers, On
     from .web.agent_pages import AgentPages
 
-__all__ = ["Settings", "run_agent"]
+__all__ = ["AgentSettings", "run_agent"]
 
 OUTPUT_PATIENCE = 0.25  # seconds for a slow reader to take the last line
 MANAGER_PATIENCE = 0.25  # seconds for a service manager, which must not delay the goodbye
 INTERRUPTED = 128 + signal.SIGINT  # the status that shells give a process that Ctrl-C ended
 
 
-class Settings(msgspec.Struct, frozen=True, kw_only=True):
-    """The settings of an agent from the command line; None leaves one to `open_node`.
+class AgentSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """The settings of an agent, from the command line.
 
     Attributes:
+        node: those of its node.
+        json: whether it prints JSON.
         peers: a file that remembers members, if any.
         http: where to serve the pages, if anywhere.
-        on: the command to run for events, if any, and for which.
         backend: the event loop, in anyio's words.
+        on: the command to run for events, if any, and for which.
         lifeline: the reading end of a pipe; when the writing end closes, the agent leaves. It is for parents that must
             not leave agents behind, however they die.
     """
 
-    bind: str | tuple[str, int] | None
-    name: str | None
-    join: Sequence[str] | Sequence[tuple[str, int]] | None
-    advertise: str | None
-    metadata: Mapping[str, str]
-    discover: Multicast | None
-    config: ProtocolConfig
-    keys: Keys | None
-    key_file: str | None
-    insecure: bool | None
+    node: NodeSettings
     json: bool
     peers: str | None
     http: tuple[str, int] | None
-    on: "On | None"
     backend: str
+    on: "On | None"
     lifeline: int | None
 
 
@@ -87,7 +80,7 @@ class _Ending:
         await self._said.wait()
 
 
-async def run_agent(settings: Settings) -> int:
+async def run_agent(settings: AgentSettings) -> int:
     """Run one member until it is told to leave; returns the exit status.
 
     Raises:
@@ -97,7 +90,7 @@ async def run_agent(settings: Settings) -> int:
     ending = _Ending()
     manager = take_address()
     output = Output(sys.stdout.fileno(), _renderer(settings.json))
-    opened = _node(settings)
+    opened = _node(settings.node)
     async with _pages(settings) as pages, opened as node:
         name = node.local.name
         if pages is not None:
@@ -121,14 +114,14 @@ async def run_agent(settings: Settings) -> int:
     return ending.status
 
 
-def _node(settings: Settings) -> AbstractAsyncContextManager[AsyncNode]:
+def _node(settings: NodeSettings) -> AbstractAsyncContextManager[AsyncNode]:
     return open_node(
         settings.bind,
         name=settings.name,
         join=settings.join,
         config=settings.config,
         advertise=settings.advertise,
-        metadata=settings.metadata or None,
+        metadata=settings.metadata,
         discover=settings.discover,
         keys=settings.keys,
         key_file=settings.key_file,
@@ -139,7 +132,7 @@ def _node(settings: Settings) -> AbstractAsyncContextManager[AsyncNode]:
 
 def _start_tasks(
     tasks: TaskGroup,
-    settings: Settings,
+    settings: AgentSettings,
     node: AsyncNode,
     output: Output,
     pages: "AgentPages | None",
@@ -160,7 +153,7 @@ def _start_tasks(
     if settings.peers is not None:
         from .peers import keep_peers
 
-        seeds = bool(settings.join or settings.config.seeds or os.environ.get("SWIM_JOIN"))
+        seeds = bool(settings.node.join or settings.node.config.seeds or os.environ.get("SWIM_JOIN"))
         tasks.start_soon(partial(keep_peers, node, settings.peers, seeds=seeds))
     if settings.lifeline is not None:
         tasks.start_soon(_watch_lifeline, settings.lifeline, ending)
@@ -172,20 +165,21 @@ def _renderer(json: bool) -> text.Renderer:
     return text.terminal_renderer(sys.stdout.fileno()) if sys.stdout.isatty() else text.plain
 
 
-def _pages(settings: Settings) -> "AbstractAsyncContextManager[AgentPages | None]":
+def _pages(settings: AgentSettings) -> "AbstractAsyncContextManager[AgentPages | None]":
     """They open before the node does, so that an address that can't be bound is reported before others hear of the
     node."""
     if settings.http is None:
         return nullcontext()
     from .web.agent_pages import AgentPages  # takes a while to import, and needs an extra
 
+    node = settings.node
     return AgentPages(
         *settings.http,
         settings.backend,
-        keys=settings.keys,
-        key_file=settings.key_file,
-        label=getattr(settings.config, "cluster", ""),
-        policy=getattr(settings.config, "answer_tools", "loopback"),
+        keys=node.keys,
+        key_file=node.key_file,
+        label=getattr(node.config, "cluster", ""),
+        policy=getattr(node.config, "answer_tools", "loopback"),
     )
 
 

@@ -6,6 +6,7 @@ import typer
 from typer import Option
 from typer.core import TyperCommand, TyperGroup
 
+from .agent_options import AgentOptions
 from .choices import AnswerTools, Backend, Discovery, Format, LogLevel, Preset, Protocol
 from .experiments.options import add_experiments
 from .experiments.units import read_duration
@@ -128,34 +129,7 @@ def agent(
     Run one member. Type help to see which commands it takes.
     Example: swim agent --name n2 --bind 127.0.0.1:0 --join 127.0.0.1:7946
     """
-    return launch_agent(
-        bind=bind,
-        join=join,
-        name=name,
-        advertise=advertise,
-        metadata=metadata,
-        cluster=cluster,
-        discover=discover,
-        protocol=protocol,
-        preset=preset,
-        probe_interval=probe_interval,
-        stall_tolerance=stall_tolerance,
-        max_broadcast=max_broadcast,
-        no_tripwires=no_tripwires,
-        answer_tools=answer_tools,
-        key_file=key_file,
-        accept_plain=accept_plain,
-        insecure=insecure,
-        backend=backend,
-        format=format,
-        log_level=log_level,
-        log_format=log_format,
-        peers=peers,
-        http=http,
-        metrics=metrics,
-        on=on,
-        lifeline=lifeline,
-    )
+    return launch_agent(AgentOptions(**locals()))  # every parameter is an option
 
 
 @app.command(short_help="Watch a small cluster at work on this machine.")

@@ -51,7 +51,7 @@ def _run(arguments: list[str]) -> int:
     if options is not None:
         from .launch import launch_agent
 
-        return launch_agent(**options)
+        return launch_agent(options)
     from .app import app
 
     stdout = sys.stdout

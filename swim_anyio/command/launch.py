@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 from swim_core import BindError, ConfigError
 from swim_core.address import split_host_port
 
-from .choices import AnswerTools, Backend, Discovery, Format, LogLevel, Preset, Protocol
+from .agent_options import AgentOptions
+from .choices import Format
 from .settings import read_settings
 
 if TYPE_CHECKING:
@@ -18,38 +19,8 @@ __all__ = ["launch_agent"]
 NO_PORT = -1
 
 
-def launch_agent(
-    *,
-    bind: str | None = None,
-    join: list[str] | None = None,
-    name: str | None = None,
-    advertise: str | None = None,
-    metadata: list[str] | None = None,
-    cluster: str | None = None,
-    discover: Discovery | None = None,
-    protocol: Protocol = Protocol.NATIVE,
-    preset: Preset | None = None,
-    probe_interval: float | None = None,
-    stall_tolerance: float | None = None,
-    max_broadcast: int | None = None,
-    no_tripwires: bool = False,
-    answer_tools: AnswerTools | None = None,
-    key_file: str | None = None,
-    accept_plain: bool = False,
-    insecure: bool = False,
-    backend: Backend = Backend.ASYNCIO,
-    format: Format = Format.TEXT,
-    log_level: LogLevel = LogLevel.WARNING,
-    log_format: Format = Format.TEXT,
-    peers: str | None = None,
-    http: str | None = None,
-    metrics: str | None = None,
-    on: tuple[str, str] | None = None,
-    lifeline: int | None = None,
-) -> int:
+def launch_agent(options: AgentOptions) -> int:
     """Run `swim agent` with these options; returns the exit status.
-
-    asyncio is the default because it starts sooner than trio, takes less memory, and costs less per datagram.
 
     Raises:
         ConfigError: if an option or a variable is invalid; the message names it.
@@ -58,50 +29,28 @@ def launch_agent(
     import anyio
 
     from .advice import advised
-    from .agent import Settings, run_agent
+    from .agent import AgentSettings, run_agent
     from .logs import start_logging
     from .reach import check_reach
 
-    node = read_settings(
-        protocol,
-        bind=bind,
-        join=join,
-        cluster=cluster,
-        discover=discover,
-        preset=preset,
-        probe_interval=probe_interval,
-        stall_tolerance=stall_tolerance,
-        max_broadcast=max_broadcast,
-        tripwires=False if no_tripwires else None,
-        answer_tools=answer_tools,
-        key_file=key_file,
-        accept_plain=accept_plain,
-    )
+    node = read_settings(options)
     check_reach(node)
-    settings = Settings(
-        bind=node.bind,
-        name=name,
-        join=node.join,
-        advertise=advertise,
-        metadata=_metadata(metadata or []),
-        discover=node.discover,
-        config=node.config,
-        keys=node.keys,
-        key_file=node.key_file,
-        insecure=insecure or None,
-        json=format is Format.JSON,
-        peers=peers,
-        http=_http(metrics if http is None else http),  # the older name
-        backend=backend.value,
-        on=None if on is None else _on(on),
-        lifeline=_lifeline(lifeline),
+    backend = options.backend.value
+    settings = AgentSettings(
+        node=node,
+        json=options.format is Format.JSON,
+        peers=options.peers,
+        http=_http(options.metrics if options.http is None else options.http),  # the older name
+        backend=backend,
+        on=None if options.on is None else _on(options.on),
+        lifeline=_lifeline(options.lifeline),
     )
-    start_logging(log_level, log_format)
-    import_module(backend.value)  # anyio would only say that there is no such backend
+    start_logging(options.log_level, options.log_format)
+    import_module(backend)  # anyio would only say that there is no such backend
     try:
-        return anyio.run(run_agent, settings, backend=backend.value)
+        return anyio.run(run_agent, settings, backend=backend)
     except BindError as error:
-        raise advised(error, protocol) from error
+        raise advised(error, options.protocol) from error
 
 
 def _on(words: tuple[str, str]) -> "On | None":
@@ -129,13 +78,3 @@ def _http(text: str | None) -> tuple[str, int] | None:
     if port == NO_PORT:
         raise ConfigError(f"--http takes HOST:PORT or [IPv6]:PORT, not {text!r}; port 0 means any free port")
     return host, port
-
-
-def _metadata(pairs: list[str]) -> dict[str, str]:
-    metadata = {}
-    for pair in pairs:
-        key, separator, value = pair.partition("=")
-        if not separator or not key:
-            raise ConfigError(f"--metadata takes KEY=VALUE, not {pair!r}")
-        metadata[key] = value
-    return metadata

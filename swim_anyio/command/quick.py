@@ -8,71 +8,53 @@ here, and a test keeps the two in agreement.
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from .agent_options import AgentOptions
 from .choices import AnswerTools, Backend, Discovery, Format, LogLevel, Preset, Protocol
 
-__all__ = ["OPTIONS", "REPEATABLE", "read_agent_options"]
+__all__ = ["FLAGS", "PAIRS", "READERS", "REPEATABLE", "read_agent_options"]
 
-OPTIONS: dict[str, Callable[[str], object]] = {
-    "bind": str,
-    "join": str,
-    "name": str,
-    "advertise": str,
-    "metadata": str,
-    "cluster": str,
+READERS: dict[str, Callable[[str], object]] = {
     "discover": Discovery,
     "protocol": Protocol,
     "preset": Preset,
     "probe_interval": float,
     "stall_tolerance": float,
     "max_broadcast": int,
-    "no_tripwires": bool,
     "answer_tools": AnswerTools,
-    "key_file": str,
-    "accept_plain": bool,
-    "insecure": bool,
     "backend": Backend,
     "format": Format,
     "log_level": LogLevel,
     "log_format": Format,
-    "peers": str,
-    "http": str,
-    "metrics": str,
-    "on": str,
     "lifeline": int,
 }
+"""The options that aren't taken as they are typed."""
 REPEATABLE = {"join", "metadata"}
 PAIRS = {"on"}
 FLAGS = {"no_tripwires", "accept_plain", "insecure"}
 
-_NAMES = {f"--{name.replace('_', '-')}": name for name in OPTIONS}
+_NAMES = {f"--{name.replace('_', '-')}": name for name in AgentOptions.__struct_fields__}
 
 
-def read_agent_options(arguments: Sequence[str]) -> dict[str, Any] | None:
-    """The options of ``agent --option value --flag ...`` for `launch_agent`, or None to leave the line to typer."""
+def read_agent_options(arguments: Sequence[str]) -> AgentOptions | None:
+    """The options of ``agent --option value --flag ...``, or None to leave the line to typer."""
     if arguments[:1] != ["agent"]:
         return None
-    options: dict[str, Any] = {}
+    given: dict[str, Any] = {}
     words = iter(arguments[1:])
     for option in words:
         name = _NAMES.get(option)
         if name in FLAGS:
-            options[name] = True
+            given[name] = True
             continue
-        text = next(words, "-")
-        if name is None or text.startswith("-"):
+        typed = [next(words, "-") for _ in range(2 if name in PAIRS else 1)]
+        if name is None or any(word.startswith("-") for word in typed):
             return None
-        if name in PAIRS:
-            second = next(words, "-")
-            if second.startswith("-"):
-                return None
-            options[name] = text, second
-            continue
         try:
-            value = OPTIONS[name](text)
+            values = [READERS.get(name, str)(word) for word in typed]
         except ValueError:
             return None
         if name in REPEATABLE:
-            options.setdefault(name, []).append(value)
+            given[name] = [*given.get(name, ()), *values]
         else:
-            options[name] = value
-    return options
+            given[name] = tuple(values) if name in PAIRS else values[0]
+    return AgentOptions(**given)

@@ -1,19 +1,15 @@
 """What ``--discover multicast`` means under each protocol."""
 
-from typing import Any
-
 import pytest
 
+from swim_anyio.command.agent_options import AgentOptions
 from swim_anyio.command.choices import Discovery, Protocol
 from swim_anyio.command.settings import NodeSettings, read_settings
 from swim_core import Address, Multicast
 
 
 def read(protocol: Protocol, discover: Discovery | None) -> NodeSettings:
-    unsaid: dict[str, Any] = dict.fromkeys(
-        ("bind", "join", "cluster", "preset", "probe_interval", "stall_tolerance", "max_broadcast")
-    )
-    return read_settings(protocol, discover=discover, **unsaid)
+    return read_settings(AgentOptions(protocol=protocol, discover=discover))
 
 
 def test_the_native_protocol_discovers_where_it_is_told_to() -> None:
