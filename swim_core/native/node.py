@@ -291,4 +291,4 @@ class Node:
 
     def statistics(self) -> Statistics:
         """The counters and sizes at this moment."""
-        return self._parts.figures.take()
+        return self._parts.gauges.statistics()

@@ -49,7 +49,7 @@ from .dissemination.broadcasts import Broadcasts
 from .dissemination.gossip import Gossip
 from .dissemination.sync import Sync
 from .farewell import Farewell
-from .figures import Figures, remind_of_plain
+from .gauges import Gauges, remind_of_plain
 from .hub import Hub
 from .joining.admission import Admission
 from .joining.announcer import Announcer
@@ -143,11 +143,11 @@ class Parts:
         announcer = self.announcer = Announcer(context, local, self.inbox, joiner)
 
         verbs = self.verbs = Verbs(context, local, health, pings, prober)
-        figures = self.figures = Figures(context, local, health, queue, hearsay, broadcasts, tripwires, watches, joiner)
+        gauges = self.gauges = Gauges(context, local, health, queue, hearsay, broadcasts, tripwires, watches, joiner)
         self.farewell = Farewell(context, local, hearsay, gossip, prober, watches, joiner, announcer)
         introduction = Introduction(context, local, health, joiner)
         orders = Orders(context, introduction, local, broadcasts, joiner, verbs, secret)
-        self.tool_server = ToolServer(context, introduction, figures, log, journal, orders)
+        self.tool_server = ToolServer(context, introduction, gauges, log, journal, orders)
 
     def _make_context(self, hub: Hub, start: NodeArguments) -> NodeContext:
         """What all other parts stand on; the table and what fills datagrams belong to it."""

@@ -21,14 +21,11 @@ from .table.entry import Entry
 from .wire import messages
 from .wire.claim import Claim
 from .wire.datagram import Envelope, Flags
+from .wire.traits import ANSWERS, INTRODUCTIONS
 
 __all__ = ["Router"]
 
 MESSAGES = frozenset(get_args(messages.Message))
-# their senders are not asked who they are: they say it in the message, or are tools
-_INTRODUCTIONS = (messages.Join, messages.JoinAck, messages.ClaimOf, messages.NotMe, messages.Ask, messages.Tell)
-# these answer a random number or a cookie of this node, so they are not recordings
-_ANSWERS = (messages.Ack, messages.AckElsewhere, messages.Join, messages.JoinAck, messages.ClaimOf, messages.NotMe)
 _ACKS = (messages.Ack, messages.AckElsewhere)
 Handler = Callable[[Any, Sender, float], object]
 
@@ -65,7 +62,7 @@ class Router:
             parts.context,
             parts.corrections,
             parts.hearsay,
-            answers={kind: handlers[kind] for kind in _ANSWERS},
+            answers={kind: handlers[kind] for kind in ANSWERS},
             asked_for_claim=parts.responder.asked_for_claim,
         )
         self._prober.settle(start.now)
@@ -131,7 +128,7 @@ class Router:
                 sender.budget = sender.size  # it said itself that it is no longer a member
         # a newer run by its own claim, or a known run at another address: it may have moved
         unknown = sender.proven is None or sender.proven.short_id != sender.short_id
-        stranger = unknown and not met and type(message) not in _INTRODUCTIONS
+        stranger = unknown and not met and type(message) not in INTRODUCTIONS
         if stranger and type(message) is not messages.Ping and not self._hearsay.awaits(sender):
             self._corrections.ask_who(sender, now)  # first, since an answer may take all that a stranger is due
         if envelope.message is not None:

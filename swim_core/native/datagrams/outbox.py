@@ -15,7 +15,8 @@ from swim_core.member import State
 from swim_core.native.table.entry import Entry
 from swim_core.native.table.view_digest import STABLE, ViewDigest
 from swim_core.native.wire.datagram import MAX_FURTHER, NIL, Codec, Flags, encode_item
-from swim_core.native.wire.messages import UNBOUND, Ack, Announce, Further, Join, JoinAck, Message, NotMe, Ping, Tell
+from swim_core.native.wire.messages import Further, Join, Message, Tell
+from swim_core.native.wire.traits import REMINDING, UNBOUND, shows_own_claim
 from swim_core.protocol import Datagram
 from swim_core.shared.local_health import LocalHealth
 from swim_core.shared.rate_limit import RateLimit
@@ -33,8 +34,6 @@ __all__ = ["Outbox"]
 SLOW = (
     3.0  # seconds, at most, that floods take while much waits; if they would take more, a member refuses to broadcast
 )
-_UNSEEN = (Announce, Tell)  # messages that don't show this node's claim to any member
-_REMINDING = (Ping, Ack)  # messages that each member sends and gets in every round
 FURTHER_SIZE = 3  # bytes, at most, of the header of one more list
 # Datagrams a second, and at once, on which pending items ride. Pushes carry the news; in a mass join each of thousands
 # of acks would be filled up with it.
@@ -135,7 +134,7 @@ class Outbox:
         if limit is not None and len(data) > limit:
             return None
         if not self.spoken:
-            self.spoken = _may_show_claim(message)
+            self.spoken = shows_own_claim(message)
         self._counters.sent[type(message)].add(len(data))
         self.queue.append(_datagram((data, to)))
         return data
@@ -225,7 +224,7 @@ class Outbox:
         passing = self._paths.size(to.address) if self._paths else self._limit
         most = passing if limit is None else min(limit, passing)
         room = most - self._codec.overhead - len(body)
-        if not (self._reminders.any and not riding and to.live and type(message) in _REMINDING):
+        if not (self._reminders.any and not riding and to.live and type(message) in REMINDING):
             return body, self._piggyback(to, riding, room, now)
         gossip = self._gossip
         accusation = 0 if to.claim.state is State.ALIVE else len(encode_item(to.claim))
@@ -252,15 +251,6 @@ class Outbox:
             ):  # the items are shared with other targets
                 riding = Piggyback([accusation, *riding.claims], riding.numbers, riding.broadcasts)
         return riding
-
-
-def _may_show_claim(message: Message | None) -> bool:
-    """Whether a datagram about ``message`` may show this node's claim to a member: all but some without one."""
-    if isinstance(message, Join | NotMe):
-        return message.claim is not None
-    if isinstance(message, JoinAck):
-        return message.own is not None
-    return not isinstance(message, _UNSEEN)
 
 
 def chunks(items: list[Raw], room: int) -> Iterator[list[Raw]]:

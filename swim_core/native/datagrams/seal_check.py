@@ -15,7 +15,8 @@ from swim_core.native.sealing.seal import Opened, Sealer
 from swim_core.native.settings import Settings
 from swim_core.native.table.member_table import MemberTable
 from swim_core.native.wire.datagram import Envelope, Flags
-from swim_core.native.wire.messages import UNBOUND, Ask, Ping
+from swim_core.native.wire.messages import Ask, Ping
+from swim_core.native.wire.traits import UNBOUND
 
 from .sender import Sender
 from .unsealed import UnsealedNotices

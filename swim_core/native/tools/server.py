@@ -18,7 +18,7 @@ from swim_core.member import known
 from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.sender import Sender
 from swim_core.native.detection.evidence_log import EvidenceLog
-from swim_core.native.figures import Figures, unlike
+from swim_core.native.gauges import Gauges, unlike
 from swim_core.native.table.entry import Entry
 from swim_core.native.wire.answers import (
     EventsPage,
@@ -61,7 +61,7 @@ class ToolServer:
         self,
         context: NodeContext,
         introduction: Introduction,
-        figures: Figures,
+        gauges: Gauges,
         evidence_log: EvidenceLog,
         journal: Journal,
         orders: Orders,
@@ -74,7 +74,7 @@ class ToolServer:
         self._overhead = context.codec.overhead
         self._counters = context.counters
         self._teller = introduction.at
-        self._figures = figures
+        self._gauges = gauges
         self._evidence_log = evidence_log
         self._journal = journal
         self._orders = orders
@@ -201,7 +201,7 @@ class ToolServer:
 
     def _all_figures(self, ask: Ask, room: int, now: float) -> tuple[int | None, bytes] | None:
         """The statistics from the one on place ``cursor`` on; no histogram, which is for machines."""
-        found = self._figures.take().to_dict()
+        found = self._gauges.statistics().to_dict()
         figures = [Figure(name, value) for name, value in found.items() if name != "round_trips"][ask.cursor :]
         teller = self._teller(now)
         fitting = _fit(room - _size(FiguresPage(teller, [])), iter(figures))

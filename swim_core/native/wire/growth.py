@@ -15,7 +15,7 @@ from msgspec import Raw
 from msgspec.structs import replace
 
 from .claim import Claim
-from .messages import ClaimOf, Further, Join, JoinAck, Message, NotMe, PageEntry, PingReq, SyncPage, SyncPush
+from .messages import Further, Message, PageEntry
 from .trimming import NIL, cut_body, items_of
 
 __all__ = ["read_claims", "read_further", "read_message"]
@@ -42,24 +42,15 @@ def read_message(data: bytes) -> Message | None:
     if kind is None:
         return None
     message: Any = _message(cut_body(kind, data))
-    places = {name: place for place, name in enumerate(kind.__struct_fields__, 1)}
-    if kind in (PingReq, Join, JoinAck, ClaimOf, NotMe):
-        grown = {
-            name: _read_claim(items[place])
-            for name, place in places.items()
-            if isinstance(getattr(message, name), Claim)
-        }
-        return replace(message, **grown) if grown else message  # type: ignore[no-any-return]
-    if kind in (SyncPage, SyncPush):
-        entries = [
-            PageEntry(_read_claim(items_of(raw)[0]), entry.number) for raw, entry in _pairs(items, places, message)
-        ]
-        return replace(message, entries=entries)  # type: ignore[no-any-return]
-    return message  # type: ignore[no-any-return]
-
-
-def _pairs(items: list[Raw], places: Mapping[str, int], message: SyncPage | SyncPush) -> list[tuple[Raw, PageEntry]]:
-    return list(zip(items_of(items[places["entries"]]), message.entries, strict=True))
+    grown: dict[str, Any] = {}
+    for place, name in enumerate(kind.__struct_fields__, 1):
+        known = getattr(message, name)
+        if isinstance(known, Claim):
+            grown[name] = _read_claim(items[place])
+        elif isinstance(known, list) and known and isinstance(known[0], PageEntry):
+            entries = zip(items_of(items[place]), known, strict=True)
+            grown[name] = [PageEntry(_read_claim(items_of(raw)[0]), entry.number) for raw, entry in entries]
+    return replace(message, **grown) if grown else message  # type: ignore[no-any-return]
 
 
 def read_further(data: bytes) -> list[Further]:

@@ -3,9 +3,8 @@
 The types have the bounds, so decoding checks them. Struct tags are the numbers of the messages; ASK and TELL (12, 13)
 are in `queries`.
 
-A new message needs a handler in the `Router`, which says so. Depending on what it carries it also needs an entry in
-`checks` (names, addresses and claims in it), in `growth` (what may be appended to it later), in `Outbox` (whether it
-shows this node's claim) and among those that introduce or answer in the `Router`. docs/contributing.md has the recipe.
+What else is true of each message stands in `traits`, and what its types can't say is checked in `checks`.
+docs/contributing.md has the recipe for a new one.
 """
 
 from enum import IntEnum
@@ -20,7 +19,6 @@ from .claim import U32, U64, Claim, Millis
 from .queries import Ask, Tell
 
 __all__ = [
-    "UNBOUND",
     "Ack",
     "AckElsewhere",
     "Announce",
@@ -291,6 +289,3 @@ Message = (
     | Ask
     | Tell
 )
-
-UNBOUND = frozenset((Ping, Join, Announce, Ask, Tell))
-"""Messages sealed for any run: the receiver's run is not known, or, with PING, the message names it."""

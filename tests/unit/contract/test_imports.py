@@ -49,7 +49,7 @@ NATIVE = (
     {"reports"},
     {"parts"},
     {"tools"},
-    {"verbs", "figures", "farewell"},
+    {"verbs", "gauges", "farewell"},
     {"detection", "dissemination", "joining"},
     {"claims"},
     {"context"},
@@ -238,6 +238,13 @@ def test_the_map_names_every_module_of_the_protocol_and_of_the_threads_adapter()
     folders = [ROOT / "swim_core" / "native", ROOT / "swim_core" / "shared", ROOT / "swim_threads"]
     paths = [path for folder in folders for path in folder.rglob("*.py") if "contrib" not in path.parts]
     assert {path.stem for path in paths} - {"__init__"} - named == set()
+
+
+def test_contributors_are_sent_to_files_that_exist() -> None:
+    words = re.findall(r"`((?:swim_|tests/|docs/)[^`\s]+)`", (ROOT / "docs" / "contributing.md").read_text())
+    paths = [word for word in words if "/" in word]
+    assert len(paths) > 30
+    assert [path for path in paths if not (ROOT / path).exists()] == []
 
 
 FRAUGHT = [

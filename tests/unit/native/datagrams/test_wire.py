@@ -1,7 +1,7 @@
 """The datagram format (section 2): round trips, bounds, sizes, and what is refused."""
 
 from hashlib import blake2b
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 import pytest
@@ -13,6 +13,7 @@ from support.drawn import MESSAGES, U64, addresses, broadcasts, claims, numbers,
 from support.hand import HASHES, Hand, peer
 from swim_core import Rule, State
 from swim_core.address import Address, canonical, pack, unpack
+from swim_core.native.wire.checks import CHECKS
 from swim_core.native.wire.claim import Claim, Verdict, check_claim
 from swim_core.native.wire.datagram import HEADER, Envelope, encode_item
 from swim_core.native.wire.messages import (
@@ -53,6 +54,14 @@ def raw(*parts: object) -> bytes:
 
 def test_every_message_of_the_format_is_tried_here() -> None:
     assert set(MESSAGES) == set(Message.__args__)
+
+
+def test_a_message_that_holds_claims_has_them_checked() -> None:
+    hints = {kind: str(get_type_hints(kind)) for kind in get_args(Message)}
+    holders = {kind for kind, hint in hints.items() if "claim.Claim" in hint or "PageEntry" in hint}
+    assert ClaimOf in holders
+    assert SyncPage in holders
+    assert holders <= set(CHECKS)
 
 
 @pytest.mark.parametrize("kind", MESSAGES, ids=lambda kind: kind.__name__)

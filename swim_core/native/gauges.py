@@ -1,4 +1,4 @@
-"""The statistics of a node, gathered from its parts."""
+"""The gauges among the statistics, read from the parts of a node when a snapshot is made."""
 
 from typing import TYPE_CHECKING
 
@@ -19,13 +19,13 @@ from .table.member_table import MemberTable
 if TYPE_CHECKING:  # only with keys
     from .sealing.seal import Sealer
 
-__all__ = ["Figures", "remind_of_plain", "unlike"]
+__all__ = ["Gauges", "remind_of_plain", "unlike"]
 
 REMIND = 3_600.0  # seconds between two reminders that plain datagrams are taken
 
 
-class Figures:
-    """Takes the snapshots."""
+class Gauges:
+    """Reads them, and makes the snapshot."""
 
     def __init__(
         self,
@@ -49,8 +49,8 @@ class Figures:
         self._watches = watches
         self._joiner = joiner
 
-    def take(self) -> Statistics:
-        """The counters and sizes at this moment."""
+    def statistics(self) -> Statistics:
+        """Counters and gauges at this moment."""
         context, health, joiner, tripwires = self._context, self._health, self._joiner, self._tripwires
         table, sealer = context.table, context.sealer
         plain, other = (0, 0) if sealer is None else unlike(sealer, table)
