@@ -106,6 +106,16 @@ def test_two_talk_if_they_share_a_key_whichever_they_prefer(ours: tuple[Key, ...
             assert seen(simulation, MemberSuspected) == []
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_who_joins_with_the_new_key_before_others_have_it_is_soon_known_to_all(seed: int) -> None:
+    """A key that isn't held costs one try of the first JOIN, and nothing afterwards."""
+    with Simulation(seed, keys=Keys([OLD])) as simulation:
+        simulation.form(8)
+        simulation.run_for(5.0)
+        simulation.add("late", join=["node-0"], keys=Keys([NEW, OLD]))
+        simulation.run_until(simulation.agreed, 0.55)
+
+
 def test_a_node_tells_that_its_keys_have_changed_and_takes_none_that_it_cannot_use() -> None:
     with Simulation(3, keys=Keys([OLD])) as simulation:
         process = simulation.add("a")

@@ -43,6 +43,7 @@ class Examiner:
         self._clock = context.clock
         self._table = context.table
         self._outbox = context.outbox
+        self._sealer = context.sealer
         self._rtt = context.rtt
         self._random = context.random
         self._unguessable = context.unguessable
@@ -139,7 +140,8 @@ class Examiner:
         seq = self._unguessable.u32()
         riding = Piggyback([encode_item(self._local.claim)]) if rumour.tries == 1 else None
         ping = Ping(seq, rumour.short_id, self._clock.read(now))
-        data = self._outbox.send(ping, rumour.address, now, riding=riding, peer=rumour.short_id)
+        key = None if self._sealer is None else self._sealer.in_turn(rumour.tries)
+        data = self._outbox.send(ping, rumour.address, now, riding=riding, peer=rumour.short_id, key=key)
         if data is None:
             self.discard(rumour)
             return

@@ -252,6 +252,7 @@ class Joiner:
             return False
         seed.pause()
         seed.seq, seed.led_back = None, False
+        seed.key = None if sender.seal is None else sender.seal.key
         self._local.spoken_to(sender.address)
         if self._encounters.same_time(ack, sender.address, now):
             self._taken(seed, ack, sender, now)

@@ -1,7 +1,6 @@
 """JOIN datagrams: what a seed is shown, how often, how large, and under which key."""
 
 from functools import partial
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -14,9 +13,6 @@ from swim_core.shared.local_health import LocalHealth
 from .encounters import Encounters
 from .seed import Seed
 from .settings_check import SettingsCheck
-
-if TYPE_CHECKING:  # only with keys
-    from swim_core.native.sealing.ring import RingKey
 
 __all__ = ["PADDED", "TRIES", "Requests"]
 
@@ -118,11 +114,7 @@ class Requests:
         )
         padding = size - self._outbox.bare - PADDING - len(encode_item(message))
         message = replace(message, padding=bytes(max(0, padding)))
-        self._outbox.send(message, seed.address, now, key=self._key(seed.tries))
-
-    def _key(self, tries: int) -> "RingKey | None":
-        """The key to seal a try with: each in turn, since it isn't known which ones a seed holds."""
-        if self._sealer is None:
-            return None
-        ways = [*([None] if self._sealer.plain else []), *self._sealer.ring.ordered]
-        return ways[(tries - 1) % len(ways)]
+        key, seed.key = seed.key, None
+        if key is None and self._sealer is not None:
+            key = self._sealer.in_turn(seed.tries)
+        self._outbox.send(message, seed.address, now, key=key)

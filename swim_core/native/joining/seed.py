@@ -1,12 +1,16 @@
 """The addresses that a node asks to be let in, and how far it has got with each."""
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from swim_core.address import Address
 from swim_core.errors import Overloaded
 from swim_core.shared.timers import Timer
+
+if TYPE_CHECKING:  # only with keys
+    from swim_core.native.sealing.ring import RingKey
 
 __all__ = ["FIRST_BACKOFF", "Seed", "SeedList"]
 
@@ -23,6 +27,7 @@ class Seed(msgspec.Struct):
         due: when to attempt it next.
         seq: the number of the step under way; None if there is none.
         cookie: the address's, in the second step.
+        key: what its answer was sealed with, until the next JOIN is sent.
         tries: in this step.
         waits: how often more a late answer was waited for.
         announced: whether it is asked once only, and is no seed that the application named.
@@ -40,6 +45,7 @@ class Seed(msgspec.Struct):
     due: float
     seq: int | None = None
     cookie: bytes | None = None
+    key: "RingKey | None" = None
     tries: int = 0
     waits: int = 0
     announced: bool = False

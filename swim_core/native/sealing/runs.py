@@ -62,12 +62,14 @@ class Runs:
 
     Attributes:
         by_id: all runs kept; looked up for each datagram.
+        latest: the key for the run whose key was chosen last: others probably open it as well.
     """
 
     def __init__(self, ring: KeyRing, most: int) -> None:
         self._ring = ring
         self._most = most
         self._dropped = False
+        self.latest: RingKey | None = None
         self.by_id: dict[int, Run] = {}
 
     def __len__(self) -> int:
@@ -104,6 +106,7 @@ class Runs:
     def use(self, ring: KeyRing) -> None:
         """Use other keys from now on."""
         self._ring = ring
+        self.latest = None
         for run in self.by_id.values():
             if run.used is not None:
                 run.used = ring.by_id.get(run.used.id)
@@ -111,7 +114,7 @@ class Runs:
 
     def _choose(self, run: Run) -> None:
         """The key that both prefer, if this node holds it: each pair thus uses the newest key that both know."""
-        run.key = self._ring.ending(run.prefers) or run.used or self._ring.preferred
+        run.key = self.latest = self._ring.ending(run.prefers) or run.used or self._ring.preferred
 
     def _bound(self) -> None:
         """Drop a run that was not heard lately, and never the newest (the "second chance" of page tables)."""

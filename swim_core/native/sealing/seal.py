@@ -161,6 +161,16 @@ class Sealer:
             return key
         return self.ring.ordered[0]
 
+    def in_turn(self, tries: int) -> RingKey | None:
+        """The key for a try, the first being 1, at somebody who may hold any of this node's; None for plain text.
+
+        Each in turn: first the one that was last chosen for another run, which in a rotation is one that laggards hold.
+        """
+        ways = [*([None] if self.plain else []), *self.ring.ordered]
+        latest = self.runs.latest
+        first = ways.index(latest) if latest in ways else 0
+        return ways[(first + tries - 1) % len(ways)]
+
     def seal(self, flags: int, sender: int, text: bytes, key: RingKey, bound_to: int, now: float) -> bytes:
         """See `Seal`."""
         if self._counter == MAX_COUNTER:

@@ -210,6 +210,21 @@ def test_answers_take_the_key_of_the_question() -> None:
     assert sealed(old, be=5).open(unasked) is DropReason.UNKNOWN_KEY
 
 
+@pytest.mark.parametrize("plain", [False, True])
+def test_who_may_hold_any_key_is_tried_with_each_first_with_the_one_last_chosen_for_another(plain: bool) -> None:
+    keys = [Key(bytes(range(n, n + 32))) for n in range(3)]
+    ring = KeyRing(Keys(keys), "")
+    sealer = Sealer(ring, Clock(), counter=1, most_runs=100, plain=plain)
+    ways = [*([None] if plain else []), *ring.ordered]
+    assert [sealer.in_turn(n) for n in range(1, 6)] == (ways * 2)[:5]
+    sealer.runs.take(7, 5, ring.preferred, ring.ordered[1].id & 0xFFFF)
+    first = ways.index(ring.ordered[1])
+    assert [sealer.in_turn(n) for n in range(1, 6)] == (ways * 3)[first : first + 5]
+    sealer.use(KeyRing(Keys(keys[:1]), ""))
+    ways = [None, sealer.ring.preferred] if plain else [sealer.ring.preferred] * 2
+    assert [sealer.in_turn(n) for n in (2, 3)] == ways
+
+
 def test_a_readers_key_opens_what_no_member_says() -> None:
     ring = KeyRing(Keys([Key(SECRET)]), "prod")
     reader = next(key for key in ring.by_id.values() if key.reader)
