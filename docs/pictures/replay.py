@@ -1,4 +1,4 @@
-"""The README's picture: the page that `swim simulate --html` writes, 3.9 ms after a kill, in light and dark colours.
+"""The README's picture: the page that `swim simulate --html` writes, 3.6 ms after a kill, in light and dark colours.
 
     python docs/pictures/replay.py  # writes docs/figures/replay-light.png and replay-dark.png; takes chromium
 
@@ -18,7 +18,7 @@ from swim_core.simulation.study import Experiment, Setting
 
 __all__ = ["take"]
 
-MOMENT = 0.0039  # seconds: half of the members know
+MOMENT = 0.0036  # seconds: half of the members know
 SIZE = 1_100, 640  # pixels
 COLOURS = 64  # the most frequent ones, which leaves the rest to edges of letters; with all a file has 190 kB
 SCHEMES = {"dark": 0, "light": 1}  # as the browser counts them

@@ -119,7 +119,7 @@ class Parts:
         self.dispute = NameDispute(context, local)
 
         under_watch = UnderWatch()
-        gossip = self.gossip = Gossip(context, queue, under_watch)
+        gossip = self.gossip = Gossip(context, queue, under_watch, health)
         broadcasts = self.broadcasts = Broadcasts(context, local, gossip, self.reminders)
         self.sync = Sync(context, claims, hearsay, broadcasts)
 

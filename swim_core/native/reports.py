@@ -98,7 +98,7 @@ class Reports:
         """See `Hub`."""
         detail = f"sent {now - sent:.2f} s before, no answer"
         self.parts.evidence_log.note(entry.name, "probe timed out", now, detail=detail, repeats=True)
-        self._gossip.probe_failed(now)
+        self._health.missed(now)
         self._watches.accuse(entry, sent, now)
 
     def own_name_claimed(self, refutation: Refutation, claim: Claim, sender: Sender | None, now: float) -> None:

@@ -15,6 +15,7 @@ from .timers import Timers
 __all__ = ["SEVERAL", "Limits", "LocalHealth"]
 
 SEVERAL = 4  # live members, this node included: the simultaneous silence of fewer may well be their own
+WARY = 30.0  # seconds after an unanswered probe in which packets may be getting lost
 LONGEST_JUMP = 1e9  # seconds, 31 years: no clock jumps further, and floats would lose the fractions of a second
 
 
@@ -72,6 +73,7 @@ class LocalHealth:
         self.last_pause = -inf
         self._halted = False  # paused twice within S, and no ack has come in time since
         self.late_from: set[int] = set()
+        self._wary_until = -inf
 
     def advance(self, now: float) -> float:
         """Note the time. Being more than 0.25 T (at least 0.25 s) late for the deadline counts as a pause.
@@ -107,6 +109,14 @@ class LocalHealth:
         elif self._halted or self.late_from:
             self._halted = False
             self.late_from.clear()
+
+    def missed(self, now: float) -> None:
+        """Note that a member did not answer: if it is alive, packets are being lost."""
+        self._wary_until = now + WARY
+
+    def wary(self, now: float) -> bool:
+        """Whether packets may be getting lost, as far as this node knows, so that no datagrams should be saved."""
+        return now < self._wary_until
 
     def halting(self, now: float) -> bool:
         """Whether this process doesn't get enough computing time: it pauses repeatedly, and no ack comes in time.

@@ -38,9 +38,7 @@ class Accuser(Hand):
     def __init__(self, others: int = 6, *, config: Config | None = None, votes: bool = True) -> None:
         self.members = peers(others)
         super().__init__(knows=self.members, config=config)
-        self.subject = self.members[-1]
-        self.answering = self.members[:-1]
-        self.helpers = ranked(self.subject, self.members)
+        self.watch(self.members[-1])
         self.voting = list(self.helpers) if votes else []
         self.stated: dict[str, float] = {}
         self.kernel = KernelVerdict.NONE
@@ -48,6 +46,31 @@ class Accuser(Hand):
         self.kind = SILENT
         self.asked: dict[str, float] = {}
         self.reaction = self._react
+
+    def watch(self, subject: Peer) -> None:
+        """Let that member be the one that falls silent."""
+        self.subject = subject
+        self.answering = [member for member in self.members if member is not subject]
+        self.helpers = ranked(subject, self.members)
+
+    @property
+    def witnesses(self) -> list[str]:
+        """The names of the members right before the subject on the rings, each once, in the order of the rings."""
+        place = rings_of(self.subject)
+        others = [self.as_peer, *(member for member in self.members if member is not self.subject)]
+        before = (
+            min(others, key=lambda member: (place[ring] - rings_of(member)[ring]) % 2**64) for ring in range(len(place))
+        )
+        return list(dict.fromkeys(member.name for member in before))
+
+    def take_turn(self, rank: int) -> None:
+        """Watch a member of whose witnesses this node is the one at that rank, from 0, and that has three or more."""
+        for member in self.members:
+            self.watch(member)
+            names = self.witnesses
+            if len(names) > max(rank, 2) and names[rank] == self.me.name:
+                return
+        raise AssertionError(f"none of {len(self.members)} members has this node as its witness number {rank}")
 
     def accuse(self) -> float:
         """Let time pass until the subject is under watch; returns when the probe that failed was sent."""

@@ -65,16 +65,31 @@ class Accuser:
 
     # ------------------------------------------------------------------ asking
 
-    def begin(self, watch: Watch, schedule: Schedule) -> None:
+    def begin(self, watch: Watch, schedule: Schedule, *, unasked: bool = False) -> None:
         """Ask the first helpers after a probe of this node failed: those nearest before the subject on the rings, whose
-        tripwires lead to it."""
+        tripwires lead to it.
+
+        Args:
+            watch: the watch.
+            schedule: its schedule now.
+            unasked: whether they will vote unasked (`Testimony`): those that haven't soon, haste asks.
+        """
         watch.enter(Stage.ACCUSING)
         now = schedule.now
         detail = f"dead after {schedule.age + schedule.dead_in:.2f} s of silence, if others agree"
         self._evidence_log.note(watch.entry.name, "accused", now, detail=detail)
         watch.candidates = self._table.topology.predecessors(watch.entry, self._config.max_helpers)[::-1]
-        self._ask_more(watch, self._config.helpers, now)
         watch.ask_at = now + ASK_AGAIN
+        if not unasked:
+            self._ask_more(watch, self._config.helpers, now)
+            return
+        for _ in range(self._config.helpers):
+            if (candidate := self._candidate(watch, now)) is not None:
+                self.expect(watch, candidate)
+
+    def expect(self, watch: Watch, helper: Entry) -> None:
+        """Take that member's votes though it was not asked."""
+        watch.helpers.setdefault(helper.name, AskedHelper(helper, -inf))
 
     def _ask_more(self, watch: Watch, count: int, now: float) -> None:
         """Ask that many further helpers, as long as at most `max_helpers` of those asked can answer."""

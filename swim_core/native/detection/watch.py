@@ -117,6 +117,7 @@ class Watch(msgspec.Struct):
         asked: with keys, when the first ping was sent of those that the member had not answered when the watch began;
             until it has had the time of an answer, refusals are no verdict (`Judge`).
         judged: whether a verdict was given at this incarnation, which is put to the member before it is believed.
+        witness: whether this node has seen the process end, and leaves the judgement to another member for now.
         accusers: short ids of the members that this node helps, and when they last asked.
         helpers: the helpers asked so far, by name (a helper that restarts remains one), in the order of rank.
         candidates: members that may be asked next, best rank last.
@@ -140,6 +141,7 @@ class Watch(msgspec.Struct):
     stage: Stage = Stage.HELPING
     asked: float | None = None
     judged: bool = False
+    witness: bool = False
     accusers: dict[int, float] = msgspec.field(default_factory=dict)
     helpers: dict[str, AskedHelper] = msgspec.field(default_factory=dict)
     candidates: list[Entry] = msgspec.field(default_factory=list)

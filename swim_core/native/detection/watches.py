@@ -5,6 +5,8 @@ The `Helper` votes to the members that asked. If this node's own probe failed, t
 `Judge` decides. One watch may serve both parts.
 """
 
+from functools import partial
+
 from swim_core.counters import DropReason
 from swim_core.member import Rule, State
 from swim_core.native.claims.corrections import Corrections
@@ -29,6 +31,7 @@ from .letters import Letters
 from .pings import Pings
 from .prober import Prober
 from .subject_pings import SubjectPings
+from .testimony import Testimony
 from .tripwires import Tripwires
 from .under_watch import UnderWatch
 from .watch import Stage, Watch
@@ -75,6 +78,7 @@ class Watches:
         subject_pings = self._subject_pings = SubjectPings(context, pings)
         self._kernel_tests = KernelTests(health, tripwires, subject_pings)
         self._accuser = Accuser(context, health, evidence_log, self._under_watch, self._letters, prober, subject_pings)
+        self._testimony = Testimony(context, health, tripwires, self._under_watch)
         self._judge = Judge(context, local, health, evidence_log, self._under_watch)
 
     def __len__(self) -> int:
@@ -86,8 +90,9 @@ class Watches:
 
     # ------------------------------------------------------------------ beginning and ending
 
-    def accuse(self, entry: Entry, sent: float, now: float) -> None:
-        """Watch a member, and ask helpers, because a probe sent at ``sent`` was not answered or was refused."""
+    def accuse(self, entry: Entry, sent: float, now: float, *, unasked: bool = False) -> None:
+        """Watch a member, and ask helpers unless they vote ``unasked``, because a probe that was sent at ``sent`` was
+        refused or not answered."""
         if self._health.deaf or self._local.silent or not entry.live or entry.name == self._local.name:
             return
         watch = self._under_watch.get(entry.short_id)
@@ -96,7 +101,7 @@ class Watches:
                 return  # most likely all have answered and this node is behind: more to read would keep it so
             watch = self._begin(entry, self._health.awake(now) - (now - sent), now)
         if not watch.accusing:
-            self._accuser.begin(watch, self._judge.schedule(watch, now))
+            self._accuser.begin(watch, self._judge.schedule(watch, now), unasked=unasked)
         self._run(watch, now)
 
     def help(self, request: PingReq, sender: Sender, now: float) -> None:
@@ -122,6 +127,8 @@ class Watches:
         self._tripwires.inform(watch.findings, short_id)
         if entry.address == self._local.address:
             watch.findings.replaced = now  # this node has the socket there, so the other one must have lost it
+        if watch.findings.lost is not None:  # it was pinged, and a connection was tried, when the tripwire broke
+            watch.pings, watch.ping_at = 1, now + self._config.reping_interval
         self._under_watch.add(watch)
         self._evidence_log.note(entry.name, "watch began", now)
         return watch
@@ -188,7 +195,7 @@ class Watches:
         refused = kind is KernelEvidence.REFUSED_UDP or (kind is KernelEvidence.REFUSED_TCP and in_touch)
         known = short_id in self._under_watch or self._false_refusals.times(short_id, now) >= OFTEN
         if refused and (not known or self._tripwires.lost_at(short_id) is not None):
-            self.accuse(entry, now, now)
+            self._refused(entry, now)
         watch = self._under_watch.get(short_id)
         if kind is KernelEvidence.REACHABLE:
             self._tripwires.trust(short_id)
@@ -201,6 +208,23 @@ class Watches:
         self._tripwires.inform(findings, short_id)
         findings.take(kind, now, self._health.awake(now))
         self._weigh(watch, before, now)
+
+    def _refused(self, entry: Entry, now: float) -> None:
+        """Accuse a member that a kernel refused, or leave that to another one whose tripwire there has broken as
+        well."""
+        watch, judge = self._under_watch.get(entry.short_id), self._testimony.judge_of(entry, now)
+        if judge is None or judge.name == self._local.name or (watch is not None and watch.accusing):
+            self.accuse(entry, now, now, unasked=judge is not None)
+        elif (watch is None or not watch.witness) and not (self._health.deaf or self._local.silent or not entry.live):
+            watch = watch or self._begin(entry, self._health.awake(now), now)
+            watch.witness = True
+            self._helper.asked(watch, judge, now)
+            self._timers.at(self._testimony.turn(entry, now), partial(self._take_over, watch))
+
+    def _take_over(self, watch: Watch, now: float) -> None:
+        """Accuse a member that another one should have judged by now."""
+        if not watch.over and not watch.accusing:
+            self.accuse(watch.entry, now, now)
 
     def not_me(self, answer: NotMe, sender: Sender, now: float) -> bool:
         """Take the answer of another run at an address that was pinged: the pinged run has lost its socket, whoever
@@ -255,6 +279,7 @@ class Watches:
 
     def voted(self, vote: Vote, sender: Sender, now: float) -> None:
         """Take a helper's vote: the helper has heard the member, or its vote may be enough for a verdict."""
+        self._take_unasked(vote, sender, now)
         watch = self._accuser.voted(vote, sender, now)
         if watch is None:
             return
@@ -262,6 +287,18 @@ class Watches:
             self._end(watch, now)
         else:
             self._judge.judge(watch, self._judge.schedule(watch, now))
+
+    def _take_unasked(self, vote: Vote, sender: Sender, now: float) -> None:
+        """Look into an unasked vote that a process has ended, and count it from now on."""
+        voter, entry, watch = sender.member, self._table.by_id(vote.subject), self._under_watch.get(vote.subject)
+        if voter is None or entry is None or (watch is not None and voter.name in watch.helpers):
+            return
+        if self._testimony.is_unasked(vote, voter, entry):
+            self.accuse(entry, now, now, unasked=True)
+            watch = self._under_watch.get(vote.subject)
+            if watch is not None and watch.accusing:
+                self._accuser.expect(watch, voter)
+                self._kernel_tests.hurry(watch, now)
 
     # ------------------------------------------------------------------ the clock
 

@@ -10,7 +10,7 @@ through these states:
     unknown -> waiting    it came, and is higher than what was held (`ClaimMerger`), or was not seen yet (`Broadcasts`)
     waiting -> pushed     in the next push, to all successors; it may ride on other datagrams before
     waiting -> outdated   a higher claim about the same name takes its place in the `GossipQueue`
-    pushed  -> waiting    once or twice more where this node is the originator, and once if it is a death
+    pushed  -> waiting    once or twice more where this node is the originator, and once if it is a death by rings
 
 After that it is forgotten: an item that comes again is not news, so a flood ends by itself. Digests in acks show what a
 flood has missed, and a sync repairs it (`Sync`); broadcasts have numbers for that (`Repair`).
@@ -37,6 +37,8 @@ from swim_core.native.context import NodeContext
 from swim_core.native.datagrams.gossip_queue import GossipQueue, Piggyback
 from swim_core.native.table.entry import Entry
 from swim_core.native.wire.claim import Claim
+from swim_core.native.wire.datagram import encode_item
+from swim_core.shared.local_health import LocalHealth
 from swim_core.shared.rate_limit import RateLimit
 
 __all__ = ["Audience", "Gossip"]
@@ -60,8 +62,8 @@ DIRECT_PER_SECOND, DIRECT_AT_ONCE = 30, 64  # datagrams about ends that their or
 # stop telling all.
 LIVELY, CROWDED = 10, 20
 CALM_AFTER = 1.0  # seconds after the last broadcast that was too many
-WARY = 30.0  # seconds after an unanswered probe in which no datagrams are saved: packets may be getting lost
 RELAY_AFTER = 0.005  # seconds until that is passed on of which an originator tells all: the first copies come first
+PASS_ON_AFTER = 0.025  # seconds until the end of a process is, and to two members only: most copies arrive
 REPEATS = (0.05, 0.2)  # seconds after which an originator tells again, so that no flood dies at its source
 # Every member tells of a death once more: while packets are lost, or many die, all K predecessors of a member may fail
 # it, and digests would take a second or two to show that.
@@ -82,7 +84,7 @@ class Audience(Protocol):
 class Gossip:
     """Pushes pending items to the ring successors, at once if the last push is long enough ago."""
 
-    def __init__(self, context: NodeContext, queue: GossipQueue, audience: Audience) -> None:
+    def __init__(self, context: NodeContext, queue: GossipQueue, audience: Audience, health: LocalHealth) -> None:
         self._limit = context.config.max_pending
         self._timers = context.timers
         self._table = context.table
@@ -92,6 +94,7 @@ class Gossip:
         self._counters = context.counters
         self._rate = RateLimit(1 / GAP, CREDIT)
         self._direct = RateLimit(DIRECT_PER_SECOND, DIRECT_AT_ONCE)
+        self._told = RateLimit(DIRECT_PER_SECOND, DIRECT_AT_ONCE)  # what any originator can have told all by now
         self._accusations = RateLimit(ACCUSATIONS, ACCUSATIONS_AT_ONCE)
         self._audience = audience
         self._pushed = self._many = self._accused = -inf
@@ -99,7 +102,7 @@ class Gossip:
         self._verdict = False  # whether a verdict of this node is to be told to all
         self._few, self._some = RateLimit(LIVELY, LIVELY), RateLimit(CROWDED, CROWDED)
         self._lively_until = self._crowded_until = -inf
-        self._wary_until = float("-inf")
+        self._health = health
         self._chosen: list[Entry] = []
         self._all_chosen = False  # whether those are all others
         self._chosen_in = -1  # the version of the topology in which they were chosen
@@ -117,7 +120,8 @@ class Gossip:
     def tell_claim(self, claim: Claim, now: float, *, originator: bool = False) -> None:
         """Tell a claim, again if it is not outdated by then: an originator twice, every member a death once.
 
-        A death of which the originator has told all is not urgent here.
+        A death of which the originator has told all is not urgent here, and if it is the first for a while, everybody
+        passes it on to two members only.
         """
         if claim.state is State.ALIVE and not originator:
             self._queue.claim(claim)
@@ -133,14 +137,26 @@ class Gossip:
         if originator or not told:
             self._queue.claim(claim)
         self._verdict = self._verdict or (originator and direct)
-        if originator or claim.state is State.DEAD:
+        if told and not originator and self._told.allow(now, self._table.live_count - 1):
+            self._timers.at(now + PASS_ON_AFTER, lambda at: self._pass_on(claim, at))
+        elif originator or claim.state is State.DEAD:
             delays = REPEATS if originator else (RELAY_AFTER, *DEATH_REPEATS) if told else DEATH_REPEATS
             self._repeat(now, lambda: self._tell_if_current(claim), delays)
 
     def _tell_if_current(self, claim: Claim) -> None:
-        entry = self._table.get(claim.name)
-        if entry is not None and entry.claim == claim:
+        if self._is_current(claim):
             self._queue.claim(claim)
+
+    def _is_current(self, claim: Claim) -> bool:
+        entry = self._table.get(claim.name)
+        return entry is not None and entry.claim == claim
+
+    def _pass_on(self, claim: Claim, now: float) -> None:
+        """Pass on to two members what its originator has told all."""
+        if self._is_current(claim):
+            two = self._table.topology.successors()[:2]
+            self._trouble.spend(now, len(two))
+            self._outbox.spread(Piggyback([encode_item(claim)]), two, now)
 
     def tell_broadcast(self, origin: int, number: int, encoded: Raw, now: float, *, originator: bool = False) -> bool:
         """Tell a broadcast; False if there is no room (counted). An originator tells it again."""
@@ -242,10 +258,6 @@ class Gossip:
                 self._trouble.spend(now, len(targets))
             self._outbox.spread(riding, targets, now)
 
-    def probe_failed(self, now: float) -> None:
-        """Note that a member did not answer: if it is alive, packets are being lost."""
-        self._wary_until = now + WARY
-
     def _is_small(self, most: int) -> bool:
         """Whether there are so few others."""
         return self._table.live_count - 1 <= most
@@ -255,7 +267,7 @@ class Gossip:
 
         An originator tells all whatever it knows of that, since the others may not know it, and then wait for its copy.
         """
-        return now >= self._wary_until
+        return not self._health.wary(now)
 
     def _tells_all(self, now: float) -> bool:
         """Whether the origin of a broadcast tells all of it, twice."""

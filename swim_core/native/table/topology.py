@@ -104,10 +104,14 @@ class Topology:
                 break
         return list(found.values())[:limit]
 
-    def turn_before(self, subject: Entry) -> tuple[int, int] | None:
-        """The rank of this node, from 0, among the members right before ``subject`` (or its former position) on the
-        rings, and how many these are. None if this node is not among them."""
+    def right_before(self, subject: Entry) -> list[Entry]:
+        """The members right before ``subject`` (or its former position), each once, in the order of the rings."""
         rings = zip(self.rings, self._places(subject), strict=True)
-        before = list({entry.name: entry for ring, place in rings for entry in (ring[ring.index(place) - 1],)}.values())
+        return list({entry.name: entry for ring, place in rings for entry in (ring[ring.index(place) - 1],)}.values())
+
+    def turn_before(self, subject: Entry) -> tuple[int, int] | None:
+        """The rank of this node, from 0, among the members right before ``subject``, and how many these are. None if
+        this node is not among them."""
+        before = self.right_before(subject)
         mine = next((number for number, entry in enumerate(before) if entry is self.local), None)
         return None if mine is None else (mine, len(before))

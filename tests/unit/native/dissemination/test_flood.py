@@ -250,21 +250,45 @@ def test_a_metadata_change_and_a_refutation_are_repeated_too() -> None:
         assert times == pytest.approx([0.0, 0.05, 0.2], abs=0.011)
 
 
-@pytest.mark.parametrize(("others", "first"), [(4, [0.005]), (64, [0.005]), (66, [0.0])])
-def test_a_death_is_told_again_by_all_who_hear_of_it_while_it_holds(others: int, first: list[float]) -> None:
-    """Up to 64 others have been told by the accuser, so they pass it on a little later."""
+def told_of_death(hand: Hand, members: list[Peer], *, refuted: bool) -> list[float]:
+    """Seconds after which a successor is told of a death that this node hears now."""
+    start = hand.now
+    hand.feed(A, claims=[C.claim(State.DEAD, time=hand.cluster_time)])
+    told = successors(hand, [member for member in members if member is not C])[0]
+    if refuted:
+        hand.run(0.02)
+        hand.feed(A, claims=[C.claim(incarnation=1)])
+    hand.run(0.9)
+    claims = [(sent.at - start, claim.state) for sent in hand.to(told) for claim in sent.claims if not sent.message]
+    return [at for at, state in claims if state is State.DEAD]
+
+
+def test_a_death_is_told_again_by_all_who_hear_of_it_while_it_holds() -> None:
+    for refuted in (False, True):
+        hand, members = quiet(66)
+        times = told_of_death(hand, members, refuted=refuted)
+        assert times == pytest.approx([0.0] if refuted else [0.0, 0.05], abs=0.002)
+
+
+@pytest.mark.parametrize("others", [4, 64])
+def test_one_of_which_the_accuser_has_told_all_is_passed_on_to_two_after_a_while(others: int) -> None:
     for refuted in (False, True):
         hand, members = quiet(others)
+        assert told_of_death(hand, members, refuted=refuted) == pytest.approx([] if refuted else [0.025], abs=0.002)
+        told = {sent.to for sent in hand.sent if any(claim.state is State.DEAD for claim in sent.claims)}
+        assert len(told) == (0 if refuted else 2)
+
+
+def test_of_several_deaths_in_a_row_those_that_no_accuser_may_tell_to_all_are_passed_on_sooner() -> None:
+    """An accuser tells 64 others at once, and then 30 a second."""
+    hand, members = quiet(40)
+    for member, expected in ((members[5], [0.025]), (members[6], [0.005, 0.05])):
+        hand.clear()
         start = hand.now
-        hand.feed(A, claims=[C.claim(State.DEAD, time=hand.cluster_time)])
-        told = successors(hand, [member for member in members if member is not C])[0]
-        if refuted:
-            hand.run(0.02)
-            hand.feed(A, claims=[C.claim(incarnation=1)])
-        hand.run(0.9)
-        claims = [(sent.at - start, claim.state) for sent in hand.to(told) for claim in sent.claims if not sent.message]
-        deaths = [at for at, state in claims if state is State.DEAD]
-        assert deaths == pytest.approx(first if refuted else [*first, 0.05], abs=0.002)
+        hand.feed(A, claims=[member.claim(State.DEAD, time=hand.cluster_time)])
+        hand.run(0.2)
+        about = [sent for sent in hand.sent if any(claim.name == member.name for claim in sent.claims)]
+        assert sorted({round(sent.at - start, 3) for sent in about}) == pytest.approx(expected, abs=0.002)
 
 
 def test_where_packets_may_be_getting_lost_a_death_is_passed_on_at_once() -> None:
