@@ -5,8 +5,7 @@ from inspect import isawaitable
 
 import anyio
 
-from swim_core import Event, EventsLost, NodeCrashed
-from swim_core.embedding.log_messages import ERROR, WARNING
+from swim_core import Event, NodeCrashed
 from swim_threads.logs import Log
 
 from .subscription import Subscription
@@ -41,11 +40,7 @@ class Listener:
             return
 
     async def _deliver(self, event: Event) -> None:
-        kind = type(event).__name__
-        if isinstance(event, EventsLost):
-            extra = {"event": kind, "count": event.count}
-            lost = "a listener fell behind, and %d events were lost"
-            self._log.say(WARNING, lost, event.count, topic="listeners", extra=extra)
+        self._log.lost(event)
         try:
             outcome = self._call(event)
             if isawaitable(outcome):
@@ -53,5 +48,4 @@ class Listener:
         except (KeyboardInterrupt, GeneratorExit, anyio.get_cancelled_exc_class()):
             raise
         except BaseException as error:  # SystemExit too: one listener's end is not the end of the others
-            what = "a listener raised an exception on %s"
-            self._log.say(ERROR, what, kind, topic="listeners", extra={"event": kind}, error=error)
+            self._log.raised(event, error)

@@ -3,8 +3,8 @@
 import threading
 from collections.abc import Callable
 
-from swim_core import Event, EventsLost, NodeCrashed, NotRunning
-from swim_core.embedding.log_messages import ERROR, WARNING
+from swim_core import Event, NodeCrashed, NotRunning
+from swim_core.embedding.log_messages import ERROR
 
 from .engine import Engine
 from .errands import Worker
@@ -41,16 +41,11 @@ class Listener:
             event = self._events.get(timeout=0)
         except (TimeoutError, NotRunning, NodeCrashed):
             return
-        kind = type(event).__name__
-        if isinstance(event, EventsLost):
-            extra = {"event": kind, "count": event.count}
-            lost = "a listener fell behind, and %d events were lost"
-            self._log.say(WARNING, lost, event.count, topic="listeners", extra=extra)
+        self._log.lost(event)
         try:
             self._call(event)
         except BaseException as error:  # SystemExit too: it must not end the other listeners
-            what = "a listener raised an exception on %s"
-            self._log.say(ERROR, what, kind, topic="listeners", extra={"event": kind}, error=error)
+            self._log.raised(event, error)
 
 
 class Dispatcher:

@@ -18,7 +18,8 @@ from functools import partial
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from swim_core.embedding.log_messages import WARNING, Notice
+from swim_core import Event, EventsLost
+from swim_core.embedding.log_messages import ERROR, WARNING, Notice
 
 if TYPE_CHECKING:
     import logging
@@ -242,6 +243,19 @@ class Log:
     def notice(self, notice: Notice) -> None:
         """Log what an operator wants to know about an event."""
         self.say(notice.level, "%s", notice.text, topic=notice.topic, extra=notice.fields, mistake=notice.mistake)
+
+    def lost(self, event: Event) -> None:
+        """Log that a listener fell behind, if that is what it is told now."""
+        if isinstance(event, EventsLost):
+            extra = {"event": type(event).__name__, "count": event.count}
+            text = "a listener fell behind, and %d events were lost"
+            self.say(WARNING, text, event.count, topic="listeners", extra=extra)
+
+    def raised(self, event: Event, error: BaseException) -> None:
+        """Log what a listener raised when it was called with ``event``."""
+        kind = type(event).__name__
+        text = "a listener raised an exception on %s"
+        self.say(ERROR, text, kind, topic="listeners", extra={"event": kind}, error=error)
 
     def say(
         self,

@@ -12,10 +12,11 @@ from typing import Any
 
 from support.hidden import look_through
 
-__all__ = ["SWIM", "AgentProcess", "agents", "environment"]
+__all__ = ["STEADY", "SWIM", "AgentProcess", "agents", "ann_and_bob", "environment"]
 
 SWIM = [sys.executable, "-m", "swim_anyio"]
 QUICK = ["--probe-interval", "0.2", "--stall-tolerance", "1"]
+STEADY = ["--probe-interval", "0.2", "--stall-tolerance", "10"]  # a crowded machine makes nobody a suspect
 JSON = ["--format", "json"]
 PATIENCE = 30.0  # seconds: for the slowest machine; nothing waits so long on another
 
@@ -146,3 +147,14 @@ def agents() -> Iterator[Callable[..., AgentProcess]]:
     finally:
         for agent in started:
             agent.discard()
+
+
+@contextmanager
+def ann_and_bob() -> Iterator[tuple[AgentProcess, AgentProcess]]:
+    """Two agents that know each other."""
+    with agents() as start:
+        ann = start("ann", settings=STEADY)
+        bob = start("bob", "--metadata", "role=cache", join=ann, settings=STEADY)
+        ann.wait_for("alive", member="bob")
+        bob.wait_for("alive", member="ann")
+        yield ann, bob

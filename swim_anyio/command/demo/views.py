@@ -46,8 +46,8 @@ def summary(outcomes: Sequence[Outcome], seconds: float) -> str:
     return f"{verdict}, in {seconds:.1f} s."
 
 
-class PlainView:
-    """A line for each step."""
+class _Lines:
+    """Prints only outcomes, since they follow soon, and keeps nothing on the screen."""
 
     pace = 0.0
 
@@ -58,41 +58,31 @@ class PlainView:
         pass
 
     def announce(self, text: str) -> None:
-        """Print nothing, since the outcome follows soon."""
+        """Print nothing."""
+
+    def refresh(self, cluster: Cluster) -> None:
+        """Print nothing."""
+
+
+class PlainView(_Lines):
+    """A line for each step."""
 
     def tell(self, outcome: Outcome) -> None:
         """Print one line."""
         print(f"{'ok' if outcome.ok else 'FAILED':<8}{outcome.step:<11}{outcome.text}", flush=True)
-
-    def refresh(self, cluster: Cluster) -> None:
-        """Print nothing."""
 
     def conclude(self, outcomes: Sequence[Outcome], seconds: float) -> None:
         """The last line."""
         print(summary(outcomes, seconds), flush=True)
 
 
-class JsonView:
+class JsonView(_Lines):
     """An object for each step: ``t``, ``step``, ``ok``, ``seconds``, ``text`` and its facts; finally a summary."""
-
-    pace = 0.0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def announce(self, text: str) -> None:
-        """Print nothing."""
 
     def tell(self, outcome: Outcome) -> None:
         """Print one object."""
         row = {"step": outcome.step, "ok": outcome.ok, "seconds": outcome.seconds, "text": outcome.text}
         self._print(row | outcome.facts)
-
-    def refresh(self, cluster: Cluster) -> None:
-        """Print nothing."""
 
     def conclude(self, outcomes: Sequence[Outcome], seconds: float) -> None:
         """Print the summary: ``ok`` overall, and for each step in ``steps``."""

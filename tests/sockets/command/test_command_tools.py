@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from support.agents import PATIENCE, SWIM, AgentProcess, agents, environment
+from support.agents import PATIENCE, STEADY, SWIM, AgentProcess, agents, ann_and_bob, environment
 from support.datagrams import opened, pack_datagram
 from support.waiting import wait_until
 from swim_anyio.command.entry import run
@@ -33,7 +33,6 @@ pytestmark = [
 ]
 
 Swim = Callable[..., "subprocess.CompletedProcess[str]"]
-STEADY = ["--probe-interval", "0.2", "--stall-tolerance", "10"]  # a crowded machine makes nobody a suspect
 TOOLS = [["members"], ["why", "bob"], ["broadcast", "hello"], ["join", "127.0.0.1:1"], ["watch"]]
 TOOLS += [["why"], ["events"], ["rtt"], ["reachability"], ["info"]]
 TOOLS += [["ping", "bob"], ["send", "bob", "hello"], ["remove", "bob"], ["leave"]]
@@ -42,12 +41,8 @@ TOOLS += [["ping", "bob"], ["send", "bob", "hello"], ["remove", "bob"], ["leave"
 @pytest.fixture(scope="module")
 def pair() -> Iterator[tuple[AgentProcess, AgentProcess]]:
     """ann and bob, who know each other."""
-    with agents() as start:
-        ann = start("ann", settings=STEADY)
-        bob = start("bob", "--metadata", "role=cache", join=ann, settings=STEADY)
-        ann.wait_for("alive", member="bob")
-        bob.wait_for("alive", member="ann")
-        yield ann, bob
+    with ann_and_bob() as both:
+        yield both
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from support.agents import SWIM, AgentProcess, agents
+from support.agents import STEADY, SWIM, AgentProcess, agents, ann_and_bob
 from support.terminals import ALTERNATE, RESTORED, Terminal
 
 pytestmark = [
@@ -16,19 +16,14 @@ pytestmark = [
     pytest.mark.skipif(sys.platform == "win32", reason="terminals and signals as POSIX has them"),
 ]
 
-STEADY = ["--probe-interval", "0.2", "--stall-tolerance", "10"]  # a crowded machine makes nobody a suspect
 CTRL_C, CTRL_Z, ENTER, ESCAPE, DOWN = b"\x03", b"\x1a", b"\r", b"\x1b", b"\x1b[B"
 
 
 @pytest.fixture(scope="module")
 def pair() -> Iterator[tuple[AgentProcess, AgentProcess]]:
     """ann and bob, who know each other."""
-    with agents() as start:
-        ann = start("ann", settings=STEADY)
-        bob = start("bob", "--metadata", "role=cache", join=ann, settings=STEADY)
-        ann.wait_for("alive", member="bob")
-        bob.wait_for("alive", member="ann")
-        yield ann, bob
+    with ann_and_bob() as both:
+        yield both
 
 
 def watch(of: AgentProcess, **options: Any) -> Terminal:
