@@ -62,8 +62,7 @@ DIRECT_PER_SECOND, DIRECT_AT_ONCE = 30, 64  # datagrams about ends that their or
 # stop telling all.
 LIVELY, CROWDED = 10, 20
 CALM_AFTER = 1.0  # seconds after the last broadcast that was too many
-RELAY_AFTER = 0.005  # seconds until that is passed on of which an originator tells all: the first copies come first
-PASS_ON_AFTER = 0.025  # seconds until the end of a process is, and to two members only: most copies arrive
+RELAY_AFTER = 0.025  # seconds until that is passed on of which an originator tells all: the first copies come first
 REPEATS = (0.05, 0.2)  # seconds after which an originator tells again, so that no flood dies at its source
 # Every member tells of a death once more: while packets are lost, or many die, all K predecessors of a member may fail
 # it, and digests would take a second or two to show that.
@@ -133,15 +132,13 @@ class Gossip:
         direct = _is_end(claim) and self._is_small(DIRECT) and not self._rarely(now)
         if originator and direct:
             direct = self._direct.allow(now, self._table.live_count - 1)
-        told = direct and self._trusts(now)
-        if originator or not told:
-            self._queue.claim(claim)
+        if direct and not originator and self._trusts(now) and self._told.allow(now, self._table.live_count - 1):
+            self._timers.at(now + RELAY_AFTER, lambda at: self._pass_on(claim, at))
+            return
+        self._queue.claim(claim)
         self._verdict = self._verdict or (originator and direct)
-        if told and not originator and self._told.allow(now, self._table.live_count - 1):
-            self._timers.at(now + PASS_ON_AFTER, lambda at: self._pass_on(claim, at))
-        elif originator or claim.state is State.DEAD:
-            delays = REPEATS if originator else (RELAY_AFTER, *DEATH_REPEATS) if told else DEATH_REPEATS
-            self._repeat(now, lambda: self._tell_if_current(claim), delays)
+        if originator or claim.state is State.DEAD:
+            self._repeat(now, lambda: self._tell_if_current(claim), REPEATS if originator else DEATH_REPEATS)
 
     def _tell_if_current(self, claim: Claim) -> None:
         if self._is_current(claim):

@@ -234,7 +234,7 @@ def test_what_was_repaired_is_passed_on() -> None:
     hand.run(0.31)
     hand.clear()
     hand.feed(B, broadcasts=[item(1)])
-    hand.run(0.006)
+    hand.run(0.026)
     assert [each.number for sent in hand.sent for each in sent.envelope.broadcasts] == [1]
 
 

@@ -493,7 +493,7 @@ def test_an_item_of_an_unknown_origin_is_relayed_and_delivered_when_its_claim_ar
     hand = settled()
     unknown = peer(9)
     hand.feed(A, broadcasts=[item(1, unknown, b"early")])
-    hand.run(0.006)
+    hand.run(0.026)
     assert ("p9", 1) in relayed(hand)
     assert not delivered(hand)
     hand.run(3.0)
