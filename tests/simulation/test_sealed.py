@@ -62,6 +62,21 @@ def test_a_sealed_cluster_does_what_a_plain_one_does() -> None:
     assert told[1][MessageReceived] == 1
 
 
+@pytest.mark.parametrize("members", [2, 3, 4])
+def test_a_sealed_cluster_that_was_parted_is_one_again_as_soon_as_a_plain_one(members: int) -> None:
+    """Those held dead are told no less because seals take room: it took a second longer, or two."""
+    took = []
+    for keys in (None, KEY):
+        with Simulation(5, keys=keys) as simulation:
+            labels = [process.label for process in simulation.form(members)]
+            simulation.run_for(5.0)
+            simulation.partition(labels[: members // 2], labels[members // 2 :])
+            simulation.run_for(30.0)
+            simulation.heal()
+            took.append(simulation.run_until(simulation.agreed, 10.0))
+    assert took[1] == pytest.approx(took[0], abs=0.1)
+
+
 def test_statistics_say_that_it_is_sealed() -> None:
     with Simulation(5, keys=KEY) as simulation:
         simulation.form(4)

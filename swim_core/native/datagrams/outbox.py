@@ -12,6 +12,7 @@ from msgspec import Raw
 from swim_core.address import Address
 from swim_core.counters import Counters
 from swim_core.member import State
+from swim_core.native.sealing.header import OVERHEAD
 from swim_core.native.table.entry import Entry
 from swim_core.native.table.view_digest import STABLE, ViewDigest
 from swim_core.native.wire.datagram import MAX_FURTHER, NIL, Codec, Flags, encode_item
@@ -203,7 +204,9 @@ class Outbox:
             key=key,
         )
         if data is not None and sender.budget is not None:
-            sender.budget -= len(data)
+            seal = sender.seal
+            genuine = seal is not None and seal.known and sender.proven is not None
+            sender.budget -= len(data) - (OVERHEAD if genuine else 0)  # it is told as much as it would be without seals
         return data is not None
 
     def _flags(self, now: float) -> int:
