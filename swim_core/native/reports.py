@@ -56,13 +56,16 @@ class Reports:
         here may take back what they were told.
         """
         claim, parts = change.claim, self.parts
-        self._hearsay.settle(change, now)
+        rumour = self._hearsay.settle(change, now)
         parts.evidence_log.note_change(change, now)
         if claim.state is not State.SUSPECT and change.before_id in self._prober.probes:
             self._prober.heard(change.before_id)  # it has answered or been judged: the next probe starts afresh
         self._watches.on_change(change, now)
         parts.tripwires.on_change(change)
         self._broadcasts.on_change(change, now)
+        if rumour is not None:  # what else a sync told of the member is news now, whoever proved that it lives
+            number = Number(rumour.short_id, rumour.number)
+            self._broadcasts.learn_number(number, now, source=0, newcomer=rumour.newcomer)
         if claim.state is State.DEAD:
             parts.dead_prober.add(change.entry, now)
         if not claim.state.live:
@@ -76,10 +79,8 @@ class Reports:
         self._gossip.tell_claim(claim, now, originator=originator)
 
     def rumour_believed(self, rumour: Rumour, now: float) -> None:
-        """See `Hub`: what else a sync told of the member is news now."""
-        if self._claims.believe(rumour.claim, now) and rumour.number:
-            number = Number(rumour.short_id, rumour.number)
-            self._broadcasts.learn_number(number, now, source=0, newcomer=rumour.newcomer)
+        """See `Hub`."""
+        self._claims.believe(rumour.claim, now)
 
     def many_met(self, now: float) -> None:
         """See `Hub`: a flood may have missed somebody."""

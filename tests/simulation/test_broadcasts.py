@@ -1,9 +1,12 @@
 """Broadcasts and updates reach everybody once, quickly."""
 
+from random import Random
+
 import pytest
 
+from support.outsider import KEY
 from support.scenario import knew
-from swim_core import BroadcastReceived, MemberUpdated
+from swim_core import BroadcastReceived, BroadcastsLost, Keys, MemberUpdated
 from swim_core.simulation import Link, Simulation
 from swim_core.simulation.deliveries import DeliveredOnce, DeliveredToAll
 from swim_core.simulation.obstruction import Obstructions
@@ -80,3 +83,36 @@ def test_neither_claims_nor_broadcasts_starve() -> None:
         assert knew(simulation, MemberUpdated, "node-1", changed, limit=5.0)[-1] < 0.5
         simulation.run_for(15.0)
         simulation.calm()
+
+
+@pytest.mark.parametrize("keys", [None, KEY], ids=["plain", "sealed"])
+@pytest.mark.parametrize("comes", ["new", "restarted"])
+def test_a_newcomer_gets_all_that_is_broadcast_from_then_on_and_nothing_older(keys: Keys | None, comes: str) -> None:
+    """Of some members it learns from a sync first, others show themselves first."""
+    for seed in range(4):
+        random = Random(seed)
+        with Simulation(seed, keys=keys, tripwires=True) as simulation:
+            simulation.form(12)
+            simulation.run_for(3.0)
+            if comes == "restarted":
+                simulation.crash("node-5")
+            others = [process.label for process in simulation.running()]
+            for number in range(30):
+                say(simulation, random.choice(others), f"old {number}")
+            seeds = random.sample(others, 3)
+            if comes == "restarted":
+                newcomer = simulation.restart("node-5", join=seeds)
+            else:
+                newcomer = simulation.add("late", join=seeds)
+            simulation.run_until(simulation.agreed, 5.0)
+            for number in range(10):
+                say(simulation, random.choice(others), f"new {number}")
+            simulation.run_for(3.0)
+            got = [event.payload.decode() for event in newcomer.told(BroadcastReceived)]
+            assert sorted(got) == [f"new {number}" for number in range(10)]
+            assert not newcomer.told(BroadcastsLost)
+
+
+def say(simulation: Simulation, label: str, text: str) -> None:
+    simulation.broadcast(label, text.encode())
+    simulation.run_for(0.25)

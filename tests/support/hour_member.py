@@ -37,6 +37,7 @@ class Member:
         self.key_file = folder / f"{self.name}.key"
         self.errors = (folder / f"{self.name}.err").open("ab")
         self.trouble: list[tuple[float, float]] = []
+        self.memory: list[tuple[float, float]] = []  # MB, and when
         self.runs: list[tuple[float, float]] = []  # from when it said that it runs until it was killed
 
     def start(self, seeds: list[str], off: float = 0.0) -> None:
@@ -113,10 +114,21 @@ class Member:
         beside.chmod(0o600)
         beside.replace(self.key_file)
 
-    def memory(self) -> float:
-        """The memory that it takes, in MB."""
-        pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    def run_at(self, at: float) -> tuple[float, float]:
+        """The run that had said last that it runs, by then."""
+        return max((run for run in self.runs if run[0] <= at), default=(at, inf))
+
+    def measure(self, now: float) -> None:
+        """Note the memory that it takes, in MB."""
+        if self.running:
+            pages = Path(f"/proc/{self.process.pid}/statm").read_text().split()[1]
+            self.memory.append((now, int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6))
+
+    def growth(self) -> list[tuple[float, float]]:
+        """The memory of each run that lasted for two minutes, after the first one and in the end."""
+        spans = [[mb for at, mb in self.memory if first + 60.0 <= at <= last] for first, last in self.runs]
+        lasted = (last - first >= 120.0 for first, last in self.runs)
+        return [(span[0], span[-1]) for span, long in zip(spans, lasted, strict=True) if long and span]
 
     def calm(self, begin: float, end: float) -> bool:
         """Whether one run of it lasted all that time, and nothing was done to it."""

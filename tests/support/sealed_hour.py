@@ -32,6 +32,8 @@ add rule inet lossy in iifname eth0 numgen random mod 100 < 2 drop
 """
 """Two percent, on each host's way in: what is dropped on the way out, the sender is told."""
 PATIENCE = 120.0  # seconds for all to meet, on the busiest machine
+MEASURED_EVERY = 20.0  # seconds between two looks at memory
+STARTS = 5.0  # seconds from the start of a process, at most, until it says that it runs
 SETTLED = 20.0  # seconds before the first trouble, and after the last
 
 
@@ -47,7 +49,8 @@ class Report:
         missed: killed ones whom somebody undisturbed did not tell dead or replaced.
         apart: members that did not list all in the end.
         ended: members that did not run in the end.
-        growth: of the memory of each that ran throughout, from a third of the time on.
+        old: broadcasts that a member was told though they were older than its run.
+        growth: how much memory each run took more in the end than after a minute, of those that lasted for two.
         did: how often what was done.
         attacker: what it sent.
     """
@@ -59,7 +62,8 @@ class Report:
     missed: list[str] = attrs.Factory(list)
     apart: list[str] = attrs.Factory(list)
     ended: list[str] = attrs.Factory(list)
-    growth: dict[str, tuple[float, float]] = attrs.Factory(dict)
+    old: list[str] = attrs.Factory(list)
+    growth: list[tuple[str, float, float]] = attrs.Factory(list)
     suspicions: int = 0
     broadcasts: int = 0
     did: Counter[str] = attrs.Factory(Counter)
@@ -128,7 +132,7 @@ class Hour:
     def _live(self, key: Key) -> None:
         self._meet()
         begin = time.monotonic()
-        end, measured = begin + self.seconds, False
+        end, measured = begin + self.seconds, begin
         rotation = self._rotations(begin + SETTLED, key)
         trouble = begin + SETTLED
         while (now := time.monotonic()) < end:
@@ -140,9 +144,10 @@ class Hour:
                 self._trouble(now)
             if now < end - 12:
                 self._broadcast(now)
-            if not measured and now > begin + self.seconds / 3:
-                measured = True
-                self.report.growth = {m.name: (m.memory(), 0.0) for m in self.members if m.process.poll() is None}
+            if now >= measured:
+                measured = now + MEASURED_EVERY
+                for member in self.members:
+                    member.measure(now)
             next(rotation, None)
             time.sleep(0.5)
 
@@ -159,7 +164,6 @@ class Hour:
         elif kind == "kill":
             member.kill()
             self._kills.append((now, member))
-            self.report.growth.pop(member.name, None)
             off = self.random.choice((0.0, 86_400.0 * 400, -86_400.0 * 400))
             seeds = [other.address for other in self.random.sample(self.members, 4)]
             self._plans.append((now + lasts, lambda: member.start(seeds, off)))
@@ -226,9 +230,7 @@ class Hour:
                 if calm and got[member.name].get(text, at + 99) > at + 10:
                     report.lost.append(f"{text} at {member.name}")
         self._look_for_deaths()
-        for member in self.members:
-            if member.name in report.growth:
-                report.growth[member.name] = report.growth[member.name][0], member.memory()
+        report.growth = [(member.name, *grown) for member in self.members for grown in member.growth()]
 
     def _keep(self) -> None:
         """Write down all of it, so that a run that fails need not be run again to be understood."""
@@ -246,7 +248,10 @@ class Hour:
         if name is not None and name not in names:
             self.report.intruders.add(str(name))
         if kind == "broadcast":
-            got[record["data"]] = at
+            got.setdefault(record["data"], at)
+            sent, _ = self._sent[record["data"]]
+            if sent < observer.run_at(at)[0] - STARTS:
+                self.report.old.append(f"{record['data']} at {observer.name}")
         elif kind == "lost" and observer.calm(at - 20, at):
             self.report.lost.append(f"{record} told at {observer.name}")
         elif kind == "suspect":

@@ -125,12 +125,15 @@ class Hearsay:
             if rumour is not None and precedence(claim) > precedence(rumour.claim):
                 self.examiner.discard(rumour)
 
-    def settle(self, change: Change, now: float) -> None:
-        """Credit the tellers of a run whose claim was merged: they told the truth, whoever brought the proof."""
-        if self._rumours and change.entry.live:
-            rumour = self._rumours.get((change.entry.short_id, change.claim.address))
-            if rumour is not None:
-                self.examiner.proved(rumour, now)
+    def settle(self, change: Change, now: float) -> Rumour | None:
+        """Credit the tellers of a run whose claim was merged: they told the truth, whoever brought the proof. Returns
+        what was kept of it."""
+        if not self._rumours or not change.entry.live:
+            return None
+        rumour = self._rumours.get((change.entry.short_id, change.claim.address))
+        if rumour is not None:
+            self.examiner.proved(rumour, now)
+        return rumour
 
     def forget(self, name: str) -> None:
         """Drop what only a forgotten member said."""

@@ -25,9 +25,11 @@ def test_nothing_false_nothing_lost_and_memory_flat(new_host: Callable[[], Host]
     assert report.ended == []
     assert report.false == []
     assert report.lost == []
+    assert report.old == []
     assert report.missed == []
     assert report.apart == []
     assert report.intruders == set()
     assert report.did["rotation"] >= 1
     assert report.attacker["again"] > SECONDS
-    assert all(after < before + 10.0 for before, after in report.growth.values()), report.growth
+    assert report.growth
+    assert all(after < before + 10.0 for _, before, after in report.growth), report.growth

@@ -46,3 +46,14 @@ def test_each_of_its_runs_counts_but_not_the_time_between_them(member: Member) -
     assert not member.calm(5.0, 55.0)
     assert not member.calm(31.0, 49.0)
     assert member.calm(51.0, 60.0)
+
+
+def test_memory_is_compared_within_each_run_that_lasts(member: Member) -> None:
+    member.runs = [(0.0, 200.0), (210.0, 300.0), (310.0, inf)]
+    member.memory = [(20.0, 1.0), (80.0, 2.0), (180.0, 3.0), (280.0, 9.0), (320.0, 4.0), (400.0, 5.0), (500.0, 6.0)]
+    assert member.growth() == [(2.0, 3.0), (5.0, 6.0)]
+
+
+def test_what_is_said_belongs_to_the_run_that_began_last(member: Member) -> None:
+    member.runs = [(0.0, 30.0), (50.0, inf)]
+    assert [member.run_at(at) for at in (1.0, 40.0, 51.0)] == [(0.0, 30.0), (0.0, 30.0), (50.0, inf)]
