@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -38,6 +37,8 @@ class AsyncioDriver:
     def is_current(self) -> bool:
         try:
             return asyncio.get_running_loop() is self._loop
+        except RecursionError:
+            raise
         except RuntimeError:
             return False
 
@@ -45,8 +46,11 @@ class AsyncioDriver:
         return AsyncioBlock()
 
     def post(self, callback: Callable[[], object]) -> None:
-        with suppress(RuntimeError):  # it is closed
+        try:
             self._loop.call_soon_threadsafe(callback)
+        except RuntimeError:
+            if not self._loop.is_closed():
+                raise
 
     @property
     def ended(self) -> bool:
@@ -69,9 +73,10 @@ class AsyncioDriver:
             self.spawn(partial(_watch, fileno, readable))
 
     def set_deadline(self, deadline: float | None) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
+        before = self._timer
         self._timer = None if deadline is None else self._loop.call_at(deadline, self._reactor.expired)
+        if before is not None:  # last, so that there is a timer whatever is raised here
+            before.cancel()
 
     def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
         task = self._loop.create_task(self._contain(work))
@@ -83,12 +88,14 @@ class AsyncioDriver:
         if self._fileno >= 0:
             self._loop.remove_reader(self._fileno)
             self._fileno = -1
-        while self._watched:
-            self._loop.remove_reader(self._watched.pop())
+        for fileno in self._watched:
+            self._loop.remove_reader(fileno)
+        self._watched.clear()  # their numbers are others' soon
         for task in self._tasks:
             task.cancel()
 
     async def stopped(self) -> None:
+        self.halt()  # once more, or this might wait for what was not cancelled
         with anyio.CancelScope(shield=True):
             if self._tasks:
                 await asyncio.wait(self._tasks)

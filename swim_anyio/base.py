@@ -10,6 +10,7 @@ from weakref import WeakSet
 import anyio
 
 from swim_core import Address, Event, MemberJoined, NodeCrashed, NotRunning, ProtocolNode, WrongThread
+from swim_core.embedding.log_messages import ERROR
 from swim_threads.key_file import KeyFile
 from swim_threads.logs import Log
 from swim_threads.resolver import Seed
@@ -33,7 +34,7 @@ class BaseEngine(ABC):
         log: the node's log.
         failure: what broke the node, or None.
         left: set once the goodbye has been said often enough, or the node is closed.
-        on_failure: called once, when the node breaks.
+        on_failure: called in the loop when the node breaks, twice if the first call is interrupted.
         threadsafe: whether the lock lets other threads use the node too.
     """
 
@@ -61,6 +62,7 @@ class BaseEngine(ABC):
         self._subscriptions: list[Subscription] = []
         self._closed = False
         self._disowned = False
+        self._to_end: list[Callable[[], object]] = [loop.halt, self._release, self._tell_end]
         _engines.add(self)
 
     @abstractmethod
@@ -108,9 +110,18 @@ class BaseEngine(ABC):
     def leave(self) -> None:
         """Begin to say goodbye; `left` says when that is done. Raises as `act` does."""
 
-    @abstractmethod
     def close(self) -> None:
-        """Say goodbye once, unless that was done, and end everything. Never waits."""
+        """Say goodbye once, unless that was done, and end everything. Never waits; a second call ends what is left."""
+        self.on_failure = _nothing  # the block ends anyway
+        try:
+            if not self._closed:
+                self.failure = self._cause()
+            if self.running:
+                self._say_goodbye()
+        except Exception as error:
+            self.log.say(ERROR, "the node could not say goodbye", error=error)
+        finally:
+            self._end()
 
     @abstractmethod
     async def stopped(self) -> None:
@@ -119,6 +130,10 @@ class BaseEngine(ABC):
     @abstractmethod
     def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
         """Run ``work`` in the background, until the node ends; an exception breaks the node."""
+
+    @abstractmethod
+    def _say_goodbye(self) -> None:
+        """Begin to leave, and send what there is to send at once."""
 
     @abstractmethod
     def _release(self) -> None:
@@ -137,6 +152,8 @@ class BaseEngine(ABC):
     def check_sound(self) -> None:
         """Raises NodeCrashed if the node failed."""
         if (cause := self._cause()) is not None:
+            if self._to_end:  # the loop's call for that may have been broken off at once, or never asked for
+                self._loop.post(self._end_in_turn)
             raise NodeCrashed("the node failed") from cause
 
     def check_loop(self) -> None:
@@ -196,6 +213,7 @@ class BaseEngine(ABC):
     def disown(self) -> None:
         """Refuse to go on in the child of a fork, where the sockets are already closed."""
         self._disowned = self._closed = True
+        self._to_end = []  # the loop shares what it asks the kernel with the parent's
 
     def _cause(self) -> BaseException | None:
         """What broke the node, whether the loop knows it yet or not."""
@@ -217,31 +235,60 @@ class BaseEngine(ABC):
             subscription.push(event)
 
     def _end(self) -> None:
-        """End everything at once, without a goodbye."""
-        finish(self._end_all)
-
-    def _end_all(self) -> None:
+        """End everything at once, without a goodbye. What is broken off is done in the loop's next turn, or by the next
+        call."""
         self._closed = True
-        self._loop.halt()
-        self._release()
+        if self._to_end:
+            try:
+                finish(self._to_end)
+            except BaseException:
+                self._loop.post(self._end_in_turn)
+                raise
+
+    def _end_in_turn(self) -> None:
+        """End everything, in a turn of the loop: there the stack is fresh, and what can't be done then never can."""
+        while True:
+            for _ in range(ATTEMPTS):
+                try:
+                    self._note_cause()
+                    finish(self._to_end)
+                    return
+                except Exception as error:
+                    trouble = error
+            del self._to_end[:1]
+            self.log.say(ERROR, "not all of the node could be ended", error=trouble)
+
+    def _note_cause(self) -> None:
+        if not self._closed:
+            self.failure = self._cause()
+        self._closed = True
+
+    def _tell_end(self) -> None:
         self.left.set()
         for subscription in self._subscriptions:
             subscription.end(self.failure)
+        if self.failure is not None:
+            self.on_failure()
 
 
 ATTEMPTS = 3  # more than the interruptions within a millisecond
 
 
-def finish(work: Callable[[], object]) -> None:
-    """Call ``work``, which may be repeated, until it completes; then raise what interrupted it."""
+def finish(steps: list[Callable[[], object]]) -> None:
+    """Carry out ``steps`` in order, each of which may be repeated, and take out those that are done.
+
+    Then raise what interrupted them, unless that was an `Exception` and they are done.
+    """
     interruption: BaseException | None = None
     for _ in range(ATTEMPTS):
         try:
-            work()
+            while steps:
+                steps[0]()
+                del steps[0]
             break
         except BaseException as error:
             interruption = interruption or error
-    if interruption is not None:
+    if interruption is not None and (steps or not isinstance(interruption, Exception)):
         raise interruption
 
 

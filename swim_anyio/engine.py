@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from swim_core import Address, Event, NodeCrashed, NotRunning, ProtocolNode
 from swim_core.embedding.log_messages import ERROR
-from swim_core.embedding.mistakes import is_mistake
+from swim_core.embedding.mistakes import BROKEN_OFF, is_mistake
 from swim_threads.key_file import KeyFile, KeyWatch
 from swim_threads.logs import Log
 from swim_threads.lookups import look_ups
@@ -18,7 +18,7 @@ from swim_threads.resolver import BACKOFF_MAX, Deed, LookUpService, Resolver, Se
 from swim_threads.sockets.tcp import TcpListener
 from swim_threads.sockets.transport import DatagramSocket, GroupSocket
 
-from .base import BaseEngine, finish
+from .base import BaseEngine
 from .epoll_watcher import EpollWatcher
 from .loops import Driver
 
@@ -33,8 +33,10 @@ DRAINS_BEFORE_TICK = 16  # of 64 datagrams each: more than a default receive buf
 class Engine(BaseEngine):
     """Runs one node on one loop, through a driver: so no lock is needed, and the loop's time is the node's.
 
-    Where the loop runs in the main thread a signal handler may raise an exception at any instruction. There is no other
-    thread that could do the work: what such an exception leaves half done breaks the node, and that is told.
+    An exception may be raised at any instruction: by a signal handler, where the loop runs in the main thread, or for
+    want of memory or stack. There is no other thread that could do the work: what such an exception leaves half done
+    breaks the node. The caller's stack may be used up, so the failure is only noted there, and the loop's next turn
+    ends the node. If not even that could be asked for, whatever the loop calls next does it.
     """
 
     _watcher: EpollWatcher | None = None  # a fork in the midst of `__init__` disowns it, too
@@ -76,6 +78,8 @@ class Engine(BaseEngine):
             self._pump.lay_tripwires(listener, self._watcher)
         self._deadline: float | None = None
         self._key_watch: KeyWatch | None = None
+        self._midway = False  # in a change of the node, or one was broken off, and so was the note of that
+        self._to_end.insert(0, self._log_failure)
 
     def start(self) -> None:
         self._driver.start(self)
@@ -94,6 +98,7 @@ class Engine(BaseEngine):
 
     def act(self, deed: Callable[[ProtocolNode, float], T]) -> T:
         self.check_running()
+        outer, self._midway = self._midway, True  # a deed may tell at once that a look-up can't be made, by another one
         told = False
         try:
             result = deed(self.core, self.clock())
@@ -102,9 +107,11 @@ class Engine(BaseEngine):
         except BaseException as error:
             if told or not is_mistake(error, self.core):
                 self.failed(error)
+            self._midway = outer
             if isinstance(error, Exception) and self.failure is not None:
                 self.check_running()
             raise
+        self._midway = outer
         return result
 
     def join(self, seeds: Iterable[Seed]) -> None:
@@ -125,9 +132,11 @@ class Engine(BaseEngine):
         self._take(_nothing)
 
     def _take(self, take: Callable[[], object]) -> None:
-        """Take some input in, and settle; whatever is raised meanwhile breaks the node."""
-        if self._closed:
+        """Take some input in, and settle; whatever is raised meanwhile breaks the node. For the loop only."""
+        if self._closed or self._midway or self.failure is not None:
+            self._end_in_turn()
             return
+        self._midway = True
         try:
             take()
             self._settle()
@@ -135,6 +144,7 @@ class Engine(BaseEngine):
             self.failed(error)
             if not isinstance(error, Exception):  # it is not for the node
                 raise
+        self._midway = False
 
     def _settle(self) -> None:
         self._pump.settle()
@@ -145,19 +155,13 @@ class Engine(BaseEngine):
         if self.core.has_left and not self.left.is_set():
             self.left.set()
 
-    def close(self) -> None:
-        if self._closed:
-            return
-        try:
-            self._pump.leave(self.clock())
-            self._pump.settle()
-        except Exception as error:
-            self.log.say(ERROR, "the node could not say goodbye", error=error)
-        finally:
-            self._end()
+    def _say_goodbye(self) -> None:
+        self._pump.leave(self.clock())
+        self._pump.settle()
 
     async def stopped(self) -> None:
         if not self._disowned:  # what was started runs in the parent
+            self._end()
             await self._driver.stopped()
 
     def disown(self) -> None:
@@ -181,16 +185,19 @@ class Engine(BaseEngine):
         self._take(self._tick)
 
     def failed(self, error: BaseException) -> None:
-        """The node is broken: end everything, and tell its users."""
-        if not self._closed:
-            finish(partial(self._fail, error))
-
-    def _fail(self, error: BaseException) -> None:
-        if self.failure is None:
+        """The node is broken: every call says so from now on, and the loop's next turn ends everything."""
+        if not self._closed and self.failure is None:
             self.failure = error
-            self.log.say(ERROR, "the node failed", error=error)
-        self._end()
-        self.on_failure()
+        self._driver.post(self._end_in_turn)
+
+    def _note_cause(self) -> None:
+        if self._midway and not self._closed and self.failure is None:
+            self.failure = RuntimeError(BROKEN_OFF)
+        super()._note_cause()
+
+    def _log_failure(self) -> None:
+        if self.failure is not None:
+            self.log.say(ERROR, "the node failed", error=self.failure)
 
     def _tick(self) -> None:
         deadline, self._deadline = self._deadline, None
@@ -226,8 +233,7 @@ class Engine(BaseEngine):
 
     def act_soon(self, deed: Deed) -> None:
         """Have the node told something, for any thread; nothing comes of it once the node has ended."""
-        with suppress(RuntimeError):  # asyncio's, of a loop that is closed
-            self._act_later(deed)
+        self._act_later(deed)
 
     def _act_later(self, deed: Deed) -> None:
         """Do it in the loop, now or soon; for any thread."""

@@ -8,7 +8,6 @@ from typing import TypeVar
 import anyio
 
 from swim_core import Address, NodeCrashed, NotRunning, ProtocolNode
-from swim_core.embedding.log_messages import ERROR
 from swim_threads import engine as threads
 from swim_threads.key_file import KeyFile
 from swim_threads.logs import Log
@@ -107,21 +106,14 @@ class ThreadedEngine(BaseEngine):
     def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
         self._loop.spawn(partial(self._contain, work))
 
-    def close(self) -> None:
-        if self._closed:
-            return
-        self.failure = self._engine.failure  # which the loop may not know of yet
-        try:
-            with contextlib.suppress(NotRunning, NodeCrashed):
-                self._engine.leave(wait=False)
-        except Exception as error:
-            self.log.say(ERROR, "the node could not say goodbye", error=error)
-        finally:
-            self._end()
+    def _say_goodbye(self) -> None:
+        with contextlib.suppress(NotRunning, NodeCrashed):
+            self._engine.leave(wait=False)
 
     async def stopped(self) -> None:
         if self._disowned:  # the thread runs in the parent
             return
+        self._end()
         try:
             await self._loop.stopped()
             if not self._loop.ended:  # or else nobody would set this
@@ -131,7 +123,7 @@ class ThreadedEngine(BaseEngine):
             self._engine.wait_ended()  # its last instructions, or, if this wait was broken off, its last millisecond
 
     async def _ended(self) -> None:
-        while not self._done.is_set():
+        while not (self._done.is_set() or self._engine.done):
             with anyio.move_on_after(threads.LOOK_AFTER):
                 await self._done.wait()
             self._engine.see_that_it_lives()
@@ -146,15 +138,13 @@ class ThreadedEngine(BaseEngine):
     # What the protocol thread calls, and `act` in the loop, under the lock
 
     def _on_change(self) -> None:
-        if not self._posted and self._awaited():
-            self._posted = True
+        if self._engine.ended or (not self._posted and self._awaited()):  # nobody asks again after the end
             self._post(self._catch_up)
+            self._posted = True
 
     def _awaited(self) -> bool:
-        return (
-            self._engine.ended
-            or (self.core.has_left and not self.left.is_set())
-            or any(subscription.awaited for subscription in self._subscriptions)
+        return (self.core.has_left and not self.left.is_set()) or any(
+            subscription.awaited for subscription in self._subscriptions
         )
 
     def _is_abandoned(self) -> bool:
@@ -176,12 +166,14 @@ class ThreadedEngine(BaseEngine):
                 subscription.wake()
             if left:
                 self.left.set()
-            if failure is not None and not self._closed:
-                self.failure = failure
-                self._end()
-                self.on_failure()
+            if failure is not None:
+                self._end_in_turn()
             if done:
                 self._done.set()
+        except Exception as error:  # which trio would take for an error of its own
+            if self.running:
+                self._engine.fail(error)
+            self._post(self._end_in_turn)
         except BaseException:  # of a signal handler
             self._post(self._catch_up)
             raise

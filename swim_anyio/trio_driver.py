@@ -40,6 +40,8 @@ class TrioDriver:
     def is_current(self) -> bool:
         try:
             return current_trio_token() is self._token
+        except RecursionError:
+            raise
         except RuntimeError:
             return False
 
@@ -67,7 +69,11 @@ class TrioDriver:
     def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
         scope = trio.CancelScope()
         self._scopes.add(scope)
-        spawn_system_task(self._contain, work, scope, name=work)
+        try:
+            spawn_system_task(self._contain, work, scope, name=work)
+        except BaseException:
+            self._scopes.discard(scope)  # `stopped` would wait for it
+            raise
 
     def halt(self) -> None:
         self._halted = True
@@ -75,6 +81,7 @@ class TrioDriver:
             scope.cancel()  # takes the socket out of trio's hands at once, so that it can be closed
 
     async def stopped(self) -> None:
+        self.halt()  # once more, or this might wait for what was not cancelled
         with trio.CancelScope(shield=True):
             if self._scopes:
                 await self._idle.wait()

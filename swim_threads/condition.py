@@ -24,10 +24,12 @@ class Condition:
         self._bells: dict[threading.Lock, None] = {}
 
     def notify_all(self) -> None:
-        """Wake the waiting threads. Call it under the lock, and where no signal handler interrupts it."""
-        bells, self._bells = self._bells, {}
-        for bell in bells:
-            bell.release()
+        """Wake the waiting threads. Call it under the lock, and where no signal handler interrupts it. If it is broken
+        off, since the caller's stack is used up, the next call wakes those that are left."""
+        for bell in self._bells:
+            if bell.locked():
+                bell.release()
+        self._bells.clear()
 
     def wait_for(self, answer: Callable[[], T], timeout: float | None = None, *, every: float = inf) -> T:
         """Call ``answer`` under the lock, at once and after each change, until it is true.

@@ -10,13 +10,12 @@ It starts no thread and never waits. ``swim_threads.contrib`` has drivers for ge
 
 import os
 import socket
-from collections import deque
 from collections.abc import Callable, Iterable, Mapping
-from math import inf
+from contextlib import suppress
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
-from swim_core import Address, ConfigError, Event, Keys, NotRunning, ProtocolConfig, ProtocolNode
+from swim_core import Address, Event, Keys, NodeCrashed, ProtocolConfig
 from swim_core.embedding.arguments import Arguments, read_arguments
 from swim_core.embedding.host_port import HostPort
 from swim_core.embedding.node_face import NodeFace
@@ -24,93 +23,15 @@ from swim_core.listeners import check_listener
 
 from .clock import clock
 from .logs import DirectWriter, Log
-from .lookups import numeric
-from .preparing import OwnAddress, advertised, create_node, held_keys, open_sockets
-from .pump import Pump
-from .resolver import Resolver, Seed
+from .preparing import advertised, create_node, held_keys, open_sockets
 from .sockets.udp import UdpSocket
+from .turn_engine import TurnEngine, numeric_address
 
 __all__ = ["Driver"]
-
-T = TypeVar("T")
-
-ROUNDS = 12  # of 64 datagrams: more than a receive buffer holds by default, but a flood can't stop the clock
 
 
 def _nothing(*_: object) -> None:
     pass
-
-
-class TurnEngine:
-    """Runs a node whose turns its user gives it. Not thread-safe.
-
-    Attributes:
-        event_buffer: how many events a subscription holds, as configured.
-        events: those that no turn has handed out yet.
-        promised: when the next turn was last said to be due; None before that, and for never.
-        on_earlier: called when a verb makes it due before that.
-    """
-
-    def __init__(self, node: ProtocolNode, sock: UdpSocket, own: OwnAddress, log: Log, *, event_buffer: int) -> None:
-        """Take over ``sock``."""
-        self.node = node
-        self.event_buffer = event_buffer
-        self.socket = sock
-        self.events: deque[Event] = deque()
-        self.promised: float | None = None
-        self.on_earlier: Callable[[], object] = _nothing
-        self._own = own
-        resolver = Resolver(sock.reachable_families, self.act, log.notice)  # looks nothing up
-        self._pump = Pump(node, sock, resolver, log, clock=clock, on_event=self.events.append, own_address=own)
-
-    def clock(self) -> float:
-        """Seconds on the node's clock."""
-        return clock()
-
-    def look(self, question: Callable[[ProtocolNode], T]) -> T:
-        """What ``question`` finds out; also after the end."""
-        return question(self.node)
-
-    def act(self, deed: Callable[[ProtocolNode, float], T]) -> T:
-        """Have ``deed`` tell the node something; what it has to say then is sent, and its events wait for a turn."""
-        self.check_open()
-        result = deed(self.node, clock())
-        self._pump.settle()
-        deadline = self.deadline()
-        if deadline is not None and (self.promised is None or deadline < self.promised):
-            self.promised = deadline
-            self.on_earlier()
-        return result
-
-    def join(self, seeds: Iterable[Seed]) -> None:
-        """Ask ``seeds``, which must be numeric."""
-        seeds = tuple(seeds)
-        for host, port in seeds:
-            _numeric("join", host, port)
-        self.act(lambda node, now: self._pump.join(seeds, now))
-
-    def leave(self) -> None:
-        """Say goodbye."""
-        self.act(lambda node, now: self._pump.leave(now))
-
-    def check_open(self) -> None:
-        """Raises NotRunning once the socket is closed: by `Driver.close`, or by the fork that made this process."""
-        if self.socket.fileno() < 0:
-            raise NotRunning("the node was closed, or belongs to the process that forked this one")
-
-    def deadline(self) -> float | None:
-        """When the next turn is due, if nothing arrives; None for never."""
-        if self.events:
-            return clock()
-        deadline = min(self._pump.deadline(), self._own.due)
-        return None if deadline == inf else deadline
-
-    def take_turn(self) -> None:
-        """Feed all that waits, since an answer that is read after the clock has ticked counts as missing; then tick."""
-        for _ in range(ROUNDS):
-            if not self._pump.receive_datagrams():
-                break
-        self._pump.tick()
 
 
 class Driver(NodeFace[TurnEngine]):
@@ -203,9 +124,9 @@ class Driver(NodeFace[TurnEngine]):
         """Read what has arrived, let time pass, and tell `on_event` what came of it. Too early a turn is harmless.
 
         Raises:
+            NodeCrashed: if the node failed, in this turn or before; close it then, so that others find out.
             NotRunning: after `close`, and in a process forked from this one.
         """
-        self._engine.check_open()
         self._engine.take_turn()
         while self._engine.events:
             self._on_event(self._engine.events.popleft())
@@ -227,7 +148,8 @@ class Driver(NodeFace[TurnEngine]):
         """Say goodbye once, if it wasn't said, and close the socket. A second call does nothing."""
         try:
             if not self.has_left:
-                self.leave()
+                with suppress(NodeCrashed):
+                    self.leave()
         finally:
             self._engine.socket.close()
 
@@ -247,9 +169,9 @@ def _engine(arguments: Arguments, given: socket.socket | None) -> TurnEngine:
     """A node that has not joined yet. Nothing is left open if anything is raised."""
     log = Log("swim_threads", arguments.name, DirectWriter())
     seeds = numeric_seeds(arguments.join)
-    advertise = None if arguments.advertise is None else _numeric("advertise", *arguments.advertise)
+    advertise = None if arguments.advertise is None else numeric_address("advertise", *arguments.advertise)
     if given is None:
-        _numeric("bind", *arguments.bind)
+        numeric_address("bind", *arguments.bind)
         sock, _ = open_sockets(arguments, arguments.bind, tripwires=False, log=log)
     else:
         sock = UdpSocket.take_over(given)
@@ -269,11 +191,4 @@ def numeric_seeds(seeds: Iterable[tuple[str, int]]) -> tuple[Address, ...]:
     Raises:
         ConfigError: if one is a name.
     """
-    return tuple(_numeric("join", host, port) for host, port in seeds)
-
-
-def _numeric(source: str, host: str, port: int) -> Address:
-    address = numeric(host, port)
-    if address is None:
-        raise ConfigError(f"{source}: {host!r} is a name, and a driver looks up none: pass its addresses")
-    return address
+    return tuple(numeric_address("join", host, port) for host, port in seeds)

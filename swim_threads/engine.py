@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from swim_core import Address, Event, NodeCrashed, NotRunning, ProtocolNode
 from swim_core.embedding.event_queue import EventQueue
-from swim_core.embedding.mistakes import is_mistake
+from swim_core.embedding.mistakes import BROKEN_OFF, is_mistake
 
 from .clock import clock
 from .key_file import KeyFile, KeyWatch
@@ -118,6 +118,10 @@ class Engine(ProtocolThread):
 
     def _act(self, deed: Callable[[ProtocolNode, float], T]) -> T:
         self.check_running()
+        if self._midway:
+            self._fail(RuntimeError(BROKEN_OFF))
+            self.check_running()
+        self._midway = True
         told = False
         try:
             result = deed(self.node, clock())
@@ -128,9 +132,11 @@ class Engine(ProtocolThread):
         except BaseException as error:
             if told or not is_mistake(error, self.node):
                 self._fail(error)
+            self._midway = False
             if isinstance(error, Exception):
                 self.check_usable()
             raise
+        self._midway = False
         self._tell_news()
         return result
 

@@ -10,6 +10,7 @@ from weakref import WeakSet
 
 from swim_core import NodeCrashed, NotRunning
 from swim_core.embedding.log_messages import ERROR
+from swim_core.embedding.mistakes import BROKEN_OFF
 
 from .clock import clock
 from .condition import Condition
@@ -77,6 +78,7 @@ class ProtocolThread:
         self.forked = self.ended = self.done = False
         self.failure: BaseException | None = None
         self._failure_told = False
+        self._midway = False  # in a change of the node, or one was broken off, and so was the note of that
         self.log = log
         self._pump = pump
         self._poller = poller
@@ -120,8 +122,12 @@ class ProtocolThread:
             What ``work`` returns. Its exceptions are raised.
         """
         if not in_main_thread() or self.done or self._thread.ident is None:
-            with self.lock:
-                return work()
+            try:
+                with self.lock:
+                    return work()
+            except BaseException:
+                self._poller.wake()  # if the caller's stack is used up, the protocol thread does what is left to do
+                raise
         errand = Errand(work)
         try:
             self._run_soon(errand.run)
@@ -209,6 +215,8 @@ class ProtocolThread:
             with self.lock:
                 if self._errands:
                     self._run_errands()
+                if self._midway:
+                    raise RuntimeError(BROKEN_OFF)
                 if self.ended:
                     return
                 if ready:
@@ -243,8 +251,8 @@ class ProtocolThread:
     def _tell_news(self) -> None:
         """Wake the waiting threads. Do this last, since they need the lock that this thread still holds."""
         if self._pump.news:
-            self._pump.news = False
             self._notify()
+            self._pump.news = False
 
     def _notify(self) -> None:
         self.changed.notify_all()

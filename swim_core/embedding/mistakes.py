@@ -4,9 +4,12 @@ from types import TracebackType
 
 from swim_core.errors import SwimError
 
-__all__ = ["is_mistake"]
+__all__ = ["BROKEN_OFF", "is_mistake"]
 
 OURS = "swim_"  # the beginning of the names of the packages, whose code raises before it changes anything
+BROKEN_OFF = "a change of the node was broken off, and so was the report of what did it"
+"""What an engine fails with that finds its mark of a change under way, while none is: see where it sets that."""
+
 NEVER = (MemoryError, RecursionError)  # raised wherever there is no memory left, even in the middle of a change
 
 

@@ -37,6 +37,7 @@ class GeventNode(Driver):
         super().leave()
         while not self.has_left:
             self._turned.wait()
+        self._engine.check_sound()
 
     def wait_for_members(self, count: int, timeout: float | None = None) -> tuple[Member, ...]:
         """As `ThreadNode.wait_for_members`."""
@@ -57,13 +58,17 @@ class GeventNode(Driver):
         self._due.set()
 
     def _run(self) -> None:
-        while self.fileno() >= 0:
-            self._due.wait(self.timeout())
-            self._due.clear()
-            with suppress(NotRunning):  # closed meanwhile
-                self.turn()
-            turned, self._turned = self._turned, Flag()
-            turned.set()
+        try:
+            while self.fileno() >= 0:
+                self._due.wait(self.timeout())
+                self._due.clear()
+                with suppress(NotRunning):  # closed meanwhile
+                    self.turn()
+                turned, self._turned = self._turned, Flag()
+                turned.set()
+        finally:  # the node may have failed
+            self.close()
+            self._turned.set()
 
     def _hear(self, event: Event) -> None:
         self._queue.push(event)

@@ -47,17 +47,20 @@ class TwistedNode(Driver):
 
     def doRead(self) -> None:
         """Take a turn, because something has arrived or time has passed."""
-        with self._log.failuresHandled("on_event raised an exception"):
+        with self._log.failuresHandled("the node failed, or on_event raised an exception"):
             self.turn()
+        if self._engine.failure is not None:
+            self.close()
         self._schedule()
 
     def _schedule(self) -> None:
-        if self._call is not None and self._call.active():
-            self._call.cancel()
-        while self.has_left and self._leaving:
-            self._leaving.pop().callback(None)
+        before = self._call
         if self.fileno() >= 0 and (seconds := self.timeout()) is not None:
             self._call = self._reactor.callLater(seconds, self.doRead)
+        if before is not None and before.active():  # after that, so that there is one whatever is raised here
+            before.cancel()
+        while self.has_left and self._leaving:
+            self._leaving.pop().callback(None)
 
     def connectionLost(self, reason: object) -> None:
         """Close the node, because the reactor has ended."""

@@ -18,10 +18,11 @@ from swim_core.native.tools.client import ToolClient
 from swim_core.smudge import SmudgeNode
 from swim_core.smudge.parts import Parts as SmudgeParts
 from swim_threads import ThreadNode
-from swim_threads.driver import Driver, TurnEngine
+from swim_threads.driver import Driver
 from swim_threads.engine import Engine
 from swim_threads.sockets.tripwires import Tripwires
 from swim_threads.sockets.udp import UdpSocket
+from swim_threads.turn_engine import TurnEngine
 
 __all__ = [
     "accepted_sockets",

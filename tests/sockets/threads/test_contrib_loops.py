@@ -1,12 +1,13 @@
 """Drivers for loops that are not the standard library's: gevent and Twisted."""
 
+import os
 import subprocess
 import sys
 
 import pytest
 
 from support.inside import engine_of
-from support.paths import ROOT
+from support.paths import ROOT, TESTS
 from support.waiting import HERE, SOON
 
 pytestmark = pytest.mark.sockets
@@ -15,7 +16,7 @@ pytestmark = pytest.mark.sockets
 @pytest.mark.parametrize("name", ["gevent", "twisted"])
 def test_it_takes_some_60_lines(name: str) -> None:
     lines = (ROOT / "swim_threads" / "contrib" / f"{name}.py").read_text().splitlines()
-    assert sum(1 for line in lines if line.strip()) < 65
+    assert sum(1 for line in lines if line.strip()) < 70
 
 
 def test_greenlets_wait_for_members_and_for_the_goodbye() -> None:
@@ -61,6 +62,22 @@ def test_no_moment_with_enough_members_is_missed_by_a_waiting_greenlet() -> None
         engine_of(ann).events += [MemberJoined(bob), MemberLeft(bob)]  # both in one turn, before any waiting greenlet's
         ann.turn()
         assert [member.name for member in waiting.get(timeout=SOON)] == ["ann", "bob"]
+
+
+def test_a_node_that_fails_is_closed_and_told_to_waiting_greenlets(capsys: pytest.CaptureFixture[str]) -> None:
+    gevent = pytest.importorskip("gevent")
+    from swim_core import NodeCrashed
+    from swim_threads.contrib.gevent import GeventNode
+
+    with GeventNode(HERE, name="ann") as ann:
+        waiting = gevent.spawn(ann.wait_for_members, 2, SOON)
+        gevent.sleep(0)  # it waits now
+        with pytest.raises(NodeCrashed):
+            engine_of(ann).act(lambda *_: 1 // 0)
+        with pytest.raises(NodeCrashed):
+            waiting.get(timeout=SOON)
+        assert ann.fileno() < 0
+    assert "ZeroDivisionError" in capsys.readouterr().err  # gevent prints how greenlets end
 
 
 PATCHED = """
@@ -111,6 +128,42 @@ eve = TwistedNode(reactor, "127.0.0.1:0", name="eve")  # which the reactor ends
 reactor.run()
 print([node.fileno() for node in (ann, bob, eve)])
 """
+
+
+FAILING = """
+from twisted.internet import reactor
+from swim_core import NodeCrashed
+from swim_threads.contrib.twisted import TwistedNode
+from support.inside import engine_of
+
+def fail():
+    try:
+        engine_of(ann).act(lambda *_: 1 // 0)
+    except NodeCrashed:
+        look()
+
+def look():
+    reactor.callLater(0.001, look) if ann.fileno() >= 0 else reactor.stop()
+
+ann = TwistedNode(reactor, "127.0.0.1:0", name="ann")
+reactor.callWhenRunning(fail)
+reactor.run()
+print("closed")
+"""
+
+
+@pytest.mark.processes
+def test_a_node_that_fails_under_twisted_is_closed() -> None:
+    pytest.importorskip("twisted")
+    done = subprocess.run(
+        [sys.executable, "-c", FAILING],
+        capture_output=True,
+        text=True,
+        timeout=SOON,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(TESTS)},
+    )
+    assert done.stdout == "closed\n"
 
 
 @pytest.mark.processes
