@@ -64,7 +64,10 @@ class Loop(Protocol):
         """Run ``work`` in the background until it is done or `halt` cancels it."""
 
     def halt(self) -> None:
-        """Stop watching and calling at once, since the socket may be closed next. Cancels background work."""
+        """Stop watching and calling at once, since the socket may be closed next. Cancels background work.
+
+        Whoever was interrupted here calls it once more.
+        """
 
     async def stopped(self) -> None:
         """Wait, whatever is cancelled meanwhile, until everything that was started has ended; follows `halt`."""
