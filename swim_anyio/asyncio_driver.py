@@ -63,14 +63,14 @@ class AsyncioDriver:
             self._loop.add_reader(self._fileno, self._readable)
         except NotImplementedError:  # Windows' Proactor; anyio watches through a thread of its own there
             self._fileno = -1
-            self.spawn(partial(_watch, reactor.fileno(), reactor.readable))
+            self.spawn(partial(_watch, reactor.fileno(), reactor.readable), reactor.failed)
 
     def watch(self, fileno: int, readable: Callable[[], None]) -> None:
         try:
             self._loop.add_reader(fileno, readable)
             self._watched.append(fileno)
         except NotImplementedError:
-            self.spawn(partial(_watch, fileno, readable))
+            self.spawn(partial(_watch, fileno, readable), self._reactor.failed)
 
     def set_deadline(self, deadline: float | None) -> None:
         before = self._timer
@@ -78,8 +78,8 @@ class AsyncioDriver:
         if before is not None:  # last, so that there is a timer whatever is raised here
             before.cancel()
 
-    def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
-        task = self._loop.create_task(self._contain(work))
+    def spawn(self, work: Callable[[], Awaitable[None]], failed: Callable[[BaseException], object]) -> None:
+        task = self._loop.create_task(_contain(work, failed))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -105,11 +105,14 @@ class AsyncioDriver:
             self._loop.remove_reader(self._fileno)
             self._loop.add_reader(self._fileno, self._readable)
 
-    async def _contain(self, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
-        except Exception as error:
-            self._reactor.failed(error)
+
+async def _contain(work: Callable[[], Awaitable[None]], failed: Callable[[BaseException], object]) -> None:
+    try:
+        await work()
+    except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):  # the loop passes these on
+        raise
+    except BaseException as error:
+        failed(error)
 
 
 async def _watch(fileno: int, readable: Callable[[], object]) -> None:

@@ -125,7 +125,7 @@ class Engine(BaseEngine):
         self.act(lambda core, now: self._pump.leave(now))
 
     def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
-        self._driver.spawn(work)
+        self._driver.spawn(work, self.failed)
 
     def settle(self) -> None:
         """After every input: send, hand events out, move the deadline."""

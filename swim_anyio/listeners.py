@@ -41,11 +41,13 @@ class Listener:
 
     async def _deliver(self, event: Event) -> None:
         self._log.lost(event)
+        not_its_own: tuple[type[BaseException], ...] = (KeyboardInterrupt,)
         try:
             outcome = self._call(event)
             if isawaitable(outcome):
+                not_its_own = (KeyboardInterrupt, GeneratorExit, anyio.get_cancelled_exc_class())
                 await outcome
-        except (KeyboardInterrupt, GeneratorExit, anyio.get_cancelled_exc_class()):
-            raise
         except BaseException as error:  # SystemExit too: one listener's end is not the end of the others
+            if isinstance(error, not_its_own):
+                raise
             self._log.raised(event, error)

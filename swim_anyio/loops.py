@@ -60,8 +60,9 @@ class Loop(Protocol):
     def post(self, callback: Callable[[], object]) -> None:
         """Have the loop call ``callback``, which must not raise, soon; for any thread. A loop that has ended won't."""
 
-    def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Run ``work`` in the background until it is done or `halt` cancels it."""
+    def spawn(self, work: Callable[[], Awaitable[None]], failed: Callable[[BaseException], object]) -> None:
+        """Run ``work`` in the background until it is done or `halt` cancels it. ``failed`` is told what it raises, save
+        what ends the loop itself."""
 
     def halt(self) -> None:
         """Stop watching and calling at once, since the socket may be closed next. Cancels background work.

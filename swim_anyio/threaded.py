@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from functools import partial
 from typing import TypeVar
 
 import anyio
@@ -104,7 +103,7 @@ class ThreadedEngine(BaseEngine):
         self._engine.leave(wait=False)
 
     def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
-        self._loop.spawn(partial(self._contain, work))
+        self._loop.spawn(work, self._engine.fail)
 
     def _say_goodbye(self) -> None:
         with contextlib.suppress(NotRunning, NodeCrashed):
@@ -180,12 +179,6 @@ class ThreadedEngine(BaseEngine):
 
     def _awaiting(self) -> list[Subscription]:
         return [subscription for subscription in self._subscriptions if subscription.awaited]
-
-    async def _contain(self, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
-        except Exception as error:
-            self._engine.fail(error)
 
     def _release(self) -> None:
         self._engine.halt()

@@ -56,21 +56,21 @@ class TrioDriver:
 
     def start(self, reactor: Reactor) -> None:
         self._reactor = reactor
-        self.spawn(self._run)
+        self.spawn(self._run, reactor.failed)
 
     def watch(self, fileno: int, readable: Callable[[], None]) -> None:
-        self.spawn(partial(self._watch, fileno, readable))
+        self.spawn(partial(self._watch, fileno, readable), self._reactor.failed)
 
     def set_deadline(self, deadline: float | None) -> None:
         self._deadline = math.inf if deadline is None else deadline
         if self._waiting is not None:
             self._waiting.deadline = self._deadline
 
-    def spawn(self, work: Callable[[], Awaitable[None]]) -> None:
+    def spawn(self, work: Callable[[], Awaitable[None]], failed: Callable[[BaseException], object]) -> None:
         scope = trio.CancelScope()
         self._scopes.add(scope)
         try:
-            spawn_system_task(self._contain, work, scope, name=work)
+            spawn_system_task(self._contain, work, failed, scope, name=work)
         except BaseException:
             self._scopes.discard(scope)  # `stopped` would wait for it
             raise
@@ -104,12 +104,19 @@ class TrioDriver:
             await wait_readable(fileno)
             readable()
 
-    async def _contain(self, work: Callable[[], Awaitable[None]], scope: trio.CancelScope) -> None:
+    async def _contain(
+        self,
+        work: Callable[[], Awaitable[None]],
+        failed: Callable[[BaseException], object],
+        scope: trio.CancelScope,
+    ) -> None:
         try:
             with scope:
                 await work()
-        except (Exception, KeyboardInterrupt, SystemExit) as error:  # of a signal handler: no system task may raise
-            self._reactor.failed(error)
+        except trio.Cancelled:  # at the end of the run
+            raise
+        except BaseException as error:  # of a signal handler, too: no system task may raise
+            failed(error)
         finally:
             self._scopes.discard(scope)
             if self._halted and not self._scopes:

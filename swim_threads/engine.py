@@ -175,7 +175,7 @@ class Engine(ProtocolThread):
             self.changed.wait_for(lambda: self.node.has_left or self.ended)
             self.check_usable()
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: BaseException) -> None:
         """End everything because the node is broken, as its user will see."""
         self._run_soon(partial(self._fail, error))
 

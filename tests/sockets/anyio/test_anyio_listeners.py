@@ -1,5 +1,6 @@
 """Listeners of a node on an event loop: functions, async or not, that get every event from the first one on."""
 
+import asyncio
 import logging
 
 import anyio
@@ -8,7 +9,7 @@ from anyio.lowlevel import checkpoint
 
 from support.fake_node import FakeConfig, FakeNode
 from support.loops import on_every_loop
-from support.waiting import HERE, all_logged, until
+from support.waiting import HERE, SOON, all_logged, until
 from swim_anyio import AsyncNode, open_node
 from swim_core import (
     Address,
@@ -18,6 +19,7 @@ from swim_core import (
     Member,
     MemberDied,
     MemberJoined,
+    NodeCrashed,
     Origin,
     State,
     on_broadcast,
@@ -127,3 +129,44 @@ async def test_one_that_still_runs_at_the_end_is_cancelled() -> None:
 def test_what_cant_be_called_is_refused() -> None:
     with pytest.raises(ConfigError, match="listeners"):
         open_node(HERE, listeners=["no function"])  # type: ignore[list-item]
+
+
+class Odd(BaseException):
+    """Not an `Exception`."""
+
+
+ODD = [Odd("mine"), SystemExit("mine"), GeneratorExit("mine"), asyncio.CancelledError("mine")]
+
+
+@pytest.mark.parametrize("error", ODD, ids=lambda error: type(error).__name__)
+@on_every_loop
+async def test_whatever_a_listener_raises_it_gets_the_next_event(error: BaseException) -> None:
+    heard: list[Event] = []
+
+    def raises(event: Event) -> None:
+        heard.append(event)
+        raise error
+
+    config = FakeConfig()
+    async with open_node(HERE, config=config) as node:
+        node.add_listener(raises)
+        tell(node, config.node, HELLO, MemberJoined(FRIEND))
+        await until(lambda: len(heard) == 2)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), GeneratorExit()], ids=repr)
+@on_every_loop
+async def test_what_only_ends_tasks_and_loops_is_told_as_a_failure_unless_the_loop_ends(error: BaseException) -> None:
+    if isinstance(error, KeyboardInterrupt) and anyio.get_cancelled_exc_class() is asyncio.CancelledError:
+        return  # which ends, and raises it
+
+    async def raises(event: Event) -> None:
+        raise error
+
+    config = FakeConfig()
+    with pytest.raises(NodeCrashed) as caught:  # noqa: PT012 - the end of the block is what matters
+        async with open_node(HERE, config=config) as node:
+            node.add_listener(raises)
+            tell(node, config.node, HELLO)
+            await anyio.sleep(SOON)
+    assert caught.value.__cause__ is error
