@@ -9,6 +9,7 @@ next line of Python.
 import os
 import socket
 import threading
+from contextlib import suppress
 from typing import Any
 from weakref import WeakSet
 
@@ -74,10 +75,13 @@ def _after_fork_in_child() -> None:
             if (fileno := sock.detach()) >= 0:
                 os.close(fileno)
     finally:
+        _release()
+
+
+def _release() -> None:
+    with suppress(RuntimeError):  # the fork had begun before this module was there to take the lock
         _changing.release()
 
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which does not fork
-    os.register_at_fork(
-        before=_changing.acquire, after_in_parent=_changing.release, after_in_child=_after_fork_in_child
-    )
+    os.register_at_fork(before=_changing.acquire, after_in_parent=_release, after_in_child=_after_fork_in_child)

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 import pytest
 
 from support.forking import forked
+from support.waiting import SOON
 from swim_threads.sockets import owned
 from swim_threads.sockets.owned import Socket, pair
 
@@ -78,3 +81,18 @@ def test_a_signal_handler_may_fork_in_the_midst_of_it(monkeypatch: pytest.Monkey
     with Socket(socket.AF_INET, socket.SOCK_DGRAM):
         assert held == ["none of ours"]
     assert another_thread_could_fork()
+
+
+BEGUN = """
+import os
+os.register_at_fork(before=lambda: __import__("swim_threads.sockets.owned"))
+if (pid := os.fork()) == 0:
+    os._exit(0)
+os.waitpid(pid, 0)
+"""
+
+
+@pytest.mark.processes
+def test_a_fork_that_has_begun_when_this_is_imported_prints_nothing() -> None:
+    done = subprocess.run([sys.executable, "-c", BEGUN], capture_output=True, text=True, timeout=SOON, check=True)
+    assert done.stderr == ""
