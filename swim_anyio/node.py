@@ -33,7 +33,7 @@ class AsyncNode(NodeFace[BaseEngine]):
     its views show what it last knew, and everything else raises `NotRunning`. If the node failed, everything raises
     `NodeCrashed`.
 
-    A call that is interrupted by an exception from a signal handler was carried out or not, and the node continues.
+    A call that an exception from a signal handler interrupts may or may not be carried out; the node continues.
     With the driver "loop" it is carried out, or the node fails (`NodeCrashed`).
     """
 
@@ -68,7 +68,7 @@ class AsyncNode(NodeFace[BaseEngine]):
             A handle; its ``remove()`` ends it.
 
         Raises:
-            ConfigError: if it is no function.
+            ConfigError: if it isn't a function.
         """
         check_listener(listener)
         added = Listener(self.subscribe(current=current), listener, self._engine.log)
@@ -91,7 +91,7 @@ class AsyncNode(NodeFace[BaseEngine]):
     async def wait_for_members(self, count: int) -> tuple[Member, ...]:
         """Wait until there are at least ``count`` live members, including this node, and return those of that moment.
 
-        No such moment is missed, however briefly it lasts; so one of them may have gone by now. Limit the
+        No such moment is missed, however briefly it lasts; so some of them may be gone by now. Limit the
         time with a cancel scope or `asyncio.timeout`.
 
         Raises:

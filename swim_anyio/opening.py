@@ -75,11 +75,11 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
             to for the native protocol. If the host doesn't support it, that is logged once.
         keys: seal datagrams, so that nobody without a key gets in or reads them (`Keys`, or their texts). Default:
             ``SWIM_KEY``, or none.
-        key_file: a file of keys, one a line, instead of ``keys``. It is looked at every five seconds, and the node
-            takes over what stands there. Default: ``SWIM_KEY_FILE``.
+        key_file: a file of keys, one per line, instead of ``keys``. It is read again every five seconds, so that the
+            node follows its changes. Default: ``SWIM_KEY_FILE``.
         insecure: whether it may listen beyond loopback without keys, where anybody who reaches the port can forge
-            membership. Default: ``SWIM_INSECURE``, or not: such a node does not start. Smudge's protocol, which can't
-            be sealed, is warned of.
+            membership. Default: ``SWIM_INSECURE``, or not: such a node doesn't start. Under Smudge's protocol,
+            which can't be sealed, it starts with a warning.
         listeners: functions, async or not, to call with every event from the first one on, as `AsyncNode.add_listener`
             does. `on_status` and `on_broadcast` turn narrower functions into such ones.
         driver: what runs the protocol. Default: ``SWIM_DRIVER``, or "thread". "thread" is a thread of its own, which

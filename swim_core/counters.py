@@ -62,7 +62,7 @@ class DropReason(Enum):
     REPLAYED = "replayed"
     """A copy of a sealed datagram that was opened before, or came 256 datagrams late."""
     STALE = "stale"
-    """Well sealed, but nothing shows that it is no recording: its sender is asked."""
+    """Well sealed, but nothing shows that it isn't a recording: its sender is asked."""
     UNDECODABLE = "undecodable"
     """Not a valid datagram of this protocol."""
     BAD_SOURCE = "bad_source"

@@ -164,7 +164,7 @@ class Keys:
 
     @classmethod
     def parse(cls, text: str, source: str = "the keys") -> "Keys":
-        """The keys in a text, such as that of a key file: one a line or between commas; ``#`` begins a comment.
+        """The keys in a text, such as that of a key file: one per line, or separated by commas; ``#`` begins a comment.
 
         Args:
             text: as it is.

@@ -32,7 +32,7 @@ def check_listener(listener: object) -> None:
     """Refuse what can't be called with an event, while its mistake can still be seen.
 
     Raises:
-        ConfigError: if it is no function.
+        ConfigError: if it isn't a function.
     """
     if not callable(listener):
         raise ConfigError(f"a listener is a function of one argument or two, not {listener!r}")
@@ -45,7 +45,7 @@ def on_status(listener: Callable[[Member, State], T]) -> Callable[[Event], T | N
     may be async under an adapter that awaits it.
 
     Raises:
-        ConfigError: if it is no function.
+        ConfigError: if it isn't a function.
     """
     check_listener(listener)
 
@@ -63,7 +63,7 @@ def on_broadcast(listener: Callable[[BroadcastReceived], T]) -> Callable[[Event]
     The result of ``listener`` is returned, as with `on_status`.
 
     Raises:
-        ConfigError: if it is no function.
+        ConfigError: if it isn't a function.
     """
     check_listener(listener)
 

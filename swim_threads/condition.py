@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class Condition:
-    """Like `threading.Condition`, but safe if the main thread is interrupted at any moment, as by Ctrl-C.
+    """Like `threading.Condition`, but safe if the main thread is interrupted at any moment, for example by Ctrl-C.
 
     A condition gives up its lock and takes it back in the middle of the caller's ``with``; after an exception in
     between nobody knows who holds it. So here each thread waits outside the lock, for a bell of its own that rings

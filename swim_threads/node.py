@@ -42,7 +42,7 @@ class ThreadNode(NodeFace[Engine]):
     """A running member of a cluster, made by `open_node`. Any thread may use it.
 
     A signal handler must not use it, since it may have interrupted a call that holds the node's lock: raise an
-    exception there, or set an event. A call that is interrupted in this way was carried out or not, and the node
+    exception there, or set an event. A call that is interrupted in this way may or may not be carried out; the node
     continues.
 
     The node is also a context manager. A normal end of the block says goodbye for 250 ms; an exception says it once,
@@ -133,7 +133,7 @@ class ThreadNode(NodeFace[Engine]):
     def wait_for_members(self, count: int, timeout: float | None = None) -> tuple[Member, ...]:
         """Wait until there are at least ``count`` live members, including this node, and return those of that moment.
 
-        No such moment is missed, however briefly it lasts; so one of them may have gone by now.
+        No such moment is missed, however briefly it lasts; so some of them may be gone by now.
 
         Args:
             count: how many, counted as `members` does.
@@ -182,7 +182,7 @@ class ThreadNode(NodeFace[Engine]):
             A handle; its ``remove()`` ends it.
 
         Raises:
-            ConfigError: if it is no function.
+            ConfigError: if it isn't a function.
             NotRunning: after `close`.
         """
         check_listener(listener)

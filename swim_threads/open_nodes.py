@@ -36,7 +36,7 @@ def close_all(nodes: Iterable[OpenNode]) -> None:
     """Close ``nodes``, which all say goodbye at the same time: it takes 250 ms, however many there are.
 
     One after the other, each would take that long. Nodes that are already closed are left alone, and all are closed in
-    the end, whatever is raised meanwhile, as by Ctrl-C.
+    the end, even if something is raised meanwhile, for example by Ctrl-C.
     """
     nodes = tuple(nodes)
     with ExitStack() as closing:

@@ -5,7 +5,7 @@
 
 Under that prefix: ``/`` for people; ``/members``, ``/why/NAME``, ``/info`` and ``/rings`` as JSON, with the keys of the
 commands of the same names; ``/events`` as server-sent events; ``/metrics`` for Prometheus and ``/healthz`` for load
-balancers. All of it only looks. The program that mounts it decides who may.
+balancers. All of it is read-only. The program that mounts it decides who may see it.
 """
 
 from starlette.applications import Starlette

@@ -141,7 +141,7 @@ class SimulatedNetwork:
             sock.wake()
 
     def partition(self, *groups: Iterable[Who]) -> None:
-        """Let datagrams pass within groups only; nodes in none form one more group. Replaces an earlier partition."""
+        """Let datagrams pass within groups only; those in no group form one more. Replaces an earlier partition."""
         self._network.partition([self._addresses(*group) for group in groups])
         self._changed()
 
@@ -233,8 +233,8 @@ def simulated_network(seed: object = 0, *, link: Link | None = None) -> Iterator
     that leaves the block carries the seed in a note.
 
     Args:
-        seed: anything whose text tells it from others.
-        link: between any two nodes; a local network in good order by default.
+        seed: any value; its text is what counts.
+        link: between any two nodes; by default a healthy local network.
 
     Raises:
         RuntimeError: inside another such block.

@@ -119,7 +119,7 @@ class NodeFace(Generic[E]):
         return self._engine.act(lambda node, now: node.broadcast(payload, now=now))
 
     def send(self, to: str | Member, payload: bytes) -> None:
-        """Send ``payload`` to one member, best effort. A name means its current run, a `Member` that very run.
+        """Send ``payload`` to one member, best effort. A name means its current run, a `Member` exactly that run.
 
         Raises:
             UnknownMember: if there is no such live member.
@@ -151,8 +151,8 @@ class NodeFace(Generic[E]):
         """Forget a member, on this node only; `MemberForgotten` follows.
 
         Under the native protocol the member must be DEAD or LEFT, since a live one would come back with the next news
-        of it; it is not tried again. Under Smudge's protocol it may be any, and stays forgotten until it is heard or
-        newer news of it arrives.
+        of it; it is not tried again. Under Smudge's protocol it may be in any state, and stays forgotten until it
+        is heard or newer news of it arrives.
 
         Raises:
             UnknownMember: if there is no such other member, or (native protocol) it is live.
@@ -162,11 +162,11 @@ class NodeFace(Generic[E]):
         self._engine.act(lambda node, now: node.remove(name, now=now))
 
     def force_leave(self, name: str) -> None:
-        """Have all members take a dead one as having left (`Rule.REMOVED`), so that none looks for it any longer.
+        """Have all members consider a dead one as having left (`Rule.REMOVED`), so that none looks for it any longer.
 
-        No event tells of it where the member was dead already; `explain` and ``swim events`` do. It is forgotten as one
-        that said goodbye, after ``forget_left_after``. If it is alive after all, it refutes that as soon as it hears of
-        it, and is back. `remove` forgets a member on this node only.
+        Where the member was already dead no event is raised, but `explain` and ``swim events`` show it. It is forgotten
+        like one that said goodbye, after ``forget_left_after``. If it is alive after all, it refutes that as soon as it
+        hears of it, and is back. `remove` forgets a member on this node only.
 
         Raises:
             UnknownMember: if there is no such other member, or it is live.

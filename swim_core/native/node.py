@@ -172,7 +172,7 @@ class Node:
         self._router.settle(self._health.seen)
 
     def force_leave(self, name: str, *, now: float) -> None:
-        """Have all members take a dead one as having left; see `ProtocolNode.force_leave`."""
+        """Have all members consider a dead one as having left; see `ProtocolNode.force_leave`."""
         self._parts.verbs.force_leave(name, now)
         self._router.settle(self._health.seen)
 

@@ -61,11 +61,11 @@ class Cluster(VirtualTime):
         """Make an empty simulation.
 
         Args:
-            seed: anything whose text tells it from others.
+            seed: any value; its text is what counts.
             config: settings of the nodes; the native protocol on a local network by default.
             application: called with the `SimulatedNode` of each process that starts, at each start, and makes what
                 is told its events; without one, nothing runs on the nodes.
-            link: between any two addresses; a local network in good order by default.
+            link: between any two addresses; by default a healthy local network.
             clock_skew: seconds by which wall clocks are off, at most, either way.
             keys: of all nodes, which then seal what they say, as real ones do; costs a third more time.
             tripwires: let nodes whose settings say so keep TCP connections too, as the adapters do; costs a little.

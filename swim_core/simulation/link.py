@@ -20,7 +20,7 @@ def _duration(_: object, attribute: "attrs.Attribute[Any]", value: float) -> Non
 
 @attrs.frozen(kw_only=True)
 class Link:
-    """How datagrams fare in one direction. The defaults are a local network in good order.
+    """How datagrams fare in one direction. The defaults are a healthy local network.
 
     Each datagram takes ``delay`` + a random time with an exponential distribution of mean ``jitter`` +
     a random time up to ``processing``. Jitter alone may reorder.

@@ -62,7 +62,7 @@ class Hooks:
 
 
 class Process:
-    """A node, run as by an adapter: after every input its outputs are drained and its deadline is read.
+    """A node, run as an adapter runs it: after every input its outputs are drained and its deadline is read.
 
     Processes are made by `Simulation`; a restart makes a new one under the same label.
 
@@ -267,7 +267,7 @@ class Process:
             self._queue.append(partial(self.evidence, kind, destination, quoted))
 
     def pause(self, until: float) -> None:
-        """Stop running, as by SIGSTOP: nothing is sent, nothing read, no timer fires."""
+        """Stop running, as after SIGSTOP: nothing is sent, nothing read, no timer fires."""
         self.paused = True
         self.wakes_at = until
 

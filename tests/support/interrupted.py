@@ -1,4 +1,4 @@
-"""A process whose node is interrupted hundreds of times, as by Ctrl-C, at any instruction; it ends with 0 or is stuck.
+"""A process whose node is interrupted hundreds of times, as if by Ctrl-C, at any instruction; it ends with 0 or hangs.
 
 Run by test_threads_interrupts.py. The timer is armed for a use of the node only, and not for what surrounds it: no
 Python code can be written that ends well wherever an exception is raised in it. Each exception is kept, since its

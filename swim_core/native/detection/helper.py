@@ -61,7 +61,7 @@ class Helper:
         self._under_watch = under_watch
         self._letters = letters
         self._asked: Counter[int] = Counter()  # how many watches are kept for each accuser, by its short id
-        self._rumours: dict[int, _Rumoured] = {}  # of whom accusers asked though they are no members here, by run
+        self._rumours: dict[int, _Rumoured] = {}  # of whom accusers asked though they aren't members here, by run
 
     def subject(self, request: PingReq, sender: Sender, now: float) -> Entry | None:
         """The member to watch on that request; None if this node doesn't help: it helps live members, about live

@@ -116,7 +116,7 @@ class Joiner:
     def leave(self, now: float) -> bool:
         """Stop asking, and say goodbye to the seeds that may have let this node in without its knowing yet.
 
-        Such a seed was shown the claim, and its answer has not come. To this node it is no member, so no other
+        Such a seed was shown the claim, and its answer has not come. To this node it isn't a member, so no other
         goodbye reaches it. It would find the process gone, and call that a death.
 
         Returns:

@@ -1,1 +1,1 @@
-"""Tools that are no members: how they ask a node, and how it answers."""
+"""Tools that aren't members: how they ask a node, and how it answers."""

@@ -1,4 +1,4 @@
-"""The asking side of ASK and TELL: a tool that is no member, without sockets or clocks.
+"""The asking side of ASK and TELL: a tool that isn't a member, without sockets or clocks.
 
 After every input drain `poll_datagram`, look at `done`, then read `poll_deadline`: the order of a node.
 """

@@ -11,7 +11,7 @@ INTRODUCTIONS = frozenset((Join, JoinAck, ClaimOf, NotMe, Ask, Tell))
 """Messages whose senders are not asked who they are: they say it in the message, or are tools."""
 
 ANSWERS = (Ack, AckElsewhere, Join, JoinAck, ClaimOf, NotMe)
-"""Messages that answer a random number or a cookie of the receiver, so that they are no recordings."""
+"""Messages that answer a random number or a cookie of the receiver, so that they can't be recordings."""
 
 REMINDING = frozenset((Ping, Ack))
 """Messages that each member sends and gets in every round: numbers of broadcasts ride on these."""

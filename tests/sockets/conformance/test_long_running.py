@@ -67,7 +67,7 @@ def held() -> int:
 
 
 class Flood:
-    """Strangers that connect, and send garbage, datagrams that are no member's, and claims about members."""
+    """Strangers that connect, and send garbage, datagrams that are from no member, and claims about members."""
 
     def __init__(self, world: World, target: Node, witness: Node) -> None:
         self._world, self._target, self._witness = world, target, witness

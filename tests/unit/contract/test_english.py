@@ -17,7 +17,7 @@ SHUNNED = {
     r"\bfor ever\b": "until when?",
     r"\bis held for (alive|live|dead|gone)\b": "is considered ..",
     r"\bin vain\b": "without an answer, without effect ..",
-    r"\bno more\b(?! than\b)(?=[.;:]|$)": "no longer",
+    r"\bno more\b(?! than\b)(?=[.;:]|$)|\b(members?|there|known) no more,": "no longer",
     r"(^|[.;:] )Who (?!.*\?)": "a member that ..",
     r"^The same\.$": "say what it is",
     r"^[Ee]lse\b|\b(would|might) else\b": "otherwise",
@@ -30,6 +30,13 @@ SHUNNED = {
     r"\b[Nn]ews (go|come|are|have)\b": "news is singular",
     r"\bsection \d+ of the specification\b": "name a page of docs/",
     r"\bdetection\.md\b": "there is no such page",
+    r"(?<![Tt]here )\b(is|are|was|were) no (member|worker|function|recording)s?\b": "isn't a ..",
+    r"\bmetadata (are|have|were)\b": "metadata is singular",
+    r"\bone a line\b": "one per line",
+    r"\bin good order\b": "healthy, intact ..",
+    r"\bas by\b": "for example by, as if by ..",
+    r"\bends? by an? (exception|error)\b": "ends with",
+    r"\bwas carried out or not\b": "may or may not have been carried out",
 }
 """Patterns, and what to write instead."""
 ANY = re.compile("|".join(SHUNNED))
@@ -82,6 +89,12 @@ def test_the_net_catches() -> None:
         "lest it ends",
         "each side holds the other to be dead",
         "after so many seconds",
+        "tools are no members",
+        "the others are members no more, and raise",
+        "metadata are strings",
+        "keys, one a line",
+        "a block that ends by an exception",
+        "interrupted, as by Ctrl-C",
     ]
     good = [
         "whether so many wait that it is slow",
@@ -90,6 +103,8 @@ def test_the_net_catches() -> None:
         "The same as before.",
         "Whoever asks is told.",
         "forever",
+        "there is no member of that name",
+        "which costs no more, but lasts",
     ]
     assert len(shunned(iter(bad))) == len(bad)
     assert not shunned(iter(good))

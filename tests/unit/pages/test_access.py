@@ -1,4 +1,4 @@
-"""An agent's pages are shown, as by other tools, to holders of a key, and without keys only on its own host."""
+"""An agent's pages are shown, as tools show theirs, to holders of a key, and without keys only on its own host."""
 
 from base64 import b64encode
 from pathlib import Path
