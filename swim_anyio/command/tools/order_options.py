@@ -15,6 +15,8 @@ Member = Annotated[
     Argument(metavar="NAME", show_default=False, help="The other member.", autocompletion=complete_names),
 ]
 
+Text = Annotated[str, Argument(metavar="TEXT", show_default=False, help="The message.")]
+
 
 def add_orders(app: typer.Typer) -> None:
     """Add the tools that have a member do something."""
@@ -27,7 +29,7 @@ def add_orders(app: typer.Typer) -> None:
 
 
 def broadcast(
-    text: Annotated[str, Argument(metavar="TEXT", show_default=False, help="The message.")],
+    text: Text,
     join: Join = None,
     cluster: Cluster = None,
     key_file: KeyFile = None,
@@ -92,7 +94,7 @@ def ping(
 
 def send(
     name: Member,
-    text: Annotated[str, Argument(metavar="TEXT", show_default=False, help="The message.")],
+    text: Text,
     join: Join = None,
     cluster: Cluster = None,
     key_file: KeyFile = None,
