@@ -63,6 +63,17 @@ def test_after_chaos_comes_calm(scenario: str) -> None:
     pytest.fail(f"{scenario} never happened: {faults}")
 
 
+SEALED_OFTEN = ("mixed", "hostile")
+"""Of a sealed cluster; the others are played as plain ones, and in the sweeps."""
+
+
+@pytest.mark.parametrize(
+    "scenario", [pytest.param(s, marks=[pytest.mark.slow] * (s not in SEALED_OFTEN)) for s in SCENARIOS]
+)
+def test_after_chaos_comes_calm_in_a_sealed_cluster(scenario: str) -> None:
+    Chaos(seed=3, scenario=SCENARIOS[scenario], sealed=True).run()
+
+
 @pytest.mark.parametrize("members", [2, 3, pytest.param(24, marks=pytest.mark.slow)])
 def test_chaos_in_clusters_of_other_sizes(members: int) -> None:
     Chaos(seed=members, members=members).run()

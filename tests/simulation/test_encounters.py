@@ -7,6 +7,7 @@ from swim_core import ClocksDiffer, ClustersMet, Isolated, Keys, MemberDied
 from swim_core.simulation import Link, Process, Simulation
 
 DAY = 86_400.0
+BOTH_WAYS = pytest.mark.parametrize("keys", [None, KEY], ids=["plain", "sealed"])
 
 
 def two_clusters(simulation: Simulation, *, ahead: float = 0.0) -> tuple[list[Process], list[Process]]:
@@ -47,7 +48,7 @@ def test_members_that_start_or_come_back_are_no_cluster_that_is_met() -> None:
         assert not any(process.told(ClustersMet) for process in simulation.processes.values())
 
 
-@pytest.mark.parametrize("keys", [None, KEY], ids=["plain", "sealed"])
+@BOTH_WAYS
 @pytest.mark.parametrize("asks", ["behind", "ahead"])
 def test_clusters_whose_clocks_are_days_apart_stay_apart_and_say_so(asks: str, keys: Keys | None) -> None:
     with Simulation(3, keys=keys) as simulation:
@@ -114,9 +115,10 @@ def test_one_that_starts_again_under_a_clock_far_ahead_comes_back(seed: int) -> 
         assert not any(process.told(ClocksDiffer) for process in simulation.running())
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize("round_trip", [1.6, 3.0, 5.0])
-def test_members_join_over_links_that_take_seconds(round_trip: float) -> None:
-    with Simulation(4, link=Link(delay=round_trip / 2, jitter=0.1, loss=0.01)) as simulation:
+def test_members_join_over_links_that_take_seconds(round_trip: float, keys: Keys | None) -> None:
+    with Simulation(4, link=Link(delay=round_trip / 2, jitter=0.1, loss=0.01), keys=keys) as simulation:
         first = simulation.add("n0")
         for number in range(1, 5):
             simulation.add(f"n{number}", join=[first])
@@ -127,11 +129,14 @@ def test_members_join_over_links_that_take_seconds(round_trip: float) -> None:
         assert not any(process.told(MemberDied) or process.told(Isolated) for process in simulation.running())
 
 
+@BOTH_WAYS
 @pytest.mark.parametrize("others", [1, 2, 8])
 @pytest.mark.parametrize("lived", [0.5, 8.0])
-def test_one_that_is_replaced_under_another_name_is_dead_in_a_second(others: int, lived: float) -> None:
+def test_one_that_is_replaced_under_another_name_is_dead_in_a_second(
+    others: int, lived: float, keys: Keys | None
+) -> None:
     """A renamed host, a container's new id: the new process itself knows that the old one lost its socket."""
-    with Simulation(5) as simulation:
+    with Simulation(5, keys=keys) as simulation:
         first = simulation.add("n0")
         for number in range(1, others):
             simulation.add(f"n{number}", join=[first])

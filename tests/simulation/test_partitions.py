@@ -4,8 +4,9 @@ from itertools import pairwise
 
 import pytest
 
+from support.outsider import KEY
 from support.scenario import S, deaths
-from swim_core import Address, MemberDied
+from swim_core import Address, Keys, MemberDied
 from swim_core.simulation import Link, Simulation
 
 
@@ -120,12 +121,15 @@ def test_two_islands_with_different_seeds_merge() -> None:
         assert not deaths(simulation)
 
 
+@pytest.mark.parametrize("keys", [None, pytest.param(KEY, marks=pytest.mark.slow)], ids=["plain", "sealed"])
 @pytest.mark.parametrize("loss", [0.0, 0.2])
 @pytest.mark.parametrize("dies", ["before", "during"])
 @pytest.mark.parametrize("members", [3, 6, 17])
-def test_a_partition_heals_though_the_only_seed_is_dead(members: int, dies: str, loss: float) -> None:
+def test_a_partition_heals_though_the_only_seed_is_dead(
+    members: int, dies: str, loss: float, keys: Keys | None
+) -> None:
     """Each side considers the other dead, and nobody is left to let both in."""
-    with Simulation(f"{members}/{dies}/{loss}", link=Link(loss=loss)) as simulation:
+    with Simulation(f"{members}/{dies}/{loss}", link=Link(loss=loss), keys=keys) as simulation:
         seed = simulation.add("m0")
         for number in range(1, members):
             simulation.add(f"m{number}", join=[seed])

@@ -33,9 +33,9 @@ def dropped(simulation: Simulation) -> Counter[DropReason]:
     return found
 
 
-def live_a_little(simulation: Simulation) -> None:
+def live_a_little(simulation: Simulation, members: int = 6) -> None:
     """Joins, broadcasts, a message, a death, a restart, a goodbye."""
-    simulation.form(6)
+    simulation.form(members)
     for number in range(3):
         simulation.broadcast(f"node-{number}", b"once %d" % number)
         simulation.run_for(1.0)
@@ -110,10 +110,11 @@ def test_no_sealed_datagram_is_larger_than_a_plain_one_may_be() -> None:
 
 
 @pytest.mark.parametrize("pause", [0.1, 1.0, 29.0, 31.0, 600.0])
-def test_recorded_traffic_that_is_played_again_changes_nothing(pause: float) -> None:
+@pytest.mark.parametrize("members", [6, pytest.param(16, marks=pytest.mark.slow)])
+def test_recorded_traffic_that_is_played_again_changes_nothing(members: int, pause: float) -> None:
     with Simulation(1, keys=KEY) as simulation:
         outsider = Outsider(simulation)
-        live_a_little(simulation)
+        live_a_little(simulation, members)
         recorded = list(outsider.recorded)
         simulation.run_for(pause)
         views = [process.node.members(gone=True) for process in simulation.running()]

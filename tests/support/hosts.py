@@ -9,7 +9,7 @@ import shutil
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
@@ -18,8 +18,9 @@ from typing import Any
 import pytest
 
 from support.hidden import look_through
+from support.outsider import KEY
 
-__all__ = ["Host", "Running", "connected", "new_hosts"]
+__all__ = ["BOTH_WAYS", "Host", "Running", "connected", "new_hosts"]
 
 PATIENCE = 30.0  # seconds: for the slowest machine; nothing waits so long on another
 
@@ -35,21 +36,26 @@ def ip(*arguments: str) -> None:
         raise OSError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
 
 
-def _environment() -> dict[str, str]:
-    """An environment without settings, in which no keys are needed."""
+UNSEALED = {"SWIM_INSECURE": "1"}
+BOTH_WAYS = {"unsealed": UNSEALED, "sealed": {"SWIM_KEY": next(iter(KEY)).reveal()}}
+"""Settings of hosts, for tests that are run without keys and with one."""
+
+
+def _environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """An environment with no other settings than these."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("SWIM_", "SMUDGE_"))}
-    return {**kept, "SWIM_INSECURE": "1"}
+    return {**kept, **settings}
 
 
 class Running:
     """A process in a namespace, and the JSON lines that it prints."""
 
-    def __init__(self, *command: str) -> None:
+    def __init__(self, *command: str, settings: Mapping[str, str] = UNSEALED) -> None:
         self.lines: list[dict[str, Any]] = []
         self._news = threading.Condition()
         self._process = subprocess.Popen(
             command,
-            env=_environment(),
+            env=_environment(settings),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -131,10 +137,16 @@ class Running:
 
 
 class Host:
-    """A network namespace, and what runs in it."""
+    """A network namespace, and what runs in it.
 
-    def __init__(self, name: str) -> None:
+    Args:
+        name: of the namespace.
+        settings: variables of what runs there; by default nodes need no key.
+    """
+
+    def __init__(self, name: str, settings: Mapping[str, str] = UNSEALED) -> None:
         self.name = name
+        self._settings = settings
         self._running: list[Running] = []
         ip("netns", "add", name)
 
@@ -154,13 +166,13 @@ class Host:
 
     def finished(self, *command: str) -> subprocess.CompletedProcess[str]:
         """Run a command here, to its end."""
-        kept = _environment()
+        kept = _environment(self._settings)
         words = ["ip", "netns", "exec", self.name, *command]
         return subprocess.run(words, env=kept, capture_output=True, text=True, timeout=PATIENCE, check=False)
 
     def run(self, *command: str) -> Running:
         """Start a process here."""
-        process = Running("ip", "netns", "exec", self.name, *command)
+        process = Running("ip", "netns", "exec", self.name, *command, settings=self._settings)
         self._running.append(process)
         return process
 
@@ -173,7 +185,7 @@ class Host:
 
 
 @contextmanager
-def new_hosts() -> Iterator[Callable[[], Host]]:
+def new_hosts(settings: Mapping[str, str] = UNSEALED) -> Iterator[Callable[[], Host]]:
     """Gives a function that makes hosts without any network; skips where that is impossible."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0 or shutil.which("ip") is None:
         pytest.skip("needs root and the command ip, to make network namespaces")
@@ -181,7 +193,7 @@ def new_hosts() -> Iterator[Callable[[], Host]]:
 
         def make() -> Host:
             try:
-                host = Host(f"swim-{os.getpid()}-{next(numbers)}")
+                host = Host(f"swim-{os.getpid()}-{next(numbers)}", settings)
             except OSError as error:
                 pytest.skip(f"no network namespaces here: {error}")
             stack.callback(host.close)

@@ -1,17 +1,24 @@
 """Under which address members know each other, where the kernel decides: hosts as network namespaces."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
-from support.hosts import Host, Running, connected
+from support.hosts import BOTH_WAYS, Host, Running, connected, new_hosts
 
 pytestmark = [pytest.mark.sockets, pytest.mark.processes]
 
 AGENT = [sys.executable, "-m", "swim_anyio", "agent", "--format", "json"]
 QUICK = ["--probe-interval", "0.2", "--stall-tolerance", "2"]
+
+
+@pytest.fixture(params=BOTH_WAYS)
+def new_host(request: pytest.FixtureRequest) -> Iterator[Callable[[], Host]]:
+    """Makes hosts without any network, for members without keys and with one."""
+    with new_hosts(BOTH_WAYS[request.param]) as make:
+        yield make
 
 
 def agent(host: Host, name: str, *arguments: str, driver: str = "loop") -> Running:

@@ -4,18 +4,27 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from support.hosts import Host, Running, connected
+from support.hosts import BOTH_WAYS, Host, Running, connected, new_hosts
 from support.waiting import wait_until
 
 pytestmark = [pytest.mark.sockets, pytest.mark.processes]
 
 AGENT = [sys.executable, "-m", "swim_anyio", "agent", "--format", "json"]
 QUICK = ["--probe-interval", "0.2", "--stall-tolerance", "2"]
+
+
+@pytest.fixture(params=BOTH_WAYS)
+def new_host(request: pytest.FixtureRequest) -> Iterator[Callable[[], Host]]:
+    """Makes hosts without any network, for members without keys and with one."""
+    with new_hosts(BOTH_WAYS[request.param]) as make:
+        yield make
+
+
 DRIVERS = pytest.mark.parametrize("driver", ["thread", "loop"])
 
 
