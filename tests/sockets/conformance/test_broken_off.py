@@ -19,7 +19,7 @@ import pytest
 import swim_anyio
 import swim_threads
 from support.fake_node import FakeConfig
-from support.inside import engine_of
+from support.inside import engine_of, thread_engine_of
 from support.loops import on_every_loop
 from support.plain_peer import peer, provoke
 from support.stacks import with_frames_left
@@ -127,6 +127,45 @@ def test_drivers_at_the_end_of_the_stack_a_call_changes_nothing_or_the_node_fail
             break
     assert raised[-1] is None
     assert crashed > 3
+
+
+def closed(frames: int, close: Callable[[], None]) -> bool:
+    """Whether a call came through that has so many frames left."""
+    try:
+        with_frames_left(frames, close)
+    except (RecursionError, NodeCrashed):
+        return False
+    return True
+
+
+@pytest.mark.parametrize("main_thread", [True, False])
+def test_threads_what_a_close_at_the_end_of_the_stack_leaves_the_next_one_does(main_thread: bool) -> None:
+    with ThreadPoolExecutor(1) as caller:
+        for frames in range(1, 61):
+            node = swim_threads.open_node(HERE, config=FakeConfig())
+            come_through = (
+                closed(frames, node.close) if main_thread else caller.submit(closed, frames, node.close).result(SOON)
+            )
+            with suppress(NodeCrashed):
+                node.close()
+            assert thread_engine_of(node).done
+            if come_through:
+                return
+    raise AssertionError("no call came through")
+
+
+@on_every_loop
+async def test_loops_what_a_close_at_the_end_of_the_stack_leaves_the_end_of_the_block_does() -> None:
+    come_through = False
+    for frames in range(1, 61):
+        with suppress(NodeCrashed):
+            async with swim_anyio.open_node(HERE, config=FakeConfig()) as node:
+                come_through = closed(frames, engine_of(node).close)
+        with pytest.raises((NodeCrashed, NotRunning)):
+            node.broadcast(b"")
+        if come_through:
+            break
+    assert come_through
 
 
 # the end of a node
