@@ -62,6 +62,8 @@ class Accuser:
         self._examined = RateLimit(EXAMINED, EXAMINED // 3)
         self._spare: list[Entry] = []
         self._looked_up = -inf
+        self._heard: list[Entry] = []
+        self._listed = -inf
 
     # ------------------------------------------------------------------ asking
 
@@ -109,8 +111,12 @@ class Accuser:
         return [helper for helper in watch.helpers.values() if self._under_watch.hears(helper.entry)]
 
     def _candidate(self, watch: Watch, now: float) -> Entry | None:
-        """The next helper to ask: the best by rank, or when all of those were asked, anybody who can probably
-        answer."""
+        """The next helper to ask: the best by rank, or when all of those were asked, anybody who can probably answer.
+
+        If many are under watch and only one was heard since, that one comes first.
+        """
+        if self._under_watch.many and (heard := self._heard_since(watch, now)) is not None:
+            return heard
         while watch.candidates:
             candidate = watch.candidates.pop()
             if candidate.name not in watch.helpers and self._under_watch.hears(candidate):
@@ -124,6 +130,18 @@ class Accuser:
             if new and self._under_watch.hears(candidate):
                 return candidate
         return None
+
+    def _heard_since(self, watch: Watch, now: float) -> Entry | None:
+        """The only one that was heard since the first watch began, unless it was asked about this member already."""
+        if now - self._listed >= LOOK_UP:
+            self._listed = now
+            began = now - (self._health.awake(now) - self._under_watch.oldest)
+            self._heard = [e for e in self._table.topology.others() if e.heard is not None and e.heard > began]
+        if len(self._heard) != 1:
+            return None
+        only = self._heard[0]
+        fit = only is not watch.entry and only.name not in watch.helpers and self._under_watch.hears(only)
+        return only if fit else None
 
     def _request(self, watch: Watch, helper: AskedHelper, now: float) -> None:
         if not helper.owes:

@@ -35,6 +35,7 @@ class KernelFindings(msgspec.Struct):
             tearing the process down.
         silent: since when connections have stayed unanswered.
         tested: when the present connection attempt began.
+        between: for how long a refused ping counts, if the next one comes later than usual.
     """
 
     contact: bool = False
@@ -49,6 +50,7 @@ class KernelFindings(msgspec.Struct):
     reachable: float | None = None
     silent: float | None = None
     tested: float | None = None
+    between: float = 0.0
 
     def take(self, kind: KernelEvidence, now: float, awake: float) -> None:
         """Take what a kernel reported."""
@@ -63,7 +65,7 @@ class KernelFindings(msgspec.Struct):
 
     def refuse_udp(self, now: float) -> None:
         """Take a refused datagram."""
-        if not _recent(self.refused, now):
+        if not self._holds(now):
             self.first_refused = now
         self.refused = now
         self.silent = None
@@ -147,12 +149,16 @@ class KernelFindings(msgspec.Struct):
         return KernelVerdict.NONE, 0.0
 
     def _refused_since(self, reping: float, now: float) -> float | None:
-        by_udp, by_tcp = _recent(self.refused, now), _recent(self.refused_tcp, now)
+        by_udp, by_tcp = self._holds(now), _recent(self.refused_tcp, now)
         if by_udp and ((by_tcp and not self.doubted) or _apart(self.first_refused, self.refused, APART * reping)):
             return self.refused
         if by_tcp and _recent(self.lost, now) and _apart(self.first_refused_tcp, self.refused_tcp, SETTLED):
             return self.refused_tcp
         return None
+
+    def _holds(self, now: float) -> bool:
+        """Whether a ping was refused lately, or when two pings ago: many members under watch are pinged more rarely."""
+        return self.refused is not None and now - self.refused <= max(EVIDENCE_LIFE, self.between)
 
 
 def _recent(at: float | None, now: float) -> bool:

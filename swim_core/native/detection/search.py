@@ -12,7 +12,7 @@ __all__ = ["Search"]
 
 PINGS = 16  # members asked per round, or more:
 ROUNDS = 16  # in this many rounds all are, as far as
-MOST_PINGS = 64  # allow: few survivors of many must find each other before each is alone
+MOST_PINGS = 48  # allow: few survivors of many must find each other before each is alone
 
 
 class Search:

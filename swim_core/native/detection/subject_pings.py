@@ -16,6 +16,7 @@ FIRST_PINGS = (
     30  # of them: they take precedence, so that members that have long been silent don't keep the others waiting
 )
 AT_ONCE = 15
+LONGEST = 30.0  # seconds for which a refused ping counts, at most, however long the line is
 SPARE = 0.5  # of the budget for trouble, that must be left for pings beyond that
 
 
@@ -63,6 +64,7 @@ class SubjectPings:
     def send(self, watch: Watch, now: float) -> None:
         """Ping the member in any case."""
         watch.pings += 1
+        watch.findings.between = min(2 * (now - watch.pinged), LONGEST) if watch.pings > 1 else 0.0
         watch.pinged = now
         self._trouble.spend(now)
         self._pings.send(watch.entry, now, accused=watch.incarnation)

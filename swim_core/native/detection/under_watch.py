@@ -62,6 +62,11 @@ class UnderWatch:
         """Whether a member probably hears what it is sent: it is live and not under watch."""
         return entry.live and entry.short_id not in self._watches
 
+    @property
+    def oldest(self) -> float:
+        """When the oldest watch began, on the clock that counts time awake. There must be one."""
+        return self._since[0]
+
     def silent_since(self, awake: float) -> int:
         """How many have been silent at least since that moment on the clock that counts time awake."""
         return bisect_right(self._since, awake)
