@@ -150,6 +150,7 @@ def meet_step(node: Node) -> Step:
             drain(node)
         now = max(prober._opens, parts_of(node).health.seen) + 1e-4
         parts_of(node).health.hear(now)
+        parts_of(node).watches.stop()  # of partners that didn't answer a turn: their looks, overdue, would be a pause
         return (datagram(int(partner.name[1:]), Ping(1, target, UNIX_MS)), partner.address, now), {}
 
     return Step(setup, partial(feed, node))
