@@ -224,7 +224,11 @@ class Codec:
     def _read(self, body: bytes) -> Envelope | None:
         """The contents of a body, which includes its sender; None if it is not well formed."""
         try:
-            envelope = self._decode(body)
+            try:
+                envelope = _decode(body)
+            except msgspec.ValidationError:  # it may come from a newer release
+                envelope = _read_newer(body)
+                self.newer += 1
             for claim in envelope.claims:
                 check_claim(claim)
             for broadcast in envelope.broadcasts:
@@ -238,11 +242,3 @@ class Codec:
         except (ValueError, RecursionError):  # msgspec's errors and bad UTF-8 are ValueErrors too
             return None
         return envelope
-
-    def _decode(self, body: bytes) -> Envelope:
-        try:
-            return _decode(body)
-        except msgspec.ValidationError:  # it may come from a newer release
-            envelope = _read_newer(body)
-            self.newer += 1
-            return envelope
