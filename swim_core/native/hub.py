@@ -45,6 +45,9 @@ class Hub(Protocol):
         """Something was claimed about this node, by ``sender``; None if it came in a sync or in the answer to a
         JOIN."""
 
+    def unknown_elsewhere(self, entry: Entry, now: float) -> None:
+        """The other side of a sync doesn't know that member, and this node hasn't heard it lately."""
+
     def verdict_given(self, claim: Claim, now: float) -> None:
         """This node itself has judged another member, as ``claim`` says."""
 

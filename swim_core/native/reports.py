@@ -86,6 +86,10 @@ class Reports:
         """See `Hub`: a flood may have missed somebody."""
         self._sync.start_at_once(None, now)
 
+    def unknown_elsewhere(self, entry: Entry, now: float) -> None:
+        """See `Hub`: it may have ended before it met anybody else, and then nobody else will look for it."""
+        self._prober.probe(entry, now)
+
     def verdict_given(self, claim: Claim, now: float) -> None:
         """See `Hub`."""
         if self.parts.claims.doubts(claim):

@@ -200,7 +200,7 @@ class SyncsLevel(_Quiet):
     """
 
     SETTLED = 1.0  # seconds that a process must have run: floods tell of those that start meanwhile
-    WITHIN = 0.2  # seconds after the last page
+    WITHIN = 0.4  # seconds after the last page: a hundred unknown ones are asked as answers give credit, some twice
     IN_VAIN = 2.0  # seconds from the first ping to one of hearsay until it is let in, asked again, or rests
 
     def __init__(self, cluster: Cluster) -> None:

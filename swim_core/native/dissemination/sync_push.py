@@ -18,6 +18,7 @@ __all__ = ["PushBack", "Shown"]
 
 PUSHED_AT_ONCE = 8  # datagrams
 PUSH_GAP = 0.02  # seconds until the next few
+LOOKED_INTO = 4  # members a sync that the other side doesn't know, and that may have ended
 
 Shown = tuple[int, int, bytes, int]
 """The precedence of a claim that the other side has."""
@@ -37,6 +38,9 @@ class PushBack:
         self._view_digest = context.table.view_digest
         self._outbox = context.outbox
         self._overhead = context.codec.overhead
+        self._hub = context.hub
+        self._own_name = context.table.local_name
+        self._interval = context.config.probe_interval
         self._pages = pages
         self._latest: list[Raw] = []
 
@@ -53,19 +57,26 @@ class PushBack:
         Returns:
             Whether they are others than those of the last push.
         """
-        entries: list[Raw] = []
-        for index in range(count):
-            if differing >> index & 1:
-                entries += [
-                    self._pages.encode(entry)
-                    for entry in self._view_digest.entries(index, count)
-                    if _higher(entry, shown.get(entry.name))
-                ]
+        higher = [
+            entry
+            for index in range(count)
+            if differing >> index & 1
+            for entry in self._view_digest.entries(index, count)
+            if _higher(entry, shown.get(entry.name))
+        ]
+        unknown = (entry for entry in higher if entry.name not in shown and self._is_doubtful(entry, now))
+        for entry in islice(unknown, LOOKED_INTO):
+            self._hub.unknown_elsewhere(entry, now)
+        entries = [self._pages.encode(entry) for entry in higher]
         changed = entries != self._latest
         self._latest = entries
         size = self._paths.size(peer.address)
         self._push(chunks(entries, size - self._overhead - PAGE_OVERHEAD), peer, now)
         return changed
+
+    def _is_doubtful(self, entry: Entry, now: float) -> bool:
+        """Whether a member hasn't been heard here in this round: what came and went at once may be live here alone."""
+        return entry.name != self._own_name and (entry.heard is None or now - entry.heard > self._interval)
 
     def _push(self, portions: Iterator[list[Raw]], peer: Entry, now: float) -> None:
         """Push a few portions, and the others a little later: the peer's socket has to hold them."""

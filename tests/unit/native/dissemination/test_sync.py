@@ -294,6 +294,23 @@ def test_the_asker_pushes_back_what_it_holds_higher() -> None:
     assert (pushed["p2"].incarnation, pushed["p3"].state) == (3, State.LEFT)
 
 
+def test_a_few_that_the_other_side_does_not_know_are_pinged_unless_they_were_heard_lately() -> None:
+    """One that came and went at once may be live here alone, and nobody else will look for it."""
+    others = [peer(number) for number in range(10, 16)]
+    hand = Hand(knows=[A, B, C, *others])
+    hand.run(10.0)
+    hand.answering = [A, B, C]
+    assert show(hand, 999)
+    for known in (B, C):
+        hand.feed(known, Ping(1, hand.short_id, hand.cluster_time))
+    hand.clear()
+    answer_last(hand, [PageEntry(A.claim(), 0), PageEntry(C.claim(), 0)])
+    pushed = {entry.claim.name for push in hand.messages(SyncPush, A) for entry in push.entries}
+    assert pushed == {"me", "p2", *(other.name for other in others)}
+    assert not hand.messages(Ping, A, B, C)
+    assert len([other for other in others if hand.messages(Ping, other)]) == 4
+
+
 def answer_last(hand: Hand, entries: list[PageEntry]) -> None:
     """The last page for whatever sync is under way: the request is repeated where it was cleared."""
     hand.until(lambda: bool(hand.messages(SyncReq)), 3.0)
