@@ -231,7 +231,7 @@ def test_who_was_asked_in_vain_during_a_cut_need_not_be_known_after_a_sync() -> 
     assert seed is not None
     newcomer.do(lambda _, now: parts.sync.start(seed, now))
     assert newcomer.node.member("node-3") is None
-    simulation.run_for(0.25)
+    simulation.run_for(0.45)
     assert newcomer.node.member("node-3") is None
     assert simulation.judged["syncs"]
 
@@ -250,7 +250,7 @@ def test_a_page_that_lacks_a_member_is_found(monkeypatch: pytest.MonkeyPatch) ->
     )
     monkeypatch.setattr(Corrections, "ask_who", lambda *_: None)  # otherwise it learns of node-7 by its ping
     with pytest.raises(
-        InvariantViolated, match=r"newcomer synced with node-\d+ 0.2 s ago, and does not know \['node-7'\]"
+        InvariantViolated, match=r"newcomer synced with node-\d+ 0.4 s ago, and does not know \['node-7'\]"
     ):
         joined()
 
