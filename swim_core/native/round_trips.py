@@ -44,9 +44,10 @@ class RoundTrips(Samples):
         and at most that.
 
         Twice its last or the median one, whichever is longer: one that was short by chance must not count for all.
+        Where neither is known, but there are a few samples, it is four times the longest of these.
         """
-        timeout = self.probe_timeout
-        return min(max(2 * (last or 0.0), self.answer) or timeout, timeout)
+        timeout, few = self.probe_timeout, 4 * self._sorted[-1] if self._sorted else 0.0
+        return min(max(2 * (last or 0.0), self.answer) or few or timeout, timeout)
 
     @property
     def probe_timeout(self) -> float:

@@ -86,3 +86,14 @@ def test_a_newcomer_is_let_in_everywhere_and_a_crash_is_found_meanwhile_and_afte
             simulation.run_until(simulation.agreed, 3.0)
             dead = {event.member.name for event in refuser.events if isinstance(event, MemberDied)}
             assert dead == {f"node-{number}"}
+
+
+@pytest.mark.parametrize("age", [3.0, 10.0])
+def test_a_kill_in_a_young_cluster_with_keys_does_not_wait_for_a_median_of_round_trips(age: float) -> None:
+    for seed in range(8):
+        with Simulation(seed, keys=KEY, tripwires=True) as simulation:
+            simulation.start_formed(16)
+            simulation.run_for(age)
+            simulation.crash("node-3")
+            simulation.run_for(0.05)
+            assert all(process.told(MemberDied, "node-3") for process in simulation.running()), seed
