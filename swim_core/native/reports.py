@@ -64,8 +64,8 @@ class Reports:
         parts.tripwires.on_change(change)
         self._broadcasts.on_change(change, now)
         if rumour is not None:  # what else a sync told of the member is news now, whoever proved that it lives
-            number = Number(rumour.short_id, rumour.number)
-            self._broadcasts.learn_number(number, now, source=0, newcomer=rumour.newcomer)
+            self._broadcasts.learn_number(Number(rumour.short_id, rumour.before), now, source=0, newcomer=True)
+            self._broadcasts.learn_number(Number(rumour.short_id, rumour.number), now, source=0)
         if claim.state is State.DEAD:
             parts.dead_prober.add(change.entry, now)
         if not claim.state.live:

@@ -113,6 +113,24 @@ def test_a_newcomer_gets_all_that_is_broadcast_from_then_on_and_nothing_older(ke
             assert not newcomer.told(BroadcastsLost)
 
 
+def test_nor_do_newcomers_where_their_first_sync_is_lost_at_times() -> None:
+    """By the time that it asks again, such a one has met the others, and its view is theirs."""
+    for seed in range(5):
+        with Simulation(seed, tripwires=True, link=Link(loss=0.05)) as simulation:
+            simulation.form(16)
+            random, came = Random(seed), {}
+            for number in range(60):
+                label = f"node-{random.randrange(16)}"
+                simulation.broadcast(label, str(number).encode())
+                simulation.run_for(0.2)
+                if number in (30, 35, 40, 45):
+                    came[simulation.add(f"late-{number}", join=["node-0"])] = number
+            simulation.run_for(5.0)
+            for newcomer, first in came.items():
+                got = [int(event.payload) for event in newcomer.told(BroadcastReceived)]
+                assert min(got) > first - 5, seed
+
+
 def say(simulation: Simulation, label: str, text: str) -> None:
     simulation.broadcast(label, text.encode())
     simulation.run_for(0.25)

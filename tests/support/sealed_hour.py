@@ -49,7 +49,8 @@ class Report:
         missed: killed ones whom somebody undisturbed did not tell dead or replaced.
         apart: members that did not list all in the end.
         ended: members that did not run in the end.
-        old: broadcasts that a member was told though they were older than its run.
+        old: broadcasts that a member was told though they were older than its run: those of members that were cut off
+            when it came, or that the one which it asked had not heard of. No fault.
         growth: how much memory each run took more in the end than after a minute, of those that lasted for two.
         did: how often what was done.
         attacker: what it sent.

@@ -115,8 +115,10 @@ class Hearsay:
     def learn_number(self, short_id: int, told: PageEntry, *, newcomer: bool) -> None:
         """Note the number of the run's last broadcast, which a sync told as well."""
         rumour = self._rumours.get((short_id, told.claim.address)) if self._rumours else None
-        if rumour is not None and told.number > rumour.number:
-            rumour.number, rumour.newcomer = told.number, newcomer
+        if rumour is not None and newcomer:
+            rumour.before = max(rumour.before, told.number)
+        if rumour is not None:
+            rumour.number = max(rumour.number, told.number)
 
     def ended(self, claim: Claim) -> None:
         """Stop asking a run that somebody says is gone."""

@@ -128,7 +128,7 @@ class Watches:
         if entry.address == self._local.address:
             watch.findings.replaced = now  # this node has the socket there, so the other one must have lost it
         if watch.findings.lost is not None:  # it was pinged, and a connection was tried, when the tripwire broke
-            watch.pings, watch.ping_at = 1, now + self._config.reping_interval
+            watch.pings, watch.pinged, watch.ping_at = 1, watch.findings.lost, now + self._config.reping_interval
         self._under_watch.add(watch)
         self._evidence_log.note(entry.name, "watch began", now)
         return watch

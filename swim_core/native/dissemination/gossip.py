@@ -120,7 +120,7 @@ class Gossip:
         """Tell a claim, again if it is not outdated by then: an originator twice, every member a death once.
 
         A death of which the originator has told all is not urgent here, and if it is the first for a while, everybody
-        passes it on to two members only.
+        passes it on to two members, and to the other successors after a while.
         """
         if claim.state is State.ALIVE and not originator:
             self._queue.claim(claim)
@@ -133,7 +133,8 @@ class Gossip:
         if originator and direct:
             direct = self._direct.allow(now, self._table.live_count - 1)
         if direct and not originator and self._trusts(now) and self._told.allow(now, self._table.live_count - 1):
-            self._timers.at(now + RELAY_AFTER, lambda at: self._pass_on(claim, at))
+            self._timers.at(now + RELAY_AFTER, lambda at: self._pass_on(claim, slice(2), at))
+            self._timers.at(now + REPEATS[-1], lambda at: self._pass_on(claim, slice(2, None), at))
             return
         self._queue.claim(claim)
         self._verdict = self._verdict or (originator and direct)
@@ -148,12 +149,12 @@ class Gossip:
         entry = self._table.get(claim.name)
         return entry is not None and entry.claim == claim
 
-    def _pass_on(self, claim: Claim, now: float) -> None:
-        """Pass on to two members what its originator has told all."""
+    def _pass_on(self, claim: Claim, which: slice, now: float) -> None:
+        """Pass on to some successors what its originator has told all."""
         if self._is_current(claim):
-            two = self._table.topology.successors()[:2]
-            self._trouble.spend(now, len(two))
-            self._outbox.spread(Piggyback([encode_item(claim)]), two, now)
+            some = self._table.topology.successors()[which]
+            self._trouble.spend(now, len(some))
+            self._outbox.spread(Piggyback([encode_item(claim)]), some, now)
 
     def tell_broadcast(self, origin: int, number: int, encoded: Raw, now: float, *, originator: bool = False) -> bool:
         """Tell a broadcast; False if there is no room (counted). An originator tells it again."""

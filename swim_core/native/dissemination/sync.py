@@ -155,10 +155,14 @@ class Sync:
         self._ask(now)
 
     def _digest(self, exchange: _Exchange) -> None:
-        """Digests of as many buckets as a request of that size has room for; the answer goes by the same number."""
+        """Digests of as many buckets as a request of that size has room for; the answer goes by the same number.
+
+        A newcomer asks for everything: what it has met in the meantime, it knows without the numbers of its broadcasts.
+        """
         count = bucket_count(len(self._view_digest.everyone), exchange.size)
         if count != len(exchange.buckets):
-            exchange.buckets = [self._view_digest.bucket(index, count) for index in range(count)]
+            held = self._view_digest.bucket
+            exchange.buckets = [0 if self.newcomer else held(index, count) for index in range(count)]
 
     def _cancel_timer(self) -> None:
         if self._exchange is not None and self._exchange.timer is not None:

@@ -41,7 +41,7 @@ class Rumour(msgspec.Struct, eq=False):
         replaced: whether another run answered there.
         timer: the timer of the next step.
         number: the number of its last broadcast, as told in a sync.
-        newcomer: whether this node was one then.
+        before: the number that a sync told while this node was a newcomer, which misses nothing up to it.
     """
 
     claim: Claim
@@ -57,7 +57,7 @@ class Rumour(msgspec.Struct, eq=False):
     replaced: bool = False
     timer: Timer | None = None
     number: int = 0
-    newcomer: bool = False
+    before: int = 0
 
     @classmethod
     def of(cls, claim: Claim, short_id: int) -> "Rumour":

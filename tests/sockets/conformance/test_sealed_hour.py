@@ -25,7 +25,6 @@ def test_nothing_false_nothing_lost_and_memory_flat(new_host: Callable[[], Host]
     assert report.ended == []
     assert report.false == []
     assert report.lost == []
-    assert report.old == []
     assert report.missed == []
     assert report.apart == []
     assert report.intruders == set()
