@@ -151,8 +151,8 @@ class Reports:
             if self._health.deaf:  # whoever was just asked may still answer
                 context = self.parts.context
                 context.timers.at(now + max(LAST_WORD, context.rtt.answer), self._check_hearing)
-            else:
-                self._check_hearing(now)
+            elif self._health.check(self._table.live_count, now):
+                self._tell_isolation(now)
             if self._health.deaf:
                 self._joiner.deafened(now)
             if self.parts.context.sealer is not None:
@@ -165,8 +165,11 @@ class Reports:
     def _check_hearing(self, now: float) -> None:
         """Find out whether the silence has become deafness, or isolation."""
         if not self._local.silent and self._health.check(self._table.live_count, now):
-            time = self.parts.context.clock.read(now)
-            self._tell(isolation_began(self._local.name, self._health.alone, self._others(), time), now)
+            self._tell_isolation(now)
+
+    def _tell_isolation(self, now: float) -> None:
+        time = self.parts.context.clock.read(now)
+        self._tell(isolation_began(self._local.name, self._health.alone, self._others(), time), now)
 
     def _renew(self, now: float) -> None:
         """Begin a new run before this one's counters, by which others recognize copies, run out."""
