@@ -181,10 +181,10 @@ def test_one_that_answers_late_is_spared_and_one_that_is_silent_holds_nobody_up(
     async def main() -> None:
         source = source_of(A, B)
         await source.members()
-        await anyio.sleep(again - 0.01)
+        await anyio.sleep(0.9 * again)  # not to the last moment: older clocks of trio's are late by some milliseconds
         await source.members()
         assert len(sides.asked) == 2
-        await anyio.sleep(0.02)
+        await anyio.sleep(0.2 * again)
         await source.members()
         assert len(sides.asked) == 4
 
