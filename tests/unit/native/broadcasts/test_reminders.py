@@ -324,6 +324,19 @@ def test_what_a_newcomer_hears_of_before_its_first_sync_is_over_is_not_missed() 
     assert lost(hand) == 1
 
 
+def test_what_a_later_sync_tells_of_one_that_has_not_answered_yet_is_missed_from_there_on_only() -> None:
+    hand = Hand()
+    request = hand.come_by(B)
+    hand.answering = [B]
+    for told in (SyncPage(request.id, None, b"\1", [PageEntry(A.claim(), 5)]), SyncPush([PageEntry(A.claim(), 7)])):
+        hand.feed_bytes(B.datagram(told), B.address)  # A, of which it tells, does not answer yet
+    assert hand.state(A) is None
+    hand.answering = [A, B]
+    hand.run(3.0)
+    assert hand.state(A) is State.ALIVE
+    assert {want.ranges[0] for want in hand.messages(Want) if want.origin == A.short_id} == {(6, 7)}
+
+
 @pytest.mark.parametrize("later", [0.0, 5.0])
 def test_the_first_of_a_cluster_misses_what_it_did_not_get_though_nobody_told_it_of_the_cluster(later: float) -> None:
     """It never had to sync; when it does, broadcasts sent meanwhile don't count as older than its membership."""
