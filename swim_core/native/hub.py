@@ -64,7 +64,8 @@ class Hub(Protocol):
         """A member is no longer in the table."""
 
     def found(self) -> None:
-        """A member of a cluster that was there before this node joined it, as discovery has it."""
+        """A cluster that was there before this node showed itself: a member of it joined this node, as discovery has
+        it, or answered this node's request."""
 
     def paused(self, seconds: float) -> None:
         """This process did not run for that many seconds."""

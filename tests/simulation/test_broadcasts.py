@@ -113,11 +113,13 @@ def test_a_newcomer_gets_all_that_is_broadcast_from_then_on_and_nothing_older(ke
             assert not newcomer.told(BroadcastsLost)
 
 
-def test_nor_do_newcomers_where_their_first_sync_is_lost_at_times() -> None:
-    """By the time that it asks again, such a one has met the others, and its view is theirs."""
-    for seed in range(5):
-        with Simulation(seed, tripwires=True, link=Link(loss=0.05)) as simulation:
+@pytest.mark.parametrize(("loss", "seeds"), [(0.05, (3, 27, 39)), (0.2, (0, 1, 7, 13, 15, 16))])
+def test_nor_do_newcomers_where_datagrams_of_their_join_are_lost(loss: float, seeds: tuple[int, ...]) -> None:
+    """It may be let in without knowing it, or have met all others by the time that it asks for the first sync again."""
+    for seed in seeds:
+        with Simulation(seed, tripwires=True, link=Link(loss=loss)) as simulation:
             simulation.form(16)
+            simulation.run_for(6.0)  # so that it has been a cluster for ten seconds when the first one comes
             random, came = Random(seed), {}
             for number in range(60):
                 label = f"node-{random.randrange(16)}"

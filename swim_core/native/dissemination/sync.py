@@ -92,8 +92,8 @@ class Sync:
         self.pages = Pages(context, broadcasts)
         self._push = PushBack(context, self.pages)
         self.first_done = False
-        """Whether this node has once completed a sync with another member, or held the same view: from then on it
-        misses no broadcast."""
+        """Whether this node has once completed a sync with another member or, if it came to nobody, held the same view:
+        from then on it misses no broadcast."""
         self._came = False
 
     @property
@@ -112,7 +112,11 @@ class Sync:
     # ------------------------------------------------------------------ when
 
     def compare(self, digest: int, sender: Sender, now: float) -> None:
-        """Sync with a live member whose digest differs, as its ack shows, if it is time."""
+        """Sync with a live member whose digest differs, as its ack shows, if it is time.
+
+        A newcomer whose first sync got lost does so where the digests are equal, too: it has met the others, but not
+        heard how much they had broadcast before it came.
+        """
         ours = self._view_digest
         if digest == ours.value and self.first_done:
             return
@@ -120,7 +124,7 @@ class Sync:
         if peer is None:
             return
         stable = now - ours.since >= STABLE
-        if digest == ours.value:  # as for the first member of a cluster, which has nothing to learn
+        if digest == ours.value and not self._came:  # as for the first member of a cluster, which has nothing to learn
             self.first_done = stable and self._exchange is None
             return
         if ours.value != self._patience_digest:
