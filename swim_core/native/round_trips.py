@@ -1,5 +1,7 @@
 """Round trips, and how long to wait for an ack."""
 
+from itertools import islice
+
 from swim_core.shared.samples import Samples
 
 from .settings import Settings
@@ -7,6 +9,7 @@ from .settings import Settings
 __all__ = ["RoundTrips"]
 
 ENOUGH = 8  # samples before the estimate is trusted
+LATELY = 16  # samples that say how soon answers come now: while processes start together, they take ten times as long
 
 
 class RoundTrips(Samples):
@@ -31,22 +34,25 @@ class RoundTrips(Samples):
 
     @property
     def answer(self) -> float:
-        """Seconds within which an answer usually comes: twice the median; 0 before there are enough samples.
+        """Seconds within which an answer usually comes: twice the median of the last 16; 0 before there are enough
+        samples.
 
         It serves for questions that are repeated, or have long been unanswered, because stalls of members stretch p99
         to 0.5 T.
         """
-        count = len(self._sorted)
-        return 2 * self._sorted[count // 2] if count >= ENOUGH else 0.0
+        if len(self._samples) < ENOUGH:
+            return 0.0
+        lately = sorted(islice(reversed(self._samples), LATELY))
+        return 2 * lately[len(lately) // 2]
 
     def answer_of(self, last: float | None) -> float:
         """Seconds within which a member answers whose last round trip that was; the probe timeout if nothing is known,
         and at most that.
 
-        Twice its last or the median one, whichever is longer: one that was short by chance must not count for all.
-        Where neither is known, but there are a few samples, it is four times the longest of these.
+        Twice its last or the usual one, whichever is longer: one that was short by chance must not count for all.
+        Where neither is known, but there are a few samples, it is four times their median.
         """
-        timeout, few = self.probe_timeout, 4 * self._sorted[-1] if self._sorted else 0.0
+        timeout, few = self.probe_timeout, 4 * (self.quantile(0.5) or 0.0)
         return min(max(2 * (last or 0.0), self.answer) or few or timeout, timeout)
 
     @property
