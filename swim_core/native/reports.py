@@ -76,7 +76,7 @@ class Reports:
         self._tell(transition(change.before, claim, parts.evidence_log.evidence), now)
         if claim.verdict is not None and claim.verdict.rule is Rule.REMOVED and _was_dead(change):
             self._remember(MemberLeft(change.entry.member, parts.evidence_log.evidence(claim)), now)
-        self._gossip.tell_claim(claim, now, originator=originator)
+        self._gossip.tell_claim(claim, now, originator=originator, newcomer=change.new_run)
 
     def rumour_believed(self, rumour: Rumour, now: float) -> None:
         """See `Hub`."""

@@ -41,6 +41,8 @@ from swim_core.native.wire.datagram import encode_item
 from swim_core.shared.local_health import LocalHealth
 from swim_core.shared.rate_limit import RateLimit
 
+from .arrivals import Arrivals
+
 __all__ = ["Audience", "Gossip"]
 
 GAP = 0.02  # seconds between two pushes in the long run
@@ -102,6 +104,7 @@ class Gossip:
         self._few, self._some = RateLimit(LIVELY, LIVELY), RateLimit(CROWDED, CROWDED)
         self._lively_until = self._crowded_until = -inf
         self._health = health
+        self._arrivals = Arrivals(context, queue)
         self._chosen: list[Entry] = []
         self._all_chosen = False  # whether those are all others
         self._chosen_in = -1  # the version of the topology in which they were chosen
@@ -116,14 +119,18 @@ class Gossip:
         """Whether so many items wait that floods are slow."""
         return self._queue.busy
 
-    def tell_claim(self, claim: Claim, now: float, *, originator: bool = False) -> None:
-        """Tell a claim, again if it is not outdated by then: an originator twice, every member a death once.
+    def tell_claim(self, claim: Claim, now: float, *, originator: bool = False, newcomer: bool = False) -> None:
+        """Tell a claim, again if it is not outdated by then: an originator twice, every member a death once. That of a
+        ``newcomer`` may wait for others.
 
         A death of which the originator has told all is not urgent here, and if it is the first for a while, everybody
         passes it on to two members, and to the other successors after a while.
         """
         if claim.state is State.ALIVE and not originator:
-            self._queue.claim(claim)
+            if newcomer:
+                self._arrivals.tell(claim, now)
+            else:
+                self._queue.claim(claim)
             return
         if claim.state in (State.SUSPECT, State.DEAD):
             self._accused = now

@@ -51,6 +51,36 @@ def test_what_is_new_goes_to_the_next_live_member_on_each_of_four_rings(count: i
     assert all(sent.claims == [newcomer.claim()] for sent in pushes(hand))
 
 
+def test_of_many_newcomers_four_are_told_at_once_and_the_others_together_after_200_ms() -> None:
+    hand, members = quiet(20)
+    newcomers = peers(12, first=500)
+    for newcomer in newcomers:
+        hand.feed(members[0], claims=[newcomer.claim()])
+        hand.run(0.01)
+    assert [sent.claims for sent in pushes(hand)[::4]] == [[newcomer.claim()] for newcomer in newcomers[:4]]
+    hand.clear()
+    hand.run(0.1)  # the fifth came 40 ms after the first
+    gone = newcomers[5]
+    hand.feed(gone, claims=[gone.claim(State.LEFT)])  # isn't held back, and outdates what is
+    assert all(sent.claims == [gone.claim(State.LEFT)] for sent in pushes(hand))
+    hand.clear()
+    hand.run(0.2)
+    told = pushes(hand)
+    assert len(told) == 4
+    assert {claim.name for claim in told[0].claims} == {
+        newcomer.name for newcomer in newcomers[4:] if newcomer is not gone
+    }
+
+
+def test_those_that_come_one_by_one_are_told_at_once() -> None:
+    hand, members = quiet(20)
+    for newcomer in peers(12, first=500):
+        hand.clear()
+        hand.feed(members[0], claims=[newcomer.claim()])
+        assert len(pushes(hand)) == 4
+        hand.run(0.25)
+
+
 def test_members_that_are_gone_are_skipped_on_the_rings() -> None:
     hand, members = quiet(70)
     gone = successors(hand, members)[0]
