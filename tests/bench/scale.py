@@ -1,9 +1,12 @@
-"""Very large clusters, in the simulator: the figures of docs/performance.md, "A hundred thousand members".
+"""Very large clusters, in the simulator: the figures of docs/performance.md, "Large clusters".
 
     python tests/bench/scale.py --members 10000 30000 100000
+    python tests/bench/scale.py --members 500 1000 2000 --partition
 
-A formed cluster, whose members share what they know at the start, runs idle, learns a change of metadata, and loses a
-process. A member takes some 65 kB here: 100,000 of them need 7 GB, and a quarter of an hour or so.
+A formed cluster, whose members share what they know at the start, runs idle, learns a change of metadata, lets in ten
+newcomers, and loses a process. A member takes some 65 kB here: 100,000 of them need 7 GB, and half an hour or so. With
+--partition, a cluster is cut in halves for 20 s; each member then learns of half of the others that they are dead, and
+later that they are not, so that a thousand members take a minute and ten thousand would take hours.
 """
 
 import argparse
@@ -12,11 +15,13 @@ import time
 
 from measuring import progress, section, table
 
-from swim_core import MemberDied, MemberUpdated
+from swim_core import Config, MemberDied, MemberJoined, MemberUpdated
 from swim_core.simulation import Simulation
 
 IDLE = 3.0  # seconds
 VICTIM = "node-1"
+NEWCOMERS = 10
+CUT = 20.0
 
 
 def known(simulation: Simulation, kind: type, since: float) -> tuple[float, float]:
@@ -29,11 +34,37 @@ def known(simulation: Simulation, kind: type, since: float) -> tuple[float, floa
     return 1000 * times[len(times) // 2], 1000 * times[-1]
 
 
-def row(members: int) -> list[object]:
+def large(members: int) -> Simulation:
+    """A formed cluster with room for all, and for newcomers."""
     progress(f"{members}: forming")
+    room = max(16_384, 2 * members)
+    simulation = Simulation(1, tripwires=True, config=Config.lan(max_members=room, max_tombstones=room))
+    simulation.start_formed(members)
+    return simulation
+
+
+def joined(simulation: Simulation) -> tuple[float, float]:
+    """Milliseconds until half of all members have heard of half of the newcomers, and datagrams that each member sends
+    for each newcomer."""
+    before, since = simulation.network.traffic.sent, simulation.now
+    old = simulation.running()
+    names = [f"newcomer-{number}" for number in range(NEWCOMERS)]
+    for name in names:
+        simulation.add(name, join=["node-2", "node-3"])
+    simulation.run_for(IDLE)
+    sent = simulation.network.traffic.sent - before - IDLE * len(old)
+    asked = sum(
+        count
+        for process in simulation.running()[len(old) :]
+        for count in process.node.statistics().messages_sent.values()
+    )
+    times = sorted(at - since for process in old[:1_000] for name in names for at in process.times(MemberJoined, name))
+    return 1000 * times[len(times) // 2], (sent - asked) / len(old) / NEWCOMERS
+
+
+def row(members: int) -> list[object]:
     began = time.monotonic()
-    with Simulation(1, tripwires=True) as simulation:
-        simulation.start_formed(members)
+    with large(members) as simulation:
         progress(f"{members}: idle")
         simulation.run_for(IDLE)
         before = simulation.network.traffic.sent
@@ -48,6 +79,8 @@ def row(members: int) -> list[object]:
         since = simulation.now
         simulation.crash(VICTIM)
         kill = known(simulation, MemberDied, since)
+        progress(f"{members}: newcomers")
+        join = joined(simulation)
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 / members * 1024
     return [
         f"{members:,}",
@@ -55,7 +88,46 @@ def row(members: int) -> list[object]:
         "{:.1f}, {:.1f} ms".format(*update),
         f"{for_update:.1f}",
         "{:.1f}, {:.1f} ms".format(*kill),
+        "{:.0f} ms, {:.1f}".format(*join),
         f"{memory:.0f} kB",
+        f"{time.monotonic() - began:.0f} s",
+    ]
+
+
+def bytes_sent(simulation: Simulation) -> int:
+    return sum(process.node.statistics().bytes_sent for process in simulation.running())
+
+
+def parted(members: int) -> list[object]:
+    """A cut into halves for `CUT` seconds, and what follows."""
+    began = time.monotonic()
+    with large(members) as simulation:
+        simulation.run_for(IDLE)
+        addresses = [process.address for process in simulation.running()]
+        simulation.network.partition([addresses[: members // 2], addresses[members // 2 :]])
+        worst, sent = 0.0, simulation.network.traffic.sent
+        dead = float("nan")
+        for second in range(int(CUT)):
+            progress(f"{members}: cut for {second} s")
+            simulation.run_for(1.0)
+            worst = max(worst, (simulation.network.traffic.sent - sent) / members)
+            sent = simulation.network.traffic.sent
+            if dead != dead and all(len(process.node.members()) <= members // 2 for process in simulation.running()):
+                dead = second + 1.0
+        simulation.network.heal()
+        healed, traffic = simulation.now, bytes_sent(simulation)
+        progress(f"{members}: healed")
+        simulation.run_until(simulation.agreed, 60.0)
+        took = simulation.now - healed
+        simulation.run_for(IDLE)
+        kilobytes = (bytes_sent(simulation) - traffic) / members / 1000
+    return [
+        f"{members:,}",
+        f"{dead:.0f} s",
+        f"{worst:.0f}/s",
+        f"{took:.1f} s",
+        f"{kilobytes:.0f} kB",
+        f"{1000 * kilobytes / members:.0f} bytes",
         f"{time.monotonic() - began:.0f} s",
     ]
 
@@ -63,9 +135,16 @@ def row(members: int) -> list[object]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--members", type=int, nargs="+", default=[1_000, 10_000])
+    parser.add_argument("--partition", action="store_true", help="cut them in halves instead")
     options = parser.parse_args()
+    if options.partition:
+        section("Large clusters cut in halves for 20 s")
+        header = "members | other half dead after | most datagrams each | healed after | bytes each until then"
+        table(f"{header} | for each member | took", (parted(members) for members in options.members))
+        return
     section("Large clusters")
     header = "members | datagrams each, idle | update: half, all | datagrams each | kill: half, all"
+    header = f"{header} | ten join: known, datagrams each for each"
     table(f"{header} | memory each, simulated | took", (row(members) for members in options.members))
 
 

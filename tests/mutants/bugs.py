@@ -295,8 +295,8 @@ BUGS = (
         32,
         "a run that takes a new epoch at the top of its incarnations has no time for it",
         CLAIMS + "local_member.py",
-        "return self._put(epoch + EPOCH_STEP, 0, now)",
-        "return self._put(epoch + EPOCH_STEP, 0, None)",
+        "return self._put(self._after(epoch), 0, now)",
+        "return self._put(self._after(epoch), 0, None)",
         CLAIMED,
     ),
     Bug(

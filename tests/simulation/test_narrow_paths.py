@@ -2,6 +2,7 @@
 
 import pytest
 
+from support.inside import parts_of
 from swim_core import MemberDied, PathNarrow
 from swim_core.simulation import Link, Simulation
 
@@ -21,6 +22,20 @@ def test_newcomers_behind_a_narrow_path_learn_of_all_and_say_so(largest: int) ->
             assert process.times(PathNarrow)
             assert process.node.statistics().narrow_paths > 0
         assert not any(process.times(MemberDied) for process in simulation.running())
+
+
+@pytest.mark.parametrize(("members", "loss", "seed"), [(40, 0.0, 0), (16, 0.1, 0), (16, 0.1, 1)])
+def test_a_newcomer_there_does_not_break_off_its_first_sync(members: int, loss: float, seed: int) -> None:
+    """It needs some tries to find the size that passes, and meanwhile has met all members by their pings."""
+    with Simulation(seed, link=Link(loss=loss)) as simulation:
+        simulation.start_formed(members)
+        simulation.run_for(11.0)
+        new = simulation.add("new", join=["node-0"])
+        for source, destination in ((new.address, None), (None, new.address)):
+            simulation.network.set_link(source, destination, Link(loss=loss, largest=560))
+        sync = parts_of(new.node).sync
+        simulation.run_until(lambda: sync.first_done, limit=18.0)
+        assert new.node.statistics().syncs < 6
 
 
 def test_losses_at_random_are_no_narrow_path() -> None:

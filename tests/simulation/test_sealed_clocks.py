@@ -23,6 +23,29 @@ def test_who_joins_may_have_any_wall_clock(off: float) -> None:
         simulation.run_until(simulation.agreed, 5.0)
 
 
+@pytest.mark.parametrize("seed", range(6))
+def test_a_run_under_a_clock_set_back_is_not_taken_for_copies_of_an_earlier_one(seed: int) -> None:
+    """The first run asks under the epoch of its own clock, and takes one of the cluster's once it has an answer. The
+    next run takes an epoch above that, which must not be the one under which the first asked."""
+    with Simulation(seed, keys=KEY, clock_skew=0.0) as simulation:
+        simulation.form(5)
+        simulation.run_for(5.0)
+        first = simulation.add("late", join=["node-0", "node-1", "node-2"])
+        asked = first.node.local.epoch
+        simulation.run_for(5.0)
+        simulation.crash("late")
+        simulation.wall_offsets["late"] = -HOUR
+        simulation.restart("late", join=["node-0", "node-1", "node-2"])
+        simulation.run_for(10.0)
+        late = simulation.process("late").node.local
+        assert late.epoch not in (asked, first.node.local.epoch)
+        for number in range(5):
+            entry = parts_of(simulation.process(f"node-{number}").node).table.get(late.name)
+            assert entry is not None
+            assert (entry.claim.epoch, entry.live) == (late.epoch, True)
+            assert entry.heard is not None
+
+
 @pytest.mark.parametrize("off", [25.0, 40.0, HOUR, 23 * HOUR])
 def test_islands_whose_clocks_are_apart_become_one(off: float) -> None:
     with Simulation(3, keys=KEY) as simulation:

@@ -10,7 +10,6 @@ from swim_core.native.hub import Refutation
 from swim_core.native.table.entry import Change
 from swim_core.native.wire.claim import (
     EPOCH_BITS,
-    EPOCH_STEP,
     MAX_INCARNATION,
     Claim,
     Verdict,
@@ -116,11 +115,17 @@ class LocalMember:
         epoch = self.claim.epoch
         if incarnation < MAX_INCARNATION:
             return self._put(epoch, incarnation + 1, now)
-        if (
-            epoch + EPOCH_STEP > MAX_EPOCH
-        ):  # the last epoch there can be, reached by forgery: there is nothing higher to claim
+        if self._after(epoch) > MAX_EPOCH:  # nothing higher can be claimed: this one was reached by forgery
             return self._put(epoch, MAX_INCARNATION, now)
-        return self._put(epoch + EPOCH_STEP, 0, now)
+        return self._put(self._after(epoch), 0, now)
+
+    def _after(self, epoch: int) -> int:
+        """This process's own epoch of the next millisecond.
+
+        With the random bits of ``epoch`` it could be one that an earlier run of this name has used, if only to ask to
+        be let in: to whoever opened that run's sealed datagrams, those of this one would be copies.
+        """
+        return ((epoch >> EPOCH_BITS) + 1) << EPOCH_BITS | self._salt
 
     def begin_anew(self, now: float) -> bool:
         """Go to the next epoch, in two steps: first the highest incarnation, so that members that heard of it see
@@ -175,7 +180,7 @@ class LocalMember:
         if not self._outbox.spoken or epoch >> EPOCH_BITS > cluster_ms + DAY:
             epoch = min(epoch, cluster_ms << EPOCH_BITS | self._salt)
         if held is not None:
-            epoch = max(held.epoch + EPOCH_STEP, epoch)
+            epoch = max(self._after(held.epoch), epoch)
         if epoch != mine.epoch and epoch <= MAX_EPOCH:
             self._put(epoch, 0, now)
 
@@ -183,12 +188,12 @@ class LocalMember:
         """If a seed holds less of the name than the rival's run, only this node has heard of the rival: take an epoch
         above it. Returns the rival that is outlived."""
         rival = self.rival
-        if rival is None or rival.epoch + EPOCH_STEP > MAX_EPOCH:
+        if rival is None or self._after(rival.epoch) > MAX_EPOCH:
             return None
         if held is not None and _order(held) >= _order(rival):
             return None
         self.rival = None
-        self._put(rival.epoch + EPOCH_STEP, 0, now)
+        self._put(self._after(rival.epoch), 0, now)
         return rival
 
     def refute(self, claim: Claim, now: float) -> Refutation:
@@ -205,10 +210,10 @@ class LocalMember:
         if claim.address != mine.address and claim.state.live:
             self.rival = claim
             return Refutation.CONFLICT
-        if claim.epoch + EPOCH_STEP > MAX_EPOCH:
+        if self._after(claim.epoch) > MAX_EPOCH:
             return Refutation.NOTHING
         self.rival = None  # an old run of this process, or a rival that is gone
-        self._put(claim.epoch + EPOCH_STEP, 0, now)
+        self._put(self._after(claim.epoch), 0, now)
         return Refutation.WAS_DEAD
 
     def _is_mine(self, claim: Claim, mine: Claim) -> bool:

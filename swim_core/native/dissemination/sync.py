@@ -127,6 +127,8 @@ class Sync:
         if digest == ours.value and not self._came:  # as for the first member of a cluster, which has nothing to learn
             self.first_done = stable and self._exchange is None
             return
+        if digest == ours.value and self._exchange is not None:
+            return  # the first sync is under way
         if ours.value != self._patience_digest:
             self._patience, self._patience_digest = LATER, ours.value
         both_stable = stable and sender.flags & Flags.STABLE

@@ -33,7 +33,6 @@ Millis = Annotated[int, Meta(ge=0, le=2**48 - 1)]  # as much as an epoch has roo
 MAX_MILLIS = 2**48 - 1
 MAX_INCARNATION = 2**32 - 1
 EPOCH_BITS = 16  # random bits of an epoch, below wall-clock milliseconds
-EPOCH_STEP = 1 << EPOCH_BITS
 MAX_METADATA = 512  # the format's bound; Config.max_metadata may be lower
 
 

@@ -63,13 +63,15 @@ def test_of_many_newcomers_four_are_told_at_once_and_the_others_together_after_2
     gone = newcomers[5]
     hand.feed(gone, claims=[gone.claim(State.LEFT)])  # isn't held back, and outdates what is
     assert all(sent.claims == [gone.claim(State.LEFT)] for sent in pushes(hand))
+    changed = newcomers[6].claim(incarnation=1)
+    hand.run(0.02)
+    hand.feed(newcomers[6], claims=[changed])  # the same
+    assert changed in pushes(hand)[-1].claims
     hand.clear()
     hand.run(0.2)
-    told = pushes(hand)
+    told = [sent for sent in pushes(hand) if sent.claims != [changed]]
     assert len(told) == 4
-    assert {claim.name for claim in told[0].claims} == {
-        newcomer.name for newcomer in newcomers[4:] if newcomer is not gone
-    }
+    assert {claim.name for claim in told[0].claims} == {other.name for other in (newcomers[4], *newcomers[7:])}
 
 
 def test_those_that_come_one_by_one_are_told_at_once() -> None:
