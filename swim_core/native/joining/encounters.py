@@ -39,14 +39,15 @@ class Encounters:
     def same_time(self, theirs: Join | JoinAck, address: Address, now: float) -> bool:
         """Whether the clocks of both clusters are close enough for one cluster.
 
-        A node that is alone takes the time of a seed that is behind: no member there can hold this node's claim, which
-        is from beyond to all of them. It takes nobody in on such terms once anybody may have seen its claim.
+        A node that is alone takes the time of a seed, even if somebody may have seen its claim, as when it was pinged
+        first. A seed that is behind can't hold that, since it is from beyond to all members there; and one that is
+        ahead finds it old, so that this node refutes what is held of it. But it takes nobody in on such terms then.
 
         The other cluster would refuse claims of the one that is ahead, so only one of them would list both.
         """
         ahead = (theirs.time - self._clock.read(now)) if theirs.time else 0
         alone = self._table.live_count == 1 and theirs.time <= self._clock.latest(now)
-        takes_time = ahead < 0 and isinstance(theirs, JoinAck)
+        takes_time = isinstance(theirs, JoinAck)
         if abs(ahead) <= DAY or (alone and (takes_time or not self._outbox.spoken)):
             return True
         if now - self._clocks_told >= AGAIN:
