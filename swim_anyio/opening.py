@@ -75,7 +75,7 @@ class open_node(AbstractAsyncContextManager[AsyncNode]):
             to for the native protocol. If the host doesn't support it, that is logged once.
         keys: seal datagrams, so that nobody without a key gets in or reads them (`Keys`, or their texts). Default:
             ``SWIM_KEY``, or none.
-        key_file: a file of keys, one per line, instead of ``keys``. It is read again every five seconds, so that the
+        key_file: a file of keys, one per line, instead of ``keys``. It is read again every 15 seconds, so that the
             node follows its changes. Default: ``SWIM_KEY_FILE``.
         insecure: whether it may listen beyond loopback without keys, where anybody who reaches the port can forge
             membership. Default: ``SWIM_INSECURE``, or not: such a node doesn't start. Under Smudge's protocol,

@@ -196,7 +196,7 @@ class Hour:
                 for member in self.random.sample(self.members, MEMBERS):
                     member.keys(*held)
                     yield
-                until = time.monotonic() + 15.0  # as long as files are looked at, and members have to meet
+                until = time.monotonic() + 25.0  # within 15 s all files were looked at; then members have to meet
                 while time.monotonic() < until:
                     yield
             key = new

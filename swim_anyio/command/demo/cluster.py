@@ -191,6 +191,11 @@ class Cluster:
             waker.wait()
             agent.status = "running"
 
+    def reload_keys(self) -> None:
+        """SIGHUP to all agents that run: they read the key file."""
+        for agent in self.up():
+            agent.process.send_signal(signal.SIGHUP)
+
     def kill(self, agent: Agent) -> None:
         """SIGKILL."""
         agent.status = "killed"

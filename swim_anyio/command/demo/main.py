@@ -67,7 +67,11 @@ def _view(json: bool) -> View:
 
 @contextmanager
 def _signals() -> Iterator[list[int]]:
-    """The signals that have arrived. After the first, another one ends the demo and its agents at once."""
+    """The signals that have arrived. After the first, another one ends the demo and its agents at once.
+
+    One that was ignored stays so (`nohup`), SIGHUP by a handler: what a process ignores, the agents that it starts
+    would ignore as well, and they are to read their key file then.
+    """
     arrived: list[int] = []
     wanted = [n for n in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP) if signal.getsignal(n) is not signal.SIG_IGN]
 
@@ -77,6 +81,8 @@ def _signals() -> Iterator[list[int]]:
             signal.signal(wanted_number, signal.SIG_DFL)
 
     previous = {number: signal.signal(number, note) for number in wanted}
+    if signal.SIGHUP not in wanted:
+        previous[signal.SIGHUP] = signal.signal(signal.SIGHUP, lambda *_: None)
     try:
         yield arrived
     finally:

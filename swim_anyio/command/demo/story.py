@@ -27,7 +27,6 @@ START_DEADLINE = 15.0  # seconds for a step that starts agents: twenty interpret
 RESTART_DEADLINE = START_DEADLINE
 DEADLINE = 8.0  # for steps that take milliseconds to two seconds on an idle machine
 WHOLE = 50.0  # for everything: less than a minute, including the end of the agents
-ROTATION = 12.0  # for each pass of a rotation: files are looked at every five seconds
 STALL = 2.0  # below the 3 s that the preset tolerates, above the 1.5 s at which it suspects
 
 
@@ -128,12 +127,14 @@ class _Story:
         assert file is not None
         (old,) = KeyFile(file).read()
         began = time.time()
-        self._announce("a new key is put first in the key file; all agents look at it every five seconds")
+        self._announce("a new key is put first in the key file; all agents read it (SIGHUP)")
         new = put_first(file)
-        turned = self.until(self._hold_exactly(Keys([new, old])), ROTATION)
+        self._cluster.reload_keys()
+        turned = self.until(self._hold_exactly(Keys([new, old])), DEADLINE)
         self._announce("all agents prefer the new key; the old one is dropped")
         take_out(file, old)
-        dropped = self.until(self._hold_exactly(Keys([new])), ROTATION)
+        self._cluster.reload_keys()
+        dropped = self.until(self._hold_exactly(Keys([new])), DEADLINE)
         seconds = round(time.time() - began, 1)
         heard, words, facts = self._broadcast(self._agent("n2"), "sealed with the new key")
         what = "was" if turned and dropped else "was not"

@@ -68,9 +68,12 @@ def _runs(pid: int) -> bool:
     return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
-@pytest.mark.slow  # files of keys are looked at every five seconds
-def test_a_sealed_run_rotates_its_key(demo: Callable[..., "subprocess.Popen[str]"]) -> None:
+@pytest.mark.parametrize("ignored", [False, True], ids=["", "nohup"])
+def test_a_sealed_run_rotates_its_key(demo: Callable[..., "subprocess.Popen[str]"], ignored: bool) -> None:
+    """With SIGHUP ignored, too: what a process ignores, those that it starts ignore as well."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN if ignored else signal.SIG_DFL)
     process = demo("--sealed", "-n", "3", "--format", "json")
+    signal.signal(signal.SIGHUP, before)
     output, errors = process.communicate(timeout=90)
     assert errors == ""
     rows = [json.loads(line) for line in output.splitlines()]
