@@ -13,6 +13,7 @@ from swim_core.shared.timers import Timers
 from swim_core.shared.unguessable import Unguessable
 
 from .cluster_clock import ClusterClock
+from .coming import Coming
 from .datagrams.outbox import Outbox
 from .datagrams.path_sizes import PathSizes
 from .hub import Hub
@@ -48,6 +49,7 @@ class NodeContext(msgspec.Struct, frozen=True, kw_only=True):
     counters: Counters
     emit: Callable[[Event], None]
     """Raises an event for the application."""
+    coming: Coming
     hub: Hub
     """Takes the reports of the parts."""
     trouble: RateLimit

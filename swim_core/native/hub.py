@@ -63,7 +63,7 @@ class Hub(Protocol):
     def forgotten(self, entry: Entry, now: float) -> None:
         """A member is no longer in the table."""
 
-    def found(self) -> None:
+    def found(self, now: float) -> None:
         """A cluster that was there before this node showed itself: a member of it joined this node, as discovery has
         it, or answered this node's request."""
 

@@ -223,7 +223,7 @@ class Node:
         """
         now = self._health.advance(now)
         self._table.hold_all(formed, now)
-        self._parts.sync.first_done = True
+        self._parts.context.coming.settled = True
         self._router.settle(now)
 
     # ------------------------------------------------------------------ outputs

@@ -30,6 +30,7 @@ from .claims.merging import ClaimMerger
 from .claims.name_dispute import NameDispute
 from .claims.strangers import Strangers
 from .cluster_clock import ClusterClock
+from .coming import Coming
 from .context import NodeContext
 from .datagrams.gossip_queue import GossipQueue
 from .datagrams.inbox import Inbox
@@ -183,6 +184,7 @@ class Parts:
             unguessable=Unguessable(start.entropy),
             counters=counters,
             emit=self.events.append,
+            coming=Coming(config.max_members),
             hub=hub,
             trouble=RateLimit(TROUBLE, TROUBLE_AT_ONCE),
         )

@@ -64,7 +64,6 @@ class Reports:
         parts.tripwires.on_change(change)
         self._broadcasts.on_change(change, now)
         if rumour is not None:  # what else a sync told of the member is news now, whoever proved that it lives
-            self._broadcasts.learn_number(Number(rumour.short_id, rumour.before), now, source=0, newcomer=True)
             self._broadcasts.learn_number(Number(rumour.short_id, rumour.number), now, source=0)
         if claim.state is State.DEAD:
             parts.dead_prober.add(change.entry, now)
@@ -134,7 +133,7 @@ class Reports:
 
     def admitted(self, sender: Sender, now: float) -> None:
         """See `Hub`: sync with the seed."""
-        self._sync.came()
+        self.parts.context.coming.came(now)
         entry = self._table.by_id(sender.short_id)
         if entry is not None and entry.live:
             self._sync.start(entry, now)
@@ -179,9 +178,9 @@ class Reports:
                 context.sealer.start_over(context.unguessable.u32() >> 1)
             self.tell_own_claim(now)
 
-    def found(self) -> None:
+    def found(self, now: float) -> None:
         """See `Hub`: it will be told of its cluster, by a sync of either side."""
-        self._sync.came()
+        self.parts.context.coming.came(now)
 
     def paused(self, seconds: float) -> None:
         """See `Hub`."""

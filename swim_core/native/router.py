@@ -159,11 +159,10 @@ class Router:
             return
         for claim in envelope.claims:
             self._claims.receive(claim, now, sender=sender, teller=sender.proven)
-        newcomer = self._sync.newcomer
         for number in envelope.numbers:
-            self._broadcasts.learn_number(number, now, source=sender.short_id, newcomer=newcomer, teller=sender.proven)
+            self._broadcasts.learn_number(number, now, source=sender.short_id, teller=sender.proven)
         for broadcast in envelope.broadcasts:
-            self._broadcasts.receive(broadcast, now, source=sender.short_id, newcomer=newcomer)
+            self._broadcasts.receive(broadcast, now, source=sender.short_id)
 
     def _is_held_dead(self, claims: Sequence[Claim]) -> bool:
         """Whether the sender considers this node dead, and pings it now and then to see whether it lives."""

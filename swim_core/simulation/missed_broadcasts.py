@@ -45,8 +45,9 @@ def blip(harm: Harm) -> None:
     simulation.run_for(random.uniform(16.0, 18.0))
 
 
-def burst(harm: Harm, counts: tuple[int, ...] = (200, 500, 900)) -> None:
-    """Have one broadcast a lot while another stalls or is cut off, and once afterwards."""
+def burst(harm: Harm, counts: tuple[int, ...] = (200, 500, 900), *, kept: bool = True) -> None:
+    """Have one broadcast a lot while another stalls or is cut off, and once afterwards. If all is ``kept``, the other
+    gets all of it."""
     simulation, random = harm.simulation, harm.random
     origin, other = random.sample(harm.awake(), 2)
     simulation.faults["burst"] += 1
@@ -54,7 +55,7 @@ def burst(harm: Harm, counts: tuple[int, ...] = (200, 500, 900)) -> None:
         simulation.pause(other, random.uniform(1.0, harm.longest_stall))
     else:
         simulation.partition([other])
-    left = random.choice(counts)
+    before, left = origin.node.statistics().broadcasts_sent, random.choice(counts)
     while left:
         if _broadcast(harm, origin):
             left -= 1
@@ -68,11 +69,17 @@ def burst(harm: Harm, counts: tuple[int, ...] = (200, 500, 900)) -> None:
     simulation.run_for(0.2)
     _broadcast(harm, origin)
     simulation.run_for(8.0)
+    if kept:
+        got = {event.number for event in other.told(BroadcastReceived, origin.name)}
+        missed = [
+            number for number in range(before + 1, origin.node.statistics().broadcasts_sent + 1) if number not in got
+        ]
+        require(not missed, f"{other.label} missed {len(missed)} broadcasts of {origin.label}, which all others keep")
 
 
 def burst_beyond(harm: Harm) -> None:
     """Have one broadcast more than the window holds of one origin while another stalls or is cut off."""
-    burst(harm, (1_500, 3_000))
+    burst(harm, (1_500, 3_000), kept=False)
 
 
 def end_after_broadcast(harm: Harm) -> None:

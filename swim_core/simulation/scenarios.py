@@ -132,7 +132,7 @@ SCENARIOS = {
             name="crowd",
             acts=(
                 (3, missed_broadcasts.announce),
-                (2, Harm.join),
+                (3, situations.come_to_all),
                 (1, Harm.bounce),
                 (1, Harm.crash),
                 (1, Harm.lose_host),

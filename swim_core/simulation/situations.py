@@ -14,6 +14,7 @@ from .violation import require
 
 __all__ = [
     "blind",
+    "come_to_all",
     "deafen",
     "end_amid_pauses",
     "end_the_hung",
@@ -91,6 +92,13 @@ def outlast_a_deployment(harm: Harm) -> None:
 
 def _is_seed(process: Process, others: list[Process]) -> bool:
     return any(process.address in other.seeds for other in others if other is not process)
+
+
+def come_to_all(harm: Harm) -> None:
+    """Have one join after a quiet while, so that the pages of its first sync can be judged."""
+    harm.simulation.run_for(SETTLED)
+    harm.join()
+    harm.simulation.run_for(1.0)
 
 
 def grow_apart(harm: Harm) -> None:

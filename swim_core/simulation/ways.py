@@ -14,6 +14,7 @@ from .cluster import Cluster
 from .deliveries import holds_live
 from .judgement import VerdictsGrounded
 from .old_deaths import OldDeathsHeldBack
+from .pages_whole import PagesWhole
 from .process import Process, Stop
 from .violation import require
 from .wiretap import Wiretap
@@ -288,5 +289,5 @@ def _is_mute(process: Process) -> bool:
 def watch_ways(cluster: Cluster) -> None:
     """Add the checks of mechanisms, where nodes speak the native protocol."""
     if isinstance(cluster.config, Config):
-        ways = (VerdictsGrounded, ProbedInTime, FloodsOnRings, OldDeathsHeldBack, SyncsLevel)
+        ways = (VerdictsGrounded, ProbedInTime, FloodsOnRings, OldDeathsHeldBack, SyncsLevel, PagesWhole)
         cluster.watch(*(way(cluster) for way in ways))

@@ -318,9 +318,9 @@ BUGS = (
     Bug(
         35,
         "the first member of a cluster counts as a newcomer, which misses nothing",
-        DISSEMINATION + "sync.py",
-        "return self._came and not self.first_done",
-        "return self._exchange is not None and not self.first_done",
+        "swim_core/native/coming.py",
+        "return self.at is not None and not self.settled",
+        "return not self.settled",
         BROADCAST,
     ),
     Bug(

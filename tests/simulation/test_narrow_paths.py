@@ -3,7 +3,7 @@
 import pytest
 
 from support.inside import parts_of
-from swim_core import MemberDied, PathNarrow
+from swim_core import BroadcastReceived, MemberDied, PathNarrow
 from swim_core.simulation import Link, Simulation
 
 
@@ -33,9 +33,52 @@ def test_a_newcomer_there_does_not_break_off_its_first_sync(members: int, loss: 
         new = simulation.add("new", join=["node-0"])
         for source, destination in ((new.address, None), (None, new.address)):
             simulation.network.set_link(source, destination, Link(loss=loss, largest=560))
-        sync = parts_of(new.node).sync
-        simulation.run_until(lambda: sync.first_done, limit=18.0)
+        coming = parts_of(new.node).context.coming
+        simulation.run_until(lambda: coming.settled, limit=18.0)
         assert new.node.statistics().syncs < 6
+
+
+def test_a_newcomer_there_knows_all_within_seconds() -> None:
+    """Its second request already is as small as can be."""
+    with Simulation(1) as simulation:
+        processes = simulation.start_formed(40)
+        simulation.run_for(5.0)
+        new = simulation.add("new", join=processes[:3])
+        for source, destination in ((new.address, None), (None, new.address)):
+            simulation.network.set_link(source, destination, Link(largest=560))
+        simulation.run_until(lambda: len(new.node.members()) == 41, limit=4.0)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_newcomer_there_gets_what_is_broadcast_while_it_is_cut_off(seed: int) -> None:
+    """Its first sync is not over then. It gets nothing from before it came.
+
+    This goes for broadcasts of members that it has met, and of which it heard what they had said so far.
+    """
+    link = Link(loss=0.1, largest=560)
+    with Simulation(seed, tripwires=True) as simulation:
+        simulation.form(16)
+        simulation.run_for(8.0)
+        for number in range(16):
+            simulation.broadcast(f"node-{number}", b"before")
+            simulation.run_for(0.2)
+        new = simulation.add("new", join=["node-0"])
+        for source, destination in ((new.address, None), (None, new.address)):
+            simulation.network.set_link(source, destination, link)
+        simulation.run_for(5.0)
+        simulation.partition(["new"])
+        simulation.run_for(1.0)
+        parts = parts_of(new.node)
+        held = [parts.context.table.get(f"node-{number}") for number in range(16)]
+        origins = [entry.name for entry in held if entry and parts.broadcasts.number_of(entry.short_id)]
+        assert origins
+        for name in origins:
+            simulation.broadcast(name, b"missed")
+        simulation.run_for(2.0)
+        simulation.heal()
+        simulation.run_for(20.0)
+        got = [(event.origin.name, event.payload) for event in new.told(BroadcastReceived)]
+        assert sorted(got) == [(name, b"missed") for name in sorted(origins)]
 
 
 def test_losses_at_random_are_no_narrow_path() -> None:

@@ -17,15 +17,19 @@ from swim_core.native.detection.judge import Judge
 from swim_core.native.detection.prober import Prober
 from swim_core.native.detection.tripwires import Tripwires
 from swim_core.native.detection.watch import Watch
+from swim_core.native.dissemination import sync_pages
 from swim_core.native.dissemination.gossip import Gossip
 from swim_core.native.dissemination.sync_push import PushBack
+from swim_core.native.dissemination.window import Window
 from swim_core.native.table.entry import Entry
 from swim_core.native.table.view_digest import ViewDigest
+from swim_core.native.wire.messages import PageEntry, SyncPage
 from swim_core.simulation import SCENARIOS, Chaos, InvariantViolated, Observer, Simulation
 from swim_core.simulation.cluster import Cluster
 from swim_core.simulation.firewalls import reject
 from swim_core.simulation.judgement import VerdictsGrounded
 from swim_core.simulation.old_deaths import OldDeathsHeldBack
+from swim_core.simulation.pages_whole import PagesWhole
 from swim_core.simulation.ways import FloodsOnRings, ProbedInTime, SyncsLevel
 
 Plant = Callable[[pytest.MonkeyPatch], None]
@@ -253,6 +257,37 @@ def test_a_page_that_lacks_a_member_is_found(monkeypatch: pytest.MonkeyPatch) ->
         InvariantViolated, match=r"newcomer synced with node-\d+ 0.4 s ago, and does not know \['node-7'\]"
     ):
         joined()
+
+
+def test_a_member_left_out_between_two_pages_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the newcomer soon learns of it in another way."""
+
+    def joined() -> Simulation:
+        simulation = watched(PagesWhole, 40)
+        simulation.run_for(4.0)
+        simulation.add("newcomer", join=["node-0"])
+        simulation.run_for(1.0)
+        return simulation
+
+    assert joined().judged["pages"] == 1
+
+    def skipping(id: int, cursor: int | None, differing: bytes, entries: list[PageEntry]) -> SyncPage:
+        return SyncPage(id, None if cursor is None else cursor + 1, differing, entries)
+
+    monkeypatch.setattr(sync_pages, "SyncPage", skipping)
+    with pytest.raises(InvariantViolated, match=r"newcomer was told of all members but \['node-\d+'\]"):
+        joined()
+
+
+def test_a_window_too_small_for_a_burst_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Window, "SIZE", 64)
+
+    def sweep() -> None:
+        for seed in range(1, 5):
+            Chaos(seed=seed, scenario="burst").run()
+
+    with pytest.raises(InvariantViolated, match=r"missed \d+ broadcasts of node-\d+, which all others keep"):
+        sweep()
 
 
 def test_a_clock_that_one_liar_moves_is_found(monkeypatch: pytest.MonkeyPatch) -> None:

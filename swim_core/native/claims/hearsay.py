@@ -112,11 +112,9 @@ class Hearsay:
         rumour = self._rumours.get((sender.short_id, pack(sender.address))) if self._rumours else None
         return rumour is not None and rumour.stage is Stage.ASKED
 
-    def learn_number(self, short_id: int, told: PageEntry, *, newcomer: bool) -> None:
+    def learn_number(self, short_id: int, told: PageEntry) -> None:
         """Note the number of the run's last broadcast, which a sync told as well."""
         rumour = self._rumours.get((short_id, told.claim.address)) if self._rumours else None
-        if rumour is not None and newcomer:
-            rumour.before = max(rumour.before, told.number)
         if rumour is not None:
             rumour.number = max(rumour.number, told.number)
 

@@ -39,7 +39,6 @@ class _Waiting(msgspec.Struct, frozen=True):
     since: float
     broadcast: Broadcast
     source: int
-    newcomer: bool
 
 
 class Broadcasts:
@@ -65,6 +64,7 @@ class Broadcasts:
         self._retained_bytes = 0
         self._waiting: OrderedDict[tuple[int, int], _Waiting] = OrderedDict()
         self._repair = Repair(context, gossip)
+        self._coming = context.coming
 
     @property
     def retained(self) -> int:
@@ -112,11 +112,8 @@ class Broadcasts:
 
     # ------------------------------------------------------------------ receiving
 
-    def receive(self, broadcast: Broadcast, now: float, *, source: int, newcomer: bool = False) -> None:
-        """Take a broadcast from the run ``source``: relay, keep and deliver it, each at most once.
-
-        A ``newcomer`` does not miss earlier ones.
-        """
+    def receive(self, broadcast: Broadcast, now: float, *, source: int) -> None:
+        """Take a broadcast from the run ``source``: relay, keep and deliver it, each at most once."""
         if broadcast.origin == self._local.name:
             self._counters.drop(DropReason.DUPLICATE)
             return
@@ -127,13 +124,13 @@ class Broadcasts:
             self._counters.drop(DropReason.DUPLICATE)
             return
         if stream is None:
-            self._await_origin(key, _Waiting(now, broadcast, source, newcomer))
+            self._coming.note(origin, broadcast.number, now)
+            self._await_origin(key, _Waiting(now, broadcast, source))
             return
         if not stream.credible(broadcast.number, source):
             self._counters.drop(DropReason.FAR_NUMBER)
             return
-        if newcomer or stream.begins_at(broadcast.number):
-            stream.window.start_at(broadcast.number)
+        self._begin(stream, broadcast.number, now)
         self._relay(origin, broadcast, now)
         self._deliver(stream, broadcast, now)
 
@@ -188,8 +185,7 @@ class Broadcasts:
             if not stream.credible(broadcast.number, waiting.source):
                 self._counters.drop(DropReason.FAR_NUMBER)
                 continue
-            if waiting.newcomer or stream.begins_at(broadcast.number):
-                stream.window.start_at(broadcast.number)
+            self._begin(stream, broadcast.number, now)
             self._deliver(stream, broadcast, now)
 
     def remind_anew(self, now: float) -> None:
@@ -216,9 +212,7 @@ class Broadcasts:
         stream = self._streams.get(origin)
         return stream.window.known if stream is not None else 0
 
-    def learn_number(
-        self, number: Number, now: float, *, source: int, newcomer: bool = False, teller: Entry | None = None
-    ) -> None:
+    def learn_number(self, number: Number, now: float, *, source: int, teller: Entry | None = None) -> None:
         """Take the highest number of a run: what is missing up to it will be asked for, unless it predates this node's
         joining.
 
@@ -226,23 +220,29 @@ class Broadcasts:
             number: the highest that the sender knows of the run.
             now: seconds.
             source: the short id of that run.
-            newcomer: whether this node is one.
             teller: the member that says so and has the broadcast; it is asked first.
         """
         if not number.highest or number.origin == self._local.short_id:
             return
         stream = self._streams.of(number.origin)
         if stream is None:
+            self._coming.note(number.origin, number.highest, now)
             return
         if not stream.credible(number.highest, source):
             self._counters.drop(DropReason.FAR_NUMBER)
             return
-        if newcomer or stream.begins_at(number.highest):
-            stream.window.start_at(number.highest)
+        self._begin(stream, number.highest, now)
         if number.highest > stream.window.known:
             stream.window.learn(number.highest)
             stream.teller = teller
             self._repair.watch(stream, now)
+
+    def _begin(self, stream: Stream, number: int, now: float) -> None:
+        """Regard nothing as missing that was made before this node came, or before the first news of a run that has
+        said much."""
+        before = number if stream.begins_at(number) else self._coming.before(stream.run, number, now)
+        if before:
+            stream.window.start_at(min(before, max(number, stream.window.known)))
 
     def wanted(self, want: Want, sender: Sender, now: float) -> None:
         """Send the retained ones of the broadcasts that somebody misses; a stranger gets at most as much as it sent."""

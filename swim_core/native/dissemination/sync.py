@@ -32,6 +32,7 @@ LATER = 3.0  # seconds since the last sync in any case; doubles while syncs chan
 LATEST = 60.0
 PER_BUCKET = 16
 TRIES = 3  # at least, or as many as there are sizes to try
+PATIENCE = 3  # probe timeouts, for an answer
 ONE_BUCKET = 64  # up to this many members one bucket is enough
 REQUEST_OVERHEAD, DIGEST = 40, 9  # bytes of a request besides its digests, and of each digest
 
@@ -91,23 +92,7 @@ class Sync:
         self._patience_digest = 0
         self.pages = Pages(context, broadcasts)
         self._push = PushBack(context, self.pages)
-        self.first_done = False
-        """Whether this node has once completed a sync with another member or, if it came to nobody, held the same view:
-        from then on it misses no broadcast."""
-        self._came = False
-
-    @property
-    def newcomer(self) -> bool:
-        """Whether this node came to an existing cluster and has not been told of it yet: what was broadcast before it
-        came is not missing.
-
-        A node to which others came, and which came to nobody, was there first.
-        """
-        return self._came and not self.first_done
-
-    def came(self) -> None:
-        """Note that this node met a cluster that was there before it."""
-        self._came = True
+        self._coming = context.coming
 
     # ------------------------------------------------------------------ when
 
@@ -118,14 +103,14 @@ class Sync:
         heard how much they had broadcast before it came.
         """
         ours = self._view_digest
-        if digest == ours.value and self.first_done:
+        if digest == ours.value and self._coming.settled:
             return
         peer = sender.member
         if peer is None:
             return
         stable = now - ours.since >= STABLE
-        if digest == ours.value and not self._came:  # as for the first member of a cluster, which has nothing to learn
-            self.first_done = stable and self._exchange is None
+        if digest == ours.value and self._coming.at is None:  # the first member of a cluster has nothing to learn
+            self._coming.settled = stable and self._exchange is None
             return
         if digest == ours.value and self._exchange is not None:
             return  # the first sync is under way
@@ -168,7 +153,7 @@ class Sync:
         count = bucket_count(len(self._view_digest.everyone), exchange.size)
         if count != len(exchange.buckets):
             held = self._view_digest.bucket
-            exchange.buckets = [0 if self.newcomer else held(index, count) for index in range(count)]
+            exchange.buckets = [0 if self._coming.newcomer else held(index, count) for index in range(count)]
 
     def _cancel_timer(self) -> None:
         if self._exchange is not None and self._exchange.timer is not None:
@@ -188,15 +173,19 @@ class Sync:
         if exchange.tries >= max(TRIES, len(ladder) - exchange.rung) or not exchange.peer.live:
             self._stop()
             return
-        exchange.size = ladder[min(exchange.rung + exchange.tries, len(ladder) - 1)]
+        newcomer = self._coming.newcomer
+        # a newcomer is in a hurry: if its first request stays unanswered, the next one is as short as can be
+        step = len(ladder) if newcomer and not exchange.pages else 1
+        exchange.size = ladder[min(exchange.rung + step * exchange.tries, len(ladder) - 1)]
         exchange.tries += 1
+        patience = min(exchange.tries, PATIENCE) if newcomer else PATIENCE
         if not exchange.pages:
             self._digest(exchange)
         request = SyncReq(exchange.id, exchange.buckets, exchange.cursor)
         padding = max(0, exchange.size - self._overhead - len(encode_item(request)) - PADDING)
         request = SyncReq(exchange.id, exchange.buckets, exchange.cursor, bytes(padding))
         self._outbox.send(request, exchange.peer, now, limit=exchange.size)
-        exchange.timer = self._timers.at(now + 3 * self._rtt.probe_timeout, self._ask)
+        exchange.timer = self._timers.at(now + patience * self._rtt.probe_timeout, self._ask)
 
     def page(self, page: SyncPage, sender: Sender, now: float) -> None:
         """Take a page, and ask for the next one or push back."""
@@ -245,7 +234,7 @@ class Sync:
     def _ask_on(self, exchange: _Exchange, cursor: int, now: float) -> None:
         self._cancel_timer()
         exchange.cursor, exchange.tries = cursor, 0
-        if self.newcomer:  # a newcomer spreads its requests over the members that it has learned of
+        if self._coming.newcomer:  # a newcomer spreads its requests over the members that it has learned of
             exchange.peer = self._table.topology.any_other(self._random) or exchange.peer
         wait = self._table.growth.wait(now, share=0.1)
         if wait:
@@ -255,7 +244,7 @@ class Sync:
 
     def _finish(self, exchange: _Exchange, now: float) -> None:
         self._stop()
-        self.first_done = True
+        self._coming.settled = True
         if exchange.changed:
             self._patience = LATER
         else:
@@ -275,6 +264,6 @@ class Sync:
         changed = self._claims.receive(entry.claim, now, teller=teller)
         run = self._hashes.short_id(entry.claim.name, entry.claim.epoch)
         number = Number(run, entry.number)
-        self._broadcasts.learn_number(number, now, source=teller.short_id, newcomer=self.newcomer)
-        self._hearsay.learn_number(run, entry, newcomer=self.newcomer)
+        self._broadcasts.learn_number(number, now, source=teller.short_id)
+        self._hearsay.learn_number(run, entry)
         return changed

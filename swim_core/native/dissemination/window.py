@@ -47,8 +47,9 @@ class Window:
 
     def start_at(self, number: int) -> None:
         """Regard nothing up to this number as missing: it was sent before this node came."""
-        self._base = self._reported = max(self._base, number)
-        self.lost = 0
+        if number > self._reported:
+            self._base = self._reported = max(self._base, number)
+            self.lost = 0
 
     def learn(self, number: int) -> None:
         """Note that numbers up to this one exist."""

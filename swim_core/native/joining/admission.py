@@ -63,7 +63,7 @@ class Admission:
         self._encounters.meet(join.name, join.members, sender.address, now)
         members = self._encounters.formed(now)
         if join.members > members == 1:
-            self._hub.found()
+            self._hub.found(now)
         self._claims.receive(join.claim, now)
         self._reply(join, sender, None, now, members)
         return True

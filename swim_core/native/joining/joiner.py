@@ -261,7 +261,7 @@ class Joiner:
     def _taken(self, seed: Seed, ack: JoinAck, sender: Sender, now: float) -> None:
         self._settings_check.check(ack, sender.address, now)
         if ack.members > self._encounters.formed(now) == 1:
-            self._hub.found()  # already now, since the answer that says that it was let in may get lost
+            self._hub.found(now)  # already now, since the answer that says that it was let in may get lost
         if self._table.live_count == 1 and self._local.rival is None:
             self._local.enter(ack.time, ack.held, now)
         first = (

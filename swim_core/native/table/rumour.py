@@ -41,7 +41,6 @@ class Rumour(msgspec.Struct, eq=False):
         replaced: whether another run answered there.
         timer: the timer of the next step.
         number: the number of its last broadcast, as told in a sync.
-        before: the number that a sync told while this node was a newcomer, which misses nothing up to it.
     """
 
     claim: Claim
@@ -57,7 +56,6 @@ class Rumour(msgspec.Struct, eq=False):
     replaced: bool = False
     timer: Timer | None = None
     number: int = 0
-    before: int = 0
 
     @classmethod
     def of(cls, claim: Claim, short_id: int) -> "Rumour":

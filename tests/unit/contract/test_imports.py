@@ -55,7 +55,7 @@ NATIVE = (
     {"context"},
     {"hub"},
     {"datagrams"},
-    {"table", "cluster_clock", "round_trips"},
+    {"table", "cluster_clock", "round_trips", "coming"},
     {"wire", "settings"},
     {"sealing"},
 )
