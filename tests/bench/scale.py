@@ -5,7 +5,7 @@
 
 A formed cluster, whose members share what they know at the start, runs idle, learns a change of metadata, loses a
 process, and lets in ten newcomers, if it has up to 2,000 members: each newcomer pings them all. A member takes some 65
-kB here: 100,000 of them need 7 GB, and half an hour or so. With --partition, a cluster is cut in halves for 20 s. Each
+kB here: 100,000 of them need 7 GB, and 20 minutes or so. With --partition, a cluster is cut in halves for 20 s. Each
 member then learns of half of the others that they are dead, and later that they are not, so that 300 members take a
 minute or more and a thousand a quarter of an hour.
 """
