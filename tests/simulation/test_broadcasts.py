@@ -133,6 +133,27 @@ def test_nor_do_newcomers_where_datagrams_of_their_join_are_lost(loss: float, se
                 assert min(got) > first - 5, seed
 
 
+@pytest.mark.parametrize("ago", [3.0, 70.0], ids=["kept", "no longer kept"])
+@pytest.mark.parametrize("cut", [0.5, 3.0, 12.0])
+def test_nor_by_one_that_was_cut_off_when_it_came_and_it_is_told_of_no_loss(cut: float, ago: float) -> None:
+    """It hears how much that one had broadcast when it comes, and of that one itself much later."""
+    with Simulation(1, tripwires=True) as simulation:
+        simulation.form(8)
+        simulation.run_for(12.0)
+        for number in range(26):
+            say(simulation, "node-3", f"old {number}")
+        simulation.run_for(ago)
+        simulation.partition(["node-3"])
+        simulation.run_for(cut)
+        newcomer = simulation.add("new", join=["node-0", "node-1"])
+        simulation.run_for(40.0)
+        simulation.heal()
+        simulation.run_for(20.0)
+        say(simulation, "node-3", "new")
+        assert [event.payload for event in newcomer.told(BroadcastReceived)] == [b"new"]
+        assert not newcomer.told(BroadcastsLost)
+
+
 def say(simulation: Simulation, label: str, text: str) -> None:
     simulation.broadcast(label, text.encode())
     simulation.run_for(0.25)
