@@ -8,8 +8,8 @@ SETTLING = 2.0  # seconds in which several of those that met a newcomer have tol
 class Coming:
     """A newcomer misses nothing that was broadcast before it came, and has to find out what that was.
 
-    What it hears of in its first second counts as from before; after that, of each run the first number that it hears,
-    until it has been through a sync with a member.
+    What it hears of in its first two seconds counts as from before. After that, so does the first number that it hears
+    of each run, until it has been through a sync with a member.
 
     Args:
         most: runs that may be remembered.
@@ -44,8 +44,8 @@ class Coming:
             return
         if run not in self._before and len(self._before) < self._most:
             self._before[run] = number
-        elif now - self.at < SETTLING:
-            self._before[run] = max(self._before.get(run, 0), number)
+        elif run in self._before and now - self.at < SETTLING:
+            self._before[run] = max(self._before[run], number)
 
     def before(self, run: int, number: int, now: float) -> int:
         """The number of a run's last broadcast that was made before this node came, for all that it can tell.

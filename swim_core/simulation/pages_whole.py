@@ -7,7 +7,6 @@ from swim_core.native.wire.datagram import Envelope
 from swim_core.native.wire.messages import SyncPage, SyncReq
 
 from .cluster import Cluster
-from .deliveries import holds_live
 from .process import Process, Stop
 from .violation import require
 from .wiretap import Wiretap
@@ -23,13 +22,15 @@ class _Told:
         id: of the sync.
         began: when it asked for the first page.
         names: of the members on the pages.
-        tellers: who sent a page.
+        held: the names that each sender of a page held live when it sent it.
+        settled: whether each had run for a while.
     """
 
     id: int
     began: float
     names: set[str] = attrs.Factory(set)
-    tellers: list[Process] = attrs.Factory(list)
+    held: list[set[str]] = attrs.Factory(list)
+    settled: bool = True
 
 
 class PagesWhole(Wiretap):
@@ -47,7 +48,11 @@ class PagesWhole(Wiretap):
         self._told: dict[Process, _Told] = {}
 
     def on_said(self, process: Process, destination: Address, said: Envelope) -> None:
-        request = said.message
+        request, newcomer = said.message, self.cluster.network.endpoint(destination)
+        if isinstance(request, SyncPage) and isinstance(newcomer, Process) and newcomer in self._told:
+            told = self._told[newcomer]
+            told.held.append({member.name for member in process.node.members()})
+            told.settled = told.settled and process.started < told.began - self.SETTLED
         if isinstance(request, SyncReq) and (process not in self._told or self._told[process].id != request.id):
             self._told.pop(process, None)
             if not any(request.buckets):
@@ -55,19 +60,16 @@ class PagesWhole(Wiretap):
 
     def on_heard(self, process: Process, source: Address, said: Envelope, *, deaf: bool) -> None:
         page, told = said.message, self._told.get(process)
-        teller = self.cluster.network.endpoint(source)
-        if not isinstance(page, SyncPage) or told is None or told.id != page.id or not isinstance(teller, Process):
+        if not isinstance(page, SyncPage) or told is None or told.id != page.id:
             return
         told.names.update(entry.claim.name for entry in page.entries)
-        told.tellers.append(teller)
         if page.cursor is None:
             del self._told[process]
             self._judge(process, told)
 
     def _judge(self, newcomer: Process, told: _Told) -> None:
         settled = told.began - self.SETTLED
-        fresh = any(teller.started >= settled for teller in told.tellers)
-        if self._changed >= settled or fresh or not self.cluster.network.clear:
+        if self._changed >= settled or not told.settled or not self.cluster.network.clear:
             self.cluster.excused["pages"] += 1
             return
         self.cluster.judged["pages"] += 1
@@ -77,7 +79,7 @@ class PagesWhole(Wiretap):
             if other is not newcomer
             and other.started < settled
             and other.name not in told.names
-            and all(teller is other or holds_live(teller, other) for teller in told.tellers)
+            and all(other.name in held for held in told.held)
         ]
         require(not left_out, f"{newcomer.label} was told of all members but {left_out}")
 

@@ -4,6 +4,7 @@ from random import Random
 
 import pytest
 
+from support.inside import parts_of
 from support.outsider import KEY
 from support.scenario import knew
 from swim_core import BroadcastReceived, BroadcastsLost, Keys, MemberUpdated
@@ -152,6 +153,49 @@ def test_nor_by_one_that_was_cut_off_when_it_came_and_it_is_told_of_no_loss(cut:
         say(simulation, "node-3", "new")
         assert [event.payload for event in newcomer.told(BroadcastReceived)] == [b"new"]
         assert not newcomer.told(BroadcastsLost)
+
+
+def test_nor_is_it_told_of_a_loss_if_members_that_are_behind_tell_it_less_at_first() -> None:
+    for seed in range(3):
+        with Simulation(seed, tripwires=True) as simulation:
+            simulation.form(9)
+            simulation.run_for(12.0)
+            for number in range(20):
+                say(simulation, "node-3", f"old {number}")
+            behind = [["node-4"], ["node-5"], ["node-6"]]
+            simulation.partition(*behind)
+            for number in range(20, 26):
+                say(simulation, "node-3", f"old {number}")
+            simulation.partition(["node-3"], *behind)
+            simulation.run_for(15.0)
+            newcomer = simulation.add("new", join=["node-0", "node-1"])
+            simulation.run_for(80.0)
+            simulation.heal()
+            simulation.run_for(20.0)
+            say(simulation, "node-3", "new")
+            assert [event.payload for event in newcomer.told(BroadcastReceived)] == [b"new"]
+            assert not newcomer.told(BroadcastsLost)
+
+
+def test_a_forged_number_hides_no_broadcasts_but_for_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A newcomer was told an enormous number of a member that it met later: it misses what comes then."""
+    monkeypatch.setattr("swim_core.native.dissemination.broadcasts.FAR", 3)
+    with Simulation(1, tripwires=True) as simulation:
+        simulation.form(4)
+        simulation.run_for(12.0)
+        newcomer = simulation.add("new", join=["node-0"])
+        simulation.run_for(3.0)
+        entry = parts_of(newcomer.node).context.table.get("node-3")
+        assert entry is not None
+        parts_of(newcomer.node).context.coming._before[entry.short_id] = 2**32 - 1  # noqa: SLF001
+        say(simulation, "node-3", "1")
+        simulation.partition(["new"])
+        for number in range(2, 8):
+            say(simulation, "node-3", str(number))
+        simulation.heal()
+        simulation.run_for(10.0)
+        got = {event.payload for event in newcomer.told(BroadcastReceived)}
+        assert got == {b"1", b"5", b"6", b"7"}
 
 
 def say(simulation: Simulation, label: str, text: str) -> None:

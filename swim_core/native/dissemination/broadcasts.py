@@ -22,7 +22,7 @@ from swim_core.native.wire.messages import Broadcast, Number, Want
 
 from .gossip import Gossip
 from .repair import Repair
-from .streams import Stream, Streams
+from .streams import FAR, Stream, Streams
 from .window import Window
 
 __all__ = ["Broadcasts"]
@@ -242,7 +242,7 @@ class Broadcasts:
         said much."""
         before = number if stream.begins_at(number) else self._coming.before(stream.run, number, now)
         if before:
-            stream.window.start_at(min(before, max(number, stream.window.known)))
+            stream.window.start_at(min(before, number + FAR))  # it may have been forged
 
     def wanted(self, want: Want, sender: Sender, now: float) -> None:
         """Send the retained ones of the broadcasts that somebody misses; a stranger gets at most as much as it sent."""

@@ -31,7 +31,7 @@ SOON = 1.0  # seconds since the last sync, when both digests are stable
 LATER = 3.0  # seconds since the last sync in any case; doubles while syncs change nothing
 LATEST = 60.0
 PER_BUCKET = 16
-TRIES = 3  # at least, or as many as there are sizes to try
+TRIES = 3  # at least, or as many as there are sizes to try; one more by a newcomer, which waits less for the first
 PATIENCE = 3  # probe timeouts, for an answer
 ONE_BUCKET = 64  # up to this many members one bucket is enough
 REQUEST_OVERHEAD, DIGEST = 40, 9  # bytes of a request besides its digests, and of each digest
@@ -170,10 +170,10 @@ class Sync:
         if exchange is None:
             return
         ladder = self._paths.ladder
-        if exchange.tries >= max(TRIES, len(ladder) - exchange.rung) or not exchange.peer.live:
+        newcomer = self._coming.newcomer
+        if exchange.tries >= max(TRIES + newcomer, len(ladder) - exchange.rung) or not exchange.peer.live:
             self._stop()
             return
-        newcomer = self._coming.newcomer
         # a newcomer is in a hurry: if its first request stays unanswered, the next one is as short as can be
         step = len(ladder) if newcomer and not exchange.pages else 1
         exchange.size = ladder[min(exchange.rung + step * exchange.tries, len(ladder) - 1)]
