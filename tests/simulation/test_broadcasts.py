@@ -198,6 +198,20 @@ def test_a_forged_number_hides_no_broadcasts_but_for_a_while(monkeypatch: pytest
         assert got == {b"1", b"5", b"6", b"7"}
 
 
+def test_what_one_origin_broadcasts_at_a_high_rate_is_passed_on_as_fast() -> None:
+    """Whoever passes on can't keep up otherwise, drops some, and nobody retains them for long enough."""
+    with Simulation(1) as simulation:
+        simulation.start_formed(15)
+        simulation.run_for(2.0)
+        for _ in range(6_000):
+            simulation.broadcast("node-0", bytes(100))
+            simulation.run_for(0.00025)
+        simulation.run_for(5.0)
+        for process in simulation.running()[1:]:
+            assert len(process.told(BroadcastReceived)) == 6_000
+            assert not process.told(BroadcastsLost)
+
+
 def say(simulation: Simulation, label: str, text: str) -> None:
     simulation.broadcast(label, text.encode())
     simulation.run_for(0.25)

@@ -236,8 +236,13 @@ class Gossip:
         if self._audience.many or not self._is_small(DIRECT):
             self._tell(self._targets(now), self._queue.take, burst, now)
             return
-        targets = list(self._table.topology.others()) if to_all else self._targets(now)
         saves_relays = self._told_by_origins(now)
+        if not (to_all or saves_relays):
+            # The same burst for own broadcasts and others': an origin that pushes faster than others pass on makes them
+            # drop what it says.
+            self._tell(self._targets(now), self._queue.take, 2 * burst, now)
+            return
+        targets = list(self._table.topology.others()) if to_all else self._targets(now)
         if not self._queue.relays_only:
             rides_along = self._queue.fits(self._outbox.room(targets))  # then it costs no datagram to tell all of it
             self._tell(targets, self._queue.take if rides_along else self._queue.take_but_relayed, burst, now)
