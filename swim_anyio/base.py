@@ -82,14 +82,6 @@ class BaseEngine(ABC):
             WrongThread: outside the loop.
         """
 
-    def act_from_any_thread(self, deed: Callable[[ProtocolNode, float], object]) -> bool:
-        """As `act`, without the result, if the lock lets any thread do so; otherwise nothing is done, and it returns
-        False.
-
-        Raises as `act` does, except for WrongThread.
-        """
-        return False
-
     @abstractmethod
     def watch_keys(self, file: KeyFile) -> None:
         """Take over the keys in a file whenever it changes, until the node ends."""

@@ -26,7 +26,7 @@ class Crossing:
 
         Args:
             question: called at once if the caller is in that loop already.
-            timeout: seconds to wait for the loop. After that the question is withdrawn.
+            timeout: seconds to wait for the loop to get to it. After that the question is withdrawn.
 
         Raises:
             TimeoutError: if the loop did not get to it, or has ended.
@@ -46,8 +46,9 @@ class Crossing:
         try:
             return answer.result(timeout)
         except TimeoutError:
-            answer.cancel()
-            raise
+            if answer.cancel():
+                raise
+            return answer.result()  # the loop is at it, and would do it although it was withdrawn
 
     def tell(self, function: Callable[[], object]) -> None:
         """Have ``function``, which must not raise, called in the loop soon; a loop that has ended won't."""

@@ -80,10 +80,6 @@ class ThreadedEngine(BaseEngine):
         self.check_running()
         return self._engine.act(deed)
 
-    def act_from_any_thread(self, deed: Callable[[ProtocolNode, float], object]) -> bool:
-        self._engine.act(deed)
-        return True
-
     def watch_keys(self, file: KeyFile) -> None:
         self._engine.watch_keys(file)
 

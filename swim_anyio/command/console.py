@@ -5,12 +5,15 @@ from collections.abc import Callable
 
 from swim_core import SwimError, UnknownMember
 
+from ..crossing import Crossing
 from ..node import AsyncNode
 from . import records
 from .commands import Broadcast, Command, CommandError, Help, Leave, Members, Metadata, Ping, Send, Why, parse
 from .output import Output
 
 __all__ = ["Console"]
+
+BUSY = 1.0  # seconds after which a line waits for the loop in a task of its own
 
 
 class Console:
@@ -29,22 +32,25 @@ class Console:
         self._output = output
         self._leave = leave
         self._confirms = confirms
+        self._crossing = Crossing()
 
     def obey_at_once(self, line: bytes) -> bool:
-        """Carry out a line in the thread that read it, if that needs no event loop; False if it remains to be done.
+        """Have the loop carry out a line without a task, which takes half as long; False if it remains to be done. For
+        the thread that reads lines.
 
         A line that can't be carried out is also left to `obey`, which finds the same error and can report it.
         """
         try:
             match parse(line):
                 case Broadcast(payload=payload) if not self._confirms:
-                    return self._node._engine.act_from_any_thread(lambda core, now: core.broadcast(payload, now=now))
+                    self._crossing.ask(lambda: self._node.broadcast(payload), BUSY)
                 case Send(name=name, payload=payload):
-                    return self._node._engine.act_from_any_thread(lambda core, now: core.send(name, payload, now=now))
+                    self._crossing.ask(lambda: self._node.send(name, payload), BUSY)
                 case _:
                     return False
-        except (CommandError, SwimError):
+        except (CommandError, SwimError, TimeoutError):
             return False
+        return True
 
     async def obey(self, line: bytes) -> None:
         """Carry out a line of standard input. An error is reported and has no other effect."""

@@ -33,7 +33,7 @@ async def serve_lines(fd: int, handle: Callable[[bytes], Awaitable[None]], at_on
     Args:
         fd: stays open and unchanged, since others may share it. It may be in non-blocking mode.
         handle: called in the loop with a line for which ``at_once`` returned False; must not raise.
-        at_once: called first, in the reading thread, which saves two switches between threads; must not raise.
+        at_once: called first, in the reading thread, for what needs no task; must not raise.
     """
     async with BlockingPortal() as portal:
         thread = threading.Thread(target=_read, args=(fd, portal, handle, at_once), name="swim-stdin", daemon=True)

@@ -40,6 +40,8 @@ class FakeNode(NothingToShow):
         self.announcements: list[tuple[bytes, Address]] = []
         self.refused: list[tuple[Address, bytes]] = []
         self.losses: list[Losses] = []
+        self.broadcasts: list[bytes] = []
+        self.notes: list[tuple[str | Member, bytes]] = []
         self.connections: list[tuple[KernelEvidence, Address, bytes]] = []
         self.connects: deque[Address] = deque()
         self.tripwire_plan = NO_TRIPWIRES
@@ -100,11 +102,12 @@ class FakeNode(NothingToShow):
 
     def broadcast(self, payload: bytes, *, now: float) -> int:
         self._maybe_raise("broadcast")
+        self.broadcasts.append(payload)
         self.outbox.extend(Datagram(payload, member.address) for member in self.others)
         return 1
 
     def send(self, to: str | Member, payload: bytes, *, now: float) -> None:
-        raise NotImplementedError
+        self.notes.append((to, payload))
 
     def update_metadata(self, metadata: Mapping[str, str], *, now: float) -> None:
         raise NotImplementedError

@@ -4,7 +4,6 @@ import asyncio
 import threading
 import time
 from contextlib import closing, suppress
-from typing import Any, cast
 
 import anyio
 import pytest
@@ -18,10 +17,9 @@ from support.loops import LOOPS, run_clean
 from support.plain_peer import peer
 from support.waiting import HERE, until
 from swim_anyio import AsyncNode, open_node
-from swim_anyio.command.console import Console
 from swim_anyio.engine import Engine
 from swim_anyio.threaded import ThreadedEngine
-from swim_core import ConfigError, JoinAttempt, NotRunning, PayloadTooLarge, Reconnected
+from swim_core import ConfigError, JoinAttempt, NotRunning, Reconnected
 
 pytestmark = pytest.mark.sockets
 every_loop = pytest.mark.parametrize("loop", list(LOOPS))
@@ -78,41 +76,6 @@ def test_the_loop_is_woken_once_for_all_that_came_meanwhile(loop: str) -> None:
                 assert len(calls) == 1
 
     run_clean(loop, main, "thread")
-
-
-@every_loop
-def test_the_agent_does_at_once_what_needs_no_loop(loop: str) -> None:
-    async def main() -> None:
-        config = FakeConfig()
-        async with open_node(HERE, config=config) as node:
-            calls = calls_of_loop(node)
-            done: dict[bytes, bool] = {}
-            lines = [b"broadcast x", b"broadcast too much", b"members", b"leave", b"", b"nonsense"]
-
-            console = Console(node, cast(Any, None), lambda: None, confirms=False)
-
-            def obey() -> None:
-                for line in lines:
-                    if line.endswith(b"too much"):
-                        config.node.raises["broadcast"] = PayloadTooLarge("too much waits")
-                    done[line] = console.obey_at_once(line)
-
-            thread = threading.Thread(target=obey)
-            thread.start()
-            thread.join()  # the loop is busy with this
-            assert done == {line: line == b"broadcast x" for line in lines}
-            assert calls == []
-
-    run_clean(loop, main, "thread")
-
-
-@every_loop
-def test_it_does_nothing_at_once_for_a_node_within_the_loop(loop: str) -> None:
-    async def main() -> None:
-        async with open_node(HERE, config=FakeConfig()) as node:
-            assert not Console(node, cast(Any, None), lambda: None, confirms=False).obey_at_once(b"broadcast x")
-
-    run_clean(loop, main, "loop")
 
 
 @every_loop

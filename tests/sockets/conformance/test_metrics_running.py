@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import anyio
@@ -113,3 +114,20 @@ async def test_a_question_is_answered_in_the_loop_or_not_at_all() -> None:
     for _ in range(3):
         await anyio.sleep(0)
     assert answered == []
+
+
+@on_every_loop
+async def test_a_question_that_the_loop_is_at_when_time_is_up_is_answered() -> None:
+    crossing, done, answers = Crossing(), list[int](), list[int]()
+
+    def question() -> int:
+        time.sleep(0.2)  # twice as long as the asker waits
+        done.append(1)
+        return 1
+
+    for _ in range(3):
+        try:
+            answers.append(await anyio.to_thread.run_sync(crossing.ask, question, 0.1))
+        except TimeoutError:  # the loop was late: then it must not do it later
+            await anyio.sleep(0.01)
+    assert answers == done
