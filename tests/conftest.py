@@ -29,6 +29,7 @@ sys.dont_write_bytecode = False
 
 # a busy machine generates examples slowly, and that says nothing about the code
 settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("few", settings.get_profile("patient"), max_examples=10)  # what is covered doesn't need more
 settings.load_profile("patient")
 
 SIGNALS = ("SIGHUP", "SIGQUIT", "SIGTERM", "SIGTSTP", "SIGTTIN", "SIGTTOU")

@@ -94,7 +94,7 @@ def test_an_age_that_counts_a_pause_is_found(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("swim_core.shared.local_health.LocalHealth.awake", lambda health, now: now)
 
     def sweep() -> None:
-        for seed in range(1, 60):
+        for seed in (14, *range(1, 60)):  # the first one that shows it today comes first
             Chaos(seed=seed, scenario=SCENARIOS["observers"]).run()
 
     with pytest.raises(InvariantViolated, match="s awake after it last had proof"):
