@@ -65,7 +65,6 @@ from .tools.orders import Orders
 from .tools.server import ToolServer
 from .verbs import Verbs
 from .wire.datagram import Codec
-from .wire.hashing import Hashes
 from .wire.messages import MAX_DATAGRAM
 
 if TYPE_CHECKING:  # only with keys
@@ -154,7 +153,7 @@ class Parts:
         """What all other parts stand on; the table and what fills datagrams belong to it."""
         config, now = start.config, start.now
         counters, timers = Counters(), Timers()
-        hashes = Hashes(config.cluster, config.rings)
+        hashes = config.hashes()
         clock = ClusterClock(start.unix_ms, now)
         sealer = None
         if start.keys is not None:

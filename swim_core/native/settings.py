@@ -9,6 +9,8 @@ from msgspec.structs import force_setattr
 from swim_core.duration import Duration, seconds
 from swim_core.errors import ConfigError
 
+from .wire.hashing import Hashes
+
 __all__ = ["FIELDS", "AnswerTools", "ConfigFields", "Field", "Plain", "Settings"]
 
 AnswerTools = Literal["holders", "loopback", "anyone", "nobody"]
@@ -268,6 +270,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def pause_threshold(self) -> float:
         """How many seconds late a tick may be before it counts as a pause of this process: 0.25 T, at least 0.25 s."""
         return max(0.25 * self.probe_interval, 0.25)
+
+    def hashes(self) -> Hashes:
+        """The hashes of the cluster. Simulations may place members in another way."""
+        return Hashes(self.cluster, self.rings)
 
 
 FIELDS: Mapping[str, Field] = {name: Field.of(name, hint) for name, hint in Settings.__annotations__.items()}
