@@ -11,7 +11,7 @@ from swim_core.native.table.formed_cluster import FormedCluster
 from .process import Process, SimulationError
 from .shared import SharedCluster
 
-__all__ = ["CanAdopt", "formed_by", "without_collections"]
+__all__ = ["CanAdopt", "formed_by", "formed_by_members", "without_collections"]
 
 
 class CanAdopt(Protocol):
@@ -32,7 +32,12 @@ def formed_by(processes: Sequence[Process]) -> Any:
     """
     if not hasattr(processes[0].node, "adopt"):
         raise SimulationError("nodes of this protocol can't start formed: use form()")
-    formed = cast(CanAdopt, processes[0].node).formed_cluster(process.node.local for process in processes)
+    return formed_by_members(processes[0], (process.node.local for process in processes))
+
+
+def formed_by_members(process: Process, members: Iterable[Member]) -> Any:
+    """What each node of a cluster of these members adopts; ``process`` is any of them."""
+    formed = cast(CanAdopt, process.node).formed_cluster(members)
     return SharedCluster(formed) if isinstance(formed, FormedCluster) else formed
 
 
