@@ -2,6 +2,7 @@
 
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterator
+from operator import itemgetter
 
 from swim_core.native.table.entry import Entry
 from swim_core.native.table.formed_cluster import Order
@@ -79,4 +80,13 @@ class SharedRing(Ring[Entry]):
         return map(self.__getitem__, range(start, start - len(self), -1))
 
     def between(self, low: int, high: int) -> list[Entry]:
-        return [self[index] for index in range(self.index(low), self.index(high))]
+        positions, places = self._order.positions, self._order.places
+        first, last = bisect_left(positions, low), bisect_left(positions, high)
+        cut = set(self._cut[bisect_left(self._cut, first) : bisect_left(self._cut, last)])
+        left = [index for index in range(first, last) if index not in cut]
+        begin, end = bisect_left(self._keys, low), bisect_left(self._keys, high)
+        if begin == end:
+            return [self._copies[places[index]] for index in left]
+        found = list(zip(self._keys[begin:end], self._items[begin:end], strict=True))
+        found += [(positions[index], self._copies[places[index]]) for index in left]
+        return [entry for _, entry in sorted(found, key=itemgetter(0))]  # at one position, added ones come first
