@@ -56,7 +56,8 @@ NATIVE = (
     {"hub"},
     {"datagrams"},
     {"table", "cluster_clock", "round_trips", "coming"},
-    {"wire", "settings"},
+    {"settings"},
+    {"wire"},
     {"sealing"},
 )
 """The rooms of the native protocol, likewise."""
