@@ -35,8 +35,9 @@ class Console:
         self._crossing = Crossing()
 
     def obey_at_once(self, line: bytes) -> bool:
-        """Have the loop carry out a line without a task, which takes half as long; False if it remains to be done. For
-        the thread that reads lines.
+        """Have the loop carry out a line without a task, which is quicker; False if it remains to be done.
+
+        For the thread that reads lines. It waits for the loop, for at most `BUSY`.
 
         A line that can't be carried out is also left to `obey`, which finds the same error and can report it.
         """

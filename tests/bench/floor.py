@@ -31,6 +31,7 @@ BROADCASTS, APART = 20, 0.25  # seconds between two of them
 VICTIMS, KNOWN_WITHIN = 3, 1.0  # seconds after which all know of a kill
 QUIET = 12.0  # seconds until all connections stand, and for which the load is measured
 FORMED_WITHIN = 120.0
+FEWEST = 10  # of which three are killed, and each has four witnesses
 
 
 class Cluster:
@@ -135,6 +136,8 @@ def main() -> None:
     parser.add_argument("-n", "--members", type=int, default=20)
     parser.add_argument("--rounds", type=int, default=3)
     options = parser.parse_args()
+    if options.members < FEWEST or options.rounds < 1:
+        parser.error(f"at least {FEWEST} members and one round are needed")
     measured: dict[str, list[list[float]]] = {name: [] for name in KINDS}
     for number in range(options.rounds):
         for name, kind in KINDS.items():

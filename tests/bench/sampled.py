@@ -207,6 +207,8 @@ def main() -> None:
         "--limit", type=float, default=60.0, help="seconds after the join, or after the network is whole"
     )
     options = parser.parse_args()
+    if not 2 <= options.simulated <= min(options.members):
+        parser.error("--simulated: at least 2, and at most as many as there are members")
     samples = [
         (members, kinds) for members in options.members for kinds in ([0] if options.full else []) + [options.simulated]
     ]
