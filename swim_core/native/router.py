@@ -121,6 +121,8 @@ class Router:
                 sender, sender.proven, now, accuses=bool(envelope.claims) and self._is_held_dead(envelope.claims)
             )
         elif isinstance(message, _ACKS) and self._let_in(message, sender, now):
+            if isinstance(message, messages.AckElsewhere):
+                self.parts.responder.asked_in_ack(message, sender, now)
             envelope, message, met = replace(envelope, message=None), None, True
         if envelope.claims or envelope.numbers or envelope.broadcasts:
             self._take_in(envelope, sender, now)
@@ -131,14 +133,12 @@ class Router:
         stranger = unknown and not met and type(message) not in INTRODUCTIONS
         if stranger and type(message) is not messages.Ping and not self._hearsay.awaits(sender):
             self._corrections.ask_who(sender, now)  # first, since an answer may take all that a stranger is due
-        if envelope.message is not None:
+        if stranger and isinstance(envelope.message, messages.Ping):
+            self._answer_stranger(envelope.message, sender, now)
+        elif envelope.message is not None:
             self._handlers[type(message)](message, sender, now)
         for further in envelope.further:
             self._handlers[type(further)](further, sender, now)
-        if stranger and type(message) is messages.Ping:
-            answers = self._hearsay.showed_up(sender, now) or self._hearsay.awaits(sender)
-            if not answers:
-                self._corrections.ask_who(sender, now)
         if sender.proven is not None and not sender.proven.live:
             self._hear_of_the_dead(sender, sender.proven, message, now)
 
@@ -152,6 +152,15 @@ class Router:
             sender.budget = None
             self._hear(sender, entry, now)
         return True
+
+    def _answer_stranger(self, ping: messages.Ping, sender: Sender, now: float) -> None:
+        """Answer the ping of a stranger, and ask who it is, unless its own ack will say so."""
+        expected = self._hearsay.showed_up(sender, now) or self._hearsay.awaits(sender)
+        mine = ping.target == self._outbox.sender
+        nonce = self._corrections.ask_in_ack(sender, now) if mine and not expected else 0
+        self.parts.responder.pinged(ping, sender, now, nonce)
+        if not mine and not expected:
+            self._corrections.ask_who(sender, now)
 
     def _take_in(self, envelope: Envelope, sender: Sender, now: float) -> None:
         if sender.proven is None:
@@ -219,6 +228,7 @@ class Router:
 
     def _acked_elsewhere(self, ack: messages.AckElsewhere, sender: Sender, now: float) -> bool:
         answers = self._acked(ack, sender, now)
+        self.parts.responder.asked_in_ack(ack, sender, now)
         if answers:
             self._joiner.acked_elsewhere(unpack(ack.seen) if ack.seen else None, sender.address, now)
         return answers

@@ -305,7 +305,7 @@ def test_a_refusal_that_quotes_a_header_alone_is_forged() -> None:
         late = simulation.add("late", join=["node-0"])
         for label in ("node-1", "node-2"):
             simulation.cut(late, label)  # they wait for an answer
-        simulation.run_for(0.1)
+        simulation.run_for(0.11)
         told = [simulation.process(f"node-{number}").address for number in (1, 2)]
         pings = [(source, to, payload[:39]) for source, to, payload in outsider.recorded if source in told]
         assert late.address in {to for _, to, _ in pings}

@@ -27,6 +27,7 @@ from swim_core.native.wire.messages import (
     JoinAck,
     Message,
     Number,
+    PageEntry,
     Ping,
     SyncPage,
     SyncPush,
@@ -185,6 +186,10 @@ class Hand:
         entries = message.entries if isinstance(message, SyncPage | SyncPush) else ()
         self.exist(*parts.get("claims", ()), *(entry.claim for entry in entries))
         return self.feed_bytes(source.datagram(message, **parts), at or source.address)
+
+    def push(self, source: Peer, told: Iterable[Peer]) -> list[Sent]:
+        """Feed what a peer tells of others in a sync; returns what the node sent at once."""
+        return self.feed(source, SyncPush([PageEntry(each.claim(), 0) for each in told]))
 
     def exist(self, *claims: Claim) -> None:
         """Have the node see these members alive."""

@@ -13,6 +13,7 @@ from swim_core.shared.rate_limit import RateLimit
 __all__ = ["Corrections"]
 
 QUESTION = 13  # bytes of a WANT_CLAIM; if its numbers take more, the reply itself finds that there is no room
+ASKING_ACK = 41  # bytes, at most, of an ACK_ELSEWHERE that asks
 MAX_ADDRESSES = 4_096  # addresses remembered, so that none is sent another too soon
 
 
@@ -29,7 +30,7 @@ class Corrections:
         self._rates = {member: RateLimit(rate) for member in (True, False)}  # strangers can't use up the members'
         self._outbox = context.outbox
         self._trouble = context.trouble
-        self._question = context.codec.bare + QUESTION
+        self._bare = context.codec.bare
         self._counters = context.counters
         self._unguessable = context.unguessable
         self._last: dict[Address, float] = {}
@@ -46,12 +47,23 @@ class Corrections:
 
     def ask_who(self, sender: Sender, now: float) -> None:
         """Ask a stranger who it is, within the same bounds."""
-        question = WantClaim(sender.short_id, self._unguessable.u32())
-        room = sender.budget is None or sender.budget >= self._question
-        if room and self._allow(sender, now) and self._outbox.reply(question, sender, now):
-            self._asked[sender.address] = question.nonce
-            if len(self._asked) > MAX_ADDRESSES:
-                del self._asked[next(iter(self._asked))]
+        if self._has_room(sender, QUESTION) and self._allow(sender, now):
+            self._outbox.reply(WantClaim(sender.short_id, self._nonce(sender)), sender, now)
+
+    def ask_in_ack(self, sender: Sender, now: float) -> int:
+        """The nonce with which an ack asks a stranger who it is, within the same bounds; 0 if it may not ask."""
+        if self._has_room(sender, ASKING_ACK) and self._allow(sender, now):
+            return self._nonce(sender)
+        return 0
+
+    def _has_room(self, sender: Sender, size: int) -> bool:
+        return sender.budget is None or sender.budget >= self._bare + size
+
+    def _nonce(self, sender: Sender) -> int:
+        nonce = self._asked[sender.address] = self._unguessable.u32() or 1
+        if len(self._asked) > MAX_ADDRESSES:
+            del self._asked[next(iter(self._asked))]
+        return nonce
 
     def was_asked(self, nonce: int, sender: Sender) -> bool:
         """Whether this answers the last question to that address; it counts once."""

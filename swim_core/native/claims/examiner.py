@@ -23,6 +23,7 @@ TRIES = 3  # pings of one name, a probe timeout apart: at 10 % loss 0.7 % fail
 REST = 10.0  # seconds for which the tellers of one that did not answer are remembered
 WITNESSES = 2  # members whose word is enough for one that does not answer here: this path may be at fault
 BELIEVED = 8  # one in this many live members may be let in like this, and one in any case: always a minority
+PATIENCE = 0.05  # seconds, at least, and twice as much at most, in which a newcomer pings those of which it has learned
 MAX_WAITING = 1_024  # names of one teller; dropped ones come again with a sync
 MAX_KNOWN = 1_024  # pings remembered for late acks
 CROWD = 256  # members whose pings the small receive buffer of a newcomer holds at once; those of more are
@@ -98,6 +99,18 @@ class Examiner:
         for teller in tellers:
             teller.waiting.pop(rumour.key, None)
         self.begin(rumour, now)
+
+    def expect(self, rumour: Rumour, now: float) -> None:
+        """Give the member some time to ping this node itself, and only then ask it.
+
+        Two newcomers may hear of each other like this; by chance, one of them then goes first.
+        """
+        wait = PATIENCE * (1 + self._random.random())
+        rumour.timer = self._timers.at(now + wait, lambda at: self._overdue(rumour, at))
+
+    def _overdue(self, rumour: Rumour, now: float) -> None:
+        rumour.timer = None
+        self.examine(rumour, now)
 
     def _wake(self, allowance: Allowance, now: float) -> None:
         """Go on with the names waiting there as soon as there is one left."""

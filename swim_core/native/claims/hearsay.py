@@ -14,12 +14,14 @@ from swim_core.native.table.entry import Change, Entry
 from swim_core.native.table.rumour import Rumour, Stage
 from swim_core.native.wire.claim import Claim, precedence
 from swim_core.native.wire.messages import PageEntry
+from swim_core.shared.rate_limit import RateLimit
 
 from .examiner import Examiner
 from .local_member import LocalMember
 
 __all__ = ["Hearsay"]
 
+AT_ONCE, PER_SECOND = 4, 1  # newcomers, told of in floods, that are pinged at once
 AGAIN = 1.0  # seconds until it is asked once more, if others tell of it again and credit is left: its path may be back
 
 
@@ -38,14 +40,21 @@ class Hearsay:
         self._local = local
         self.examiner = Examiner(context, local)
         self._rumours = self.examiner.rumours
+        self._few = RateLimit(PER_SECOND, AT_ONCE)
 
     def __len__(self) -> int:
         return len(self._rumours)
 
     # ------------------------------------------------------------------ what is heard of
 
-    def take(self, claim: Claim, teller: Entry, now: float, *, again: float = AGAIN) -> Rumour | None:
-        """Keep a claim about a name that is not live here; returns it if it is news and was kept."""
+    def take(
+        self, claim: Claim, teller: Entry, now: float, *, again: float = AGAIN, flood: bool = False
+    ) -> Rumour | None:
+        """Keep a claim about a name that is not live here; returns it if it is news and was kept.
+
+        One that came in a ``flood`` is of a newcomer, which will soon ping all members itself. Where many come, it is
+        given the time to: if both pinged each other, one of the pings would be for nothing.
+        """
         if self._table.live_count >= self._most:
             self._counters.drop(DropReason.MEMBERS_FULL)
             return None
@@ -64,8 +73,10 @@ class Hearsay:
             rumour.claim = claim
         if rumour.heard_from(teller.name):
             self.examiner.told(teller.name, now)
-            if rumour.stage is Stage.WAITING:
+            if rumour.stage is Stage.WAITING and not flood:
                 self.examiner.examine(rumour, now)
+            elif rumour.stage is Stage.WAITING and rumour.timer is None:
+                (self.examiner.examine if self._few.allow(now) else self.examiner.expect)(rumour, now)
             elif rumour.stage is Stage.RESTING and not rumour.replaced and self.examiner.witnessed(rumour):
                 self.examiner.ask_again(rumour, now)
         if rumour.stage is Stage.RESTING and now - rumour.asked_at >= again and not rumour.replaced:

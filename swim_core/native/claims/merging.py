@@ -140,7 +140,8 @@ class ClaimMerger:
             if not claim.state.live:
                 self._hearsay.ended(claim)
             elif self._is_hearsay(claim, entry, teller):
-                return self._hearsay.take(claim, teller, now) is not None
+                flood = not self._is_paged(sender, teller) and (entry is None or claim.epoch > entry.claim.epoch)
+                return self._hearsay.take(claim, teller, now, flood=flood) is not None
         return self.believe(claim, now)
 
     def _is_hearsay(self, claim: Claim, entry: Entry | None, teller: Entry) -> bool:

@@ -7,7 +7,7 @@ from swim_core.shared.rate_limit import RateLimit
 
 __all__ = ["Arrivals"]
 
-AT_ONCE, PER_SECOND = 4, 4  # newcomers that are passed on at once
+AT_ONCE, PER_SECOND = 4, 1  # newcomers that are passed on at once
 TOGETHER = 0.2  # seconds for which others wait for more
 
 

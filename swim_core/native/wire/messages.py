@@ -105,11 +105,13 @@ class Ack(_Base, frozen=True, tag=2):
 
 
 class AckElsewhere(_Base, frozen=True, tag=19):
-    """An ACK to a sender that isn't a live member at the source of its ping, which is ``seen``, packed, if it fits."""
+    """An ACK to a sender that isn't a live member at the source of its ping, which is ``seen``, packed, if it fits.
+    With a ``nonce`` it asks for the sender's claim, as WANT_CLAIM does."""
 
     seq: U32
     digest: U64
     seen: Annotated[bytes, Meta(max_length=18)] = b""
+    nonce: U32 = 0
 
 
 class PingReq(_Base, frozen=True, tag=3):

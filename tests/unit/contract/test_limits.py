@@ -81,10 +81,10 @@ def test_max_tombstones() -> None:
 def test_max_new_members_per_second() -> None:
     hand = Hand(knows=[A], config=Config.lan(max_new_members_per_second=5))
     hand.run(1.0)
-    hand.feed(A, claims=[peer(number).claim() for number in range(10, 20)])
+    hand.push(A, peers(10, first=10))
     assert hand.dropped(DropReason.GROWTH_LIMIT) == 5
     hand.run(1.01)
-    hand.feed(A, claims=[peer(number).claim() for number in range(20, 30)])
+    hand.push(A, peers(10, first=20))
     assert hand.dropped(DropReason.GROWTH_LIMIT) == 10
     assert len(hand.live()) == 12
 

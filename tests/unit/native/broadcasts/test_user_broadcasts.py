@@ -521,7 +521,7 @@ def test_at_most_64_wait() -> None:
         hand.feed(A, broadcasts=[item(1, other)])
     assert hand.dropped(DropReason.UNKNOWN_ORIGIN) == 16
     for other in unknown:
-        hand.feed(A, claims=[other.claim()])
+        hand.push(A, [other])
     assert len(delivered(hand)) == 64
 
 

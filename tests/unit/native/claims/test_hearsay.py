@@ -7,9 +7,10 @@ import pytest
 
 from support.hand import EPOCH, UNIX_MS, Hand, Peer, peer, peers
 from swim_core import BroadcastsLost, DropReason, KernelEvidence, MemberJoined, MemberRecovered, State
-from swim_core.address import Address
+from swim_core.address import Address, unpack
 from swim_core.native.wire.messages import (
     Ack,
+    AckElsewhere,
     Broadcast,
     ClaimOf,
     KernelVerdict,
@@ -52,7 +53,7 @@ def ghosts(count: int, first: int = 1_000) -> list[Peer]:
 
 def tell(hand: Hand, teller: Peer, told: Sequence[Peer]) -> None:
     for start in range(0, len(told), 20):
-        hand.feed(teller, claims=[each.claim() for each in told[start : start + 20]])
+        hand.push(teller, told[start : start + 20])
 
 
 # ---------------------------------------------------------------------- G1, G2: aside until it answers
@@ -126,8 +127,10 @@ def test_the_ping_leaves_room_to_ask_who_pings_beside_the_ack() -> None:
     hand.feed(A, claims=[Peer("p100", NEW.address, other.me.epoch).claim()])
     sent = next(sent for sent in hand.to(NEW) if isinstance(sent.message, Ping))
     replies = [reply.message for reply in other.feed_bytes(sent.payload, hand.me.address)]
-    assert [type(reply) for reply in replies].count(WantClaim) == 1
-    assert len(replies) == 2
+    (reply,) = replies
+    assert isinstance(reply, AckElsewhere)
+    assert unpack(reply.seen) == hand.me.address
+    assert reply.nonce
 
 
 def test_a_stranger_that_is_examined_is_not_asked_who_it_is() -> None:
@@ -135,6 +138,8 @@ def test_a_stranger_that_is_examined_is_not_asked_who_it_is() -> None:
     hand.feed(A, claims=[NEW.claim()])
     (ping,) = examined(hand)
     hand.feed(NEW, Ping(7, hand.short_id, UNIX_MS), claims=[NEW.claim()])
+    (ack,) = hand.messages(AckElsewhere)
+    assert not ack.nonce
     assert not hand.messages(WantClaim)
     hand.feed(NEW, Ack(ping.seq, 0))
     assert hand.state(NEW) is State.ALIVE
@@ -143,9 +148,9 @@ def test_a_stranger_that_is_examined_is_not_asked_who_it_is() -> None:
 def test_who_says_who_it_is_needs_no_ping_any_more() -> None:
     hand = doubting()
     hand.feed(NEW, Ping(7, hand.short_id, UNIX_MS), claims=[NEW.claim()])
-    (want,) = hand.messages(WantClaim, NEW)
+    (ack,) = hand.messages(AckElsewhere, NEW)
     hand.feed(A, claims=[NEW.claim()])
-    hand.feed(NEW, ClaimOf(want.nonce, NEW.claim()))
+    hand.feed(NEW, ClaimOf(ack.nonce, NEW.claim()))
     assert hand.state(NEW) is State.ALIVE
     hand.answering = [A, B, C, NEW]
     hand.run(0.9)
@@ -404,6 +409,29 @@ def test_nobodys_queue_delays_whom_another_tells_of() -> None:
     assert not examined(hand)
     hand.feed(B, claims=[NEW.claim()])
     assert len(examined(hand)) == 1
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_of_many_that_a_flood_tells_of_four_are_pinged_and_the_others_have_time_to_ping(waits: bool) -> None:
+    hand = doubting()
+    many = ghosts(7)
+    for number, ghost in enumerate(many):
+        hand.feed((A, B)[number % 2], claims=[ghost.claim()])
+    assert [bool(examined(hand, ghost)) for ghost in many] == [True] * 4 + [False] * 3
+    hand.feed(C, claims=[many[4].claim()])  # one more that tells of it is no reason to hurry
+    if not waits:
+        hand.feed(many[4], Ping(7, hand.short_id, UNIX_MS), claims=[many[4].claim()])
+        hand.feed(many[4], ClaimOf(hand.messages(AckElsewhere)[0].nonce, many[4].claim()))
+        hand.push(A, [many[5]])  # in a sync there is nothing to wait for
+        assert examined(hand, many[5])
+    hand.run(0.045)
+    assert not examined(hand, many[6])
+    hand.run(0.06)
+    assert [bool(examined(hand, ghost)) for ghost in many[4:]] == [waits, True, True]
+    hand.run(2.0)
+    hand.clear_sent()
+    hand.feed(A, claims=[NEW.claim()])
+    assert examined(hand)
 
 
 def test_what_is_kept_of_one_teller_is_bounded_and_goes_with_it() -> None:

@@ -53,9 +53,10 @@ def test_what_is_new_goes_to_the_next_live_member_on_each_of_four_rings(count: i
 
 def test_of_many_newcomers_four_are_told_at_once_and_the_others_together_after_200_ms() -> None:
     hand, members = quiet(20)
+    hand.run(2.0)
     newcomers = peers(12, first=500)
     for newcomer in newcomers:
-        hand.feed(members[0], claims=[newcomer.claim()])
+        hand.push(members[0], [newcomer])
         hand.run(0.01)
     assert [sent.claims for sent in pushes(hand)[::4]] == [[newcomer.claim()] for newcomer in newcomers[:4]]
     hand.clear()
@@ -80,7 +81,7 @@ def test_those_that_come_one_by_one_are_told_at_once() -> None:
         hand.clear()
         hand.feed(members[0], claims=[newcomer.claim()])
         assert len(pushes(hand)) == 4
-        hand.run(0.25)
+        hand.run(1.01)
 
 
 def test_members_that_are_gone_are_skipped_on_the_rings() -> None:
@@ -443,9 +444,10 @@ def test_claims_and_broadcasts_alternate_for_the_room_so_neither_starves() -> No
         hand.node.broadcast(b"%d" % number, now=hand.now)
     hand.collect()
     hand.clear()
-    claims = [peer(number, metadata=b"\x81\xa1k\xd9\x80" + b"v" * 128).claim() for number in range(100, 140)]
+    large = [peer(number, metadata=b"\x81\xa1k\xd9\x80" + b"v" * 128) for number in range(100, 140)]
+    claims = [member.claim() for member in large]
     for start in range(0, 40, 5):
-        hand.feed(A, claims=claims[start : start + 5])
+        hand.push(A, large[start : start + 5])
     for _ in range(20):
         hand.node.broadcast(bytes(150), now=hand.now)
     hand.collect()

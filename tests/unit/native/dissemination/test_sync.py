@@ -417,7 +417,7 @@ def test_claims_of_any_size_can_be_paged() -> None:
         peer(number, "n" * 61 + f"{number:03}", metadata=b"\x81\xa1k\xda\x01\xf9" + b"v" * 505) for number in range(5)
     ]
     for member in large:
-        hand.feed(A, claims=[member.claim()])
+        hand.push(A, [member])
     found = {claim.name for claim in answers(hand, buckets=[0], source=A)}
     assert found == {member.name for member in large} | {"me", "p1"}
 
@@ -426,7 +426,7 @@ def test_a_node_with_a_smaller_datagram_limit_can_page_claims_of_any_size() -> N
     hand = Hand(knows=[A], config=Config.lan(max_datagram=800, max_metadata=200))
     large = [peer(number, metadata=b"\x81\xa1k\xda\x01\xf9" + b"v" * 505) for number in range(10, 15)]
     for member in large:
-        hand.feed(A, claims=[member.claim()])
+        hand.push(A, [member])
     found = {claim.name for claim in answers(hand, buckets=[0], source=A)}
     assert found >= {member.name for member in large}
 
