@@ -6,10 +6,12 @@ meaningful on one host only: they are cut off, and the adapter that sends adds i
 """
 
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from .errors import ConfigError
+
+if TYPE_CHECKING:
+    from ipaddress import IPv6Address
 
 __all__ = ["DEFAULT_PORT", "Address", "canonical", "is_loopback", "pack", "reachable", "split_host_port", "unpack"]
 
@@ -39,13 +41,38 @@ def canonical(host: str, port: int) -> Address:
         ConfigError: if the host is not a numeric IP or the port is outside 0 to 65535.
     """
     try:
-        ip = ip_address(host.partition("%")[0])
+        plain = host.partition("%")[0]
+        if _quad(plain) is None:
+            ip = _ipv6(plain)
+            plain = str(ip.ipv4_mapped or ip)
     except (ValueError, AttributeError):
         raise ConfigError(f"{host!r} is not a numeric IP address") from None
     if not 0 <= port <= 65_535:
         raise ConfigError(f"port {port} is outside 0 to 65535")
-    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
-    return Address(str(mapped or ip), port)
+    return Address(plain, port)
+
+
+def _quad(host: str) -> bytes | None:
+    """The bytes of an IPv4 address in its only form, four decimal numbers; None if it is none.
+
+    Loading `ipaddress` takes some milliseconds of a start, and most nodes never see another address.
+    """
+    try:
+        data = bytes(map(int, host.split(".")))
+    except ValueError:
+        return None
+    return data if len(data) == 4 and _dotted(data) == host else None
+
+
+def _dotted(data: bytes) -> str:
+    return ".".join(map(str, data))
+
+
+def _ipv6(host: str | bytes) -> "IPv6Address":
+    """The IPv6 address in a text, or in 16 bytes. Raises ValueError if it is none."""
+    from ipaddress import IPv6Address
+
+    return IPv6Address(host)
 
 
 def reachable(address: tuple[str, int]) -> Address:
@@ -84,8 +111,11 @@ def split_host_port(text: str, default_port: int = DEFAULT_PORT) -> tuple[str, i
         host, colon, port = text.strip(), "", ""
     if not host or any(c.isspace() for c in host):
         raise ConfigError(f"{text!r} is not an address: write HOST:PORT")
-    if ":" in host and not _is_ipv6(host):
-        raise ConfigError(f"{text!r} is not an address: write [IPv6]:PORT")
+    if ":" in host:
+        try:
+            _ipv6(host.partition("%")[0])
+        except ValueError:
+            raise ConfigError(f"{text!r} is not an address: write [IPv6]:PORT") from None
     if not colon:
         return host, default_port
     if not (port.isascii() and port.isdigit() and int(port) <= 65_535):
@@ -93,18 +123,10 @@ def split_host_port(text: str, default_port: int = DEFAULT_PORT) -> tuple[str, i
     return host, int(port)
 
 
-def _is_ipv6(host: str) -> bool:
-    try:
-        IPv6Address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
-
-
 @lru_cache(maxsize=CACHED)
 def pack(address: Address) -> bytes:
     """The wire form: 4 or 16 bytes of IP, then the port, big-endian."""
-    return ip_address(address.host).packed + address.port.to_bytes(2, "big")
+    return (_quad(address.host) or _ipv6(address.host).packed) + address.port.to_bytes(2, "big")
 
 
 @lru_cache(maxsize=CACHED)  # most members listen at the same port: one number for all of them
@@ -121,9 +143,9 @@ def unpack(data: bytes) -> Address:
             (two wire forms of one address would break the order of claims).
     """
     if len(data) == 6:
-        host = ".".join(map(str, data[:4]))  # as str(IPv4Address(..)), at a third of the price
+        host = _dotted(data[:4])
     elif len(data) == 18:
-        ip = IPv6Address(data[:16])
+        ip = _ipv6(data[:16])
         if ip.ipv4_mapped:
             raise ValueError("an IPv4 address wrapped in IPv6")
         host = str(ip)

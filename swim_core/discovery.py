@@ -1,6 +1,5 @@
 """Settings of multicast discovery, by which members find each other without seeds."""
 
-from ipaddress import ip_address
 from math import isnan
 from typing import TYPE_CHECKING
 
@@ -21,6 +20,8 @@ def _address(value: str | tuple[str, int]) -> Address:
 
 
 def _check_group(name: str, value: Address) -> None:
+    from ipaddress import ip_address  # few nodes need it
+
     ip = ip_address(value.host)
     if not ip.is_multicast or name != f"ipv{ip.version}":
         family = name.replace("ip", "IP")

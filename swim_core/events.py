@@ -1,6 +1,6 @@
 """Events: what a node tells its application. Each class is immutable and named after what happened."""
 
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
@@ -172,7 +172,7 @@ def _evidence(evidence: Evidence | None) -> dict[str, Any]:
 
 def _payload(payload: bytes) -> dict[str, Any]:
     text = text_of(payload)
-    return {"data_base64": b64encode(payload).decode()} if text is None else {"data": text}
+    return {"data_base64": b2a_base64(payload, newline=False).decode()} if text is None else {"data": text}
 
 
 _FLAT: dict[str, Callable[[Any], dict[str, Any]]] = {

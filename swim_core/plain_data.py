@@ -1,6 +1,6 @@
 """What applications do with the objects that they are given: print them, turn them into JSON, pickle and copy them."""
 
-from base64 import b64encode
+from binascii import b2a_base64
 from collections.abc import Mapping
 from enum import Enum, IntEnum
 from math import isfinite
@@ -62,7 +62,7 @@ def plain(value: object) -> Any:
         case Address():
             return str(value)
         case bytes():
-            return text_of(value) or b64encode(value).decode()
+            return text_of(value) or b2a_base64(value, newline=False).decode()
         case Mapping():
             return {str(plain(key)): plain(item) for key, item in value.items()}
         case tuple() if hasattr(value, "_asdict"):

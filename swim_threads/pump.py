@@ -6,7 +6,18 @@ There is no thread, no lock and no waiting here. An engine says when, and lets o
 from collections.abc import Callable, Sequence
 from math import inf
 
-from swim_core import Address, Event, JoinAttempt, KernelEvidence, ProtocolNode
+from swim_core import (
+    Address,
+    Event,
+    JoinAttempt,
+    KernelEvidence,
+    MemberDied,
+    MemberJoined,
+    MemberLeft,
+    MemberRecovered,
+    MemberUpdated,
+    ProtocolNode,
+)
 from swim_core.embedding.event_queue import EventQueue
 from swim_core.embedding.log_messages import WARNING, Notice, Notices
 
@@ -19,6 +30,10 @@ from .sockets.tripwire_listener import Watcher
 from .sockets.tripwires import Tripwires
 
 __all__ = ["Pump"]
+
+# After these the node may want other tripwires. Its plan is read a second later: that takes a quarter of the time in
+# which a death gets to the application.
+MOVES = frozenset({MemberJoined, MemberRecovered, MemberUpdated, MemberDied, MemberLeft})
 
 
 class Pump:
@@ -153,7 +168,7 @@ class Pump:
             self._resolver.turn(self.node, now)
             self.settle()
         if self._tripwires is not None:
-            self._tripwires.rewire(self.node.tripwire_plan, now)  # there is no event when the node's own run changes
+            self._tripwires.rewire(self.node.tripwire_plan, now)
             if now >= self._tripwires.deadline:
                 self._tripwires.turn(now)
 
@@ -182,7 +197,7 @@ class Pump:
             self._settling = False
 
     def _drain_outputs(self) -> None:
-        node, news, sent = self.node, False, 0
+        node, moved, sent = self.node, False, 0
         while (datagram := node.poll_datagram()) is not None:
             sent += 1
             if datagram.destination == self._group:
@@ -193,13 +208,13 @@ class Pump:
         if self.socket.unsent:
             self._count_losses()
         while (event := node.poll_event()) is not None:
-            news = True
+            moved = moved or type(event) in MOVES
             self.publish(event)
         if self._tripwires is not None:
             while (address := node.poll_connect()) is not None:
                 self._tripwires.test(address)
-            if news:
-                self._tripwires.rewire(node.tripwire_plan, self._clock())
+            if moved:
+                self._tripwires.rewire_soon(self._clock())
         if self._leaving and node.has_left:
             self.news = True
 

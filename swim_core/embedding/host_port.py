@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterable
-from ipaddress import ip_network
 
 from swim_core.address import split_host_port
 from swim_core.errors import ConfigError
@@ -44,6 +43,8 @@ def read_listen(source: str, value: HostPort) -> tuple[str, int]:
     """
     if not isinstance(value, str) or "/" not in value:
         return read_host_port(source, value)
+    from ipaddress import ip_network  # few nodes need it
+
     found = NETWORK.fullmatch(value.strip())
     try:
         network = ip_network(found[1] or found[2] if found else value, strict=False)

@@ -86,7 +86,7 @@ class Router:
             messages.ClaimOf: parts.strangers.claimed,
             messages.NotMe: parts.watches.not_me,
             messages.UserMessage: parts.responder.messaged,
-            messages.Ask: parts.tool_server.asked,
+            messages.Ask: lambda ask, sender, now: parts.tool_server.asked(ask, sender, now),
             messages.Tell: self._unrequested,  # for tools
             messages.Announce: self._unrequested,  # its place is the group
         }

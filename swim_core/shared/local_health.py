@@ -6,7 +6,8 @@ answer. One clock that stands still meanwhile shifts all ages at once.
 
 from collections.abc import Callable
 from math import inf
-from typing import NamedTuple
+
+import msgspec
 
 from swim_core.counters import Counters
 
@@ -19,7 +20,7 @@ WARY = 30.0  # seconds after an unanswered probe in which packets may be getting
 LONGEST_JUMP = 1e9  # seconds, 31 years: no clock jumps further, and floats would lose the fractions of a second
 
 
-class Limits(NamedTuple):
+class Limits(msgspec.Struct, frozen=True):
     """The times after which a silence is this node's own trouble.
 
     Attributes:

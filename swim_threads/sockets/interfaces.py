@@ -3,11 +3,14 @@
 import errno
 import socket
 from collections.abc import Iterator, Sequence
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from swim_core import BindError, ConfigError
+
+if TYPE_CHECKING:  # most nodes never list the addresses of their host
+    from ipaddress import IPv4Address, IPv6Address
 
 __all__ = ["LocalAddress", "likely_hosts", "local_addresses", "named_host"]
 
@@ -24,7 +27,7 @@ class LocalAddress(msgspec.Struct, frozen=True):
     """
 
     interface: str
-    ip: IPv4Address | IPv6Address
+    ip: "IPv4Address | IPv6Address"
 
     @property
     def host(self) -> str:
@@ -85,6 +88,8 @@ def _is_interface(name: str) -> bool:
 
 
 def _in_network(text: str) -> Sequence[LocalAddress]:
+    from ipaddress import ip_network
+
     try:
         network = ip_network(text, strict=False)
     except ValueError as error:
@@ -107,6 +112,8 @@ def _internal(local: LocalAddress) -> bool:
 
 
 def _listed() -> Iterator[LocalAddress]:
+    from ipaddress import ip_address
+
     import ifaddr  # brings ctypes, which a node that is told its addresses never needs
 
     for adapter in ifaddr.get_adapters():

@@ -7,7 +7,6 @@ and closes, says nothing, says something else or never reads gets nothing and co
 import socket
 from collections import Counter
 from contextlib import suppress
-from ipaddress import IPv6Network
 from os import urandom
 from typing import Protocol
 
@@ -58,7 +57,11 @@ class _Connection:
 
 def _counted(host: str) -> str:
     """The key under which a host's connections are counted: itself, or with IPv6 its network."""
-    return str(IPv6Network((host, NETWORK), strict=False)) if ":" in host else host
+    if ":" not in host:
+        return host
+    from ipaddress import IPv6Network
+
+    return str(IPv6Network((host, NETWORK), strict=False))
 
 
 class _Hosts:

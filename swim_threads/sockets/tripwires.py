@@ -101,8 +101,12 @@ class Tripwires:
         """Keep the connections of another plan, a little later."""
         if plan is not self._plan:
             self._plan = self.inbound.tripwire_plan = plan
-            if "rewire" not in self._alarms:
-                self._alarms.set("rewire", now + SETTLE, self._rewire)
+            self.rewire_soon(now)
+
+    def rewire_soon(self, now: float) -> None:
+        """The plan may have changed: `rewire` is called with it before `turn`, which then follows it."""
+        if "rewire" not in self._alarms:
+            self._alarms.set("rewire", now + SETTLE, self._rewire)
 
     # ------------------------------------------------------------------ what the thread does
 

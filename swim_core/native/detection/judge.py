@@ -7,7 +7,8 @@ are silent here, since the trouble may be this node's own. These are looked up o
 """
 
 from math import inf
-from typing import NamedTuple
+
+import msgspec
 
 from swim_core.member import Rule, State
 from swim_core.native.claims.local_member import LocalMember
@@ -26,7 +27,7 @@ BRAKE = 3  # times S while most others are under watch
 POLL_LATER = 0.05  # seconds, at least, that helpers get to see a kernel silent for as long as this node
 
 
-class Schedule(NamedTuple):
+class Schedule(msgspec.Struct, frozen=True):
     """When a watch is old enough for what, as of one moment. The last three are seconds from now; positive ones are in
     the future.
 
