@@ -23,7 +23,7 @@ TRIES = 3  # pings of one name, a probe timeout apart: at 10 % loss 0.7 % fail
 REST = 10.0  # seconds for which the tellers of one that did not answer are remembered
 WITNESSES = 2  # members whose word is enough for one that does not answer here: this path may be at fault
 BELIEVED = 8  # one in this many live members may be let in like this, and one in any case: always a minority
-PATIENCE = 0.05  # seconds, at least, and twice as much at most, in which a newcomer pings those of which it has learned
+PATIENCE = 0.05  # seconds, and a usual round trip or two, in which a newcomer pings those of which it has learned
 MAX_WAITING = 1_024  # names of one teller; dropped ones come again with a sync
 MAX_KNOWN = 1_024  # pings remembered for late acks
 CROWD = 256  # members whose pings the small receive buffer of a newcomer holds at once; those of more are
@@ -105,7 +105,7 @@ class Examiner:
 
         Two newcomers may hear of each other like this; by chance, one of them then goes first.
         """
-        wait = PATIENCE * (1 + self._random.random())
+        wait = (PATIENCE + self._rtt.answer) * (1 + self._random.random())
         rumour.timer = self._timers.at(now + wait, lambda at: self._overdue(rumour, at))
 
     def _overdue(self, rumour: Rumour, now: float) -> None:
