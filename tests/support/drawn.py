@@ -76,7 +76,7 @@ ranges = st.lists(st.integers(1, U32), min_size=2, max_size=64, unique=True).map
 MESSAGES: dict[type, st.SearchStrategy[Any]] = {
     Ping: st.builds(Ping, u32, u64, times, st.none() | u32),
     Ack: st.builds(Ack, u32, u64),
-    AckElsewhere: st.builds(AckElsewhere, u32, u64, st.just(b"") | addresses.map(pack)),
+    AckElsewhere: st.builds(AckElsewhere, u32, u64, st.just(b"") | addresses.map(pack), st.just(0) | u32),
     PingReq: st.builds(PingReq, u32, claims()),
     Vote: st.builds(Vote, u64, u32, u32, st.sampled_from(VoteKind), u32, st.sampled_from(KernelVerdict), u32),
     Poll: st.builds(Poll, u64, u32, u32),

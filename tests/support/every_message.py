@@ -36,7 +36,7 @@ def every_message(receiver: Peer, known: Peer, stranger: Peer) -> list[Message]:
     messages: list[Message] = [
         Ping(1, receiver.short_id, UNIX_MS, 0),
         Ack(1, 2),
-        AckElsewhere(1, 2, pack(stranger.address)),
+        AckElsewhere(1, 2, pack(stranger.address), 3),
         PingReq(1, known.claim()),
         Vote(known.short_id, 0, 0, VoteKind.ALIVE, 0),
         Poll(known.short_id, 0, 7),

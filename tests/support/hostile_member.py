@@ -142,7 +142,7 @@ class Hostile:
         messages: dict[type[Message], st.SearchStrategy[Message]] = {
             Ping: st.builds(Ping, u32, ids, times, st.none() | u32),
             Ack: st.builds(Ack, u32, u64),
-            AckElsewhere: st.builds(AckElsewhere, u32, u64, self.sources.map(pack)),
+            AckElsewhere: st.builds(AckElsewhere, u32, u64, self.sources.map(pack), st.just(0) | u32),
             NotMe: st.builds(NotMe, u32, maybe),
             PingReq: st.builds(PingReq, u32, claims),
             Vote: st.builds(Vote, ids, u32, u32, st.sampled_from(VoteKind), u32, st.sampled_from(KernelVerdict), u32),

@@ -1,6 +1,7 @@
 """The datagram format (section 2): round trips, bounds, sizes, and what is refused."""
 
 from hashlib import blake2b
+from ipaddress import IPv6Address, ip_address
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 from support.datagrams import opened, pack_datagram
 from support.drawn import MESSAGES, U64, addresses, broadcasts, claims, numbers, u32, u64
 from support.hand import HASHES, Hand, peer
-from swim_core import Rule, State
+from swim_core import ConfigError, Rule, State
 from swim_core.address import Address, canonical, pack, unpack
 from swim_core.native.wire.checks import CHECKS
 from swim_core.native.wire.claim import Claim, Verdict, check_claim
@@ -105,6 +106,25 @@ def test_valid_claims_pass_the_check(claim: Claim) -> None:
 def test_an_address_comes_back_as_it_was(address: Address) -> None:
     assert unpack(pack(address)) == address
     assert canonical(*address) == address
+
+
+@settings(deadline=None, max_examples=300)
+@given(
+    st.from_regex(r"[0-9]{1,4}(\.[0-9]{1,4}){2,4}", fullmatch=True)
+    | st.text("0123456789.:abf +-_\u0661", max_size=24)
+    | st.sampled_from(["1.2.3.4", "01.2.3.4", "1.2.3.256", "1.2.3", "+1.2.3.4", "1_0.2.3.4", "::ffff:1.2.3.4", "::1"])
+)
+def test_an_address_is_one_if_the_standard_library_says_so(text: str) -> None:
+    try:
+        ip = ip_address(text)
+    except ValueError:
+        with pytest.raises(ConfigError):
+            canonical(text, 1)
+        return
+    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
+    found = canonical(text, 1)
+    assert found == (str(mapped or ip), 1)
+    assert pack(found) == (mapped or ip).packed + b"\0\1"
 
 
 def test_a_steady_ping_and_its_ack_average_at_most_40_bytes() -> None:
