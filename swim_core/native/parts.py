@@ -5,7 +5,6 @@ A part is handed the parts that it asks or commands. What it reports goes to the
 
 from collections import deque
 from collections.abc import Mapping
-from functools import cached_property
 from math import isfinite
 from random import Random
 from typing import TYPE_CHECKING
@@ -61,13 +60,15 @@ from .joining.settings_check import SettingsCheck
 from .round_trips import RoundTrips
 from .settings import Settings
 from .table.member_table import MemberTable
+from .tools.introduction import Introduction
+from .tools.orders import Orders
+from .tools.server import ToolServer
 from .verbs import Verbs
 from .wire.datagram import Codec
 from .wire.messages import MAX_DATAGRAM
 
-if TYPE_CHECKING:  # only with keys, or at the first question of a tool
+if TYPE_CHECKING:  # only with keys
     from .datagrams.seal_check import SealCheck
-    from .tools.server import ToolServer
 
 __all__ = ["NodeArguments", "Parts"]
 
@@ -113,7 +114,7 @@ class Parts:
         hearsay = self.hearsay = Hearsay(context, local)
         claims = self.claims = ClaimMerger(context, local, corrections, hearsay, queue)
         self.strangers = Strangers(context, claims, corrections)
-        self.journal = Journal(start.name)
+        journal = self.journal = Journal(start.name)
         self.damping = FlapDamping(context)
         self.dispute = NameDispute(context, local)
 
@@ -133,7 +134,7 @@ class Parts:
             context, local, corrections, hearsay, self.strangers, pings, health, log, tripwires, under_watch, prober
         )
 
-        secret = self._secret = derived(start.entropy, b"cookie")
+        secret = derived(start.entropy, b"cookie")
         settings_check = SettingsCheck(context)
         encounters = self.encounters = Encounters(context, local, now)
         self.admission = Admission(context, local, claims, secret, settings_check, encounters)
@@ -141,21 +142,12 @@ class Parts:
         self.inbox = self._make_inbox(now)
         announcer = self.announcer = Announcer(context, local, self.inbox, joiner)
 
-        self.verbs = Verbs(context, local, health, pings, prober)
-        self.gauges = Gauges(context, local, health, queue, hearsay, broadcasts, tripwires, watches, joiner)
+        verbs = self.verbs = Verbs(context, local, health, pings, prober)
+        gauges = self.gauges = Gauges(context, local, health, queue, hearsay, broadcasts, tripwires, watches, joiner)
         self.farewell = Farewell(context, local, hearsay, gossip, prober, watches, joiner, announcer)
-
-    @cached_property
-    def tool_server(self) -> "ToolServer":
-        """Answers tools; made at the first question, since most nodes are never asked."""
-        from .tools.introduction import Introduction
-        from .tools.orders import Orders
-        from .tools.server import ToolServer
-
-        context = self.context
-        introduction = Introduction(context, self.local, self.health, self.joiner)
-        orders = Orders(context, introduction, self.local, self.broadcasts, self.joiner, self.verbs, self._secret)
-        return ToolServer(context, introduction, self.gauges, self.evidence_log, self.journal, orders)
+        introduction = Introduction(context, local, health, joiner)
+        orders = Orders(context, introduction, local, broadcasts, joiner, verbs, secret)
+        self.tool_server = ToolServer(context, introduction, gauges, log, journal, orders)
 
     def _make_context(self, hub: Hub, start: NodeArguments) -> NodeContext:
         """What all other parts stand on; the table and what fills datagrams belong to it."""

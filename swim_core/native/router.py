@@ -86,7 +86,7 @@ class Router:
             messages.ClaimOf: parts.strangers.claimed,
             messages.NotMe: parts.watches.not_me,
             messages.UserMessage: parts.responder.messaged,
-            messages.Ask: lambda ask, sender, now: parts.tool_server.asked(ask, sender, now),
+            messages.Ask: parts.tool_server.asked,
             messages.Tell: self._unrequested,  # for tools
             messages.Announce: self._unrequested,  # its place is the group
         }
@@ -228,8 +228,8 @@ class Router:
 
     def _acked_elsewhere(self, ack: messages.AckElsewhere, sender: Sender, now: float) -> bool:
         answers = self._acked(ack, sender, now)
-        self.parts.responder.asked_in_ack(ack, sender, now)
         if answers:
+            self.parts.responder.asked_in_ack(ack, sender, now)
             self._joiner.acked_elsewhere(unpack(ack.seen) if ack.seen else None, sender.address, now)
         return answers
 

@@ -73,15 +73,22 @@ class Hearsay:
             rumour.claim = claim
         if rumour.heard_from(teller.name):
             self.examiner.told(teller.name, now)
-            if rumour.stage is Stage.WAITING and not flood:
-                self.examiner.examine(rumour, now)
-            elif rumour.stage is Stage.WAITING and rumour.timer is None:
-                (self.examiner.examine if self._few.allow(now) else self.examiner.expect)(rumour, now)
+            if rumour.stage is Stage.WAITING:
+                self._look_into(rumour, now, patient=flood)
             elif rumour.stage is Stage.RESTING and not rumour.replaced and self.examiner.witnessed(rumour):
                 self.examiner.ask_again(rumour, now)
         if rumour.stage is Stage.RESTING and now - rumour.asked_at >= again and not rumour.replaced:
             self.examiner.examine(rumour, now)
         return rumour if known is None else None
+
+    def _look_into(self, rumour: Rumour, now: float, *, patient: bool) -> None:
+        if not patient:
+            self.examiner.examine(rumour, now)
+        elif rumour.timer is None:  # not given time yet
+            if self._few.allow(now):
+                self.examiner.examine(rumour, now)
+            else:
+                self.examiner.expect(rumour, now)
 
     def asked_about(self, claim: Claim, accuser: Entry, now: float, *, again: float) -> Rumour | None:
         """Examine a member that is not live here because a live member asks about it, as if that one had told of it.

@@ -20,7 +20,9 @@ from swim_core.native.sealing.header import BOUND, OPENS, OVERHEAD, SEALED, with
 
 from .checks import CHECKS
 from .claim import U64, Claim, check_claim
+from .growth import read_claims, read_further, read_message
 from .messages import MAX_DATAGRAM, Broadcast, Further, Message, Number, PageEntry, PingReq
+from .trimming import cut_list, items_of
 
 if TYPE_CHECKING:  # only with keys
     from swim_core.native.sealing.ring import RingKey
@@ -73,10 +75,7 @@ _unpack_header = HEADER.unpack_from
 
 
 def _read_newer(body: bytes) -> Envelope:
-    """The known parts of a body that is not exactly one of this release; see `growth`, loaded only for that."""
-    from .growth import read_claims, read_further, read_message
-    from .trimming import cut_list, items_of
-
+    """The known parts of a body that is not exactly one of this release; see `growth`."""
     parts = items_of(body)
     if len(parts) < 2:
         raise ValueError("neither sender nor message")

@@ -89,13 +89,15 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
+FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 MODULES = {module_of(path): path for path in CORE + THREADS + ANYIO}
 
 
-def imports(path: Path) -> Iterator[tuple[str, str | None]]:
-    """(module, name) of every import of a file, also those in functions or for types; relative ones made absolute."""
+def imports(path: Path, within: ast.AST | None = None) -> Iterator[tuple[str, str | None]]:
+    """(module, name) of every import of a file, or of a function ``within`` it; also those in functions or for types;
+    relative ones made absolute."""
     package = path.relative_to(ROOT).with_suffix("").parts[:-1]
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(within or ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 yield alias.name, None
@@ -106,10 +108,10 @@ def imports(path: Path) -> Iterator[tuple[str, str | None]]:
                 yield module, alias.name
 
 
-def resolved(path: Path) -> set[str]:
-    """The modules of this project that a file imports."""
+def resolved(path: Path, within: ast.AST | None = None) -> set[str]:
+    """The modules of this project that a file imports, or a function ``within`` it."""
     found = set()
-    for module, name in imports(path):
+    for module, name in imports(path, within):
         deeper = f"{module}.{name}" if name else module
         if deeper in MODULES:
             found.add(deeper)
@@ -127,6 +129,25 @@ def test_the_core_imports_nothing_impure() -> None:
             assert top not in IMPURE or (module, name) in ALLOWED_NAMES, f"{path.name} imports {module}.{name}"
             assert top != "random" or (module, name) in ALLOWED_NAMES, f"{path.name} uses the state of random"
             assert top != "os" or name is None, f"{path.name} takes {name} out of os"
+
+
+LOADED_LATE = {
+    ("swim_core.native.parts", "swim_core.native.datagrams.seal_check"),
+    ("swim_core.native.detection.tripwires", "swim_core.native.sealing.tripwire_seal"),
+    ("swim_core.native.node", "swim_core.native.sealing.ring"),
+}
+"""What a function of a node imports: all of it is loaded when a node with keys is made."""
+
+
+def test_a_node_that_runs_loads_nothing_more_of_this_project() -> None:
+    """The installation may have been replaced by another release meanwhile, whose modules don't fit those loaded."""
+    late = set()
+    for path in CORE + THREADS:
+        module = module_of(path)
+        if path.name != "__init__.py" and not module.startswith(("swim_core.simulation", "swim_threads.contrib")):
+            functions = (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, FUNCTIONS))
+            late |= {(module, used) for function in functions for used in resolved(path, function)}
+    assert late == LOADED_LATE
 
 
 FORBIDDEN = {"urandom", "getrandom", "SystemRandom", "monotonic", "perf_counter", "time_ns", "utcnow", "__import__"}

@@ -7,7 +7,7 @@ import pytest
 
 from support.hand import EPOCH, UNIX_MS, Hand, Peer, peer, peers
 from swim_core import BroadcastsLost, DropReason, KernelEvidence, MemberJoined, MemberRecovered, State
-from swim_core.address import Address, unpack
+from swim_core.address import Address, pack, unpack
 from swim_core.native.wire.messages import (
     Ack,
     AckElsewhere,
@@ -157,6 +157,27 @@ def test_who_says_who_it_is_needs_no_ping_any_more() -> None:
     assert hand.node.statistics().rumours == 0
     hand.feed(NEW, Ack(examined(hand)[0].seq, 0))
     assert not hand.dropped(DropReason.UNREQUESTED)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_an_ack_that_asks_is_answered_by_whom_it_lets_in_and_who_was_let_in_meanwhile(known: bool) -> None:
+    hand = doubting()
+    hand.feed(A, claims=[NEW.claim()])
+    (ping,) = examined(hand)
+    if known:
+        hand.introduce(NEW)
+        assert hand.state(NEW) is State.ALIVE
+    assert not hand.messages(ClaimOf)
+    hand.feed(NEW, AckElsewhere(ping.seq, 0, pack(hand.me.address), 4_711))
+    assert hand.state(NEW) is State.ALIVE
+    assert hand.messages(ClaimOf, NEW) == [ClaimOf(4_711, hand.own_claim())]
+
+
+@pytest.mark.parametrize("sender", [A, NEW])
+def test_an_ack_that_answers_nothing_may_not_ask(sender: Peer) -> None:
+    hand = doubting()
+    hand.feed(sender, AckElsewhere(99, 0, pack(hand.me.address), 4_711), claims=[C.claim()] * 3)
+    assert not hand.messages(ClaimOf)
 
 
 def test_a_forged_address_does_not_hide_the_true_one() -> None:
