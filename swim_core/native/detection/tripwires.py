@@ -143,7 +143,7 @@ class Tripwires:
 
     def retests(self, now: float) -> list[float]:
         """When to repeat tests that begin now, and other urgent steps, as long as there is no answer."""
-        unit = max(UNIT, 1.5 * (self._rtt.quantile(0.5) or 0.0))
+        unit = max(UNIT, 0.75 * self._rtt.answer)
         return [now + unit * units for units in RETESTS]
 
     def _test_again(self, entry: Entry, short_id: int, now: float) -> None:

@@ -76,7 +76,7 @@ class Watches:
         self._letters = Letters(context, self._under_watch)
         self._helper = Helper(context, local, corrections, hearsay, health, tripwires, self._under_watch, self._letters)
         subject_pings = self._subject_pings = SubjectPings(context, pings)
-        self._kernel_tests = KernelTests(health, tripwires, subject_pings)
+        self._kernel_tests = KernelTests(context, health, tripwires, subject_pings)
         self._accuser = Accuser(context, health, evidence_log, self._under_watch, self._letters, prober, subject_pings)
         self._testimony = Testimony(context, health, tripwires, self._under_watch)
         self._judge = Judge(context, local, health, evidence_log, self._under_watch)
@@ -285,8 +285,12 @@ class Watches:
             return
         if vote.kind is VoteKind.ALIVE:
             self._end(watch, now)
-        else:
-            self._judge.judge(watch, self._judge.schedule(watch, now))
+            return
+        if vote.kernel is KernelVerdict.REFUSED:
+            self._kernel_tests.confirm(watch, now)
+        schedule = self._judge.schedule(watch, now)
+        self._judge.judge(watch, schedule)
+        self._plan(watch, schedule)
 
     def _take_unasked(self, vote: Vote, sender: Sender, now: float) -> None:
         """Look into an unasked vote that a process has ended, and count it from now on."""

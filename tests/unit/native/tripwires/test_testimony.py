@@ -9,6 +9,7 @@ from swim_core.native.wire.messages import KernelVerdict, Ping, PingReq, Vote, V
 from swim_core.simulation import Simulation
 
 REFUSED_UDP, REFUSED_TCP = KernelEvidence.REFUSED_UDP, KernelEvidence.REFUSED_TCP
+REACHABLE = KernelEvidence.REACHABLE
 TURN = 0.025  # seconds that each waits for the one before it
 
 
@@ -103,6 +104,48 @@ def test_a_vote_that_comes_before_the_first_one_has_noticed_makes_it_look() -> N
     assert hand.messages(PingReq) == []
     refuse(hand)
     assert hand.verdict() is State.DEAD
+
+
+@pytest.mark.parametrize("told", [(), (REACHABLE,), (REFUSED_TCP,), (REFUSED_UDP,)])
+def test_who_asked_too_early_asks_again_at_once_when_another_is_refused(told: tuple[KernelEvidence, ...]) -> None:
+    """The first tripwire may break before the kernel has closed the listener and the socket for datagrams."""
+    hand = witness(0)
+    hand.lose(hand.subject)
+    for kind in told:
+        (ping,) = hand.to(hand.subject)
+        hand.evidence(kind, hand.subject.address, ping.payload if kind is REFUSED_UDP else b"")
+    hand.run(2 * RTT)
+    hand.clear()
+    hand.connects()
+    says_gone(hand, by_name(hand, hand.witnesses[1]))
+    assert len(hand.messages(Ping, hand.subject)) == 1
+    assert hand.connects() == ([] if REFUSED_TCP in told else [hand.subject.address])
+    says_gone(hand, by_name(hand, hand.witnesses[2]))
+    assert len(hand.messages(Ping, hand.subject)) == 1  # its answer may be on its way
+    refuse(hand)
+    assert hand.verdict() is State.DEAD
+
+
+def test_who_asked_just_now_asks_again_after_the_usual_time() -> None:
+    hand = witness(0)
+    hand.lose(hand.subject)
+    says_gone(hand, by_name(hand, hand.witnesses[1]))
+    hand.connects()
+    assert len(hand.messages(Ping, hand.subject)) == 1
+    hand.run(0.009)
+    assert len(hand.messages(Ping, hand.subject)) == 1
+    hand.run(0.002)
+    assert len(hand.messages(Ping, hand.subject)) == 2
+    assert hand.connects() == [hand.subject.address]
+
+
+def test_votes_cause_no_more_pings_than_are_allowed() -> None:
+    hand = witness(0)
+    hand.lose(hand.subject)
+    for _ in range(200):
+        hand.run(2 * RTT)
+        says_gone(hand, by_name(hand, hand.witnesses[1]))
+    assert 15 <= len(hand.messages(Ping, hand.subject)) <= 15 + 45 * 200 * 2 * RTT + 7
 
 
 def test_such_a_vote_alone_kills_nobody() -> None:
