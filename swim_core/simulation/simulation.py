@@ -29,7 +29,7 @@ class Simulation(Cluster):
     def crash(self, label: Label, *, refusals: bool = True) -> None:
         """Kill a process. Its host refuses datagrams that are sent to it, or, without ``refusals``, ignores them."""
         process = self.process(label)
-        self.network.close(process.address, refuses=refusals)
+        self.network.tear_down(process.address, refuses=refusals)
         self._ended(process, Stop.CRASHED if refusals else Stop.CRASHED_SILENTLY)
 
     def lose_host(self, label: Label) -> None:

@@ -13,13 +13,12 @@ from swim_core.address import Address
 from swim_core.protocol import KernelEvidence
 from swim_core.tripwire import NO_TRIPWIRES, Tripwire, TripwirePlan
 
-from .network import Network
+from .network import TEARDOWN, Network
 from .observer import Observer
 from .process import Process, Stop
 
 __all__ = ["Wires"]
 
-TEARDOWN = (0.001, 0.002)  # seconds from a kill to the FIN, measured: 0.8 ms at the median, 1.7 at most
 TEST_TIMEOUT = 1.5  # seconds, as in the adapters
 RESENDS = (0.0, 1.0)  # seconds at which a SYN is sent
 FRESH, ATTEMPTS = 0.008, 6  # seconds until another socket is tried, and how many may be, as in the adapters
@@ -174,7 +173,7 @@ class Wires(Observer):
             self._cluster.after(back, self._end_test, process, address, test, outcome)
 
     def _kernel_at(self, address: Address) -> KernelEvidence | None:
-        if self._network.endpoint(address) is not None and address not in self.closed:
+        if self._network.accepts(address) and address not in self.closed:
             return KernelEvidence.REACHABLE
         return KernelEvidence.REFUSED_TCP if self._network.refuses(address) else None
 

@@ -106,6 +106,7 @@ def test_refusals_queue_at_a_stalled_process_too() -> None:
     simulation = simulate()
     a, b = simulation.add("a"), simulation.add("b")
     simulation.crash(b)
+    simulation.run_for(0.002)
     sends(a, b, b"x")
     simulation.pause(a, 1.0)
     simulation.run_for(0.5)
@@ -157,11 +158,28 @@ def test_a_crash_is_refused_unless_something_keeps_refusals_back() -> None:
     a, b, c = (simulation.add(name) for name in "abc")
     simulation.crash(b)
     simulation.crash(c, refusals=False)
+    simulation.run_for(0.002)
     sends(a, b, b"to b")
     sends(a, c, b"to c")
     simulation.run_for(1.0)
     assert node_of(a).heard("evidence") == [(KernelEvidence.REFUSED_UDP, b.address, b"to b")]
     assert not node_of(b).heard("datagram")
+
+
+def test_a_kernel_takes_what_comes_until_it_has_closed_the_sockets_of_a_killed_process() -> None:
+    simulation = simulate()
+    a, b = simulation.add("a"), simulation.add("b")
+    simulation.crash(b)
+    assert simulation.network.accepts(b.address)
+    sends(a, b, b"too early")
+    simulation.run_for(0.002)
+    assert not simulation.network.accepts(b.address)
+    sends(a, b, b"refused")
+    simulation.run_for(1.0)
+    assert node_of(a).heard("evidence") == [(KernelEvidence.REFUSED_UDP, b.address, b"refused")]
+    assert not node_of(b).heard("datagram")
+    simulation.restart(b)
+    assert simulation.network.accepts(b.address)
 
 
 def test_a_lost_host_takes_all_its_processes_and_comes_back_with_the_first() -> None:
