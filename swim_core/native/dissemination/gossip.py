@@ -67,8 +67,8 @@ CALM_AFTER = 1.0  # seconds after the last broadcast that was too many
 RELAY_AFTER = 0.025  # seconds until that is passed on of which an originator tells all: the first copies come first
 REPEATS = (0.05, 0.2)  # seconds after which an originator tells again, so that no flood dies at its source
 # Every member tells of a death once more: while packets are lost, or many die, all K predecessors of a member may fail
-# it, and digests would take a second or two to show that. As long as no packets are lost, the first copies come first:
-# on a machine that all members share, they may take that long.
+# it, and digests would take a second or two to show that. Among many members that lose no packets, the first copies
+# come first: on a machine that all share, they may take that long.
 DEATH_REPEATS, CALM_DEATH_REPEATS = REPEATS[:1], REPEATS[-1:]
 
 
@@ -147,7 +147,7 @@ class Gossip:
         self._queue.claim(claim)
         self._verdict = self._verdict or (originator and direct)
         if originator or claim.state is State.DEAD:
-            others = CALM_DEATH_REPEATS if self._trusts(now) else DEATH_REPEATS
+            others = CALM_DEATH_REPEATS if self._trusts(now) and not self._is_small(DIRECT) else DEATH_REPEATS
             self._repeat(now, lambda: self._tell_if_current(claim), REPEATS if originator else others)
 
     def _tell_if_current(self, claim: Claim) -> None:
